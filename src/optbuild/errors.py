@@ -1,0 +1,171 @@
+"""Every failure optbuild reports on purpose, with its exit code.
+
+```
+OptbuildError                  70  internal error
+├── UsageError                  2  command line or build profile: nothing was run
+│   └── BuildProfileError       2  every problem of a build profile at once
+├── ToolchainError              3  something on this machine is missing or does not fit
+├── BuildError                 10  cargo or rustc failed
+├── WorkloadError              11  a workload failed
+│   └── WorkloadTimeoutError   12  a workload took longer than its timeout
+├── ProfileDataError           13  profile data is missing, broken or proves nothing
+├── NotComparableError         15  outputs differ, or sources changed meanwhile
+├── LockHeldError              16  another run holds the project
+├── StorageError               17  disk full, no permission, or a directory that is not ours
+└── InterruptedRunError     128+n  ended by signal n
+```
+
+An error says what happened (`message`), where (`location`), and what mends it (`help`). Only `optbuild.cli` catches
+them. Exit code 1 is an answer (a gate failed), not an error; 14 is reserved.
+"""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class OptbuildError(Exception):
+    """Base of all errors that optbuild reports on purpose.
+
+    Args:
+        message: What happened, in one or two sentences.
+        help: A command or an edit that mends it.
+        location: Where it happened: `file:line`, a path, a variant.
+        detail: Further text to show below the message, such as the last lines of a program's output.
+    """
+
+    exit_code: ClassVar[int] = 70
+    code: ClassVar[str] = "internal"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        help: str,  # noqa: A002 - the word users read
+        location: str | None = None,
+        detail: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.help = help
+        self.location = location
+        self.detail = detail
+
+    @property
+    def status(self) -> int:
+        """The exit code of the process that ends with this error."""
+        return self.exit_code
+
+
+class UsageError(OptbuildError):
+    """The command line asks for something that cannot be done; nothing was run."""
+
+    exit_code = 2
+    code = "usage"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing wrong with a build profile.
+
+    Attributes:
+        location: `file:line` or `file:line:column`.
+        message: What is wrong, with the key's path.
+        help: What to write instead.
+        excerpt: The offending line with a caret below it, where that helps.
+    """
+
+    location: str
+    message: str
+    help: str
+    excerpt: str | None = None
+
+
+class BuildProfileError(UsageError):
+    """A build profile cannot be used; carries every problem that was found."""
+
+    code = "build-profile"
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        first = problems[0]
+        count = len(problems)
+        message = first.message if count == 1 else f"the build profile has {count} problems"
+        super().__init__(message, help=first.help, location=first.location)
+        self.problems = problems
+
+
+class ToolchainError(OptbuildError):
+    """A tool is missing, does not fit, or the machine cannot do what was asked."""
+
+    exit_code = 3
+    code = "toolchain"
+
+
+class BuildError(OptbuildError):
+    """Cargo or rustc failed; their own text has been shown."""
+
+    exit_code = 10
+    code = "build"
+
+
+class WorkloadError(OptbuildError):
+    """A workload could not be started, or ended in another way than it should."""
+
+    exit_code = 11
+    code = "workload"
+
+
+class WorkloadTimeoutError(WorkloadError):
+    """A workload was stopped because it ran longer than its timeout."""
+
+    exit_code = 12
+    code = "timeout"
+
+
+class ProfileDataError(OptbuildError):
+    """Profile data is missing, broken, or does not prove that PGO took effect."""
+
+    exit_code = 13
+    code = "profile-data"
+
+
+class NotComparableError(OptbuildError):
+    """Variants may not be compared: their outputs differ, or the sources changed meanwhile."""
+
+    exit_code = 15
+    code = "not-comparable"
+
+
+class LockHeldError(OptbuildError):
+    """Another optbuild run holds the project."""
+
+    exit_code = 16
+    code = "lock-held"
+
+
+class StorageError(OptbuildError):
+    """Writing failed, or a directory that optbuild did not make stands in the way."""
+
+    exit_code = 17
+    code = "storage"
+
+
+class InterruptedRunError(OptbuildError):
+    """A signal ended the run; what was finished is kept."""
+
+    code = "interrupted"
+
+    def __init__(self, signal_number: int) -> None:
+        name = signal.Signals(signal_number).name
+        super().__init__(
+            f"stopped by {name}; finished builds and training runs are kept",
+            help="run the same command again: it goes on where it stopped",
+        )
+        self.signal_number = signal_number
+
+    @property
+    def status(self) -> int:
+        """128 plus the signal's number, as shells have it."""
+        return 128 + self.signal_number

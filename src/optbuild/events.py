@@ -1,0 +1,75 @@
+"""Progress as data: what the layers below `cli` tell about a run while it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """How much a notice or finding matters."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionStarted:
+    """An action began. `total` is the expected number of steps of `unit`, where one is known."""
+
+    action: str
+    label: str
+    unit: str = ""
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionProgressed:
+    """An action got further: `done` of its steps; `detail` names the latest."""
+
+    action: str
+    done: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionFinished:
+    """An action ended well; `outcome` says in a few words what came of it."""
+
+    action: str
+    label: str
+    duration_s: float
+    reused: bool = False
+    outcome: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionFailed:
+    """An action failed; the error itself follows as an exception or in the record."""
+
+    action: str
+    label: str
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignText:
+    """A program's own text that people should see now, such as rustc's diagnostics. Not yet sanitised."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something worth telling. Warnings are kept in the record under `code`."""
+
+    level: Level
+    code: str
+    message: str
+    help: str = ""
+
+
+Event = ActionStarted | ActionProgressed | ActionFinished | ActionFailed | ForeignText | Notice
+Emit = Callable[[Event], None]

@@ -1,0 +1,1 @@
+"""The only part of optbuild that starts processes."""

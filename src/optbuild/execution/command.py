@@ -1,0 +1,127 @@
+"""What is run and what came of it, as data; and the Protocol that everything which runs programs is given."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+
+class Stream(Enum):
+    """Where a program's output goes when not to a file."""
+
+    CAPTURE = "capture"
+    NULL = "null"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A program to run.
+
+    Attributes:
+        argv: The program and its arguments; never a shell string. `argv[0]` is an absolute path or is looked up in
+            the `PATH` of `env`.
+        cwd: The directory it runs in.
+        env: Its whole environment.
+        stdin: A file to read from; None means an empty input.
+        stdout: A file to write to, or what else to do with it.
+        stderr: The same for standard error.
+        timeout_s: Seconds after which it is stopped; None means never.
+        stop_signal: The signal that asks it to end, on a timeout or when optbuild is interrupted.
+        grace_s: Seconds between that signal and SIGKILL.
+        sweep: Kill whatever it leaves running when it ends, and report it.
+    """
+
+    argv: tuple[str, ...]
+    cwd: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+    stdin: Path | None = None
+    stdout: Path | Stream = Stream.CAPTURE
+    stderr: Path | Stream = Stream.CAPTURE
+    timeout_s: float | None = None
+    stop_signal: int = signal.SIGTERM
+    grace_s: float = 10.0
+    sweep: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What one run of a program cost, as `wait4` gives it.
+
+    Attributes:
+        wall_s: Seconds from just before the spawn to just after the wait.
+        user_s: CPU seconds in user mode, waited-for descendants included.
+        system_s: CPU seconds in the kernel.
+        peak_rss_bytes: Peak resident set size. At or below `peak_rss_floor_bytes` it says only "at most the floor".
+        peak_rss_floor_bytes: The launcher's own peak, which the kernel counts into its children's.
+        major_faults: Page faults that needed the disk.
+        involuntary_switches: Times the kernel took the CPU away.
+    """
+
+    wall_s: float
+    user_s: float
+    system_s: float
+    peak_rss_bytes: int
+    peak_rss_floor_bytes: int
+    major_faults: int
+    involuntary_switches: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """A program that has ended.
+
+    Attributes:
+        command: What was run.
+        exit_code: Its exit code; −n when signal n ended it.
+        stdout: What it printed, where it was captured.
+        stderr: The same for standard error.
+        usage: What it cost.
+        timed_out: It was stopped because its timeout had passed.
+        survivors: Names and pids of processes that it left behind and that were killed.
+    """
+
+    command: Command
+    exit_code: int
+    stdout: bytes = b""
+    stderr: bytes = b""
+    usage: Usage
+    timed_out: bool = False
+    survivors: tuple[str, ...] = ()
+
+
+class ProgramNotFoundError(Exception):
+    """The program of a command does not exist or may not be executed.
+
+    Callers know what the program was for, and turn this into an error with a remedy.
+    """
+
+    def __init__(self, program: str, reason: str) -> None:
+        super().__init__(f"{program}: {reason}")
+        self.program = program
+        self.reason = reason
+
+
+OnLine = Callable[[bytes], None]
+
+
+class Executor(Protocol):
+    """Something that runs commands one at a time."""
+
+    def run(self, command: Command, *, on_stdout: OnLine | None = None, on_stderr: OnLine | None = None) -> Completed:
+        """Run a command and wait for its end.
+
+        Args:
+            command: What to run.
+            on_stdout: Called with each captured line of standard output as it arrives, its newline included. The
+                line is then not kept in `Completed.stdout`.
+            on_stderr: The same for standard error.
+
+        Raises:
+            ProgramNotFoundError: The program cannot be started.
+            InterruptedRunError: A signal arrived; the program has been ended first.
+        """
+        ...

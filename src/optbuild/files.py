@@ -1,0 +1,138 @@
+"""Writing that is never half done, and deleting that never reaches what is not ours.
+
+Not for knowing *where* things lie: `optbuild.record.layout` does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from optbuild.errors import StorageError
+
+MARKER = ".optbuild-directory"
+_MARKER_TEXT = "optbuild made this directory; `optbuild clean` may delete it and everything below it.\n"
+
+
+def atomic_write(path: Path, data: bytes) -> None:
+    """Replace a file's content so that a reader sees the old or the new bytes, never a mixture.
+
+    Raises:
+        StorageError: The disk is full or the directory cannot be written; the old file is intact.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise storage_error(path, error, size_bytes=len(data)) from error
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+            os.fchmod(stream.fileno(), 0o644)
+        Path(temporary).replace(path)
+    except OSError as error:
+        raise storage_error(path, error, size_bytes=len(data)) from error
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def atomic_copy(source: Path, target: Path) -> None:
+    """Copy a file with its permissions; `target` appears complete, as a new inode, or not at all.
+
+    Raises:
+        StorageError: The disk is full or the directory cannot be written; the old file is intact.
+    """
+    temporary: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        os.close(descriptor)
+        temporary = Path(name)
+        shutil.copyfile(source, temporary)
+        shutil.copymode(source, temporary)
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(target)
+    except OSError as error:
+        raise storage_error(target, error) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def storage_error(path: Path, error: OSError, *, size_bytes: int | None = None) -> StorageError:
+    """Turn an operating system's refusal to write into an error with a remedy."""
+    size = "" if size_bytes is None else f" ({size_bytes} bytes)"
+    return StorageError(
+        f"cannot write {path}{size}: {error.strerror or error}",
+        help="free some disk space, or make the directory writable for you, and run again",
+        location=str(path),
+    )
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def claim_directory(directory: Path) -> None:
+    """Make a directory ours by a marker file, so that it may be cleaned later.
+
+    Raises:
+        StorageError: It exists, is not empty and has no marker, is a symlink, or cannot be written.
+    """
+    marker = directory / MARKER
+    if marker.is_file() and not directory.is_symlink():
+        return
+    try:
+        if directory.is_symlink() or (directory.exists() and (not directory.is_dir() or any(directory.iterdir()))):
+            raise StorageError(
+                f"{directory} exists and was not made by optbuild; nothing in it was touched",
+                help="name another directory, or move that one away",
+                location=str(directory),
+            )
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(directory, error) from error
+    atomic_write(marker, _MARKER_TEXT.encode())
+
+
+def remove_below(owned: Path, target: Path) -> None:
+    """Delete `target`, which must be `owned` itself or lie below it; symlinks are removed, never followed.
+
+    Args:
+        owned: A directory that carries our marker.
+        target: What to delete; nothing happens when it does not exist.
+
+    Raises:
+        StorageError: `owned` has no marker, `target` lies elsewhere, or deleting failed.
+    """
+    if owned.is_symlink() or not (owned / MARKER).is_file():
+        raise StorageError(
+            f"{owned} does not carry optbuild's marker; nothing was deleted",
+            help=f"delete it by hand if you are sure it is not needed: rm -r {owned}",
+            location=str(owned),
+        )
+    if (
+        target != owned
+        and target.parent.resolve() != owned.resolve()
+        and owned.resolve() not in target.parent.resolve().parents
+    ):
+        raise StorageError(
+            f"{target} does not lie below {owned}; nothing was deleted",
+            help="this is a defect of optbuild: please report it",
+            location=str(target),
+        )
+    try:
+        if target.is_symlink() or target.is_file():
+            target.unlink()
+        elif target.is_dir():
+            shutil.rmtree(target)
+    except OSError as error:
+        raise storage_error(target, error) from error

@@ -1,0 +1,1 @@
+"""From artifacts to samples and comparisons: schedule, sampler, statistics."""

@@ -1,0 +1,1 @@
+"""The whole run as a value, before anything starts. Pure."""

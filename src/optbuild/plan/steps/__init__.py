@@ -1,0 +1,1 @@
+"""How a variant's settings become recipes and actions: one file and one line in `STEPS` each."""

@@ -1,0 +1,1 @@
+"""The user's build profile: from `optbuild.toml` to a validated `BuildProfile`."""

@@ -1,0 +1,1 @@
+"""What one run produced, and where it is kept."""

@@ -1,0 +1,1 @@
+"""One file and one line in `FORMATS` for each report format."""

@@ -1,0 +1,1 @@
+"""One file per external program: argv out, output in. Pure, starts nothing."""

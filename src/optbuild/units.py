@@ -1,0 +1,74 @@
+"""Base units inside (seconds, bytes, ratios); parsing what people write and scaling for display only."""
+
+from __future__ import annotations
+
+import math
+import re
+
+_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|m|h)")
+_SECONDS_PER = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_RATIO = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*%")
+_BINARY_STEP = 1024
+
+
+def parse_duration_s(text: str) -> float:
+    """Read a duration such as `"500ms"`, `"30s"`, `"5m"` or `"1h"` as seconds.
+
+    Raises:
+        ValueError: The text is not a duration above zero.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise ValueError('expected a duration such as "500ms", "30s", "5m" or "1h"')
+    seconds = float(match["number"]) * _SECONDS_PER[match["unit"]]
+    if seconds <= 0:
+        raise ValueError("expected a duration above zero")
+    return seconds
+
+
+def parse_ratio(value: str | float) -> float:
+    """Read a ratio such as `"3%"` or `0.03` as a fraction.
+
+    Raises:
+        ValueError: The value is neither a percentage nor a number, or is negative.
+    """
+    if isinstance(value, str):
+        match = _RATIO.fullmatch(value.strip())
+        if match is None:
+            raise ValueError('expected a ratio such as "3%" or 0.03')
+        return float(match["number"]) / 100
+    if not math.isfinite(value) or value < 0:
+        raise ValueError('expected a ratio such as "3%" or 0.03, not below zero')
+    return float(value)
+
+
+def format_duration(seconds: float) -> str:
+    """Write seconds for people: `1.24 ms`, `3.2 s`, `2 min 05 s`, `1 h 02 min`."""
+    if seconds < 0.0995:  # noqa: PLR2004 - below a tenth of a second, in milliseconds
+        return f"{seconds * 1000:.3g} ms"
+    if seconds < 99.5:  # noqa: PLR2004 - three digits say enough
+        return f"{seconds:.3g} s"
+    total = round(seconds)
+    if total < 3600:  # noqa: PLR2004 - an hour
+        return f"{total // 60} min {total % 60:02d} s"
+    minutes = round(total / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def format_bytes(count: float) -> str:
+    """Write a number of bytes for people, in binary units: `312 B`, `9.2 MiB`."""
+    size = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(size) < _BINARY_STEP or unit == "GiB":
+            break
+        size /= _BINARY_STEP
+    if unit == "B":
+        return f"{size:.0f} B"
+    return f"{size:.0f} {unit}" if abs(size) >= 99.5 else f"{size:.1f} {unit}"  # noqa: PLR2004
+
+
+def format_percent(ratio: float, digits: int = 1) -> str:
+    """Write a signed ratio as a percentage with a true minus sign: `−11.8%`, `+0.4%`, `0.0%`."""
+    rounded = round(ratio * 100, digits)
+    sign = "−" if rounded < 0 else "+" if rounded > 0 else ""
+    return f"{sign}{abs(rounded):.{digits}f}%"

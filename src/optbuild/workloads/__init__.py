@@ -1,0 +1,1 @@
+"""What is run to train and to measure."""
