@@ -1,1 +1,23 @@
-"""How a variant's settings become recipes and actions: one file and one line in `STEPS` each."""
+"""How a variant's settings become recipes and actions.
+
+A step takes a draft of a variant and returns it changed. A *flag step* only changes the recipe; a *feedback step* (PGO)
+also adds the actions that its recipe needs. To add one, write it in a module here and give it a line in `STEPS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from optbuild.plan.draft import Draft, PlanInputs
+from optbuild.plan.steps import codegen, pgo
+from optbuild.profile.model import Variant
+
+Step = Callable[[Draft, Variant, PlanInputs], Draft]
+
+STEPS: tuple[Step, ...] = (
+    codegen.set_cargo_profile,
+    codegen.set_target_cpu,
+    codegen.add_rustflags,
+    codegen.add_features,
+    pgo.add_feedback,  # last: it compiles the recipe of all steps before it twice
+)

@@ -1,0 +1,185 @@
+"""The one driver of `cargo build`: starts it, reads its messages, shows what rustc says, and takes its artifacts.
+
+Cargo decides what is fresh; nothing here second-guesses it. An unchanged build costs a fraction of a second.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from optbuild.build.model import Artifact, Compiled, ProfileUse
+from optbuild.errors import BuildError, ToolchainError
+from optbuild.events import ActionProgressed, Emit, ForeignText, Level, Notice
+from optbuild.execution.command import Command, Executor, ProgramNotFoundError
+from optbuild.files import atomic_copy, sha256_of
+from optbuild.plan.model import Compile, Role
+from optbuild.text import last_lines
+from optbuild.tools.cargo import (
+    BuildScriptExecuted,
+    CompilerArtifact,
+    CompilerMessage,
+    parse_message,
+    short_package_name,
+)
+
+_MISSING = re.compile(r"no profile data available for function\b")
+_MISMATCHED = re.compile(r"function control flow change detected \(hash mismatch\)")
+_BLOCKED = b"Blocking waiting for file lock"
+_SHOWN_ERROR_LINES = 40
+
+
+@dataclass(slots=True, kw_only=True)
+class CargoDriver:
+    """Calls cargo for compile actions of one run.
+
+    Attributes:
+        environ: The caller's environment, which cargo gets whole.
+        units_taught: How many units the last build had: the total that a progress bar shows for the next.
+    """
+
+    executor: Executor
+    environ: Mapping[str, str]
+    emit: Emit
+    units_taught: int | None = None
+    _shown: set[str] = field(default_factory=set)
+
+    def compile(self, action: Compile, env: Mapping[str, str], log: Path) -> Compiled:
+        """Build what an action says.
+
+        Args:
+            action: What to build.
+            env: Additions to the environment, every output resolved.
+            log: Where all that cargo and rustc say is kept.
+
+        Raises:
+            BuildError: Cargo failed, or did not build a binary that it was asked for.
+            ToolchainError: Cargo cannot be started.
+        """
+        command = Command(argv=action.argv, cwd=action.cwd, env={**self.environ, **env}, sweep=False)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("wb") as stream:
+            listener = _Listener(action=action, emit=self.emit, log=stream, shown=self._shown)
+            try:
+                completed = self.executor.run(command, on_stdout=listener.hear_message, on_stderr=listener.hear_status)
+            except ProgramNotFoundError as error:
+                raise ToolchainError(
+                    f"cannot start cargo: {error}", help="optbuild doctor", location=str(action.cwd)
+                ) from error
+        if completed.exit_code != 0:
+            raise _build_error(action, completed.exit_code, bytes(listener.status), log)
+        if listener.units:
+            self.units_taught = listener.units
+        return Compiled(
+            artifacts={name: _keep(action, name, listener.executables, log) for name in action.recipe.bins},
+            duration_s=completed.usage.wall_s,
+            units=listener.units,
+            fresh=listener.fresh,
+            executables=tuple(listener.executables.values()),
+            log=log,
+            profile_use=listener.profile_use() if action.role is Role.OPTIMISE else None,
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Listener:
+    """Hears what cargo says during one build."""
+
+    action: Compile
+    emit: Emit
+    log: BinaryIO
+    shown: set[str]
+    units: int = 0
+    fresh: bool = True
+    missing: int = 0
+    mismatched: int = 0
+    executables: dict[str, Path] = field(default_factory=dict)
+    status: bytearray = field(default_factory=bytearray)
+
+    def hear_message(self, line: bytes) -> None:
+        message = parse_message(line)
+        if isinstance(message, CompilerArtifact):
+            self._finish_unit(message.package_id)
+            self.fresh &= message.fresh
+            if message.executable is not None and "bin" in message.target.kind:
+                self.executables[message.target.name] = message.executable
+        elif isinstance(message, BuildScriptExecuted):
+            self._finish_unit(message.package_id)
+        elif isinstance(message, CompilerMessage):
+            self._hear_rustc(message)
+        else:
+            self.log.write(line)
+
+    def _finish_unit(self, package_id: str) -> None:
+        self.units += 1
+        name = short_package_name(package_id)
+        self.emit(ActionProgressed(action=self.action.id, done=self.units, detail=name))
+
+    def _hear_rustc(self, message: CompilerMessage) -> None:
+        rendered = message.message.rendered or message.message.message
+        self.log.write(rendered.encode("utf-8", "replace"))
+        if _MISSING.search(message.message.message):
+            self.missing += 1
+        elif _MISMATCHED.search(message.message.message):
+            self.mismatched += 1
+        elif rendered not in self.shown and (message.message.level == "error" or self._concerns_user(message)):
+            self.shown.add(rendered)  # each variant repeats the same warnings: once is enough
+            self.emit(ForeignText(text=rendered))
+
+    def _concerns_user(self, message: CompilerMessage) -> bool:
+        """Warnings of the user's own crates, as plain cargo shows them; `-vv` brings those of all others as well."""
+        return message.package_id.startswith("path+")
+
+    def hear_status(self, line: bytes) -> None:
+        self.log.write(line)
+        self.status += line
+        if _BLOCKED in line:
+            self.emit(
+                Notice(
+                    level=Level.INFO,
+                    code="cargo-blocked",
+                    message=f"another cargo holds {self.action.directory.parent.parent}: waiting for it",
+                )
+            )
+
+    def profile_use(self) -> ProfileUse:
+        return ProfileUse(missing_functions=self.missing, mismatched_functions=self.mismatched)
+
+
+def _keep(action: Compile, name: str, executables: Mapping[str, Path], log: Path) -> Artifact:
+    """Copy a binary out of cargo's directory, where the next build with other flags overwrites it."""
+    if name not in executables:
+        raise BuildError(
+            f"cargo reported no executable for the binary {name!r}",
+            help="check `bins` in the build profile against the targets in Cargo.toml",
+            location=str(log),
+        )
+    built = executables[name]
+    sha256 = sha256_of(built)
+    kept = action.directory / name
+    if not kept.is_file() or sha256_of(kept) != sha256:
+        atomic_copy(built, kept)
+    return Artifact(bin=name, path=kept, sha256=sha256, size_bytes=kept.stat().st_size, produced_by=action.id)
+
+
+def _build_error(action: Compile, exit_code: int, status: bytes, log: Path) -> BuildError:
+    lines = status.splitlines(keepends=True)
+    first = next((i for i, line in enumerate(lines) if line.startswith(b"error")), max(0, len(lines) - 20))
+    detail = last_lines(b"".join(lines[first : first + _SHOWN_ERROR_LINES]), _SHOWN_ERROR_LINES)
+    if b"SIGKILL" in status:
+        return BuildError(
+            f"{action.label}: the system killed the compiler, most likely for want of memory",
+            help='build with fewer jobs (`--jobs 1`), or use `lto = "thin"` in this variant',
+            location=str(log),
+            detail=detail,
+        )
+    how = f"exit code {exit_code}" if exit_code >= 0 else f"signal {-exit_code}"
+    return BuildError(
+        f"{action.label}: cargo failed ({how})",
+        help="mend what the compiler says above; the whole log is in the file named here",
+        location=str(log),
+        detail=detail,
+    )

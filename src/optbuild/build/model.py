@@ -1,0 +1,135 @@
+"""What building yields: artifacts, raw profiles, and the evidence that a profile exists and was used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from optbuild.plan.model import ActionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A binary that cargo built, copied to where the next build does not overwrite it."""
+
+    bin: str
+    path: Path
+    sha256: str
+    size_bytes: int
+    produced_by: ActionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawProfiles:
+    """What an instrumented program wrote.
+
+    Attributes:
+        files: Raw profiles, none of them empty.
+        quarantined: Files that are no raw profiles of use, with the reason.
+    """
+
+    directory: Path
+    files: tuple[Path, ...]
+    quarantined: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PgoProfile:
+    """Merged counts that passed their checks: optimising takes one of these, and only a merge makes one.
+
+    Attributes:
+        functions: Functions the profile knows.
+        functions_with_counts: Those that ran at least once.
+        total_count: The sum of all counts.
+        raw_profiles: How many files went into it.
+    """
+
+    path: Path
+    sha256: str
+    functions: int
+    functions_with_counts: int
+    total_count: int
+    raw_profiles: int
+    quarantined: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileUse:
+    """What rustc said of a profile while compiling with it, over all crates.
+
+    Attributes:
+        missing_functions: Functions that have no counts in the profile.
+        mismatched_functions: Functions whose control flow is not the one that was counted.
+    """
+
+    missing_functions: int
+    mismatched_functions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """The result of a compile action.
+
+    Attributes:
+        units: How many units cargo reported, fresh ones included.
+        fresh: Cargo had nothing to do.
+        executables: The binaries where cargo put them; the next build with other flags replaces them.
+        profile_use: For an optimising compilation only.
+    """
+
+    artifacts: Mapping[str, Artifact]
+    duration_s: float
+    units: int
+    fresh: bool
+    executables: tuple[Path, ...]
+    log: Path
+    profile_use: ProfileUse | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """The result of a training action: one workload's counts, merged."""
+
+    profile: PgoProfile
+    duration_s: float
+    reused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """The result of a merge action."""
+
+    profile: PgoProfile
+    duration_s: float
+    reused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probed:
+    """What the baseline printed.
+
+    Attributes:
+        sha256: Of its output.
+        deterministic: Two runs printed the same; always True where outputs are not compared.
+        run_s: The shorter wall time of the two runs, to size the schedule.
+        output: Where the output is kept, if it is not too large.
+    """
+
+    sha256: str
+    deterministic: bool
+    run_s: float
+    output: Path | None
+    reused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """How a candidate's output compares; `equal` is None where it was not compared."""
+
+    sha256: str | None
+    equal: bool | None
+    reused: bool
+
+
+Result = Compiled | Trained | Merged | Probed | Compared

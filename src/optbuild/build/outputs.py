@@ -1,0 +1,169 @@
+"""Hold every variant's output against the baseline's, before anything is timed.
+
+A miscompiled binary that skips work is fast; publishing its gain is the worst this tool could do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from optbuild.build.model import Artifact, Compared, Probed
+from optbuild.build.results import ResultStore
+from optbuild.build.workload_runs import InputHashes, WorkloadRunner
+from optbuild.errors import NotComparableError
+from optbuild.events import Emit, Level, Notice
+from optbuild.files import atomic_copy, sha256_of
+from optbuild.plan.fingerprint import make_result_key
+from optbuild.plan.model import CompareOutputs, ProbeOutputs
+from optbuild.text import sanitize_line
+from optbuild.workloads.invocation import Invocation
+
+_KEPT_BYTES = 64 << 20  # a larger output is compared by its hash alone
+_CONTEXT_BYTES = 24
+
+
+@dataclass(slots=True, kw_only=True)
+class OutputChecker:
+    """Runs the baseline and the candidates for what they print.
+
+    Attributes:
+        kept: Where outputs of the baseline are kept, to show where a candidate's differs.
+    """
+
+    workloads: WorkloadRunner
+    results: ResultStore
+    hashes: InputHashes
+    kept: Path
+    emit: Emit
+
+    def probe(self, action: ProbeOutputs, binaries: dict[str, Artifact]) -> Probed:
+        """Run the baseline twice.
+
+        Raises:
+            NotComparableError: `compare-output` demands a comparison, and the baseline's own output varies.
+        """
+        key = self._key(action, binaries)
+        probed = self.results.load(key, Probed) or self._probe_anew(action, binaries, key)
+        if not probed.deterministic:
+            self._tell_varying(action.workload)
+        return probed
+
+    def _probe_anew(self, action: ProbeOutputs, binaries: dict[str, Artifact], key: str) -> Probed:
+        invocation = action.workload
+        digests = []
+        durations = []
+        for number in (1, 2):
+            duration_s, stdout = self._run(invocation, binaries, f"{action.id}-{number}")
+            durations.append(duration_s)
+            digests.append(_digest(invocation, stdout))
+        kept = self._keep(invocation, stdout, key)
+        stdout.unlink(missing_ok=True)
+        deterministic = invocation.compare_output == "none" or digests[0] == digests[1]
+        probed = Probed(
+            sha256=digests[0],
+            deterministic=deterministic,
+            run_s=min(durations),
+            output=kept,
+            reused=False,
+        )
+        self.results.save(key, replace(probed, reused=True))
+        return probed
+
+    def compare(self, action: CompareOutputs, binaries: dict[str, Artifact], probed: Probed) -> Compared:
+        """Run a candidate and compare; without a verdict where the baseline itself varies.
+
+        Raises:
+            NotComparableError: The outputs differ.
+        """
+        invocation = action.workload
+        key = self._key(action, binaries, baseline=probed.sha256)
+        stored = self.results.load(key, Compared)
+        if stored is not None:
+            return stored
+        _, stdout = self._run(invocation, binaries, action.id)
+        digest = _digest(invocation, stdout)
+        comparable = probed.deterministic and invocation.compare_output != "none"
+        equal = digest == probed.sha256 if comparable else None
+        if equal is False:
+            raise NotComparableError(
+                f"{action.label}: not what the baseline prints" + _first_difference(invocation, probed.output, stdout),
+                help="nothing was timed or published; find out which of the two is right before you ship either",
+                location=str(stdout),
+            )
+        stdout.unlink(missing_ok=True)
+        self.results.save(key, Compared(sha256=digest, equal=equal, reused=True))
+        return Compared(sha256=digest, equal=equal, reused=False)
+
+    def _run(self, invocation: Invocation, binaries: dict[str, Artifact], log_name: str) -> tuple[float, Path]:
+        paths = {name: artifact.path for name, artifact in binaries.items()}
+        completed, stdout = self.workloads.run(invocation, paths, log_name=log_name, extra_env={})
+        return completed.usage.wall_s, stdout
+
+    def _key(self, action: ProbeOutputs | CompareOutputs, binaries: dict[str, Artifact], **more: str) -> str:
+        used = {f"bin {name}": binaries[name].sha256 for name in action.workload.bins}
+        return make_result_key(action.id, {**used, **self.hashes.resolve(action.workload), **more})
+
+    def _keep(self, invocation: Invocation, stdout: Path, key: str) -> Path | None:
+        source = _compared_files(invocation, stdout)[0]
+        if not source.is_file() or source.stat().st_size > _KEPT_BYTES:
+            return None
+        target = self.kept / f"{key}.out"
+        atomic_copy(source, target)
+        return target
+
+    def _tell_varying(self, invocation: Invocation) -> None:
+        name = sanitize_line(invocation.name)
+        if invocation.compare_output != "auto":
+            raise NotComparableError(
+                f"workload {name!r}: two runs of the baseline print different things, so outputs cannot be compared",
+                help="make its output the same each time (a fixed seed, sorted output),"
+                ' or set `compare-output = "none"` in its [[workloads]] table',
+                location=str(invocation.cwd),
+            )
+        self.emit(
+            Notice(
+                level=Level.WARNING,
+                code="outputs-not-compared",
+                message=f"workload {name!r}: two runs of the baseline print different things; outputs not compared",
+                help='make its output the same each time, or set `compare-output = "none"` to say that it varies',
+            )
+        )
+
+
+def _compared_files(invocation: Invocation, stdout: Path) -> tuple[Path, ...]:
+    if isinstance(invocation.compare_output, tuple):
+        return tuple(invocation.cwd / name for name in invocation.compare_output)
+    return (stdout,)
+
+
+def _digest(invocation: Invocation, stdout: Path) -> str:
+    """One hash over all that is compared; a declared file that was not written counts as missing."""
+    files = _compared_files(invocation, stdout)
+    digests = [sha256_of(path) if path.is_file() else "missing" for path in files]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def _first_difference(invocation: Invocation, baseline: Path | None, stdout: Path) -> str:
+    """Where two outputs part, with the bytes around it."""
+    candidate = _compared_files(invocation, stdout)[0]
+    if baseline is None or not baseline.is_file() or not candidate.is_file():
+        return ""
+    expected, found = baseline.read_bytes(), candidate.read_bytes()
+    position = next(
+        (i for i, (left, right) in enumerate(zip(expected, found, strict=False)) if left != right),
+        min(len(expected), len(found)),
+    )
+    if position == len(expected) == len(found):
+        return ""  # another of several files differs
+    line = expected.count(b"\n", 0, position) + 1
+    return (
+        f": first difference at byte {position}, line {line}: "
+        f"baseline {_excerpt(expected, position)}, this variant {_excerpt(found, position)}"
+    )
+
+
+def _excerpt(data: bytes, position: int) -> str:
+    piece = data[max(0, position - _CONTEXT_BYTES // 2) : position + _CONTEXT_BYTES]
+    return f'"{sanitize_line(piece.decode("utf-8", "replace"))}"' if piece else "the end"

@@ -1,0 +1,64 @@
+"""Results of finished actions, kept for the next run by result key. A damaged one is a miss, never a crash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from optbuild.events import Emit, Level, Notice
+from optbuild.files import atomic_write
+
+_SCHEMA = "optbuild/result/1"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultStore:
+    """A directory of small JSON files, each with a checksum of its own.
+
+    Attributes:
+        fresh: Find nothing, so that everything is done again; results are still kept.
+    """
+
+    directory: Path
+    emit: Emit
+    fresh: bool = False
+
+    def load(self, key: str, kind: type[T]) -> T | None:
+        """The result kept under a key; None where there is none, or where the file is damaged."""
+        path = self._path(key)
+        if self.fresh or not path.is_file():
+            return None
+        try:
+            document = json.loads(path.read_bytes())
+            if document["schema"] == _SCHEMA and document["sha256"] == _checksum(document["body"]):
+                return TypeAdapter(kind).validate_json(document["body"])
+        except (OSError, ValueError, KeyError, TypeError, ValidationError):
+            pass  # cut short, or not ours: told below like a wrong checksum
+        self.emit(
+            Notice(
+                level=Level.WARNING,
+                code="damaged-result",
+                message=f"{path} is damaged: its step is done again",
+            )
+        )
+        return None
+
+    def save(self, key: str, result: object) -> None:
+        """Keep a result, a dataclass."""
+        body = TypeAdapter(type(result)).dump_json(result).decode()
+        document = {"schema": _SCHEMA, "key": key, "sha256": _checksum(body), "body": body}
+        atomic_write(self._path(key), json.dumps(document, indent=1).encode())
+
+    def _path(self, key: str) -> Path:
+        return self.directory / f"{key}.json"
+
+
+def _checksum(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()

@@ -1,0 +1,165 @@
+"""What people see while a run goes on, on standard error: a live line on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console as RichConsole
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from optbuild.cli.context import CliContext
+from optbuild.errors import BuildProfileError, OptbuildError
+from optbuild.events import (
+    ActionFailed,
+    ActionFinished,
+    ActionProgressed,
+    ActionStarted,
+    Event,
+    ForeignText,
+    Level,
+    Notice,
+)
+from optbuild.text import sanitize, sanitize_line
+from optbuild.units import format_duration
+
+_STYLES = {Level.INFO: "dim", Level.WARNING: "yellow", Level.ERROR: "bold red"}
+_QUIET = -1
+
+
+class Console:
+    """Shows events and errors on standard error."""
+
+    def __init__(self, context: CliContext) -> None:
+        is_terminal = sys.stderr.isatty()
+        colour = context.wants_colour(is_terminal=is_terminal)
+        self._verbosity = context.verbosity
+        self._keep_colour = colour
+        self._rich = RichConsole(
+            stderr=True,
+            no_color=not colour,
+            force_terminal=is_terminal if not colour else None,
+            color_system="auto" if colour and is_terminal else "standard" if colour else None,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            soft_wrap=True,
+        )
+        mode = context.progress
+        if mode == "auto":
+            mode = "bar" if is_terminal and context.environ.get("TERM") != "dumb" else "plain"
+        if self._verbosity <= _QUIET:
+            mode = "none"
+        self._mode = mode
+        self._progress: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        unicode = (sys.stderr.encoding or "").lower().startswith("utf")
+        self._done, self._failed = ("✓", "✗") if unicode else ("ok", "FAILED")
+
+    def __enter__(self) -> Self:
+        if self._mode == "bar":
+            self._progress = Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description}", markup=False),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[unit]} {task.fields[detail]}", markup=False),
+                TimeElapsedColumn(),
+                console=self._rich,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        match event:
+            case ActionStarted():
+                self._start(event)
+            case ActionProgressed():
+                self._advance(event)
+            case ActionFinished():
+                self._finish(event)
+            case ActionFailed():
+                self._forget(event.action)
+                self._line(f"{self._failed} {sanitize_line(event.label)}", "red")
+            case ForeignText():
+                self._foreign(event.text)
+            case Notice():
+                self._notice(event)
+
+    def _start(self, event: ActionStarted) -> None:
+        label = sanitize_line(event.label)
+        if self._progress is not None:
+            self._forget(event.action)
+            self._tasks[event.action] = self._progress.add_task(label, total=event.total, unit=event.unit, detail="")
+        elif self._mode == "plain":
+            self._line(f"  {label} …" if self._done == "✓" else f"  {label} ...")
+
+    def _advance(self, event: ActionProgressed) -> None:
+        if self._progress is not None and event.action in self._tasks:
+            detail = sanitize_line(event.detail)
+            self._progress.update(self._tasks[event.action], completed=event.done, detail=detail)
+
+    def _finish(self, event: ActionFinished) -> None:
+        self._forget(event.action)
+        if self._mode == "none":
+            return
+        how = "reused" if event.reused else format_duration(event.duration_s)
+        text = Text.assemble((self._done, "green"), f" {sanitize_line(event.label)}  ", (how, "bold"))
+        if event.outcome:
+            text.append(f"  {sanitize_line(event.outcome)}", "dim")
+        self._rich.print(text)
+
+    def _forget(self, action: str) -> None:
+        task = self._tasks.pop(action, None)
+        if task is not None and self._progress is not None:
+            self._progress.remove_task(task)
+
+    def _foreign(self, text: str) -> None:
+        safe = sanitize(text, keep_colour=self._keep_colour)
+        self._rich.print(Text.from_ansi(safe) if self._keep_colour else Text(safe.rstrip("\n")))
+
+    def _notice(self, notice: Notice) -> None:
+        if notice.level is Level.INFO and self._verbosity <= _QUIET:
+            return
+        prefix = "note" if notice.level is Level.INFO else str(notice.level)
+        self._line(f"{prefix}: {sanitize(notice.message)}", _STYLES[notice.level])
+        if notice.help:
+            self._line(f"  help: {sanitize(notice.help)}")
+
+    def _line(self, text: str, style: str = "") -> None:
+        self._rich.print(Text(text, style=style))
+
+    def show_error(self, error: OptbuildError) -> None:
+        """Show an error: what happened, where, and what mends it; all problems of a build profile at once."""
+        if isinstance(error, BuildProfileError):
+            for problem in error.problems:
+                self._rich.print(
+                    Text.assemble(("error: ", "bold red"), f"{problem.location}: {sanitize(problem.message)}")
+                )
+                if problem.excerpt:
+                    self._detail(problem.excerpt)
+                self._line(f"  help: {sanitize(problem.help)}")
+            return
+        self._rich.print(Text.assemble(("error: ", "bold red"), sanitize(error.message)))
+        if error.detail:
+            self._detail(error.detail)
+        if error.location:
+            self._line(f"  where: {sanitize_line(error.location)}")
+        self._line(f"  help: {sanitize(error.help)}")
+
+    def _detail(self, text: str) -> None:
+        for line in sanitize(text).splitlines():
+            self._line(f"  | {line}")

@@ -1,0 +1,104 @@
+"""What the commands share: the environment, what stood after `--`, and how results and errors leave the process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from optbuild.errors import OptbuildError
+    from optbuild.session.request import Machine
+
+SIGPIPE_STATUS = 141  # 128 + SIGPIPE, as shells have it
+
+
+@dataclass(slots=True)
+class CliContext:
+    """One call of the program.
+
+    Attributes:
+        argv: The whole command line, for the record.
+        workload: What stood after the first `--`.
+        environ: The caller's environment.
+        json: One JSON document goes to standard output, also on failure.
+        debug: Show tracebacks.
+        colour: `--color`.
+        progress: `--progress`.
+    """
+
+    argv: tuple[str, ...]
+    workload: tuple[str, ...]
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))  # noqa: TID251 - the one reader
+    json: bool = False
+    debug: bool = False
+    verbosity: int = 0
+    colour: str = "auto"
+    progress: str = "auto"
+
+    def wants_colour(self, *, is_terminal: bool) -> bool:
+        """Whether to write colours to a stream, by `--color`, NO_COLOR, FORCE_COLOR and TERM.
+
+        Sources: https://no-color.org, https://force-color.org
+        """
+        if self.colour != "auto":
+            return self.colour == "always"
+        if self.environ.get("NO_COLOR"):
+            return False
+        if self.environ.get("FORCE_COLOR"):
+            return True
+        return is_terminal and self.environ.get("TERM") != "dumb"
+
+
+@contextmanager
+def running_machine(context: CliContext) -> Iterator[Machine]:
+    """Everything that a command touches the world through; ends what still runs when the command ends."""
+    from datetime import UTC, datetime
+
+    from optbuild.cli.console import Console
+    from optbuild.execution.local import LocalExecutor
+    from optbuild.execution.signals import SignalGate
+    from optbuild.session.request import Machine
+
+    gate = SignalGate()
+    gate.install()
+    with Console(context) as console, LocalExecutor(console.show, gate) as executor:
+        yield Machine(
+            executor=executor,
+            emit=console.show,
+            environ=context.environ,
+            working_directory=Path.cwd(),
+            now=lambda: datetime.now(UTC),
+            platform=sys.platform,
+        )
+
+
+def write_out(text: str) -> None:
+    """Write a result to standard output; a reader that has gone away ends the program quietly."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        leave(SIGPIPE_STATUS)
+
+
+def leave(status: int) -> NoReturn:
+    """End the program."""
+    sys.exit(status)  # noqa: TID251 - the one place that exits
+
+
+def error_to_json(error: OptbuildError) -> str:
+    """The JSON document for a command that failed before it had anything else to say."""
+    import json
+
+    from optbuild import __version__
+
+    body = {"code": error.code, "message": error.message, "help": error.help, "location": error.location}
+    document = {"optbuild_version": __version__, "status": "failed", "exit_code": error.status, "error": body}
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,66 @@
+"""The entry point of both commands, `optbuild` and `cargo-optbuild`."""
+
+from __future__ import annotations
+
+import sys
+
+from optbuild.cli.app import app
+from optbuild.cli.context import CliContext, error_to_json, leave, write_out
+from optbuild.errors import OptbuildError
+
+_INTERNAL_ERROR_STATUS = 70
+
+
+def main() -> None:
+    """Run one command and exit with its status."""
+    argv = tuple(sys.argv[1:])
+    if argv[:1] == ("optbuild",) and sys.argv[0].rpartition("/")[2].startswith("cargo-"):
+        argv = argv[1:]  # `cargo optbuild pgo` calls `cargo-optbuild optbuild pgo`
+    own, workload = split_at_dashes(argv)
+    context = CliContext(argv=("optbuild", *argv), workload=workload)
+    try:
+        app(args=list(own), prog_name="optbuild", obj=context)
+    except OptbuildError as error:
+        _fail(error, context)
+    except Exception:  # noqa: BLE001 - the outermost edge: whatever comes here is a defect, and is told as one
+        _tell_bug(context)
+
+
+def split_at_dashes(argv: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Split a command line at its first `--`, before any option is parsed: what follows is one workload."""
+    if "--" not in argv:
+        return argv, ()
+    position = argv.index("--")
+    return argv[:position], argv[position + 1 :]
+
+
+def _fail(error: OptbuildError, context: CliContext) -> None:
+    from optbuild.cli.console import Console
+
+    if context.debug:
+        import traceback
+
+        traceback.print_exc()
+    if context.json:
+        write_out(error_to_json(error))
+    Console(context).show_error(error)
+    leave(error.status)
+
+
+def _tell_bug(context: CliContext) -> None:
+    """Tell of a defect in one line, with a log that a bug report can carry; it holds no variable and no environment."""
+    import platform
+    import tempfile
+    import traceback
+
+    from optbuild import __version__
+
+    text = traceback.format_exc()
+    with tempfile.NamedTemporaryFile("w", prefix="optbuild-", suffix=".log", delete=False, encoding="utf-8") as log:
+        log.write(f"optbuild {__version__}, Python {platform.python_version()}, {platform.platform()}\n")
+        log.write(f"command: {' '.join(context.argv[:2])}\n\n{text}")
+    if context.debug:
+        sys.stderr.write(text)
+    last = text.strip().splitlines()[-1]
+    sys.stderr.write(f"internal error: {last}; please report it with this log: {log.name}\n")
+    leave(_INTERNAL_ERROR_STATUS)

@@ -1,0 +1,114 @@
+"""Options that several commands share, each declared once."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from optbuild.cli.context import CliContext
+from optbuild.units import parse_duration_s
+
+_COMMON = "Common options"
+
+
+def read_duration_s(text: str) -> float:
+    """Read a duration for Typer, which shows the ValueError's text."""
+    try:
+        return parse_duration_s(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+Directory = Annotated[Path, typer.Argument(metavar="[DIR]", help="The Cargo project.", show_default="here")]
+BuildProfile = Annotated[
+    str | None,
+    typer.Option(
+        "--build-profile", "-f", metavar="FILE", help="A build profile, or preset:NAME.", rich_help_panel=_COMMON
+    ),
+]
+Train = Annotated[
+    list[str] | None, typer.Option("--train", metavar="CMD", help="Train with this command instead; repeatable.")
+]
+Bench = Annotated[
+    list[str] | None, typer.Option("--bench", metavar="CMD", help="Benchmark with this command instead; repeatable.")
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="Put the binaries there.", rich_help_panel=_COMMON)
+]
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", "-j", min=1, metavar="N", help="Cargo's jobs.", rich_help_panel=_COMMON)
+]
+KeepGoing = Annotated[
+    bool, typer.Option("--keep-going", help="Go on with other variants when one fails.", rich_help_panel=_COMMON)
+]
+MaxTime = Annotated[
+    float | None,
+    typer.Option(
+        "--max-time", metavar="TIME", parser=read_duration_s, help="Budget for all measuring.", rich_help_panel=_COMMON
+    ),
+]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Reuse no earlier result.", rich_help_panel=_COMMON)]
+NoWait = Annotated[
+    bool, typer.Option("--no-wait", help="Fail when another run holds the project.", rich_help_panel=_COMMON)
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.", rich_help_panel=_COMMON)]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.", rich_help_panel=_COMMON)]
+
+
+class Colour(StrEnum):
+    """When to write colours."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class ProgressMode(StrEnum):
+    """How to show progress."""
+
+    AUTO = "auto"
+    BAR = "bar"
+    PLAIN = "plain"
+    NONE = "none"
+
+
+_EVERYWHERE: dict[str, Any] = {
+    "verbose": Annotated[
+        int, typer.Option("--verbose", "-v", count=True, help="Say more.", show_default=False, rich_help_panel=_COMMON)
+    ],
+    "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Say less.", rich_help_panel=_COMMON)],
+    "color": Annotated[Colour, typer.Option("--color", help="Colours.", rich_help_panel=_COMMON)],
+    "progress": Annotated[ProgressMode, typer.Option("--progress", help="Progress.", rich_help_panel=_COMMON)],
+    "debug": Annotated[bool, typer.Option("--debug", help="Show tracebacks.", rich_help_panel=_COMMON)],
+}
+_DEFAULTS = {"verbose": 0, "quiet": False, "color": Colour.AUTO, "progress": ProgressMode.AUTO, "debug": False}
+
+
+def with_common_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that every command has; they go into the context, not to the command."""
+    hints = get_type_hints(command, include_extras=True)
+    own = list(inspect.signature(command).parameters.values())
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=_DEFAULTS[name], annotation=hint)
+        for name, hint in _EVERYWHERE.items()
+    ]
+
+    @functools.wraps(command)
+    def wrapper(context: typer.Context, **values: Any) -> None:  # noqa: ANN401 - whatever the command declares
+        shared = {name: values.pop(name) for name in _EVERYWHERE}
+        call: CliContext = context.obj
+        call.verbosity = -1 if shared["quiet"] else shared["verbose"]
+        call.colour, call.progress, call.debug = str(shared["color"]), str(shared["progress"]), shared["debug"]
+        call.json = bool(values.get("as_json", False))
+        command(context, **values)
+
+    resolved = [parameter.replace(annotation=hints[parameter.name]) for parameter in own]
+    wrapper.__signature__ = inspect.Signature([*resolved, *added])  # type: ignore[attr-defined]  # what Typer reads
+    wrapper.__annotations__ = {**{name: hint for name, hint in hints.items() if name != "return"}, **_EVERYWHERE}
+    return wrapper

@@ -1,0 +1,305 @@
+"""Run commands on this machine, through the launcher: streamed output, timeouts, and endings that leave nothing."""
+
+from __future__ import annotations
+
+import errno
+import marshal
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from optbuild.errors import OptbuildError
+from optbuild.events import Emit, Level, Notice
+from optbuild.execution import launcher
+from optbuild.execution.command import Command, Completed, OnLine, ProgramNotFoundError, Stream, Usage
+from optbuild.execution.signals import SignalGate
+from optbuild.text import last_lines
+from optbuild.units import format_duration
+
+_CHUNK_BYTES = 1 << 16
+_ENDING_TICK_S = 0.05  # how soon a second signal is seen while a child takes its grace
+_SLOW_SHARE = 0.5  # of the timeout, after which people are told that something takes long
+
+
+class LocalExecutor:
+    """Runs commands one at a time through one launcher process, which is started when first needed.
+
+    Use it as a context manager: leaving it ends the launcher, and with it anything that still runs.
+    """
+
+    def __init__(self, emit: Emit, signals: SignalGate | None = None) -> None:
+        self._emit = emit
+        self._signals = signals or SignalGate()
+        self._launcher: _Launcher | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the launcher."""
+        if self._launcher is not None:
+            self._launcher.close()
+            self._launcher = None
+
+    def run(self, command: Command, *, on_stdout: OnLine | None = None, on_stderr: OnLine | None = None) -> Completed:
+        """Run a command and wait for its end; see `Executor.run`."""
+        program = _find_program(command)
+        if self._launcher is None:
+            self._launcher = _Launcher()
+        conversation = _Conversation(self._launcher, command, on_stdout, on_stderr, self._emit)
+        try:
+            conversation.start(program)
+            reply = conversation.await_reply()
+        except BaseException:
+            conversation.end(self._signals)
+            raise
+        if "error" in reply:
+            raise ProgramNotFoundError(command.argv[0], f"{reply['reason']} ({reply['path'] or command.cwd})")
+        return conversation.completed(reply)
+
+
+class _Launcher:
+    """The launcher process and the pipes to it."""
+
+    def __init__(self) -> None:
+        self.reply, reply_writer = os.pipe()
+        self.stdout, stdout_writer = os.pipe()
+        self.stderr, stderr_writer = os.pipe()
+        try:
+            # A process group of its own: Ctrl-C on the terminal reaches optbuild alone, which then ends it in order.
+            self.process = subprocess.Popen(
+                [sys.executable, "-I", "-S", launcher.__file__, str(reply_writer)],
+                stdin=subprocess.PIPE,
+                stdout=stdout_writer,
+                stderr=stderr_writer,
+                pass_fds=(reply_writer,),
+                process_group=0,
+                bufsize=0,
+            )
+        finally:
+            for descriptor in (reply_writer, stdout_writer, stderr_writer):
+                os.close(descriptor)
+        for descriptor in (self.reply, self.stdout, self.stderr):
+            os.set_blocking(descriptor, False)
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Write one message to the control pipe."""
+        body = marshal.dumps(message)
+        data = memoryview(len(body).to_bytes(launcher.LENGTH_BYTES, "little") + body)
+        assert self.process.stdin is not None  # noqa: S101 - for mypy: it is a pipe
+        while data:
+            data = data[self.process.stdin.write(data) :]
+
+    def close(self) -> None:
+        """Close the control pipe, upon which the launcher kills what still runs and ends."""
+        assert self.process.stdin is not None  # noqa: S101 - for mypy: it is a pipe
+        self.process.stdin.close()
+        self.process.wait()
+        for descriptor in (self.reply, self.stdout, self.stderr):
+            os.close(descriptor)
+
+
+class _Conversation:
+    """One command's way through the launcher."""
+
+    def __init__(
+        self, launcher: _Launcher, command: Command, on_stdout: OnLine | None, on_stderr: OnLine | None, emit: Emit
+    ) -> None:
+        self._launcher = launcher
+        self._command = command
+        self._emit = emit
+        self._lines = {launcher.stdout: _Lines(on_stdout), launcher.stderr: _Lines(on_stderr)}
+        self._reply = b""
+        self._running = False
+
+    def start(self, program: str) -> None:
+        command = self._command
+        self._running = True
+        self._launcher.send(
+            {
+                "run": {
+                    "argv": [program, *command.argv[1:]],
+                    "cwd": str(command.cwd),
+                    "env": dict(command.env),
+                    "streams": [
+                        os.devnull if command.stdin is None else str(command.stdin),
+                        _stream_path(command.stdout),
+                        _stream_path(command.stderr),
+                    ],
+                    "timeout_s": command.timeout_s,
+                    "stop_signal": int(command.stop_signal),
+                    "grace_s": command.grace_s,
+                    "sweep": command.sweep,
+                }
+            }
+        )
+
+    def await_reply(self) -> dict[str, Any]:
+        """Pump output until the program's end is told."""
+        slow_at = None
+        if self._command.timeout_s is not None:
+            slow_at = time.monotonic() + self._command.timeout_s * _SLOW_SHARE
+        while (reply := self._pump(None if slow_at is None else max(0.0, slow_at - time.monotonic()))) is None:
+            if slow_at is not None and time.monotonic() >= slow_at:
+                slow_at = None
+                self._tell_slow()
+        return reply
+
+    def end(self, signals: SignalGate) -> None:
+        """Stop the program: its stop signal, its grace, then SIGKILL; at once when a second signal comes."""
+        if not self._running:
+            return
+        self._launcher.send({"end": 1})
+        killed = False
+        while self._pump(_ENDING_TICK_S) is None:
+            if signals.forced and not killed:
+                killed = True
+                self._launcher.send({"kill": 1})
+
+    def completed(self, reply: dict[str, Any]) -> Completed:
+        usage = Usage(**{name: reply[name] for name in Usage.__slots__})
+        return Completed(
+            command=self._command,
+            exit_code=reply["exit_code"],
+            stdout=bytes(self._lines[self._launcher.stdout].kept),
+            stderr=bytes(self._lines[self._launcher.stderr].kept),
+            usage=usage,
+            timed_out=reply["timed_out"],
+            survivors=tuple(reply["survivors"]),
+        )
+
+    def _pump(self, timeout_s: float | None) -> dict[str, Any] | None:
+        """Take what has arrived; the final reply once it is there and all output has been taken."""
+        with selectors.DefaultSelector() as selector:
+            for descriptor in (self._launcher.reply, *self._lines):
+                selector.register(descriptor, selectors.EVENT_READ)
+            ready = [key.fd for key, _ in selector.select(timeout_s)]
+        for descriptor, lines in self._lines.items():
+            if descriptor in ready and self._launcher.reply not in ready:
+                lines.feed(_read(descriptor))
+        if self._launcher.reply not in ready:
+            return None
+        piece = _read(self._launcher.reply)
+        if piece == b"":
+            raise self._launcher_died()
+        self._reply += piece or b""
+        return self._take_message()
+
+    def _take_message(self) -> dict[str, Any] | None:
+        while len(self._reply) >= launcher.LENGTH_BYTES:
+            end = launcher.LENGTH_BYTES + int.from_bytes(self._reply[: launcher.LENGTH_BYTES], "little")
+            if len(self._reply) < end:
+                return None
+            message: dict[str, Any] = marshal.loads(self._reply[launcher.LENGTH_BYTES : end])  # noqa: S302 - our own child wrote it
+            self._reply = self._reply[end:]
+            if "stopping" not in message:
+                self._running = False
+                self._drain()
+                return message
+            self._tell_stopping(message["stopping"])
+        return None
+
+    def _drain(self) -> None:
+        """The program has ended: all it wrote lies in the pipes already."""
+        for descriptor, lines in self._lines.items():
+            while piece := _read(descriptor):
+                lines.feed(piece)
+            lines.finish()
+
+    def _launcher_died(self) -> OptbuildError:
+        self._running = False
+        self._drain()
+        return OptbuildError(
+            "the launcher process ended unexpectedly",
+            help="if nobody killed it, please report this as a defect of optbuild",
+            detail=last_lines(bytes(self._lines[self._launcher.stderr].kept)),
+        )
+
+    def _tell_slow(self) -> None:
+        timeout_s = self._command.timeout_s or 0.0
+        self._emit(
+            Notice(
+                level=Level.INFO,
+                code="slow",
+                message=f"{_program_name(self._command)} is still running after "
+                f"{format_duration(timeout_s * _SLOW_SHARE)} of its {format_duration(timeout_s)} timeout",
+            )
+        )
+
+    def _tell_stopping(self, number: int) -> None:
+        self._emit(
+            Notice(
+                level=Level.INFO,
+                code="stopping",
+                message=f"stopping {_program_name(self._command)} with {signal.Signals(number).name}; "
+                f"it has {format_duration(self._command.grace_s)} to end before it is killed",
+            )
+        )
+
+
+class _Lines:
+    """Cuts a stream into lines for a callback, or keeps it whole."""
+
+    def __init__(self, on_line: OnLine | None) -> None:
+        self._on_line = on_line
+        self.kept = bytearray()
+
+    def feed(self, piece: bytes | None) -> None:
+        self.kept += piece or b""
+        if self._on_line is None or not piece or b"\n" not in piece:
+            return
+        *lines, rest = self.kept.split(b"\n")
+        self.kept = rest
+        for line in lines:
+            self._on_line(bytes(line) + b"\n")
+
+    def finish(self) -> None:
+        if self._on_line is not None and self.kept:
+            self._on_line(bytes(self.kept))
+            self.kept.clear()
+
+
+def _read(descriptor: int) -> bytes | None:
+    """What can be read now; `b""` at the end, None when there is nothing yet."""
+    try:
+        return os.read(descriptor, _CHUNK_BYTES)
+    except BlockingIOError:
+        return None
+
+
+def _stream_path(stream: Path | Stream) -> str | None:
+    if isinstance(stream, Path):
+        return str(stream)
+    return os.devnull if stream is Stream.NULL else None
+
+
+def _find_program(command: Command) -> str:
+    """The absolute path of a command's program, as `execvp` in its own directory and PATH would find it."""
+    name = command.argv[0]
+    if "/" not in name:
+        found = shutil.which(name, path=command.env.get("PATH", os.defpath))
+        if found is None:
+            raise ProgramNotFoundError(name, "not found in PATH")
+        return os.path.abspath(found)  # noqa: PTH100 - resolve() would follow symlinks, and argv[0] may matter
+    path = command.cwd / name
+    if not path.exists():
+        raise ProgramNotFoundError(str(path), os.strerror(errno.ENOENT))
+    if path.is_dir() or not os.access(path, os.X_OK):
+        raise ProgramNotFoundError(str(path), "not an executable file")
+    return str(path)
+
+
+def _program_name(command: Command) -> str:
+    return Path(command.argv[0]).name

@@ -1,0 +1,34 @@
+"""What a signal does to a run: the first one ends it in good order, a second one at once."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+from optbuild.errors import InterruptedRunError
+
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class SignalGate:
+    """Turns the first ending signal into `InterruptedRunError`, and remembers that a second one came.
+
+    Whoever waits for a child catches the error, ends the child, and looks at `forced` while the child takes its time.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self.forced = False
+
+    def install(self) -> None:
+        """Listen for SIGINT, SIGTERM and SIGHUP in this process (main thread only)."""
+        for number in ENDING_SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGINT:
+                signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if self.received is not None:
+            self.forced = True
+            return
+        self.received = number
+        raise InterruptedRunError(number)

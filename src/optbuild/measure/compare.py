@@ -1,0 +1,329 @@
+"""What the measurements prove: series of superblocks in, verdicts with their intervals out.
+
+Pure. It decides nothing while measuring goes on, except how many rounds a pilot says are needed; the order of runs is
+`schedule`'s, taking them is the sampler's, and the formulas are `statistics`'.
+
+Inside, effects are differences of logarithms; at the surface they are changes, e^θ − 1. A margin of 1% is ln 1.01 on
+both sides of zero, so that swapping baseline and candidate turns every verdict into its opposite.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from optbuild.measure import statistics
+from optbuild.measure.model import (
+    A_PRIME,
+    AaCheck,
+    AaVerdict,
+    Analysis,
+    Comparison,
+    Series,
+    Superblock,
+    Verdict,
+)
+from optbuild.measure.statistics import Floats, Interval
+from optbuild.units import format_percent
+
+PILOT_ROUNDS = 10
+"""Rounds after which `needed_rounds` is asked once, and below which the harness counts as unchecked."""
+
+_AA_WARNING_ALPHA = 0.05
+_AA_INVALID_ALPHA = 0.002
+_SHAPE_ALPHA = 0.01
+# Values that are equal in exact arithmetic must be tied in the ranks: logarithms differ by a few 1e-16.
+_DECIMALS = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Question:
+    """What is asked of one sequence of superblock differences; without a workload, of the suite."""
+
+    workload: str | None
+    metric: str
+    baseline: str
+    candidate: str
+    d: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rule:
+    """What the comparisons of one family are judged by; `margin` is on the scale of logarithms."""
+
+    comparisons: int
+    confidence: float
+    margin: float
+
+    @property
+    def alpha(self) -> float:
+        return (1 - self.confidence) / self.comparisons
+
+
+def analyse(
+    series: Sequence[Series], *, baseline: str, candidates: Sequence[str], confidence: float, min_effect: float
+) -> Analysis:
+    """Compare every candidate with the baseline, over all workloads and on each.
+
+    Only complete rounds count. A candidate that lacks a value, or has one that is not above zero, gets no ratio on that
+    workload and none over all; the warnings say so.
+
+    Args:
+        series: One per workload.
+        baseline: The arm the changes refer to.
+        candidates: The other arms, without the baseline's copy.
+        confidence: Of all intervals over all workloads together, and of all those on single workloads together.
+        min_effect: The smallest change that matters, as a ratio.
+
+    Raises:
+        ValueError: Two series are of the same workload.
+    """
+    complete = _complete_rounds(series)
+    rounds = len(complete[0].rounds) if complete else 0
+    aa = check_harness(_suite_differences(complete, baseline, A_PRIME), min_effect=min_effect)
+    if not rounds or not candidates:
+        return Analysis(comparisons=(), aa=aa, warnings=tuple(_aa_warnings(aa)), half_width=None, rounds=rounds)
+    margin = math.log1p(aa.margin)
+    suite_rule = _Rule(comparisons=len(candidates), confidence=confidence, margin=margin)
+    cell_rule = _Rule(comparisons=len(candidates) * len(complete), confidence=confidence, margin=margin)
+    suite = _suite_questions(complete, baseline, candidates)
+    cells = _cell_questions(complete, baseline, candidates)
+    invalid = aa.verdict is AaVerdict.INVALID
+    comparisons = (
+        *(_compare(question, suite_rule, invalid=invalid) for question in suite),
+        *(_compare(question, cell_rule, invalid=invalid) for question in cells),
+    )
+    warnings = (
+        *_aa_warnings(aa),
+        *_missing_warnings(complete, candidates, cells),
+        *_shape_warnings(suite),
+        *_fragile_warnings(comparisons),
+    )
+    half_width = _widest_half_width(suite, suite_rule.alpha) if len(suite) == len(candidates) else None
+    return Analysis(
+        comparisons=comparisons,
+        aa=aa,
+        warnings=warnings,
+        half_width=None if half_width is None else math.expm1(half_width),
+        rounds=rounds,
+    )
+
+
+def needed_rounds(
+    pilot: Sequence[Series], *, baseline: str, candidates: Sequence[str], confidence: float, precision: float
+) -> int:
+    """Give the number of rounds after which every suite interval should be as narrow as asked for.
+
+    The half-width falls with the square root of the rounds. It looks at how widely the differences scatter, never at
+    where they lie: stopping when a result looks significant would spoil the level.
+
+    Args:
+        pilot: The first rounds; they stay in the final data.
+        baseline: The arm the changes refer to.
+        candidates: The other arms, without the baseline's copy.
+        confidence: Of all intervals together.
+        precision: The half-width wanted, as a ratio above zero.
+
+    Raises:
+        ValueError: The pilot has fewer than two complete rounds, or two series of one workload.
+    """
+    complete = _complete_rounds(pilot)
+    done = len(complete[0].rounds) if complete else 0
+    if done < 2:  # noqa: PLR2004 - one difference has no spread
+        raise ValueError("a pilot has at least two complete rounds")
+    if not candidates:
+        return done
+    least = statistics.least_rounds(len(candidates) * len(complete), confidence)
+    alpha = (1 - confidence) / len(candidates)
+    suite = _suite_questions(complete, baseline, candidates)
+    width = max((statistics.foreseen_half_width(question.d, alpha) for question in suite), default=0.0)
+    return max(done, least, math.ceil(done * (width / math.log1p(precision)) ** 2))
+
+
+def check_harness(d: Floats | None, *, min_effect: float) -> AaCheck:
+    """Judge the differences between two identical copies of the baseline; None where they were not measured."""
+    if d is None or not d.size:
+        return AaCheck(change=None, ci_low=None, ci_high=None, verdict=AaVerdict.UNCHECKED, margin=min_effect)
+    theta = statistics.hodges_lehmann(d)
+    interval = statistics.signed_rank_interval(d, _AA_WARNING_ALPHA)
+    wide = statistics.signed_rank_interval(d, _AA_INVALID_ALPHA)
+    verdict, margin = AaVerdict.OK, min_effect
+    if d.size < PILOT_ROUNDS or interval is None or wide is None:
+        verdict = AaVerdict.UNCHECKED
+    elif verdict_of(wide, math.log1p(min_effect)) in {Verdict.FASTER, Verdict.SLOWER}:
+        verdict = AaVerdict.INVALID
+    elif not interval[0] <= 0 <= interval[1]:
+        verdict, margin = AaVerdict.WARNING, max(min_effect, math.expm1(abs(theta)))
+    low, high = _changes(interval)
+    return AaCheck(change=math.expm1(theta), ci_low=low, ci_high=high, verdict=verdict, margin=margin)
+
+
+def verdict_of(interval: Interval | None, margin: float) -> Verdict:
+    """Say what an interval proves.
+
+    Args:
+        interval: On the scale of logarithms.
+        margin: On the same scale.
+    """
+    if interval is None:
+        return Verdict.INCONCLUSIVE
+    low, high = interval
+    if high < -margin:
+        return Verdict.FASTER
+    if low > margin:
+        return Verdict.SLOWER
+    if -margin <= low and high <= margin:
+        return Verdict.SAME
+    return Verdict.INCONCLUSIVE
+
+
+def _compare(question: _Question, rule: _Rule, *, invalid: bool) -> Comparison:
+    d = question.d
+    interval = statistics.signed_rank_interval(d, rule.alpha)
+    verdict = verdict_of(interval, rule.margin)
+    p_value = statistics.signed_rank_p(d)
+    low, high = _changes(interval)
+    mde = None
+    if interval is not None:
+        half_width = (interval[1] - interval[0]) / 2
+        mde = math.expm1(statistics.detectable_effect(half_width, rule.margin, rule.alpha))
+    return Comparison(
+        workload=question.workload,
+        metric=question.metric,
+        baseline=question.baseline,
+        candidate=question.candidate,
+        change=math.expm1(statistics.hodges_lehmann(d)),
+        ci_low=low,
+        ci_high=high,
+        confidence=rule.confidence,
+        p_value=p_value,
+        p_adjusted=min(1.0, rule.comparisons * p_value),
+        verdict=Verdict.INVALID if invalid else verdict,
+        rounds=d.size,
+        mde=mde,
+        fragile=not invalid and interval is not None and _is_fragile(d, rule, verdict),
+    )
+
+
+def _is_fragile(d: Floats, rule: _Rule, verdict: Verdict) -> bool:
+    others = (statistics.t_interval(d, rule.alpha), statistics.bca_interval(d, rule.alpha))
+    return any(verdict_of(other, rule.margin) is not verdict for other in others)
+
+
+def _complete_rounds(series: Sequence[Series]) -> tuple[Series, ...]:
+    if len({one.workload for one in series}) != len(series):
+        raise ValueError("one series per workload")
+    rounds = min((len(one.rounds) for one in series), default=0)
+    return tuple(
+        Series(workload=one.workload, metric=one.metric, unit=one.unit, rounds=one.rounds[:rounds]) for one in series
+    )
+
+
+def _suite_questions(series: Sequence[Series], baseline: str, candidates: Sequence[str]) -> tuple[_Question, ...]:
+    metric = "+".join(sorted({one.metric for one in series}))
+    return tuple(
+        _Question(workload=None, metric=metric, baseline=baseline, candidate=candidate, d=d)
+        for candidate in candidates
+        if (d := _suite_differences(series, baseline, candidate)) is not None
+    )
+
+
+def _cell_questions(series: Sequence[Series], baseline: str, candidates: Sequence[str]) -> tuple[_Question, ...]:
+    return tuple(
+        _Question(workload=one.workload, metric=one.metric, baseline=baseline, candidate=candidate, d=d)
+        for candidate in candidates
+        for one in series
+        if (d := _differences(one, baseline, candidate)) is not None
+    )
+
+
+def _suite_differences(series: Sequence[Series], baseline: str, candidate: str) -> Floats | None:
+    """Average over the workloads of each round, so that the geometric mean has differences of its own."""
+    each = [_differences(one, baseline, candidate) for one in series]
+    known = [d for d in each if d is not None]
+    if not each or len(known) < len(each):
+        return None
+    return _rounded(np.mean(known, axis=0))
+
+
+def _differences(series: Series, baseline: str, candidate: str) -> Floats | None:
+    blocks = [_difference(block, baseline, candidate) for block in series.rounds]
+    known = [d for d in blocks if d is not None]
+    return None if len(known) < len(blocks) else _rounded(np.array(known, dtype=np.float64))
+
+
+def _difference(block: Superblock, baseline: str, candidate: str) -> float | None:
+    """Both arms run equally often in a superblock, so the mean over its passes is the difference of the means."""
+    arms = [block.values.get(arm, ()) for arm in (baseline, candidate)]
+    if not all(values and all(0 < value < math.inf for value in values) for values in arms):
+        return None
+    reference, other = (math.fsum(map(math.log, values)) / len(values) for values in arms)
+    return other - reference
+
+
+def _rounded(d: Floats) -> Floats:
+    return np.round(d, _DECIMALS) + 0.0  # no minus zero
+
+
+def _changes(interval: Interval | None) -> tuple[float, float] | tuple[None, None]:
+    return (None, None) if interval is None else (math.expm1(interval[0]), math.expm1(interval[1]))
+
+
+def _widest_half_width(questions: Iterable[_Question], alpha: float) -> float | None:
+    intervals = [statistics.signed_rank_interval(question.d, alpha) for question in questions]
+    return max(((high - low) / 2 for low, high in filter(None, intervals)), default=None)
+
+
+def _aa_warnings(aa: AaCheck) -> Iterator[str]:
+    change = format_percent(aa.change or 0.0, digits=2)
+    if aa.verdict is AaVerdict.INVALID:
+        yield (
+            f"no verdict is given: an identical copy of the baseline measured {change}, with a 99.8% interval beyond "
+            "the margin; chance alone does that in fewer than 1 of 500 sessions"
+        )
+    elif aa.verdict is AaVerdict.WARNING:
+        yield (
+            f"an identical copy of the baseline measured {change}, with a 95% interval that excludes zero, as chance "
+            f"alone makes it in 1 of 20 sessions; the verdicts use a margin of {aa.margin:.2%}"
+        )
+
+
+def _missing_warnings(series: Sequence[Series], candidates: Sequence[str], cells: Sequence[_Question]) -> Iterator[str]:
+    answered = {(cell.candidate, cell.workload) for cell in cells}
+    for candidate in candidates:
+        missing = [one.workload for one in series if (candidate, one.workload) not in answered]
+        if missing:
+            yield (
+                f"{candidate} cannot be compared on {', '.join(missing)}: a value is missing or not above zero in some "
+                "round; no ratio is given there, and none over all workloads"
+            )
+
+
+def _shape_warnings(suite: Sequence[_Question]) -> Iterator[str]:
+    for question in suite:
+        if question.d.size < PILOT_ROUNDS:
+            continue
+        trend, serial = statistics.trend_p(question.d), statistics.serial_p(question.d)
+        if trend < _SHAPE_ALPHA / len(suite):
+            yield (
+                f"{question.candidate}: the difference from {question.baseline} moves in one direction over the rounds "
+                f"(Kendall's test, p = {trend:.2g}); the interval describes its middle, not its end"
+            )
+        if serial < _SHAPE_ALPHA / len(suite):
+            yield (
+                f"{question.candidate}: neighbouring rounds resemble each other (lag-1 rank autocorrelation, "
+                f"p = {serial:.2g}); the interval may be too narrow"
+            )
+
+
+def _fragile_warnings(comparisons: Iterable[Comparison]) -> Iterator[str]:
+    for one in comparisons:
+        if one.fragile:
+            where = "over all workloads" if one.workload is None else f"on {one.workload}"
+            yield (
+                f"{one.candidate} {where}: the verdict {one.verdict} is fragile; an interval of the mean (Student's t "
+                "or BCa) at the same level gives another one"
+            )

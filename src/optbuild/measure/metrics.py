@@ -1,0 +1,33 @@
+"""What can be measured of a run. To add a metric, write its `read` and give it a line in `METRICS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from optbuild.execution.command import Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A quantity of one run; less of it is better.
+
+    Attributes:
+        name: As in a build profile's `metric`.
+        unit: Of `read`'s values.
+        noun: What a table's heading calls it.
+    """
+
+    name: str
+    unit: str
+    noun: str
+    read: Callable[[Usage], float]
+
+
+METRICS: Mapping[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(name="wall", unit="s", noun="time", read=lambda usage: usage.wall_s),
+        Metric(name="cpu", unit="s", noun="CPU time", read=lambda usage: usage.user_s + usage.system_s),
+    )
+}

@@ -1,0 +1,130 @@
+"""What measuring produces, as data: superblocks, series of them, comparisons and the analysis of a whole session.
+
+Not for how they come about: the schedule orders the runs, the sampler makes the superblocks, `compare` judges them.
+Ratios are fractions (−0.118 is 11.8% less), levels are probabilities, and nothing here is ever NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+A_PRIME = "A'"
+"""The arm that is a byte copy of the baseline: a control, never a candidate, never counted as a comparison."""
+
+
+class Verdict(StrEnum):
+    """What a comparison proves, given the margin."""
+
+    FASTER = "faster"
+    SLOWER = "slower"
+    SAME = "same"
+    INCONCLUSIVE = "inconclusive"
+    INVALID = "invalid"
+
+
+class AaVerdict(StrEnum):
+    """What the two identical copies of the baseline say about the harness."""
+
+    OK = "ok"
+    WARNING = "warning"
+    INVALID = "invalid"
+    UNCHECKED = "unchecked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Superblock:
+    """One workload's runs of one round.
+
+    Attributes:
+        order: The arm of each run, in order of running.
+        values: Each arm's values in that order.
+        tainted: The outside reason why this one is suspect; None where there is none. A tainted superblock counts as
+            any other here: whoever measured has already had it run again.
+    """
+
+    order: tuple[str, ...]
+    values: Mapping[str, tuple[float, ...]]
+    tainted: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One workload's superblocks of one metric; index i of every workload's series is round i."""
+
+    workload: str
+    metric: str
+    unit: str
+    rounds: tuple[Superblock, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """A candidate against the baseline, on one workload or on all of them.
+
+    Attributes:
+        workload: None means the geometric mean of all workloads.
+        change: The candidate's value over the baseline's, less one.
+        ci_low: The interval's lower end, as a change; None where there are too few rounds for one.
+        ci_high: Its upper end.
+        confidence: Of all intervals of the family together.
+        p_value: Two-sided, of this comparison alone.
+        p_adjusted: The same times the number of comparisons in the family (Bonferroni), at most 1.
+        rounds: The number of superblocks it rests on.
+        mde: The change that would be told from none in four of five such sessions; None where there is no interval.
+        fragile: Another interval at the same level would give another verdict.
+    """
+
+    workload: str | None
+    metric: str
+    baseline: str
+    candidate: str
+    change: float
+    ci_low: float | None
+    ci_high: float | None
+    confidence: float
+    p_value: float
+    p_adjusted: float
+    verdict: Verdict
+    rounds: int
+    mde: float | None
+    fragile: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AaCheck:
+    """The baseline's copy against the baseline, over all workloads.
+
+    Attributes:
+        change: None where the copy was not measured.
+        ci_low: Lower end of its 95% interval, as a change; None where there are too few rounds for one.
+        ci_high: Upper end.
+        margin: The margin that the verdicts use: the smallest effect asked for, or |change| where the copy differs.
+    """
+
+    change: float | None
+    ci_low: float | None
+    ci_high: float | None
+    verdict: AaVerdict
+    margin: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """All that one session shows.
+
+    Attributes:
+        comparisons: First each candidate over all workloads, then each candidate on each workload.
+        aa: The check of the harness.
+        warnings: Sentences for people: what was not compared, trend, autocorrelation, fragile verdicts.
+        half_width: Of the suite's widest interval, as a ratio to hold against the precision asked for; None where
+            there is no such interval.
+        rounds: Complete rounds.
+    """
+
+    comparisons: tuple[Comparison, ...]
+    aa: AaCheck
+    warnings: tuple[str, ...]
+    half_width: float | None
+    rounds: int

@@ -1,0 +1,107 @@
+"""What steps work on: a variant half planned, and what planning may look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from optbuild.plan.fingerprint import make_action_id
+from optbuild.plan.model import Action, ActionId, Compile, Recipe, Role, Word
+from optbuild.profile.model import BuildProfile
+from optbuild.project.layout import Layout
+from optbuild.project.model import BinTarget, Package, Project
+from optbuild.toolchain.model import Toolchain
+from optbuild.tools.cargo import FLAG_SEPARATOR, BuildSettings, make_build_argv
+from optbuild.workloads.invocation import Invocation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanInputs:
+    """All that a plan is made of."""
+
+    build_profile: BuildProfile
+    project: Project
+    package: Package
+    bins: tuple[BinTarget, ...]
+    toolchain: Toolchain
+    layout: Layout
+    workloads: tuple[Invocation, ...]
+    jobs: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A variant while steps work on it.
+
+    Attributes:
+        recipe: What will be compiled.
+        actions: What has to happen before.
+        merge: The action that makes the profile which the recipe uses.
+        instrument: The action that builds the instrumented binaries.
+        skipped: Why the variant cannot be built.
+    """
+
+    variant: str
+    recipe: Recipe
+    actions: tuple[Action, ...] = ()
+    merge: ActionId | None = None
+    instrument: ActionId | None = None
+    skipped: str | None = None
+
+
+def make_compile(
+    recipe: Recipe, inputs: PlanInputs, *, role: Role, label: str, needs: tuple[ActionId, ...] = ()
+) -> Compile:
+    """The action that compiles a recipe; the same recipe gives the same action, whoever asks."""
+    action_id = make_action_id("compile", recipe, needs)
+    project = inputs.project
+    cargo_target = inputs.layout.cargo_target
+    if not inputs.toolchain.flag_sets_coexist:
+        cargo_target /= action_id
+    settings = BuildSettings(
+        manifest=inputs.package.manifest,
+        package=f"{recipe.package}@{inputs.package.version}",
+        bins=recipe.bins,
+        target=recipe.target,
+        target_directory=cargo_target,
+        cargo_profile=recipe.cargo_profile,
+        config=recipe.config,
+        features=recipe.features,
+        no_default_features=recipe.no_default_features,
+        all_features=recipe.all_features,
+        locked=inputs.build_profile.project.locked and project.lockfile is not None,
+        jobs=inputs.jobs,
+        explain=role is Role.OPTIMISE,  # dependencies' warnings about their profile are silent otherwise
+        extra=recipe.cargo_args,
+    )
+    return Compile(
+        id=action_id,
+        needs=needs,
+        label=label,
+        role=role,
+        recipe=recipe,
+        argv=make_build_argv(str(inputs.toolchain.cargo.path), settings),
+        cwd=project.directory,
+        env=_cargo_env(recipe, cargo_target),
+        directory=inputs.layout.binaries / action_id,
+    )
+
+
+def _cargo_env(recipe: Recipe, cargo_target: Path) -> Mapping[str, Word]:
+    # Cargo's build-dir, where a configuration sets it, would put intermediate files outside our directory.
+    env: dict[str, Word] = {"CARGO_BUILD_BUILD_DIR": (str(cargo_target),), "RUSTUP_AUTO_INSTALL": ("0",)}
+    if recipe.rustflags:
+        # Cargo takes the first source of flags that is set, so the user's own must be in it as well.
+        words: list[Word] = [(flag,) for flag in recipe.inherited_rustflags]
+        words += recipe.rustflags
+        joined = list(words[0])
+        for word in words[1:]:
+            joined += [FLAG_SEPARATOR, *word]
+        env["CARGO_ENCODED_RUSTFLAGS"] = tuple(joined)
+    return env
+
+
+def work_directory(layout: Layout, action_id: ActionId) -> Path:
+    """Where the raw profiles of a training action go."""
+    return layout.raw_profiles / action_id

@@ -1,0 +1,53 @@
+"""Content hashes: an action's id from its recipe, and a result's key from what its inputs turned out to be."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+
+from optbuild.plan.model import ActionId, Output
+
+_ID_DIGITS = 8
+
+
+def make_action_id(kind: str, *content: object) -> ActionId:
+    """The id of an action: the same for the same content in any run, on any machine with the same paths."""
+    return ActionId(f"{kind}-{fingerprint(content)[:_ID_DIGITS]}")
+
+
+def make_result_key(action_id: ActionId, resolved: Mapping[str, str]) -> str:
+    """The key under which an action's result may be used again.
+
+    Args:
+        action_id: The recipe.
+        resolved: Each input's name and the hash of its content.
+    """
+    return f"{action_id}-{fingerprint(dict(resolved))[:16]}"
+
+
+def fingerprint(content: object) -> str:
+    """The SHA-256 of a value made of dataclasses, mappings, sequences and scalars; mappings have no order."""
+    canonical = json.dumps(_plain(content), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _plain(value: object) -> object:  # noqa: PLR0911 - a line for each kind of value
+    if isinstance(value, (Output, Path)):
+        return str(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(str(_plain(item)) for item in value)
+    if isinstance(value, Enum):
+        return value.value
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    raise TypeError(f"cannot fingerprint a {type(value).__name__}")

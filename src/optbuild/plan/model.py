@@ -1,0 +1,231 @@
+"""The plan: a directed acyclic graph of actions that is known, named and printable before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import NewType
+
+from optbuild.workloads.invocation import Invocation
+
+ActionId = NewType("ActionId", str)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """A value that an action will have made by the time it is needed, such as `{profdata:merge-3f2a9c10}`."""
+
+    action: ActionId
+    name: str
+
+    def __str__(self) -> str:
+        return f"{{{self.name}:{self.action}}}"
+
+
+Word = tuple[str | Output, ...]
+"""An argument or a value, in pieces that are joined when every output is known."""
+
+
+def render_word(word: Word) -> str:
+    """A word as a plan shows it, outputs by their names."""
+    return "".join(map(str, word))
+
+
+def resolve_word(word: Word, lookup: Callable[[Output], str]) -> str:
+    """A word with every output replaced by its value."""
+    return "".join(piece if isinstance(piece, str) else lookup(piece) for piece in word)
+
+
+class Role(StrEnum):
+    """What a compilation is for."""
+
+    BUILD = "build"
+    INSTRUMENT = "instrument"
+    OPTIMISE = "optimise"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Everything that decides what cargo builds, apart from the sources.
+
+    Attributes:
+        config: Cargo profile settings by `--config` key, values in TOML.
+        inherited_rustflags: The user's own flags, as cargo would find them.
+        rustflags: Flags that optbuild appends to them.
+    """
+
+    package: str
+    bins: tuple[str, ...]
+    target: str
+    cargo_profile: str
+    features: tuple[str, ...] = ()
+    no_default_features: bool = False
+    all_features: bool = False
+    config: tuple[tuple[str, str], ...] = ()
+    inherited_rustflags: tuple[str, ...] = ()
+    rustflags: tuple[Word, ...] = ()
+    cargo_args: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compile:
+    """Call cargo; its binaries are the outputs `bin:<name>`.
+
+    Attributes:
+        env: What is added to the caller's environment.
+        directory: Where copies of the binaries are kept.
+    """
+
+    id: ActionId
+    needs: tuple[ActionId, ...]
+    label: str
+    role: Role
+    recipe: Recipe
+    argv: tuple[str, ...]
+    cwd: Path
+    env: Mapping[str, Word]
+    directory: Path
+    kind: str = field(default="compile", init=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeOutputs:
+    """Run the baseline twice on a workload, to learn its output and whether that is always the same."""
+
+    id: ActionId
+    needs: tuple[ActionId, ...]
+    label: str
+    workload: Invocation
+    binaries: ActionId
+    kind: str = field(default="probe", init=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareOutputs:
+    """Run a candidate on a workload and hold its output against the baseline's."""
+
+    id: ActionId
+    needs: tuple[ActionId, ...]
+    label: str
+    workload: Invocation
+    binaries: ActionId
+    probe: ActionId
+    kind: str = field(default="compare", init=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Train:
+    """Run an instrumented binary on a workload; its counts are the output `profdata`.
+
+    Attributes:
+        directory: Raw profiles are written to a fresh directory below this one.
+    """
+
+    id: ActionId
+    needs: tuple[ActionId, ...]
+    label: str
+    workload: Invocation
+    binaries: ActionId
+    directory: Path
+    kind: str = field(default="train", init=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeProfiles:
+    """Merge the workloads' counts by weight; the output is `profdata`.
+
+    Attributes:
+        weights: The share of each training run in the merged profile, whatever its length.
+        tool: The `llvm-profdata` that fits rustc.
+        directory: Where the merged profile is kept, its content's hash in the name.
+    """
+
+    id: ActionId
+    needs: tuple[ActionId, ...]
+    label: str
+    weights: Mapping[ActionId, float]
+    tool: Path
+    directory: Path
+    kind: str = field(default="merge", init=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """A variant as it is measured."""
+
+    variant: str
+    binaries: ActionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """Run all arms on all benchmark workloads, interleaved, and compare them with the first arm."""
+
+    id: ActionId
+    needs: tuple[ActionId, ...]
+    label: str
+    arms: tuple[Arm, ...]
+    workloads: tuple[Invocation, ...]
+    max_time_s: float
+    directory: Path
+    kind: str = field(default="measure", init=False)
+
+
+Action = Compile | ProbeOutputs | CompareOutputs | Train | MergeProfiles | Measure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedVariant:
+    """How a variant comes about.
+
+    Attributes:
+        compile: The action whose binaries are the variant's; None when it is skipped.
+        merge: The action that makes its profile, for a variant with PGO.
+        instrument: The action that builds its instrumented binaries.
+        plain: A compile action of the plan that differs from `compile` only by PGO, if there is one.
+        skipped: Why the variant is not built.
+    """
+
+    name: str
+    compile: ActionId | None
+    merge: ActionId | None = None
+    instrument: ActionId | None = None
+    plain: ActionId | None = None
+    fallback_allowed: bool = False
+    skipped: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A whole run.
+
+    Attributes:
+        actions: Each after everything it needs.
+        variants: The baseline first.
+        directories: Where the run writes.
+        notes: What the user should know before it starts, such as the origin of rustflags.
+    """
+
+    actions: tuple[Action, ...]
+    variants: tuple[PlannedVariant, ...]
+    measure: ActionId | None
+    directories: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def baseline(self) -> PlannedVariant:
+        """The variant that all others are compared with."""
+        return self.variants[0]
+
+    def action(self, action_id: ActionId) -> Action:
+        """The action with this id."""
+        return next(action for action in self.actions if action.id == action_id)
+
+    def needed_by(self, action_id: ActionId) -> tuple[ActionId, ...]:
+        """An action and everything that it needs, directly or not."""
+        needed = [action_id]
+        for found in needed:
+            needed += [need for need in self.action(found).needs if need not in needed]
+        return tuple(needed)

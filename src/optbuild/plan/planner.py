@@ -1,0 +1,203 @@
+"""From a build profile, a project and a toolchain to a plan. Pure: it looks at nothing and starts nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from optbuild.errors import UsageError
+from optbuild.plan.draft import Draft, PlanInputs, make_compile
+from optbuild.plan.fingerprint import make_action_id
+from optbuild.plan.model import (
+    Action,
+    ActionId,
+    Arm,
+    CompareOutputs,
+    Compile,
+    Measure,
+    Plan,
+    PlannedVariant,
+    ProbeOutputs,
+    Recipe,
+    Role,
+)
+from optbuild.plan.steps import STEPS
+from optbuild.profile.model import BuildProfile, PgoMode, Use, Variant
+from optbuild.workloads.invocation import Invocation
+
+
+def select_pgo_variants(build_profile: BuildProfile) -> tuple[str, ...]:
+    """What `optbuild pgo` builds: the baseline, the variants with PGO, and their ancestors, in the profile's order.
+
+    Raises:
+        UsageError: No variant has PGO.
+    """
+    wanted = {baseline_name(build_profile)}
+    with_pgo = [variant for variant in build_profile.variants.values() if variant.pgo is not PgoMode.OFF]
+    if not with_pgo:
+        raise UsageError(
+            "no variant of the build profile has PGO",
+            help="add `pgo = true` to a variant, or run `optbuild run` to measure the variants as they are",
+        )
+    for variant in with_pgo:
+        wanted |= {variant.name, *variant.ancestors}
+    return tuple(name for name in build_profile.variants if name in wanted)
+
+
+def select_variants(build_profile: BuildProfile, names: tuple[str, ...]) -> tuple[str, ...]:
+    """What `optbuild run` builds: the named variants and the baseline; all where none is named.
+
+    Raises:
+        UsageError: There is no such variant.
+    """
+    if unknown := [name for name in names if name not in build_profile.variants]:
+        raise UsageError(
+            f"no variant is called {unknown[0]!r}",
+            help=f"the build profile has: {', '.join(build_profile.variants)}",
+        )
+    wanted = {baseline_name(build_profile), *(names or build_profile.variants)}
+    return tuple(name for name in build_profile.variants if name in wanted)
+
+
+def baseline_name(build_profile: BuildProfile) -> str:
+    """The variant that others are compared with."""
+    return build_profile.measure.baseline or next(iter(build_profile.variants))
+
+
+def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool) -> Plan:
+    """Plan a run.
+
+    Args:
+        inputs: What is to be built, and with what.
+        variants: Names of the variants to build; the baseline must be among them.
+        measure: Compare outputs and benchmark as well, not only build.
+
+    Raises:
+        UsageError: A variant cannot be built in the way that the build profile demands.
+    """
+    build_profile = inputs.build_profile
+    baseline = baseline_name(build_profile)
+    order = sorted(variants, key=lambda name: name != baseline)  # stable: the baseline first, the rest as written
+    benchmarks = tuple(workload for workload in inputs.workloads if Use.BENCH in workload.use) if measure else ()
+    actions: dict[ActionId, Action] = {}
+    planned: list[PlannedVariant] = []
+    probes: tuple[ProbeOutputs, ...] = ()
+    for name in order:
+        draft, compilation = _plan_variant(build_profile.variants[name], inputs)
+        if draft.skipped is not None:
+            planned.append(PlannedVariant(name=name, compile=None, skipped=draft.skipped))
+            continue
+        _add(actions, (*draft.actions, compilation))
+        if name == baseline:
+            probes = tuple(_probe(workload, compilation) for workload in benchmarks)
+            _add(actions, probes)
+        else:
+            _add(actions, (_compare(probe, compilation, name) for probe in probes))
+        planned.append(
+            PlannedVariant(
+                name=name,
+                compile=compilation.id,
+                merge=draft.merge,
+                instrument=draft.instrument,
+                fallback_allowed=build_profile.variants[name].pgo is PgoMode.AUTO,
+            )
+        )
+    planned = [_with_plain(variant, actions) for variant in planned]
+    measurement = _measure(planned, benchmarks, inputs) if benchmarks else None
+    if measurement is not None:
+        _add(actions, (measurement,))
+    return Plan(
+        actions=tuple(actions.values()),
+        variants=tuple(planned),
+        measure=None if measurement is None else measurement.id,
+        directories=(inputs.layout.root, *({inputs.layout.artifacts} - {inputs.layout.root / "artifacts"})),
+        notes=_notes(inputs),
+    )
+
+
+def _plan_variant(variant: Variant, inputs: PlanInputs) -> tuple[Draft, Compile]:
+    settings = inputs.build_profile.project
+    recipe = Recipe(
+        package=inputs.package.name,
+        bins=tuple(target.name for target in inputs.bins),
+        target=inputs.toolchain.target,
+        cargo_profile=settings.cargo_profile,
+        features=settings.features,
+        no_default_features=settings.no_default_features,
+        all_features=settings.all_features,
+        inherited_rustflags=inputs.project.rustflags.flags,
+        cargo_args=settings.cargo_args,
+    )
+    draft = Draft(variant=variant.name, recipe=recipe)
+    for step in STEPS:
+        draft = step(draft, variant, inputs)
+    role = Role.BUILD if draft.merge is None else Role.OPTIMISE
+    needs = () if draft.merge is None else (draft.merge,)
+    return draft, make_compile(draft.recipe, inputs, role=role, label=f"{variant.name}: build", needs=needs)
+
+
+def _with_plain(variant: PlannedVariant, actions: dict[ActionId, Action]) -> PlannedVariant:
+    """Find the action that compiles the same recipe without PGO, to hold the variant's artifact against."""
+    if variant.merge is None or variant.instrument is None:
+        return variant
+    instrument = actions[variant.instrument]
+    assert isinstance(instrument, Compile)  # noqa: S101 - for mypy: that is what its id stands for
+    plain = replace(instrument.recipe, rustflags=instrument.recipe.rustflags[:-1])
+    found = (action.id for action in actions.values() if isinstance(action, Compile) and action.recipe == plain)
+    return replace(variant, plain=next(found, None))
+
+
+def _probe(workload: Invocation, baseline: Compile) -> ProbeOutputs:
+    return ProbeOutputs(
+        id=make_action_id("probe", workload.recipe(), workload.compare_output, baseline.id),
+        needs=(baseline.id,),
+        label=f"outputs of {workload.name}",
+        workload=workload,
+        binaries=baseline.id,
+    )
+
+
+def _compare(probe: ProbeOutputs, candidate: Compile, variant: str) -> CompareOutputs:
+    return CompareOutputs(
+        id=make_action_id("compare", probe.id, candidate.id),
+        needs=(probe.id, candidate.id),
+        label=f"{variant}: outputs of {probe.workload.name}",
+        workload=probe.workload,
+        binaries=candidate.id,
+        probe=probe.id,
+    )
+
+
+def _measure(variants: list[PlannedVariant], workloads: tuple[Invocation, ...], inputs: PlanInputs) -> Measure | None:
+    arms = tuple(Arm(variant=item.name, binaries=item.compile) for item in variants if item.compile is not None)
+    settings = inputs.build_profile.measure
+    unlimited = replace(settings, max_time_s=0.0)  # more time gives the same result, only more precisely
+    return Measure(
+        id=make_action_id("measure", arms, [(w.name, w.recipe(), w.metric) for w in workloads], unlimited),
+        needs=tuple(dict.fromkeys(arm.binaries for arm in arms)),
+        label="measure",
+        arms=arms,
+        workloads=workloads,
+        max_time_s=settings.max_time_s,
+        directory=inputs.layout.arms,
+    )
+
+
+def _add(actions: dict[ActionId, Action], more: Iterable[Action]) -> None:
+    """Add actions; one that is there already is shared."""
+    for action in more:
+        actions.setdefault(action.id, action)
+
+
+def _notes(inputs: PlanInputs) -> tuple[str, ...]:
+    project = inputs.project
+    notes = []
+    if project.rustflags.origin is not None:
+        flags = " ".join(project.rustflags.flags)
+        notes.append(f"rustflags kept in every build: {flags} (from {project.rustflags.origin})")
+    notes += [f"compiler wrapper kept: {wrapper.value} (from {wrapper.origin})" for wrapper in project.rustc_wrappers]
+    if project.lockfile is None:
+        notes.append("there is no Cargo.lock: cargo will resolve the dependencies and write one")
+    cpus = {v.target_cpu for v in inputs.build_profile.variants.values() if v.target_cpu is not None}
+    notes += [f'binaries built with target-cpu = "{cpu}" may not run on other CPUs' for cpu in sorted(cpus)]
+    return tuple(notes)

@@ -1,0 +1,111 @@
+"""A plan as data for `--json` and as lines for people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from optbuild.plan.model import Action, Compile, Measure, MergeProfiles, Plan, ProbeOutputs, Train, render_word
+from optbuild.text import sanitize_line
+from optbuild.tools.cargo import FLAG_SEPARATOR
+from optbuild.tools.llvm_profdata import FailureMode, merge_argv
+from optbuild.units import format_duration
+from optbuild.workloads.invocation import Invocation
+
+
+def plan_to_dict(plan: Plan) -> dict[str, object]:
+    """The whole plan as JSON-able data, outputs of actions by name."""
+    return {
+        "schema": "optbuild/plan/1",
+        "variants": [
+            {
+                "name": variant.name,
+                "compile": variant.compile,
+                "merge": variant.merge,
+                "skipped": variant.skipped,
+            }
+            for variant in plan.variants
+        ],
+        "actions": [_action_to_dict(action) for action in plan.actions],
+        "directories": [str(path) for path in plan.directories],
+        "notes": list(plan.notes),
+    }
+
+
+def render_plan(plan: Plan) -> str:
+    """The plan for people: each action with its argv, directory, environment additions and timeout."""
+    lines = [f"note: {sanitize_line(note)}" for note in plan.notes]
+    for variant in plan.variants:
+        state = f"skipped: {variant.skipped}" if variant.skipped else f"built by {variant.compile}"
+        lines.append(f"variant {variant.name}: {state}")
+    for action in plan.actions:
+        content = _action_to_dict(action)
+        lines += ["", f"{action.id}  {sanitize_line(action.label)}"]
+        for key in ("needs", "argv", "cwd", "env", "stdin", "timeout", "inputs", "writes", "arms", "budget"):
+            lines += [f"  {key:<8}{sanitize_line(text)}" for text in _texts(key, content.get(key))]
+    lines += ["", *(f"writes below {sanitize_line(str(path))}" for path in plan.directories)]
+    return "\n".join(lines) + "\n"
+
+
+def _texts(key: str, value: object) -> list[str]:
+    if value is None or value in ([], {}):
+        return []
+    if isinstance(value, dict):
+        return [f"{name}={text}" for name, text in value.items()]
+    if isinstance(value, list):
+        if key == "argv" and value and isinstance(value[0], list):
+            return [_shell_like(argv) for argv in value]
+        return [_shell_like(value)] if key == "argv" else [", ".join(map(str, value))]
+    return [str(value)]
+
+
+def _shell_like(argv: list[str]) -> str:
+    return " ".join(word if word and not set(word) & set(" '\"\\\n\t") else repr(word) for word in argv)
+
+
+def _action_to_dict(action: Action) -> dict[str, object]:
+    common: dict[str, object] = {
+        "id": action.id,
+        "kind": action.kind,
+        "label": action.label,
+        "needs": list(action.needs),
+    }
+    return common | _details(action)
+
+
+def _details(action: Action) -> dict[str, object]:
+    if isinstance(action, Compile):
+        env = {name: render_word(word).replace(FLAG_SEPARATOR, " ") for name, word in action.env.items()}
+        return {"argv": list(action.argv), "cwd": str(action.cwd), "env": env, "writes": str(action.directory)}
+    if isinstance(action, MergeProfiles):
+        weighted = [f"{weight:g} × {{profdata:{train}}}" for train, weight in action.weights.items()]
+        argv = merge_argv(
+            action.tool, inputs_file=Path("{inputs}"), output=Path("{profdata}"), failure_mode=FailureMode.ANY
+        )
+        return {"argv": list(argv), "inputs": weighted, "writes": str(action.directory)}
+    if isinstance(action, Measure):
+        return {
+            "argv": [list(workload.shown_argv()) for workload in action.workloads],
+            "arms": [f"{arm.variant} ({arm.binaries})" for arm in action.arms],
+            "budget": format_duration(action.max_time_s),
+            "writes": str(action.directory),
+        }
+    env = _workload_env(action.workload)
+    details: dict[str, object] = {
+        "argv": list(action.workload.shown_argv()),
+        "cwd": str(action.workload.cwd),
+        "env": env,
+        "stdin": None if action.workload.stdin is None else str(action.workload.stdin),
+        "timeout": format_duration(action.workload.timeout_s),
+        "inputs": [str(path) for path in action.workload.inputs],
+        "writes": str(action.workload.scratch),
+    }
+    if isinstance(action, Train):
+        details["env"] = {**env, "LLVM_PROFILE_FILE": f"{action.directory}/…/%m_%p.profraw"}
+        details["writes"] = str(action.directory)
+    if isinstance(action, ProbeOutputs):
+        details["runs"] = 2
+    return details
+
+
+def _workload_env(workload: Invocation) -> dict[str, str]:
+    return {**workload.declared_env, **dict.fromkeys(workload.passed_env, "(from your environment)")}

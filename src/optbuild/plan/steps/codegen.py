@@ -1,0 +1,46 @@
+"""Flag steps: settings of Cargo's profile, target CPU, rustflags and features."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from optbuild.plan.draft import Draft, PlanInputs
+from optbuild.profile.model import Variant
+
+# Settings of a variant that Cargo's profile knows by the same name.
+_CARGO_PROFILE_KEYS = ("opt_level", "lto", "codegen_units", "panic", "strip", "debug", "overflow_checks")
+
+
+def set_cargo_profile(draft: Draft, variant: Variant, _inputs: PlanInputs) -> Draft:
+    """Set keys of Cargo's profile by `--config`, so that `Cargo.toml` stays untouched.
+
+    Sources: The Cargo Book, "Profiles", https://doc.rust-lang.org/cargo/reference/profiles.html
+    """
+    config = list(draft.recipe.config)
+    for key in _CARGO_PROFILE_KEYS:
+        value = getattr(variant, key)
+        if value is not None:
+            # A JSON scalar is a TOML scalar.
+            config.append((f"profile.{draft.recipe.cargo_profile}.{key.replace('_', '-')}", json.dumps(value)))
+    return replace(draft, recipe=replace(draft.recipe, config=tuple(config)))
+
+
+def set_target_cpu(draft: Draft, variant: Variant, _inputs: PlanInputs) -> Draft:
+    """Compile for a given CPU, which older ones then cannot run."""
+    if variant.target_cpu is None:
+        return draft
+    flags = (*draft.recipe.rustflags, (f"-Ctarget-cpu={variant.target_cpu}",))
+    return replace(draft, recipe=replace(draft.recipe, rustflags=flags))
+
+
+def add_rustflags(draft: Draft, variant: Variant, _inputs: PlanInputs) -> Draft:
+    """Append the variant's own flags to the user's."""
+    flags = (*draft.recipe.rustflags, *((flag,) for flag in variant.rustflags or ()))
+    return replace(draft, recipe=replace(draft.recipe, rustflags=flags))
+
+
+def add_features(draft: Draft, variant: Variant, _inputs: PlanInputs) -> Draft:
+    """Add the variant's features to the project's."""
+    features = tuple(dict.fromkeys((*draft.recipe.features, *(variant.features or ()))))
+    return replace(draft, recipe=replace(draft.recipe, features=features))

@@ -1,0 +1,102 @@
+"""The feedback step of profile-guided optimisation: instrument, train, merge, and compile the same recipe with it.
+
+Both compilations have the identical Cargo profile. Cargo hashes it into `-C metadata` and so into every mangled name;
+with another one in the second phase, no function would find its counts, and rustc would not say so.
+
+Sources: The rustc book, "Profile-guided Optimization",
+https://doc.rust-lang.org/rustc/profile-guided-optimization.html
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from optbuild.errors import UsageError
+from optbuild.plan.draft import Draft, PlanInputs, make_compile, work_directory
+from optbuild.plan.fingerprint import make_action_id
+from optbuild.plan.model import Compile, MergeProfiles, Output, Role, Train, Word
+from optbuild.profile.model import PgoMode, Use, Variant
+
+# Without it LLVM tells of functions whose shape changed, but not of those that have no counts at all.
+_WARN_MISSING: Word = ("-Cllvm-args=-pgo-warn-missing-function",)
+_PGO_FLAGS = ("profile-generate", "profile-use", "instrument-coverage")
+
+
+def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
+    """Put instrumented compilation, training and merging before the variant's own compilation."""
+    if variant.pgo is PgoMode.OFF:
+        return draft
+    reason = _obstacle(draft, inputs)
+    if reason is not None:
+        if variant.pgo is PgoMode.AUTO:
+            return replace(draft, skipped=reason)
+        raise UsageError(
+            f"variant {variant.name} wants PGO, but {reason}",
+            help='name a workload for training (`optbuild pgo -- {bin} ARGS`, or [[workloads]] with use = ["train"]),'
+            ' or say pgo = "auto" to skip it',
+            location=f"variants.{variant.name}.pgo",
+        )
+    tool = inputs.toolchain.llvm_profdata
+    if tool is None:  # `_obstacle` has said so for "auto", and the toolchain was checked for the others
+        return draft
+    instrument = _instrument(draft, variant, inputs)
+    trainings = _train(instrument, variant, inputs)
+    weights = {action.id: action.workload.weight for action in trainings}
+    merge = MergeProfiles(
+        id=make_action_id("merge", weights),
+        needs=tuple(weights),
+        label=f"{variant.name}: merge profiles",
+        weights=weights,
+        tool=tool.path,
+        directory=inputs.layout.profile_data,
+    )
+    use: Word = ("-Cprofile-use=", Output(action=merge.id, name="profdata"))
+    recipe = replace(draft.recipe, rustflags=(*draft.recipe.rustflags, use, _WARN_MISSING))
+    return replace(
+        draft,
+        recipe=recipe,
+        actions=(*draft.actions, instrument, *trainings, merge),
+        merge=merge.id,
+        instrument=instrument.id,
+    )
+
+
+def _obstacle(draft: Draft, inputs: PlanInputs) -> str | None:
+    """Why this variant cannot be trained here."""
+    if not any(Use.TRAIN in workload.use for workload in inputs.workloads):
+        return "no workload is for training"
+    flags = (*draft.recipe.inherited_rustflags, *("".join(map(str, word)) for word in draft.recipe.rustflags))
+    if clash := [flag for flag in flags if any(name in flag for name in _PGO_FLAGS)]:
+        return f"the rustflags already hold {clash[0]}"
+    if inputs.toolchain.llvm_profdata is None:
+        return "no llvm-profdata fits rustc (see `optbuild doctor`)"
+    if inputs.toolchain.profiler_runtime is None:
+        return f"rustc has no profiler runtime for {inputs.toolchain.target}"
+    if inputs.toolchain.target != inputs.toolchain.host:
+        return f"a program for {inputs.toolchain.target} cannot be trained on {inputs.toolchain.host}"
+    return None
+
+
+def _instrument(draft: Draft, variant: Variant, inputs: PlanInputs) -> Compile:
+    generate: Word = (f"-Cprofile-generate={inputs.layout.stray_profiles}",)
+    recipe = replace(draft.recipe, rustflags=(*draft.recipe.rustflags, generate))
+    return make_compile(recipe, inputs, role=Role.INSTRUMENT, label=f"{variant.name}: build instrumented")
+
+
+def _train(instrument: Compile, variant: Variant, inputs: PlanInputs) -> tuple[Train, ...]:
+    trainings = []
+    for workload in inputs.workloads:
+        if Use.TRAIN not in workload.use:
+            continue
+        action_id = make_action_id("train", workload.recipe(), instrument.id)
+        trainings.append(
+            Train(
+                id=action_id,
+                needs=(instrument.id,),
+                label=f"{variant.name}: train on {workload.name}",
+                workload=workload,
+                binaries=instrument.id,
+                directory=work_directory(inputs.layout, action_id),
+            )
+        )
+    return tuple(trainings)

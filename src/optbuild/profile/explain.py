@@ -1,0 +1,155 @@
+"""What pydantic found wrong with a build profile, in words for the person who wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from optbuild.profile.faults import (
+    Fault,
+    KeyPath,
+    RefusedValueError,
+    find_nearest,
+    render_choices,
+    render_key_path,
+    render_value,
+)
+from optbuild.profile.merge import value_at
+from optbuild.profile.schema import make_profile_schema
+
+_UNKNOWN_KEY = {"unexpected_keyword_argument", "extra_forbidden"}
+_MISSING = {"missing", "missing_argument", "missing_keyword_only_argument"}
+_UPGRADE = "remove it, or upgrade: pip install --upgrade cargo-optbuild"
+
+# Specified, and not built yet. `*` stands for a workload's number or a variant's name.
+_LATER_KEYS: Mapping[KeyPath, frozenset[str]] = {
+    (): frozenset({"gates", "profile-data"}),
+    ("workloads", "*"): frozenset(
+        {"server", "ready", "load", "cargo", "repeat", "setup", "prepare", "cleanup", "parallel", "runner"}
+    ),
+    ("variants", "*"): frozenset({"bolt", "counters"}),
+}
+_LATER_METRICS = frozenset({"instructions"})
+_KINDS = {"object": "a table", "string": "a text", "boolean": "true or false"}
+_KINDS_OF_WORKLOAD = frozenset({"server", "cargo"})
+
+
+def explain(error: ValidationError, tree: Mapping[str, Any]) -> Iterator[Fault]:
+    """Turn each thing that validation found into a fault.
+
+    Args:
+        error: What validating `tree` raised.
+        tree: The raw build profile.
+    """
+    schema = make_profile_schema()
+    for details in error.errors(include_url=False):
+        path = tuple(part for part in details["loc"] if part != "[key]")
+        if details["type"] in _UNKNOWN_KEY:
+            yield _explain_unknown_key(path, schema)
+        elif details["type"] in _MISSING:
+            owner = value_at(tree, path[:-1])
+            if not (isinstance(owner, dict) and _KINDS_OF_WORKLOAD & owner.keys()):
+                yield _explain_missing(path, schema)
+        # A list is also told to be too short when each of its items is wrong.
+        elif details["type"] != "too_short" or not value_at(tree, path):
+            yield _explain_value(path, details, value_at(tree, path), schema)
+
+
+def _explain_unknown_key(path: KeyPath, schema: dict[str, Any]) -> Fault:
+    written = render_key_path(path)
+    *owner, key = path
+    place = (owner[0], "*") if len(owner) == 2 else tuple(owner)  # noqa: PLR2004 - a variant or a workload
+    if key in _LATER_KEYS.get(place, ()):
+        return Fault(path=path, message=f"`{written}` needs a newer optbuild", help=_UPGRADE)
+    known = list(_node_at(schema, tuple(owner)).get("properties", ()))
+    nearest = find_nearest(key, known)
+    return Fault(
+        path=path,
+        message=f"unknown key `{written}`",
+        help=f"did you mean `{nearest}`?" if nearest else f"remove it; the keys here are {', '.join(sorted(known))}",
+    )
+
+
+def _explain_missing(path: KeyPath, schema: dict[str, Any]) -> Fault:
+    expected = _describe(_node_at(schema, path), schema)
+    return Fault(path=path, message=f"`{render_key_path(path)}` is missing", help=f"add `{path[-1]} = …`: {expected}")
+
+
+def _explain_value(path: KeyPath, details: ErrorDetails, value: object, schema: dict[str, Any]) -> Fault:
+    written = render_key_path(path)
+    reason = details.get("ctx", {}).get("error")
+    if isinstance(reason, RefusedValueError):
+        return Fault(path=path, message=f"`{written}`: {reason}", help=reason.help)
+    if path[-1] == "metric" and value in _LATER_METRICS:
+        return Fault(path=path, message=f"`{written}`: the metric `{value}` needs a newer optbuild", help=_UPGRADE)
+    node = _node_at(schema, path)
+    expected = str(reason).removeprefix("expected ") if reason is not None else _describe(node, schema)
+    message = f"`{written}`: expected {expected}, got {render_value(value)}"
+    return Fault(path=path, message=message, help=_suggest(value, node) or f"write {expected}")
+
+
+def _suggest(value: object, node: dict[str, Any]) -> str | None:
+    if isinstance(value, str) and node.get("type") == "array":
+        return f"write it as a list: [{render_value(value)}]"
+    nearest = find_nearest(value, [option for option in node.get("enum", ()) if isinstance(option, str)])
+    return f'did you mean "{nearest}"?' if nearest else None
+
+
+def _node_at(schema: dict[str, Any], path: KeyPath) -> dict[str, Any]:
+    """The part of the JSON schema that describes the value at a key path."""
+    node = schema
+    for part in path:
+        node = _follow(node, schema)
+        if isinstance(part, int):
+            options = [node, *node.get("anyOf", ())]
+            node = next((option["items"] for option in options if "items" in option), {})
+        else:
+            node = node.get("properties", {}).get(part) or node.get("additionalProperties") or {}
+    return _follow(node, schema)
+
+
+def _follow(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    reference = node.get("$ref")
+    return schema["$defs"][reference.rpartition("/")[2]] if reference else node
+
+
+def _describe(node: dict[str, Any], schema: dict[str, Any]) -> str:
+    """Say in words which values a part of the JSON schema allows."""
+    node = _follow(node, schema)
+    match node:
+        case {"enum": values}:
+            return render_choices(values)
+        case {"anyOf": options}:
+            return " or ".join(_describe(option, schema) for option in options)
+        case {"type": "array", "items": items}:
+            not_empty = ", not empty" if node.get("minItems") else ""
+            return f"a list of {_describe_items(_follow(items, schema))}{not_empty}"
+        case {"type": "integer" | "number"}:
+            return _describe_number(node)
+    return _KINDS[node["type"]]
+
+
+def _describe_items(items: dict[str, Any]) -> str:
+    match items:
+        case {"enum": values}:
+            return render_choices(values)
+        case {"type": "object"}:
+            return "tables, each below its own [[workloads]]"
+    return "texts"
+
+
+def _describe_number(node: dict[str, Any]) -> str:
+    kind = "an integer" if node["type"] == "integer" else "a number"
+    match node:
+        case {"minimum": low, "maximum": high}:
+            return f"{kind} from {low} to {high}"
+        case {"exclusiveMinimum": low, "exclusiveMaximum": high}:
+            return f"{kind} above {low} and below {high}"
+        case {"minimum": low}:
+            return f"{kind} of {low} or more"
+        case {"exclusiveMinimum": low}:
+            return f"{kind} above {low}"
+    return kind

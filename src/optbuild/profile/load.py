@@ -1,0 +1,139 @@
+"""From `optbuild.toml` or a preset to a checked `BuildProfile`: find, read, refuse, merge, validate, resolve."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from optbuild.errors import BuildProfileError, UsageError
+from optbuild.profile.check import find_path_faults, find_reference_faults, find_workload_name_faults
+from optbuild.profile.confine import find_workspace
+from optbuild.profile.document import load_document
+from optbuild.profile.explain import explain
+from optbuild.profile.extend import Extended, load_extended
+from optbuild.profile.faults import Fault, RefusedValueError
+from optbuild.profile.inherit import resolve_variants
+from optbuild.profile.merge import Layer, merge_layers
+from optbuild.profile.model import SCHEMA_VERSION, BuildProfile, PresetName, ProfileSettings, Use, Workload
+from optbuild.profile.placeholders import parse_placeholders
+
+FILE_NAME = "optbuild.toml"
+_DEFAULT_PRESET = PresetName("pgo")
+_DEFAULT_BASELINE = "release"
+
+
+def searched_paths(start: Path) -> tuple[Path, ...]:
+    """Every path at which a build profile is looked for, nearest first."""
+    directory = start.absolute()
+    return tuple(each / FILE_NAME for each in (directory, *directory.parents))
+
+
+def find_build_profile(start: Path) -> Path | None:
+    """Find the build profile of a directory by walking up from it."""
+    return next((path for path in searched_paths(start) if _is_file(path)), None)
+
+
+def load_build_profile(source: Path | PresetName, *, directory: Path) -> BuildProfile:
+    """Load and check a build profile with all that it extends.
+
+    Args:
+        source: A file, or a preset.
+        directory: What a relative `source` is relative to, and what the paths in a preset are relative to.
+
+    Raises:
+        BuildProfileError: It cannot be read or says something wrong; carries every problem that was found.
+    """
+    path = directory / source if isinstance(source, Path) else None
+    base = path.parent if path else directory
+    workspace = find_workspace(base)
+    extended = load_extended(load_document(path or PresetName(str(source))), workspace=workspace)
+    layer = extended.layer
+    if extended.is_whole and layer.tree.get("variants", {}) == {}:
+        layer = _add_default_variants(layer, workspace=workspace)
+    faults = list(_find_faults(extended, layer, directory=base, workspace=workspace))
+    # Judged already, file by file.
+    judged = {"schema": SCHEMA_VERSION, "extends": None}
+    try:
+        settings = TypeAdapter(ProfileSettings).validate_python(layer.tree | judged)
+    except ValidationError as error:
+        faults += explain(error, layer.tree)
+        settings = None
+    problems = [*extended.problems, *map(layer.make_problem, faults)]
+    if problems or settings is None:
+        ordered = sorted(problems, key=lambda located: located.origin)
+        raise BuildProfileError(tuple(dict.fromkeys(located.problem for located in ordered)))
+    return _make_build_profile(settings, path=path, directory=base)
+
+
+def default_build_profile(directory: Path) -> BuildProfile:
+    """The build profile of a project that has none: preset `pgo`, without workloads."""
+    return load_build_profile(_DEFAULT_PRESET, directory=directory)
+
+
+def command_line_workload(
+    argv: Iterable[str], use: Iterable[Use], directory: Path, name: str | None = None
+) -> Workload:
+    """Make a workload of a command given on the command line.
+
+    Args:
+        argv: The program and its arguments, with placeholders.
+        use: What it is for.
+        directory: Where it runs.
+        name: What it is called; default: the command on one line.
+
+    Raises:
+        UsageError: The command is empty, or a placeholder is unknown.
+    """
+    words = tuple(argv)
+    if not words or not words[0].strip():
+        raise UsageError("the command of the workload is empty", help="write it after `--`: optbuild pgo -- {bin} …")
+    for word in words:
+        try:
+            parse_placeholders(word)
+        except RefusedValueError as error:
+            raise UsageError(str(error), help=error.help, location=word) from error
+    title = name if name is not None else " ".join(shlex.join(words).split())
+    return Workload(name=title, command=words, cwd=str(directory), use=tuple(use))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a directory that may not be looked into
+        return False
+
+
+def _add_default_variants(layer: Layer, *, workspace: Path) -> Layer:
+    preset = load_extended(load_document(_DEFAULT_PRESET), workspace=workspace).layer
+    variants = Layer(
+        tree={"variants": preset.tree["variants"]},
+        origins={path: origin for path, origin in preset.origins.items() if path[:1] == ("variants",)},
+    )
+    return merge_layers(layer, variants)
+
+
+def _find_faults(extended: Extended, layer: Layer, *, directory: Path, workspace: Path) -> Iterator[Fault]:
+    # Without all that is extended, a variant could seem to be missing.
+    if extended.is_whole:
+        yield from find_reference_faults(layer.tree)
+    yield from find_workload_name_faults(layer.tree)
+    yield from find_path_faults(layer.tree, directory=directory, workspace=workspace)
+
+
+def _make_build_profile(settings: ProfileSettings, *, path: Path | None, directory: Path) -> BuildProfile:
+    variants = resolve_variants(settings.variants)
+    baseline = settings.measure.baseline
+    if baseline is None:
+        baseline = _DEFAULT_BASELINE if _DEFAULT_BASELINE in variants else next(iter(variants))
+    return BuildProfile(
+        path=path,
+        directory=directory,
+        project=settings.project,
+        variants=variants,
+        workloads=settings.workloads,
+        measure=replace(settings.measure, baseline=baseline),
+    )

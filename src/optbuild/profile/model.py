@@ -1,0 +1,282 @@
+"""The build profile as data: what `optbuild.toml` may say, and what it means once variants are resolved.
+
+Not for reading files (`load`) nor for resolving inheritance (`inherit`). Field names carry units; TOML keys do not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, NewType
+
+from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, WithJsonSchema
+
+from optbuild.profile.values import (
+    AboveZeroRatio,
+    Argv,
+    CompareOutput,
+    DurationS,
+    Name,
+    PlainPath,
+    Ratio,
+    Text,
+    VariableName,
+    VariantName,
+    Word,
+    WorkloadName,
+    only,
+    read_pgo_mode,
+)
+
+SCHEMA_VERSION = 1
+
+PresetName = NewType("PresetName", str)
+
+
+class Use(StrEnum):
+    """What a workload is for."""
+
+    TRAIN = "train"
+    BENCH = "bench"
+
+
+class MetricName(StrEnum):
+    """What a benchmark compares."""
+
+    WALL = "wall"
+    CPU = "cpu"
+
+
+class Lto(StrEnum):
+    """Link-time optimisation, in Cargo's words."""
+
+    OFF = "off"
+    THIN = "thin"
+    FAT = "fat"
+
+
+class PgoMode(StrEnum):
+    """Whether a variant is built with profile-guided optimisation: TOML's `false`, `true` and `"auto"`."""
+
+    OFF = "off"
+    REQUIRED = "required"
+    AUTO = "auto"
+
+
+def _toml_key(name: str) -> str:
+    """The TOML key of a field: kebab-case, and the unit is said by the value."""
+    return name.removesuffix("_s").replace("_", "-")
+
+
+_STRICT_KEYS = ConfigDict(extra="forbid", alias_generator=_toml_key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectSettings:
+    """Which Cargo project is built, and how cargo is called for it."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT_KEYS
+
+    manifest: Annotated[PlainPath, Field(description="The project's Cargo.toml, relative to this file.")] = "Cargo.toml"
+    package: Annotated[Name | None, Field(description="The package to build; default: the only one with a bin.")] = None
+    bins: Annotated[tuple[Name, ...], Field(description="The bins to build; default: all of the package.")] = ()
+    features: Annotated[tuple[Name, ...], Field(description="Cargo features to enable.")] = ()
+    no_default_features: Annotated[StrictBool, Field(description="Leave the default features out.")] = False
+    all_features: Annotated[StrictBool, Field(description="Enable all features.")] = False
+    target: Annotated[Name, Field(description='The target triple, or "host"; always passed to cargo.')] = "host"
+    cargo_profile: Annotated[Name, Field(description="The Cargo profile that every variant starts from.")] = "release"
+    cargo_args: Annotated[tuple[Text, ...], Field(description="Arguments appended to every cargo build.")] = ()
+    locked: Annotated[StrictBool, Field(description="Pass --locked to cargo where a Cargo.lock exists.")] = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodegenSettings:
+    """Settings of a variant of which the nearest one wins; None means: as the Cargo profile has it."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT_KEYS
+
+    lto: Annotated[Lto | None, Field(description="Link-time optimisation, as in a Cargo profile.")] = None
+    codegen_units: Annotated[
+        Annotated[int, Field(strict=True, ge=1)] | None,
+        Field(description="Into how many units a crate is split; 1 optimises best and compiles slowest."),
+    ] = None
+    opt_level: Annotated[
+        Annotated[Literal[0, 1, 2, 3, "s", "z"], only(int, str)] | None,
+        Field(description="The optimisation level, as in a Cargo profile."),
+    ] = None
+    panic: Annotated[Literal["unwind", "abort"] | None, Field(description="What a panic does.")] = None
+    strip: Annotated[
+        Annotated[Literal[True, False, "none", "debuginfo", "symbols"], only(bool, str)] | None,
+        Field(description="What is removed from the binary, as in a Cargo profile."),
+    ] = None
+    debug: Annotated[
+        Annotated[
+            Literal[True, False, 0, 1, 2, "none", "line-directives-only", "line-tables-only", "limited", "full"],
+            only(bool, int, str),
+        ]
+        | None,
+        Field(description="How much debug information is made, as in a Cargo profile."),
+    ] = None
+    overflow_checks: Annotated[StrictBool | None, Field(description="Panic on integer overflow.")] = None
+    target_cpu: Annotated[
+        Name | None, Field(description="The CPU to compile for, such as `native` or `x86-64-v3`.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantSettings(CodegenSettings):
+    """A variant as written: what it changes of the variant it inherits from. Without any, exactly what cargo builds."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT_KEYS
+
+    inherits: Annotated[VariantName | None, Field(description="The variant whose settings this one starts from.")] = (
+        None
+    )
+    features: Annotated[
+        tuple[Name, ...] | None, Field(description="Cargo features, added to those of the variants it inherits from.")
+    ] = None
+    rustflags: Annotated[
+        tuple[Text, ...] | None,
+        Field(description="Flags for rustc, appended to those of the variants it inherits from."),
+    ] = None
+    pgo: Annotated[
+        Annotated[PgoMode, BeforeValidator(read_pgo_mode), WithJsonSchema({"enum": [False, True, "auto"]})] | None,
+        Field(description='Profile-guided optimisation; "auto" leaves it out, with a reason, where it cannot be done.'),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant(CodegenSettings):
+    """A variant with all that it inherits.
+
+    Attributes:
+        name: What it is called.
+        ancestors: The variants it inherits from, nearest first.
+        features: Cargo features, from the root ancestor down.
+        rustflags: Flags for rustc, from the root ancestor down.
+        pgo: Whether it is built with PGO.
+    """
+
+    name: str
+    ancestors: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    rustflags: tuple[str, ...] = ()
+    pgo: PgoMode = PgoMode.OFF
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """A command that trains the PGO variants, measures all variants, or both."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT_KEYS
+
+    name: Annotated[WorkloadName, Field(description="Any one line of text, unique here.")]
+    command: Annotated[
+        Argv,
+        Field(description="The program and its arguments: {bin}, {bin:NAME}, {scratch}, {env:NAME}."),
+    ]
+    cwd: Annotated[PlainPath, Field(description="The directory it runs in, relative to this file.")] = "."
+    use: Annotated[
+        tuple[Use, ...], Field(min_length=1, description="What it is for: training, the benchmark, or both.")
+    ] = (Use.TRAIN, Use.BENCH)
+    weight: Annotated[
+        float,
+        Field(strict=True, gt=0, allow_inf_nan=False, description="Its share in the merged PGO profile."),
+    ] = 1.0
+    stdin: Annotated[Word | None, Field(description="A file to read from, relative to this file.")] = None
+    env: Annotated[Mapping[VariableName, Word], Field(description="Environment variables to set.")] = field(
+        default_factory=dict
+    )
+    pass_env: Annotated[
+        tuple[VariableName, ...], Field(description="Environment variables to take from the caller.")
+    ] = ()
+    timeout_s: Annotated[DurationS, Field(description="After how long it is stopped.")] = 300.0
+    expect_exit: Annotated[int, Field(strict=True, ge=0, le=255, description="The exit code of success.")] = 0
+    compare_output: Annotated[
+        CompareOutput,
+        Field(description="What must be equal in every variant: standard output, files relative to cwd, nothing."),
+    ] = "auto"
+    inputs: Annotated[tuple[Word, ...], Field(description="Files it reads, relative to this file; recorded.")] = ()
+    metric: Annotated[MetricName | None, Field(description="What is compared; default: that of [measure].")] = None
+    stop_signal: Annotated[
+        Literal["TERM", "INT", "HUP", "QUIT", "USR1", "USR2"], Field(description="The signal that asks it to end.")
+    ] = "TERM"
+    grace_s: Annotated[DurationS, Field(description="How long it may take to end before it is killed.")] = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureSettings:
+    """How variants are compared."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT_KEYS
+
+    baseline: Annotated[
+        VariantName | None,
+        Field(description="The variant that the others are compared with; default: `release`, else the first."),
+    ] = None
+    metric: Annotated[MetricName, Field(description="What is compared, where a workload does not say.")] = (
+        MetricName.WALL
+    )
+    precision: Annotated[
+        AboveZeroRatio,
+        Field(description="The half-width of the suite's interval to aim for."),
+    ] = 0.01
+    min_effect: Annotated[Ratio, Field(description="The change that matters: the margin of the verdicts.")] = 0.01
+    max_time_s: Annotated[DurationS, Field(description="The budget for all measuring.")] = 300.0
+    confidence: Annotated[
+        float, Field(strict=True, gt=0.5, lt=1, description="The confidence level of the intervals.")
+    ] = 0.95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileSettings:
+    """Build, train and measure settings of optbuild for one Cargo project: what `optbuild.toml` may say."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT_KEYS
+
+    schema: Annotated[Literal[1], Field(description="The version of this format.")]
+    extends: Annotated[
+        Name | None, Field(description='What this profile starts from: "preset:NAME" or a file relative to this one.')
+    ] = None
+    project: Annotated[ProjectSettings, Field(description="Which Cargo project is built.")] = field(
+        default_factory=ProjectSettings
+    )
+    variants: Annotated[
+        Mapping[VariantName, VariantSettings], Field(description="The variants by name; default: release, lto, pgo.")
+    ] = field(default_factory=dict)
+    workloads: Annotated[tuple[Workload, ...], Field(description="What trains and measures the variants.")] = ()
+    measure: Annotated[MeasureSettings, Field(description="How the variants are compared.")] = field(
+        default_factory=MeasureSettings
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildProfile:
+    """A build profile that has been checked.
+
+    Attributes:
+        path: The file the user named; None for a preset.
+        directory: What every relative path in it is relative to.
+        project: Which Cargo project is built.
+        variants: The resolved variants by name, in order.
+        workloads: What trains and measures them.
+        measure: How they are compared; the baseline is one of `variants`.
+    """
+
+    path: Path | None
+    directory: Path
+    project: ProjectSettings = field(default_factory=ProjectSettings)
+    variants: Mapping[str, Variant]
+    workloads: tuple[Workload, ...] = ()
+    measure: MeasureSettings = field(default_factory=MeasureSettings)
+
+
+def slug(name: str) -> str:
+    """A file name for a workload's name: its safe characters and eight hexadecimal digits of its hash."""
+    safe = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()[:40].rstrip("-")
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{safe}-{digest}" if safe else digest

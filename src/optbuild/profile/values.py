@@ -1,0 +1,140 @@
+"""Values of a build profile and how they are read from TOML; not for which keys there are: `model` says that."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+from optbuild.profile.faults import RefusedValueError
+from optbuild.profile.placeholders import parse_placeholders
+from optbuild.units import parse_duration_s, parse_ratio
+
+
+def _check_text(text: str) -> str:
+    if "\0" in text:
+        raise RefusedValueError(
+            "a NUL character, which no program can be given", help=r"remove the `\u0000` from the text"
+        )
+    return text
+
+
+def _check_not_empty(text: str) -> str:
+    if not text.strip():
+        raise RefusedValueError("an empty text", help="write a name, or remove the key")
+    return text
+
+
+def _check_word(text: str) -> str:
+    parse_placeholders(text)
+    return text
+
+
+def _check_plain_path(text: str) -> str:
+    if set(text) & {"{", "}"}:
+        raise RefusedValueError(
+            f"`{text}` holds braces, and placeholders are not replaced here",
+            help="write a plain relative path",
+        )
+    return text
+
+
+def _check_program(words: tuple[str, ...]) -> tuple[str, ...]:
+    if not words[0].strip():
+        raise RefusedValueError("the program's name is empty", help='begin the command with "{bin}" or a program')
+    return words
+
+
+def _check_one_line(text: str) -> str:
+    if text.splitlines() != [text]:
+        raise RefusedValueError("more than one line", help="write a name of one line")
+    return text
+
+
+def _check_variant_name(text: str) -> str:
+    if re.fullmatch(r"(?![.-])[A-Za-z0-9._-]+", text) is None:
+        raise RefusedValueError(
+            "not a name for a variant",
+            help="use letters, digits, `.`, `_` and `-`, and begin with a letter, a digit or `_`",
+        )
+    return text
+
+
+def _check_variable(text: str) -> str:
+    if "=" in text:
+        raise RefusedValueError("not a name for an environment variable", help="remove the `=` from the name")
+    return text
+
+
+def _read_duration_s(value: object) -> object:
+    return parse_duration_s(value if isinstance(value, str) else "")
+
+
+def _read_ratio(value: object) -> object:
+    return parse_ratio(value if isinstance(value, str | int | float) and not isinstance(value, bool) else "")
+
+
+def _check_above_zero(ratio: float) -> float:
+    if ratio <= 0:
+        raise ValueError('expected a ratio above zero, such as "1%" or 0.01')
+    return ratio
+
+
+def only(*types: type) -> BeforeValidator:
+    """Take values of these types only, none that is merely equal to one of them."""
+    # Pydantic takes `true` and `1.0` for the literal 1, and 1 for `true`: what is neither of the types becomes a text.
+    return BeforeValidator(lambda value: value if type(value) in types else str(value))
+
+
+def read_pgo_mode(value: object) -> object:
+    """Read TOML's `true`, `false` or `"auto"` as the name of a mode.
+
+    Raises:
+        ValueError: It is none of them.
+    """
+    if isinstance(value, bool):
+        return "required" if value else "off"
+    if value == "auto":
+        return value
+    raise ValueError('expected true, false or "auto"')
+
+
+def _check_compare_output(value: object) -> object:
+    listed = isinstance(value, list | tuple) and value and all(isinstance(item, str) for item in value)
+    if listed or value in ("auto", "stdout", "none"):
+        return value
+    raise ValueError('expected "auto", "stdout", "none" or a list of files')
+
+
+def _check_output_files(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    for file in value if isinstance(value, tuple) else ():
+        _check_plain_path(_check_not_empty(_check_text(file)))
+    return value
+
+
+Text = Annotated[str, AfterValidator(_check_text)]
+Name = Annotated[Text, AfterValidator(_check_not_empty)]
+PlainPath = Annotated[Name, AfterValidator(_check_plain_path)]
+Word = Annotated[Text, AfterValidator(_check_word)]
+VariableName = Annotated[Name, AfterValidator(_check_variable)]
+VariantName = Annotated[str, AfterValidator(_check_variant_name)]
+DurationS = Annotated[
+    float,
+    BeforeValidator(_read_duration_s),
+    Field(allow_inf_nan=False),
+    WithJsonSchema({"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(ms|s|m|h)\s*$", "examples": ["500ms", "5m"]}),
+]
+_RATIO_SCHEMA = {
+    "anyOf": [{"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*%\s*$"}, {"type": "number", "minimum": 0}],
+    "examples": ["1%", 0.01],
+}
+Ratio = Annotated[float, BeforeValidator(_read_ratio), WithJsonSchema(_RATIO_SCHEMA)]
+WorkloadName = Annotated[Name, AfterValidator(_check_one_line)]
+Argv = Annotated[tuple[Word, ...], Field(min_length=1), AfterValidator(_check_program)]
+AboveZeroRatio = Annotated[Ratio, AfterValidator(_check_above_zero)]
+CompareOutput = Annotated[
+    Literal["auto", "stdout", "none"] | Annotated[tuple[str, ...], Field(min_length=1)],
+    BeforeValidator(_check_compare_output),  # a union would tell what is wrong with each of its members
+    AfterValidator(_check_output_files),
+]

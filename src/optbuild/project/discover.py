@@ -1,0 +1,195 @@
+"""Look at a Cargo project: cargo's metadata, its configuration and git, without running anything of the project."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from optbuild.errors import ToolchainError, UsageError
+from optbuild.execution.command import Command, Completed, Executor, ProgramNotFoundError
+from optbuild.project.cargo_config import load_cargo_config
+from optbuild.project.model import BinTarget, GitState, Package, Project
+from optbuild.project.rustc_programs import rustc_wrappers
+from optbuild.project.rustflags import settle_rustflags
+from optbuild.text import last_lines
+from optbuild.tools import git
+from optbuild.tools.cargo_metadata import Metadata, PackageMetadata, metadata_argv, parse_metadata
+from optbuild.tools.rustc import parse_target, target_argv
+
+_TIMEOUT_S = 60.0
+_LIBRARY_KINDS = frozenset({"lib", "rlib", "dylib", "cdylib", "staticlib", "proc-macro"})
+
+
+def load_project(  # noqa: PLR0913 - what to look at, and what to look with
+    *,
+    directory: Path,
+    manifest: Path,
+    executor: Executor,
+    environ: Mapping[str, str],
+    cargo: Path,
+    rustc: Path,
+    target: str,
+    target_cfg: tuple[str, ...],
+) -> Project:
+    """Find out what a Cargo project is.
+
+    Nothing that the project names is run: cargo is given `rustc` and no wrappers, and installs nothing. A
+    `rust-toolchain.toml` may name a toolchain by path, which rustup's proxies would run; so `cargo` and `rustc` must
+    be the programs themselves, or `environ` must set RUSTUP_TOOLCHAIN.
+
+    Args:
+        directory: The directory the user named.
+        manifest: The `Cargo.toml`; a relative path starts at `directory`.
+        executor: Runs cargo, rustc and git.
+        environ: The user's environment.
+        cargo: The cargo to ask.
+        rustc: The compiler that cargo is given, and that is asked for its `cfg` where flags decide it.
+        target: The target triple, or the path of a target's JSON file.
+        target_cfg: The lines of `rustc --print=cfg` for the target, without flags.
+
+    Raises:
+        UsageError: There is no manifest, or cargo refuses it.
+        ToolchainError: Cargo's configuration is malformed, or cargo cannot be run.
+        InterruptedRunError: A signal arrived.
+    """
+    path = directory / manifest
+    root = path.parent.resolve()  # not through a manifest that is itself a link: cargo does not follow that
+    manifest = root / path.name
+    if not manifest.is_file():
+        raise _no_manifest(manifest)
+    config = load_cargo_config(root, environ)
+    safe_environ = {
+        **environ,
+        "RUSTC": str(rustc),
+        "RUSTC_WRAPPER": "",
+        "RUSTC_WORKSPACE_WRAPPER": "",
+        "RUSTUP_AUTO_INSTALL": "0",
+        "CARGO_TERM_COLOR": "never",
+    }
+
+    def print_cfg(flags: tuple[str, ...]) -> tuple[str, ...]:
+        argv = (*target_argv(rustc, target), *flags)
+        return _print_cfg(executor, Command(argv=argv, cwd=root, env=safe_environ, timeout_s=_TIMEOUT_S))
+
+    argv = metadata_argv(cargo, manifest)
+    metadata = _metadata(executor, Command(argv=argv, cwd=root, env=safe_environ, timeout_s=_TIMEOUT_S))
+    lockfile = metadata.workspace_root / "Cargo.lock"
+    return Project(
+        manifest=manifest,
+        directory=root,
+        workspace_root=metadata.workspace_root,
+        target_directory=metadata.target_directory,
+        packages=tuple(_package(package) for package in metadata.packages),
+        lockfile=lockfile if lockfile.is_file() else None,
+        rustflags=settle_rustflags(config, environ, target, target_cfg, print_cfg),
+        rustc_wrappers=rustc_wrappers(config, environ),
+        config_files=config.files,
+        git=discover_git(root, executor, environ),
+    )
+
+
+def discover_git(directory: Path, executor: Executor, environ: Mapping[str, str]) -> GitState:
+    """Ask git for the revision of a directory; without git or a repository nothing is known.
+
+    Raises:
+        InterruptedRunError: A signal arrived.
+    """
+
+    def run(argv: tuple[str, ...], own_filters: tuple[str, ...] = ()) -> Completed:
+        env = git.environment(environ, own_filters)
+        return executor.run(Command(argv=argv, cwd=directory, env=env, timeout_s=_TIMEOUT_S))
+
+    try:
+        head = run(git.head_argv())
+        filters = run(git.filter_settings_argv())
+        commit = head.stdout.decode("ascii", "replace").strip() if head.exit_code == 0 else None
+        if filters.exit_code not in {
+            0,
+            1,
+        }:  # which programs the repository names is not known, so none may get a chance
+            return GitState(commit=commit, dirty=None)
+        status = run(git.status_argv(), git.parse_own_filters(filters.stdout))
+    except ProgramNotFoundError:
+        return GitState(commit=None, dirty=None)
+    return GitState(commit=commit, dirty=bool(status.stdout) if status.exit_code == 0 else None)
+
+
+def _metadata(executor: Executor, command: Command) -> Metadata:
+    cargo = command.argv[0]
+    try:
+        completed = executor.run(command)
+    except ProgramNotFoundError as error:
+        raise ToolchainError(
+            f"cargo cannot be run: {error}", help="install Rust from https://rustup.rs, or run `optbuild doctor`"
+        ) from error
+    manifest = command.argv[-1]
+    if completed.timed_out:
+        raise ToolchainError(
+            f"`{cargo} metadata` did not answer within {_TIMEOUT_S:.0f} s",
+            help=f"find out what it waits for: cargo metadata --no-deps --offline --manifest-path {manifest}",
+            location=manifest,
+        )
+    if completed.exit_code != 0:
+        raise UsageError(
+            "cargo refuses this project",
+            help=f"correct what cargo names; `cargo check --manifest-path {manifest}` shows the same",
+            location=manifest,
+            detail=last_lines(completed.stderr),
+        )
+    try:
+        return parse_metadata(completed.stdout)
+    except ValueError as error:
+        raise ToolchainError(
+            f"`{cargo} metadata` printed something that optbuild cannot read",
+            help="run `optbuild doctor` to see which cargo this is",
+            location=cargo,
+            detail=last_lines(str(error).encode()),
+        ) from error
+
+
+def _print_cfg(executor: Executor, command: Command) -> tuple[str, ...]:
+    try:
+        completed = executor.run(command)
+    except ProgramNotFoundError as error:
+        raise ToolchainError(
+            f"rustc cannot be run: {error}", help="install Rust from https://rustup.rs, or run `optbuild doctor`"
+        ) from error
+    if completed.exit_code != 0:
+        raise ToolchainError(
+            "rustc refuses the rustflags of Cargo's configuration",
+            help="correct them; `cargo check` in the project shows the same error",
+            detail=last_lines(completed.stderr),
+        )
+    try:
+        return parse_target(completed.stdout.decode("utf-8", "replace")).cfg
+    except ValueError as error:
+        raise ToolchainError(
+            f"{command.argv[0]} printed something that optbuild cannot read: {error}",
+            help="run `optbuild doctor` to see which rustc this is",
+            location=command.argv[0],
+        ) from error
+
+
+def _no_manifest(manifest: Path) -> UsageError:
+    above = next((parent for parent in manifest.parent.parents if (parent / "Cargo.toml").is_file()), None)
+    help_text = "name the directory of a Cargo project: optbuild pgo DIR"
+    if above is not None:
+        help_text = f"name the directory of the Cargo project above: optbuild pgo {above}"
+    return UsageError(f"{manifest} does not exist", help=help_text, location=str(manifest))
+
+
+def _package(package: PackageMetadata) -> Package:
+    bins = tuple(
+        BinTarget(name=target.name, package=package.name, required_features=target.required_features)
+        for target in package.targets
+        if "bin" in target.kind
+    )
+    return Package(
+        name=package.name,
+        version=package.version,
+        manifest=package.manifest_path,
+        bins=bins,
+        default_run=package.default_run,
+        features=tuple(sorted(package.features)),
+        is_library_only=not bins and any(_LIBRARY_KINDS.intersection(target.kind) for target in package.targets),
+    )

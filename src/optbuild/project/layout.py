@@ -1,0 +1,75 @@
+"""Where in a project's target directory optbuild writes: paths only, nothing is created here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """All directories of one project, below `<target-dir>/optbuild/`.
+
+    Attributes:
+        root: The directory that carries our marker; everything else lies below it.
+        artifacts: Where the finished binaries are published, `<variant>/<bin>`; `--out` names another place.
+    """
+
+    root: Path
+    artifacts: Path
+
+    @classmethod
+    def of(cls, target_directory: Path, out: Path | None = None) -> Layout:
+        """The layout below a Cargo target directory."""
+        root = target_directory / "optbuild"
+        return cls(root=root, artifacts=out or root / "artifacts")
+
+    @property
+    def cargo_target(self) -> Path:
+        """Cargo's own target directory for optbuild's builds, apart from the user's so that neither waits."""
+        return self.root / "cargo"
+
+    @property
+    def binaries(self) -> Path:
+        """Copies of what each compile action built, `<action>/<bin>`, since the next build overwrites cargo's."""
+        return self.root / "binaries"
+
+    @property
+    def raw_profiles(self) -> Path:
+        """Raw profiles, in a fresh directory for each training run."""
+        return self.root / "raw"
+
+    @property
+    def stray_profiles(self) -> Path:
+        """Where an instrumented program writes when it was started without our environment."""
+        return self.root / "stray"
+
+    @property
+    def profile_data(self) -> Path:
+        """Merged profiles, with their content's hash in the name."""
+        return self.root / "profdata"
+
+    @property
+    def results(self) -> Path:
+        """Results of finished actions, by result key."""
+        return self.root / "results"
+
+    @property
+    def scratch(self) -> Path:
+        """Scratch directories of workloads, made anew before each run."""
+        return self.root / "scratch"
+
+    @property
+    def arms(self) -> Path:
+        """Copies of the binaries that are measured, at paths of equal length."""
+        return self.root / "arms"
+
+    @property
+    def runs(self) -> Path:
+        """Records and logs, `<run-id>/`."""
+        return self.root / "runs"
+
+    @property
+    def lock(self) -> Path:
+        """The file that one run at a time holds."""
+        return self.root / "lock"

@@ -1,0 +1,182 @@
+"""What is known about a Cargo project before anything is planned. Data only: `discover` fills it in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from optbuild.errors import ToolchainError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BinTarget:
+    """A binary that a package declares.
+
+    Attributes:
+        name: Its name, without a file extension.
+        package: The package's name.
+        required_features: Features without which cargo does not build it.
+    """
+
+    name: str
+    package: str
+    required_features: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """A member of the workspace.
+
+    Attributes:
+        name: Its name.
+        version: Its version, as declared.
+        manifest: Its `Cargo.toml`.
+        bins: Its binaries, in cargo's order.
+        default_run: The binary that `cargo run` takes, where one is declared.
+        features: All declared features, sorted; optional dependencies that count as features included.
+        is_library_only: It has a library and no binary.
+    """
+
+    name: str
+    version: str
+    manifest: Path
+    bins: tuple[BinTarget, ...]
+    default_run: str | None
+    features: tuple[str, ...]
+    is_library_only: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfiguredValue:
+    """A value that cargo would use, and where it comes from.
+
+    Attributes:
+        value: The value; a program's path is absolute unless it is looked up in `PATH`.
+        origin: For people: `RUSTFLAGS`, `/p/.cargo/config.toml: build.rustc`.
+    """
+
+    value: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rustflags:
+    """The flags that cargo would pass to rustc for target code.
+
+    Attributes:
+        flags: The arguments, in order.
+        origin: Where they come from, for people; joined by ` + `. None when there are no flags.
+    """
+
+    flags: tuple[str, ...]
+    origin: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One string, number or boolean of a Cargo configuration file.
+
+    Attributes:
+        value: What stands there.
+        file: The file in which it stands.
+    """
+
+    value: object
+    file: Path
+
+
+ConfigTable: TypeAlias = "Mapping[str, ConfigNode]"
+ConfigNode: TypeAlias = "Setting | Sequence[ConfigNode] | ConfigTable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CargoConfig:
+    """Cargo's configuration files as they apply to one directory, merged.
+
+    Attributes:
+        directory: Where cargo runs; relative paths from the environment start here.
+        files: The files that were read, nearest first, included ones after the file that includes them.
+        values: The merged tree; each value knows its file.
+    """
+
+    directory: Path
+    files: tuple[Path, ...]
+    values: ConfigTable
+
+    def find(self, *key: str) -> ConfigNode | None:
+        """What is configured under a key such as `("build", "rustflags")`; environment variables not counted.
+
+        Raises:
+            ToolchainError: A part of the key is a value where cargo expects a table.
+        """
+        node: ConfigNode = self.values
+        for depth, part in enumerate(key):
+            if not isinstance(node, Mapping):
+                raise misconfigured(key[:depth], "expected a table", node)
+            if part not in node:
+                return None
+            node = node[part]
+        return node
+
+
+def misconfigured(key: tuple[str, ...], problem: str, node: ConfigNode) -> ToolchainError:
+    """The error for a Cargo configuration value that cargo would refuse."""
+    file = first_file(node)
+    where = "" if file is None else f" in {file}"
+    return ToolchainError(
+        f"Cargo's configuration cannot be used: `{'.'.join(key)}`: {problem}",
+        help=f"correct `{'.'.join(key)}`{where}; `cargo check` refuses it as well",
+        location=None if file is None else str(file),
+    )
+
+
+def first_file(node: ConfigNode) -> Path | None:
+    """The file of a node's first value; None where it holds no value."""
+    if isinstance(node, Setting):
+        return node.file
+    children = node.values() if isinstance(node, Mapping) else node
+    return next((file for child in children if (file := first_file(child)) is not None), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitState:
+    """The revision that the project's directory stands at.
+
+    Attributes:
+        commit: The full hash; None without git, a repository or a first commit.
+        dirty: Files differ from it or are not under version control; None where that is not known.
+    """
+
+    commit: str | None
+    dirty: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A Cargo project, as cargo itself sees it.
+
+    Attributes:
+        manifest: The `Cargo.toml` that was asked for: a package's or a workspace's.
+        directory: The manifest's directory; cargo is run here.
+        workspace_root: The directory of the workspace's root manifest.
+        target_directory: Where cargo builds.
+        packages: The workspace's members.
+        lockfile: `Cargo.lock`, where it exists.
+        rustflags: The flags that apply to target code today.
+        rustc_wrappers: `rustc-wrapper`, then `rustc-workspace-wrapper`, where they are set.
+        config_files: Cargo's configuration files that apply, nearest first.
+        git: The revision.
+    """
+
+    manifest: Path
+    directory: Path
+    workspace_root: Path
+    target_directory: Path
+    packages: tuple[Package, ...]
+    lockfile: Path | None
+    rustflags: Rustflags
+    rustc_wrappers: tuple[ConfiguredValue, ...]
+    config_files: tuple[Path, ...]
+    git: GitState

@@ -1,0 +1,194 @@
+"""From what a run did to its record. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from optbuild.build.model import Compared, Probed
+from optbuild.build.runner import Outcome, Step, profile_of, steps_of
+from optbuild.files import sha256_of
+from optbuild.measure.model import A_PRIME
+from optbuild.measure.sampler import Measurement, SamplingSettings, describe_budget
+from optbuild.plan.model import CompareOutputs, Plan, PlannedVariant, ProbeOutputs
+from optbuild.project.layout import Layout
+from optbuild.project.model import BinTarget, Package, Project
+from optbuild.record.model import (
+    AaRecord,
+    ArtifactRecord,
+    BenchmarkRecord,
+    MeasureRecord,
+    NoiseRecord,
+    OutputRecord,
+    PgoRecord,
+    ProfdataRecord,
+    ProjectRecord,
+    ResourceRecord,
+    StepRecord,
+    ToolchainRecord,
+    ToolRecord,
+    VariantRecord,
+    VariantStatus,
+)
+from optbuild.toolchain.model import Toolchain
+
+
+def describe_project(project: Project, package: Package, bins: Iterable[BinTarget]) -> ProjectRecord:
+    """What of the project belongs in the record."""
+    return ProjectRecord(
+        manifest=str(project.manifest),
+        package=package.name,
+        bins=tuple(target.name for target in bins),
+        git_commit=project.git.commit,
+        git_dirty=project.git.dirty,
+        lockfile_sha256=None if project.lockfile is None else sha256_of(project.lockfile),
+    )
+
+
+def describe_toolchain(toolchain: Toolchain) -> ToolchainRecord:
+    """What of the toolchain belongs in the record."""
+    tool = toolchain.llvm_profdata
+    return ToolchainRecord(
+        rustc=toolchain.rustc.version,
+        cargo=toolchain.cargo.version,
+        host=toolchain.host,
+        target=toolchain.target,
+        llvm_major=toolchain.rustc.llvm_major,
+        llvm_profdata=None if tool is None else ToolRecord(path=str(tool.path), version=tool.version),
+    )
+
+
+def describe_variants(plan: Plan, outcome: Outcome, layout: Layout, *, in_sample: bool) -> tuple[VariantRecord, ...]:
+    """Every variant as far as it came."""
+    return tuple(_describe_variant(variant, plan, outcome, layout, in_sample=in_sample) for variant in plan.variants)
+
+
+def _describe_variant(
+    variant: PlannedVariant, plan: Plan, outcome: Outcome, layout: Layout, *, in_sample: bool
+) -> VariantRecord:
+    steps = steps_of(outcome, variant, plan)
+    step_records = tuple(map(_describe_step, steps))
+    is_baseline = variant is plan.baseline
+    if not outcome.is_built(variant):
+        needed = () if variant.compile is None else plan.needed_by(variant.compile)
+        failed = any(action_id in outcome.failures for action_id in needed)
+        return VariantRecord(
+            name=variant.name,
+            baseline=is_baseline,
+            status=VariantStatus.FAILED if failed else VariantStatus.SKIPPED,
+            reason=outcome.skipped.get(variant.name),
+            steps=step_records,
+        )
+    assert variant.compile is not None  # noqa: S101 - `is_built` has said so
+    reused = all(step.reused for step in steps)
+    return VariantRecord(
+        name=variant.name,
+        baseline=is_baseline,
+        status=VariantStatus.REUSED if reused else VariantStatus.BUILT,
+        artifacts=tuple(
+            ArtifactRecord(
+                bin=name,
+                path=str(layout.artifacts / variant.name / name),
+                sha256=artifact.sha256,
+                size_bytes=artifact.size_bytes,
+            )
+            for name, artifact in outcome.artifacts(variant.compile).items()
+        ),
+        build_s=None if any(step.reused for step in steps) else sum(step.duration_s for step in steps),
+        steps=step_records,
+        pgo=_describe_pgo(variant, outcome, in_sample=in_sample),
+    )
+
+
+def _describe_step(step: Step) -> StepRecord:
+    return StepRecord(
+        action=step.action.id,
+        kind=step.action.kind,
+        argv=step.argv,
+        duration_s=step.duration_s,
+        reused=step.reused,
+        log=None if step.log is None else str(step.log),
+    )
+
+
+def _describe_pgo(variant: PlannedVariant, outcome: Outcome, *, in_sample: bool) -> PgoRecord | None:
+    profile = profile_of(outcome, variant)
+    if profile is None:
+        return None
+    evidence = outcome.evidence.get(variant.name)
+    return PgoRecord(
+        profdata=ProfdataRecord(path=str(profile.path), sha256=profile.sha256),
+        raw_profiles=profile.raw_profiles,
+        quarantined=profile.quarantined,
+        functions=profile.functions,
+        functions_with_counts=profile.functions_with_counts,
+        total_count=profile.total_count,
+        missing_functions=0 if evidence is None else evidence.missing_functions,
+        mismatched_functions=0 if evidence is None else evidence.mismatched_functions,
+        in_sample=in_sample,
+        applied=evidence is not None,
+    )
+
+
+def describe_outputs(plan: Plan, outcome: Outcome) -> tuple[OutputRecord, ...]:
+    """How the variants' outputs compare."""
+    records: list[tuple[str, str, bool | None, str | None]] = []
+    for action in plan.actions:
+        result = outcome.results.get(action.id)
+        if isinstance(action, ProbeOutputs) and isinstance(result, Probed):
+            equal = True if result.deterministic and action.workload.compare_output != "none" else None
+            records.append((action.workload.name, plan.baseline.name, equal, result.sha256))
+        elif isinstance(action, CompareOutputs) and isinstance(result, Compared):
+            names = [variant.name for variant in plan.variants if variant.compile == action.binaries]
+            records += [(action.workload.name, name, result.equal, result.sha256) for name in names]
+    return tuple(
+        OutputRecord(workload=workload, variant=variant, equal=equal, sha256=sha256)
+        for workload, variant, equal, sha256 in records
+    )
+
+
+def describe_benchmarks(measurement: Measurement) -> tuple[BenchmarkRecord, ...]:
+    """All samples."""
+    return tuple(
+        BenchmarkRecord(workload=series.workload, metric=series.metric, unit=series.unit, rounds=series.rounds)
+        for series in measurement.series
+    )
+
+
+def describe_resources(measurement: Measurement) -> tuple[ResourceRecord, ...]:
+    """Medians and peaks of each variant."""
+    return tuple(
+        ResourceRecord(
+            workload=item.workload,
+            variant=item.arm,
+            median_s=item.median_s,
+            peak_rss_bytes=item.peak_rss_bytes,
+            peak_rss_floor_bytes=item.peak_rss_floor_bytes,
+        )
+        for item in measurement.resources
+        if item.arm != A_PRIME
+    )
+
+
+def describe_measuring(measurement: Measurement, settings: SamplingSettings) -> MeasureRecord:
+    """How the measuring went."""
+    return MeasureRecord(
+        seed=measurement.seed,
+        rounds=measurement.analysis.rounds,
+        duration_s=measurement.duration_s,
+        confidence=settings.confidence,
+        min_effect=settings.min_effect,
+        max_time_s=settings.max_time_s,
+        half_width=measurement.analysis.half_width,
+        advice=describe_budget(measurement),
+    )
+
+
+def describe_noise(measurement: Measurement) -> NoiseRecord:
+    """How quiet the machine was."""
+    aa = measurement.analysis.aa
+    rounds = zip(*(series.rounds for series in measurement.series), strict=True)
+    return NoiseRecord(
+        aa=AaRecord(change=aa.change, ci_low=aa.ci_low, ci_high=aa.ci_high, verdict=str(aa.verdict), margin=aa.margin),
+        tainted_rounds=sum(any(block.tainted for block in blocks) for blocks in rounds),
+        steal_ratio=None,
+    )

@@ -1,0 +1,49 @@
+"""One run at a time in one project: the second waits and says for whom, or fails at once when told not to wait."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from optbuild.errors import LockHeldError
+from optbuild.events import Emit, Level, Notice
+from optbuild.files import atomic_write
+
+
+@contextmanager
+def hold_lock(path: Path, *, wait: bool, emit: Emit) -> Iterator[None]:
+    """Hold a project's lock; the kernel frees it when the process ends, however it ends.
+
+    Raises:
+        LockHeldError: Another run holds it, and `wait` is False.
+    """
+    owner = path.with_name(f"{path.name}.pid")
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        holder = _holder(owner)
+        if not wait:
+            raise LockHeldError(
+                f"another optbuild run ({holder}) works in this project",
+                help="wait for it, or leave out --no-wait",
+                location=str(path),
+            ) from None
+        emit(Notice(level=Level.INFO, code="waiting", message=f"waiting for another optbuild run ({holder})"))
+        lock.acquire()
+    try:
+        atomic_write(owner, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        lock.release()
+
+
+def _holder(owner: Path) -> str:
+    try:
+        return f"pid {int(owner.read_text())}"
+    except (OSError, ValueError):
+        return "pid unknown"

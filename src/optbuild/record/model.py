@@ -1,0 +1,290 @@
+"""The record: everything that one run found out, as it is stored and printed by `--json`.
+
+Units are in the names, ratios are fractions, and there is no NaN. Raw samples are kept, so that anyone can judge anew.
+Within a major version of the schema fields are only added; readers ignore those they do not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from optbuild.measure.model import Comparison, Superblock
+
+SCHEMA = "optbuild/record/1"
+
+
+class RunStatus(StrEnum):
+    """How a run ended."""
+
+    COMPLETE = "complete"
+    INCOMPLETE = "incomplete"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+class VariantStatus(StrEnum):
+    """What became of a variant."""
+
+    BUILT = "built"
+    REUSED = "reused"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectRecord:
+    """The project that was built. `git_dirty` is None where git knows nothing."""
+
+    manifest: str
+    package: str
+    bins: tuple[str, ...]
+    git_commit: str | None
+    git_dirty: bool | None
+    lockfile_sha256: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolRecord:
+    """A tool that was used."""
+
+    path: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolchainRecord:
+    """What compiled the variants."""
+
+    rustc: str
+    cargo: str
+    host: str
+    target: str
+    llvm_major: int | None
+    llvm_profdata: ToolRecord | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostRecord:
+    """The machine; None where it does not say, as in many containers."""
+
+    cpu: str | None
+    cores: int
+    memory_bytes: int
+    kernel: str
+    governor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactRecord:
+    """A published binary."""
+
+    bin: str
+    path: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRecord:
+    """One action as it was carried out."""
+
+    action: str
+    kind: str
+    argv: tuple[str, ...]
+    duration_s: float
+    reused: bool
+    log: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfdataRecord:
+    """A merged profile."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PgoRecord:
+    """The evidence that PGO took effect.
+
+    Attributes:
+        missing_functions: Compiled without counts, over all crates.
+        mismatched_functions: Counts discarded because the control flow had changed.
+        in_sample: A benchmark workload has an input that a training workload has as well.
+        applied: All checks passed; a variant whose checks fail is not published.
+    """
+
+    profdata: ProfdataRecord
+    raw_profiles: int
+    quarantined: tuple[str, ...]
+    functions: int
+    functions_with_counts: int
+    total_count: int
+    missing_functions: int
+    mismatched_functions: int
+    in_sample: bool
+    applied: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantRecord:
+    """One variant.
+
+    Attributes:
+        build_s: Seconds that building it from clean took, training included; None where parts were reused.
+    """
+
+    name: str
+    baseline: bool
+    status: VariantStatus
+    reason: str | None = None
+    artifacts: tuple[ArtifactRecord, ...] = ()
+    build_s: float | None = None
+    steps: tuple[StepRecord, ...] = ()
+    pgo: PgoRecord | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputRecord:
+    """A variant's output on a workload; `equal` is None where it was not compared."""
+
+    workload: str
+    variant: str
+    equal: bool | None
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkRecord:
+    """All samples of one workload and metric."""
+
+    workload: str
+    metric: str
+    unit: str
+    rounds: tuple[Superblock, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceRecord:
+    """What a variant needed on a workload; a peak at or below the floor says only "at most the floor"."""
+
+    workload: str
+    variant: str
+    median_s: float
+    peak_rss_bytes: int
+    peak_rss_floor_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AaRecord:
+    """The baseline's copy against the baseline; `verdict` is ok, warning, invalid or unchecked."""
+
+    change: float | None
+    ci_low: float | None
+    ci_high: float | None
+    verdict: str
+    margin: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRecord:
+    """One thing that was looked at on the machine before measuring."""
+
+    name: str
+    level: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoiseRecord:
+    """How quiet the machine was. `steal_ratio` is None where the kernel does not tell."""
+
+    aa: AaRecord
+    tainted_rounds: int
+    steal_ratio: float | None
+    checks: tuple[CheckRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureRecord:
+    """How the measuring went.
+
+    Attributes:
+        half_width: Reached for the suite, as a ratio; None without an interval.
+        advice: What more time would buy, where the budget ended it.
+    """
+
+    seed: int
+    rounds: int
+    duration_s: float
+    confidence: float
+    min_effect: float
+    max_time_s: float
+    half_width: float | None
+    advice: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarningRecord:
+    """Something people should know about the run."""
+
+    code: str
+    message: str
+    help: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorRecord:
+    """Why a run failed."""
+
+    code: str
+    message: str
+    help: str
+    location: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """One run.
+
+    Attributes:
+        result_key: Hash of all that decides the result; an equal one need not be measured again.
+        build_profile: The resolved build profile, in the keys of `optbuild.toml`.
+    """
+
+    schema: str = SCHEMA
+    optbuild_version: str
+    run_id: str
+    status: RunStatus
+    exit_code: int
+    started_at: str
+    finished_at: str
+    command_line: tuple[str, ...]
+    result_key: str | None = None
+    project: ProjectRecord | None = None
+    toolchain: ToolchainRecord | None = None
+    host: HostRecord | None = None
+    build_profile: Mapping[str, Any] | None = None
+    variants: tuple[VariantRecord, ...] = ()
+    outputs: tuple[OutputRecord, ...] = ()
+    benchmarks: tuple[BenchmarkRecord, ...] = ()
+    resources: tuple[ResourceRecord, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    measure: MeasureRecord | None = None
+    noise: NoiseRecord | None = None
+    warnings: tuple[WarningRecord, ...] = ()
+    error: ErrorRecord | None = None
+
+    @property
+    def baseline(self) -> VariantRecord | None:
+        """The variant that all others are compared with."""
+        return next((variant for variant in self.variants if variant.baseline), None)
+
+    def suite_comparison(self, variant: str) -> Comparison | None:
+        """A variant's comparison over all workloads."""
+        found = (item for item in self.comparisons if item.workload is None and item.candidate == variant)
+        return next(found, None)

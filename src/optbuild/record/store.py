@@ -1,0 +1,113 @@
+"""Records on disk: `runs/<run-id>/record.json`, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from optbuild.errors import UsageError
+from optbuild.files import atomic_write
+from optbuild.record.model import RunRecord, RunStatus
+
+_NAME = "record.json"
+
+
+@cache
+def _adapter() -> TypeAdapter[RunRecord]:
+    return TypeAdapter(RunRecord)
+
+
+def make_run_id(now: datetime) -> str:
+    """A new run's name: sortable by time, unique among runs of one second."""
+    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def render_record(record: RunRecord) -> str:
+    """A record as one JSON document."""
+    return json.dumps(_adapter().dump_python(record, mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def parse_record(text: bytes) -> RunRecord:
+    """Read a record.
+
+    Raises:
+        ValueError: It is no record, or one of another major version.
+    """
+    return _adapter().validate_json(text)
+
+
+def make_record_schema() -> dict[str, Any]:
+    """The JSON schema of a record."""
+    schema = _adapter().json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "optbuild record"}
+
+
+def render_record_schema() -> str:
+    """The JSON schema of a record as the text of a file."""
+    return json.dumps(make_record_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordStore:
+    """The stored runs of one project."""
+
+    directory: Path
+
+    def run_directory(self, run_id: str) -> Path:
+        """Where a run keeps its record and its logs."""
+        return self.directory / run_id
+
+    def save(self, record: RunRecord) -> Path:
+        """Write a record.
+
+        Raises:
+            StorageError: It cannot be written; an older record of the same run is intact.
+        """
+        path = self.run_directory(record.run_id) / _NAME
+        atomic_write(path, render_record(record).encode())
+        return path
+
+    def load_all(self) -> tuple[RunRecord, ...]:
+        """All readable records, oldest first; a damaged one is passed over."""
+        records = []
+        for path in sorted(self.directory.glob(f"*/{_NAME}")):
+            try:
+                records.append(parse_record(path.read_bytes()))
+            except (OSError, ValidationError, ValueError):
+                continue
+        return tuple(records)
+
+    def find(self, run_id: str | None) -> RunRecord:
+        """One record by its id or an unambiguous beginning of it; the newest where none is named.
+
+        Raises:
+            UsageError: There is no such record.
+        """
+        records = self.load_all()
+        if run_id is None:
+            if not records:
+                raise UsageError(
+                    f"no stored run below {self.directory}", help="make one: optbuild pgo", location=str(self.directory)
+                )
+            return records[-1]
+        found = [record for record in records if record.run_id.startswith(run_id)]
+        if len(found) != 1:
+            what = "several stored runs begin" if found else "no stored run begins"
+            raise UsageError(f"{what} with {run_id!r}", help="list them: optbuild runs", location=str(self.directory))
+        return found[0]
+
+    def find_complete(self, result_key: str) -> RunRecord | None:
+        """The newest complete record with this key."""
+        found = (
+            record
+            for record in reversed(self.load_all())
+            if record.result_key == result_key and record.status is RunStatus.COMPLETE
+        )
+        return next(found, None)

@@ -1,0 +1,1 @@
+"""The story of one run: load, discover, plan, build, check, measure, record."""

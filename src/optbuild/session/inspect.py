@@ -1,0 +1,151 @@
+"""Look without building: the stored runs of a project, the state of the machine, and cleaning up."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from optbuild.errors import BuildProfileError, ToolchainError, UsageError
+from optbuild.files import remove_below
+from optbuild.profile.load import default_build_profile
+from optbuild.profile.model import BuildProfile
+from optbuild.project.discover import load_project
+from optbuild.project.layout import Layout
+from optbuild.record.lock import hold_lock
+from optbuild.record.model import RunRecord
+from optbuild.record.store import RecordStore, parse_record
+from optbuild.session.prepare import discover_for, load_for
+from optbuild.session.request import Machine, RunRequest
+from optbuild.toolchain.discover import discover_git
+from optbuild.toolchain.doctor import examine, free_disk_bytes
+from optbuild.toolchain.install import InstallStep, make_install_steps, run_install
+from optbuild.toolchain.lookup import find_program
+from optbuild.toolchain.model import Finding, Toolchain
+
+
+def find_layout(request: RunRequest, machine: Machine) -> Layout:
+    """Where a project's runs lie; nothing that the repository names is run.
+
+    Raises:
+        UsageError: There is no such project.
+        ToolchainError: Cargo cannot be asked.
+    """
+    build_profile = load_for(request, machine)
+    toolchain = discover_for(build_profile, machine, trusted=False)
+    project = load_project(
+        directory=build_profile.directory,
+        manifest=build_profile.directory / build_profile.project.manifest,
+        executor=machine.executor,
+        environ=machine.environ,
+        cargo=toolchain.cargo.path,
+        rustc=toolchain.rustc.path,
+        target=toolchain.target,
+        target_cfg=toolchain.target_cfg,
+    )
+    return Layout.of(project.target_directory, request.out)
+
+
+def find_record(run: str | None, request: RunRequest, machine: Machine) -> RunRecord:
+    """A stored run: by its id or the beginning of one, by the path of a record, or the newest.
+
+    Raises:
+        UsageError: There is no such run.
+    """
+    path = None if run is None else machine.working_directory / run
+    if path is not None and path.is_file():
+        try:
+            return parse_record(path.read_bytes())
+        except ValueError as error:
+            raise UsageError(
+                f"{path} is not a record of optbuild",
+                help="name a run (`optbuild runs` lists them) or a record.json",
+                location=str(path),
+            ) from error
+    return RecordStore(directory=find_layout(request, machine).runs).find(run)
+
+
+def clean(request: RunRequest, machine: Machine) -> tuple[Path, int]:
+    """Delete all that optbuild made in a project; where it lay, and how many bytes that freed.
+
+    Raises:
+        LockHeldError: A run is going on.
+        StorageError: The directory does not carry our marker, or cannot be deleted.
+    """
+    root = find_layout(request, machine).root
+    if not root.exists():
+        return root, 0
+    before = shutil.disk_usage(root).free
+    with hold_lock(root / "lock", wait=False, emit=machine.emit):
+        remove_below(root, root)
+    return root, max(0, shutil.disk_usage(root.parent).free - before)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examination:
+    """What `doctor` found.
+
+    Attributes:
+        steps: What would be run to bring what is missing.
+    """
+
+    findings: tuple[Finding, ...]
+    steps: tuple[InstallStep, ...]
+
+
+def examine_machine(
+    request: RunRequest, machine: Machine, *, confirm: Callable[[tuple[InstallStep, ...]], bool] | None
+) -> Examination:
+    """Say what is here and whether it fits; install what is missing if that is confirmed.
+
+    Args:
+        request: Which project it is about; a directory without one is fine.
+        machine: What to look with.
+        confirm: Asked before anything is installed; None only looks.
+    """
+    build_profile = _profile_or_default(request, machine)
+    found = _discover(build_profile, machine)
+    steps: tuple[InstallStep, ...] = ()
+    if isinstance(found, Toolchain):
+        steps = make_install_steps(
+            found,
+            machine.environ,
+            is_root=os.geteuid() == 0,
+            has=lambda name: find_program(name, machine.environ) is not None,
+        )
+        if steps and confirm is not None and confirm(steps):
+            found = run_install(
+                steps,
+                toolchain=found,
+                environ=machine.environ,
+                executor=machine.executor,
+                emit=machine.emit,
+                rediscover=lambda: discover_for(build_profile, machine, trusted=False),
+            )
+    directory = build_profile.directory
+    findings = examine(
+        found,
+        environ=machine.environ,
+        directory=directory,
+        platform=machine.platform,
+        git=discover_git(directory=directory, environ=machine.environ, executor=machine.executor),
+        free_disk_bytes=free_disk_bytes(directory),
+    )
+    return Examination(findings=findings, steps=steps)
+
+
+def _profile_or_default(request: RunRequest, machine: Machine) -> BuildProfile:
+    """A broken build profile is not what `doctor` is about."""
+    try:
+        return load_for(request, machine)
+    except BuildProfileError:
+        return default_build_profile(request.directory.resolve())
+
+
+def _discover(build_profile: BuildProfile, machine: Machine) -> Toolchain | ToolchainError:
+    try:
+        return discover_for(build_profile, machine, trusted=False)
+    except ToolchainError as error:
+        return error

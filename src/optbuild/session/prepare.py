@@ -1,0 +1,266 @@
+"""Everything before the first build: load the build profile, look at project and machine, plan, and refuse early."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from optbuild.build.workload_runs import InputHashes, check_before_building
+from optbuild.errors import UsageError
+from optbuild.files import MARKER
+from optbuild.plan.draft import PlanInputs
+from optbuild.plan.model import Plan
+from optbuild.plan.planner import make_plan, select_pgo_variants, select_variants
+from optbuild.profile.load import (
+    command_line_workload,
+    default_build_profile,
+    find_build_profile,
+    load_build_profile,
+    searched_paths,
+)
+from optbuild.profile.model import BuildProfile, PgoMode, PresetName, Use, Workload
+from optbuild.project.cargo_config import load_cargo_config
+from optbuild.project.discover import load_project
+from optbuild.project.layout import Layout
+from optbuild.project.model import BinTarget, Package
+from optbuild.project.rustc_programs import configured_rustc
+from optbuild.project.selection import default_bin, select_bins
+from optbuild.session.request import Machine, RunRequest, Selection
+from optbuild.toolchain.discover import discover_toolchain
+from optbuild.toolchain.doctor import free_disk_bytes
+from optbuild.toolchain.model import Toolchain
+from optbuild.toolchain.requirements import require_disk, require_pgo_tools, require_platform, require_target
+from optbuild.workloads.invocation import Invocation, make_invocation
+
+_PRESET = "preset:"
+_LEAST_DISK_BYTES = 256 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A run that could start now."""
+
+    inputs: PlanInputs
+    plan: Plan
+    in_sample: bool
+    hashes: InputHashes
+
+    @property
+    def build_profile(self) -> BuildProfile:
+        """The build profile, workloads of the command line in it."""
+        return self.inputs.build_profile
+
+    @property
+    def layout(self) -> Layout:
+        """Where the run writes."""
+        return self.inputs.layout
+
+
+def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared:
+    """Plan a run, and find out now what would stop it later.
+
+    Args:
+        request: What to do.
+        machine: What to do it with.
+        trusted: Programs that the repository names may be run, because the user asked for a build.
+
+    Raises:
+        UsageError: The command line or the build profile cannot be used.
+        ToolchainError: The machine lacks something.
+        WorkloadError: A workload's program is missing.
+    """
+    require_platform(machine.platform)
+    build_profile = load_for(request, machine)
+    build_profile = _with_command_line(build_profile, request, machine.working_directory)
+    names = (
+        select_pgo_variants(build_profile)
+        if request.selection is Selection.PGO
+        else select_variants(build_profile, request.variants)
+    )
+    _require_workloads(build_profile, names, request)
+    manifest = (build_profile.directory / build_profile.project.manifest).resolve()
+    toolchain = discover_for(build_profile, machine, trusted=trusted)
+    project = load_project(
+        directory=build_profile.directory,
+        manifest=manifest,
+        executor=machine.executor,
+        environ=machine.environ,
+        cargo=toolchain.cargo.path,
+        rustc=toolchain.rustc.path,
+        target=toolchain.target,
+        target_cfg=toolchain.target_cfg,
+    )
+    package, bins = select_bins(project, build_profile.project.package, build_profile.project.bins)
+    bins = _buildable(bins, build_profile)
+    layout = Layout.of(project.target_directory, request.out)
+    inputs = PlanInputs(
+        build_profile=build_profile,
+        project=project,
+        package=package,
+        bins=bins,
+        toolchain=toolchain,
+        layout=layout,
+        workloads=_make_invocations(build_profile, package, bins, layout, machine),
+        jobs=request.jobs,
+    )
+    _check_machine(inputs, names)
+    hashes = InputHashes()
+    for invocation in inputs.workloads:
+        check_before_building(invocation, hashes)
+    return Prepared(
+        inputs=inputs,
+        plan=make_plan(inputs, names, measure=request.measure),
+        in_sample=_is_in_sample(inputs.workloads, hashes),
+        hashes=hashes,
+    )
+
+
+def load_for(request: RunRequest, machine: Machine) -> BuildProfile:
+    """The build profile that a request means: named, found by walking up, or the default one.
+
+    Raises:
+        BuildProfileError: It cannot be used.
+        UsageError: The project's directory does not exist.
+    """
+    if not request.directory.is_dir():
+        raise UsageError(
+            f"there is no directory {request.directory}",
+            help="name the directory of a Cargo project: optbuild pgo DIR",
+            location=str(request.directory),
+        )
+    directory = request.directory.resolve()
+    named = request.build_profile
+    if named is not None and named.startswith(_PRESET):
+        return load_build_profile(PresetName(named.removeprefix(_PRESET)), directory=directory)
+    if named is not None:
+        return load_build_profile(machine.working_directory / named, directory=directory)
+    found = find_build_profile(directory)
+    return default_build_profile(directory) if found is None else load_build_profile(found, directory=directory)
+
+
+def discover_for(build_profile: BuildProfile, machine: Machine, *, trusted: bool) -> Toolchain:
+    """The toolchain that builds the project of a build profile.
+
+    Raises:
+        ToolchainError: It cannot be used.
+    """
+    directory = (build_profile.directory / build_profile.project.manifest).resolve().parent
+    if not directory.is_dir():
+        directory = build_profile.directory
+    config = load_cargo_config(directory, machine.environ)
+    rustc = configured_rustc(config, machine.environ)
+    return discover_toolchain(
+        directory=directory,
+        target=build_profile.project.target,
+        environ=machine.environ,
+        executor=machine.executor,
+        configured_rustc=None if rustc is None else rustc.value,
+        trusted=trusted,
+    )
+
+
+def _with_command_line(build_profile: BuildProfile, request: RunRequest, directory: Path) -> BuildProfile:
+    """Put the command line's workloads and budget in the place of the profile's."""
+    if request.workload and (request.train or request.bench):
+        raise UsageError(
+            "a command after `--` is both training and benchmark, so it cannot stand beside --train or --bench",
+            help="give either `-- CMD`, or --train 'CMD' and --bench 'CMD'",
+        )
+    workloads = build_profile.workloads
+    if request.workload:
+        workloads = (command_line_workload(request.workload, (Use.TRAIN, Use.BENCH), directory),)
+    for use, commands in ((Use.TRAIN, request.train), (Use.BENCH, request.bench)):
+        if commands:
+            kept = (replace(w, use=tuple(u for u in w.use if u is not use)) for w in workloads)
+            added = (command_line_workload(argv, (use,), directory) for argv in commands)
+            workloads = _joined((*(w for w in kept if w.use), *added))
+    measure = build_profile.measure
+    if request.max_time_s is not None:
+        measure = replace(measure, max_time_s=request.max_time_s)
+    return replace(build_profile, workloads=workloads, measure=measure)
+
+
+def _joined(workloads: tuple[Workload, ...]) -> tuple[Workload, ...]:
+    """One workload of each name: the same command for training and benchmark is one workload with both uses."""
+    by_name: dict[str, Workload] = {}
+    for workload in workloads:
+        before = by_name.get(workload.name)
+        by_name[workload.name] = workload if before is None else replace(before, use=(*before.use, *workload.use))
+    return tuple(by_name.values())
+
+
+def _require_workloads(build_profile: BuildProfile, names: tuple[str, ...], request: RunRequest) -> None:
+    uses = {use for workload in build_profile.workloads for use in workload.use}
+    needs_training = any(build_profile.variants[name].pgo is PgoMode.REQUIRED for name in names)
+    if build_profile.workloads and (Use.BENCH in uses or not request.measure):
+        return
+    if not build_profile.workloads and not request.measure and not needs_training:
+        return
+    if build_profile.workloads:
+        raise UsageError(
+            "no workload is for measuring",
+            help='add "bench" to the `use` of a [[workloads]] table, give --bench CMD, or run `optbuild build`',
+            location=None if build_profile.path is None else str(build_profile.path),
+        )
+    if build_profile.path is not None:
+        where = f"{build_profile.path} has no [[workloads]]"
+    else:
+        where = f"there is no {searched_paths(request.directory)[0].name}"
+    searched = "\n".join(f"  {path}" for path in searched_paths(request.directory))
+    raise UsageError(
+        f"there is no workload to train and measure with: {where}, and the command line names none",
+        help="name a command: optbuild pgo -- {bin} ARGS; or write a build profile: optbuild init",
+        detail=None if build_profile.path is not None else f"searched:\n{searched}",
+    )
+
+
+def _buildable(bins: tuple[BinTarget, ...], build_profile: BuildProfile) -> tuple[BinTarget, ...]:
+    """Leave out binaries that cargo would leave out: those whose required features are off, unless they were named."""
+    settings = build_profile.project
+    if settings.bins or settings.all_features:
+        return bins
+    kept = tuple(target for target in bins if set(target.required_features) <= set(settings.features))
+    return kept or bins
+
+
+def _make_invocations(
+    build_profile: BuildProfile, package: Package, bins: tuple[BinTarget, ...], layout: Layout, machine: Machine
+) -> tuple[Invocation, ...]:
+    default = default_bin(package, bins)
+    return tuple(
+        make_invocation(
+            workload,
+            build_profile,
+            bins=tuple(target.name for target in bins),
+            default_bin=None if default is None else default.name,
+            scratch=layout.scratch,
+            environ=machine.environ,
+        )
+        for workload in build_profile.workloads
+    )
+
+
+def _check_machine(inputs: PlanInputs, names: tuple[str, ...]) -> None:
+    require_target(inputs.toolchain)
+    if any(inputs.build_profile.variants[name].pgo is PgoMode.REQUIRED for name in names):
+        require_pgo_tools(inputs.toolchain)
+    root = inputs.layout.root
+    require_disk(root, free_bytes=free_disk_bytes(root), needed_bytes=_LEAST_DISK_BYTES)
+    out = inputs.layout.artifacts
+    if out.is_dir() and out.parent != root and any(out.iterdir()) and not (out / MARKER).is_file():
+        raise UsageError(
+            f"{out} exists and was not made by optbuild; nothing in it was touched",
+            help="name another directory with --out, or move that one away",
+            location=str(out),
+        )
+
+
+def _is_in_sample(workloads: tuple[Invocation, ...], hashes: InputHashes) -> bool:
+    """Whether something is measured that was trained on: the same workload, or a file of the same content."""
+    if any(set(workload.use) == {Use.TRAIN, Use.BENCH} for workload in workloads):
+        return True
+    seen: dict[Use, set[str]] = {Use.TRAIN: set(), Use.BENCH: set()}
+    for workload in workloads:
+        for use in workload.use:
+            seen[use] |= {hashes.of(path) for path in workload.inputs}
+    return bool(seen[Use.TRAIN] & seen[Use.BENCH])

@@ -1,0 +1,301 @@
+"""One run from request to record. Read `run` first: it is the whole story."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from optbuild import __version__
+from optbuild.build.cargo_driver import CargoDriver
+from optbuild.build.merging import ProfileMerger
+from optbuild.build.outputs import OutputChecker
+from optbuild.build.results import ResultStore
+from optbuild.build.runner import Outcome, Runner
+from optbuild.build.sources import SourceSnapshot
+from optbuild.build.training import Trainer
+from optbuild.build.workload_runs import WorkloadRunner
+from optbuild.errors import InterruptedRunError, NotComparableError, OptbuildError
+from optbuild.events import Emit, Event, Level, Notice
+from optbuild.files import atomic_copy, claim_directory, sha256_of
+from optbuild.measure.sampler import Measurement, Sampler, SamplingSettings
+from optbuild.plan.fingerprint import make_result_key
+from optbuild.plan.model import Measure, Plan, ProbeOutputs
+from optbuild.profile.render import render_resolved
+from optbuild.record import assemble
+from optbuild.record.host import describe_host
+from optbuild.record.lock import hold_lock
+from optbuild.record.model import ErrorRecord, RunRecord, RunStatus, WarningRecord
+from optbuild.record.store import RecordStore, make_run_id
+from optbuild.session.prepare import Prepared, prepare
+from optbuild.session.request import Machine, RunRequest
+
+
+@dataclass(slots=True)
+class RunFailedError(Exception):
+    """A run that failed after it had begun: its error, and the record of what was finished."""
+
+    error: OptbuildError
+    record: RunRecord
+
+
+def run(request: RunRequest, machine: Machine) -> RunRecord:
+    """Build the variants, prove them, measure them, and keep the record.
+
+    Raises:
+        OptbuildError: The run could not begin.
+        RunFailedError: It began and failed; what was finished is kept and in the record.
+    """
+    prepared = prepare(request, machine, trusted=True)
+    layout = prepared.layout
+    claim_directory(layout.root)
+    if layout.artifacts.parent != layout.root:
+        claim_directory(layout.artifacts)
+    with hold_lock(layout.lock, wait=request.wait, emit=machine.emit):
+        journal = _Journal(prepared=prepared, request=request, machine=machine)
+        try:
+            for note in prepared.plan.notes:
+                journal.emit(Notice(level=Level.INFO, code="plan", message=note))
+            _build(journal)
+            earlier = _find_earlier(journal)
+            if earlier is not None:
+                return earlier
+            _measure(journal)
+            return journal.close()
+        except OptbuildError as error:
+            raise RunFailedError(error, journal.close(error)) from error
+
+
+@dataclass(slots=True, kw_only=True)
+class _Journal:
+    """What a run knows so far. Whatever happens, `close` makes a record of it."""
+
+    prepared: Prepared
+    request: RunRequest
+    machine: Machine
+    outcome: Outcome = field(default_factory=Outcome)
+    measurement: Measurement | None = None
+    settings: SamplingSettings | None = None
+    result_key: str | None = None
+    warnings: list[WarningRecord] = field(default_factory=list)
+    started: datetime = field(init=False)
+    run_id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.started = self.machine.now()
+        self.run_id = make_run_id(self.started)
+
+    @property
+    def plan(self) -> Plan:
+        return self.prepared.plan
+
+    @property
+    def directory(self) -> Path:
+        return RecordStore(directory=self.prepared.layout.runs).run_directory(self.run_id)
+
+    def emit(self, event: Event) -> None:
+        """Pass an event on, and keep warnings for the record."""
+        if isinstance(event, Notice) and event.level is not Level.INFO:
+            self.warnings.append(WarningRecord(code=event.code, message=event.message, help=event.help))
+        self.machine.emit(event)
+
+    def close(self, error: OptbuildError | None = None) -> RunRecord:
+        """Make the record and store it."""
+        record = self._record(error or next(iter(self.outcome.failures.values()), None), stopped=error is not None)
+        RecordStore(directory=self.prepared.layout.runs).save(record)
+        return record
+
+    def _record(self, error: OptbuildError | None, *, stopped: bool) -> RunRecord:
+        inputs = self.prepared.inputs
+        record = RunRecord(
+            optbuild_version=__version__,
+            run_id=self.run_id,
+            status=_status(error, stopped=stopped),
+            exit_code=0 if error is None else error.status,
+            started_at=self.started.isoformat(timespec="seconds"),
+            finished_at=self.machine.now().isoformat(timespec="seconds"),
+            command_line=self.request.command_line,
+            result_key=self.result_key,
+            project=assemble.describe_project(inputs.project, inputs.package, inputs.bins),
+            toolchain=assemble.describe_toolchain(inputs.toolchain),
+            host=describe_host(),
+            build_profile=render_resolved(inputs.build_profile),
+            variants=assemble.describe_variants(
+                self.plan, self.outcome, inputs.layout, in_sample=self.prepared.in_sample
+            ),
+            outputs=assemble.describe_outputs(self.plan, self.outcome),
+            warnings=tuple(self.warnings),
+            error=None if error is None else describe_error(error),
+        )
+        if self.measurement is None or self.settings is None:
+            return record
+        return replace(
+            record,
+            benchmarks=assemble.describe_benchmarks(self.measurement),
+            resources=assemble.describe_resources(self.measurement),
+            comparisons=self.measurement.analysis.comparisons,
+            measure=assemble.describe_measuring(self.measurement, self.settings),
+            noise=assemble.describe_noise(self.measurement),
+        )
+
+
+def describe_error(error: OptbuildError) -> ErrorRecord:
+    """An error for the record."""
+    return ErrorRecord(code=error.code, message=error.message, help=error.help, location=error.location)
+
+
+def _status(error: OptbuildError | None, *, stopped: bool) -> RunStatus:
+    if error is None:
+        return RunStatus.COMPLETE
+    if not stopped:
+        return RunStatus.INCOMPLETE
+    return RunStatus.INTERRUPTED if isinstance(error, InterruptedRunError) else RunStatus.FAILED
+
+
+def _build(journal: _Journal) -> None:
+    """Build and train everything, compare outputs, and publish the binaries."""
+    runner = _make_runner(journal)
+    journal.outcome = runner.outcome
+    snapshot: list[SourceSnapshot] = []
+    layout = journal.prepared.layout
+
+    def remember_sources() -> None:
+        if not snapshot:
+            compiled = runner.outcome.compiled(runner.plan.actions[0].id)
+            snapshot.append(SourceSnapshot.take(compiled.executables, ignored=layout.root))
+
+    runner.carry_out(after_compiling=remember_sources)
+    if snapshot and (changed := snapshot[0].changed()):
+        raise NotComparableError(
+            f"{changed[0]} changed while the variants were built"
+            + f" (and {len(changed) - 1} more)" * (len(changed) > 1),
+            help="leave the sources alone until the builds are done, and run again",
+            location=str(changed[0]),
+        )
+    _publish(journal)
+
+
+def _make_runner(journal: _Journal) -> Runner:
+    prepared, machine, layout = journal.prepared, journal.machine, journal.prepared.layout
+    emit: Emit = journal.emit
+    logs = journal.directory / "logs"
+    results = ResultStore(directory=layout.results, emit=emit, fresh=journal.request.fresh)
+    workloads = WorkloadRunner(executor=machine.executor, root=layout.root, stage=layout.root / "stage", logs=logs)
+    tool = prepared.inputs.toolchain.llvm_profdata
+    trainer = merger = None
+    if tool is not None:
+        merger = ProfileMerger(
+            executor=machine.executor,
+            tool=tool,
+            environ=machine.environ,
+            results=results,
+            work=layout.root / "merging",
+            directory=layout.profile_data,
+        )
+        trainer = Trainer(
+            workloads=workloads,
+            merger=merger,
+            results=results,
+            hashes=prepared.hashes,
+            root=layout.root,
+            run_id=journal.run_id,
+            stray=layout.stray_profiles,
+            emit=emit,
+        )
+    return Runner(
+        plan=journal.plan,
+        cargo=CargoDriver(executor=machine.executor, environ=machine.environ, emit=emit),
+        trainer=trainer,
+        merger=merger,
+        outputs=OutputChecker(
+            workloads=workloads, results=results, hashes=prepared.hashes, kept=layout.root / "outputs", emit=emit
+        ),
+        logs=logs,
+        emit=emit,
+        keep_going=journal.request.keep_going,
+    )
+
+
+def _publish(journal: _Journal) -> None:
+    """Put the binaries of every variant where people look for them."""
+    for variant in journal.plan.variants:
+        if variant.compile is None or not journal.outcome.is_built(variant):
+            continue
+        for name, artifact in journal.outcome.artifacts(variant.compile).items():
+            target = journal.prepared.layout.artifacts / variant.name / name
+            if not target.is_file() or sha256_of(target) != artifact.sha256:
+                atomic_copy(artifact.path, target)
+
+
+def _measure_action(journal: _Journal) -> Measure | None:
+    if journal.plan.measure is None:
+        return None
+    action = journal.plan.action(journal.plan.measure)
+    assert isinstance(action, Measure)  # noqa: S101 - ids say what they are
+    return action
+
+
+def _find_earlier(journal: _Journal) -> RunRecord | None:
+    """An earlier run whose result still holds: same binaries, workloads, inputs and settings, and time enough."""
+    action = _measure_action(journal)
+    if action is None or journal.outcome.failures:
+        return None
+    binaries = {
+        f"{arm.variant} {name}": artifact.sha256
+        for arm in action.arms
+        if arm.binaries in journal.outcome.results
+        for name, artifact in journal.outcome.artifacts(arm.binaries).items()
+    }
+    inputs = {f"{w.name} {key}": v for w in action.workloads for key, v in journal.prepared.hashes.resolve(w).items()}
+    journal.result_key = make_result_key(action.id, {**binaries, **inputs})
+    if journal.request.fresh:
+        return None
+    earlier = RecordStore(directory=journal.prepared.layout.runs).find_complete(journal.result_key)
+    if earlier is None or earlier.measure is None:
+        return None
+    if earlier.measure.advice is not None and earlier.measure.max_time_s < action.max_time_s:
+        return None  # it ended for want of time, and now there is more
+    journal.emit(
+        Notice(
+            level=Level.INFO,
+            code="reused-run",
+            message=f"nothing has changed since run {earlier.run_id}: this is its result (--fresh measures again)",
+        )
+    )
+    return earlier
+
+
+def _measure(journal: _Journal) -> None:
+    """Benchmark every variant against the baseline."""
+    action = _measure_action(journal)
+    if action is None:
+        return
+    measure = journal.prepared.build_profile.measure
+    journal.settings = SamplingSettings(
+        precision=measure.precision,
+        min_effect=measure.min_effect,
+        max_time_s=measure.max_time_s,
+        confidence=measure.confidence,
+        seed=secrets.randbits(32),
+    )
+    built = {variant.name for variant in journal.plan.variants if journal.outcome.is_built(variant)}
+    arms = {
+        arm.variant: {name: artifact.path for name, artifact in journal.outcome.artifacts(arm.binaries).items()}
+        for arm in action.arms
+        if arm.variant in built
+    }
+    probes = [item for item in journal.plan.actions if isinstance(item, ProbeOutputs)]
+    sampler = Sampler(
+        executor=journal.machine.executor,
+        emit=journal.emit,
+        root=journal.prepared.layout.root,
+        directory=action.directory,
+        arms=arms,
+        workloads=action.workloads,
+        run_s={probe.workload.name: journal.outcome.probed(probe.id).run_s for probe in probes},
+        settings=journal.settings,
+    )
+    journal.measurement = sampler.measure(action.id, action.label)
+    for warning in journal.measurement.analysis.warnings:
+        journal.emit(Notice(level=Level.WARNING, code="measurement", message=warning))

@@ -1,0 +1,214 @@
+"""What is installed: asks rustc, cargo and llvm-profdata about themselves where cargo will run.
+
+Not for deciding whether that suffices: `optbuild.toolchain.requirements` does, before anything long begins.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from optbuild.errors import ToolchainError
+from optbuild.execution.command import Completed, Executor, ProgramNotFoundError
+from optbuild.text import last_lines, sanitize_line
+from optbuild.toolchain.lookup import Inquiry, find_program, is_program, output_text
+from optbuild.toolchain.model import OLDEST_CARGO, Candidate, Tool, Toolchain
+from optbuild.toolchain.packages import USE_STABLE, describe_remedy, find_rustup_toolchain
+from optbuild.toolchain.search import list_places, search_llvm_profdata
+from optbuild.toolchain.trust import refuse_toolchain_by_path
+from optbuild.tools import rustc
+
+_INSTALL_RUST = "install Rust with rustup (https://rustup.rs), or put the directory that holds it on PATH"
+
+
+def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked through, by name
+    *,
+    directory: Path,
+    target: str,
+    environ: Mapping[str, str],
+    executor: Executor,
+    configured_rustc: str | None,
+    trusted: bool,
+    need_profdata: bool = True,
+) -> Toolchain:
+    """Find the toolchain in force in a directory.
+
+    Args:
+        directory: Where cargo will run: rustup chooses by it.
+        target: `host` or a triple.
+        environ: The caller's environment.
+        executor: Runs the programs that are asked.
+        configured_rustc: The compiler that cargo's configuration names, if it names one.
+        trusted: Whether programs that the repository names may be run.
+        need_profdata: Search for llvm-profdata too.
+
+    Raises:
+        ToolchainError: rustc or cargo is missing, too old, does not know the target, or is named by a repository
+            that is not trusted.
+        InterruptedRunError: A signal arrived.
+    """
+    if not trusted:
+        refuse_toolchain_by_path(directory, environ)
+    inquiry = Inquiry(executor=executor, directory=directory, environ=environ)
+    rustc_path = _find_rustc(inquiry, configured_rustc, trusted=trusted)
+    compiler, host = _ask_rustc(rustc_path, inquiry)
+    cargo = _ask_cargo(_find_cargo(inquiry), inquiry)
+    triple = host if target == "host" else target
+    facts = _ask_target(rustc_path, triple, inquiry)
+    profdata: Tool | None = None
+    searched: tuple[Candidate, ...] = ()
+    if need_profdata and compiler.llvm_major is not None:
+        places = list_places(compiler.llvm_major, sysroot=facts.sysroot, host=host, environ=environ)
+        profdata, searched = search_llvm_profdata(compiler.llvm_major, places, inquiry)
+    return Toolchain(
+        rustc=compiler,
+        cargo=cargo,
+        host=host,
+        target=triple,
+        sysroot=facts.sysroot,
+        target_cfg=facts.cfg,
+        llvm_profdata=profdata,
+        searched=searched,
+        profiler_runtime=next(iter(sorted(facts.libdir.glob("libprofiler_builtins-*.rlib"))), None),
+        target_installed=any(facts.libdir.glob("libcore-*.rlib")),
+        pgo_tools_remedy=describe_remedy(
+            rustc_release=compiler.version,
+            llvm_major=compiler.llvm_major,
+            rustup_toolchain=find_rustup_toolchain(facts.sysroot, environ),
+            has=lambda name: find_program(name, environ) is not None,
+        ),
+    )
+
+
+def discover_git(*, directory: Path, environ: Mapping[str, str], executor: Executor) -> Tool | None:
+    """Find git, which is optional; None when it is not there or does not answer.
+
+    Raises:
+        InterruptedRunError: A signal arrived.
+    """
+    path = find_program("git", environ)
+    if path is None:
+        return None
+    try:
+        answer = Inquiry(executor=executor, directory=directory, environ=environ).ask((str(path), "--version"))
+    except ProgramNotFoundError:
+        return None
+    match = re.match(r"git version (\S+)", output_text(answer))
+    return None if match is None else Tool(name="git", path=path, version=match[1])
+
+
+def _find_rustc(inquiry: Inquiry, configured: str | None, *, trusted: bool) -> Path:
+    # As cargo has it: RUSTC before CARGO_BUILD_RUSTC, which is the configuration from the environment.
+    for variable in ("RUSTC", "CARGO_BUILD_RUSTC"):
+        if inquiry.environ.get(variable):
+            return _named_program(inquiry.environ[variable], variable, inquiry)
+    if configured:
+        if not trusted:
+            raise ToolchainError(
+                f"cargo's configuration names the compiler {configured}, and this command runs nothing that a"
+                " repository names",
+                help=f"name it yourself: export RUSTC={shlex.quote(configured)}",
+                location="build.rustc",
+            )
+        return _named_program(configured, "build.rustc", inquiry)
+    return _on_path("rustc", inquiry)
+
+
+def _find_cargo(inquiry: Inquiry) -> Path:
+    if inquiry.environ.get("CARGO"):
+        return _named_program(inquiry.environ["CARGO"], "CARGO", inquiry)
+    return _on_path("cargo", inquiry)
+
+
+def _on_path(name: str, inquiry: Inquiry) -> Path:
+    path = find_program(name, inquiry.environ)
+    if path is None:
+        raise ToolchainError(f"{name} was not found on PATH", help=_INSTALL_RUST, location=name)
+    return path
+
+
+def _named_program(name: str, origin: str, inquiry: Inquiry) -> Path:
+    path = inquiry.directory / name if os.sep in name else find_program(name, inquiry.environ)
+    if path is None or not is_program(path):
+        raise ToolchainError(
+            f"{origin} names {name}, which is not a program",
+            help=f"unset {origin}" if origin.isupper() else f"correct {origin} in cargo's configuration",
+            location=origin,
+        )
+    return path
+
+
+def _ask_rustc(path: Path, inquiry: Inquiry) -> tuple[Tool, str]:
+    answer = _ask(path, rustc.version_argv(path), inquiry)
+    try:
+        version = rustc.parse_version(output_text(answer))
+    except ValueError as error:
+        raise _unexpected(path, error) from error
+    return Tool(name="rustc", path=path, version=version.release, llvm_major=version.llvm_major), version.host
+
+
+def _ask_cargo(path: Path, inquiry: Inquiry) -> Tool:
+    answer = _ask(path, rustc.version_argv(path), inquiry)
+    try:
+        release = rustc.parse_verbose_version(output_text(answer)).get("release", "")
+        number = rustc.parse_release(release)
+    except ValueError as error:
+        raise _unexpected(path, error) from error
+    if number < OLDEST_CARGO:
+        oldest = ".".join(map(str, OLDEST_CARGO))
+        raise ToolchainError(
+            f"cargo {release} is too old: optbuild needs {oldest} or newer",
+            help=USE_STABLE,
+            location=str(path),
+        )
+    return Tool(name="cargo", path=path, version=release)
+
+
+def _ask_target(path: Path, target: str, inquiry: Inquiry) -> rustc.TargetFacts:
+    answer = _ask(path, rustc.target_argv(path, target), inquiry, target=target)
+    try:
+        return rustc.parse_target(output_text(answer))
+    except ValueError as error:
+        raise _unexpected(path, error) from error
+
+
+def _ask(path: Path, argv: tuple[str, ...], inquiry: Inquiry, *, target: str | None = None) -> Completed:
+    try:
+        answer = inquiry.ask(argv)
+    except ProgramNotFoundError as error:
+        raise ToolchainError(f"{path} cannot be run: {error.reason}", help=_INSTALL_RUST, location=str(path)) from error
+    if answer.timed_out:
+        raise ToolchainError(
+            f"{path.name} did not answer", help=f"see what it does: {shlex.join(argv)}", location=str(path)
+        )
+    if answer.exit_code != 0:
+        raise _refusal(argv, answer, target)
+    return answer
+
+
+def _refusal(argv: tuple[str, ...], answer: Completed, target: str | None) -> ToolchainError:
+    """What rustup or rustc said, with the command that mends it where that is known."""
+    text = answer.stderr.decode("utf-8", "replace")
+    missing = re.search(r"toolchain '([^'\n]+)' is not installed", text)
+    if missing is not None:
+        message = f"the toolchain {sanitize_line(missing[1])} is not installed"
+        remedy = f"rustup toolchain install {shlex.quote(sanitize_line(missing[1]))}"
+    elif "no default is configured" in text:
+        message, remedy = "rustup has no toolchain to run", "rustup default stable"
+    elif target is not None and "target" in text:
+        message, remedy = f"rustc does not know the target {target}", "see which it knows: rustc --print target-list"
+    else:
+        message = f"{Path(argv[0]).name} failed with exit code {answer.exit_code}"
+        remedy = f"see why: {shlex.join(argv)}"
+    return ToolchainError(message, help=remedy, location=str(answer.command.cwd), detail=last_lines(answer.stderr))
+
+
+def _unexpected(path: Path, error: ValueError) -> ToolchainError:
+    return ToolchainError(
+        f"{path} does not answer as rustc and cargo do: {error}",
+        help="unset RUSTC and CARGO, or let them name the real programs",
+        location=str(path),
+    )

@@ -1,0 +1,168 @@
+"""What `doctor` says about this machine: a line each, and a command where something is to be mended."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from optbuild.errors import ToolchainError
+from optbuild.events import Level
+from optbuild.toolchain.model import Finding, Tool, Toolchain
+from optbuild.toolchain.packages import USE_STABLE
+from optbuild.toolchain.requirements import describe_missing_profdata, require_platform, target_remedy
+from optbuild.toolchain.search import VARIABLE
+from optbuild.tools.rustc import parse_release
+from optbuild.units import format_bytes
+
+LOW_DISK_BYTES = 2 * 1024**3
+"""Below this much free space `doctor` warns; a small project's variants fit into it."""
+
+
+def examine(
+    found: Toolchain | ToolchainError,
+    *,
+    environ: Mapping[str, str],
+    directory: Path,
+    platform: str,
+    git: Tool | None,
+    free_disk_bytes: int,
+) -> tuple[Finding, ...]:
+    """Say what is here and whether it fits.
+
+    Args:
+        found: What discovering the toolchain gave.
+        environ: The caller's environment.
+        directory: Where the builds would lie.
+        platform: As `sys.platform` has it.
+        git: The git that was found.
+        free_disk_bytes: Free space in `directory`.
+    """
+    if isinstance(found, ToolchainError):
+        text = found.message if found.detail is None else f"{found.message}\n{found.detail}"
+        of_toolchain: tuple[Finding, ...] = (
+            Finding(level=Level.ERROR, subject="toolchain", message=text, remedy=found.help),
+        )
+    else:
+        of_toolchain = (
+            _rustc(found),
+            _cargo(found),
+            _target(found),
+            *_llvm_profdata(found, environ),
+            _profiler_runtime(found),
+        )
+    return (_platform(platform), *of_toolchain, _git(git), _disk(directory, free_disk_bytes))
+
+
+def free_disk_bytes(directory: Path) -> int:
+    """The free space of the disk that holds a directory, or would hold it."""
+    existing = next(folder for folder in (directory.absolute(), *directory.absolute().parents) if folder.exists())
+    return shutil.disk_usage(existing).free
+
+
+def _platform(platform: str) -> Finding:
+    try:
+        require_platform(platform)
+    except ToolchainError as error:
+        return Finding(level=Level.ERROR, subject="platform", message=error.message, remedy=error.help)
+    if platform == "darwin":
+        return Finding(
+            level=Level.WARNING,
+            subject="platform",
+            message="macOS: builds, trains and reports as far as it can; Linux is complete",
+        )
+    return Finding(level=Level.INFO, subject="platform", message=platform)
+
+
+def _rustc(toolchain: Toolchain) -> Finding:
+    rustc = toolchain.rustc
+    if rustc.llvm_major is None:
+        return Finding(
+            level=Level.ERROR,
+            subject="rustc",
+            message=f"{rustc.version} without LLVM ({rustc.path}): it cannot do PGO",
+            remedy=USE_STABLE,
+        )
+    return Finding(
+        level=Level.INFO, subject="rustc", message=f"{rustc.version}, LLVM {rustc.llvm_major} ({rustc.path})"
+    )
+
+
+def _cargo(toolchain: Toolchain) -> Finding:
+    cargo, rustc = toolchain.cargo, toolchain.rustc
+    message = f"{cargo.version} ({cargo.path})"
+    if parse_release(cargo.version) != parse_release(rustc.version):
+        return Finding(
+            level=Level.WARNING,
+            subject="cargo",
+            message=f"{message} does not belong to rustc {rustc.version} ({rustc.path})",
+            remedy="unset CARGO RUSTC, or put the directory that holds both first on PATH",
+        )
+    return Finding(level=Level.INFO, subject="cargo", message=message)
+
+
+def _target(toolchain: Toolchain) -> Finding:
+    if not toolchain.target_installed:
+        return Finding(
+            level=Level.ERROR,
+            subject="target",
+            message=f"{toolchain.target} is not installed",
+            remedy=target_remedy(toolchain),
+        )
+    return Finding(level=Level.INFO, subject="target", message=toolchain.target)
+
+
+def _llvm_profdata(toolchain: Toolchain, environ: Mapping[str, str]) -> tuple[Finding, ...]:
+    if toolchain.rustc.llvm_major is None:
+        return ()  # said in rustc's line
+    tool = toolchain.llvm_profdata
+    if tool is None:
+        return (
+            Finding(
+                level=Level.ERROR,
+                subject="llvm-profdata",
+                message=describe_missing_profdata(toolchain),
+                remedy=toolchain.pgo_tools_remedy,
+            ),
+        )
+    finding = Finding(level=Level.INFO, subject="llvm-profdata", message=f"{tool.version} ({tool.path})")
+    if environ.get(VARIABLE) and len(toolchain.searched) > 1:
+        named = toolchain.searched[0]
+        passed_over = Finding(
+            level=Level.WARNING,
+            subject="llvm-profdata",
+            message=f"{VARIABLE} names {named.path}, which was not taken: {named.outcome}",
+            remedy=f"unset {VARIABLE}",
+        )
+        return finding, passed_over
+    return (finding,)
+
+
+def _profiler_runtime(toolchain: Toolchain) -> Finding:
+    runtime = toolchain.profiler_runtime
+    if runtime is None:
+        return Finding(
+            level=Level.ERROR,
+            subject="profiler runtime",
+            message=f"libprofiler_builtins is missing for {toolchain.target}",
+            remedy=USE_STABLE if toolchain.target_installed else target_remedy(toolchain),
+        )
+    return Finding(level=Level.INFO, subject="profiler runtime", message=str(runtime))
+
+
+def _git(git: Tool | None) -> Finding:
+    if git is None:
+        return Finding(
+            level=Level.WARNING,
+            subject="git",
+            message="not found; only `optbuild compare` and the commit in the record need it",
+            remedy="install git with the system's package manager",
+        )
+    return Finding(level=Level.INFO, subject="git", message=f"{git.version} ({git.path})")
+
+
+def _disk(directory: Path, free_bytes: int) -> Finding:
+    message = f"{format_bytes(free_bytes)} free for {directory}"
+    if free_bytes < LOW_DISK_BYTES:
+        return Finding(level=Level.WARNING, subject="disk", message=message, remedy="cargo clean, or: optbuild clean")
+    return Finding(level=Level.INFO, subject="disk", message=message)

@@ -1,0 +1,135 @@
+"""What `doctor --fix` does about a missing target or llvm-profdata: steps as data, run until one of them has helped.
+
+Not for asking whether to do it: `optbuild.cli` does, before anything here runs.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from optbuild.events import Emit, Level, Notice
+from optbuild.execution.command import Command, Executor, ProgramNotFoundError
+from optbuild.text import last_lines
+from optbuild.toolchain.model import Toolchain
+from optbuild.toolchain.packages import Has, find_rustup_toolchain, package_argvs, rustup_component_argv
+
+_INSTALL_S = 1800.0  # a download on a slow line
+
+
+class Need(Enum):
+    """What a step is to bring."""
+
+    TARGET = "the target's standard library"
+    LLVM_PROFDATA = "a fitting llvm-profdata"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstallStep:
+    """A command that may bring what is missing."""
+
+    argv: tuple[str, ...]
+    need: Need
+    why: str
+
+
+def make_install_steps(
+    toolchain: Toolchain, environ: Mapping[str, str], *, is_root: bool, has: Has
+) -> tuple[InstallStep, ...]:
+    """The commands that bring what a toolchain lacks, the best one first; empty where nothing is known to help.
+
+    Later steps for the same need are fallbacks.
+
+    Args:
+        toolchain: As discovered.
+        environ: The caller's environment.
+        is_root: Whether system packages can be installed without sudo.
+        has: Tells whether a program is on `PATH`.
+    """
+    steps: list[InstallStep] = []
+    rustup_toolchain = find_rustup_toolchain(toolchain.sysroot, environ) if has("rustup") else None
+    if Need.TARGET in missing_needs(toolchain) and rustup_toolchain is not None:
+        steps.append(
+            InstallStep(
+                argv=("rustup", "target", "add", toolchain.target, "--toolchain", rustup_toolchain),
+                need=Need.TARGET,
+                why=f"{toolchain.target} is not installed for {rustup_toolchain}",
+            )
+        )
+    major = toolchain.rustc.llvm_major
+    if Need.LLVM_PROFDATA in missing_needs(toolchain) and major is not None:
+        why = f"no llvm-profdata of LLVM {major} is there"
+        if rustup_toolchain is not None:
+            argv = rustup_component_argv(rustup_toolchain, toolchain.rustc.version)
+            steps.append(InstallStep(argv=argv, need=Need.LLVM_PROFDATA, why=why))
+        steps += (
+            InstallStep(argv=argv, need=Need.LLVM_PROFDATA, why=why)
+            for argv in package_argvs(major, is_root=is_root, has=has)
+        )
+    return tuple(steps)
+
+
+def missing_needs(toolchain: Toolchain) -> frozenset[Need]:
+    """What a toolchain lacks of that which can be installed."""
+    missing = set()
+    if not toolchain.target_installed:
+        missing.add(Need.TARGET)
+    if toolchain.llvm_profdata is None:
+        missing.add(Need.LLVM_PROFDATA)
+    return frozenset(missing)
+
+
+def run_install(
+    steps: tuple[InstallStep, ...],
+    *,
+    toolchain: Toolchain,
+    environ: Mapping[str, str],
+    executor: Executor,
+    emit: Emit,
+    rediscover: Callable[[], Toolchain],
+) -> Toolchain:
+    """Run the steps in order, and look again after each: a step runs only while its need is still there.
+
+    A step that fails is told and passed over. Whether everything is there in the end, the toolchain that is returned
+    tells.
+
+    Args:
+        steps: From `make_install_steps`.
+        toolchain: As it is before.
+        environ: The caller's environment.
+        executor: Runs the steps.
+        emit: Hears what is about to be done, and what failed.
+        rediscover: Discovers the toolchain anew.
+
+    Raises:
+        ToolchainError: The toolchain cannot be discovered any more.
+        InterruptedRunError: A signal arrived.
+    """
+    for step in steps:
+        if step.need not in missing_needs(toolchain):
+            continue
+        shown = shlex.join(step.argv)
+        emit(Notice(level=Level.INFO, code="install", message=f"{step.why}; running: {shown}"))
+        # Not in the project: nothing there may have a say in what is installed.
+        command = Command(argv=step.argv, cwd=toolchain.sysroot, env=environ, timeout_s=_INSTALL_S)
+        failure = _run(command, executor)
+        if failure is not None:
+            emit(Notice(level=Level.WARNING, code="install-failed", message=f"{shown}: {failure}"))
+        toolchain = rediscover()
+    return toolchain
+
+
+def _run(command: Command, executor: Executor) -> str | None:
+    """Run one step; what went wrong, or None."""
+    try:
+        completed = executor.run(command)
+    except ProgramNotFoundError as error:
+        return error.reason
+    if completed.timed_out:
+        return "took too long and was stopped"
+    if completed.exit_code != 0:
+        text = last_lines(completed.stderr or completed.stdout)
+        return f"ended with exit code {completed.exit_code}\n{text}".rstrip()
+    return None

@@ -1,0 +1,100 @@
+"""Which commands bring a fitting llvm-profdata on this system; nothing is run from here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from optbuild.tools.rustc import parse_release
+
+Has = Callable[[str], bool]
+"""Tells whether a program of this name is on `PATH`."""
+
+USE_STABLE = "rustup toolchain install stable, then: export RUSTUP_TOOLCHAIN=stable"
+"""What helps where the toolchain itself is not good enough."""
+
+# `[renames.llvm-tools]` stands in the channel manifest of 1.68 and not in that of 1.63.
+_LLVM_TOOLS_SINCE = (1, 68)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageManager:
+    """A system's package manager.
+
+    Attributes:
+        program: The program that tells it is there.
+        commands: What to run, in order; `{major}` stands for the LLVM major.
+        as_root: Whether it needs root.
+    """
+
+    program: str
+    commands: tuple[tuple[str, ...], ...]
+    as_root: bool = True
+
+
+# Where a distribution packages its current LLVM without a number, that package comes last: it may be another major,
+# which is found out by looking at what it brought.
+PACKAGE_MANAGERS = (
+    PackageManager(
+        program="apt-get",
+        commands=(
+            ("apt-get", "update"),
+            ("apt-get", "install", "-y", "--no-install-recommends", "llvm-{major}"),
+        ),
+    ),
+    PackageManager(program="dnf", commands=(("dnf", "install", "-y", "llvm{major}"), ("dnf", "install", "-y", "llvm"))),
+    PackageManager(program="zypper", commands=(("zypper", "--non-interactive", "install", "llvm{major}"),)),
+    PackageManager(program="apk", commands=(("apk", "add", "llvm{major}"),)),
+    PackageManager(program="pacman", commands=(("pacman", "-S", "--noconfirm", "--needed", "llvm"),)),
+    PackageManager(program="brew", commands=(("brew", "install", "llvm@{major}"),), as_root=False),
+)
+
+
+def find_rustup_toolchain(sysroot: Path, environ: Mapping[str, str]) -> str | None:
+    """The name that rustup knows a toolchain by; None where rustup does not manage it."""
+    home = environ.get("RUSTUP_HOME") or (f"{environ['HOME']}/.rustup" if environ.get("HOME") else "")
+    if not home:
+        return None
+    below = Path(home) / "toolchains"
+    return sysroot.name if sysroot.parent.resolve() == below.resolve() else None
+
+
+def rustup_component_argv(rustup_toolchain: str, rustc_release: str) -> tuple[str, ...]:
+    """The argv that adds rustup's own LLVM tools, which always fit, to a toolchain."""
+    component = "llvm-tools" if parse_release(rustc_release) >= _LLVM_TOOLS_SINCE else "llvm-tools-preview"
+    return ("rustup", "component", "add", component, "--toolchain", rustup_toolchain)
+
+
+def package_argvs(llvm_major: int, *, is_root: bool, has: Has) -> tuple[tuple[str, ...], ...]:
+    """The argvs that install the system's package of an LLVM major; empty where that cannot be done from here."""
+    manager = _package_manager(has)
+    if manager is None:
+        return ()
+    prefix: tuple[str, ...] = ()
+    if manager.as_root and not is_root:
+        if not has("sudo"):
+            return ()
+        prefix = ("sudo", "--non-interactive")  # a question for a password would reach nobody, and wait for ever
+    return tuple((*prefix, *(word.format(major=llvm_major) for word in command)) for command in manager.commands)
+
+
+def describe_remedy(*, rustc_release: str, llvm_major: int | None, rustup_toolchain: str | None, has: Has) -> str:
+    """The command, in words for people, that brings a fitting llvm-profdata on this system."""
+    if llvm_major is None:
+        return USE_STABLE
+    commands = []
+    if rustup_toolchain is not None and has("rustup"):
+        commands.append(" ".join(rustup_component_argv(rustup_toolchain, rustc_release)))
+    manager = _package_manager(has)
+    if manager is not None:
+        install = next(command for command in manager.commands if "update" not in command)
+        words = ("sudo", *install) if manager.as_root else install
+        commands.append(" ".join(words).format(major=llvm_major))
+    if not commands:
+        return f"install LLVM {llvm_major}, then: export LLVM_PROFDATA=/path/to/llvm-profdata"
+    return ", or: ".join(commands)
+
+
+def _package_manager(has: Has) -> PackageManager | None:
+    return next((manager for manager in PACKAGE_MANAGERS if has(manager.program)), None)

@@ -1,0 +1,100 @@
+"""What a build needs, checked before the first long step: each refusal names what is there and what mends it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from optbuild.errors import ToolchainError
+from optbuild.toolchain.model import Toolchain
+from optbuild.toolchain.packages import USE_STABLE
+from optbuild.units import format_bytes
+
+
+def require_platform(platform: str) -> None:
+    """Refuse a platform that optbuild does not run on.
+
+    Args:
+        platform: As `sys.platform` has it.
+
+    Raises:
+        ToolchainError: It is Windows.
+    """
+    if platform in {"win32", "cygwin"}:
+        raise ToolchainError(
+            "optbuild does not run on Windows",
+            help="run it in the Windows Subsystem for Linux: wsl --install",
+            location=platform,
+        )
+
+
+def require_target(toolchain: Toolchain) -> None:
+    """Make sure that the target's standard library is there.
+
+    Raises:
+        ToolchainError: It is not.
+    """
+    if not toolchain.target_installed:
+        raise ToolchainError(
+            f"the target {toolchain.target} is not installed for rustc {toolchain.rustc.version}",
+            help=target_remedy(toolchain),
+            location=toolchain.target,
+        )
+
+
+def require_pgo_tools(toolchain: Toolchain) -> None:
+    """Make sure that PGO can be done: a target, the profiler runtime, and an llvm-profdata that fits.
+
+    Raises:
+        ToolchainError: One of them is missing or of another LLVM.
+    """
+    require_target(toolchain)
+    rustc = f"rustc {toolchain.rustc.version}"
+    if toolchain.rustc.llvm_major is None:
+        raise ToolchainError(
+            f"{rustc} does not use LLVM, so it cannot do PGO",
+            help=USE_STABLE,
+            location=str(toolchain.rustc.path),
+        )
+    if toolchain.profiler_runtime is None:
+        raise ToolchainError(
+            f"the profiler runtime (libprofiler_builtins) for {toolchain.target} is missing from {rustc}",
+            help=USE_STABLE,
+            location=str(toolchain.sysroot / "lib" / "rustlib" / toolchain.target / "lib"),
+        )
+    if toolchain.llvm_profdata is None:
+        raise ToolchainError(
+            describe_missing_profdata(toolchain),
+            help=f"optbuild doctor --fix; or by hand: {toolchain.pgo_tools_remedy}",
+            location="llvm-profdata",
+            detail="searched:\n" + "\n".join(f"  {place.path}: {place.outcome}" for place in toolchain.searched),
+        )
+
+
+def require_disk(directory: Path, *, free_bytes: int, needed_bytes: int) -> None:
+    """Make sure that a run's files will find room.
+
+    Raises:
+        ToolchainError: They will not.
+    """
+    if free_bytes < needed_bytes:
+        raise ToolchainError(
+            f"the run needs about {format_bytes(needed_bytes)} of disk space, and {format_bytes(free_bytes)} are free",
+            help="free some space, for instance: cargo clean, or: optbuild clean",
+            location=str(directory),
+        )
+
+
+def describe_missing_profdata(toolchain: Toolchain) -> str:
+    """Say in one sentence that no llvm-profdata fits, naming those of another LLVM that were found."""
+    wanted = f"rustc {toolchain.rustc.version} needs an llvm-profdata of LLVM {toolchain.rustc.llvm_major}"
+    others = [place for place in toolchain.searched if re.fullmatch(r"LLVM \d+", place.outcome)]
+    if not others:
+        return f"{wanted}, and none was found"
+    found = ", ".join(f"{place.path} of {place.outcome}" for place in others)
+    return f"{wanted}, and only {found} was found"
+
+
+def target_remedy(toolchain: Toolchain) -> str:
+    """The command that installs the target's standard library."""
+    return f"rustup target add {toolchain.target}"

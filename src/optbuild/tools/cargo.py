@@ -1,0 +1,145 @@
+"""Cargo's build command: arguments out, JSON messages in. Cargo's metadata has a module of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+FLAG_SEPARATOR = "\x1f"  # between the flags in CARGO_ENCODED_RUSTFLAGS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildSettings:
+    """What to ask of `cargo build`.
+
+    Attributes:
+        package: A package ID specification, such as `name@1.2.3`.
+        config: `--config` keys and their values in TOML, such as `("profile.release.lto", '"fat"')`.
+        explain: Let cargo and rustc tell all they know (`-vv`), which also lifts the cap on dependencies' warnings.
+    """
+
+    manifest: Path
+    package: str
+    bins: tuple[str, ...]
+    target: str
+    target_directory: Path
+    cargo_profile: str
+    config: tuple[tuple[str, str], ...] = ()
+    features: tuple[str, ...] = ()
+    no_default_features: bool = False
+    all_features: bool = False
+    locked: bool = False
+    jobs: int | None = None
+    explain: bool = False
+    extra: tuple[str, ...] = ()
+
+
+def make_build_argv(cargo: str, settings: BuildSettings) -> tuple[str, ...]:
+    """The argv of one `cargo build`."""
+    argv = [cargo, "build", "--manifest-path", str(settings.manifest), "--package", settings.package]
+    for name in settings.bins:
+        argv += ["--bin", name]
+    argv += ["--profile", settings.cargo_profile, "--target", settings.target]
+    argv += ["--target-dir", str(settings.target_directory)]
+    for key, value in settings.config:
+        argv += ["--config", f"{key}={value}"]
+    if settings.features:
+        argv += ["--features", ",".join(settings.features)]
+    if settings.no_default_features:
+        argv.append("--no-default-features")
+    if settings.all_features:
+        argv.append("--all-features")
+    if settings.locked:
+        argv.append("--locked")
+    if settings.jobs is not None:
+        argv += ["--jobs", str(settings.jobs)]
+    if settings.explain:
+        argv.append("-vv")
+    argv.append("--message-format=json-diagnostic-rendered-ansi")
+    return (*argv, *settings.extra)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CargoTarget:
+    """A target of a package, as messages name it."""
+
+    name: str
+    kind: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompilerArtifact:
+    """Cargo finished a unit, or found it fresh."""
+
+    reason: Literal["compiler-artifact"]
+    package_id: str
+    target: CargoTarget
+    fresh: bool
+    executable: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RustcDiagnostic:
+    """What rustc said: its message, and how it shows that to people."""
+
+    message: str
+    level: str
+    rendered: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompilerMessage:
+    """Rustc said something about a unit."""
+
+    reason: Literal["compiler-message"]
+    package_id: str
+    target: CargoTarget
+    message: RustcDiagnostic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildScriptExecuted:
+    """A build script ran or was found fresh."""
+
+    reason: Literal["build-script-executed"]
+    package_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildFinished:
+    """Cargo is done."""
+
+    reason: Literal["build-finished"]
+    success: bool
+
+
+Message = CompilerArtifact | CompilerMessage | BuildScriptExecuted | BuildFinished
+
+
+@cache
+def _messages() -> TypeAdapter[Message]:
+    return TypeAdapter(Annotated[Message, Field(discriminator="reason")])
+
+
+def parse_message(line: bytes) -> Message | None:
+    """Read one line of cargo's JSON messages; None for anything else (newer reasons, a program's own output).
+
+    Sources: The Cargo Book, "External tools", https://doc.rust-lang.org/cargo/reference/external-tools.html
+    """
+    if not line.startswith(b"{"):
+        return None
+    try:
+        return _messages().validate_json(line)
+    except ValidationError:
+        return None
+
+
+def short_package_name(package_id: str) -> str:
+    """The crate's name in a package ID such as `registry+https://…#serde@1.0.0` or `path+file:///p/app#0.1.0`."""
+    source, _, fragment = package_id.partition("#")
+    name, at, _ = fragment.partition("@")
+    return name if at else source.rstrip("/").rpartition("/")[2]

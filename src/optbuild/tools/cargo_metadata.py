@@ -1,0 +1,63 @@
+"""`cargo metadata`: its argument list, and its JSON as data. Pure: `optbuild.project` runs it.
+
+Sources:
+    The Cargo Book, cargo metadata: https://doc.rust-lang.org/cargo/commands/cargo-metadata.html
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetMetadata:
+    """One target of a package: a library, a binary, a test."""
+
+    name: str
+    kind: tuple[str, ...]
+    required_features: Annotated[tuple[str, ...], Field(alias="required-features")] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageMetadata:
+    """One member of the workspace."""
+
+    name: str
+    version: str
+    manifest_path: Path
+    targets: tuple[TargetMetadata, ...]
+    default_run: str | None = None
+    features: dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
+    """What `cargo metadata --no-deps` says about a workspace."""
+
+    packages: tuple[PackageMetadata, ...]
+    workspace_root: Path
+    target_directory: Path
+
+
+_METADATA = TypeAdapter(Metadata)
+
+
+def metadata_argv(cargo: Path, manifest: Path) -> tuple[str, ...]:
+    """Describe the workspace of a manifest, without its dependencies and without the network."""
+    return (
+        *(str(cargo), "metadata", "--format-version", "1", "--no-deps", "--offline"),
+        *("--manifest-path", str(manifest)),
+    )
+
+
+def parse_metadata(stdout: bytes) -> Metadata:
+    """Read what `cargo metadata` printed.
+
+    Raises:
+        ValueError: It is not the JSON that was asked for.
+    """
+    return _METADATA.validate_json(stdout)

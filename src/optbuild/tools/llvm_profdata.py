@@ -1,0 +1,256 @@
+"""Merging raw profiles and looking into merged ones: arguments out, printed text and file headers in.
+
+Not for deciding what a profile proves, nor for what becomes of a file that a merge complained about.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from os import fsencode
+from pathlib import Path
+from typing import Literal
+
+from optbuild.errors import ProfileDataError
+
+HEADER_BYTES = 16
+"""How much of a file's beginning `read_profile_header` needs."""
+
+_VERSION = re.compile(r"(?P<vendor>\S+ )?LLVM version (?P<version>(?P<major>\d+)\S*)")
+
+
+class FailureMode(StrEnum):
+    """When a merge fails. A third mode, `warn`, is left out: LLVM 14 does not know it.
+
+    Either way the records in front of a broken one are merged, so a file that was complained about has left a part
+    of its counts in the output of `ALL`: for a clean profile, merge again without it.
+    """
+
+    ANY = "any"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LlvmVersion:
+    """Which LLVM a tool belongs to.
+
+    Attributes:
+        version: As it prints it, such as `22.1.2-rust-1.95.0-stable`.
+        major: None for Apple's tools, whose numbers are not LLVM's.
+    """
+
+    version: str
+    major: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileSummary:
+    """What a merged profile contains.
+
+    Attributes:
+        functions: Functions with a record.
+        functions_with_counts: Those of them with at least one counter above zero.
+        total_count: The sum of all counters; LLVM lets it wrap around at 2**64.
+        maximum_function_count: The largest entry counter.
+        maximum_block_count: The largest other counter.
+        blocks: Counters altogether.
+        is_ir_level: Made by `-C profile-generate`, not by coverage instrumentation.
+    """
+
+    functions: int
+    functions_with_counts: int
+    total_count: int
+    maximum_function_count: int
+    maximum_block_count: int
+    blocks: int
+    is_ir_level: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileHeader:
+    """What the first bytes of a profile say.
+
+    Attributes:
+        kind: What an instrumented program writes is raw; what a merge writes is indexed.
+        version: Of that format; raw and indexed ones count separately.
+        is_ir_level: Made by `-C profile-generate`, not by coverage instrumentation.
+    """
+
+    kind: Literal["raw", "indexed"]
+    version: int
+    is_ir_level: bool
+
+
+def version_argv(tool: Path) -> tuple[str, ...]:
+    """The argv that makes the tool print its version; a plain `--version` is an error in LLVM 14."""
+    return (str(tool), "merge", "--version")
+
+
+def parse_version(text: str) -> LlvmVersion:
+    """Read the version that a vendor's banner contains.
+
+    Raises:
+        ValueError: There is no LLVM version in it.
+    """
+    match = _VERSION.search(text)
+    if match is None:
+        raise ValueError("no LLVM version in what it prints")
+    major = None if match["vendor"] == "Apple " else int(match["major"])
+    return LlvmVersion(version=match["version"], major=major)
+
+
+def make_input_list(weighted: Iterable[tuple[int, Path]]) -> bytes:
+    """The content of a list file for `merge_argv`: a line with weight and path for each input.
+
+    The weight always stands: without it, a path with a comma in it is taken apart at the comma.
+
+    Args:
+        weighted: Weights of at least 1, which multiply the counts of their file.
+
+    Raises:
+        ProfileDataError: A path has a newline in it or ends in a blank, which a list file cannot express.
+    """
+    lines = []
+    for weight, path in weighted:
+        name = str(path)
+        if "\n" in name or name != name.rstrip():
+            raise ProfileDataError(
+                f"llvm-profdata cannot be given a file of this name: {name!r}",
+                help="move the project to a directory without a line break or a blank at the end of its name",
+                location=repr(name),
+            )
+        lines.append(b"%d,%s\n" % (weight, fsencode(name)))
+    return b"".join(lines)
+
+
+def merge_argv(
+    tool: Path, *, inputs_file: Path, output: Path, failure_mode: FailureMode, num_threads: int | None = None
+) -> tuple[str, ...]:
+    """The argv that merges profiles into one.
+
+    Args:
+        tool: Of rustc's LLVM major.
+        inputs_file: A file with the content of `make_input_list`; arguments would overflow with many raw files.
+        output: The indexed profile to write.
+        failure_mode: When to fail; a missing input fails either way.
+        num_threads: None lets the tool decide.
+    """
+    argv = [str(tool), "merge", f"--input-files={inputs_file}", f"--output={output}", f"--failure-mode={failure_mode}"]
+    if num_threads is not None:
+        argv.append(f"--num-threads={num_threads}")
+    return tuple(argv)
+
+
+def show_argv(tool: Path, profile: Path) -> tuple[str, ...]:
+    """The argv that prints what `parse_show` reads."""
+    return (str(tool), "show", "--value-cutoff=1", "--detailed-summary", str(profile))
+
+
+def parse_show(text: str) -> ProfileSummary:
+    """Read the summary of a merged profile.
+
+    Raises:
+        ValueError: A number is missing.
+    """
+    return ProfileSummary(
+        functions=_number(text, "Total functions"),
+        functions_with_counts=_number(text, "Number of functions with maximum count (>= 1)"),
+        total_count=_number(text, "Total count"),
+        maximum_function_count=_number(text, "Maximum function count"),
+        maximum_block_count=_number(text, "Maximum internal block count"),
+        blocks=_number(text, "Total number of blocks"),
+        is_ir_level=re.search(r"^Instrumentation level: IR\b", text, re.MULTILINE) is not None,
+    )
+
+
+def _number(text: str, label: str) -> int:
+    match = re.search(rf"^{re.escape(label)}: (\d+)$", text, re.MULTILINE)
+    if match is None:
+        raise ValueError(f"no `{label}` in the summary")
+    return int(match[1])
+
+
+# The magic numbers as the files begin in little-endian byte order, which is that of every target with a tier above 3
+# but s390x and some PowerPC and MIPS ones; those write them the other way round.
+_MAGICS: tuple[tuple[bytes, Literal["raw", "indexed"]], ...] = (
+    (b"\x81rforpl\xff", "raw"),  # 64-bit targets
+    (b"\x81Rforpl\xff", "raw"),  # 32-bit targets
+    (b"\xfflprofi\x81", "indexed"),
+)
+_IR_LEVEL = 1 << 56
+_VERSION_MASK = 0xFFFFFFFF
+
+
+def read_profile_header(data: bytes) -> ProfileHeader | None:
+    """Recognise a profile by its first `HEADER_BYTES`; None when they are not a profile's.
+
+    A merge passes over an empty file in silence, and mixes coverage profiles in without a word: look first.
+
+    Sources:
+        LLVM, `InstrProfData.inc` (`INSTR_PROF_RAW_MAGIC_64`, `VARIANT_MASK_IR_PROF`, `GET_VERSION`) and
+        `InstrProf.h` (`IndexedInstrProf::Magic`):
+        https://github.com/llvm/llvm-project/blob/main/llvm/include/llvm/ProfileData/InstrProfData.inc
+    """
+    if len(data) < HEADER_BYTES:
+        return None
+    for magic, kind in _MAGICS:
+        # An indexed profile is little-endian wherever it was merged.
+        if data.startswith(magic):
+            word = int.from_bytes(data[8:16], "little")
+        elif kind == "raw" and data.startswith(magic[::-1]):
+            word = int.from_bytes(data[8:16], "big")
+        else:
+            continue
+        return ProfileHeader(kind=kind, version=word & _VERSION_MASK, is_ir_level=bool(word & _IR_LEVEL))
+    return None
+
+
+# The words that begin LLVM's own reasons; they tell where a file name that contains ": " ends.
+_REASONS = "|".join(
+    re.escape(words)
+    for words in (
+        "unrecognized instrumentation profile encoding format",
+        "invalid instrumentation profile data",
+        "unsupported instrumentation profile format version",
+        "raw profile version mismatch",
+        "too much profile data",
+        "truncated profile data",
+        "malformed instrumentation profile data",
+        "excessively large counter value suggests corrupted profile data",
+        "function control flow change detected",
+        "function basic block count change detected",
+        "function bitmap size change detected",
+        "function value site count change detected",
+        "counter overflow",
+        "failed to uncompress data",
+        "profile uses zlib compression",
+        "No such file or directory",
+        "Permission denied",
+    )
+)
+_COMPLAINT = re.compile(rf"(?:warning|error): (?P<file>.+?): (?P<reason>(?:{_REASONS}).*)")
+# A function's name may begin with the path of its C source, blanks and all; most have none.
+_OF_A_FUNCTION = re.compile(rf"(?!warning: |error: )(?P<file>.+?): \S+: (?P<reason>(?:{_REASONS}).*)")
+_OF_A_C_FUNCTION = re.compile(rf"(?!warning: |error: )(?P<file>.+?): .+: (?P<reason>(?:{_REASONS}).*)")
+_UNKNOWN = re.compile(r"(?:warning|error): (?P<file>.+?): (?P<reason>.+)")
+
+
+def failed_inputs(stderr: str) -> tuple[tuple[str, str], ...]:
+    """The files that a merge complained about, each with its reason, in order and without repetition.
+
+    A complaint about one function, such as a counter overflow, stands for its file; after those the merge goes on
+    and may well succeed.
+
+    Sources:
+        LLVM, `llvm-profdata.cpp` (`warn`, `exitWithError`, `handleMergeWriterError`) and `InstrProf.cpp`
+        (`getInstrProfErrString`): https://github.com/llvm/llvm-project/tree/main/llvm
+    """
+    found: dict[tuple[str, str], None] = {}
+    for line in stderr.splitlines():
+        matches = (form.fullmatch(line) for form in (_COMPLAINT, _OF_A_FUNCTION, _OF_A_C_FUNCTION, _UNKNOWN))
+        match = next(filter(None, matches), None)
+        if match is not None:
+            found[match["file"], match["reason"]] = None
+    return tuple(found)

@@ -1,0 +1,100 @@
+"""What rustc tells about itself and about a target: arguments out, printed facts in.
+
+Not for compiling: cargo calls rustc for that.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+_FIELD = re.compile(r"(?P<key>[A-Za-z][A-Za-z -]*): (?P<value>.+)")
+_RELEASE = re.compile(r"(\d+)\.(\d+)\.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RustcVersion:
+    """What `rustc -vV` says.
+
+    Attributes:
+        release: Such as `1.95.0` or `1.97.0-nightly`.
+        host: The triple it runs on.
+        llvm_major: The LLVM it generates code with; None when it was built without LLVM.
+    """
+
+    release: str
+    host: str
+    llvm_major: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetFacts:
+    """What rustc says about a target.
+
+    Attributes:
+        sysroot: Where the toolchain lies.
+        libdir: Where the target's standard library lies, or would lie if it were installed.
+        cfg: The target's `cfg` values, one each, such as `unix` or `target_os="linux"`.
+    """
+
+    sysroot: Path
+    libdir: Path
+    cfg: tuple[str, ...]
+
+
+def version_argv(program: Path) -> tuple[str, ...]:
+    """The argv that makes rustc, or cargo, print its version in full."""
+    return (str(program), "-vV")
+
+
+def parse_verbose_version(text: str) -> dict[str, str]:
+    """Read the `key: value` lines of `rustc -vV` or `cargo -vV`."""
+    matches = (_FIELD.fullmatch(line.strip()) for line in text.splitlines())
+    return {match["key"]: match["value"] for match in matches if match is not None}
+
+
+def parse_version(text: str) -> RustcVersion:
+    """Read what `rustc -vV` printed.
+
+    Raises:
+        ValueError: This is not what rustc prints.
+    """
+    fields = parse_verbose_version(text)
+    if "release" not in fields or "host" not in fields:
+        raise ValueError("no `release:` and `host:` lines")
+    parse_release(fields["release"])
+    llvm = re.match(r"\d+", fields.get("LLVM version", ""))
+    return RustcVersion(
+        release=fields["release"], host=fields["host"], llvm_major=None if llvm is None else int(llvm.group())
+    )
+
+
+def parse_release(release: str) -> tuple[int, int]:
+    """The major and minor number of a release such as `1.95.0` or `1.97.0-nightly`.
+
+    Raises:
+        ValueError: This is not a release number.
+    """
+    match = _RELEASE.match(release)
+    if match is None:
+        raise ValueError(f"not a release number: {release}")
+    return int(match[1]), int(match[2])
+
+
+def target_argv(rustc: Path, target: str) -> tuple[str, ...]:
+    """The argv that makes rustc print, in this order, its sysroot, the target's library directory and its cfg."""
+    return (str(rustc), "--print", "sysroot", "--print", "target-libdir", "--print", "cfg", "--target", target)
+
+
+def parse_target(text: str) -> TargetFacts:
+    """Read what the argv of `target_argv` printed.
+
+    Raises:
+        ValueError: There are fewer lines than rustc prints.
+    """
+    lines = text.splitlines()
+    if len(lines) < 3:  # noqa: PLR2004 - sysroot, library directory, at least one cfg
+        raise ValueError("fewer than three lines")
+    sysroot, libdir, *cfg = lines
+    return TargetFacts(sysroot=Path(sysroot), libdir=Path(libdir), cfg=tuple(line for line in cfg if line))

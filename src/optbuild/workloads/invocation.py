@@ -1,0 +1,230 @@
+"""A workload made ready to run: paths absolute, environment whole, only the binaries still open.
+
+The same invocation trains an instrumented binary and measures every variant. Nothing is run here.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from optbuild.errors import UsageError
+from optbuild.execution.command import Command, Stream
+from optbuild.profile.model import BuildProfile, MetricName, Use, Workload, slug
+from optbuild.profile.placeholders import Placeholder, PlaceholderKind, parse_placeholders
+from optbuild.workloads.environment import is_secret_name, make_workload_env
+
+Words = tuple[tuple[str | Placeholder, ...], ...]
+"""An argv in pieces; only `{bin}` placeholders, each with the name of its binary, are left in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """How one workload is run, whichever variant's binaries it is given.
+
+    Attributes:
+        name: As the user wrote it.
+        slug: The name as a file name.
+        bins: Names of the binaries that its command uses.
+        env: The whole environment.
+        declared_env: What the build profile itself sets; the values may be shown.
+        passed_env: Names taken from the caller's environment; their values may not be shown.
+        scratch: A directory of its own, made anew before each run.
+        inputs: Files whose content decides what it does.
+        compare_output: `auto`, `stdout`, `none`, or files below `cwd`.
+    """
+
+    name: str
+    slug: str
+    argv: Words
+    bins: tuple[str, ...]
+    cwd: Path
+    env: Mapping[str, str]
+    declared_env: Mapping[str, str]
+    passed_env: tuple[str, ...]
+    scratch: Path
+    stdin: Path | None
+    inputs: tuple[Path, ...]
+    use: tuple[Use, ...]
+    weight: float
+    timeout_s: float
+    expect_exit: int
+    compare_output: str | tuple[str, ...]
+    metric: MetricName
+    stop_signal: int
+    grace_s: float
+
+    def recipe(self) -> object:
+        """What decides the result of running it, apart from files' contents and the caller's environment."""
+        return (
+            self.argv,
+            self.cwd,
+            self.declared_env,
+            self.passed_env,
+            self.stdin,
+            self.inputs,
+            self.timeout_s,
+            self.expect_exit,
+            self.stop_signal,
+            self.grace_s,
+        )
+
+    def shown_argv(self) -> tuple[str, ...]:
+        """The argv as people wrote it, `{bin:NAME}` for binaries."""
+        return tuple("".join(map(_shown, word)) for word in self.argv)
+
+    def make_command(
+        self,
+        binaries: Mapping[str, Path],
+        *,
+        extra_env: Mapping[str, str],
+        stdout: Path | Stream,
+        stderr: Path | Stream,
+    ) -> Command:
+        """The command that runs it with the given binaries."""
+        argv = tuple(
+            "".join(piece if isinstance(piece, str) else str(binaries[piece.argument or ""]) for piece in word)
+            for word in self.argv
+        )
+        return Command(
+            argv=argv,
+            cwd=self.cwd,
+            env={**self.env, **extra_env},
+            stdin=self.stdin,
+            stdout=stdout,
+            stderr=stderr,
+            timeout_s=self.timeout_s,
+            stop_signal=self.stop_signal,
+            grace_s=self.grace_s,
+        )
+
+
+def make_invocation(
+    workload: Workload,
+    build_profile: BuildProfile,
+    *,
+    bins: tuple[str, ...],
+    default_bin: str | None,
+    scratch: Path,
+    environ: Mapping[str, str],
+) -> Invocation:
+    """Make a workload ready to run.
+
+    Args:
+        workload: As the build profile has it.
+        build_profile: Whose directory its paths are relative to.
+        bins: The binaries that will be built.
+        default_bin: What `{bin}` stands for, if that is clear.
+        scratch: Where scratch directories are made.
+        environ: The caller's environment.
+
+    Raises:
+        UsageError: A placeholder has no value: no such binary, an ambiguous `{bin}`, an unset variable, a secret.
+    """
+    name = slug(workload.name)
+    fill = _Filler(workload.name, bins, default_bin, scratch / name, environ)
+    argv = tuple(fill.word(word) for word in workload.command)
+    used = tuple(
+        dict.fromkeys(piece.argument or "" for word in argv for piece in word if isinstance(piece, Placeholder))
+    )
+    declared = {key: fill.text(value) for key, value in workload.env.items()}
+    directory = build_profile.directory
+    cwd = (directory / workload.cwd).resolve()
+    stdin = None if workload.stdin is None else directory / fill.text(workload.stdin)
+    inputs = [directory / fill.text(text) for text in workload.inputs]
+    # An argument that names a file is an input, whether it was declared or not.
+    inputs += [path for word in argv[1:] if (path := _existing_file(cwd, word)) is not None]
+    if stdin is not None:
+        inputs.append(stdin)
+    return Invocation(
+        name=workload.name,
+        slug=name,
+        argv=argv,
+        bins=used,
+        cwd=cwd,
+        env=make_workload_env(declared, workload.pass_env, environ),
+        declared_env=declared,
+        passed_env=workload.pass_env,
+        scratch=scratch / name,
+        stdin=stdin,
+        inputs=tuple(dict.fromkeys(inputs)),
+        use=tuple(sorted(workload.use)),
+        weight=workload.weight,
+        timeout_s=workload.timeout_s,
+        expect_exit=workload.expect_exit,
+        compare_output=workload.compare_output,
+        metric=workload.metric or build_profile.measure.metric,
+        stop_signal=signal.Signals[f"SIG{workload.stop_signal}"],
+        grace_s=workload.grace_s,
+    )
+
+
+def _existing_file(cwd: Path, word: tuple[str | Placeholder, ...]) -> Path | None:
+    if len(word) != 1 or not isinstance(word[0], str) or "\0" in word[0]:
+        return None
+    path = cwd / word[0]
+    try:
+        return path if path.is_file() else None
+    except OSError:  # a long argument is no file name
+        return None
+
+
+def _shown(piece: str | Placeholder) -> str:
+    return piece if isinstance(piece, str) else f"{{{piece.kind}:{piece.argument}}}"
+
+
+class _Filler:
+    """Fills the placeholders of one workload."""
+
+    def __init__(
+        self, workload: str, bins: tuple[str, ...], default_bin: str | None, scratch: Path, environ: Mapping[str, str]
+    ) -> None:
+        self._workload = workload
+        self._bins = bins
+        self._default_bin = default_bin
+        self._scratch = scratch
+        self._environ = environ
+
+    def word(self, text: str) -> tuple[str | Placeholder, ...]:
+        """Fill everything but binaries; neighbouring text is joined."""
+        pieces: list[str | Placeholder] = []
+        for piece in parse_placeholders(text):
+            filled = piece if isinstance(piece, str) else self._fill(piece)
+            if isinstance(filled, str) and pieces and isinstance(pieces[-1], str):
+                pieces[-1] += filled
+            else:
+                pieces.append(filled)
+        return tuple(pieces) or ("",)
+
+    def text(self, text: str) -> str:
+        """Fill a text that may not hold a binary, such as the path of an input."""
+        word = self.word(text)
+        if len(word) != 1 or not isinstance(word[0], str):
+            raise self._error(f"{text!r} may not name a binary", "only words of `command` know {bin}")
+        return word[0]
+
+    def _fill(self, placeholder: Placeholder) -> str | Placeholder:
+        name = placeholder.argument or ""
+        if placeholder.kind is PlaceholderKind.SCRATCH:
+            return str(self._scratch)
+        if placeholder.kind is PlaceholderKind.ENV:
+            if is_secret_name(name):
+                raise self._error(
+                    f"{_shown(placeholder)} looks like a secret", "arguments are shown and recorded: use a file"
+                )
+            if name not in self._environ:
+                raise self._error(f"{_shown(placeholder)}: that variable is not set", f"set it first: export {name}=…")
+            return self._environ[name]
+        known = ", ".join(f"{{bin:{bin_name}}}" for bin_name in self._bins)
+        if not name:
+            if self._default_bin is None:
+                raise self._error("{bin} could be any of several binaries", f"name one: {known}")
+            return Placeholder(kind=PlaceholderKind.BIN, argument=self._default_bin)
+        if name not in self._bins:
+            raise self._error(f"{_shown(placeholder)}: no such binary is built", f"there is {known}")
+        return placeholder
+
+    def _error(self, message: str, help: str) -> UsageError:  # noqa: A002 - the word users read
+        return UsageError(f"workload {self._workload!r}: {message}", help=help)
