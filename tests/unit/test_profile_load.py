@@ -1,0 +1,526 @@
+from __future__ import annotations
+
+import json
+import textwrap
+from pathlib import Path
+
+import pytest
+from inline_snapshot import snapshot
+
+from optbuild.errors import BuildProfileError, Problem, UsageError
+from optbuild.profile.load import (
+    command_line_workload,
+    default_build_profile,
+    find_build_profile,
+    load_build_profile,
+    searched_paths,
+)
+from optbuild.profile.model import BuildProfile, Lto, MetricName, PgoMode, PresetName, Use, slug
+from optbuild.profile.render import render_resolved
+
+CONTRACT = """
+schema = 1
+extends = "preset:pgo"
+
+[project]
+manifest = "Cargo.toml"
+package = "wordfreq"
+bins = ["wordfreq"]
+cargo-profile = "dist"
+
+[variants.small]
+inherits = "pgo"
+opt-level = "s"
+
+[[workloads]]
+name = "books"
+command = ["{bin}", "--top", "20", "data/books.txt"]
+use = ["train", "bench"]
+weight = 3
+stdin = "{env:CORPUS}/query.txt"
+env = { LANG = "C" }
+pass-env = ["HOME"]
+timeout = "5m"
+compare-output = ["out/file.json"]
+metric = "cpu"
+stop-signal = "INT"
+grace = "500ms"
+
+[measure]
+precision = "2%"
+min-effect = 0.03
+max-time = "1h"
+"""
+
+
+def load(directory: Path, text: str, **others: str) -> BuildProfile:
+    """Load a build profile from a directory that holds nothing else but `others`, named by their stems."""
+    for stem, content in others.items():
+        (directory / f"{stem}.toml").write_text(content)
+    (directory / "optbuild.toml").write_text(text)
+    return load_build_profile(Path("optbuild.toml"), directory=directory)
+
+
+def refuse(directory: Path, text: str, **others: str) -> tuple[Problem, ...]:
+    """The problems for which a build profile is refused, with locations relative to its directory."""
+    with pytest.raises(BuildProfileError) as caught:
+        load(directory, text, **others)
+
+    def shorten(text: str) -> str:
+        return text.replace(str(directory), "HERE").replace(str(directory.parent), "ABOVE")
+
+    return tuple(
+        Problem(
+            location=each.location.replace(f"{directory}/", ""),
+            message=shorten(each.message),
+            help=shorten(each.help),
+        )
+        for each in caught.value.problems
+    )
+
+
+def told(problems: tuple[Problem, ...]) -> str:
+    """Problems as text of a fixed width."""
+    lines = [(f"{each.location}: {each.message}", f"  help: {each.help}") for each in problems]
+    return "".join(
+        textwrap.fill(line, width=110, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False) + "\n"
+        for pair in lines
+        for line in pair
+    )
+
+
+def test_a_full_profile_becomes_data(tmp_path: Path) -> None:
+    """Every key arrives, with units in base units and variants resolved."""
+    profile = load(tmp_path, CONTRACT)
+    assert profile.path == tmp_path / "optbuild.toml"
+    assert profile.directory == tmp_path
+    assert profile.project.cargo_profile == "dist"
+    assert list(profile.variants) == ["release", "lto", "pgo", "small"]
+    small = profile.variants["small"]
+    assert small.ancestors == ("pgo", "lto", "release")
+    assert (small.lto, small.codegen_units, small.opt_level, small.pgo) == (Lto.FAT, 1, "s", PgoMode.REQUIRED)
+    (workload,) = profile.workloads
+    assert workload.use == (Use.TRAIN, Use.BENCH)
+    assert (workload.weight, workload.timeout_s, workload.grace_s, workload.stop_signal) == (3.0, 300.0, 0.5, "INT")
+    assert workload.compare_output == ("out/file.json",)
+    assert (profile.measure.baseline, profile.measure.precision, profile.measure.max_time_s) == ("release", 0.02, 3600)
+    assert workload.metric is MetricName.CPU
+
+
+def test_the_least_profile_gets_the_default_variants(tmp_path: Path) -> None:
+    """Without variants of its own or by `extends`, a profile builds release, lto and pgo."""
+    profile = load(tmp_path, "schema = 1\n")
+    assert profile.variants == default_build_profile(tmp_path).variants
+    assert list(profile.variants) == ["release", "lto", "pgo"]
+    assert profile.workloads == ()
+    assert default_build_profile(tmp_path).path is None
+
+
+def test_declared_variants_replace_the_default_ones(tmp_path: Path) -> None:
+    """A profile that declares variants has these, and the first is the baseline where none is called release."""
+    profile = load(tmp_path, "schema = 1\n[variants.one]\n[variants.two]\nstrip = false\ndebug = 1\n")
+    assert list(profile.variants) == ["one", "two"]
+    assert profile.measure.baseline == "one"
+    assert profile.variants["two"].strip is False
+    assert profile.variants["two"].debug == 1
+    assert profile.variants["two"].debug is not True
+
+
+@pytest.mark.parametrize(("written", "mode"), [("true", "required"), ("false", "off"), ('"auto"', "auto")])
+def test_pgo_is_required_switched_off_or_left_to_the_machine(tmp_path: Path, written: str, mode: str) -> None:
+    """TOML says `true`, `false` or `"auto"`; a named baseline is kept."""
+    text = f'schema = 1\n[variants.release]\n[variants.x]\npgo = {written}\n[measure]\nbaseline = "x"\n'
+    profile = load(tmp_path, text)
+    assert (profile.variants["x"].pgo, profile.measure.baseline) == (PgoMode(mode), "x")
+
+
+def test_tables_merge_and_arrays_replace(tmp_path: Path) -> None:
+    """A profile changes single keys of what it extends; arrays and workloads are replaced as a whole."""
+    profile = load(
+        tmp_path,
+        'schema = 1\nextends = "base.toml"\n[project]\nfeatures = ["b"]\n[variants.x]\nlto = "thin"\n'
+        '[[workloads]]\nname = "mine"\ncommand = ["{bin}"]\n',
+        base='schema = 1\n[project]\nfeatures = ["a"]\npackage = "p"\n[variants.x]\nlto = "fat"\ncodegen-units = 2\n'
+        '[[workloads]]\nname = "theirs"\ncommand = ["{bin}"]\nweight = 2\n'
+        '[[workloads]]\nname = "more"\ncommand = ["{bin}"]\n',
+    )
+    assert (profile.project.features, profile.project.package) == (("b",), "p")
+    assert (profile.variants["x"].lto, profile.variants["x"].codegen_units) == (Lto.THIN, 2)
+    assert [(each.name, each.weight) for each in profile.workloads] == [("mine", 1.0)]
+
+
+def test_all_problems_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    """Each problem stands at its own key, whatever kind of problem it is."""
+    problems = refuse(
+        tmp_path,
+        """\
+what = 3
+[gates]
+[project]
+manifest = "../Cargo.toml"
+features = "a"
+locked = "yes"
+[variants.lto]
+inherits = "relase"
+lto = "fatt"
+codegen-unit = 1
+opt-level = true
+strip = 1
+debug = 1.0
+pgo = 1
+bolt = true
+[variants."bad name"]
+[variants.release]
+codegen-units = 0
+[[workloads]]
+name = "x\\ny"
+command = ["{bin}", '{"a":1}', "a\\u0000b"]
+timeout = 3
+use = ["trian"]
+weight = nan
+compare-output = ["{scratch}/x"]
+env = { "a=b" = "1", C = "{port}" }
+[[workloads]]
+server = ["a"]
+name = "s"
+[[workloads]]
+name = "s"
+cwd = "/etc"
+command = []
+metric = "instructions"
+expect-exit = 256
+[[workloads]]
+weight = 0xffffffffffff
+[measure]
+baseline = "relese"
+precision = 0
+confidence = 1
+max-time = "5 minutes"
+""",
+    )
+    assert told(problems) == snapshot("""\
+optbuild.toml:1: `schema` is missing
+  help: write `schema = 1` at the top of the file
+optbuild.toml:1: unknown key `what`
+  help: remove it; the keys here are extends, measure, project, schema, variants, workloads
+optbuild.toml:2: `gates` needs a newer optbuild
+  help: remove it, or upgrade: pip install --upgrade cargo-optbuild
+optbuild.toml:4: `project.manifest`: "../Cargo.toml" leaves the workspace: it is ABOVE/Cargo.toml
+  help: write a relative path that stays inside HERE
+optbuild.toml:5: `project.features`: expected a list of texts, got "a"
+  help: write it as a list: ["a"]
+optbuild.toml:6: `project.locked`: expected true or false, got "yes"
+  help: write true or false
+optbuild.toml:8: `variants.lto.inherits` names the unknown variant "relase"
+  help: did you mean "release"? write "lto", "bad name" or "release"
+optbuild.toml:9: `variants.lto.lto`: expected "off", "thin" or "fat", got "fatt"
+  help: did you mean "fat"?
+optbuild.toml:10: unknown key `variants.lto.codegen-unit`
+  help: did you mean `codegen-units`?
+optbuild.toml:11: `variants.lto.opt-level`: expected 0, 1, 2, 3, "s" or "z", got true
+  help: write 0, 1, 2, 3, "s" or "z"
+optbuild.toml:12: `variants.lto.strip`: expected true, false, "none", "debuginfo" or "symbols", got 1
+  help: write true, false, "none", "debuginfo" or "symbols"
+optbuild.toml:13: `variants.lto.debug`: expected true, false, 0, 1, 2, "none", "line-directives-only",
+    "line-tables-only", "limited" or "full", got 1.0
+  help: write true, false, 0, 1, 2, "none", "line-directives-only", "line-tables-only", "limited" or "full"
+optbuild.toml:14: `variants.lto.pgo`: expected true, false or "auto", got 1
+  help: write true, false or "auto"
+optbuild.toml:15: `variants.lto.bolt` needs a newer optbuild
+  help: remove it, or upgrade: pip install --upgrade cargo-optbuild
+optbuild.toml:16: `variants."bad name"`: not a name for a variant
+  help: use letters, digits, `.`, `_` and `-`, and begin with a letter, a digit or `_`
+optbuild.toml:18: `variants.release.codegen-units`: expected an integer of 1 or more, got 0
+  help: write an integer of 1 or more
+optbuild.toml:20: `workloads[0].name`: more than one line
+  help: write a name of one line
+optbuild.toml:21: `workloads[0].command[1]`: unknown placeholder {"a":1}
+  help: placeholders are {bin}, {bin:NAME}, {scratch} and {env:NAME}; literal braces are doubled: {{ and }}
+optbuild.toml:21: `workloads[0].command[2]`: a NUL character, which no program can be given
+  help: remove the `\\u0000` from the text
+optbuild.toml:22: `workloads[0].timeout`: expected a duration such as "500ms", "30s", "5m" or "1h", got 3
+  help: write a duration such as "500ms", "30s", "5m" or "1h"
+optbuild.toml:23: `workloads[0].use[0]`: expected "train" or "bench", got "trian"
+  help: did you mean "train"?
+optbuild.toml:24: `workloads[0].weight`: expected a number above 0, got nan
+  help: write a number above 0
+optbuild.toml:25: `workloads[0].compare-output`: `{scratch}/x` holds braces, and placeholders are not replaced
+    here
+  help: write a plain relative path
+optbuild.toml:26: `workloads[0].env."a=b"`: not a name for an environment variable
+  help: remove the `=` from the name
+optbuild.toml:26: `workloads[0].env.C`: the placeholder {port} needs a newer optbuild
+  help: use only {bin}, {bin:NAME}, {scratch} and {env:NAME}, or upgrade: pip install --upgrade cargo-optbuild
+optbuild.toml:28: `workloads[1].server` needs a newer optbuild
+  help: remove it, or upgrade: pip install --upgrade cargo-optbuild
+optbuild.toml:31: two workloads are named "s"
+  help: give each workload a name of its own
+optbuild.toml:32: `workloads[2].cwd`: "/etc" is an absolute path: /etc
+  help: write a relative path that stays inside HERE
+optbuild.toml:33: `workloads[2].command`: expected a list of texts, not empty, got an empty list
+  help: write a list of texts, not empty
+optbuild.toml:34: `workloads[2].metric`: the metric `instructions` needs a newer optbuild
+  help: remove it, or upgrade: pip install --upgrade cargo-optbuild
+optbuild.toml:35: `workloads[2].expect-exit`: expected an integer from 0 to 255, got 256
+  help: write an integer from 0 to 255
+optbuild.toml:36: `workloads[3].name` is missing
+  help: add `name = …`: a text
+optbuild.toml:36: `workloads[3].command` is missing
+  help: add `command = …`: a list of texts, not empty
+optbuild.toml:39: `measure.baseline` names the unknown variant "relese"
+  help: did you mean "release"? write "lto", "bad name" or "release"
+optbuild.toml:40: `measure.precision`: expected a ratio above zero, such as "1%" or 0.01, got 0
+  help: write a ratio above zero, such as "1%" or 0.01
+optbuild.toml:41: `measure.confidence`: expected a number above 0.5 and below 1, got 1
+  help: write a number above 0.5 and below 1
+optbuild.toml:42: `measure.max-time`: expected a duration such as "500ms", "30s", "5m" or "1h", got "5
+    minutes"
+  help: write a duration such as "500ms", "30s", "5m" or "1h"
+""")
+
+
+def test_problems_are_told_where_they_were_written(tmp_path: Path) -> None:
+    """A wrong key of an extended file is located there; a missing one where it belongs."""
+    problems = refuse(
+        tmp_path,
+        'schema = 1\nextends = "base.toml"\n[[workloads]]\nname = "mine"\n[variants.x]\ncodegen-units = 0\n',
+        base='schema = 1\n[variants.x]\ncodegen-units = 1\nlto = true\n[[workloads]]\nname = "a"\ncommand = ["b"]\n',
+    )
+    assert [(each.location, each.message.partition(":")[0]) for each in problems] == [
+        ("base.toml:4", "`variants.x.lto`"),
+        ("optbuild.toml:3", "`workloads[0].command` is missing"),
+        ("optbuild.toml:6", "`variants.x.codegen-units`"),
+    ]
+
+
+@pytest.mark.parametrize("schema", ["", "schema = 0", 'schema = "1"', "schema = true", "schema = 1.0"])
+def test_the_schema_must_be_named(tmp_path: Path, schema: str) -> None:
+    """A profile says which schema it is written in; so does each file it extends."""
+    (problem,) = refuse(tmp_path, f"{schema}\n")
+    assert problem.location == "optbuild.toml:1"
+    assert problem.help == "write `schema = 1` at the top of the file"
+    (problem,) = refuse(tmp_path, 'schema = 1\nextends = "base.toml"\n', base=f"{schema}\n")
+    assert problem.location == "base.toml:1"
+
+
+@pytest.mark.parametrize(
+    ("extends", "message", "help_text"),
+    [
+        ('"preset:pog"', 'names the unknown preset "pog"', 'did you mean "preset:pgo"?'),
+        ('"bsae.toml"', 'there is no file "bsae.toml"', 'did you mean "base.toml"?'),
+        ('"pgo"', 'there is no file "pgo"', 'did you mean "preset:pgo"?'),
+        ('"zzz"', 'there is no file "zzz"', 'name an existing file, or "preset:NAME"'),
+        ('"/etc/passwd"', "is an absolute path", "write a relative path"),
+        ('"../base.toml"', "leaves the workspace", "write a relative path"),
+        ("3", 'expected "preset:NAME" or a file, got 3', "name one, or remove the key"),
+        ('""', 'expected "preset:NAME" or a file, got ""', "name one, or remove the key"),
+    ],
+)
+def test_what_cannot_be_extended_is_told(tmp_path: Path, extends: str, message: str, help_text: str) -> None:
+    """A wrong `extends` is one problem; variants it would have brought are not missed as well."""
+    (problem,) = refuse(
+        tmp_path,
+        f'schema = 1\nextends = {extends}\n[variants.x]\ninherits = "from-there"\n',
+        base="schema = 1\n",
+    )
+    assert problem.location == "optbuild.toml:2"
+    assert message in problem.message
+    assert problem.help.startswith(help_text)
+
+
+def test_a_cycle_of_files_is_told_with_its_chain(tmp_path: Path) -> None:
+    """The chain begins where it comes back to."""
+    a, b = ('schema = 1\nextends = "b.toml"\n', 'schema = 1\nextends = "./a.toml"\n')
+    (problem,) = refuse(tmp_path, 'schema = 1\nextends = "a.toml"\n', a=a, b=b)
+    assert problem.location == "b.toml:2"
+    assert problem.message.endswith("circle: HERE/a.toml -> HERE/b.toml -> HERE/a.toml")
+
+
+def test_a_chain_of_files_has_an_end(tmp_path: Path) -> None:
+    """A profile that extends another is common; a hundred files are a mistake, and told as one."""
+    files = {f"f{number}": f'schema = 1\nextends = "f{number + 1}.toml"\n' for number in range(100)}
+    (problem,) = refuse(tmp_path, 'schema = 1\nextends = "f0.toml"\n', **files)
+    assert problem.location == "f30.toml:2"
+    assert problem.message == "more than 32 build profiles extend each other"
+    files["f20"] = 'schema = 1\n[project]\npackage = "deep"\n'
+    assert load(tmp_path, 'schema = 1\nextends = "f0.toml"\n', **files).project.package == "deep"
+
+
+def test_references_are_checked_against_what_is_extended(tmp_path: Path) -> None:
+    """Variants may inherit from those of a preset, and an unknown baseline is told with the nearest."""
+    (problem,) = refuse(
+        tmp_path,
+        'schema = 1\nextends = "preset:lto"\n[variants.x]\ninherits = "lto"\n[measure]\nbaseline = "relese"\n',
+    )
+    assert problem.location == "optbuild.toml:6"
+    assert problem.help == 'did you mean "release"? write "release", "lto" or "x"'
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("project = 3", "project"),
+        ("variants = 0", "variants"),
+        ("variants = []", "variants"),
+        ("variants.x = 3", "variants.x"),
+        ("measure = []", "measure"),
+        ("workloads = 3", "workloads"),
+        ("workloads = [3]", "workloads[0]"),
+        ("[workloads]\nname = 1", "workloads"),
+        ("measure.baseline = 1979-05-27", "measure.baseline"),
+        ("measure.precision = true", "measure.precision"),
+        ("measure.max-time = true", "measure.max-time"),
+    ],
+)
+def test_wrong_shapes_are_told(tmp_path: Path, text: str, path: str) -> None:
+    """A value where a table belongs, and the other way round, is one problem with a remedy."""
+    (problem,) = refuse(tmp_path, f"schema = 1\n{text}\n")
+    assert problem.message.startswith(f"`{path}`: expected ")
+    assert problem.help
+
+
+@pytest.mark.parametrize("key", ["cwd", "compare-output"])
+def test_paths_stay_inside_the_workspace(tmp_path: Path, key: str) -> None:
+    """Where a workload runs and what is compared lies inside; what it reads may lie anywhere."""
+    workload = 'schema = 1\n[[workloads]]\nname = "a"\ncommand = ["/bin/cat"]\nstdin = "/x"\ninputs = ["../y"]\n'
+    assert load(tmp_path, workload).workloads[0].inputs == ("../y",)
+    value = '["../out"]' if key == "compare-output" else '"../out"'
+    (problem,) = refuse(tmp_path, f"{workload}{key} = {value}\n")
+    assert "leaves the workspace: it is ABOVE/out" in problem.message
+
+
+def test_output_files_are_relative_to_where_the_workload_runs(tmp_path: Path) -> None:
+    """A path that stays inside from `cwd` is accepted, and one that leaves it from there is not."""
+    workload = 'schema = 1\n[[workloads]]\nname = "a"\ncommand = ["b"]\ncwd = "x/y"\ncompare-output = ["{path}"]\n'
+    assert load(tmp_path, workload.replace("{path}", "../../out")).workloads[0].cwd == "x/y"
+    (problem,) = refuse(tmp_path, workload.replace("{path}", "../../../out"))
+    assert "leaves the workspace: it is ABOVE/out" in problem.message
+
+
+def test_paths_of_an_extended_file_are_relative_to_the_named_one(tmp_path: Path) -> None:
+    """One directory for all relative paths: that of the file the user named."""
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "app").mkdir()
+    (tmp_path / "base.toml").write_text('schema = 1\nproject.manifest = "../Cargo.toml"\n')
+    profile = load(tmp_path / "app", 'schema = 1\nextends = "../base.toml"\n')
+    assert profile.project.manifest == "../Cargo.toml"
+    assert profile.directory == tmp_path / "app"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('name = ""', "`workloads[0].name`: an empty text"),
+        ('command = [""]', "`workloads[0].command`: the program's name is empty"),
+        ("weight = 0", "`workloads[0].weight`: expected a number above 0, got 0"),
+        ("weight = true", "`workloads[0].weight`: expected a number above 0, got true"),
+        ("expect-exit = 1.0", "`workloads[0].expect-exit`: expected an integer from 0 to 255, got 1.0"),
+        ("use = []", '`workloads[0].use`: expected a list of "train" or "bench", not empty, got an empty list'),
+        ("compare-output = []", '`workloads[0].compare-output`: expected "auto", "stdout", "none" or a list of files'),
+        ('compare-output = ["a", 1]', "`workloads[0].compare-output`: expected"),
+        ('compare-output = ["a", ""]', "`workloads[0].compare-output`: an empty text"),
+        ('stop-signal = "KILL"', '`workloads[0].stop-signal`: expected "TERM", "INT", "HUP", "QUIT", "USR1" or "USR2"'),
+        ('grace = "0s"', "`workloads[0].grace`: expected a duration above zero"),
+        (f'timeout = "{"9" * 400}h"', "`workloads[0].timeout`: expected"),
+        ('pass-env = ["A=1"]', "`workloads[0].pass-env[0]`: not a name for an environment variable"),
+        ("env = { A = 1 }", "`workloads[0].env.A`: expected a text, got 1"),
+    ],
+)
+def test_values_out_of_range_are_told(tmp_path: Path, line: str, message: str) -> None:
+    """Each key of a workload accepts what can be carried out, and nothing else."""
+    lines = {"name": 'name = "a"', "command": 'command = ["b"]', line.partition(" ")[0]: line}
+    (problem,) = refuse(tmp_path, "\n".join(["schema = 1", "[[workloads]]", *lines.values()]))
+    assert problem.message.startswith(message)
+
+
+def test_a_preset_is_loaded_by_name(tmp_path: Path) -> None:
+    """A preset has no file; its paths start in the given directory."""
+    profile = load_build_profile(PresetName("lto"), directory=tmp_path)
+    assert (profile.path, profile.directory, list(profile.variants)) == (None, tmp_path, ["release", "lto"])
+    with pytest.raises(BuildProfileError, match="there is no preset `lot`") as caught:
+        load_build_profile(PresetName("lot"), directory=tmp_path)
+    assert caught.value.help.startswith('did you mean "preset:lto"?')
+
+
+def test_a_profile_is_found_by_walking_up(tmp_path: Path) -> None:
+    """The nearest `optbuild.toml` counts; a directory of that name does not."""
+    deep = tmp_path / "a" / "b"
+    (deep / "optbuild.toml").mkdir(parents=True)
+    (tmp_path / "optbuild.toml").write_text("schema = 1\n")
+    assert find_build_profile(deep) == tmp_path / "optbuild.toml"
+    assert searched_paths(deep)[:3] == tuple(each / "optbuild.toml" for each in (deep, deep.parent, tmp_path))
+
+
+def test_a_directory_that_cannot_be_looked_into_holds_no_profile(tmp_path: Path) -> None:
+    """What the operating system refuses to say is not an error while searching."""
+    (tmp_path / "optbuild.toml").write_text("schema = 1\n")
+    assert find_build_profile(tmp_path / ("x" * 300)) == tmp_path / "optbuild.toml"
+
+
+def test_a_command_of_the_command_line_is_a_workload(tmp_path: Path) -> None:
+    """It runs where it is told to, and is called by its own text."""
+    workload = command_line_workload(["{bin}", "a b", "x\ny"], (Use.BENCH,), tmp_path)
+    assert workload.name == "'{bin}' 'a b' 'x y'"
+    assert (workload.command, workload.use, workload.cwd) == (("{bin}", "a b", "x\ny"), (Use.BENCH,), str(tmp_path))
+    assert command_line_workload(["x"], Use, tmp_path, "named").name == "named"
+
+
+@pytest.mark.parametrize("argv", [[], [""], ["{bin}", "{oops}"]])
+def test_a_command_that_cannot_run_is_a_usage_error(tmp_path: Path, argv: list[str]) -> None:
+    """Nothing is run for it, and the error says what to write."""
+    with pytest.raises(UsageError) as caught:
+        command_line_workload(argv, Use, tmp_path)
+    assert caught.value.help
+
+
+def test_the_resolved_profile_is_plain_data(tmp_path: Path) -> None:
+    """The record holds what was meant: no null, no path of this machine, units in the names."""
+    rendered = render_resolved(load(tmp_path, CONTRACT))
+    assert rendered == json.loads(json.dumps(rendered))
+    assert str(tmp_path) not in json.dumps(rendered)
+    assert "null" not in json.dumps(rendered)
+    assert {"file": rendered["file"], "pgo": rendered["variants"]["pgo"], "workloads": rendered["workloads"]} == (
+        snapshot(
+            {
+                "file": "optbuild.toml",
+                "pgo": {
+                    "lto": "fat",
+                    "codegen-units": 1,
+                    "name": "pgo",
+                    "ancestors": ["lto", "release"],
+                    "features": [],
+                    "rustflags": [],
+                    "pgo": "required",
+                },
+                "workloads": [
+                    {
+                        "name": "books",
+                        "command": ["{bin}", "--top", "20", "data/books.txt"],
+                        "cwd": ".",
+                        "use": ["train", "bench"],
+                        "weight": 3.0,
+                        "stdin": "{env:CORPUS}/query.txt",
+                        "env": {"LANG": "C"},
+                        "pass-env": ["HOME"],
+                        "timeout-s": 300.0,
+                        "expect-exit": 0,
+                        "compare-output": ["out/file.json"],
+                        "inputs": [],
+                        "metric": "cpu",
+                        "stop-signal": "INT",
+                        "grace-s": 0.5,
+                    }
+                ],
+            }
+        )
+    )
+
+
+@pytest.mark.parametrize("name", ["books", "Größe <b>", "a/../b", "", "…" * 500, "\udcff"])
+def test_a_slug_is_a_safe_file_name(name: str) -> None:
+    """Whatever a workload is called, its file name is short, plain and its own."""
+    assert slug(name).isascii()
+    assert len(slug(name)) <= 49
+    assert set(slug(name)) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
+    assert slug(name) != slug(name + "!")
+    assert slug("books") == snapshot("books-6e317bcd")

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from inline_snapshot import snapshot
+
+from optbuild.errors import UsageError
+from optbuild.project.model import BinTarget, GitState, Package, Project, Rustflags
+from optbuild.project.selection import default_bin, select_bins
+
+
+def package(name: str, *bins: str, default_run: str | None = None, library: bool = True) -> Package:
+    """A member of the workspace `/w`."""
+    return Package(
+        name=name,
+        version="1.0.0",
+        manifest=Path(f"/w/{name}/Cargo.toml"),
+        bins=tuple(BinTarget(name=each, package=name, required_features=()) for each in bins),
+        default_run=default_run,
+        features=(),
+        is_library_only=library and not bins,
+    )
+
+
+def project(*packages: Package, manifest: str = "/w/Cargo.toml") -> Project:
+    """The workspace `/w`, looked at from one of its manifests."""
+    return Project(
+        manifest=Path(manifest),
+        directory=Path(manifest).parent,
+        workspace_root=Path("/w"),
+        target_directory=Path("/w/target"),
+        packages=packages,
+        lockfile=None,
+        rustflags=Rustflags(flags=(), origin=None),
+        rustc_wrappers=(),
+        config_files=(),
+        git=GitState(commit=None, dirty=None),
+    )
+
+
+def selected(of: Project, name: str | None = None, *bins: str) -> tuple[str, ...]:
+    """The chosen package's name and its chosen binaries'."""
+    chosen, targets = select_bins(of, name, bins)
+    assert all(target.package == chosen.name for target in targets)
+    return (chosen.name, *(target.name for target in targets))
+
+
+def refusal(of: Project, name: str | None = None, *bins: str) -> str:
+    """The error's two sentences."""
+    with pytest.raises(UsageError) as caught:
+        select_bins(of, name, bins)
+    assert caught.value.status == 2
+    assert caught.value.location
+    return f"{caught.value.message}\nhelp: {caught.value.help}"
+
+
+def test_the_only_package_with_a_binary_is_taken() -> None:
+    """In a virtual workspace libraries do not count, and all binaries are taken."""
+    assert selected(project(package("base"), package("tool", "tool", "extra"))) == ("tool", "tool", "extra")
+
+
+def test_the_manifests_own_package_comes_first() -> None:
+    """A member's directory means that member, whatever else has binaries."""
+    both = (package("one", "one"), package("two", "two"))
+    assert selected(project(*both, manifest="/w/two/Cargo.toml")) == ("two", "two")
+
+
+def test_a_library_in_the_root_leaves_the_choice_to_the_others() -> None:
+    """The root of a workspace is often a library with a program beside it."""
+    root = Package(
+        name="base",
+        version="1.0.0",
+        manifest=Path("/w/Cargo.toml"),
+        bins=(),
+        default_run=None,
+        features=(),
+        is_library_only=True,
+    )
+    assert selected(project(root, package("tool", "tool"))) == ("tool", "tool")
+
+
+def test_named_binaries_are_taken_once_in_the_order_of_their_names() -> None:
+    """The order asked for is kept; a name twice is one binary."""
+    assert selected(project(package("tool", "a", "b", "c")), "tool", "c", "a", "c") == ("tool", "c", "a")
+
+
+def test_named_binaries_can_decide_the_package() -> None:
+    """Where only one package has all of them, that one is meant."""
+    assert selected(project(package("one", "a"), package("two", "b")), None, "b") == ("two", "b")
+
+
+def test_an_unknown_package_is_refused_with_the_nearest_name() -> None:
+    """The error lists the packages."""
+    assert refusal(project(package("tool", "tool"), package("base")), "tol") == snapshot("""\
+there is no package `tol` in this workspace; there is `tool`, `base`
+help: did you mean `tool`? write package = "tool" under [project] in optbuild.toml\
+""")
+
+
+def test_an_unknown_binary_is_refused_with_the_nearest_name() -> None:
+    """The error lists the package's binaries."""
+    assert refusal(project(package("tool", "alpha", "beta")), None, "gamma") == snapshot("""\
+the package `tool` has no binary `gamma`; it has `alpha`, `beta`
+help: write bins = ["alpha"] under [project] in optbuild.toml\
+""")
+    assert refusal(project(package("tool", "alpha", "beta")), None, "alpa") == snapshot("""\
+the package `tool` has no binary `alpa`; it has `alpha`, `beta`
+help: did you mean `alpha`? write bins = ["alpha"] under [project] in optbuild.toml\
+""")
+
+
+def test_a_library_is_refused_with_what_to_do() -> None:
+    """Without a program there is nothing to measure."""
+    assert refusal(project(package("base"), manifest="/w/base/Cargo.toml")) == snapshot("""\
+the package `base` is a library only, and there is nothing to build and measure
+help: add a small program that uses the library as `src/main.rs` or `src/bin/NAME.rs`, and name that\
+""")
+
+
+def test_a_library_member_is_refused_with_the_packages_that_have_binaries() -> None:
+    """Its own directory means the library, not a program elsewhere."""
+    of = project(package("base"), package("tool", "tool"), manifest="/w/base/Cargo.toml")
+    assert refusal(of) == snapshot("""\
+the package `base` is a library only, and there is nothing to build and measure; binaries are in `tool`
+help: choose another package in optbuild.toml: [project] package = "tool"\
+""")
+    assert refusal(of, "base") == refusal(of)
+
+
+def test_a_virtual_workspace_with_several_programs_is_refused() -> None:
+    """The error lists packages and binaries."""
+    assert refusal(project(package("one", "a", "b"), package("two", "c"))) == snapshot("""\
+several packages of this workspace have binaries: `one` (`a`, `b`); `two` (`c`)
+help: choose one in optbuild.toml: [project] package = "one"\
+""")
+
+
+def test_a_workspace_without_binaries_is_refused() -> None:
+    """Neither libraries nor an empty workspace can be built and measured."""
+    assert refusal(project(package("one"), package("two"))) == snapshot("""\
+no package of this workspace has a binary
+help: add a small program that uses the library as `src/main.rs` or `src/bin/NAME.rs`, and name that\
+""")
+    assert refusal(project(), "one") == refusal(project())
+
+
+def test_a_package_with_neither_library_nor_binary_is_refused() -> None:
+    """A package of examples only is not called a library."""
+    assert "has no binary" in refusal(project(package("demo", library=False)), "demo")
+
+
+def test_the_default_binary_is_the_only_one_or_the_declared_one() -> None:
+    """`{bin}` is clear where one binary is chosen or `default-run` names one of the chosen."""
+    tool = package("tool", "a", "b", default_run="b")
+    assert default_bin(tool, tool.bins) == tool.bins[1]
+    assert default_bin(tool, tool.bins[:1]) == tool.bins[0]
+    assert default_bin(package("tool", "a", "b"), tool.bins) is None
+    assert default_bin(package("tool", "a", "b", "c", default_run="c"), tool.bins) is None

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from collections import Counter
+from itertools import islice, pairwise
+
+import pytest
+
+from optbuild.measure.model import A_PRIME
+from optbuild.measure.schedule import batch_for, make_round, make_schedule, make_warm_up, passes_for
+
+ARMS = ("release", "lto", "pgo", A_PRIME)
+WORKLOADS = ("books", "logs", "requests")
+PASSES = {"books": 1, "logs": 2, "requests": 3}
+
+
+def test_a_superblock_is_made_of_mirrored_passes_over_all_arms() -> None:
+    """Every pass is a permutation of all arms followed by its reverse, so that linear drift cancels."""
+    for round_ in islice(make_schedule(ARMS, WORKLOADS, PASSES, seed=7), 20):
+        for superblock in round_.superblocks:
+            length = 2 * len(ARMS)
+            assert len(superblock.order) == PASSES[superblock.workload] * length
+            for start in range(0, len(superblock.order), length):
+                one_pass = superblock.order[start : start + length]
+                assert one_pass == one_pass[::-1]
+                assert sorted(one_pass[: len(ARMS)]) == sorted(ARMS)
+
+
+def test_a_round_has_every_workload_once_in_shuffled_order() -> None:
+    """No workload is always measured first."""
+    rounds = list(islice(make_schedule(ARMS, WORKLOADS, PASSES, seed=1), 60))
+
+    orders = {tuple(superblock.workload for superblock in round_.superblocks) for round_ in rounds}
+
+    assert all(sorted(order) == sorted(WORKLOADS) for order in orders)
+    assert len(orders) == 6
+
+
+def test_the_same_seed_gives_the_same_schedule() -> None:
+    """A stored seed reproduces the order of every run; another seed gives another order."""
+    first = list(islice(make_schedule(ARMS, WORKLOADS, PASSES, seed=3), 5))
+
+    assert list(islice(make_schedule(ARMS, WORKLOADS, PASSES, seed=3), 5)) == first
+    assert list(islice(make_schedule(ARMS, WORKLOADS, PASSES, seed=4), 5)) != first
+
+
+def test_a_round_depends_on_no_other_round() -> None:
+    """Round k is the same whether rounds before it were drawn or not."""
+    rounds = list(islice(make_schedule(ARMS, WORKLOADS, PASSES, seed=11), 9))
+
+    assert rounds[8] == make_round(ARMS, WORKLOADS, PASSES, seed=11, index=8)
+    assert [round_.index for round_ in rounds] == list(range(9))
+
+
+def test_the_order_of_a_seed_never_changes() -> None:
+    """A schedule stored by an earlier version can be followed again: only random() decides, which Python keeps."""
+    superblock = make_round(("a", "b", "c"), ("w",), {"w": 1}, seed=42, index=0).superblocks[0]
+
+    assert superblock.order == ("a", "c", "b", "b", "c", "a")
+
+
+def test_every_order_of_arms_is_equally_likely() -> None:
+    """A fair coin decides which arm goes first: the sign-flip test rests on it (χ² with 5 degrees of freedom)."""
+    rounds = islice(make_schedule(("a", "b", "c"), ("w",), {"w": 1}, seed=5), 6000)
+    counts = Counter(round_.superblocks[0].order[:3] for round_ in rounds)
+
+    assert len(counts) == 6
+    assert sum((count - 1000) ** 2 / 1000 for count in counts.values()) < 20.5
+
+
+def test_the_primer_is_the_first_arm() -> None:
+    """With it, every arm follows each neighbour of its pass once, and the arms at the ends themselves."""
+    superblock = make_round(ARMS, ("w",), {"w": 1}, seed=0, index=0).superblocks[0]
+
+    follows = Counter(pairwise((superblock.primer, *superblock.order)))
+
+    first, second, third, last = superblock.order[:4]
+    neighbours = [(first, second), (second, third), (third, last)]
+    both_ways = [*neighbours, *((later, earlier) for earlier, later in neighbours)]
+    assert follows == Counter([*both_ways, (first, first), (last, last)])
+
+
+def test_warm_up_runs_every_arm_on_every_workload_once() -> None:
+    """Nothing is measured cold, and the warm-up's order is the seed's too."""
+    turns = make_warm_up(ARMS, WORKLOADS, seed=9)
+
+    assert {(turn.arm, turn.workload) for turn in turns} == {(arm, w) for arm in ARMS for w in WORKLOADS}
+    assert len(turns) == len(ARMS) * len(WORKLOADS)
+    assert turns == make_warm_up(ARMS, WORKLOADS, seed=9)
+    assert turns != make_warm_up(ARMS, WORKLOADS, seed=10)
+
+
+@pytest.mark.parametrize(
+    ("run_s", "passes"), [(3.0, 1), (0.2, 1), (0.19, 2), (0.1, 2), (0.099, 3), (0.035, 3), (0.0001, 3)]
+)
+def test_short_runs_get_more_passes(run_s: float, passes: int) -> None:
+    """One mirrored pass from 200 ms on, up to three where a run is shorter."""
+    assert passes_for(run_s) == passes
+
+
+@pytest.mark.parametrize(("run_s", "batch"), [(1.0, 1), (0.005, 1), (0.0049, 2), (0.001, 5), (1e-9, 100)])
+def test_only_runs_of_a_few_milliseconds_are_batched(run_s: float, batch: int) -> None:
+    """Single runs interleave best; a batch only lifts a run above the timer's and the spawn's own noise."""
+    assert batch_for(run_s) == batch
+
+
+@pytest.mark.parametrize("run_s", [0.0, -1.0, float("nan")])
+def test_a_duration_is_above_zero(run_s: float) -> None:
+    """A run that took no time was not measured."""
+    with pytest.raises(ValueError, match="more than zero"):
+        passes_for(run_s)
+    with pytest.raises(ValueError, match="more than zero"):
+        batch_for(run_s)
