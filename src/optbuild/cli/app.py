@@ -376,13 +376,14 @@ def _render(call: CliContext, record: RunRecord, form: str, *, to_file: bool) ->
     import shutil
 
     from optbuild.report.assemble import assemble
-    from optbuild.report.formats import FORMATS, Style
+    from optbuild.report.formats import FORMATS
+    from optbuild.report.model import Screen
 
     if form not in FORMATS:
         raise UsageError(f"there is no format {form!r}", help=f"choose one of: {', '.join(FORMATS)}")
     colour = not to_file and call.wants_colour(is_terminal=sys.stdout.isatty())
     width = shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
-    return FORMATS[form](assemble(record), record, Style(width=width, colour=colour))
+    return FORMATS[form](record, assemble(record), Screen(width=width, colour=colour))
 
 
 def _split(commands: list[str] | None) -> tuple[tuple[str, ...], ...]:
@@ -399,7 +400,7 @@ def _split(commands: list[str] | None) -> tuple[tuple[str, ...], ...]:
 
 
 def _absolute(path: Path | None) -> Path | None:
-    return None if path is None else path.absolute()
+    return None if path is None else path.resolve()
 
 
 def _start(build_profile: str | None) -> Path:

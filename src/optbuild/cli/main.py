@@ -62,5 +62,7 @@ def _tell_bug(context: CliContext) -> None:
     if context.debug:
         sys.stderr.write(text)
     last = text.strip().splitlines()[-1]
+    if context.json:
+        write_out(error_to_json(OptbuildError(last, help=f"please report it with this log: {log.name}", location=log.name)))
     sys.stderr.write(f"internal error: {last}; please report it with this log: {log.name}\n")
     leave(_INTERNAL_ERROR_STATUS)

@@ -26,11 +26,9 @@ from optbuild.measure.model import (
     Superblock,
     Verdict,
 )
+from optbuild.measure.schedule import PILOT_ROUNDS
 from optbuild.measure.statistics import Floats, Interval
 from optbuild.units import format_percent
-
-PILOT_ROUNDS = 10
-"""Rounds after which `needed_rounds` is asked once, and below which the harness counts as unchecked."""
 
 _AA_WARNING_ALPHA = 0.05
 _AA_INVALID_ALPHA = 0.002

@@ -15,10 +15,9 @@ from optbuild.errors import WorkloadError
 from optbuild.events import ActionFinished, ActionProgressed, ActionStarted, Emit
 from optbuild.execution.command import Executor, ProgramNotFoundError, Usage
 from optbuild.files import atomic_copy, remove_below
-from optbuild.measure.compare import PILOT_ROUNDS, analyse, needed_rounds
 from optbuild.measure.metrics import METRICS
 from optbuild.measure.model import A_PRIME, Analysis, Series, Superblock
-from optbuild.measure.schedule import SuperblockOrder, batch_for, make_round, make_warm_up, passes_for
+from optbuild.measure.schedule import PILOT_ROUNDS, SuperblockOrder, batch_for, make_round, make_warm_up, passes_for
 from optbuild.text import sanitize_line
 from optbuild.workloads.invocation import Invocation
 
@@ -212,6 +211,8 @@ class Sampler:
         return [self._series(blocks, workload.name, workload.metric) for workload in self.workloads]
 
     def _wanted_rounds(self, blocks: Mapping[str, list[Mapping[str, Superblock]]]) -> int:
+        from optbuild.measure.compare import needed_rounds
+
         baseline, *candidates = self.arms
         return needed_rounds(
             self._judged_series(blocks),
@@ -222,6 +223,8 @@ class Sampler:
         )
 
     def _analyse(self, blocks: Mapping[str, list[Mapping[str, Superblock]]]) -> Analysis:
+        from optbuild.measure.compare import analyse
+
         baseline, *candidates = self.arms
         return analyse(
             self._judged_series(blocks),

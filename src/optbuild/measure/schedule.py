@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from itertools import count, product
 from typing import TypeVar
 
+PILOT_ROUNDS = 10
+"""Rounds after which the number that precision needs is asked for, once."""
+
 _ONE_PASS_FROM_S = 0.2
 _MOST_PASSES = 3
 _BATCH_BELOW_S = 0.005

@@ -69,8 +69,7 @@ def _describe_variant(
     step_records = tuple(map(_describe_step, steps))
     is_baseline = variant is plan.baseline
     if not outcome.is_built(variant):
-        needed = () if variant.compile is None else plan.needed_by(variant.compile)
-        failed = any(action_id in outcome.failures for action_id in needed)
+        failed = not plan.serving(variant).isdisjoint(outcome.failures)
         return VariantRecord(
             name=variant.name,
             baseline=is_baseline,

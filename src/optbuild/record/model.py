@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final, Literal
 
 from optbuild.measure.model import Comparison, Superblock
 
-SCHEMA = "optbuild/record/1"
+SCHEMA: Final = "optbuild/record/1"
 
 
 class RunStatus(StrEnum):
@@ -256,7 +256,7 @@ class RunRecord:
         build_profile: The resolved build profile, in the keys of `optbuild.toml`.
     """
 
-    schema: str = SCHEMA
+    schema: Literal["optbuild/record/1"] = SCHEMA
     optbuild_version: str
     run_id: str
     status: RunStatus

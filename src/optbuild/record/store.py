@@ -31,7 +31,7 @@ def make_run_id(now: datetime) -> str:
 
 def render_record(record: RunRecord) -> str:
     """A record as one JSON document."""
-    return json.dumps(_adapter().dump_python(record, mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(_adapter().dump_python(record, mode="json"), indent=2, allow_nan=False) + "\n"
 
 
 def parse_record(text: bytes) -> RunRecord:

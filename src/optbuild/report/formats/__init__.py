@@ -1,1 +1,24 @@
-"""One file and one line in `FORMATS` for each report format."""
+"""How a report can be written. To add a format, write its function and give it a line in `FORMATS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from optbuild.record.model import RunRecord
+from optbuild.report.formats.csv import render_csv
+from optbuild.report.formats.html import render_html
+from optbuild.report.formats.json import render_json
+from optbuild.report.formats.markdown import render_markdown
+from optbuild.report.formats.terminal import render_terminal
+from optbuild.report.model import Report, Screen
+
+Format = Callable[[RunRecord, Report, Screen], str]
+"""Formats for people write the report, those for machines the record that it was made from."""
+
+FORMATS: Mapping[str, Format] = {
+    "terminal": lambda _record, report, screen: render_terminal(report, screen),
+    "markdown": lambda _record, report, _screen: render_markdown(report),
+    "html": lambda _record, report, _screen: render_html(report),
+    "json": lambda record, _report, _screen: render_json(record),
+    "csv": lambda record, _report, _screen: render_csv(record),
+}

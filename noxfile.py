@@ -1,0 +1,122 @@
+"""Every check of the project. `nox` runs what CI runs; `nox --list` names the rest."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.sessions = ["lint", "types", "imports", "schema", "build", "tests", "integration"]
+nox.options.reuse_venv = "yes"
+nox.options.stop_on_first_error = True
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+REQUIRED_TOOLS = "cargo,pgo"  # in CI a missing tool is a failure, not a skipped test
+
+
+def _group(name: str) -> list[str]:
+    return nox.project.dependency_groups(PYPROJECT, name)
+
+
+def _find_llvm_profdata(session: nox.Session) -> None:
+    """Let optbuild itself get the tool that its tests need."""
+    session.run("optbuild", "doctor", "--fix", "--yes")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff: all rules, and the formatter."""
+    session.install(*_group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Strict mypy on everything."""
+    session.install("-e", ".", "nox", *_group("types"))
+    session.run("mypy")
+
+
+@nox.session
+def imports(session: nox.Session) -> None:
+    """The layers of the house."""
+    session.install("-e", ".", *_group("imports"))
+    session.run("lint-imports", "--no-cache")
+
+
+@nox.session
+def schema(session: nox.Session) -> None:
+    """The committed JSON schemas and generated pages are those that the code gives; `-- --write` renews them."""
+    session.install("-e", ".")
+    session.run("python", "docs/generate.py", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """A wheel installed away from the checkout has its presets and both commands."""
+    session.install("build")
+    dist = Path(session.create_tmp()).resolve() / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    session.run("python", "-m", "build", "--wheel", "--outdir", str(dist), ".")
+    session.install("--force-reinstall", "--no-deps", *map(str, dist.glob("*.whl")))
+    session.install(*map(str, dist.glob("*.whl")))
+    with session.chdir(dist):
+        session.run("optbuild", "--version")
+        session.run("cargo-optbuild", "optbuild", "--version")
+        session.run(
+            "python",
+            "-c",
+            "from pathlib import Path; from optbuild.profile.load import load_build_profile as load;"
+            "assert [*load('pgo', directory=Path.cwd()).variants] == ['release', 'lto', 'pgo']",
+        )
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Unit tests and properties: no process, no cargo."""
+    session.install("-e", ".", *_group("test"))
+    session.run("pytest", "tests/unit", "tests/properties", *session.posargs)
+
+
+@nox.session
+def integration(session: nox.Session) -> None:
+    """Real cargo, real llvm-profdata, real faults."""
+    session.install("-e", ".", *_group("test"))
+    _find_llvm_profdata(session)
+    required = [f"--require={REQUIRED_TOOLS}"] if os.environ.get("CI") else []  # noqa: TID251 - not the product
+    session.run("pytest", "tests/integration", *required, *session.posargs)
+
+
+@nox.session
+def minimums(session: nox.Session) -> None:
+    """The unit tests with the oldest dependencies that pyproject.toml admits."""
+    oldest = [requirement.split(",")[0].replace(">=", "==") for requirement in PYPROJECT["project"]["dependencies"]]
+    session.install("-e", ".", *_group("test"), *oldest)
+    session.run("pytest", "tests/unit", "-W", "default", *session.posargs)
+
+
+@nox.session
+def record(session: nox.Session) -> None:
+    """Record again what real tools print, for tests/recorded."""
+    session.install("-e", ".")
+    for script in sorted(Path("tests/recorded").glob("*/record.py")):
+        session.run("python", str(script))
+
+
+@nox.session
+def validate(session: nox.Session) -> None:
+    """Simulate the statistics and write docs/measurement/validation.md; `-- --full` takes longer."""
+    session.install("-e", ".")
+    session.run("python", "-m", "validation.simulate", *(session.posargs or ["--write"]))
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """What optbuild costs beside the same steps by hand, as ratios within one run."""
+    session.install("-e", ".")
+    _find_llvm_profdata(session)
+    session.run("python", "benchmarks/overhead.py", *session.posargs)

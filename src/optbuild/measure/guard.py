@@ -1,0 +1,166 @@
+"""The noise guard: find superblocks that something outside disturbed. It never looks at what was measured.
+
+A superblock is tainted for outside reasons only: the hypervisor took CPU time away (steal), other programs used our
+cores, or the machine was suspended meanwhile. What the kernel does not tell counts as unknown, not as quiet.
+
+Sources: proc_stat(5); the kernel's "CPU Steal time" in Documentation/filesystems/proc.rst.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import statistics
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_STAT = Path("/proc/stat")
+_BUSY_FIELDS = (0, 1, 2, 5, 6)  # user, nice, system, irq, softirq
+_STEAL_FIELD = 7
+_LEAST_RATIO = 0.05
+_LEAST_TICKS = 2
+_TIMES_MEDIAN = 3.0
+_SUSPENDED_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The machine's counters at one moment.
+
+    Attributes:
+        monotonic_s: Time that stands still while the machine is suspended.
+        boottime_s: Time that does not; equal to `monotonic_s` where there is no such clock.
+        busy_s: CPU seconds used on our cores by everyone; None where the kernel does not tell.
+        steal_s: CPU seconds that our cores wanted and the hypervisor did not give.
+    """
+
+    monotonic_s: float
+    boottime_s: float
+    busy_s: float | None
+    steal_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disturbance:
+    """What happened during one superblock, as shares of the time it took; None where the kernel does not tell."""
+
+    elapsed_s: float
+    steal_ratio: float | None
+    foreign_ratio: float | None
+    suspended_s: float
+
+
+def read_machine(cores: Collection[int] | None = None) -> Reading:
+    """Read the counters of some cores, by default those that this process may use."""
+    boottime = getattr(time, "CLOCK_BOOTTIME", None)
+    monotonic_s = time.monotonic()
+    busy_s: float | None = None
+    steal_s: float | None = None
+    with contextlib.suppress(OSError, ValueError, IndexError):  # not Linux, or hidden: unknown
+        busy_s, steal_s = parse_stat(_STAT.read_text(), _own_cores() if cores is None else cores)
+    return Reading(
+        monotonic_s=monotonic_s,
+        boottime_s=monotonic_s if boottime is None else time.clock_gettime(boottime),
+        busy_s=busy_s,
+        steal_s=steal_s,
+    )
+
+
+def parse_stat(text: str, cores: Collection[int]) -> tuple[float, float]:
+    """Busy and stolen CPU seconds of some cores since boot, from the text of `/proc/stat`.
+
+    Raises:
+        ValueError: No line of it is about these cores.
+        IndexError: The kernel is too old to count steal.
+    """
+    ticks_per_s = os.sysconf("SC_CLK_TCK")
+    names = {f"cpu{core}" for core in cores}
+    rows = [line.split() for line in text.splitlines()]
+    found = [[int(value) for value in row[1:]] for row in rows if row and row[0] in names]
+    if not found:
+        raise ValueError("no line for these cores")
+    busy = sum(values[index] for values in found for index in _BUSY_FIELDS)
+    return busy / ticks_per_s, sum(values[_STEAL_FIELD] for values in found) / ticks_per_s
+
+
+def compare_readings(before: Reading, after: Reading, *, own_cpu_s: float) -> Disturbance:
+    """What happened between two readings.
+
+    Args:
+        before: At the start of a superblock.
+        after: At its end.
+        own_cpu_s: CPU seconds that the measured programs and optbuild itself used meanwhile.
+    """
+    elapsed_s = max(after.monotonic_s - before.monotonic_s, 1e-9)
+    steal = foreign = None
+    if before.steal_s is not None and after.steal_s is not None:
+        steal = max(0.0, after.steal_s - before.steal_s) / elapsed_s
+    if before.busy_s is not None and after.busy_s is not None:
+        foreign = max(0.0, after.busy_s - before.busy_s - own_cpu_s) / elapsed_s
+    suspended_s = (after.boottime_s - before.boottime_s) - (after.monotonic_s - before.monotonic_s)
+    return Disturbance(elapsed_s=elapsed_s, steal_ratio=steal, foreign_ratio=foreign, suspended_s=max(0.0, suspended_s))
+
+
+@dataclass(slots=True)
+class NoiseGuard:
+    """Judges the superblocks of one session, each against the session so far.
+
+    Attributes:
+        disturbances: Of every superblock, in order.
+    """
+
+    read: Callable[[], Reading] = read_machine
+    own_cpu_s: Callable[[], float] = time.process_time
+    disturbances: list[Disturbance] = field(default_factory=list)
+    _before: tuple[Reading, float] | None = None
+
+    def begin(self) -> None:
+        """A superblock begins."""
+        self._before = (self.read(), self.own_cpu_s())
+
+    def end(self, *, programs_cpu_s: float) -> str | None:
+        """A superblock has ended; the outside reason to distrust it, or None.
+
+        Args:
+            programs_cpu_s: CPU seconds that its runs used.
+        """
+        assert self._before is not None  # noqa: S101 - `begin` comes first
+        before, own_before_s = self._before
+        own_s = programs_cpu_s + self.own_cpu_s() - own_before_s
+        disturbance = compare_readings(before, self.read(), own_cpu_s=own_s)
+        reason = self._judge(disturbance)
+        self.disturbances.append(disturbance)
+        return reason
+
+    def steal_ratio(self) -> float | None:
+        """The share of the whole session that was stolen; None where the kernel does not tell."""
+        known = [item for item in self.disturbances if item.steal_ratio is not None]
+        elapsed_s = sum(item.elapsed_s for item in known)
+        return sum((item.steal_ratio or 0.0) * item.elapsed_s for item in known) / elapsed_s if elapsed_s else None
+
+    def _judge(self, now: Disturbance) -> str | None:
+        if now.suspended_s > _SUSPENDED_S:
+            return f"the machine was suspended for {now.suspended_s:.1f} s"
+        if self._is_unusual(now.steal_ratio, [item.steal_ratio for item in self.disturbances], now.elapsed_s):
+            return f"steal {now.steal_ratio:.0%}"
+        if self._is_unusual(now.foreign_ratio, [item.foreign_ratio for item in self.disturbances], now.elapsed_s):
+            return f"other programs used {now.foreign_ratio:.0%} of a core"
+        return None
+
+    @staticmethod
+    def _is_unusual(ratio: float | None, earlier: list[float | None], elapsed_s: float) -> bool:
+        """Whether a share is above two clock ticks, 5%, and three times the session's median."""
+        if ratio is None:
+            return False
+        known = [value for value in earlier if value is not None]
+        usual = statistics.median(known) if known else 0.0
+        ticks = _LEAST_TICKS / os.sysconf("SC_CLK_TCK") / elapsed_s
+        return ratio > max(_LEAST_RATIO, ticks, _TIMES_MEDIAN * usual)
+
+
+def _own_cores() -> Collection[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return range(os.cpu_count() or 1)

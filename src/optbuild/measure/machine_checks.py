@@ -1,0 +1,179 @@
+"""How fit this machine is for measuring, as far as it tells: governor, turbo, SMT, load, pressure, battery and so on.
+
+Each check yields a finding or "unknown"; none stops anything. In containers and virtual machines most are unknown.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from optbuild.events import Level
+
+_BUSY_LOAD_PER_CORE = 0.3
+_PRESSURE_PERCENT = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineCheck:
+    """One thing that was looked at.
+
+    Attributes:
+        name: What it is about.
+        level: `WARNING` where it disturbs measurements.
+        message: What was found.
+        remedy: What would improve it; empty where nothing needs to be.
+    """
+
+    name: str
+    level: Level
+    message: str
+    remedy: str = ""
+
+
+def check_machine(root: Path = Path("/")) -> tuple[MachineCheck, ...]:
+    """Look at everything.
+
+    Args:
+        root: Where `proc` and `sys` lie; another one in tests.
+    """
+    return tuple(check for look in _LOOKS for check in look(root))
+
+
+def _cores(_root: Path) -> Iterator[MachineCheck]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if cores == 1:
+        yield _warning("cores", "only one core: everything else runs on it as well", "use a machine with more cores")
+    else:
+        yield _fine("cores", f"{cores} cores")
+
+
+def _governor(root: Path) -> Iterator[MachineCheck]:
+    governor = _read(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    if governor is None:
+        yield _unknown("governor")
+    elif governor != "performance":
+        yield _warning(
+            "governor", f"the CPU frequency governor is {governor}", "sudo cpupower frequency-set -g performance"
+        )
+    else:
+        yield _fine("governor", governor)
+
+
+def _turbo(root: Path) -> Iterator[MachineCheck]:
+    no_turbo = _read(root / "sys/devices/system/cpu/intel_pstate/no_turbo")
+    boost = _read(root / "sys/devices/system/cpu/cpufreq/boost")
+    if no_turbo is None and boost is None:
+        yield _unknown("turbo")
+    elif no_turbo == "0" or boost == "1":
+        yield _warning(
+            "turbo", "turbo is on: speed depends on temperature and on other cores", "switch it off in the firmware"
+        )
+    else:
+        yield _fine("turbo", "off")
+
+
+def _smt(root: Path) -> Iterator[MachineCheck]:
+    active = _read(root / "sys/devices/system/cpu/smt/active")
+    if active is None:
+        yield _unknown("SMT")
+    elif active == "1":
+        yield _warning("SMT", "cores share their units with siblings", "measure on an idle machine, or switch SMT off")
+    else:
+        yield _fine("SMT", "off")
+
+
+def _load(_root: Path) -> Iterator[MachineCheck]:
+    try:
+        load = os.getloadavg()[0]
+    except OSError:
+        yield _unknown("load")
+        return
+    if load > _BUSY_LOAD_PER_CORE * (os.cpu_count() or 1):
+        yield _warning("load", f"load average {load:.1f} before measuring", "end what else is running")
+    else:
+        yield _fine("load", f"load average {load:.1f}")
+
+
+def _pressure(root: Path) -> Iterator[MachineCheck]:
+    text = _read(root / "proc/pressure/cpu")
+    match = None if text is None else re.search(r"some avg10=(\d+\.\d+)", text)
+    if match is None:
+        yield _unknown("CPU pressure")
+    elif float(match[1]) > _PRESSURE_PERCENT:
+        yield _warning(
+            "CPU pressure", f"tasks waited for a CPU {match[1]}% of the last 10 s", "end what else is running"
+        )
+    else:
+        yield _fine("CPU pressure", f"{match[1]}%")
+
+
+def _aslr(root: Path) -> Iterator[MachineCheck]:
+    value = _read(root / "proc/sys/kernel/randomize_va_space")
+    if value is None:
+        yield _unknown("ASLR")
+    elif value == "0":
+        yield _warning(
+            "ASLR",
+            "addresses are not randomised: a lucky layout would look like a gain",
+            "sudo sysctl kernel.randomize_va_space=2",
+        )
+    else:
+        yield _fine("ASLR", "on, as it should be: layout bias becomes variance, which the interval shows")
+
+
+def _virtual(root: Path) -> Iterator[MachineCheck]:
+    info = _read(root / "proc/cpuinfo")
+    if info is None:
+        yield _unknown("virtual machine")
+    elif re.search(r"^flags\s*:.*\bhypervisor\b", info, re.MULTILINE):
+        yield _warning("virtual machine", "a hypervisor shares this machine with others", "measure on bare metal")
+    else:
+        yield _fine("virtual machine", "no")
+
+
+def _battery(_root: Path) -> Iterator[MachineCheck]:
+    battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
+    if battery is None:
+        yield _unknown("battery")
+    elif battery.power_plugged is False:
+        yield _warning("battery", "running on battery", "plug the machine in")
+    else:
+        yield _fine("battery", "plugged in")
+
+
+_LOOKS: tuple[Callable[[Path], Iterator[MachineCheck]], ...] = (
+    _cores,
+    _governor,
+    _turbo,
+    _smt,
+    _load,
+    _pressure,
+    _aslr,
+    _virtual,
+    _battery,
+)
+
+
+def _fine(name: str, message: str) -> MachineCheck:
+    return MachineCheck(name=name, level=Level.INFO, message=message)
+
+
+def _unknown(name: str) -> MachineCheck:
+    return MachineCheck(name=name, level=Level.INFO, message="unknown")
+
+
+def _warning(name: str, message: str, remedy: str) -> MachineCheck:
+    return MachineCheck(name=name, level=Level.WARNING, message=message, remedy=remedy)
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:
+        return None

@@ -1,0 +1,86 @@
+"""How values look in every report: changes with the digits that their interval supports, foreign text on one line.
+
+Not for layout: tables are in `tables`, sentences in `footnotes`, markup in `formats`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from optbuild.measure.model import Comparison, Verdict
+from optbuild.report.model import NOTHING, Cell, Tone
+from optbuild.text import sanitize_line
+from optbuild.units import format_percent
+
+_PROVEN = frozenset({Verdict.FASTER, Verdict.SLOWER})
+_TONES = {Verdict.FASTER: Tone.FASTER, Verdict.SLOWER: Tone.SLOWER}
+_MOST_DIGITS = 2
+_CI_COMMAND = re.compile(r"(?m)^(\s*):(?=:)|#(?=#\[|#vso\[)")
+
+
+def sentence(text: str) -> str:
+    """Make a message or a reason one inert line, joined where it was broken; for names, `sanitize_line` keeps all."""
+    return sanitize_line(" ".join(text.split()))
+
+
+def inert_on_ci(text: str) -> str:
+    """Keep CI systems from taking lines of a report for commands to them; nothing visible changes.
+
+    Sources:
+        GitHub Actions reads `::name::` at the start of a line and `##[name]` anywhere
+        (actions/runner, src/Runner.Common/ActionCommand.cs); Azure Pipelines reads
+        `##vso[` (https://learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands).
+    """
+    return _CI_COMMAND.sub("\\g<0>\u200b", text)
+
+
+def change_cell(comparison: Comparison) -> Cell:
+    """A change as people read it: bare where proven, after `~` where not, and nothing where it means nothing."""
+    if comparison.verdict is Verdict.INVALID:
+        return NOTHING
+    digits = digits_of(comparison)
+    if digits is None:
+        return Cell(text="~")
+    change = format_percent(comparison.change, digits)
+    return Cell(text=change if comparison.verdict in _PROVEN else f"~ {change}", tone=tone_of(comparison))
+
+
+def interval_cell(comparison: Comparison) -> Cell:
+    """The interval of a change, in percent: `[−12.6, −11.0]`."""
+    digits = digits_of(comparison)
+    if digits is None or comparison.ci_low is None or comparison.ci_high is None:
+        return NOTHING
+    low, high = (format_percent(end, digits).rstrip("%") for end in (comparison.ci_low, comparison.ci_high))
+    return Cell(text=f"[{low}, {high}]")
+
+
+def verdict_cell(comparison: Comparison) -> Cell:
+    """What the comparison proves, in a word."""
+    return Cell(text=str(comparison.verdict), tone=tone_of(comparison))
+
+
+def tone_of(comparison: Comparison) -> Tone:
+    """Colour is for what is proven."""
+    return _TONES.get(comparison.verdict, Tone.PLAIN)
+
+
+def digits_of(comparison: Comparison) -> int | None:
+    """Digits after the point that the interval supports; None where nothing may be printed.
+
+    The half-width is at least two units of the last digit, so that a shown interval keeps its shape.
+    """
+    if comparison.verdict is Verdict.INVALID or comparison.ci_low is None or comparison.ci_high is None:
+        return None
+    return digits_for((comparison.ci_high - comparison.ci_low) / 2)
+
+
+def digits_for(half_width: float) -> int:
+    """Digits after the point for a percentage that is known to within a half-width, given as a ratio."""
+    percent = half_width * 100
+    return min(max(-math.floor(math.log10(percent / 2)), 0), _MOST_DIGITS) if percent > 0 else _MOST_DIGITS
+
+
+def unsigned_percent(ratio: float, digits: int = 1) -> str:
+    """A width, a share or a margin: `0.4%`."""
+    return f"{abs(ratio) * 100:.{digits}f}%"

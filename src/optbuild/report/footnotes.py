@@ -1,0 +1,226 @@
+"""What stands under the tables: how it was measured, what is claimed, PGO's evidence, and what to beware of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from optbuild.measure.model import AaVerdict, Verdict
+from optbuild.record.model import (
+    AaRecord,
+    HostRecord,
+    PgoRecord,
+    RunRecord,
+    VariantStatus,
+    WarningRecord,
+)
+from optbuild.report.display import digits_for, sentence, unsigned_percent
+from optbuild.text import sanitize_line
+from optbuild.units import format_bytes, format_percent
+
+_SUSPICIOUS_GAIN = 0.30
+"""Beyond this a gain from PGO is rarely seen on inputs that were not trained on."""
+_SAID_ELSEWHERE = frozenset({"variant-skipped", "outputs-not-compared"})
+_HASH_DIGITS = 12
+
+
+def make_footnotes(record: RunRecord) -> tuple[str, ...]:
+    """Everything a sceptical reader asks about the tables, in falling importance."""
+    return (
+        *_measuring(record),
+        *_missing_variants(record),
+        *_time_was_short(record),
+        *_too_good(record),
+        *_evidence(record),
+        *_target_cpus(record),
+        *_machine_checks(record),
+        *_warnings(record),
+        *_provenance(record),
+    )
+
+
+def _measuring(record: RunRecord) -> Iterator[str]:
+    if record.measure is None:
+        return
+    facts = [
+        f"n = {record.measure.rounds} randomised round{'s' * (record.measure.rounds != 1)}",
+        f"{record.measure.confidence * 100:.3g}% simultaneous",
+    ]
+    if record.noise is not None:
+        aa = record.noise.aa
+        facts += [f"margin ±{unsigned_percent(aa.margin)}", f"A/A {_describe_aa(aa)}"]
+        if record.noise.steal_ratio is not None:
+            facts.append(f"steal {unsigned_percent(record.noise.steal_ratio)}")
+        if record.noise.tainted_rounds:
+            facts.append(f"rounds disturbed from outside: {record.noise.tainted_rounds}")
+    parts = [", ".join(facts), *_training(record), _outputs(record), _claim(record)]
+    yield "; ".join(parts) + "."
+
+
+def _describe_aa(aa: AaRecord) -> str:
+    """The change between two identical copies of the baseline, with its half-width."""
+    if aa.change is None:
+        return "unchecked"
+    if aa.ci_low is None or aa.ci_high is None:
+        return f"{format_percent(aa.change)} (unchecked)"
+    half_width = (aa.ci_high - aa.ci_low) / 2
+    digits = digits_for(half_width)
+    text = f"{format_percent(aa.change, digits)} ±{unsigned_percent(half_width, digits)}"
+    if aa.verdict == AaVerdict.INVALID:
+        return f"{text} (invalid: two identical copies differ, so no change is given)"
+    return text if aa.verdict == AaVerdict.OK else f"{text} ({sanitize_line(aa.verdict)})"
+
+
+def _training(record: RunRecord) -> Iterator[str]:
+    profiles = [variant.pgo for variant in record.variants if variant.pgo is not None]
+    if any(profile.in_sample for profile in profiles):
+        yield "in-sample: trained and measured on the same input"
+    elif profiles:
+        yield "trained and measured on different inputs"
+
+
+def _outputs(record: RunRecord) -> str:
+    different = [item for item in record.outputs if item.equal is False]
+    if different:
+        where = (f"{sanitize_line(item.variant)} on {sanitize_line(item.workload)}" for item in different)
+        return f"outputs differ ({', '.join(where)})"
+    unknown = dict.fromkeys(sanitize_line(item.workload) for item in record.outputs if item.equal is None)
+    if unknown:
+        return f"outputs not compared ({', '.join(unknown)})"
+    return "outputs equal" if record.outputs else "outputs not compared"
+
+
+def _claim(record: RunRecord) -> str:
+    if any(variant.pgo for variant in record.variants):
+        return "holds for this binary, not for PGO in general"
+    return "holds for this binary"
+
+
+def _missing_variants(record: RunRecord) -> Iterator[str]:
+    words = {VariantStatus.SKIPPED: "Skipped", VariantStatus.FAILED: "Failed"}
+    for variant in record.variants:
+        if variant.status in words:
+            reason = sentence(variant.reason or "not reached")
+            yield f"{words[variant.status]} {sanitize_line(variant.name)}: {reason}"
+
+
+def _time_was_short(record: RunRecord) -> Iterator[str]:
+    """What could be seen in the time there was, where that was not enough."""
+    suite = [item for item in record.comparisons if item.workload is None]
+    advice = record.measure.advice if record.measure else None
+    unproven = any(item.verdict is Verdict.INCONCLUSIVE for item in suite)
+    if not advice and not unproven:
+        return
+    facts = []
+    if record.measure and record.measure.half_width is not None:
+        facts.append(f"half-width ±{unsigned_percent(record.measure.half_width)} reached")
+    detectable = max((item.mde for item in suite if item.mde is not None), default=None)
+    if detectable is not None:
+        facts.append(f"minimum detectable effect {unsigned_percent(detectable)}")
+    if unproven and not facts:
+        facts.append("too few rounds for an interval")
+    if advice:
+        facts.append(sentence(advice))
+    yield f"{'Time was short' if advice else 'Resolution'}: {'; '.join(facts)}."
+
+
+def _too_good(record: RunRecord) -> Iterator[str]:
+    in_sample = {variant.name for variant in record.variants if variant.pgo and variant.pgo.in_sample}
+    suspects = dict.fromkeys(
+        sanitize_line(item.candidate)
+        for item in record.comparisons
+        if item.candidate in in_sample and item.verdict is Verdict.FASTER and item.change < -_SUSPICIOUS_GAIN
+    )
+    if suspects:
+        yield (
+            f"Beware: more than {_SUSPICIOUS_GAIN:.0%} less time on the very input that was trained on "
+            f'({", ".join(suspects)}). Measure on held-out input: one workload with use = ["train"], '
+            'another one with use = ["bench"].'
+        )
+
+
+def _evidence(record: RunRecord) -> Iterator[str]:
+    for variant in record.variants:
+        if variant.pgo is not None:
+            yield f"PGO evidence of {sanitize_line(variant.name)}: {_describe_pgo(variant.pgo)}"
+
+
+def _describe_pgo(pgo: PgoRecord) -> str:
+    facts = [
+        f"{pgo.functions_with_counts:,} of {pgo.functions:,} functions with counts",
+        f"{pgo.missing_functions:,} without data",
+        f"{pgo.mismatched_functions:,} mismatched",
+        f"{pgo.raw_profiles:,} raw profile{'s' * (pgo.raw_profiles != 1)}",
+    ]
+    if pgo.quarantined:
+        facts.append(f"{len(pgo.quarantined):,} quarantined")
+    facts.append(f"profile {sanitize_line(pgo.profdata.sha256[:_HASH_DIGITS])}")
+    return ", ".join(facts) + ("." if pgo.applied else "; not shown to have been applied.")
+
+
+def _target_cpus(record: RunRecord) -> Iterator[str]:
+    variants = (record.build_profile or {}).get("variants")
+    for variant in record.variants:
+        settings = variants.get(variant.name) if isinstance(variants, Mapping) else None
+        cpu = _target_cpu(settings) if isinstance(settings, Mapping) else None
+        if cpu is not None:
+            yield (
+                f"Beware: {sanitize_line(variant.name)} is compiled for target-cpu {sanitize_line(cpu)} and may not "
+                "run on other machines."
+            )
+
+
+def _target_cpu(settings: Mapping[str, Any]) -> str | None:
+    """The last one wins, as with rustc; flags come after the setting."""
+    flags = [str(flag) for flag in settings.get("rustflags") or ()]
+    named = [flag.partition("target-cpu=")[2] for flag in flags if "target-cpu=" in flag]
+    setting = settings.get("target-cpu")
+    return named[-1] if named else None if setting is None else str(setting)
+
+
+def _machine_checks(record: RunRecord) -> Iterator[str]:
+    for check in record.noise.checks if record.noise else ():
+        if check.level != "info":
+            yield f"Warning: {sentence(check.message)}"
+
+
+def _warnings(record: RunRecord) -> Iterator[str]:
+    """All that was warned about and is not said above in other words."""
+    said = {record.error.message} if record.error else set()
+    for warning in record.warnings:
+        if warning.code not in _SAID_ELSEWHERE and warning.message not in said:
+            said.add(warning.message)
+            yield _describe_warning(warning)
+
+
+def _describe_warning(warning: WarningRecord) -> str:
+    message = f"Warning: {sentence(warning.message)}"
+    return f"{message} (help: {sentence(warning.help)})" if warning.help else message
+
+
+def _provenance(record: RunRecord) -> Iterator[str]:
+    facts = [] if record.host is None else _describe_host(record.host)
+    if record.toolchain is not None:
+        facts.append(f"rustc {sanitize_line(record.toolchain.rustc).removeprefix('rustc ')}")
+    if record.project is not None and record.project.git_commit:
+        facts.append(f"commit {describe_commit(record)}")
+    facts += [f"optbuild {sanitize_line(record.optbuild_version)}", f"run {sanitize_line(record.run_id)}"]
+    yield ", ".join(facts) + "."
+
+
+def _describe_host(host: HostRecord) -> list[str]:
+    cores = f"{host.cores} core{'s' * (host.cores != 1)}"
+    return [
+        sanitize_line(host.cpu or "unknown CPU"),
+        cores,
+        format_bytes(host.memory_bytes),
+        sanitize_line(host.kernel),
+    ]
+
+
+def describe_commit(record: RunRecord) -> str:
+    """The commit in short, with a mark for changes that are not in it; empty where there is none."""
+    project = record.project
+    if project is None or not project.git_commit:
+        return ""
+    return sanitize_line(project.git_commit[:_HASH_DIGITS]) + " + changes" * bool(project.git_dirty)

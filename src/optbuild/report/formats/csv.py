@@ -1,0 +1,84 @@
+"""Comparisons for spreadsheets and scripts: a row each, numbers as they are, units in the headings.
+
+Where a verdict is invalid its numbers are left out, as everywhere.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+
+from optbuild.measure.model import Comparison, Verdict
+from optbuild.record.model import RunRecord
+from optbuild.report.display import inert_on_ci
+from optbuild.text import sanitize_line
+
+_HEADINGS = (
+    "scope",
+    "workload",
+    "metric",
+    "baseline",
+    "candidate",
+    "change",
+    "ci_low",
+    "ci_high",
+    "confidence",
+    "p_value",
+    "p_adjusted",
+    "verdict",
+    "fragile",
+    "rounds",
+    "mde",
+    "baseline_median_s",
+    "candidate_median_s",
+)
+_FORMULA_STARTS = ("=", "+", "-", "@")  # a tab or a carriage return would be another, but neither is left by then
+
+
+def render_csv(record: RunRecord) -> str:
+    """Write one row per comparison, as RFC 4180 has it.
+
+    Sources:
+        RFC 4180, Common Format and MIME Type for CSV Files, https://www.rfc-editor.org/rfc/rfc4180.
+    """
+    medians: dict[tuple[str | None, str], float] = {
+        (item.workload, item.variant): item.median_s for item in record.resources
+    }
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\r\n")
+    writer.writerow(_HEADINGS)
+    writer.writerows(_row(comparison, medians) for comparison in record.comparisons)
+    return inert_on_ci(stream.getvalue())
+
+
+def _row(comparison: Comparison, medians: Mapping[tuple[str | None, str], float]) -> tuple[str | float | None, ...]:
+    one, workload = comparison, comparison.workload
+    numbers = (one.change, one.ci_low, one.ci_high, one.confidence, one.p_value, one.p_adjusted)
+    return (
+        "suite" if workload is None else "workload",
+        "" if workload is None else inert_in_sheets(workload),
+        inert_in_sheets(one.metric),
+        inert_in_sheets(one.baseline),
+        inert_in_sheets(one.candidate),
+        *(numbers if one.verdict is not Verdict.INVALID else (None,) * len(numbers)),
+        str(one.verdict),
+        str(one.fragile).lower(),
+        one.rounds,
+        one.mde if one.verdict is not Verdict.INVALID else None,
+        *(
+            (None, None)
+            if workload is None
+            else (medians.get((workload, arm)) for arm in (one.baseline, one.candidate))
+        ),
+    )
+
+
+def inert_in_sheets(name: str) -> str:
+    """Keep a spreadsheet from running a foreign name as a formula; numbers never pass through here.
+
+    Sources:
+        OWASP, CSV Injection, https://owasp.org/www-community/attacks/CSV_Injection.
+    """
+    text = sanitize_line(name)
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

@@ -1,0 +1,169 @@
+"""The tables of a report: all variants over the suite, and each variant on each workload."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from optbuild.measure.metrics import METRICS
+from optbuild.measure.model import Comparison
+from optbuild.record.model import ResourceRecord, RunRecord, VariantRecord, VariantStatus
+from optbuild.report.display import change_cell, interval_cell, verdict_cell
+from optbuild.report.model import NOTHING, Align, Cell, Column, Table
+from optbuild.text import sanitize_line
+from optbuild.units import format_bytes, format_duration
+
+_UNBUILT = frozenset({VariantStatus.SKIPPED, VariantStatus.FAILED})
+
+
+def make_tables(record: RunRecord) -> tuple[Table, ...]:
+    """The tables that a record has the data for."""
+    if not record.variants:
+        return ()
+    comparison = _comparison_table(record) if record.comparisons else _build_table(record)
+    return (comparison, _workload_table(record)) if len(workloads_of(record)) > 1 else (comparison,)
+
+
+def workloads_of(record: RunRecord) -> tuple[str, ...]:
+    """The names of what was measured, in the build profile's order."""
+    measured = {
+        *(item.workload for item in record.resources),
+        *(item.workload for item in record.comparisons if item.workload is not None),
+    }
+    listed = (record.build_profile or {}).get("workloads")
+    names = [item.get("name") for item in listed if isinstance(item, Mapping)] if isinstance(listed, list) else []
+    return tuple(dict.fromkeys([*(name for name in names if name in measured), *sorted(measured)]))
+
+
+def baseline_first(record: RunRecord) -> list[VariantRecord]:
+    """The variants as tables show them."""
+    return sorted(record.variants, key=lambda variant: not variant.baseline)
+
+
+def change_heading(record: RunRecord, comparisons: Iterable[Comparison]) -> str:
+    """What is compared with what: `time vs release`."""
+    baseline = record.baseline
+    metrics = dict.fromkeys(name for item in comparisons for name in item.metric.split("+"))
+    nouns = [METRICS[name].noun if name in METRICS else sanitize_line(name) for name in metrics]
+    return f"{' and '.join(nouns) or 'time'} vs {sanitize_line(baseline.name) if baseline else 'baseline'}"
+
+
+def suite_heading(record: RunRecord) -> str:
+    """The same with what it is taken over: `time vs release (geomean of 3)`."""
+    workloads = workloads_of(record)
+    over = f"geomean of {len(workloads)}" if len(workloads) != 1 else sanitize_line(workloads[0])
+    return f"{change_heading(record, record.comparisons)} ({over})"
+
+
+def _comparison_table(record: RunRecord) -> Table:
+    workloads = workloads_of(record)
+    single = workloads[0] if len(workloads) == 1 else None
+    columns = (
+        Column(heading="variant"),
+        Column(heading=suite_heading(record), align=Align.RIGHT),
+        Column(heading=_interval_heading(record)),
+        Column(heading="verdict"),
+        *((Column(heading="median time", align=Align.RIGHT, optional=True),) if single else ()),
+        Column(heading="max RSS", align=Align.RIGHT, optional=True),
+        *_build_columns(record),
+    )
+    rows = []
+    for variant in baseline_first(record):
+        resources = [item for item in record.resources if item.variant == variant.name]
+        rows.append(
+            (
+                _measured_name_cell(variant),
+                *_judged_cells(variant, record.suite_comparison(variant.name)),
+                *((_median_cell(resources),) if single else ()),
+                _peak_rss_cell(resources),
+                *_build_cells(variant),
+            )
+        )
+    return Table(caption="", columns=columns, rows=tuple(rows))
+
+
+def _build_table(record: RunRecord) -> Table:
+    """What there is without measuring: sizes and build times."""
+    columns = (Column(heading="variant"), Column(heading="status"), *_build_columns(record))
+    rows = tuple(
+        (_name_cell(variant), Cell(text=str(variant.status)), *_build_cells(variant))
+        for variant in baseline_first(record)
+    )
+    return Table(caption="", columns=columns, rows=rows)
+
+
+def _workload_table(record: RunRecord) -> Table:
+    cells = {(item.workload, item.candidate): item for item in record.comparisons if item.workload is not None}
+    columns = (
+        Column(heading="workload"),
+        Column(heading="variant"),
+        Column(heading=change_heading(record, cells.values()), align=Align.RIGHT),
+        Column(heading=_interval_heading(record)),
+        Column(heading="verdict"),
+        Column(heading="median time", align=Align.RIGHT, optional=True),
+    )
+    rows = []
+    measured = [variant for variant in baseline_first(record) if variant.status not in _UNBUILT]
+    for workload in workloads_of(record):
+        for index, variant in enumerate(measured):
+            resources = [item for item in record.resources if (item.workload, item.variant) == (workload, variant.name)]
+            rows.append(
+                (
+                    Cell(text="" if index else sanitize_line(workload), foreign=True),
+                    _measured_name_cell(variant),
+                    *_judged_cells(variant, cells.get((workload, variant.name))),
+                    _median_cell(resources),
+                )
+            )
+    return Table(caption="Each workload", columns=columns, rows=tuple(rows))
+
+
+def _interval_heading(record: RunRecord) -> str:
+    return f"{record.comparisons[0].confidence * 100:.3g}% CI" if record.comparisons else "CI"
+
+
+def _build_columns(record: RunRecord) -> tuple[Column, ...]:
+    bins = max(len(variant.artifacts) for variant in record.variants)
+    trained = any(variant.pgo for variant in record.variants)
+    return (
+        Column(heading=f"size of {bins} bins" if bins > 1 else "size", align=Align.RIGHT, optional=True),
+        Column(heading="build incl. training" if trained else "build", align=Align.RIGHT, optional=True),
+    )
+
+
+def _name_cell(variant: VariantRecord) -> Cell:
+    return Cell(text=sanitize_line(variant.name) + " (ref)" * variant.baseline, foreign=True)
+
+
+def _measured_name_cell(variant: VariantRecord) -> Cell:
+    """Tables are pasted without what stands below them: the label that a reader must not miss goes with the name."""
+    cell = _name_cell(variant)
+    return replace(cell, text=f"{cell.text} (in-sample)") if variant.pgo and variant.pgo.in_sample else cell
+
+
+def _judged_cells(variant: VariantRecord, comparison: Comparison | None) -> tuple[Cell, Cell, Cell]:
+    """Change, interval and verdict; in place of a verdict, what became of a variant that is not there."""
+    if comparison is not None:
+        return change_cell(comparison), interval_cell(comparison), verdict_cell(comparison)
+    return NOTHING, NOTHING, Cell(text=str(variant.status)) if variant.status in _UNBUILT else NOTHING
+
+
+def _median_cell(resources: Iterable[ResourceRecord]) -> Cell:
+    return next((Cell(text=format_duration(item.median_s)) for item in resources), NOTHING)
+
+
+def _peak_rss_cell(resources: Iterable[ResourceRecord]) -> Cell:
+    """The largest peak; at or below the launcher's own, the kernel says only "at most" that."""
+    peak = max(resources, key=lambda item: item.peak_rss_bytes, default=None)
+    if peak is None:
+        return NOTHING
+    if peak.peak_rss_bytes <= peak.peak_rss_floor_bytes:
+        return Cell(text=f"≤ {format_bytes(peak.peak_rss_floor_bytes)}")
+    return Cell(text=format_bytes(peak.peak_rss_bytes))
+
+
+def _build_cells(variant: VariantRecord) -> tuple[Cell, Cell]:
+    size = Cell(text=format_bytes(sum(item.size_bytes for item in variant.artifacts))) if variant.artifacts else NOTHING
+    if variant.status is VariantStatus.REUSED:
+        return size, Cell(text="reused")
+    return size, NOTHING if variant.build_s is None else Cell(text=format_duration(variant.build_s))

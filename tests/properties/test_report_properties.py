@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import csv
+import io
+import re
+from html.parser import HTMLParser
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from optbuild.record.model import RunRecord
+from optbuild.report.assemble import assemble
+from optbuild.report.formats import FORMATS
+from optbuild.report.model import Screen
+from optbuild.report.runs_table import render_runs
+from optbuild.text import sanitize_line
+from tests.unit.report_cases import make_measured, make_skipped, rename
+
+MARKUP = ("|", "\\", "\\|", "`", "<script>", "</td>", "&lt;", "-->", "[bold]", "[/]", ":smile:", '"', "'")
+CONTROLS = ("\n", "\r\n", "\x1b[31m", "\x1b]0;t\x07", "\u202e", "\u2028", "\x85", "\x00")
+OTHERS = ("=cmd()", ",", "::error::", "##[error]", "漢字", "e\u0301")
+HOSTILE = st.sampled_from(MARKUP + CONTROLS + OTHERS)
+NAMES = st.one_of(st.text(max_size=30), st.lists(HOSTILE, min_size=1, max_size=6).map("".join))
+
+
+@st.composite
+def records(draw: st.DrawFn) -> RunRecord:
+    """Records with two workloads and hostile names for everything."""
+    made = make_measured("a", "b") if draw(st.booleans()) else make_skipped()
+    return rename(made, {name: draw(NAMES) for name in ("release", "lto", "pgo", "a", "b", "books")})
+
+
+def render(record: RunRecord, name: str, *, width: int = 100, colour: bool = False) -> str:
+    """Assemble and write in one format."""
+    return FORMATS[name](record, assemble(record), Screen(width=width, colour=colour))
+
+
+class TagCollector(HTMLParser):
+    """Collects the elements of a page and checks that they are closed in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        assert {name for name, _ in attrs} <= ATTRIBUTES | COORDINATES
+        if tag not in {"meta", "br"}:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        assert {name for name, _ in attrs} <= ATTRIBUTES | COORDINATES
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+PAGE = {"html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "div", "ul", "ol", "li", "br", "code"}
+TABLES = {"table", "thead", "tbody", "tr", "th", "td", "details", "summary"}
+DRAWING = {"figure", "figcaption", "svg", "rect", "line", "circle", "g", "text"}
+ATTRIBUTES = {"lang", "charset", "name", "content", "class", "viewbox", "role", "aria-label"}
+COORDINATES = {"x", "y", "width", "height", "x1", "y1", "x2", "y2", "cx", "cy", "r"}
+
+
+@given(record=records())
+def test_markdown_tables_keep_their_shape(record: RunRecord) -> None:
+    """Every line of a table has as many cells as its rule, whatever the names; no name begins a line."""
+    lines = render(record, "markdown").splitlines()
+    cells = None
+    for line in lines:
+        if line.startswith("|"):
+            here = len(re.findall(r"(?:\\.|[^|\\])*\|", line))
+            assert cells in (None, here)
+            cells = here
+        else:
+            cells = None
+            assert re.match(r"$|### |- |\*\*", line)
+    assert not re.search(r"(?<!\\)<", "\n".join(lines))
+
+
+@given(record=records())
+def test_html_holds_only_our_elements(record: RunRecord) -> None:
+    """Names never become elements or attributes, and every element is closed."""
+    collector = TagCollector()
+    collector.feed(render(record, "html"))
+    collector.close()
+
+    assert collector.open == []
+    assert collector.tags <= PAGE | TABLES | DRAWING
+
+
+@given(record=records())
+def test_csv_reads_back_what_was_written(record: RunRecord) -> None:
+    """A row for each comparison, with the names as they are shown, and none that begins a formula."""
+    rows = list(csv.DictReader(io.StringIO(render(record, "csv"), newline=""), strict=True))
+
+    assert len(rows) == len(record.comparisons)
+    for row, comparison in zip(rows, record.comparisons, strict=True):
+        shown = row["candidate"].replace("\u200b", "")
+        assert shown.removeprefix("'") == sanitize_line(comparison.candidate).replace("\u200b", "").removeprefix("'")
+        assert not shown.startswith(("=", "+", "-", "@"))
+        assert float(row["change"]) == comparison.change
+
+
+@given(record=records(), width=st.integers(1, 200))
+def test_terminal_text_is_inert_without_colour_and_fits(record: RunRecord, width: int) -> None:
+    """No control characters but line breaks and no line too long, whatever the names and the width."""
+    text = render(record, "terminal", width=width)
+
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", text)
+    assert not any(line.lstrip().startswith("::") for line in text.splitlines())
+    assert all(cell_len(line) <= max(width, 20) for line in text.splitlines())
+
+
+@given(record=records())
+def test_colour_adds_only_colours(record: RunRecord) -> None:
+    """Without its colour sequences a coloured report is the plain one."""
+    coloured = render(record, "terminal", colour=True)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
+
+    assert "\x1b" not in plain
+    assert re.sub(r" +\n", "\n", plain) == render(record, "terminal")
+
+
+@given(record=records())
+def test_every_run_is_one_line_of_the_list(record: RunRecord) -> None:
+    """However it is called, a run takes one line below the headings."""
+    assert len(render_runs([record, record]).splitlines()) == 3

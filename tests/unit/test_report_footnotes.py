@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from optbuild.measure.model import Verdict
+from optbuild.record.model import (
+    CheckRecord,
+    ErrorRecord,
+    RunRecord,
+    RunStatus,
+    VariantStatus,
+    WarningRecord,
+)
+from optbuild.report.assemble import assemble
+from tests.unit.report_cases import (
+    make_comparison,
+    make_measured,
+    make_noise,
+    make_pgo,
+    make_unmeasured,
+    make_variant,
+)
+
+
+def notes(record: RunRecord) -> str:
+    """All footnotes, a line each."""
+    return "\n".join(assemble(record).footnotes)
+
+
+def with_pgo(record: RunRecord, **given: object) -> RunRecord:
+    """The record with other evidence."""
+    pgo = make_pgo(**given)
+    return replace(record, variants=tuple(replace(item, pgo=item.pgo and pgo) for item in record.variants))
+
+
+def test_in_sample_stands_in_the_line_and_in_every_table() -> None:
+    """A table is pasted without its footnotes: the label goes with the variant's name."""
+    report = assemble(with_pgo(make_measured("a", "b"), in_sample=True))
+
+    assert "; in-sample: trained and measured on the same input; " in report.footnotes[0]
+    for table in report.tables:
+        assert any(cell.text == "pgo (in-sample)" for row in table.rows for cell in row)
+
+
+def test_a_build_has_no_in_sample_label() -> None:
+    """Where nothing is measured, nothing is measured on the training input."""
+    report = assemble(with_pgo(make_unmeasured(), in_sample=True))
+
+    assert "in-sample" not in str(report)
+
+
+@pytest.mark.parametrize(
+    ("change", "in_sample", "warned"), [(-0.31, True, True), (-0.31, False, False), (-0.29, True, False)]
+)
+def test_a_gain_above_30_percent_on_the_training_input_is_doubted(
+    change: float, *, in_sample: bool, warned: bool
+) -> None:
+    """Such gains rarely hold on other inputs; the footnote says what to measure instead."""
+    record = with_pgo(make_measured(), in_sample=in_sample)
+    record = replace(record, comparisons=(make_comparison("pgo", change=change, ci_low=-0.4, ci_high=-0.2),))
+
+    assert ("held-out input" in notes(record)) is warned
+
+
+def test_uncompared_outputs_are_named() -> None:
+    """A reader learns which workloads could have computed something else."""
+    record = make_measured("novels", "logs")
+    outputs = tuple(replace(item, equal=None) if item.workload == "logs" else item for item in record.outputs)
+
+    assert "outputs not compared (logs);" in notes(replace(record, outputs=outputs))
+
+
+def test_no_recorded_outputs_are_no_equal_outputs() -> None:
+    """Silence would read as equality."""
+    assert "outputs not compared;" in notes(replace(make_measured(), outputs=()))
+
+
+def test_different_outputs_are_named() -> None:
+    """Where a difference was allowed, it stands beside the numbers."""
+    record = make_measured()
+    outputs = tuple(replace(item, equal=item.variant != "pgo") for item in record.outputs)
+
+    assert "outputs differ (pgo on books);" in notes(replace(record, outputs=outputs))
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({}, "A/A −0.1% ±0.4%;"),
+        ({"verdict": "warning", "margin": 0.02}, "margin ±2.0%, A/A −0.1% ±0.4% (warning);"),
+        ({"verdict": "unchecked"}, "A/A −0.1% ±0.4% (unchecked);"),
+        ({"ci_low": None, "ci_high": None, "verdict": "unchecked"}, "A/A −0.1% (unchecked);"),
+        ({"change": None, "ci_low": None, "ci_high": None, "verdict": "unchecked"}, "A/A unchecked;"),
+        ({"ci_low": -0.001, "ci_high": -0.001}, "A/A −0.10% ±0.00%;"),
+    ],
+)
+def test_the_control_says_what_the_harness_is_worth(given: dict[str, Any], text: str) -> None:
+    """The difference of two identical copies, with its half-width and its verdict unless that is good."""
+    assert text in notes(replace(make_measured(), noise=make_noise(**given)))
+
+
+def test_the_advice_gives_precision_effect_and_time() -> None:
+    """A session cut short says what it could see and the option that would show more."""
+    record = make_measured()
+    assert record.measure is not None
+    measure = replace(record.measure, advice="the precision asked for takes 43 rounds: --max-time 9m", half_width=0.023)
+
+    assert (
+        "Time was short: half-width ±2.3% reached; minimum detectable effect 2.1%; "
+        "the precision asked for takes 43 rounds: --max-time 9m."
+    ) in notes(replace(record, measure=measure))
+
+
+def test_an_inconclusive_session_without_an_interval_says_why() -> None:
+    """Too few rounds have no interval, and a change without one is not printed."""
+    record = make_measured()
+    assert record.measure is not None
+    unknown = make_comparison("pgo", ci_low=None, ci_high=None, mde=None, verdict=Verdict.INCONCLUSIVE)
+    report = assemble(
+        replace(record, comparisons=(unknown,), measure=replace(record.measure, rounds=1, half_width=None))
+    )
+
+    assert "Resolution: too few rounds for an interval." in report.footnotes
+    assert report.footnotes[0].startswith("n = 1 randomised round,")
+    assert [cell.text for cell in report.tables[0].rows[2][1:4]] == ["~", "–", "inconclusive"]
+    assert report.plot is None
+
+
+def test_target_cpus_are_warned_about_from_setting_and_flags() -> None:
+    """A binary for one CPU may not run on another, however that was asked for; the last flag wins."""
+    variants = {
+        "release": {"rustflags": ["-Clink-arg=-s"]},
+        "lto": {"target-cpu": "native"},
+        "pgo": {"target-cpu": "native", "rustflags": ["-Ctarget-cpu=x86-64-v2", "-Ctarget-cpu=x86-64-v3"]},
+    }
+    text = notes(make_unmeasured(build_profile={"variants": variants}))
+
+    assert "release is compiled" not in text
+    assert "lto is compiled for target-cpu native and may not run on other machines." in text
+    assert "pgo is compiled for target-cpu x86-64-v3 and" in text
+
+
+@pytest.mark.parametrize("build_profile", [None, {}, {"variants": []}, {"variants": {"lto": "x"}, "workloads": 3}])
+def test_a_build_profile_of_another_shape_is_no_obstacle(build_profile: dict[str, object] | None) -> None:
+    """A record may come from another version."""
+    assert "target-cpu" not in notes(make_unmeasured(build_profile=build_profile))
+
+
+def test_warnings_are_repeated_once_each_with_their_help() -> None:
+    """What stands elsewhere in other words, or in the error, is not said again."""
+    warnings = (
+        WarningRecord(code="measurement", message="pgo: the verdict is\nfragile", help=""),
+        WarningRecord(code="slow", message="books is slow", help="raise `timeout`"),
+        WarningRecord(code="slow", message="books is slow", help="raise `timeout`"),
+        WarningRecord(code="outputs-not-compared", message="varies", help=""),
+        WarningRecord(code="build", message="cargo ended with 101", help="read the log"),
+    )
+    error = ErrorRecord(code="build", message="cargo ended with 101", help="read the log", location=None)
+    report = assemble(make_unmeasured(status=RunStatus.INCOMPLETE, warnings=warnings, error=error))
+
+    assert [note for note in report.footnotes if note.startswith("Warning")] == [
+        "Warning: pgo: the verdict is fragile",
+        "Warning: books is slow (help: raise `timeout`)",
+    ]
+    assert report.status == ("This run is incomplete: cargo ended with 101", "help: read the log")
+
+
+def test_an_interrupted_run_without_variants_still_says_what_it_was() -> None:
+    """There is always a title, a status and the run's name."""
+    report = assemble(
+        make_unmeasured(status=RunStatus.INTERRUPTED, variants=(), project=None, host=None, toolchain=None)
+    )
+
+    assert report.title == "run 20260102-030405-beef"
+    assert report.status == ("This run was interrupted; what follows is what it finished.",)
+    assert report.tables == ()
+    assert report.footnotes == ("optbuild 0.1.0, run 20260102-030405-beef.",)
+
+
+def test_machine_checks_that_are_more_than_information_are_shown() -> None:
+    """A governor that throttles belongs beside the numbers."""
+    checks = (
+        CheckRecord(name="governor", level="warning", message="the governor is powersave"),
+        CheckRecord(name="aslr", level="info", message="ASLR is on"),
+    )
+    text = notes(replace(make_measured(), noise=replace(make_noise(), checks=checks, tainted_rounds=2)))
+
+    assert "Warning: the governor is powersave" in text
+    assert "ASLR" not in text
+    assert "rounds disturbed from outside: 2;" in text
+
+
+def test_evidence_that_is_missing_is_said_to_be() -> None:
+    """Quarantined files are counted, and a profile that was not shown to have been applied is no evidence."""
+    text = notes(with_pgo(make_unmeasured(), applied=False, quarantined=("a", "b"), raw_profiles=1))
+
+    assert "1 raw profile, 2 quarantined, profile 3f2a1bc9d0e1; not shown to have been applied." in text
+
+
+def test_peaks_at_the_launchers_own_are_bounds() -> None:
+    """The kernel counts the parent's peak into the child's: such a number says only "at most"."""
+    record = make_measured()
+    resources = tuple(replace(item, peak_rss_bytes=item.peak_rss_floor_bytes) for item in record.resources)
+    columns, row = (table := assemble(replace(record, resources=resources)).tables[0]).columns, table.rows[0]
+
+    assert row[[column.heading for column in columns].index("max RSS")].text == "≤ 10.0 MiB"
+
+
+def test_build_times_are_only_those_of_this_run() -> None:
+    """A reused variant says so; one of which parts were reused has no time."""
+    variants = (
+        make_variant("release", status=VariantStatus.REUSED, build_s=None),
+        make_variant("lto", build_s=None),
+        make_variant("pgo"),
+    )
+    table = assemble(make_unmeasured(variants=variants)).tables[0]
+
+    assert [row[-1].text for row in table.rows] == ["reused", "–", "3 min 10 s"]
+
+
+def test_several_binaries_are_added_up() -> None:
+    """The heading says so."""
+    (artifact,) = make_variant("release").artifacts
+    variants = (make_variant("release", artifacts=(artifact, artifact)),)
+    table = assemble(make_unmeasured(variants=variants)).tables[0]
+
+    assert table.columns[-2].heading == "size of 2 bins"
+    assert table.rows[0][-2].text == "18.4 MiB"
+
+
+@pytest.mark.parametrize(
+    ("metric", "heading"),
+    [("cpu", "CPU time vs release (books)"), ("cpu+wall", "CPU time and time vs release (books)")],
+)
+def test_the_heading_names_the_metric(metric: str, heading: str) -> None:
+    """Time is wall time; anything else is said."""
+    record = make_measured()
+    comparisons = tuple(replace(item, metric=metric) for item in record.comparisons)
+
+    assert assemble(replace(record, comparisons=comparisons)).tables[0].columns[1].heading == heading
+
+
+def test_uncommitted_changes_are_marked() -> None:
+    """A commit names the sources only if nothing else was in them."""
+    record = make_unmeasured()
+    assert record.project is not None
+
+    assert "commit 0123456789ab + changes," in notes(replace(record, project=replace(record.project, git_dirty=True)))
+
+
+def test_a_record_without_noise_makes_no_statement_about_it() -> None:
+    """What was not looked at is not said to be good."""
+    text = notes(replace(make_measured(), noise=None))
+
+    assert "n = 20 randomised rounds, 95% simultaneous; trained" in text
+    assert "A/A" not in text

@@ -1,0 +1,176 @@
+"""What must hold exactly: checked with the functions that optbuild itself calls, on simulated sessions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from itertools import islice
+
+import numpy as np
+
+from optbuild.measure.compare import analyse, needed_rounds
+from optbuild.measure.model import A_PRIME, AaVerdict, Analysis, Series, Superblock, Verdict
+from optbuild.measure.schedule import PILOT_ROUNDS, make_schedule
+from optbuild.measure.statistics import Floats
+from validation.noise import MODELS, NoiseModel
+from validation.rates import Rate
+from validation.trials import CANDIDATES, CONFIDENCE, MOST_ROUNDS, PRECISION, report, simulate_pipeline
+
+BASELINE = "baseline"
+CANDIDATE_NAMES = tuple(f"candidate-{number}" for number in range(CANDIDATES))
+_ARMS = (BASELINE, A_PRIME, *CANDIDATE_NAMES)
+_SIGMA = 0.01
+_MIN_EFFECT = 0.002
+_CLOSE = 1e-9
+_OPPOSITE = {Verdict.FASTER: Verdict.SLOWER, Verdict.SLOWER: Verdict.FASTER}
+
+
+def as_series(logs: Floats, arms: tuple[str, ...] = _ARMS) -> list[Series]:
+    """Turn one simulated session into what the sampler gives: logs are rounds, workloads, arms, two runs."""
+    times = np.exp(logs)
+    return [
+        Series(
+            workload=f"workload-{workload}",
+            metric="wall",
+            unit="s",
+            rounds=tuple(
+                Superblock(
+                    order=arms + arms[::-1],
+                    values={arm: tuple(map(float, runs)) for arm, runs in zip(arms, block, strict=True)},
+                )
+                for block in times[:, workload]
+            ),
+        )
+        for workload in range(times.shape[1])
+    ]
+
+
+def whole_session(logs: Floats, min_effect: float) -> Analysis:
+    """Take one session through the real pilot, stop rule and analysis."""
+    pilot = as_series(logs[:PILOT_ROUNDS])
+    wanted = needed_rounds(
+        pilot, baseline=BASELINE, candidates=CANDIDATE_NAMES, confidence=CONFIDENCE, precision=PRECISION
+    )
+    series = as_series(logs[: min(wanted, MOST_ROUNDS)])
+    return _analyse(series, min_effect=min_effect)
+
+
+def check_pipeline(generator: np.random.Generator, sessions: int) -> tuple[Rate, Rate, Rate]:
+    """Hold the array pipeline against the real one; count differing sessions, and the real one's footnotes.
+
+    Returns:
+        Sessions in which the two differ; sessions with a fragile verdict; sessions warned of trend or autocorrelation.
+    """
+    differing = fragile = shape = total = 0
+    for model in MODELS.values():
+        logs = simulate_pipeline(model, generator, sessions, _SIGMA)
+        fast = report(logs, _MIN_EFFECT)
+        for index in range(sessions):
+            analysis = whole_session(logs[index], _MIN_EFFECT)
+            different = [one for one in analysis.comparisons if one.verdict in _OPPOSITE]
+            seen = (
+                analysis.rounds,
+                any(one.workload is None for one in different),
+                any(one.workload is not None for one in different),
+                analysis.aa.verdict is AaVerdict.INVALID,
+                analysis.aa.verdict is AaVerdict.WARNING,
+            )
+            arrays = (fast.rounds, fast.suite, fast.cells, fast.invalid, fast.warned)
+            close = math.isclose(math.log1p(analysis.half_width or 0.0), float(fast.half_width[index]), rel_tol=_CLOSE)
+            differing += seen != tuple(array[index] for array in arrays) or not close
+            fragile += any(one.fragile for one in analysis.comparisons)
+            shape += any("over the rounds" in text or "neighbouring rounds" in text for text in analysis.warnings)
+            total += 1
+    counts = (differing, fragile, shape)
+    first, second, third = (Rate(hits=count, trials=total) for count in counts)
+    return first, second, third
+
+
+def check_invariants(generator: np.random.Generator, sessions: int) -> Mapping[str, Rate]:
+    """Count violations of each invariant over random sessions."""
+    names = list(MODELS)
+    violations = {
+        "swapping the arms mirrors change, interval and verdict": 0,
+        "permuting the labels permutes the results": 0,
+        "the same seed gives the same schedule": 0,
+        "one failing arm gets no ratio, and no other arm loses its own": 0,
+    }
+    for number in range(sessions):
+        model = MODELS[names[number % len(names)]]
+        logs = _session(model, generator)
+        found = (_swap_holds(logs), _labels_hold(logs, generator), _seed_holds(number), _failure_holds(logs))
+        for name, holds in zip(violations, found, strict=True):
+            violations[name] += not holds
+    return {name: Rate(hits=count, trials=sessions) for name, count in violations.items()}
+
+
+def _session(model: NoiseModel, generator: np.random.Generator) -> Floats:
+    """Give sixteen rounds in which the candidates differ from the baseline by up to a few percent."""
+    logs: Floats = simulate_pipeline(model, generator, 1, _SIGMA)[0, :16]
+    logs[:, :, 2:] += generator.normal(0.0, 0.02, (CANDIDATES, 1))
+    return logs
+
+
+def _swap_holds(logs: Floats) -> bool:
+    arms = (BASELINE, CANDIDATE_NAMES[0])
+    series = as_series(logs[:, :, [0, 2]], arms)
+    forth = _analyse(series, candidates=arms[1:])
+    back = _analyse(series, baseline=arms[1], candidates=arms[:1])
+    for one, other in zip(forth.comparisons, back.comparisons, strict=True):
+        ends = (one.change, one.ci_high or 0.0, one.ci_low or 0.0)
+        mirrored = (other.change, other.ci_low or 0.0, other.ci_high or 0.0)
+        close = all(
+            math.isclose(1 / (1 + end) - 1, image, abs_tol=_CLOSE) for end, image in zip(ends, mirrored, strict=True)
+        )
+        if not close or other.verdict is not _OPPOSITE.get(one.verdict, one.verdict) or one.p_value != other.p_value:
+            return False
+    return True
+
+
+def _labels_hold(logs: Floats, generator: np.random.Generator) -> bool:
+    order = generator.permutation(CANDIDATES)
+    names = tuple(CANDIDATE_NAMES[place] for place in order)
+    plain = {(one.candidate, one.workload): one for one in _analyse(as_series(logs)).comparisons}
+    renamed = _analyse(as_series(logs, (BASELINE, A_PRIME, *names)), candidates=CANDIDATE_NAMES)
+    return all(
+        (one.change, one.ci_low, one.ci_high, one.p_value, one.verdict)
+        == (twin.change, twin.ci_low, twin.ci_high, twin.p_value, twin.verdict)
+        for one in renamed.comparisons
+        for twin in [plain[CANDIDATE_NAMES[names.index(one.candidate)], one.workload]]
+    )
+
+
+def _seed_holds(seed: int) -> bool:
+    passes = {"short": 3, "long": 1}
+    few, many = (list(islice(make_schedule(_ARMS, list(passes), passes, seed=seed), count)) for count in (7, 12))
+    return few == many[:7]
+
+
+def _failure_holds(logs: Floats) -> bool:
+    failed = CANDIDATE_NAMES[1]
+    whole = as_series(logs)
+    torn = [
+        Series(
+            workload=whole[0].workload,
+            metric="wall",
+            unit="s",
+            rounds=tuple(
+                Superblock(order=block.order, values={**block.values, failed: ()}) for block in whole[0].rounds
+            ),
+        ),
+        *whole[1:],
+    ]
+    without = _analyse(torn).comparisons
+    lost = {(failed, None), (failed, whole[0].workload)}
+    kept = [one for one in _analyse(whole).comparisons if (one.candidate, one.workload) not in lost]
+    return list(without) == kept
+
+
+def _analyse(
+    series: list[Series],
+    *,
+    baseline: str = BASELINE,
+    candidates: tuple[str, ...] = CANDIDATE_NAMES,
+    min_effect: float = _MIN_EFFECT,
+) -> Analysis:
+    return analyse(series, baseline=baseline, candidates=candidates, confidence=CONFIDENCE, min_effect=min_effect)
