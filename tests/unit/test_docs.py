@@ -1,0 +1,167 @@
+"""What the documents promise: links that lead somewhere, examples that load, words that mean one thing."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from docs.generate import WRITE_COMMAND, find_drift, main, render_files
+from optbuild.profile.load import load_build_profile
+from optbuild.profile.model import BuildProfile
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = (*sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*.md")))
+PAGE_NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+GLOSSARY = ROOT / "docs" / "glossary.md"
+
+_FENCE = re.compile(r"^```(?P<language>\S*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
+_HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+_TERM = re.compile(r"^- \*\*(?P<term>[^*]+)\*\*: (?P<meaning>.*(?:\n  .*)*)", re.MULTILINE)
+
+
+def text_of(page: Path) -> str:
+    """What a page says."""
+    return page.read_text(encoding="utf-8")
+
+
+def anchors_of(page: Path) -> set[str]:
+    """The fragments of a page, made from its headings as hosting platforms make them."""
+    headings = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in _HEADING.findall(text_of(page)))
+    return {heading.strip().replace(" ", "-") for heading in headings}
+
+
+def toml_blocks() -> Iterator[tuple[str, str]]:
+    """Every TOML block that is a whole build profile, with the page it stands on."""
+    for page in PAGES:
+        for fence in _FENCE.finditer(text_of(page)):
+            if fence["language"] == "toml" and "schema = 1" in fence["body"]:
+                line = text_of(page).count("\n", 0, fence.start()) + 1
+                yield f"{page.relative_to(ROOT)}:{line}", fence["body"]
+
+
+def load_in(directory: Path, text: str) -> BuildProfile:
+    """Load a text as the `optbuild.toml` of a directory."""
+    path = directory / "optbuild.toml"
+    path.write_text(text, encoding="utf-8")
+    return load_build_profile(path, directory=directory)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=PAGE_NAMES)
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    """A link to a file or a heading of this repository names one that is there."""
+    for target in _LINK.findall(_CODE.sub("", text_of(page))):
+        if "://" in target:
+            continue
+        path, _, fragment = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.exists(), target
+        if fragment:
+            assert fragment in anchors_of(linked), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=PAGE_NAMES)
+def test_every_block_is_closed(page: Path) -> None:
+    """Fences come in pairs, so that no example swallows the text below it."""
+    assert len(re.findall(r"^\s*```", text_of(page), re.MULTILINE)) % 2 == 0
+
+
+@pytest.mark.parametrize(("where", "text"), [pytest.param(*block, id=block[0]) for block in toml_blocks()])
+def test_a_build_profile_in_the_documents_loads(where: str, text: str, tmp_path: Path) -> None:
+    """A whole build profile that a document shows is one that optbuild takes."""
+    assert load_in(tmp_path, text).variants, where
+
+
+def test_there_are_build_profiles_to_load() -> None:
+    """The tutorial, the README and the how-to guides show whole build profiles."""
+    pages = {where.partition(":")[0] for where, _ in toml_blocks()}
+    assert {"README.md", "docs/tutorial.md", "docs/how-to/choose-workloads.md"} <= pages
+
+
+@pytest.mark.parametrize("page", PAGES, ids=PAGE_NAMES)
+def test_toml_in_the_documents_is_toml(page: Path) -> None:
+    """A TOML block that is only a part parses as well."""
+    for fence in _FENCE.finditer(text_of(page)):
+        if fence["language"] == "toml":
+            assert tomllib.loads(fence["body"])
+
+
+def test_the_glossary_explains_each_term_once() -> None:
+    """No term has two meanings, also not in two groups."""
+    terms = [match["term"].casefold() for match in _TERM.finditer(text_of(GLOSSARY))]
+    assert terms
+    assert len(set(terms)) == len(terms)
+
+
+def test_the_glossary_is_sorted_in_each_group() -> None:
+    """Below each heading the terms stand in alphabetical order."""
+    for group in text_of(GLOSSARY).split("\n## ")[1:]:
+        terms = [match["term"].casefold() for match in _TERM.finditer(group)]
+        assert terms
+        assert terms == sorted(terms, key=lambda term: re.sub(r"[^\w -]", "", term))
+
+
+def test_the_glossary_has_only_entries() -> None:
+    """Every bullet of the glossary is a term with a meaning that ends in a full stop."""
+    text = text_of(GLOSSARY)
+    entries = list(_TERM.finditer(text))
+    assert len(entries) == len(re.findall(r"^- ", text, re.MULTILINE))
+    assert all(entry["meaning"].endswith(".") for entry in entries)
+
+
+def test_generated_files_are_what_the_code_gives() -> None:
+    """The committed schemas and reference pages do not drift from the code."""
+    assert find_drift(ROOT) == [], f"renew them: {WRITE_COMMAND}"
+
+
+def test_drift_is_found(tmp_path: Path) -> None:
+    """A file that is missing or has another text is named, and only that."""
+    files = render_files()
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert find_drift(tmp_path) == []
+    first, second, *_ = files
+    (tmp_path / first).unlink()
+    (tmp_path / second).write_text("{}\n", encoding="utf-8")
+    assert find_drift(tmp_path) == [first, second]
+
+
+def test_the_generator_says_how_to_renew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Drift ends the check with a list, the command that mends it, and exit code 1; `--write` mends it."""
+    monkeypatch.setattr("docs.generate.ROOT", tmp_path)
+    assert main([]) == 1
+    said = capsys.readouterr().err
+    assert all(name in said for name in render_files())
+    assert f"help: {WRITE_COMMAND}" in said
+    assert main(["--write"]) == 0
+    assert main([]) == 0
+
+
+def test_every_command_and_option_has_words() -> None:
+    """The reference of the command line leaves no argument and no option without an explanation."""
+    page = render_files()["docs/reference/commands.md"]
+    rows = [line for line in page.splitlines() if line.startswith("  ")]
+    assert rows
+    assert all(re.fullmatch(r"  \S.*\S {2,}\S.*", row) for row in rows)
+
+
+def test_every_key_of_the_build_profile_has_words() -> None:
+    """The reference of the build profile explains every key."""
+    page = render_files()["docs/reference/build-profile.md"]
+    rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in page.splitlines() if line.startswith("| `")]
+    assert rows
+    assert all(len(row) == 4 and all(cell.strip() for cell in row) for row in rows)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=PAGE_NAMES)
+def test_the_documents_name_no_path_of_a_machine(page: Path) -> None:
+    """Quoted output is shortened so that it holds nobody's home or working directory."""
+    assert re.findall(r"(?<![\w.])/(?:root|home|work|Users)/", text_of(page)) == []
