@@ -1,6 +1,6 @@
 """Writing that is never half done, and deleting that never reaches what is not ours.
 
-Not for knowing *where* things lie: `optbuild.record.layout` does.
+Not for knowing *where* things lie: `optbuild.project.layout` does.
 """
 
 from __future__ import annotations
@@ -85,12 +85,11 @@ def claim_directory(directory: Path) -> None:
     """Make a directory ours by a marker file, so that it may be cleaned later.
 
     Raises:
-        StorageError: It exists, is not empty and has no marker, is a symlink, or cannot be written.
+        StorageError: It exists, is not empty and has no marker, is a symlink, or cannot be read or written.
     """
-    marker = directory / MARKER
-    if marker.is_file() and not directory.is_symlink():
-        return
     try:
+        if _is_ours(directory):
+            return
         if directory.is_symlink() or (directory.exists() and (not directory.is_dir() or any(directory.iterdir()))):
             raise StorageError(
                 f"{directory} exists and was not made by optbuild; nothing in it was touched",
@@ -100,7 +99,7 @@ def claim_directory(directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise storage_error(directory, error) from error
-    atomic_write(marker, _MARKER_TEXT.encode())
+    atomic_write(directory / MARKER, _MARKER_TEXT.encode())
 
 
 def remove_below(owned: Path, target: Path) -> None:
@@ -113,26 +112,36 @@ def remove_below(owned: Path, target: Path) -> None:
     Raises:
         StorageError: `owned` has no marker, `target` lies elsewhere, or deleting failed.
     """
-    if owned.is_symlink() or not (owned / MARKER).is_file():
+    if not _is_ours(owned):
         raise StorageError(
             f"{owned} does not carry optbuild's marker; nothing was deleted",
             help=f"delete it by hand if you are sure it is not needed: rm -r {owned}",
             location=str(owned),
         )
-    if (
-        target != owned
-        and target.parent.resolve() != owned.resolve()
-        and owned.resolve() not in target.parent.resolve().parents
-    ):
+    root, place = owned.resolve(), target.parent.resolve()
+    if target != owned and (target.name == ".." or not place.is_relative_to(root)):
         raise StorageError(
             f"{target} does not lie below {owned}; nothing was deleted",
             help="this is a defect of optbuild: please report it",
             location=str(target),
         )
     try:
-        if target.is_symlink() or target.is_file():
-            target.unlink()
-        elif target.is_dir():
-            shutil.rmtree(target)
+        if target == owned:
+            for child in owned.iterdir():
+                if child.name != MARKER:  # it goes last: what is left by an interruption must still be known as ours
+                    _remove(child)
+        _remove(target)
     except OSError as error:
         raise storage_error(target, error) from error
+
+
+def _is_ours(directory: Path) -> bool:
+    # os.path says no, where pathlib raises, to what may not be looked at.
+    return not os.path.islink(directory) and os.path.isfile(directory / MARKER)  # noqa: PTH113, PTH114 - see above
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

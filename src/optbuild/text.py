@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
-_CONTROL_SEQUENCE = re.compile(
-    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC: titles, links, clipboard
-    r"|\x1b[P^_X][^\x1b]*(?:\x1b\\)?"  # DCS, PM, APC, SOS
-)
-_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_KEPT = frozenset("\n\t")
+# C0 but for tab and newline, DEL and C1, bidirectional controls, line and paragraph separators, lone surrogates.
+_UNSAFE_CLASS = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+_UNSAFE = re.compile(_UNSAFE_CLASS)
+_UNSAFE_OR_COLOUR = re.compile(f"{_COLOUR.pattern}|{_UNSAFE_CLASS}")
+
+# What CI systems take for a command: `::` at the start of a line, blanks aside, and `##[` or `##vso[` anywhere in it.
+# Colour sequences and invisible characters in between are no hindrance: they may be gone by the time it is read.
+# Sources: `ActionCommand.TryParseV2` and `TryParse` in github.com/actions/runner, `Command.TryParse` in
+# github.com/microsoft/azure-pipelines-agent.
+_UNSEEN = rf"(?:{_COLOUR.pattern}|[\xad\u034f\u180e\u200b-\u200d\u2060-\u2064\ufeff])"
+_CI_COMMAND = re.compile(
+    rf"(?m:(^(?:[^\S\n]|{_UNSEEN})*:)({_UNSEEN}*:))"
+    rf"|(#)({_UNSEEN}*#(?:\w|{_UNSEEN})*\[)"
+)  # fmt: skip
 
 
 def sanitize(text: str, *, keep_colour: bool = False) -> str:
-    r"""Make foreign text inert on a terminal: control characters become caret or `\u` form.
+    r"""Make foreign text inert: control characters in caret or `\u` form, a backslash inside commands to a CI system.
 
     Args:
         text: Bytes that someone else chose, decoded.
         keep_colour: Let SGR colour sequences pass, as rustc writes them.
     """
     if not keep_colour:
-        return _inert(_COLOUR.sub("", text))
-    pieces = []
-    position = 0
-    for match in _COLOUR.finditer(text):
-        pieces += [_inert(text[position : match.start()]), match.group()]
-        position = match.end()
-    return "".join([*pieces, _inert(text[position:])])
+        text = _COLOUR.sub("", text)
+    pattern = _UNSAFE_OR_COLOUR if keep_colour else _UNSAFE
+    visible = pattern.sub(lambda match: _visible(match.group()), text.replace("\r\n", "\n"))
+    return _CI_COMMAND.sub(lambda match: "\\".join(filter(None, match.groups())), visible)
 
 
 def sanitize_line(text: str) -> str:
@@ -42,21 +46,10 @@ def last_lines(data: bytes, count: int = 20) -> str:
     return sanitize("\n".join(lines))
 
 
-def _inert(text: str) -> str:
-    text = _CONTROL_SEQUENCE.sub(lambda match: "^[" + match.group()[1:].rstrip("\x07\x1b\\"), text)
-    if text.isprintable():
-        return text
-    return "".join(map(_visible, text.replace("\r\n", "\n")))
-
-
-def _visible(character: str) -> str:
-    if character in _KEPT:
-        return character
-    code = ord(character)
+def _visible(found: str) -> str:
+    if len(found) > 1:  # a colour sequence that may pass
+        return found
+    code = ord(found)
     if code < 0x20:  # noqa: PLR2004 - C0 controls
         return "^" + chr(code + 0x40)
-    if code == 0x7F:  # noqa: PLR2004 - DEL
-        return "^?"
-    if character in _BIDI or unicodedata.category(character) in {"Cc", "Cs"} or code in {0x2028, 0x2029}:
-        return f"\\u{code:04x}"
-    return character
+    return "^?" if code == 0x7F else f"\\u{code:04x}"  # noqa: PLR2004 - DEL

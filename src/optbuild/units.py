@@ -21,8 +21,8 @@ def parse_duration_s(text: str) -> float:
     if match is None:
         raise ValueError('expected a duration such as "500ms", "30s", "5m" or "1h"')
     seconds = float(match["number"]) * _SECONDS_PER[match["unit"]]
-    if seconds <= 0:
-        raise ValueError("expected a duration above zero")
+    if not 0 < seconds < math.inf:
+        raise ValueError("expected a duration above zero, and one that ends")
     return seconds
 
 
@@ -36,7 +36,7 @@ def parse_ratio(value: str | float) -> float:
         match = _RATIO.fullmatch(value.strip())
         if match is None:
             raise ValueError('expected a ratio such as "3%" or 0.03')
-        return float(match["number"]) / 100
+        value = float(match["number"]) / 100
     if not math.isfinite(value) or value < 0:
         raise ValueError('expected a ratio such as "3%" or 0.03, not below zero')
     return float(value)

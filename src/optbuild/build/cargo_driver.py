@@ -110,7 +110,7 @@ class _Listener:
             self._finish_unit(message.package_id)
         elif isinstance(message, CompilerMessage):
             self._hear_rustc(message)
-        else:
+        elif message is None:
             self.log.write(line)
 
     def _finish_unit(self, package_id: str) -> None:

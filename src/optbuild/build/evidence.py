@@ -43,7 +43,8 @@ def prove_applied(
         variant: Its name.
         profile: What it was compiled with.
         compiled: The optimising compilation.
-        unprofiled: The same binaries without the profile: of the same recipe, or of the baseline.
+        unprofiled: The same binaries without the profile: of the same recipe, or of the baseline; empty where there
+            are none, and only what rustc said can tell.
 
     Raises:
         ProfileDataError: They were not, or nothing shows that they were.
@@ -59,7 +60,7 @@ def prove_applied(
             help="build and train with the same sources and Cargo profile; `optbuild pgo --fresh` does both again",
             location=str(compiled.log),
         )
-    unchanged = [name for name, artifact in compiled.artifacts.items() if unprofiled[name].sha256 == artifact.sha256]
+    unchanged = [name for name, plain in unprofiled.items() if plain.sha256 == compiled.artifacts[name].sha256]
     if len(unchanged) == len(compiled.artifacts):
         raise ProfileDataError(
             f"variant {variant}: the profile changed nothing: {', '.join(unchanged)} is the same binary as without it",

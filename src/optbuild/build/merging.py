@@ -31,7 +31,7 @@ from optbuild.tools.llvm_profdata import (
 
 _TIMEOUT_S = 1800.0
 _FAILURE_MODE = FailureMode.ANY  # one broken file fails the merge: silence would hide lost counts
-_MULTIPLIER_STEPS = 100  # how finely weights are kept when they become whole numbers
+_MULTIPLIER_STEPS = 100  # the least multiplier: rounding it to a whole number then moves a share by half a percent
 _COUNT_LIMIT = 2**60  # counters have 64 bits; the sum must stay well below
 
 
@@ -157,13 +157,13 @@ def make_multipliers(shares: Mapping[ActionId, tuple[float, int]]) -> dict[Actio
     Args:
         shares: For each training run its weight and its own total count, both above zero.
     """
+    if len(shares) == 1:
+        return dict.fromkeys(shares, 1)
     per_weight = {training: total / weight for training, (weight, total) in shares.items()}
     longest = max(per_weight.values())
-    largest = max(longest / value for value in per_weight.values())
-    steps = 1.0 if len(shares) == 1 else max(1.0, _MULTIPLIER_STEPS / largest)
-    merged = sum(longest / per_weight[t] * total for t, (_, total) in shares.items())
-    steps = max(1.0, min(steps, _COUNT_LIMIT / merged))
-    return {training: max(1, math.floor(longest / value * steps + 0.5)) for training, value in per_weight.items()}
+    merged = longest * sum(weight for weight, _ in shares.values())
+    steps = max(1.0, min(_MULTIPLIER_STEPS, _COUNT_LIMIT / merged))
+    return {training: math.floor(longest / value * steps + 0.5) for training, value in per_weight.items()}
 
 
 def is_intact(profile: PgoProfile) -> bool:

@@ -6,6 +6,7 @@ A miscompiled binary that skips work is fast; publishing its gain is the worst t
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from optbuild.build.results import ResultStore
 from optbuild.build.workload_runs import InputHashes, WorkloadRunner
 from optbuild.errors import NotComparableError
 from optbuild.events import Emit, Level, Notice
-from optbuild.files import atomic_copy, sha256_of
+from optbuild.files import atomic_copy, sha256_of, storage_error
 from optbuild.plan.fingerprint import make_result_key
 from optbuild.plan.model import CompareOutputs, ProbeOutputs
 from optbuild.text import sanitize_line
@@ -22,6 +23,7 @@ from optbuild.workloads.invocation import Invocation
 
 _KEPT_BYTES = 64 << 20  # a larger output is compared by its hash alone
 _CONTEXT_BYTES = 24
+_AGED_NS = 10**9  # a second after the epoch: no run of today leaves it on a file
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,6 +59,7 @@ class OutputChecker:
         for number in (1, 2):
             duration_s, stdout = self._run(invocation, binaries, f"{action.id}-{number}")
             durations.append(duration_s)
+            self._require_files(invocation)
             digests.append(_digest(invocation, stdout))
         kept = self._keep(invocation, stdout, key)
         stdout.unlink(missing_ok=True)
@@ -97,6 +100,7 @@ class OutputChecker:
         return Compared(sha256=digest, equal=equal, reused=False)
 
     def _run(self, invocation: Invocation, binaries: dict[str, Artifact], log_name: str) -> tuple[float, Path]:
+        _age_files(invocation)
         paths = {name: artifact.path for name, artifact in binaries.items()}
         completed, stdout = self.workloads.run(invocation, paths, log_name=log_name, extra_env={})
         return completed.usage.wall_s, stdout
@@ -112,6 +116,15 @@ class OutputChecker:
         target = self.kept / f"{key}.out"
         atomic_copy(source, target)
         return target
+
+    def _require_files(self, invocation: Invocation) -> None:
+        """What the baseline does not write cannot show that a variant does the same."""
+        if missing := _unwritten_files(invocation):
+            raise NotComparableError(
+                f"workload {sanitize_line(invocation.name)!r}: the baseline did not write {missing[0]}",
+                help="correct `compare-output` in its [[workloads]] table: files that each run writes, relative to cwd",
+                location=str(invocation.cwd),
+            )
 
     def _tell_varying(self, invocation: Invocation) -> None:
         name = sanitize_line(invocation.name)
@@ -132,23 +145,46 @@ class OutputChecker:
         )
 
 
+def _declared_files(invocation: Invocation) -> tuple[Path, ...]:
+    names = invocation.compare_output if isinstance(invocation.compare_output, tuple) else ()
+    return tuple(invocation.cwd / name for name in names)
+
+
 def _compared_files(invocation: Invocation, stdout: Path) -> tuple[Path, ...]:
-    if isinstance(invocation.compare_output, tuple):
-        return tuple(invocation.cwd / name for name in invocation.compare_output)
-    return (stdout,)
+    return _declared_files(invocation) or (stdout,)
+
+
+def _age_files(invocation: Invocation) -> None:
+    """Date the files of earlier runs back: one that a run leaves as it is must not pass for its output."""
+    for path in _declared_files(invocation):
+        if path.is_file():
+            try:
+                os.utime(path, ns=(_AGED_NS, _AGED_NS))
+            except OSError as error:
+                raise storage_error(path, error) from error
+
+
+def _is_written(path: Path) -> bool:
+    return path.is_file() and path.stat().st_mtime_ns != _AGED_NS
+
+
+def _unwritten_files(invocation: Invocation) -> list[Path]:
+    return [path for path in _declared_files(invocation) if not _is_written(path)]
 
 
 def _digest(invocation: Invocation, stdout: Path) -> str:
     """One hash over all that is compared; a declared file that was not written counts as missing."""
     files = _compared_files(invocation, stdout)
-    digests = [sha256_of(path) if path.is_file() else "missing" for path in files]
+    digests = [sha256_of(path) if _is_written(path) else "missing" for path in files]
     return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 def _first_difference(invocation: Invocation, baseline: Path | None, stdout: Path) -> str:
     """Where two outputs part, with the bytes around it."""
+    if missing := _unwritten_files(invocation):
+        return f": it did not write {missing[0]}"
     candidate = _compared_files(invocation, stdout)[0]
-    if baseline is None or not baseline.is_file() or not candidate.is_file():
+    if baseline is None or not baseline.is_file():
         return ""
     expected, found = baseline.read_bytes(), candidate.read_bytes()
     position = next(

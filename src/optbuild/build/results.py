@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from optbuild.events import Emit, Level, Notice
 from optbuild.files import atomic_write
 
-_SCHEMA = "optbuild/result/1"
+_SCHEMA: Final = "optbuild/result/1"
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stored:
+    """A result's file. The body is a text, so that its checksum is over the very bytes that are read."""
+
+    schema: Literal["optbuild/result/1"] = _SCHEMA
+    key: str
+    sha256: str
+    body: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +45,10 @@ class ResultStore:
         if self.fresh or not path.is_file():
             return None
         try:
-            document = json.loads(path.read_bytes())
-            if document["schema"] == _SCHEMA and document["sha256"] == _checksum(document["body"]):
-                return TypeAdapter(kind).validate_json(document["body"])
-        except (OSError, ValueError, KeyError, TypeError, ValidationError):
+            stored = TypeAdapter(_Stored).validate_json(path.read_bytes())
+            if stored.key == key and stored.sha256 == _checksum(stored.body):
+                return TypeAdapter(kind).validate_json(stored.body)
+        except (OSError, ValidationError):
             pass  # cut short, or not ours: told below like a wrong checksum
         self.emit(
             Notice(
@@ -53,8 +62,8 @@ class ResultStore:
     def save(self, key: str, result: object) -> None:
         """Keep a result, a dataclass."""
         body = TypeAdapter(type(result)).dump_json(result).decode()
-        document = {"schema": _SCHEMA, "key": key, "sha256": _checksum(body), "body": body}
-        atomic_write(self._path(key), json.dumps(document, indent=1).encode())
+        stored = _Stored(key=key, sha256=_checksum(body), body=body)
+        atomic_write(self._path(key), TypeAdapter(_Stored).dump_json(stored, indent=1))
 
     def _path(self, key: str) -> Path:
         return self.directory / f"{key}.json"

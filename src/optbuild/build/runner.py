@@ -113,7 +113,7 @@ class Runner:
             if variant.skipped is not None:
                 self._skip(variant, variant.skipped)
         for action in self.plan.actions:
-            if isinstance(action, Measure) or not all(need in self.outcome.results for need in action.needs):
+            if isinstance(action, Measure) or self._is_moot(action):
                 continue
             try:
                 self._do(action)
@@ -123,6 +123,15 @@ class Runner:
                 raise
             except OptbuildError as error:
                 self._fail(action, error)
+
+    def _is_moot(self, action: Action) -> bool:
+        """Whether an action lacks something that failed, or serves only variants that are given up."""
+        if not all(need in self.outcome.results for need in action.needs):
+            return True
+        return all(variant.name in self.outcome.skipped for variant in self._served_by(action))
+
+    def _served_by(self, action: Action) -> list[PlannedVariant]:
+        return [variant for variant in self.plan.variants if action.id in self.plan.serving(variant)]
 
     def _do(self, action: Action) -> None:
         total = self.cargo.units_taught if isinstance(action, Compile) else None
@@ -186,41 +195,37 @@ class Runner:
                 continue
             merged = self.outcome.results[variant.merge]
             assert isinstance(merged, Merged)  # noqa: S101 - ids say what they are
-            unprofiled = variant.plain or self.plan.baseline.compile
-            if unprofiled not in self.outcome.results:
-                continue  # with --keep-going the recipe without the profile may have failed
             self.outcome.evidence[variant.name] = prove_applied(
-                variant.name, merged.profile, self.outcome.compiled(action.id), self.outcome.artifacts(unprofiled)
+                variant.name, merged.profile, self.outcome.compiled(action.id), self._without_profile(variant)
             )
 
+    def _without_profile(self, variant: PlannedVariant) -> dict[str, Artifact]:
+        """Binaries to hold a variant's against: of the same recipe, else the baseline's, which has none itself."""
+        for compilation in (variant.plain, self.plan.baseline.compile):
+            if compilation in self.outcome.results and compilation not in (None, variant.compile):
+                return self.outcome.artifacts(compilation)
+        return {}
+
     def _fail(self, action: Action, error: OptbuildError) -> None:
-        """Decide what a failed action means for the variants that need it."""
-        self.outcome.failures[action.id] = error
-        affected = [variant for variant in self.plan.variants if action.id in self._closure(variant)]
-        if isinstance(error, ProfileDataError) and affected and all(v.fallback_allowed for v in affected):
+        """Decide what a failed action means for the variants that need it: they are neither measured nor published."""
+        affected = self._served_by(action)
+        is_needed = self.plan.baseline in affected
+        if isinstance(error, ProfileDataError) and not is_needed and all(v.fallback_allowed for v in affected):
             for variant in affected:
                 self._skip(variant, error.message)
             return
-        if not self.keep_going or self.plan.baseline in affected:
-            raise error
-        self.emit(Notice(level=Level.ERROR, code=error.code, message=error.message, help=error.help))
+        self.outcome.failures[action.id] = error
         for variant in affected:
             self.outcome.skipped.setdefault(variant.name, error.message)
+        if not self.keep_going or is_needed:
+            raise error
+        self.emit(Notice(level=Level.ERROR, code=error.code, message=error.message, help=error.help))
 
     def _skip(self, variant: PlannedVariant, reason: str) -> None:
         self.outcome.skipped[variant.name] = reason
         self.emit(
             Notice(level=Level.WARNING, code="variant-skipped", message=f"variant {variant.name} is skipped: {reason}")
         )
-
-    def _closure(self, variant: PlannedVariant) -> set[ActionId]:
-        """Every action that a variant depends on, and the checks of its outputs."""
-        if variant.compile is None:
-            return set()
-        checks = (ProbeOutputs, CompareOutputs)
-        return {*self.plan.needed_by(variant.compile)} | {
-            a.id for a in self.plan.actions if isinstance(a, checks) and a.binaries == variant.compile
-        }
 
 
 def _required(part: T | None) -> T:
@@ -238,7 +243,7 @@ def profile_of(outcome: Outcome, variant: PlannedVariant) -> PgoProfile | None:
 def _describe(result: Result) -> str:
     if isinstance(result, Compiled):
         size = format_bytes(sum(artifact.size_bytes for artifact in result.artifacts.values()))
-        return f"{result.units} crates, {size}"
+        return f"{result.units} crate{'s' * (result.units != 1)}, {size}"
     if isinstance(result, (Trained, Merged)):
         profile = result.profile
         ran = f"{profile.functions_with_counts} of {profile.functions} functions ran"

@@ -31,7 +31,6 @@ _LATER = {
     "init": "detect package, bins and benches, and propose an optbuild.toml",
     "apply": "write a variant's settings into Cargo.toml",
     "flamegraph": "record and draw a variant",
-    "bench": "benchmark existing binaries",
 }
 
 
@@ -170,6 +169,44 @@ def build(
             command_line=call.argv,
         ),
     )
+
+
+@app.command()
+@with_common_options
+def bench(
+    context: typer.Context,
+    binaries: Annotated[list[str], typer.Argument(metavar="NAME=PATH…", help="Binaries; the first is the baseline.")],
+    metric: Annotated[str, typer.Option("--metric", metavar="NAME", help="wall, cpu or instructions.")] = "wall",
+    precision: options.Precision = 0.01,
+    min_effect: options.MinEffect = 0.01,
+    max_time: options.MaxTime = None,
+    prepare: Annotated[str, typer.Option("--prepare", metavar="CMD", help="Run before each timed run.")] = "",
+    conclude: Annotated[str, typer.Option("--conclude", metavar="CMD", help="Run after each timed run.")] = "",
+    as_json: options.Json = False,
+) -> None:
+    """Benchmark existing binaries against the first: `optbuild bench old=./a new=./b -- {bin} ARGS`."""
+    from optbuild.cli.metrics import read_metric
+    from optbuild.record.store import render_record
+    from optbuild.session.bench import BenchRequest, parse_binaries
+    from optbuild.session.bench import bench as bench_session
+
+    call: CliContext = context.obj
+    if not call.workload:
+        raise UsageError("there is no command to measure", help="optbuild bench old=./a new=./b -- {bin} ARGS")
+    with running_machine(call) as machine:
+        request = BenchRequest(
+            binaries=parse_binaries(binaries, machine.working_directory),
+            workload=call.workload,
+            metric=read_metric(metric),
+            precision=precision,
+            min_effect=min_effect,
+            max_time_s=300.0 if max_time is None else max_time,
+            prepare=next(iter(_split([prepare] if prepare else None)), ()),
+            conclude=next(iter(_split([conclude] if conclude else None)), ()),
+            command_line=call.argv,
+        )
+        record = bench_session(request, machine)
+    write_out(render_record(record) if call.json else _render(call, record, "terminal", to_file=False))
 
 
 @app.command()

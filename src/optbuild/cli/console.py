@@ -10,7 +10,7 @@ from rich.console import Console as RichConsole
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from optbuild.cli.context import CliContext
+from optbuild.cli.context import SIGPIPE_STATUS, CliContext, leave, silence
 from optbuild.errors import BuildProfileError, OptbuildError
 from optbuild.events import (
     ActionFailed,
@@ -29,6 +29,14 @@ _STYLES = {Level.INFO: "dim", Level.WARNING: "yellow", Level.ERROR: "bold red"}
 _QUIET = -1
 
 
+class _Terminal(RichConsole):
+    """Standard error; a reader that has gone away ends the program quietly, as it does on standard output."""
+
+    def on_broken_pipe(self) -> None:
+        silence(sys.stderr)
+        leave(SIGPIPE_STATUS)
+
+
 class Console:
     """Shows events and errors on standard error."""
 
@@ -37,7 +45,7 @@ class Console:
         colour = context.wants_colour(is_terminal=is_terminal)
         self._verbosity = context.verbosity
         self._keep_colour = colour
-        self._rich = RichConsole(
+        self._rich = _Terminal(
             stderr=True,
             no_color=not colour,
             force_terminal=is_terminal if not colour else None,

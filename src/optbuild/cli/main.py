@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 
+import typer
+
 from optbuild.cli.app import app
 from optbuild.cli.context import CliContext, error_to_json, leave, write_out
-from optbuild.errors import OptbuildError
+from optbuild.errors import OptbuildError, UsageError
 
 _INTERNAL_ERROR_STATUS = 70
+_CommandLineMistake: type[Exception] = typer.BadParameter.__mro__[1]  # Click's UsageError, wherever Typer keeps Click
 
 
 def main() -> None:
@@ -17,9 +20,12 @@ def main() -> None:
     if argv[:1] == ("optbuild",) and sys.argv[0].rpartition("/")[2].startswith("cargo-"):
         argv = argv[1:]  # `cargo optbuild pgo` calls `cargo-optbuild optbuild pgo`
     own, workload = split_at_dashes(argv)
-    context = CliContext(argv=("optbuild", *argv), workload=workload)
+    context = CliContext(argv=("optbuild", *argv), workload=workload, json="--json" in own)
     try:
-        app(args=list(own), prog_name="optbuild", obj=context)
+        # Typer tells people itself what is wrong with a command line; a script that asked for JSON gets it as JSON.
+        leave(app(args=list(own), prog_name="optbuild", obj=context, standalone_mode=not context.json) or 0)
+    except _CommandLineMistake as mistake:
+        _fail(UsageError(str(mistake), help="optbuild --help, or optbuild COMMAND --help"), context)
     except OptbuildError as error:
         _fail(error, context)
     except Exception:  # noqa: BLE001 - the outermost edge: whatever comes here is a defect, and is told as one
@@ -63,6 +69,8 @@ def _tell_bug(context: CliContext) -> None:
         sys.stderr.write(text)
     last = text.strip().splitlines()[-1]
     if context.json:
-        write_out(error_to_json(OptbuildError(last, help=f"please report it with this log: {log.name}", location=log.name)))
+        write_out(
+            error_to_json(OptbuildError(last, help=f"please report it with this log: {log.name}", location=log.name))
+        )
     sys.stderr.write(f"internal error: {last}; please report it with this log: {log.name}\n")
     leave(_INTERNAL_ERROR_STATUS)

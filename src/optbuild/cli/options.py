@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from optbuild.cli.context import CliContext
-from optbuild.units import parse_duration_s
+from optbuild.units import parse_duration_s, parse_ratio
 
 _COMMON = "Common options"
 
@@ -23,6 +23,17 @@ def read_duration_s(text: str) -> float:
         return parse_duration_s(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+
+
+def read_ratio(text: str) -> float:
+    """Read a ratio for Typer: `1%` or `0.01`, above zero."""
+    try:
+        ratio = parse_ratio(text if str(text).strip().endswith("%") else float(text))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    if ratio == 0:
+        raise typer.BadParameter("expected a ratio above zero")
+    return ratio
 
 
 Directory = Annotated[Path, typer.Argument(metavar="[DIR]", help="The Cargo project.", show_default="here")]
@@ -52,6 +63,14 @@ MaxTime = Annotated[
     typer.Option(
         "--max-time", metavar="TIME", parser=read_duration_s, help="Budget for all measuring.", rich_help_panel=_COMMON
     ),
+]
+Precision = Annotated[
+    float,
+    typer.Option("--precision", metavar="RATIO", parser=read_ratio, help="Half-width of the interval to aim for."),
+]
+MinEffect = Annotated[
+    float,
+    typer.Option("--min-effect", metavar="RATIO", parser=read_ratio, help="The change that matters: the margin."),
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Reuse no earlier result.", rich_help_panel=_COMMON)]
 NoWait = Annotated[

@@ -9,8 +9,9 @@ whatever the program leaves behind, and kills it; when optbuild goes away, by SI
 everything is killed.
 
 Protocol: on standard input, messages of a 4-byte length and a marshalled dict. `{"run": {...}}` starts a program,
-`{"end": 1}` asks the running one to stop, `{"kill": 1}` kills it. Replies go to the descriptor named in `argv[1]`:
-any number of `{"stopping": signal}` and then one with `exit_code` or `error`. Not for use by anything else.
+`{"end": 1}` asks the running one to stop (and this process to end when none runs), `{"kill": 1}` kills it. Replies go
+to the descriptor named in `argv[1]`: any number of `{"stopping": signal}` and then one with `exit_code` or `error`.
+Not for use by anything else.
 
 Sources: wait4(2), getrusage(2), pidfd_open(2), PR_SET_CHILD_SUBREAPER(2const), posix_spawn(3).
 """
@@ -30,9 +31,12 @@ if TYPE_CHECKING:
 CONTROL = 0
 LENGTH_BYTES = 4
 SIGKILL = 9
+SIGCONT = 19 if sys.platform == "darwin" else 18
 RESET_SIGNALS = (13, 25)  # SIGPIPE and SIGXFSZ, which Python ignores and a program would inherit so
 PR_SET_CHILD_SUBREAPER = 36
 SETTLE_S = 1.0  # how long descendants may outlive the program before they count as left behind
+UNKILLABLE_S = 5.0  # how long to try to kill one that may not be killed, such as a program of another user
+LONGEST_WAIT_S = 3600.0  # `poll` takes at most 24 days
 
 
 def serve(reply: int) -> None:
@@ -40,9 +44,9 @@ def serve(reply: int) -> None:
     os.set_inheritable(reply, False)
     has_subreaper = become_subreaper()
     watch = make_watch()
-    while (message := read_message()) is not None:
-        if "run" in message:  # an "end" that crossed the last program's exit has nothing to do
-            write_message(reply, run(message["run"], reply, watch, has_subreaper))
+    # An "end" with nothing to end: optbuild was interrupted before it sent the program, or after it got the reply.
+    while (message := read_message()) is not None and "run" in message:
+        write_message(reply, run(message["run"], reply, watch, has_subreaper))
 
 
 def run(request: dict[str, Any], reply: int, watch: Any, has_subreaper: bool) -> dict[str, Any]:  # noqa: ANN401, FBT001
@@ -74,14 +78,16 @@ def run(request: dict[str, Any], reply: int, watch: Any, has_subreaper: bool) ->
     finally:
         for descriptor in opened:
             os.close(descriptor)
-    timed_out = wait_for(pid, request, reply, watch)
+    ending = wait_for(pid, request, reply, watch)
     _, status, usage = os.wait4(pid, 0)
     wall_ns = time.perf_counter_ns() - started
-    survivors = sweep(pid) if request["sweep"] and has_subreaper else []
+    survivors = []
+    if request["sweep"] and has_subreaper:
+        survivors = sweep(pid, 0.0 if ending == "orphaned" else SETTLE_S)
     rss_unit = 1 if sys.platform == "darwin" else 1024
     return {
         "exit_code": os.waitstatus_to_exitcode(status),
-        "timed_out": timed_out,
+        "timed_out": ending == "late",
         "survivors": survivors,
         "wall_s": wall_ns / 1e9,
         "user_s": usage.ru_utime,
@@ -93,33 +99,39 @@ def run(request: dict[str, Any], reply: int, watch: Any, has_subreaper: bool) ->
     }
 
 
-def wait_for(pid: int, request: dict[str, Any], reply: int, watch: Any) -> bool:  # noqa: ANN401
-    """Wait until the program is ready to be reaped, stopping it when told to or late. True when it was late."""
+def wait_for(pid: int, request: dict[str, Any], reply: int, watch: Any) -> str:  # noqa: ANN401
+    """Wait until the program can be reaped; stop it when told to or late. Says `"ended"`, `"late"` or `"orphaned"`."""
     timeout_s = request["timeout_s"]
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    timed_out = False
+    ending = "ended"
     stopping = False
     while True:
-        left_s = None if deadline is None else max(0.0, deadline - time.monotonic())
-        event = watch(pid, left_s)
+        left_s = LONGEST_WAIT_S if deadline is None else max(0.0, deadline - time.monotonic())
+        event = watch(pid, min(left_s, LONGEST_WAIT_S))
         if event == "exit":
-            return timed_out
+            if stopping and not request["sweep"]:  # a daemon has a group of its own: the rest was to end as well
+                signal_group(pid, SIGKILL)
+            return ending
         if event == "control":
             message = read_message()
-            if message is None or "kill" in message:
+            if message is None:
                 signal_group(pid, SIGKILL)
-                if message is None:
-                    sweep(pid)
+                return "orphaned"
+            if "kill" in message:
+                signal_group(pid, SIGKILL)
                 continue
+        elif deadline is None or time.monotonic() < deadline:
+            continue
         elif stopping:  # the grace has passed
             signal_group(pid, SIGKILL)
             deadline = None
             continue
         else:
-            timed_out = True
+            ending = "late"
         if not stopping:
             stopping = True
             signal_group(pid, request["stop_signal"])
+            signal_group(pid, SIGCONT)  # a stopped program would not see it
             write_message(reply, {"stopping": request["stop_signal"]})
             deadline = time.monotonic() + request["grace_s"]
 
@@ -182,25 +194,28 @@ def become_subreaper() -> bool:
     return bool(ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
 
 
-def sweep(group: int) -> list[str]:
+def sweep(group: int, settle_s: float) -> list[str]:
     """Reap what the program left; kill what still runs after a moment, and name it."""
     survivors: list[str] = []
-    deadline = time.monotonic() + SETTLE_S
-    while reap():
-        if time.monotonic() < deadline:
-            time.sleep(0.002)
-            continue
-        signal_group(group, SIGKILL)
-        for pid in children():
-            name = process_name(pid)
-            if name not in survivors:
-                survivors.append(name)
-            try:
-                os.kill(pid, SIGKILL)
-            except ProcessLookupError:
-                continue
+    settled = time.monotonic() + settle_s
+    while reap() and (now := time.monotonic()) < settled + UNKILLABLE_S:
+        if now >= settled:
+            kill_children(group, survivors)
         time.sleep(0.002)
     return survivors
+
+
+def kill_children(group: int, named: list[str]) -> None:
+    """Kill a group and all children of this process; add the names of those that are new."""
+    signal_group(group, SIGKILL)
+    for pid in children():
+        name = process_name(pid)
+        if name not in named:
+            named.append(name)
+        try:
+            os.kill(pid, SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            continue
 
 
 def reap() -> bool:
@@ -284,7 +299,8 @@ def write_message(descriptor: int, message: dict[str, Any]) -> None:
     body = marshal.dumps(message)
     data = len(body).to_bytes(LENGTH_BYTES, "little") + body
     try:
-        os.write(descriptor, data)
+        while data:
+            data = data[os.write(descriptor, data) :]
     except BrokenPipeError:
         return
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import marshal
 import os
@@ -24,6 +25,7 @@ from optbuild.text import last_lines
 from optbuild.units import format_duration
 
 _CHUNK_BYTES = 1 << 16
+_PIPE_BYTES = 1 << 20  # what a pipe can hold, unless root allows more
 _ENDING_TICK_S = 0.05  # how soon a second signal is seen while a child takes its grace
 _SLOW_SHARE = 0.5  # of the timeout, after which people are told that something takes long
 
@@ -49,25 +51,43 @@ class LocalExecutor:
 
     def close(self) -> None:
         """End the launcher."""
-        if self._launcher is not None:
-            self._launcher.close()
-            self._launcher = None
+        launcher_process, self._launcher = self._launcher, None
+        if launcher_process is not None:
+            launcher_process.close()
 
     def run(self, command: Command, *, on_stdout: OnLine | None = None, on_stderr: OnLine | None = None) -> Completed:
         """Run a command and wait for its end; see `Executor.run`."""
         program = _find_program(command)
-        if self._launcher is None:
-            self._launcher = _Launcher()
-        conversation = _Conversation(self._launcher, command, on_stdout, on_stderr, self._emit)
+        conversation = _Conversation(self._living_launcher(), command, on_stdout, on_stderr, self._emit)
         try:
             conversation.start(program)
             reply = conversation.await_reply()
+        except _LauncherDiedError as error:
+            died = conversation.launcher_died()
+            self.close()
+            raise died from error
         except BaseException:
-            conversation.end(self._signals)
+            try:
+                conversation.end(self._signals)
+            finally:
+                self.close()  # what still lies in its pipes belongs to this command
             raise
+        if not command.sweep:
+            self.close()  # what the command left running keeps its pipes, and is not the next one's survivor
         if "error" in reply:
-            raise ProgramNotFoundError(command.argv[0], f"{reply['reason']} ({reply['path'] or command.cwd})")
+            raise ProgramNotFoundError(command.argv[0], _why_not_started(command, program, reply))
         return conversation.completed(reply)
+
+    def _living_launcher(self) -> _Launcher:
+        if self._launcher is not None and self._launcher.process.poll() is not None:
+            self.close()
+        if self._launcher is None:
+            self._launcher = _Launcher()
+        return self._launcher
+
+
+class _LauncherDiedError(Exception):
+    """The launcher process is gone, though nobody told it to go."""
 
 
 class _Launcher:
@@ -95,12 +115,19 @@ class _Launcher:
             os.set_blocking(descriptor, False)
 
     def send(self, message: dict[str, Any]) -> None:
-        """Write one message to the control pipe."""
+        """Write one message to the control pipe.
+
+        Raises:
+            _LauncherDiedError: Nobody is left to read it.
+        """
         body = marshal.dumps(message)
         data = memoryview(len(body).to_bytes(launcher.LENGTH_BYTES, "little") + body)
         assert self.process.stdin is not None  # noqa: S101 - for mypy: it is a pipe
-        while data:
-            data = data[self.process.stdin.write(data) :]
+        try:
+            while data:
+                data = data[self.process.stdin.write(data) :]
+        except BrokenPipeError as error:
+            raise _LauncherDiedError from error
 
     def close(self) -> None:
         """Close the control pipe, upon which the launcher kills what still runs and ends."""
@@ -122,16 +149,15 @@ class _Conversation:
         self._emit = emit
         self._lines = {launcher.stdout: _Lines(on_stdout), launcher.stderr: _Lines(on_stderr)}
         self._reply = b""
-        self._running = False
+        self._started = False
 
     def start(self, program: str) -> None:
         command = self._command
-        self._running = True
         self._launcher.send(
             {
                 "run": {
                     "argv": [program, *command.argv[1:]],
-                    "cwd": str(command.cwd),
+                    "cwd": str(command.cwd.absolute()),
                     "env": dict(command.env),
                     "streams": [
                         os.devnull if command.stdin is None else str(command.stdin),
@@ -145,13 +171,14 @@ class _Conversation:
                 }
             }
         )
+        self._started = True
 
     def await_reply(self) -> dict[str, Any]:
         """Pump output until the program's end is told."""
         slow_at = None
         if self._command.timeout_s is not None:
             slow_at = time.monotonic() + self._command.timeout_s * _SLOW_SHARE
-        while (reply := self._pump(None if slow_at is None else max(0.0, slow_at - time.monotonic()))) is None:
+        while (reply := self._pump(None if slow_at is None else slow_at - time.monotonic())) is None:
             if slow_at is not None and time.monotonic() >= slow_at:
                 slow_at = None
                 self._tell_slow()
@@ -159,14 +186,16 @@ class _Conversation:
 
     def end(self, signals: SignalGate) -> None:
         """Stop the program: its stop signal, its grace, then SIGKILL; at once when a second signal comes."""
-        if not self._running:
+        if not self._started:  # it has half a message, perhaps: closing it is all that can be done
             return
-        self._launcher.send({"end": 1})
-        killed = False
-        while self._pump(_ENDING_TICK_S) is None:
-            if signals.forced and not killed:
-                killed = True
-                self._launcher.send({"kill": 1})
+        self._lines = dict.fromkeys(self._lines, _Lines(_ignore))  # an error in a callback must not come again
+        with contextlib.suppress(_LauncherDiedError):  # with nothing left to end, the launcher ends itself
+            self._launcher.send({"end": 1})
+            killed = False
+            while self._pump(_ENDING_TICK_S) is None:
+                if signals.forced and not killed:
+                    killed = True
+                    self._launcher.send({"kill": 1})
 
     def completed(self, reply: dict[str, Any]) -> Completed:
         usage = Usage(**{name: reply[name] for name in Usage.__slots__})
@@ -185,7 +214,8 @@ class _Conversation:
         with selectors.DefaultSelector() as selector:
             for descriptor in (self._launcher.reply, *self._lines):
                 selector.register(descriptor, selectors.EVENT_READ)
-            ready = [key.fd for key, _ in selector.select(timeout_s)]
+            wait_s = None if timeout_s is None else min(max(0.0, timeout_s), launcher.LONGEST_WAIT_S)
+            ready = [key.fd for key, _ in selector.select(wait_s)]
         for descriptor, lines in self._lines.items():
             if descriptor in ready and self._launcher.reply not in ready:
                 lines.feed(_read(descriptor))
@@ -193,7 +223,7 @@ class _Conversation:
             return None
         piece = _read(self._launcher.reply)
         if piece == b"":
-            raise self._launcher_died()
+            raise _LauncherDiedError
         self._reply += piece or b""
         return self._take_message()
 
@@ -205,7 +235,6 @@ class _Conversation:
             message: dict[str, Any] = marshal.loads(self._reply[launcher.LENGTH_BYTES : end])  # noqa: S302 - our own child wrote it
             self._reply = self._reply[end:]
             if "stopping" not in message:
-                self._running = False
                 self._drain()
                 return message
             self._tell_stopping(message["stopping"])
@@ -214,16 +243,18 @@ class _Conversation:
     def _drain(self) -> None:
         """The program has ended: all it wrote lies in the pipes already."""
         for descriptor, lines in self._lines.items():
-            while piece := _read(descriptor):
+            for _ in range(_PIPE_BYTES // _CHUNK_BYTES):  # what it left running may go on writing for ever
+                if not (piece := _read(descriptor)):
+                    break
                 lines.feed(piece)
             lines.finish()
 
-    def _launcher_died(self) -> OptbuildError:
-        self._running = False
+    def launcher_died(self) -> OptbuildError:
+        """The error to raise when the launcher has died under this command."""
         self._drain()
         return OptbuildError(
-            "the launcher process ended unexpectedly",
-            help="if nobody killed it, please report this as a defect of optbuild",
+            f"the process that starts programs for optbuild ended while {_program_name(self._command)} ran",
+            help="run the same command again; if nobody killed it, please report this as a defect of optbuild",
             detail=last_lines(bytes(self._lines[self._launcher.stderr].kept)),
         )
 
@@ -279,6 +310,10 @@ def _read(descriptor: int) -> bytes | None:
         return None
 
 
+def _ignore(_line: bytes) -> None:
+    """Nobody listens any more."""
+
+
 def _stream_path(stream: Path | Stream) -> str | None:
     if isinstance(stream, Path):
         return str(stream)
@@ -288,17 +323,30 @@ def _stream_path(stream: Path | Stream) -> str | None:
 def _find_program(command: Command) -> str:
     """The absolute path of a command's program, as `execvp` in its own directory and PATH would find it."""
     name = command.argv[0]
+    cwd = command.cwd.absolute()
     if "/" not in name:
-        found = shutil.which(name, path=command.env.get("PATH", os.defpath))
+        places = command.env.get("PATH", os.defpath).split(os.pathsep)
+        found = shutil.which(name, path=os.pathsep.join(str(cwd / place) for place in places))
         if found is None:
             raise ProgramNotFoundError(name, "not found in PATH")
-        return os.path.abspath(found)  # noqa: PTH100 - resolve() would follow symlinks, and argv[0] may matter
-    path = command.cwd / name
-    if not path.exists():
-        raise ProgramNotFoundError(str(path), os.strerror(errno.ENOENT))
-    if path.is_dir() or not os.access(path, os.X_OK):
-        raise ProgramNotFoundError(str(path), "not an executable file")
-    return str(path)
+        return found
+    path = str(cwd / name)
+    if not (os.path.isfile(path) and os.access(path, os.X_OK)):  # noqa: PTH113 - Path.is_file may raise
+        missing = not os.path.exists(path)  # noqa: PTH110 - the same
+        raise ProgramNotFoundError(path, os.strerror(errno.ENOENT) if missing else "not an executable file")
+    return path
+
+
+def _why_not_started(command: Command, program: str, reply: dict[str, Any]) -> str:
+    """Say which of the things that a program needs to start is not there."""
+    reason, path = reply["reason"], reply["path"]
+    if path == str(command.cwd.absolute()):
+        return f"cannot enter its directory {path}: {reason}"
+    if path != program:
+        return f"cannot open {path}: {reason}"
+    if reply["error"] == errno.ENOENT:
+        return "it is there, but the interpreter or loader that it names is not"
+    return str(reason)
 
 
 def _program_name(command: Command) -> str:

@@ -141,6 +141,16 @@ def needed_rounds(
     return max(done, least, math.ceil(done * (width / math.log1p(precision)) ** 2))
 
 
+def width_so_far(
+    series: Sequence[Series], *, baseline: str, candidates: Sequence[str], confidence: float
+) -> float | None:
+    """Give the half-width of the suite's widest interval so far, as a ratio; None while there is no interval."""
+    complete = _complete_rounds(series)
+    suite = _suite_questions(complete, baseline, candidates)
+    width = _widest_half_width(suite, (1 - confidence) / max(1, len(candidates))) if suite else None
+    return None if width is None else math.expm1(width)
+
+
 def check_harness(d: Floats | None, *, min_effect: float) -> AaCheck:
     """Judge the differences between two identical copies of the baseline; None where they were not measured."""
     if d is None or not d.size:

@@ -12,7 +12,7 @@ import contextlib
 import os
 import statistics
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +23,7 @@ _LEAST_RATIO = 0.05
 _LEAST_TICKS = 2
 _TIMES_MEDIAN = 3.0
 _SUSPENDED_S = 0.1
+_NOISY_RATIO = 0.1  # of all superblocks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +106,7 @@ def compare_readings(before: Reading, after: Reading, *, own_cpu_s: float) -> Di
 
 @dataclass(slots=True)
 class NoiseGuard:
-    """Judges the superblocks of one session, each against the session so far.
+    """Watches the superblocks of one session, and judges them when it is over, each against all.
 
     Attributes:
         disturbances: Of every superblock, in order.
@@ -120,8 +121,8 @@ class NoiseGuard:
         """A superblock begins."""
         self._before = (self.read(), self.own_cpu_s())
 
-    def end(self, *, programs_cpu_s: float) -> str | None:
-        """A superblock has ended; the outside reason to distrust it, or None.
+    def end(self, *, programs_cpu_s: float) -> Disturbance:
+        """A superblock has ended.
 
         Args:
             programs_cpu_s: CPU seconds that its runs used.
@@ -130,9 +131,26 @@ class NoiseGuard:
         before, own_before_s = self._before
         own_s = programs_cpu_s + self.own_cpu_s() - own_before_s
         disturbance = compare_readings(before, self.read(), own_cpu_s=own_s)
-        reason = self._judge(disturbance)
         self.disturbances.append(disturbance)
-        return reason
+        return disturbance
+
+    def judge(self, disturbance: Disturbance) -> str | None:
+        """The outside reason to distrust a superblock: far more disturbed than the session's median. Else None.
+
+        On a noisy machine, where disturbance is the rule, every disturbed superblock has its reason.
+        """
+        if self.is_noisy():
+            return _judge(disturbance, usual_steal=0.0, usual_foreign=0.0)
+        return _judge(
+            disturbance,
+            usual_steal=_median(item.steal_ratio for item in self.disturbances),
+            usual_foreign=_median(item.foreign_ratio for item in self.disturbances),
+        )
+
+    def is_noisy(self) -> bool:
+        """Whether so many superblocks are disturbed that setting them aside would choose among the data."""
+        disturbed = [_judge(item, usual_steal=0.0, usual_foreign=0.0) is not None for item in self.disturbances]
+        return sum(disturbed) > _NOISY_RATIO * len(disturbed)
 
     def steal_ratio(self) -> float | None:
         """The share of the whole session that was stolen; None where the kernel does not tell."""
@@ -140,24 +158,26 @@ class NoiseGuard:
         elapsed_s = sum(item.elapsed_s for item in known)
         return sum((item.steal_ratio or 0.0) * item.elapsed_s for item in known) / elapsed_s if elapsed_s else None
 
-    def _judge(self, now: Disturbance) -> str | None:
-        if now.suspended_s > _SUSPENDED_S:
-            return f"the machine was suspended for {now.suspended_s:.1f} s"
-        if self._is_unusual(now.steal_ratio, [item.steal_ratio for item in self.disturbances], now.elapsed_s):
-            return f"steal {now.steal_ratio:.0%}"
-        if self._is_unusual(now.foreign_ratio, [item.foreign_ratio for item in self.disturbances], now.elapsed_s):
-            return f"other programs used {now.foreign_ratio:.0%} of a core"
-        return None
 
-    @staticmethod
-    def _is_unusual(ratio: float | None, earlier: list[float | None], elapsed_s: float) -> bool:
-        """Whether a share is above two clock ticks, 5%, and three times the session's median."""
-        if ratio is None:
-            return False
-        known = [value for value in earlier if value is not None]
-        usual = statistics.median(known) if known else 0.0
-        ticks = _LEAST_TICKS / os.sysconf("SC_CLK_TCK") / elapsed_s
-        return ratio > max(_LEAST_RATIO, ticks, _TIMES_MEDIAN * usual)
+def _judge(now: Disturbance, *, usual_steal: float, usual_foreign: float) -> str | None:
+    if now.suspended_s > _SUSPENDED_S:
+        return f"the machine was suspended for {now.suspended_s:.1f} s"
+    if now.steal_ratio is not None and now.steal_ratio > _limit(usual_steal, now.elapsed_s):
+        return f"steal {now.steal_ratio:.0%}"
+    if now.foreign_ratio is not None and now.foreign_ratio > _limit(usual_foreign, now.elapsed_s):
+        return f"other programs used {now.foreign_ratio:.0%} of a core"
+    return None
+
+
+def _limit(usual: float, elapsed_s: float) -> float:
+    """Two clock ticks, 5%, or three times what is usual, whichever is most."""
+    ticks = _LEAST_TICKS / os.sysconf("SC_CLK_TCK") / elapsed_s
+    return max(_LEAST_RATIO, ticks, _TIMES_MEDIAN * usual)
+
+
+def _median(values: Iterable[float | None]) -> float:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else 0.0
 
 
 def _own_cores() -> Collection[int]:

@@ -51,12 +51,17 @@ class Superblock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """One workload's superblocks of one metric; index i of every workload's series is round i."""
+    """One workload's superblocks of one metric; index i of every workload's series is round i.
+
+    Attributes:
+        set_aside: Tainted superblocks in whose place others were measured: kept, and not analysed.
+    """
 
     workload: str
     metric: str
     unit: str
     rounds: tuple[Superblock, ...]
+    set_aside: tuple[Superblock, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

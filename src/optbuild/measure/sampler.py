@@ -8,17 +8,19 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from optbuild.errors import WorkloadError
 from optbuild.events import ActionFinished, ActionProgressed, ActionStarted, Emit
-from optbuild.execution.command import Executor, ProgramNotFoundError, Usage
+from optbuild.execution.command import Command, Executor, ProgramNotFoundError, Usage
 from optbuild.files import atomic_copy, remove_below
+from optbuild.measure.guard import Disturbance, NoiseGuard
 from optbuild.measure.metrics import METRICS
 from optbuild.measure.model import A_PRIME, Analysis, Series, Superblock
 from optbuild.measure.schedule import PILOT_ROUNDS, SuperblockOrder, batch_for, make_round, make_warm_up, passes_for
-from optbuild.text import sanitize_line
+from optbuild.text import last_lines, sanitize_line
+from optbuild.units import format_duration, format_percent
 from optbuild.workloads.invocation import Invocation
 
 _PADDING_NAME = "OPTBUILD_PADDING"
@@ -67,8 +69,11 @@ class Measurement:
         series: One for each workload and metric.
         judged: The metric that each workload is judged by.
         wanted_rounds: How many rounds the precision asked for takes; None where there was no time for a pilot.
-        round_s: How long one round took on average.
+        round_s: How long one round took on average; an estimate where none fitted into the budget.
         stopped_by_time: The budget ended it before the precision was reached.
+        tainted: The outside reason for each superblock that was set aside, or would have been on a quieter machine.
+        noisy: So many superblocks were disturbed that none was set aside.
+        steal_ratio: The share of the time that the hypervisor took; None where the kernel does not tell.
     """
 
     series: tuple[Series, ...]
@@ -80,6 +85,18 @@ class Measurement:
     round_s: float
     duration_s: float
     stopped_by_time: bool
+    tainted: tuple[str, ...]
+    noisy: bool
+    steal_ratio: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Block:
+    """One superblock as it was measured, by metric."""
+
+    order: SuperblockOrder
+    by_metric: Mapping[str, Superblock]
+    disturbance: Disturbance
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,6 +108,9 @@ class Sampler:
         directory: Where copies of the binaries are put, at paths of equal length.
         arms: The binaries of each variant by name, the baseline first.
         run_s: About how long one run of each workload takes, by its name.
+        guard: Watches for what disturbs from outside.
+        prepare: Run before each timed run, and not timed.
+        conclude: Run after each timed run, and not timed.
     """
 
     executor: Executor
@@ -101,9 +121,15 @@ class Sampler:
     workloads: tuple[Invocation, ...]
     run_s: Mapping[str, float]
     settings: SamplingSettings
+    guard: NoiseGuard = field(default_factory=NoiseGuard)
+    prepare: Command | None = None
+    conclude: Command | None = None
     clock: Callable[[], float] = time.monotonic
     _copies: dict[str, dict[str, Path]] = field(default_factory=dict)
     _usages: dict[tuple[str, str], list[Usage]] = field(default_factory=dict)
+    _blocks: dict[str, list[_Block]] = field(default_factory=dict)
+    _set_aside: dict[str, list[_Block]] = field(default_factory=dict)
+    _started_s: float = 0.0
 
     def measure(self, action_id: str, label: str) -> Measurement:
         """Measure until the precision asked for is reached or the time is up, and analyse once, at the end.
@@ -111,44 +137,121 @@ class Sampler:
         Raises:
             WorkloadError: A run failed: there is no ratio with an arm that does not work.
         """
-        started = self.clock()
+        self._started_s = self.clock()
         self._copy_arms()
-        by_name = {workload.name: workload for workload in self.workloads}
-        arm_names = tuple(self._copies)
-        passes = {name: passes_for(max(self.run_s[name], _SHORTEST_RUN_S)) for name in by_name}
+        self._blocks = {workload.name: [] for workload in self.workloads}
+        self._set_aside = {workload.name: [] for workload in self.workloads}
         self.emit(ActionStarted(action=action_id, label=label, unit="rounds", total=PILOT_ROUNDS))
-        for turn in make_warm_up(arm_names, tuple(by_name), seed=self.settings.seed):
-            self._run(by_name[turn.workload], turn.arm)
-        warm_up_s = self.clock() - started
-        blocks: dict[str, list[Mapping[str, Superblock]]] = {name: [] for name in by_name}
-        target, wanted, done, by_time = PILOT_ROUNDS, None, 0, False
-        while done < target:
-            this_round = make_round(arm_names, tuple(by_name), passes, seed=self.settings.seed, index=done)
-            for order in this_round.superblocks:
-                blocks[order.workload].append(self._superblock(by_name[order.workload], order))
-            done += 1
-            round_s = (self.clock() - started - warm_up_s) / done
-            if done == PILOT_ROUNDS:
-                wanted = target = self._wanted_rounds(blocks)
-                self.emit(ActionStarted(action=action_id, label=label, unit="rounds", total=target))
-            self.emit(ActionProgressed(action=action_id, done=done, detail=""))
-            if done < target and self.clock() - started + round_s > self.settings.max_time_s:
-                by_time = True
-                break
-        duration_s = self.clock() - started
-        outcome = f"{done} rounds" + (", stopped by the time budget" if by_time else "")
+        round_s, wanted = self._estimated_round_s(), None
+        if self._fits(round_s + self._estimated_warm_up_s()):
+            self._warm_up()
+            warm_s = self._elapsed_s()
+            self._take_rounds(PILOT_ROUNDS, action_id)
+            if self._done >= PILOT_ROUNDS:
+                wanted = self._wanted_rounds()
+                self.emit(ActionStarted(action=action_id, label=label, unit="rounds", total=wanted))
+                self._take_rounds(wanted, action_id)
+            round_s = (self._elapsed_s() - warm_s) / self._done
+        tainted = self._retake_tainted()
+        by_time = self._done < (wanted or PILOT_ROUNDS)
+        outcome = f"{self._done} rounds" + (", stopped by the time budget" if by_time else "")
+        duration_s = self._elapsed_s()
         self.emit(ActionFinished(action=action_id, label=label, duration_s=duration_s, outcome=outcome))
         return Measurement(
-            series=tuple(self._all_series(blocks)),
+            series=tuple(self._series(workload, metric) for workload in self._blocks for metric in METRICS),
             judged={workload.name: str(workload.metric) for workload in self.workloads},
             resources=tuple(self._resources()),
-            analysis=self._analyse(blocks),
+            analysis=self._analyse(),
             seed=self.settings.seed,
             wanted_rounds=wanted,
             round_s=round_s,
             duration_s=duration_s,
             stopped_by_time=by_time,
+            tainted=tainted,
+            noisy=self.guard.is_noisy(),
+            steal_ratio=self.guard.steal_ratio(),
         )
+
+    @property
+    def _done(self) -> int:
+        return min(map(len, self._blocks.values()))
+
+    def _elapsed_s(self) -> float:
+        return self.clock() - self._started_s
+
+    def _fits(self, more_s: float) -> bool:
+        return self._elapsed_s() + more_s <= self.settings.max_time_s
+
+    def _estimated_round_s(self) -> float:
+        runs = {name: 1 + 2 * passes_for(self._run_s(name)) * len(self._copies) for name in self._blocks}
+        return sum(self._run_s(name) * batch_for(self._run_s(name)) * count for name, count in runs.items())
+
+    def _estimated_warm_up_s(self) -> float:
+        return sum(self._run_s(name) * len(self._copies) for name in self._blocks)
+
+    def _run_s(self, workload: str) -> float:
+        return max(self.run_s[workload], _SHORTEST_RUN_S)
+
+    def _warm_up(self) -> None:
+        by_name = {workload.name: workload for workload in self.workloads}
+        for turn in make_warm_up(tuple(self._copies), tuple(by_name), seed=self.settings.seed):
+            self._run(by_name[turn.workload], turn.arm)
+
+    def _take_rounds(self, target: int, action_id: str) -> None:
+        """Take rounds until there are so many, or until the next one would not fit into the budget."""
+        passes = {name: passes_for(self._run_s(name)) for name in self._blocks}
+        began_s, began_with = self._elapsed_s(), self._done
+        while self._done < target:
+            taken = self._done - began_with
+            round_s = (self._elapsed_s() - began_s) / taken if taken else 0.0
+            if not self._fits(round_s):
+                return
+            index = self._done
+            for order in make_round(
+                tuple(self._copies), tuple(passes), passes, seed=self.settings.seed, index=index
+            ).superblocks:
+                self._blocks[order.workload].append(self._take_superblock(order))
+            self.emit(ActionProgressed(action=action_id, done=self._done, detail=self._describe_progress(target)))
+
+    def _describe_progress(self, target: int) -> str:
+        """The interval's width so far and the time left: no estimate and no verdict, so that nobody stops at a whim."""
+        from optbuild.measure.compare import width_so_far
+
+        baseline, *candidates = self.arms
+        width = width_so_far(
+            self._judged_series(),
+            baseline=baseline,
+            candidates=candidates or (A_PRIME,),
+            confidence=self.settings.confidence,
+        )
+        left_s = min(
+            self._elapsed_s() / self._done * (target - self._done), self.settings.max_time_s - self._elapsed_s()
+        )
+        shown = "" if width is None else f"±{format_percent(width).lstrip('+')}, "
+        return f"{shown}{format_duration(max(left_s, 0.0))} left"
+
+    def _retake_tainted(self) -> tuple[str, ...]:
+        """Measure once more what something outside disturbed; nothing where that is the rule rather than the exception.
+
+        What was disturbed is known from the machine's counters alone, never from the values.
+        """
+        reasons = []
+        for blocks in self._blocks.values():
+            for index, block in enumerate(blocks):
+                reason = self.guard.judge(block.disturbance)
+                if reason is None:
+                    continue
+                reasons.append(reason)
+                blocks[index] = _tainted(block, reason)
+        if self.guard.is_noisy():
+            return tuple(reasons)
+        for workload, blocks in self._blocks.items():
+            for index, block in enumerate(blocks):
+                if _reason(block) is None or not self._fits(block.disturbance.elapsed_s):
+                    continue
+                self._set_aside[workload].append(block)
+                blocks[index] = self._take_superblock(block.order)
+        return tuple(reasons)
 
     def _copy_arms(self) -> None:
         """Give every arm files of its own at paths of equal length; the baseline's copy is a byte copy."""
@@ -160,20 +263,25 @@ class Sampler:
                 atomic_copy(path, copies[bin_name])
             self._copies[name] = copies
 
-    def _superblock(self, workload: Invocation, order: SuperblockOrder) -> Mapping[str, Superblock]:
-        """Run one superblock; by metric."""
-        batch = batch_for(max(self.run_s[workload.name], _SHORTEST_RUN_S))
-        self._run(workload, order.primer)
+    def _take_superblock(self, order: SuperblockOrder) -> _Block:
+        """Run one superblock, its primer first and not counted."""
+        workload = next(item for item in self.workloads if item.name == order.workload)
+        batch = batch_for(self._run_s(workload.name))
+        self.guard.begin()
+        primer = self._run(workload, order.primer)
+        cpu_s = primer.user_s + primer.system_s
         values: dict[str, dict[str, list[float]]] = {name: {arm: [] for arm in self._copies} for name in METRICS}
         for arm in order.order:
             usages = [self._run(workload, arm) for _ in range(batch)]
+            cpu_s += sum(usage.user_s + usage.system_s for usage in usages)
             self._usages.setdefault((workload.name, arm), []).extend(usages)
             for name, metric in METRICS.items():
                 values[name][arm].append(sum(map(metric.read, usages)) / batch)
-        return {
+        by_metric = {
             name: Superblock(order=order.order, values={arm: tuple(v) for arm, v in by_arm.items()})
             for name, by_arm in values.items()
         }
+        return _Block(order=order, by_metric=by_metric, disturbance=self.guard.end(programs_cpu_s=cpu_s))
 
     def _run(self, workload: Invocation, arm: str) -> Usage:
         """One timed run. Output goes to a file: some programs do less when they write to the null device."""
@@ -186,7 +294,9 @@ class Sampler:
         )
         name = sanitize_line(workload.name)
         try:
+            self._run_beside(self.prepare)
             completed = self.executor.run(command)
+            self._run_beside(self.conclude)
         except ProgramNotFoundError as error:
             raise WorkloadError(
                 f"workload {name!r}: cannot start {sanitize_line(str(error))}", help="check its `command` and `cwd`"
@@ -200,34 +310,49 @@ class Sampler:
             )
         return completed.usage
 
-    def _series(self, blocks: Mapping[str, list[Mapping[str, Superblock]]], workload: str, metric: str) -> Series:
-        rounds = tuple(by_metric[metric] for by_metric in blocks[workload])
-        return Series(workload=workload, metric=metric, unit=METRICS[metric].unit, rounds=rounds)
+    def _run_beside(self, command: Command | None) -> None:
+        """Run what belongs between timed runs."""
+        if command is None:
+            return
+        completed = self.executor.run(command)
+        if completed.exit_code != 0:
+            raise WorkloadError(
+                f"{command.argv[0]} ended with {completed.exit_code}, between two timed runs",
+                help="correct --prepare or --conclude: each run of it has to succeed",
+                location=str(command.cwd),
+                detail=last_lines(completed.stderr),
+            )
 
-    def _all_series(self, blocks: Mapping[str, list[Mapping[str, Superblock]]]) -> list[Series]:
-        return [self._series(blocks, workload, metric) for workload in blocks for metric in METRICS]
+    def _series(self, workload: str, metric: str) -> Series:
+        return Series(
+            workload=workload,
+            metric=metric,
+            unit=METRICS[metric].unit,
+            rounds=tuple(block.by_metric[metric] for block in self._blocks[workload]),
+            set_aside=tuple(block.by_metric[metric] for block in self._set_aside[workload]),
+        )
 
-    def _judged_series(self, blocks: Mapping[str, list[Mapping[str, Superblock]]]) -> list[Series]:
-        return [self._series(blocks, workload.name, workload.metric) for workload in self.workloads]
+    def _judged_series(self) -> list[Series]:
+        return [self._series(workload.name, workload.metric) for workload in self.workloads]
 
-    def _wanted_rounds(self, blocks: Mapping[str, list[Mapping[str, Superblock]]]) -> int:
+    def _wanted_rounds(self) -> int:
         from optbuild.measure.compare import needed_rounds
 
         baseline, *candidates = self.arms
         return needed_rounds(
-            self._judged_series(blocks),
+            self._judged_series(),
             baseline=baseline,
             candidates=candidates or (A_PRIME,),
             confidence=self.settings.confidence,
             precision=self.settings.precision,
         )
 
-    def _analyse(self, blocks: Mapping[str, list[Mapping[str, Superblock]]]) -> Analysis:
+    def _analyse(self) -> Analysis:
         from optbuild.measure.compare import analyse
 
         baseline, *candidates = self.arms
         return analyse(
-            self._judged_series(blocks),
+            self._judged_series(),
             baseline=baseline,
             candidates=candidates,
             confidence=self.settings.confidence,
@@ -249,6 +374,15 @@ class Sampler:
                 )
             )
         return resources
+
+
+def _tainted(block: _Block, reason: str) -> _Block:
+    by_metric = {name: replace(superblock, tainted=reason) for name, superblock in block.by_metric.items()}
+    return replace(block, by_metric=by_metric)
+
+
+def _reason(block: _Block) -> str | None:
+    return next(iter(block.by_metric.values())).tainted
 
 
 def describe_budget(measurement: Measurement) -> str | None:

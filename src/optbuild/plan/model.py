@@ -229,3 +229,11 @@ class Plan:
         for found in needed:
             needed += [need for need in self.action(found).needs if need not in needed]
         return tuple(needed)
+
+    def serving(self, variant: PlannedVariant) -> frozenset[ActionId]:
+        """Every action that a variant depends on, and the checks of its outputs."""
+        if variant.compile is None:
+            return frozenset()
+        checks = (ProbeOutputs, CompareOutputs)
+        checked = (a.id for a in self.actions if isinstance(a, checks) and a.binaries == variant.compile)
+        return frozenset((*self.needed_by(variant.compile), *checked))

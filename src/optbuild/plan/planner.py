@@ -85,6 +85,12 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool) -
     for name in order:
         draft, compilation = _plan_variant(build_profile.variants[name], inputs)
         if draft.skipped is not None:
+            if name == baseline:
+                raise UsageError(
+                    f"the baseline {name} cannot be built: {draft.skipped}",
+                    help="name another variant as `baseline` in [measure]",
+                    location=f"variants.{name}.pgo",
+                )
             planned.append(PlannedVariant(name=name, compile=None, skipped=draft.skipped))
             continue
         _add(actions, (*draft.actions, compilation))

@@ -96,8 +96,13 @@ def command_line_workload(
             parse_placeholders(word)
         except RefusedValueError as error:
             raise UsageError(str(error), help=error.help, location=word) from error
-    title = name if name is not None else " ".join(shlex.join(words).split())
+    title = name if name is not None else " ".join(" ".join(map(_quoted, words)).split())
     return Workload(name=title, command=words, cwd=str(directory), use=tuple(use))
+
+
+def _quoted(word: str) -> str:
+    """A word as people type it: only what a shell would split is quoted, so that `{bin}` stays as it is."""
+    return word if word and not set(word) & set(" \t\n'\"\\") else shlex.quote(word)
 
 
 def _is_file(path: Path) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from optbuild.build.model import Compared, Probed
 from optbuild.build.runner import Outcome, Step, profile_of, steps_of
 from optbuild.files import sha256_of
+from optbuild.measure.machine_checks import MachineCheck
 from optbuild.measure.model import A_PRIME
 from optbuild.measure.sampler import Measurement, SamplingSettings, describe_budget
 from optbuild.plan.model import CompareOutputs, Plan, PlannedVariant, ProbeOutputs
@@ -16,6 +17,7 @@ from optbuild.record.model import (
     AaRecord,
     ArtifactRecord,
     BenchmarkRecord,
+    CheckRecord,
     MeasureRecord,
     NoiseRecord,
     OutputRecord,
@@ -148,7 +150,13 @@ def describe_outputs(plan: Plan, outcome: Outcome) -> tuple[OutputRecord, ...]:
 def describe_benchmarks(measurement: Measurement) -> tuple[BenchmarkRecord, ...]:
     """All samples."""
     return tuple(
-        BenchmarkRecord(workload=series.workload, metric=series.metric, unit=series.unit, rounds=series.rounds)
+        BenchmarkRecord(
+            workload=series.workload,
+            metric=series.metric,
+            unit=series.unit,
+            rounds=series.rounds,
+            set_aside=series.set_aside,
+        )
         for series in measurement.series
     )
 
@@ -182,12 +190,13 @@ def describe_measuring(measurement: Measurement, settings: SamplingSettings) -> 
     )
 
 
-def describe_noise(measurement: Measurement) -> NoiseRecord:
+def describe_noise(measurement: Measurement, checks: Iterable[MachineCheck]) -> NoiseRecord:
     """How quiet the machine was."""
     aa = measurement.analysis.aa
-    rounds = zip(*(series.rounds for series in measurement.series), strict=True)
     return NoiseRecord(
         aa=AaRecord(change=aa.change, ci_low=aa.ci_low, ci_high=aa.ci_high, verdict=str(aa.verdict), margin=aa.margin),
-        tainted_rounds=sum(any(block.tainted for block in blocks) for blocks in rounds),
-        steal_ratio=None,
+        tainted_rounds=len(measurement.tainted),
+        noisy=measurement.noisy,
+        steal_ratio=measurement.steal_ratio,
+        checks=tuple(CheckRecord(name=check.name, level=str(check.level), message=check.message) for check in checks),
     )

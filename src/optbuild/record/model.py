@@ -160,12 +160,17 @@ class OutputRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkRecord:
-    """All samples of one workload and metric."""
+    """All samples of one workload and metric.
+
+    Attributes:
+        set_aside: Superblocks that something outside had disturbed, and in whose place others were measured.
+    """
 
     workload: str
     metric: str
     unit: str
     rounds: tuple[Superblock, ...]
+    set_aside: tuple[Superblock, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +182,23 @@ class ResourceRecord:
     median_s: float
     peak_rss_bytes: int
     peak_rss_floor_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstructionRecord:
+    """How many instructions a variant takes on a workload: exact, so that two counts differ or do not.
+
+    Attributes:
+        count: None where they could not be counted.
+        tool: `perf` or `callgrind`.
+        reason: Why there is no count.
+    """
+
+    workload: str
+    variant: str
+    count: int | None
+    tool: str | None
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,11 +223,18 @@ class CheckRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoiseRecord:
-    """How quiet the machine was. `steal_ratio` is None where the kernel does not tell."""
+    """How quiet the machine was.
+
+    Attributes:
+        tainted_rounds: Superblocks that something outside disturbed.
+        steal_ratio: The share of the time that the hypervisor took; None where the kernel does not tell.
+        noisy: More than a tenth of them were, so that none was set aside.
+    """
 
     aa: AaRecord
     tainted_rounds: int
     steal_ratio: float | None
+    noisy: bool = False
     checks: tuple[CheckRecord, ...] = ()
 
 
@@ -273,6 +302,7 @@ class RunRecord:
     outputs: tuple[OutputRecord, ...] = ()
     benchmarks: tuple[BenchmarkRecord, ...] = ()
     resources: tuple[ResourceRecord, ...] = ()
+    instructions: tuple[InstructionRecord, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     measure: MeasureRecord | None = None
     noise: NoiseRecord | None = None

@@ -31,6 +31,7 @@ def make_footnotes(record: RunRecord) -> tuple[str, ...]:
         *_missing_variants(record),
         *_time_was_short(record),
         *_too_good(record),
+        *_uncounted(record),
         *_evidence(record),
         *_target_cpus(record),
         *_machine_checks(record),
@@ -51,8 +52,10 @@ def _measuring(record: RunRecord) -> Iterator[str]:
         facts += [f"margin ±{unsigned_percent(aa.margin)}", f"A/A {_describe_aa(aa)}"]
         if record.noise.steal_ratio is not None:
             facts.append(f"steal {unsigned_percent(record.noise.steal_ratio)}")
-        if record.noise.tainted_rounds:
-            facts.append(f"rounds disturbed from outside: {record.noise.tainted_rounds}")
+        if record.noise.noisy:
+            facts.append(f"noisy machine: {record.noise.tainted_rounds} superblocks disturbed from outside, all kept")
+        elif record.noise.tainted_rounds:
+            facts.append(f"superblocks disturbed from outside and taken again: {record.noise.tainted_rounds}")
     parts = [", ".join(facts), *_training(record), _outputs(record), _claim(record)]
     yield "; ".join(parts) + "."
 
@@ -137,6 +140,13 @@ def _too_good(record: RunRecord) -> Iterator[str]:
             f'({", ".join(suspects)}). Measure on held-out input: one workload with use = ["train"], '
             'another one with use = ["bench"].'
         )
+
+
+def _uncounted(record: RunRecord) -> Iterator[str]:
+    """Why there are no instruction counts, once for each reason."""
+    reasons = dict.fromkeys(item.reason for item in record.instructions if item.reason is not None)
+    for reason in reasons:
+        yield f"Instructions: n/a ({sanitize_line(reason)})."
 
 
 def _evidence(record: RunRecord) -> Iterator[str]:

@@ -11,7 +11,7 @@ from optbuild.record.model import ResourceRecord, RunRecord, VariantRecord, Vari
 from optbuild.report.display import change_cell, interval_cell, verdict_cell
 from optbuild.report.model import NOTHING, Align, Cell, Column, Table
 from optbuild.text import sanitize_line
-from optbuild.units import format_bytes, format_duration
+from optbuild.units import format_bytes, format_duration, format_percent
 
 _UNBUILT = frozenset({VariantStatus.SKIPPED, VariantStatus.FAILED})
 
@@ -20,8 +20,12 @@ def make_tables(record: RunRecord) -> tuple[Table, ...]:
     """The tables that a record has the data for."""
     if not record.variants:
         return ()
-    comparison = _comparison_table(record) if record.comparisons else _build_table(record)
-    return (comparison, _workload_table(record)) if len(workloads_of(record)) > 1 else (comparison,)
+    tables = [_comparison_table(record) if record.comparisons else _build_table(record)]
+    if len(workloads_of(record)) > 1:
+        tables.append(_workload_table(record))
+    if any(item.count is not None for item in record.instructions):
+        tables.append(_instruction_table(record))
+    return tuple(tables)
 
 
 def workloads_of(record: RunRecord) -> tuple[str, ...]:
@@ -116,6 +120,34 @@ def _workload_table(record: RunRecord) -> Table:
                 )
             )
     return Table(caption="Each workload", columns=columns, rows=tuple(rows))
+
+
+def _instruction_table(record: RunRecord) -> Table:
+    """Counts are exact: a difference, and no test."""
+    baseline = record.baseline
+    reference = {
+        item.workload: item.count for item in record.instructions if baseline and item.variant == baseline.name
+    }
+    columns = (
+        Column(heading="workload"),
+        Column(heading="variant"),
+        Column(heading="instructions", align=Align.RIGHT),
+        Column(heading="difference", align=Align.RIGHT),
+    )
+    rows = []
+    for item in record.instructions:
+        before = reference.get(item.workload)
+        is_reference = baseline is not None and item.variant == baseline.name
+        known = item.count is not None and before and not is_reference
+        rows.append(
+            (
+                Cell(text=sanitize_line(item.workload), foreign=True),
+                Cell(text=sanitize_line(item.variant) + " (ref)" * is_reference, foreign=True),
+                Cell(text="n/a" if item.count is None else f"{item.count:,}"),
+                Cell(text=format_percent((item.count or 0) / (before or 1) - 1, 2)) if known else NOTHING,
+            )
+        )
+    return Table(caption="Instructions (exact)", columns=columns, rows=tuple(rows))
 
 
 def _interval_heading(record: RunRecord) -> str:

@@ -246,12 +246,19 @@ def _check_machine(inputs: PlanInputs, names: tuple[str, ...]) -> None:
         require_pgo_tools(inputs.toolchain)
     root = inputs.layout.root
     require_disk(root, free_bytes=free_disk_bytes(root), needed_bytes=_LEAST_DISK_BYTES)
-    out = inputs.layout.artifacts
-    if out.is_dir() and out.parent != root and any(out.iterdir()) and not (out / MARKER).is_file():
+    _require_ours(inputs.layout)
+
+
+def _require_ours(layout: Layout) -> None:
+    """Refuse to work in a directory that holds somebody else's files."""
+    for directory in dict.fromkeys((layout.root, layout.artifacts)):
+        is_within = directory != layout.root and directory.parent == layout.root
+        if is_within or not directory.is_dir() or (directory / MARKER).is_file() or not any(directory.iterdir()):
+            continue
         raise UsageError(
-            f"{out} exists and was not made by optbuild; nothing in it was touched",
-            help="name another directory with --out, or move that one away",
-            location=str(out),
+            f"{directory} exists and was not made by optbuild; nothing in it was touched",
+            help="move it away" if directory == layout.root else "name another directory with --out, or move it away",
+            location=str(directory),
         )
 
 

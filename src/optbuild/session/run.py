@@ -19,10 +19,12 @@ from optbuild.build.workload_runs import WorkloadRunner
 from optbuild.errors import InterruptedRunError, NotComparableError, OptbuildError
 from optbuild.events import Emit, Event, Level, Notice
 from optbuild.files import atomic_copy, claim_directory, sha256_of
+from optbuild.measure.machine_checks import MachineCheck, check_machine
 from optbuild.measure.sampler import Measurement, Sampler, SamplingSettings
 from optbuild.plan.fingerprint import make_result_key
 from optbuild.plan.model import Measure, Plan, ProbeOutputs
 from optbuild.profile.render import render_resolved
+from optbuild.project.model import Project
 from optbuild.record import assemble
 from optbuild.record.host import describe_host
 from optbuild.record.lock import hold_lock
@@ -77,6 +79,7 @@ class _Journal:
     outcome: Outcome = field(default_factory=Outcome)
     measurement: Measurement | None = None
     settings: SamplingSettings | None = None
+    checks: tuple[MachineCheck, ...] = ()
     result_key: str | None = None
     warnings: list[WarningRecord] = field(default_factory=list)
     started: datetime = field(init=False)
@@ -117,7 +120,7 @@ class _Journal:
             finished_at=self.machine.now().isoformat(timespec="seconds"),
             command_line=self.request.command_line,
             result_key=self.result_key,
-            project=assemble.describe_project(inputs.project, inputs.package, inputs.bins),
+            project=assemble.describe_project(_with_new_lockfile(inputs.project), inputs.package, inputs.bins),
             toolchain=assemble.describe_toolchain(inputs.toolchain),
             host=describe_host(),
             build_profile=render_resolved(inputs.build_profile),
@@ -136,8 +139,14 @@ class _Journal:
             resources=assemble.describe_resources(self.measurement),
             comparisons=self.measurement.analysis.comparisons,
             measure=assemble.describe_measuring(self.measurement, self.settings),
-            noise=assemble.describe_noise(self.measurement),
+            noise=assemble.describe_noise(self.measurement, self.checks),
         )
+
+
+def _with_new_lockfile(project: Project) -> Project:
+    """Where there was no lock file, cargo has written one with its first build."""
+    written = project.workspace_root / "Cargo.lock"
+    return project if project.lockfile is not None or not written.is_file() else replace(project, lockfile=written)
 
 
 def describe_error(error: OptbuildError) -> ErrorRecord:
@@ -296,6 +305,7 @@ def _measure(journal: _Journal) -> None:
         run_s={probe.workload.name: journal.outcome.probed(probe.id).run_s for probe in probes},
         settings=journal.settings,
     )
+    journal.checks = check_machine()
     journal.measurement = sampler.measure(action.id, action.label)
     for warning in journal.measurement.analysis.warnings:
         journal.emit(Notice(level=Level.WARNING, code="measurement", message=warning))

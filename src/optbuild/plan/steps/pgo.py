@@ -14,31 +14,34 @@ from dataclasses import replace
 from optbuild.errors import UsageError
 from optbuild.plan.draft import Draft, PlanInputs, make_compile, work_directory
 from optbuild.plan.fingerprint import make_action_id
-from optbuild.plan.model import Compile, MergeProfiles, Output, Role, Train, Word
+from optbuild.plan.model import Compile, MergeProfiles, Output, Role, Train, Word, render_word
 from optbuild.profile.model import PgoMode, Use, Variant
 
 # Without it LLVM tells of functions whose shape changed, but not of those that have no counts at all.
 _WARN_MISSING: Word = ("-Cllvm-args=-pgo-warn-missing-function",)
-_PGO_FLAGS = ("profile-generate", "profile-use", "instrument-coverage")
+# With underscores, which rustc takes as well: crates that compile C read the usual spelling from the rustflags and hand
+# it to clang, whose profiles have another format and whose version is another one.
+# Source: the `cc` crate's flags.rs, https://github.com/rust-lang/cc-rs/blob/main/src/flags.rs
+_GENERATE = "-Cprofile_generate="
+_USE = "-Cprofile_use="
+_CLASHING = ("profile-generate", "profile-use", "instrument-coverage")
 
 
 def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
     """Put instrumented compilation, training and merging before the variant's own compilation."""
     if variant.pgo is PgoMode.OFF:
         return draft
-    reason = _obstacle(draft, inputs)
-    if reason is not None:
+    tool = inputs.toolchain.llvm_profdata
+    obstacle = _obstacle(draft, inputs)
+    if obstacle is not None or tool is None:
+        reason, remedy = obstacle or ("no llvm-profdata fits rustc", "run `optbuild doctor --fix`")
         if variant.pgo is PgoMode.AUTO:
             return replace(draft, skipped=reason)
         raise UsageError(
             f"variant {variant.name} wants PGO, but {reason}",
-            help='name a workload for training (`optbuild pgo -- {bin} ARGS`, or [[workloads]] with use = ["train"]),'
-            ' or say pgo = "auto" to skip it',
+            help=f'{remedy}, or say pgo = "auto" to skip it',
             location=f"variants.{variant.name}.pgo",
         )
-    tool = inputs.toolchain.llvm_profdata
-    if tool is None:  # `_obstacle` has said so for "auto", and the toolchain was checked for the others
-        return draft
     instrument = _instrument(draft, variant, inputs)
     trainings = _train(instrument, variant, inputs)
     weights = {action.id: action.workload.weight for action in trainings}
@@ -50,7 +53,7 @@ def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
         tool=tool.path,
         directory=inputs.layout.profile_data,
     )
-    use: Word = ("-Cprofile-use=", Output(action=merge.id, name="profdata"))
+    use: Word = (_USE, Output(action=merge.id, name="profdata"))
     recipe = replace(draft.recipe, rustflags=(*draft.recipe.rustflags, use, _WARN_MISSING))
     return replace(
         draft,
@@ -61,24 +64,24 @@ def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
     )
 
 
-def _obstacle(draft: Draft, inputs: PlanInputs) -> str | None:
-    """Why this variant cannot be trained here."""
+def _obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | None:
+    """Why this variant cannot be trained here, llvm-profdata apart, and what mends it."""
+    toolchain = inputs.toolchain
     if not any(Use.TRAIN in workload.use for workload in inputs.workloads):
-        return "no workload is for training"
-    flags = (*draft.recipe.inherited_rustflags, *("".join(map(str, word)) for word in draft.recipe.rustflags))
-    if clash := [flag for flag in flags if any(name in flag for name in _PGO_FLAGS)]:
-        return f"the rustflags already hold {clash[0]}"
-    if inputs.toolchain.llvm_profdata is None:
-        return "no llvm-profdata fits rustc (see `optbuild doctor`)"
-    if inputs.toolchain.profiler_runtime is None:
-        return f"rustc has no profiler runtime for {inputs.toolchain.target}"
-    if inputs.toolchain.target != inputs.toolchain.host:
-        return f"a program for {inputs.toolchain.target} cannot be trained on {inputs.toolchain.host}"
+        remedy = 'name one (`optbuild pgo -- {bin} ARGS`, or [[workloads]] with use = ["train"])'
+        return "no workload is for training", remedy
+    flags = (*draft.recipe.inherited_rustflags, *map(render_word, draft.recipe.rustflags))
+    if clash := [flag for flag in flags if any(name in flag.replace("_", "-") for name in _CLASHING)]:
+        return f"the rustflags already hold {clash[0]}", "remove that flag: optbuild sets its own"
+    if toolchain.profiler_runtime is None:
+        return f"rustc has no profiler runtime for {toolchain.target}", "use a toolchain of rustup"
+    if toolchain.target != toolchain.host:
+        return f"a program for {toolchain.target} cannot be trained on {toolchain.host}", 'build for target = "host"'
     return None
 
 
 def _instrument(draft: Draft, variant: Variant, inputs: PlanInputs) -> Compile:
-    generate: Word = (f"-Cprofile-generate={inputs.layout.stray_profiles}",)
+    generate: Word = (f"{_GENERATE}{inputs.layout.stray_profiles}",)
     recipe = replace(draft.recipe, rustflags=(*draft.recipe.rustflags, generate))
     return make_compile(recipe, inputs, role=Role.INSTRUMENT, label=f"{variant.name}: build instrumented")
 

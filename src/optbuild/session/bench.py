@@ -1,0 +1,304 @@
+"""`optbuild bench`: measure binaries that exist already. Needs no project; the record is stored only inside one."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from optbuild import __version__
+from optbuild.build.workload_runs import InputHashes, WorkloadRunner, check_before_building, renew_scratch
+from optbuild.errors import UsageError
+from optbuild.events import Emit, Event, Level, Notice
+from optbuild.execution.command import Command, Stream
+from optbuild.files import atomic_copy, claim_directory, sha256_of
+from optbuild.measure.instructions import find_counter
+from optbuild.measure.machine_checks import check_machine
+from optbuild.measure.sampler import Sampler, SamplingSettings
+from optbuild.profile.load import command_line_workload
+from optbuild.profile.model import BuildProfile, MeasureSettings, MetricName, Use
+from optbuild.record import assemble
+from optbuild.record.host import describe_host
+from optbuild.record.lock import hold_lock
+from optbuild.record.model import (
+    ArtifactRecord,
+    InstructionRecord,
+    OutputRecord,
+    RunRecord,
+    RunStatus,
+    VariantRecord,
+    VariantStatus,
+    WarningRecord,
+)
+from optbuild.record.store import RecordStore, make_run_id
+from optbuild.session.inspect import find_layout
+from optbuild.session.request import Machine, RunRequest
+from optbuild.units import format_duration
+from optbuild.workloads.invocation import Invocation, make_invocation
+
+_BIN = "bin"
+_COUNTING_SHARE = 0.1  # of the budget: more is spent on counting only when it is asked for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchRequest:
+    """What to measure.
+
+    Attributes:
+        binaries: Paths by name, the baseline first.
+        workload: The command, with `{bin}` for the binary.
+        metric: Which of the metrics the verdicts are about; None counts instructions only.
+        prepare: Run before each timed run.
+        conclude: Run after each timed run.
+    """
+
+    binaries: Mapping[str, Path]
+    workload: tuple[str, ...]
+    metric: MetricName | None = MetricName.WALL
+    precision: float = 0.01
+    min_effect: float = 0.01
+    max_time_s: float = 300.0
+    timeout_s: float = 300.0
+    prepare: tuple[str, ...] = ()
+    conclude: tuple[str, ...] = ()
+    command_line: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Subject:
+    """What is measured, ready to run: `run_s` is about how long a run takes, `root` a directory of our own."""
+
+    request: BenchRequest
+    invocation: Invocation
+    copies: Mapping[str, dict[str, Path]]
+    run_s: float
+    machine: Machine
+    root: Path
+
+
+def parse_binaries(words: list[str], directory: Path) -> dict[str, Path]:
+    """Read `NAME=PATH` words.
+
+    Raises:
+        UsageError: A word is not of that form, a name stands twice, or a file cannot be executed.
+    """
+    binaries: dict[str, Path] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals or not name.strip() or not text:
+            raise UsageError(f"{word!r} is not NAME=PATH", help="optbuild bench old=./a new=./b -- {bin} ARGS")
+        if name in binaries:
+            raise UsageError(f"the name {name!r} stands twice", help="give each binary a name of its own")
+        path = (directory / text).absolute()
+        if not path.is_file() or not os.access(path, os.X_OK):
+            raise UsageError(
+                f"{name}: {path} is missing or not executable",
+                help="build it first, or correct the path",
+                location=text,
+            )
+        binaries[name] = path
+    return binaries
+
+
+def bench(request: BenchRequest, machine: Machine) -> RunRecord:
+    """Measure binaries against the first of them.
+
+    Raises:
+        OptbuildError: Something cannot be run; nothing is stored then.
+    """
+    started = machine.now()
+    warnings: list[WarningRecord] = []
+
+    def emit(event: Event) -> None:
+        if isinstance(event, Notice) and event.level is not Level.INFO:
+            warnings.append(WarningRecord(code=event.code, message=event.message, help=event.help))
+        machine.emit(event)
+
+    with _workplace(machine) as (root, store):
+        invocation = _make_invocation(request, machine, root / "scratch")
+        check_before_building(invocation, InputHashes())
+        copies = _copy_binaries(request.binaries, root)
+        runner = WorkloadRunner(
+            executor=machine.executor, root=root, stage=root / "stage", logs=root / "logs" / make_run_id(started)
+        )
+        outputs, run_s = _compare_outputs(invocation, copies, runner, emit)
+        record = RunRecord(
+            optbuild_version=__version__,
+            run_id=make_run_id(started),
+            status=RunStatus.COMPLETE,
+            exit_code=0,
+            started_at=started.isoformat(timespec="seconds"),
+            finished_at=started.isoformat(timespec="seconds"),
+            command_line=request.command_line,
+            host=describe_host(),
+            variants=_describe_binaries(request.binaries),
+            outputs=outputs,
+        )
+        subject = _Subject(
+            request=request,
+            invocation=invocation,
+            copies=copies,
+            run_s=run_s,
+            machine=replace(machine, emit=emit),
+            root=root,
+        )
+        record = replace(record, instructions=_count(subject))
+        if request.metric is not None:
+            record = _measure(subject, record)
+        record = replace(record, finished_at=machine.now().isoformat(timespec="seconds"), warnings=tuple(warnings))
+        if store is not None:
+            store.save(record)
+    return record
+
+
+@contextmanager
+def _workplace(machine: Machine) -> Iterator[tuple[Path, RecordStore | None]]:
+    """A directory of our own: the project's where there is one, and with it a place for the record; else a new one."""
+    directory = machine.working_directory
+    if any((folder / "Cargo.toml").is_file() for folder in (directory, *directory.parents)):
+        layout = find_layout(RunRequest(directory=directory), machine)
+        claim_directory(layout.root)
+        with hold_lock(layout.lock, wait=True, emit=machine.emit):
+            yield layout.root, RecordStore(directory=layout.runs)
+        return
+    with tempfile.TemporaryDirectory(prefix="optbuild-") as name:
+        claim_directory(Path(name))
+        yield Path(name), None
+
+
+def _make_invocation(request: BenchRequest, machine: Machine, scratch: Path) -> Invocation:
+    directory = machine.working_directory
+    if not any("{bin}" in word for word in request.workload):
+        raise UsageError(
+            "the command does not hold {bin}, so that every binary would be the same",
+            help="optbuild bench old=./a new=./b -- {bin} ARGS",
+        )
+    metric = request.metric or MetricName.WALL
+    workload = replace(
+        command_line_workload(request.workload, (Use.BENCH,), directory), metric=metric, timeout_s=request.timeout_s
+    )
+    profile = BuildProfile(path=None, directory=directory, variants={}, measure=MeasureSettings())
+    return make_invocation(workload, profile, bins=(_BIN,), default_bin=_BIN, scratch=scratch, environ=machine.environ)
+
+
+def _copy_binaries(binaries: Mapping[str, Path], root: Path) -> dict[str, dict[str, Path]]:
+    """Copies on one file system, so that each can be put where it runs by a link."""
+    copies = {}
+    for index, (name, path) in enumerate(binaries.items()):
+        copies[name] = {_BIN: root / "bench" / f"{index:03d}" / _BIN}
+        atomic_copy(path, copies[name][_BIN])
+    return copies
+
+
+def _compare_outputs(
+    invocation: Invocation, copies: Mapping[str, dict[str, Path]], runner: WorkloadRunner, emit: Emit
+) -> tuple[tuple[OutputRecord, ...], float]:
+    """Run the baseline twice and the others once; differing outputs are told, for here nobody knows which is right."""
+    baseline = next(iter(copies))
+    digests: dict[str, list[str]] = {}
+    durations = []
+    for number, name in enumerate((baseline, *copies)):
+        completed, stdout = runner.run(invocation, copies[name], log_name=f"output-{number}", extra_env={})
+        durations.append(completed.usage.wall_s)
+        digests.setdefault(name, []).append(sha256_of(stdout))
+        stdout.unlink()
+    comparable = len(set(digests[baseline])) == 1
+    equal = {name: digests[name][0] == digests[baseline][0] if comparable else None for name in copies}
+    if not comparable:
+        message = "two runs of the first binary print different things; outputs not compared"
+        emit(Notice(level=Level.WARNING, code="outputs-not-compared", message=message))
+    elif different := [name for name, same in equal.items() if not same]:
+        message = f"{', '.join(different)} does not print what {baseline} prints: they may not do the same work"
+        emit(Notice(level=Level.WARNING, code="outputs-differ", message=message))
+    records = tuple(
+        OutputRecord(workload=invocation.name, variant=name, equal=equal[name], sha256=digests[name][0])
+        for name in copies
+    )
+    return records, min(durations)
+
+
+def _describe_binaries(binaries: Mapping[str, Path]) -> tuple[VariantRecord, ...]:
+    baseline = next(iter(binaries))
+    return tuple(
+        VariantRecord(
+            name=name,
+            baseline=name == baseline,
+            status=VariantStatus.REUSED,
+            artifacts=(
+                ArtifactRecord(bin=path.name, path=str(path), sha256=sha256_of(path), size_bytes=path.stat().st_size),
+            ),
+        )
+        for name, path in binaries.items()
+    )
+
+
+def _count(subject: _Subject) -> tuple[InstructionRecord, ...]:
+    """Count instructions if that is asked for, or if it costs little beside the measuring."""
+    request, invocation, machine, root = subject.request, subject.invocation, subject.machine, subject.root
+    scratch = root / "counting"
+    scratch.mkdir(exist_ok=True)
+    counter = find_counter(machine.executor, machine.environ, scratch)
+    if not isinstance(counter, str) and request.metric is not None:
+        needed_s = subject.run_s * counter.slowdown * len(subject.copies)
+        if needed_s > _COUNTING_SHARE * request.max_time_s:
+            counter = f"would take {format_duration(needed_s)} by {counter.name}: --metric instructions counts only"
+    records = []
+    for name, binaries in subject.copies.items():
+        count, reason, tool = None, None, None
+        if isinstance(counter, str):
+            reason = counter
+        else:
+            tool = counter.name
+            renew_scratch(root, invocation)
+            # From one path, since even the length of argv[0] counts.
+            staged = {_BIN: scratch / _BIN}
+            atomic_copy(binaries[_BIN], staged[_BIN])
+            command = invocation.make_command(staged, extra_env={}, stdout=Stream.NULL, stderr=Stream.NULL)
+            try:
+                count = counter.count(command, machine.executor, scratch / "count")
+            except ValueError as error:
+                reason = str(error)
+        records.append(InstructionRecord(workload=invocation.name, variant=name, count=count, tool=tool, reason=reason))
+    return tuple(records)
+
+
+def _measure(subject: _Subject, record: RunRecord) -> RunRecord:
+    request, invocation, machine, root = subject.request, subject.invocation, subject.machine, subject.root
+    settings = SamplingSettings(
+        precision=request.precision,
+        min_effect=request.min_effect,
+        max_time_s=request.max_time_s,
+        confidence=MeasureSettings().confidence,
+        seed=secrets.randbits(32),
+    )
+    checks = check_machine()
+    measurement = Sampler(
+        executor=machine.executor,
+        emit=machine.emit,
+        root=root,
+        directory=root / "arms",
+        arms=subject.copies,
+        workloads=(invocation,),
+        run_s={invocation.name: subject.run_s},
+        settings=settings,
+        prepare=_beside(request.prepare, invocation),
+        conclude=_beside(request.conclude, invocation),
+    ).measure("measure", "measure")
+    for warning in measurement.analysis.warnings:
+        machine.emit(Notice(level=Level.WARNING, code="measurement", message=warning))
+    return replace(
+        record,
+        benchmarks=assemble.describe_benchmarks(measurement),
+        resources=assemble.describe_resources(measurement),
+        comparisons=measurement.analysis.comparisons,
+        measure=assemble.describe_measuring(measurement, settings),
+        noise=assemble.describe_noise(measurement, checks),
+    )
+
+
+def _beside(argv: tuple[str, ...], invocation: Invocation) -> Command | None:
+    return Command(argv=argv, cwd=invocation.cwd, env=invocation.env, timeout_s=invocation.timeout_s) if argv else None
