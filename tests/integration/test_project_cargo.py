@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.integration.project_cases import REFUSED, SITUATIONS, SOURCES, Source
 
 from optbuild.errors import ToolchainError, UsageError
 from optbuild.execution.local import LocalExecutor
@@ -21,6 +20,7 @@ from optbuild.project.discover import discover_git, load_project
 from optbuild.project.model import GitState, Project
 from optbuild.project.rustc_programs import configured_rustc, rustc_wrappers
 from optbuild.project.rustflags import settle_rustflags
+from tests.integration.project_cases import REFUSED, SITUATIONS, SOURCES, Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -291,7 +291,7 @@ NO_DEFAULT = (
     [
         ((1, NOT_INSTALLED), "rustup toolchain install 1.70.0-x86_64-unknown-linux-gnu", NOT_INSTALLED),
         ((1, NO_DEFAULT), "rustup default stable", NO_DEFAULT),
-        ((1, "error: \x1b]0;title\x07 disk\n"), "see why: ROOT/bin/rustc -vV", "error: ^[]0;title disk"),
+        ((1, "error: \x1b]0;title\x07 disk\n"), "see why: ROOT/bin/rustc -vV", "error: ^[]0;title^G disk"),
     ],
 )
 def test_a_missing_toolchain_is_told_in_rustups_words(

@@ -28,7 +28,6 @@ app = typer.Typer(
 _LATER = {
     "compare": "build two git revisions and measure them interleaved",
     "check": "apply the gates to the last run",
-    "init": "detect package, bins and benches, and propose an optbuild.toml",
     "apply": "write a variant's settings into Cargo.toml",
     "flamegraph": "record and draw a variant",
 }
@@ -247,6 +246,26 @@ def plan(
     write_out(
         json.dumps(plan_to_dict(planned), indent=2, ensure_ascii=False) + "\n" if as_json else render_plan(planned)
     )
+
+
+@app.command()
+@with_common_options
+def init(
+    context: typer.Context,
+    directory: options.Directory = Path(),
+    package: Annotated[
+        str | None, typer.Option("--package", "-p", metavar="NAME", help="The package, where several have binaries.")
+    ] = None,
+    yes: options.Yes = False,
+) -> None:
+    """Propose an optbuild.toml, show it as a diff and write it after asking; runs nothing that the repository names."""
+    from optbuild.cli.init import settle
+    from optbuild.session.init import propose
+
+    call: CliContext = context.obj
+    with running_machine(call) as machine:
+        proposal = propose(directory, package, machine)
+    settle(proposal, call, yes=yes)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -11,11 +12,13 @@ from optbuild.cli.context import CliContext, error_to_json, leave, write_out
 from optbuild.errors import OptbuildError, UsageError
 
 _INTERNAL_ERROR_STATUS = 70
+_STDOUT, _STDERR = 1, 2
 _CommandLineMistake: type[Exception] = typer.BadParameter.__mro__[1]  # Click's UsageError, wherever Typer keeps Click
 
 
 def main() -> None:
     """Run one command and exit with its status."""
+    _open_closed_streams()
     argv = tuple(sys.argv[1:])
     if argv[:1] == ("optbuild",) and sys.argv[0].rpartition("/")[2].startswith("cargo-"):
         argv = argv[1:]  # `cargo optbuild pgo` calls `cargo-optbuild optbuild pgo`
@@ -30,6 +33,15 @@ def main() -> None:
         _fail(error, context)
     except Exception:  # noqa: BLE001 - the outermost edge: whatever comes here is a defect, and is told as one
         _tell_bug(context)
+
+
+def _open_closed_streams() -> None:
+    """Let standard streams that the caller has closed (`2>&-`) lead nowhere; a pipe must not take their numbers."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        continue
+    os.close(descriptor)
+    sys.stdout = sys.stdout or os.fdopen(_STDOUT, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(_STDERR, "w", closefd=False)
 
 
 def split_at_dashes(argv: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:

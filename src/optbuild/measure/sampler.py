@@ -6,6 +6,7 @@ It decides when to stop by precision and time alone, never by what the values sa
 from __future__ import annotations
 
 import random
+import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -302,9 +303,11 @@ class Sampler:
                 f"workload {name!r}: cannot start {sanitize_line(str(error))}", help="check its `command` and `cwd`"
             ) from error
         if completed.exit_code != workload.expect_exit or completed.timed_out or completed.survivors:
-            how = "was stopped after its timeout" if completed.timed_out else f"ended with {completed.exit_code}"
+            how = f"ended with {completed.exit_code}, expected exit code {workload.expect_exit}"
+            if completed.timed_out or completed.survivors:
+                how = "was stopped after its timeout" if completed.timed_out else "left processes running"
             raise WorkloadError(
-                f"workload {name!r}: a measured run of {arm} {how}, expected exit code {workload.expect_exit}",
+                f"workload {name!r}: a measured run of {arm} {how}",
                 help="run its command several times by hand: it fails now and then",
                 location=str(stderr),
             )
@@ -362,13 +365,11 @@ class Sampler:
     def _resources(self) -> list[Resources]:
         resources = []
         for (workload, arm), usages in self._usages.items():
-            walls = sorted(usage.wall_s for usage in usages)
-            middle = len(walls) // 2
             resources.append(
                 Resources(
                     workload=workload,
                     arm=arm,
-                    median_s=walls[middle] if len(walls) % 2 else (walls[middle - 1] + walls[middle]) / 2,
+                    median_s=statistics.median(usage.wall_s for usage in usages),
                     peak_rss_bytes=max(usage.peak_rss_bytes for usage in usages),
                     peak_rss_floor_bytes=max(usage.peak_rss_floor_bytes for usage in usages),
                 )

@@ -1,0 +1,157 @@
+"""The text of a build profile that is made or changed for its owner; not for what it means: `load` says that.
+
+What is made for a new project is a pure function of what was found there. What exists is changed by whole lines that
+are added, so that every comment, blank and line ending stays as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import tomlkit
+
+from optbuild.profile.locate import locate_keys
+from optbuild.profile.model import SCHEMA_VERSION
+from optbuild.profile.presets import PREFIX
+
+SCHEMA_FILE_NAME = "optbuild.schema.json"
+"""What `#:schema` names: the JSON schema of the build profile, where the project keeps a copy."""
+
+_MOST_LISTED = 6
+_COMMENT_COLUMN = 34
+_WORKLOAD_INTRODUCTION = """\
+# How the program is used is for you to say, and nothing is run that does not stand here. Write the arguments of a
+# typical call in the place of the words in capitals, remove the `# ` of each line, and train on other data than you
+# measure: a gain on the training data says only how well that data was learnt by heart.
+"""
+_SCHEMA_ADVICE = f"""\
+# Editors can check and complete this file: run `optbuild schema profile > {SCHEMA_FILE_NAME}`
+# beside it, and remove the first `# ` of the next line.
+# #:schema {SCHEMA_FILE_NAME}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """What a new build profile is to say.
+
+    Attributes:
+        package: The package to build; None where there is no choice.
+        bins: The binaries that a workload is wanted for.
+        features: Features without which cargo builds none of them.
+        left_out: Binaries that are not built by default, each with the features that it needs.
+        benches: Names of the package's benches.
+        data: Directories that may hold inputs, relative to the build profile.
+        has_schema_file: A copy of the JSON schema lies beside the build profile.
+    """
+
+    package: str | None = None
+    bins: tuple[str, ...]
+    features: tuple[str, ...] = ()
+    left_out: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    benches: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
+    has_schema_file: bool = False
+
+
+def make_profile_text(outline: Outline) -> str:
+    """Write a new build profile: valid as it is, its workloads commented out until somebody fills them in."""
+    # A `#:schema` that leads nowhere makes `taplo lint` fail, so it takes effect only where it leads somewhere.
+    schema_line = f"#:schema {SCHEMA_FILE_NAME}\n" if outline.has_schema_file else _SCHEMA_ADVICE
+    settings = (
+        f"schema = {SCHEMA_VERSION}",
+        _with_comment(f'extends = "{PREFIX}pgo"', "the variants release, lto and pgo"),
+    )
+    project = tuple(_project_lines(outline))
+    parts = (
+        schema_line,
+        _joined(settings),
+        _joined(("[project]", *project)) if project else "",
+        _WORKLOAD_INTRODUCTION + _joined(_hints(outline)),
+        *_workloads(outline.bins),
+    )
+    return "\n".join(part for part in parts if part)
+
+
+def add_schema_version(text: str) -> str:
+    """Put `schema` in front of the first key of a build profile that lacks it.
+
+    A comment that stands right above that key stays with it; one that begins the file is about the whole file.
+
+    Args:
+        text: A TOML document without the key `schema`.
+    """
+    lines = text.split("\n")
+    at = min(locate_keys(text).values(), default=len(lines)) - 1
+    above = at
+    while above > 0 and lines[above - 1].lstrip().startswith("#"):
+        above -= 1
+    if above > 0:
+        at = above
+    ending = "\r" if lines[0].endswith("\r") else ""
+    added = [f"schema = {SCHEMA_VERSION}{ending}"]
+    if lines[at].lstrip().startswith(("#", "[")):
+        added.append(ending)  # a blank line keeps it apart from what is about something else
+    return "\n".join([*lines[:at], *added, *lines[at:]])
+
+
+def _project_lines(outline: Outline) -> Iterator[str]:
+    if outline.package is not None:
+        yield f"package = {_quoted(outline.package)}"
+    if len(outline.bins) > 1:
+        yield _with_comment(f"bins = {_array(outline.bins)}", "leave out what need not be fast")
+    if outline.features:
+        yield _with_comment(f"features = {_array(outline.features)}", "without them cargo builds none of the binaries")
+    for name, features in outline.left_out:
+        yield f"# {_quoted(name)} is left out: it needs features = {_array(features)}, and its name in `bins`"
+
+
+def _hints(outline: Outline) -> Iterator[str]:
+    if outline.data:
+        yield f"# Data that may serve as input: {_listed(outline.data)}"
+    if outline.benches:
+        yield f"# Benches that may show what is typical: {_listed(outline.benches)}"
+
+
+def _workloads(bins: tuple[str, ...]) -> Iterator[str]:
+    """A pair for each binary; `{ARGUMENTS}` is no placeholder, so what nobody filled in is refused with its line."""
+    for name in bins[:_MOST_LISTED]:
+        word, title = ("{bin}", "") if len(bins) == 1 else (f"{{bin:{name}}}", f" {name}")
+        yield _workload(f"train{title}", (word, "{ARGUMENTS}"), "train")
+        yield _workload(f"benchmark{title}", (word, "{OTHER-ARGUMENTS}"), "bench")
+    if rest := bins[_MOST_LISTED:]:
+        yield f"# And likewise for {_listed(rest)}.\n"
+
+
+def _workload(name: str, argv: tuple[str, ...], use: str) -> str:
+    return _joined(
+        (
+            "# [[workloads]]",
+            f"# name = {_quoted(name)}",
+            f"# command = {_array(argv)}",
+            f"# use = {_array((use,))}",
+        )
+    )
+
+
+def _with_comment(setting: str, comment: str) -> str:
+    return f"{setting:<{_COMMENT_COLUMN - 1}} # {comment}"
+
+
+def _joined(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    shown = ", ".join(_quoted(name) for name in names[:_MOST_LISTED])
+    return f"{shown}, …" if len(names) > _MOST_LISTED else shown
+
+
+def _array(values: Iterable[str]) -> str:
+    return f"[{', '.join(_quoted(value) for value in values)}]"
+
+
+def _quoted(text: str) -> str:
+    """A TOML string on one line, whatever a repository calls its things: also fit for a comment."""
+    return tomlkit.string(text).as_string()

@@ -1,0 +1,195 @@
+"""`optbuild init`: propose a build profile for a project, or what an existing one lacks. Runs no project code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from optbuild.errors import UsageError
+from optbuild.events import Level, Notice
+from optbuild.files import atomic_write
+from optbuild.profile.document import load_document
+from optbuild.profile.edit import SCHEMA_FILE_NAME, Outline, add_schema_version, make_profile_text
+from optbuild.profile.load import FILE_NAME, default_build_profile, find_build_profile, load_build_profile
+from optbuild.project.discover import load_project
+from optbuild.project.model import Package, Project
+from optbuild.project.selection import select_bins
+from optbuild.session.prepare import discover_for
+from optbuild.session.request import Machine
+
+_MANIFEST = "Cargo.toml"
+_DATA_PARENTS = ("", "benches", "examples", "tests")
+_DATA_NAMES = ("corpus", "data", "fixtures", "inputs", "samples", "testdata")
+_FILL_IN = "fill in the [[workloads]] of {path}, then run: optbuild pgo; or at once: optbuild pgo -- {{bin}} ARGS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What a build profile would become.
+
+    Attributes:
+        path: The build profile.
+        before: Its text; None where there is none.
+        after: Its text if the owner agrees; equal to `before` where nothing is missing.
+        next_step: What to do then.
+    """
+
+    path: Path
+    before: str | None
+    after: str
+    next_step: str
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether the file can stay as it is."""
+        return self.before == self.after
+
+
+def propose(directory: Path, package: str | None, machine: Machine) -> Proposal:
+    """Look at a Cargo project, and say what its build profile should be; writes nothing.
+
+    Args:
+        directory: The project.
+        package: The package to build, where there are several.
+        machine: What to look with.
+
+    Raises:
+        UsageError: There is no project, no binary, or more than one package to choose from.
+        BuildProfileError: There is a build profile that cannot be used.
+        ToolchainError: Cargo cannot be asked.
+    """
+    directory = directory.resolve()
+    path = directory / FILE_NAME
+    if path.exists():
+        return _complete(path, package)
+    _require_manifest(directory)
+    above = find_build_profile(directory.parent)
+    outline = make_outline(_load(directory, machine), package, directory)
+    if above is not None:
+        message = f"{above} was the build profile of {directory} so far; a new one here takes its place"
+        machine.emit(Notice(level=Level.INFO, code="init", message=message))
+    return Proposal(path=path, before=None, after=make_profile_text(outline), next_step=_FILL_IN.format(path=path.name))
+
+
+def write(proposal: Proposal) -> None:
+    """Write what was proposed, if the file is still the one that it was proposed for.
+
+    Raises:
+        UsageError: The file has changed meanwhile.
+        StorageError: It cannot be written.
+    """
+    before = None if proposal.before is None else proposal.before.encode()
+    if (proposal.path.read_bytes() if proposal.path.is_file() else None) != before:
+        raise UsageError(
+            f"{proposal.path} has changed since the proposal was made; nothing was written",
+            help="look at a new proposal: optbuild init",
+            location=str(proposal.path),
+        )
+    atomic_write(proposal.path, proposal.after.encode())
+
+
+def make_outline(project: Project, package: str | None, directory: Path) -> Outline:
+    """What a new build profile in a directory is to say about a project.
+
+    Raises:
+        UsageError: There is no such package, no binary, or more than one package to choose from.
+    """
+    chosen = _choose_package(project, package)
+    open_bins = [target for target in chosen.bins if not target.required_features]
+    built = open_bins or chosen.bins
+    features = {name for target in built for name in target.required_features}
+    return Outline(
+        package=None if _is_default(project, chosen) else chosen.name,
+        bins=tuple(target.name for target in built),
+        features=tuple(sorted(features)),
+        left_out=tuple((target.name, target.required_features) for target in chosen.bins if target not in built),
+        benches=_find_benches(chosen.manifest.parent),
+        data=_find_data(directory, chosen.manifest.parent),
+        has_schema_file=(directory / SCHEMA_FILE_NAME).is_file(),
+    )
+
+
+def _complete(path: Path, package: str | None) -> Proposal:
+    """Propose for a build profile that exists: nothing that its owner did not leave out by mistake."""
+    if package is not None:
+        raise UsageError(
+            f"{path} exists; --package is for a new build profile",
+            help=f'write package = "{package}" under [project] in {path.name}',
+            location=str(path),
+        )
+    document = load_document(path)
+    text = path.read_bytes().decode()
+    if "schema" not in document.tree:
+        return Proposal(path=path, before=text, after=add_schema_version(text), next_step="look at it: optbuild plan")
+    build_profile = load_build_profile(path, directory=path.parent)
+    next_step = "run it: optbuild pgo" if build_profile.workloads else _FILL_IN.format(path=path.name)
+    return Proposal(path=path, before=text, after=text, next_step=next_step)
+
+
+def _require_manifest(directory: Path) -> None:
+    if (directory / _MANIFEST).is_file():
+        return
+    above = next((parent for parent in directory.parents if (parent / _MANIFEST).is_file()), "DIR")
+    raise UsageError(
+        f"there is no {_MANIFEST} in {directory}",
+        help=f"name the directory of a Cargo project: optbuild init {above}",
+        location=str(directory),
+    )
+
+
+def _load(directory: Path, machine: Machine) -> Project:
+    toolchain = discover_for(default_build_profile(directory), machine, trusted=False)
+    return load_project(
+        directory=directory,
+        manifest=directory / _MANIFEST,
+        executor=machine.executor,
+        environ=machine.environ,
+        cargo=toolchain.cargo.path,
+        rustc=toolchain.rustc.path,
+        target=toolchain.target,
+        target_cfg=toolchain.target_cfg,
+    )
+
+
+def _choose_package(project: Project, package: str | None) -> Package:
+    try:
+        return select_bins(project, package, ())[0]
+    except UsageError as error:
+        choices = [other.name for other in project.packages if other.bins]
+        if not choices:
+            raise
+        # What the error advises is an edit of the very file that is to be made.
+        commands = " or ".join(f"optbuild init --package {name}" for name in choices)
+        raise UsageError(error.message, help=f"choose a package: {commands}", location=error.location) from error
+
+
+def _is_default(project: Project, package: Package) -> bool:
+    """Whether a build profile that names no package means this one."""
+    try:
+        return select_bins(project, None, ())[0] == package
+    except UsageError:
+        return False
+
+
+def _find_benches(directory: Path) -> tuple[str, ...]:
+    """The benches of a package by the files that cargo takes for them.
+
+    Sources:
+        The Cargo Book, package layout: https://doc.rust-lang.org/cargo/guide/project-layout.html
+    """
+    files = {path.stem for path in directory.glob("benches/*.rs")}
+    directories = {path.parent.name for path in directory.glob("benches/*/main.rs")}
+    # A name may hold anything; what cannot be shown is no help to anybody.
+    return tuple(sorted(name for name in files | directories if name.isprintable()))
+
+
+def _find_data(directory: Path, package: Path) -> tuple[str, ...]:
+    """Directories below the project or the package that are named as those with sample files are."""
+    found = (
+        place / parent / name
+        for place in dict.fromkeys((directory, package))
+        if place.is_relative_to(directory)
+        for parent in _DATA_PARENTS
+        for name in _DATA_NAMES
+    )
+    return tuple(path.relative_to(directory).as_posix() for path in found if path.is_dir())

@@ -1,0 +1,31 @@
+"""Rules for all tests: those of the pure parts start no process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+_PURE = tuple(Path(__file__).parent / name for name in ("unit", "properties"))
+
+
+class ProcessStartedError(Exception):
+    """A test that may not start a process has done so."""
+
+
+def _refuse(*arguments: object, **_options: object) -> NoReturn:
+    raise ProcessStartedError(f"tests below unit/ and properties/ start no process: {arguments!r:.200}")
+
+
+@pytest.fixture(autouse=True)
+def no_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make starting a process fail where tests are about pure code."""
+    if not any(request.path.is_relative_to(directory) for directory in _PURE):
+        return
+    monkeypatch.setattr(subprocess.Popen, "__init__", _refuse)
+    monkeypatch.setattr(subprocess.Popen, "__del__", lambda _: None)  # it would miss what __init__ sets
+    for name in ("fork", "forkpty", "posix_spawn", "posix_spawnp", "system"):
+        monkeypatch.setattr(os, name, _refuse)

@@ -1,0 +1,155 @@
+"""A made-up machine for tests of building: cargo, llvm-profdata and the program itself answer from here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from optbuild.build.merging import ProfileMerger
+from optbuild.build.model import Artifact
+from optbuild.build.outputs import OutputChecker
+from optbuild.build.results import ResultStore
+from optbuild.build.training import Trainer
+from optbuild.build.workload_runs import InputHashes, WorkloadRunner
+from optbuild.events import Event, Notice
+from optbuild.execution.command import Command
+from optbuild.files import claim_directory, sha256_of
+from optbuild.plan.model import ActionId
+from optbuild.project.layout import Layout
+from optbuild.testing import Answer, Reply, ScriptedExecutor, make_invocation, make_raw_profile, raw_profile_path
+from optbuild.toolchain.model import Tool
+from optbuild.workloads.invocation import Invocation
+
+RECORDED = Path(__file__).parents[1] / "recorded" / "llvm_profdata"
+SHOWN = (RECORDED / "show.llvm22.txt").read_text()
+TOTAL = 2706  # the total count in it
+
+
+def shown(*, total: int = TOTAL, ran: int = 6) -> bytes:
+    """What `llvm-profdata show` prints of a profile with these numbers."""
+    text = SHOWN.replace(f"Total count: {TOTAL}", f"Total count: {total}")
+    return text.replace("(>= 1): 6", f"(>= 1): {ran}").encode()
+
+
+def llvm_profdata(command: Command) -> Reply:
+    """A tool whose merged profile is the list of its inputs, each with its content."""
+    if command.argv[1] == "show":
+        return Reply(stdout=shown())
+    inputs = Path(command.argv[2].removeprefix("--input-files=")).read_text().splitlines()
+    merged = b"\n".join(_line(text) for text in inputs)
+    return Reply(writes={Path(command.argv[3].removeprefix("--output=")): merged})
+
+
+def _line(text: str) -> bytes:
+    weight, _, path = text.partition(",")
+    return weight.encode() + b" x " + Path(path).read_bytes()
+
+
+def trained_program(command: Command) -> Reply:
+    """An instrumented program that writes one raw profile, of its arguments."""
+    if "LLVM_PROFILE_FILE" not in command.env:
+        return Reply(stdout=" ".join(command.argv[1:]).encode())
+    content = make_raw_profile(" ".join(command.argv[1:]).encode())
+    return Reply(writes={raw_profile_path(command): content})
+
+
+@dataclass
+class Workshop:
+    """All that training, merging and comparing are done with, in a directory of a test.
+
+    Attributes:
+        program: What the workload's program does.
+        tool: What llvm-profdata does.
+        heard: The events so far.
+    """
+
+    directory: Path
+    program: Callable[[Command], Answer] = trained_program
+    tool: Callable[[Command], Answer] = llvm_profdata
+    tool_version: str = "22.1.2"
+    run_id: str = "run-1"
+    fresh: bool = False
+    heard: list[Event] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.executor = ScriptedExecutor(self._answer)
+        claim_directory(self.layout.root)
+
+    def _answer(self, command: Command) -> Answer:
+        return self.tool(command) if command.argv[0] == "/t/llvm-profdata" else self.program(command)
+
+    @property
+    def layout(self) -> Layout:
+        return Layout.of(self.directory / "target")
+
+    @property
+    def results(self) -> ResultStore:
+        return ResultStore(directory=self.layout.results, emit=self.heard.append, fresh=self.fresh)
+
+    @property
+    def workloads(self) -> WorkloadRunner:
+        root = self.layout.root
+        return WorkloadRunner(executor=self.executor, root=root, stage=root / "stage", logs=root / "logs")
+
+    @property
+    def merger(self) -> ProfileMerger:
+        return ProfileMerger(
+            executor=self.executor,
+            tool=Tool(name="llvm-profdata", path=Path("/t/llvm-profdata"), version=self.tool_version, llvm_major=22),
+            environ={"HOME": "/h"},
+            results=self.results,
+            work=self.layout.root / "merging",
+            directory=self.layout.profile_data,
+        )
+
+    @property
+    def trainer(self) -> Trainer:
+        return Trainer(
+            workloads=self.workloads,
+            merger=self.merger,
+            results=self.results,
+            hashes=InputHashes(),
+            root=self.layout.root,
+            run_id=self.run_id,
+            stray=self.layout.stray_profiles,
+            emit=self.heard.append,
+        )
+
+    @property
+    def outputs(self) -> OutputChecker:
+        return OutputChecker(
+            workloads=self.workloads,
+            results=self.results,
+            hashes=InputHashes(),
+            kept=self.layout.root / "outputs",
+            emit=self.heard.append,
+        )
+
+    @property
+    def notices(self) -> list[Notice]:
+        return [event for event in self.heard if isinstance(event, Notice)]
+
+    def workload(self, *command: str, **changes: Any) -> Invocation:  # noqa: ANN401 - fields of Invocation
+        """A workload whose files lie in the test's directory."""
+        settings = {"directory": self.directory, "scratch": self.layout.scratch / "small", **changes}
+        return make_invocation(*(command or ("{bin:demo}", "small")), **settings)
+
+    def artifact(self, content: str, name: str = "demo", action: str = "compile-1") -> dict[str, Artifact]:
+        """A binary with this content, as a compile action leaves it."""
+        path = self.layout.binaries / action / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+        size = path.stat().st_size
+        return {
+            name: Artifact(bin=name, path=path, sha256=sha256_of(path), size_bytes=size, produced_by=ActionId(action))
+        }
+
+    def runs(self) -> list[Command]:
+        """The commands that ran a workload."""
+        return [command for command in self.executor.commands if command.argv[0] != "/t/llvm-profdata"]
+
+    def tool_runs(self, verb: str) -> list[Command]:
+        """The commands that ran llvm-profdata."""
+        return [c for c in self.executor.commands if c.argv[0] == "/t/llvm-profdata" and c.argv[1] == verb]

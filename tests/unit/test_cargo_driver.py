@@ -1,0 +1,254 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from optbuild.build.cargo_driver import CargoDriver
+from optbuild.build.model import Compiled, ProfileUse
+from optbuild.errors import BuildError, ToolchainError
+from optbuild.events import ActionProgressed, Event, ForeignText, Level, Notice
+from optbuild.execution.command import ProgramNotFoundError
+from optbuild.files import sha256_of
+from optbuild.plan.draft import make_compile
+from optbuild.plan.model import Compile, Recipe, Role
+from optbuild.testing import (
+    TARGET,
+    RecordedExecutor,
+    Reply,
+    ScriptedExecutor,
+    load_recording,
+    make_plan_inputs,
+    make_project,
+)
+
+RECORDED = Path(__file__).parents[1] / "recorded" / "cargo"
+
+
+@dataclass
+class Bench:
+    """A project in a test's directory, and what was heard while it was built."""
+
+    directory: Path
+    heard: list[Event]
+
+    def action(self, role: Role = Role.BUILD, bins: tuple[str, ...] = ("demo",)) -> Compile:
+        recipe = Recipe(package="demo", bins=bins, target=TARGET, cargo_profile="release")
+        inputs = make_plan_inputs(project=make_project(directory=self.directory))
+        return make_compile(recipe, inputs, role=role, label="release: build")
+
+    def driver(self, *cases: str) -> CargoDriver:
+        recordings = [load_recording(RECORDED / f"{case}.json") for case in cases]
+        executor = RecordedExecutor(recordings, {"/p": self.directory})
+        return CargoDriver(executor=executor, environ={"HOME": "/h"}, emit=self.heard.append)
+
+    def build(self, driver: CargoDriver, role: Role = Role.BUILD) -> Compiled:
+        return driver.compile(self.action(role), {}, self.log)
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "logs" / "build.log"
+
+    @property
+    def said(self) -> list[str]:
+        return [event.text for event in self.heard if isinstance(event, ForeignText)]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """A project whose paths are those of the recordings, moved here."""
+    return Bench(directory=tmp_path, heard=[])
+
+
+def scripted(bench: Bench, *replies: Reply | Exception) -> CargoDriver:
+    """A driver whose cargo answers from a script."""
+    return CargoDriver(executor=ScriptedExecutor(replies), environ={}, emit=bench.heard.append)
+
+
+def test_artifacts_are_those_that_cargo_names(bench: Bench) -> None:
+    """The binary is copied from the path in cargo's message to where the next build does not overwrite it."""
+    compiled = bench.build(bench.driver("success"))
+    artifact = compiled.artifacts["demo"]
+    assert artifact.path == bench.action().directory / "demo"
+    assert artifact.path.read_text() == "binary of success\n"
+    assert artifact.sha256 == sha256_of(artifact.path)
+    assert (artifact.size_bytes, artifact.produced_by) == (18, bench.action().id)
+    assert compiled.executables == (bench.directory / f"target/optbuild/cargo/{TARGET}/release/demo",)
+    assert (compiled.units, compiled.fresh, compiled.profile_use) == (4, False, None)
+    assert bench.said == []
+
+
+def test_artifacts_are_never_guessed(bench: Bench) -> None:
+    """A file where cargo would put the binary is not taken when no message names it."""
+    guess = bench.directory / f"target/optbuild/cargo/{TARGET}/release/demo"
+    guess.parent.mkdir(parents=True)
+    guess.write_text("of another build")
+    with pytest.raises(BuildError, match="no executable for the binary 'demo'") as caught:
+        scripted(bench, Reply()).compile(bench.action(), {}, bench.log)
+    assert caught.value.location == str(bench.log)
+
+
+def test_a_fresh_build_is_told(bench: Bench) -> None:
+    """When cargo had nothing to do, the result says so; the units are taught to the next build's progress."""
+    driver = bench.driver("success", "fresh")
+    assert driver.units_taught is None
+    bench.build(driver)
+    assert driver.units_taught == 4
+    assert bench.build(driver).fresh
+
+
+def test_a_kept_binary_is_replaced_only_when_it_differs(bench: Bench) -> None:
+    """The same content keeps its file, and a damaged copy is made again."""
+    driver = bench.driver("fresh")
+    kept = bench.build(driver).artifacts["demo"].path
+    before = kept.stat().st_ino
+    assert bench.build(driver).artifacts["demo"].path.stat().st_ino == before
+    kept.write_text("damaged")
+    assert bench.build(driver).artifacts["demo"].path.read_text() == "binary of fresh\n"
+
+
+def test_progress_counts_units_by_name(bench: Bench) -> None:
+    """Each unit that cargo finishes is a step, named by its crate."""
+    bench.build(bench.driver("success"))
+    progress = [event for event in bench.heard if isinstance(event, ActionProgressed)]
+    assert [(event.done, event.detail) for event in progress] == [
+        (1, "helper"),
+        (2, "demo"),
+        (3, "demo"),
+        (4, "demo"),
+    ]
+
+
+def test_warnings_of_the_users_crates_pass_through_once(bench: Bench) -> None:
+    """They are shown as rustc renders them, and not again with each variant."""
+    driver = bench.driver("warning")
+    bench.build(driver)
+    bench.build(driver)
+    assert len(bench.said) == 1
+    assert "unused variable: `unused`" in bench.said[0]
+    assert "\x1b[" in bench.said[0]
+
+
+def test_warnings_of_other_peoples_crates_stay_in_the_log(bench: Bench) -> None:
+    """`-vv` brings the warnings of all dependencies, which plain cargo does not show."""
+    recording = load_recording(RECORDED / "warning.json")
+    foreign = tuple(
+        line.replace('"path+file:///p/helper#0.2.0"', '"registry+r#helper@0.2.0"') for line in recording.stdout
+    )
+    executor = RecordedExecutor([replace(recording, stdout=foreign)], {"/p": bench.directory})
+    bench.build(CargoDriver(executor=executor, environ={}, emit=bench.heard.append))
+    assert bench.said == []
+    assert "unused variable" in bench.log.read_text()
+
+
+def test_a_diagnostic_without_a_rendering_shows_its_message(bench: Bench) -> None:
+    """Rustc may leave the rendered form out."""
+    line = (
+        b'{"reason":"compiler-message","package_id":"path+file:///p#demo@0.1.0",'
+        b'"target":{"name":"demo","kind":["bin"]},"message":{"message":"odd","level":"warning"}}\n'
+    )
+    with pytest.raises(BuildError):
+        scripted(bench, Reply(stdout=line)).compile(bench.action(), {}, bench.log)
+    assert bench.said == ["odd"]
+
+
+def test_functions_without_counts_are_counted_and_not_shown(bench: Bench) -> None:
+    """What LLVM says of a profile is evidence: a number in the result, a line in the log."""
+    compiled = bench.build(bench.driver("mismatched"), Role.OPTIMISE)
+    assert compiled.profile_use == ProfileUse(missing_functions=1, mismatched_functions=1)
+    assert bench.said == []
+    assert "no profile data available for function" in bench.log.read_text()
+
+
+def test_a_profile_that_fits_leaves_nothing_to_count(bench: Bench) -> None:
+    """With the sources that were trained, every function finds its counts."""
+    compiled = bench.build(bench.driver("optimised"), Role.OPTIMISE)
+    assert compiled.profile_use == ProfileUse(missing_functions=0, mismatched_functions=0)
+
+
+def test_the_log_keeps_all_that_was_said(bench: Bench) -> None:
+    """Cargo's status, rustc's words, and what a build script printed stand in it, in order."""
+    bench.build(bench.driver("optimised"), Role.OPTIMISE)
+    log = bench.log.read_text()
+    assert "[demo 0.1.0] cargo::rerun-if-changed=build.rs\n" in log
+    assert "Compiling helper v0.2.0" in log
+    assert '"reason"' not in log
+
+
+def test_a_compile_error_shows_rustcs_own_text(bench: Bench) -> None:
+    """Rustc's rendering goes through untouched, and the error carries cargo's words and the log's path."""
+    with pytest.raises(BuildError) as caught:
+        bench.build(bench.driver("error"))
+    assert caught.value.message == "release: build: cargo failed (exit code 101)"
+    assert caught.value.location == str(bench.log)
+    assert caught.value.detail == 'error: could not compile `demo` (bin "demo") due to 1 previous error'
+    assert any("cannot find function `nowhere` in this scope" in text for text in bench.said)
+
+
+def test_a_failed_build_script_says_what_it_said(bench: Bench) -> None:
+    """The script's own words stand in the error, from cargo's first word of it on."""
+    with pytest.raises(BuildError) as caught:
+        bench.build(bench.driver("build-script"))
+    detail = caught.value.detail or ""
+    assert detail.startswith("error: failed to run custom build command for `demo v0.1.0")
+    assert "no protoc here" in detail
+
+
+def test_a_killed_compiler_is_explained(bench: Bench) -> None:
+    """Rustc killed by the system lacked memory: fewer jobs and thin LTO help."""
+    with pytest.raises(BuildError, match="the system killed the compiler") as caught:
+        bench.build(bench.driver("killed"))
+    assert "--jobs 1" in caught.value.help
+    assert '"thin"' in caught.value.help
+
+
+def test_cargo_ended_by_a_signal_is_told(bench: Bench) -> None:
+    """A negative exit code is the signal, and without an `error` line the last ones are shown."""
+    status = b"".join(b"line %d\n" % number for number in range(30))
+    with pytest.raises(BuildError, match=r"cargo failed \(signal 15\)") as caught:
+        scripted(bench, Reply(exit_code=-15, stderr=status)).compile(bench.action(), {}, bench.log)
+    assert (caught.value.detail or "").splitlines() == [f"line {number}" for number in range(10, 30)]
+
+
+def test_waiting_for_another_cargo_is_told(bench: Bench) -> None:
+    """A build that stands still because of a lock says in which directory."""
+    status = b"    Blocking waiting for file lock on build directory\n"
+    with pytest.raises(BuildError):
+        scripted(bench, Reply(stderr=status)).compile(bench.action(), {}, bench.log)
+    (notice,) = [event for event in bench.heard if isinstance(event, Notice)]
+    assert (notice.level, notice.code) == (Level.INFO, "cargo-blocked")
+    assert str(bench.directory / "target/optbuild") in notice.message
+
+
+def test_cargo_gets_the_callers_environment_and_the_actions(bench: Bench) -> None:
+    """Cargo runs as the user would run it, with the action's additions; what it starts may outlive it (sccache)."""
+    driver = bench.driver("success")
+    driver.compile(bench.action(), {"CARGO_ENCODED_RUSTFLAGS": "-g"}, bench.log)
+    assert isinstance(driver.executor, RecordedExecutor)
+    (command,) = driver.executor.commands
+    assert command.env == {"HOME": "/h", "CARGO_ENCODED_RUSTFLAGS": "-g"}
+    assert command.cwd == bench.directory
+    assert not command.sweep
+
+
+def test_a_cargo_that_cannot_be_started_is_the_toolchains_fault(bench: Bench) -> None:
+    """The remedy is `doctor`."""
+    driver = scripted(bench, ProgramNotFoundError("/t/cargo", "not found"))
+    with pytest.raises(ToolchainError, match="cannot start cargo") as caught:
+        driver.compile(bench.action(), {}, bench.log)
+    assert caught.value.help == "optbuild doctor"
+
+
+def test_only_binaries_that_were_asked_for_are_kept(bench: Bench) -> None:
+    """Of several binaries each needs its own message."""
+    driver = scripted(bench, Reply(stdout=_artifact(bench, "demo"), writes={Path("built/demo"): b"x"}))
+    with pytest.raises(BuildError, match="no executable for the binary 'more'"):
+        driver.compile(bench.action(bins=("demo", "more")), {}, bench.log)
+
+
+def _artifact(bench: Bench, name: str) -> bytes:
+    return (
+        b'{"reason":"compiler-artifact","package_id":"p","target":{"name":"%b","kind":["bin"]},'
+        b'"fresh":false,"executable":"%b/built/%b"}\n' % (name.encode(), bytes(bench.directory), name.encode())
+    )

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from optbuild.testing import TARGET
+from optbuild.tools.cargo import (
+    BuildFinished,
+    BuildScriptExecuted,
+    BuildSettings,
+    CargoTarget,
+    CompilerArtifact,
+    CompilerMessage,
+    RustcDiagnostic,
+    make_build_argv,
+    parse_message,
+    short_package_name,
+)
+
+SETTINGS = BuildSettings(
+    manifest=Path("/p q/Cargo.toml"),
+    package="demo@0.1.0",
+    bins=("demo", "more"),
+    target=TARGET,
+    target_directory=Path("/p q/target/optbuild/cargo"),
+    cargo_profile="release",
+)
+
+
+def test_the_shortest_build() -> None:
+    """What is built, where for and where to is always said; paths are words, blanks and all."""
+    assert make_build_argv("/t/cargo", SETTINGS) == (
+        *("/t/cargo", "build", "--manifest-path", "/p q/Cargo.toml", "--package", "demo@0.1.0"),
+        *("--bin", "demo", "--bin", "more", "--profile", "release", "--target", TARGET),
+        *("--target-dir", "/p q/target/optbuild/cargo", "--message-format=json-diagnostic-rendered-ansi"),
+    )
+
+
+def test_the_longest_build() -> None:
+    """Every setting becomes an option, and the user's arguments come last."""
+    settings = replace(
+        SETTINGS,
+        config=(("profile.release.lto", '"fat"'), ("profile.release.codegen-units", "1")),
+        features=("a", "b"),
+        no_default_features=True,
+        all_features=True,
+        locked=True,
+        jobs=2,
+        explain=True,
+        extra=("--offline", "-Zx"),
+    )
+    argv = make_build_argv("cargo", settings)
+    assert argv[argv.index("--config") :] == (
+        *("--config", 'profile.release.lto="fat"', "--config", "profile.release.codegen-units=1"),
+        *("--features", "a,b", "--no-default-features", "--all-features", "--locked", "--jobs", "2", "-vv"),
+        *("--message-format=json-diagnostic-rendered-ansi", "--offline", "-Zx"),
+    )
+
+
+def test_messages_become_data() -> None:
+    """The four kinds of messages are read, and fields of newer cargos are passed over."""
+    artifact = (
+        b'{"reason":"compiler-artifact","package_id":"path+file:///p#demo@0.1.0","new":1,'
+        b'"target":{"name":"demo","kind":["bin"],"new":2},"fresh":true,"executable":"/p/demo"}\n'
+    )
+    target = CargoTarget(name="demo", kind=("bin",))
+    assert parse_message(artifact) == CompilerArtifact(
+        reason="compiler-artifact",
+        package_id="path+file:///p#demo@0.1.0",
+        target=target,
+        fresh=True,
+        executable=Path("/p/demo"),
+    )
+    said = (
+        b'{"reason":"compiler-message","package_id":"p","target":{"name":"demo","kind":["bin"]},'
+        b'"message":{"message":"unused","level":"warning","rendered":null}}'
+    )
+    assert parse_message(said) == CompilerMessage(
+        reason="compiler-message",
+        package_id="p",
+        target=target,
+        message=RustcDiagnostic(message="unused", level="warning"),
+    )
+    script = b'{"reason":"build-script-executed","package_id":"p","linked_libs":[]}'
+    assert parse_message(script) == BuildScriptExecuted(reason="build-script-executed", package_id="p")
+    done = b'{"reason":"build-finished","success":true}'
+    assert parse_message(done) == BuildFinished(reason="build-finished", success=True)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"\n",
+        b"[demo 0.1.0] cargo::rerun-if-changed=build.rs\n",
+        b"{",
+        b'{"reason":"timing-info"}',
+        b'{"reason":"compiler-artifact"}',
+        b'{"text":"of a build script"}',
+        b"\xff\xfe",
+    ],
+)
+def test_anything_else_is_no_message(line: bytes) -> None:
+    """Newer kinds of messages and what programs print between them are left alone."""
+    assert parse_message(line) is None
+
+
+@pytest.mark.parametrize(
+    ("package_id", "name"),
+    [
+        ("path+file:///p#demo@0.1.0", "demo"),
+        ("path+file:///p/helper#0.2.0", "helper"),
+        ("registry+https://example.org/index#serde@1.0.200", "serde"),
+        ("git+https://example.org/rg/ripgrep?rev=1#ripgrep@1.0.0", "ripgrep"),
+        ("demo 0.1.0 (path+file:///p)", "p)"),
+    ],
+)
+def test_the_name_of_a_package(package_id: str, name: str) -> None:
+    """The name stands before the version, or is the last part of the path; older forms give something to show."""
+    assert short_package_name(package_id) == name

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from optbuild.cli.context import CliContext
+from optbuild.cli.options import Jobs, Json, MaxTime, read_duration_s, with_common_options
+
+
+def call(*arguments: str) -> tuple[int, str, CliContext, list[dict[str, object]]]:
+    """Call a command with common options; its exit code, what it printed, the context, and what it was given."""
+    seen: list[dict[str, object]] = []
+    app = typer.Typer(pretty_exceptions_enable=False)
+
+    @app.command()
+    @with_common_options
+    def command(
+        context: typer.Context,
+        directory: Annotated[Path, typer.Argument()] = Path(),
+        jobs: Jobs = None,
+        max_time: MaxTime = None,
+        as_json: Json = False,  # noqa: FBT002 - Typer makes an option of it
+    ) -> None:
+        """Do something."""
+        seen.append({"directory": directory, "jobs": jobs, "max_time": max_time, "as_json": as_json})
+
+    context = CliContext(argv=("optbuild",), workload=(), environ={})
+    result = CliRunner().invoke(app, list(arguments), obj=context)
+    return result.exit_code, result.output, context, seen
+
+
+def test_durations_are_read_as_seconds() -> None:
+    """An option takes what the build profile takes."""
+    assert read_duration_s("1.5m") == 90.0
+
+
+def test_a_wrong_duration_is_a_wrong_option() -> None:
+    """Typer shows the text of the error beside the option's name."""
+    with pytest.raises(typer.BadParameter, match='expected a duration such as "500ms"'):
+        read_duration_s("5 minutes")
+    code, output, _, seen = call("--max-time", "soon")
+    assert code == 2
+    assert "--max-time" in output
+    assert seen == []
+
+
+def test_a_command_gets_its_own_options_only() -> None:
+    """Common options go into the context, so that no command passes them on."""
+    code, _, context, seen = call("some", "--jobs", "3", "--max-time", "2m", "-vv", "--color", "never", "--debug")
+    assert code == 0
+    assert seen == [{"directory": Path("some"), "jobs": 3, "max_time": 120.0, "as_json": False}]
+    assert (context.verbosity, context.colour, context.debug, context.progress) == (2, "never", True, "auto")
+
+
+def test_without_options_the_defaults_hold() -> None:
+    """Nothing said means: colours and progress as the terminal is."""
+    code, _, context, seen = call()
+    assert code == 0
+    assert seen == [{"directory": Path(), "jobs": None, "max_time": None, "as_json": False}]
+    assert (context.verbosity, context.colour, context.debug, context.json) == (0, "auto", False, False)
+
+
+def test_quiet_wins_over_verbose() -> None:
+    """Who asks for less gets less."""
+    assert call("-q", "-v")[2].verbosity == -1
+
+
+def test_json_is_known_to_all() -> None:
+    """Errors leave as JSON as well, so the context knows."""
+    _, _, context, seen = call("--json")
+    assert context.json
+    assert seen[0]["as_json"] is True
+
+
+@pytest.mark.parametrize("arguments", [("--jobs", "0"), ("--color", "blue"), ("--progress", "much"), ("--nothing",)])
+def test_wrong_options_are_usage_errors(arguments: tuple[str, ...]) -> None:
+    """Nothing is run, and the exit code is 2."""
+    code, _, _, seen = call(*arguments)
+    assert code == 2
+    assert seen == []
+
+
+def test_help_shows_common_options_on_a_panel_of_their_own() -> None:
+    """A command's own options come first."""
+    code, output, _, _ = call("--help")
+    assert code == 0
+    assert "Common options" in output
+    assert "--progress" in output
+
+
+def test_the_wrapper_shows_all_options_to_typer() -> None:
+    """Typer reads the signature: the command's own parameters, then the common ones by keyword."""
+
+    @with_common_options
+    def command(context: typer.Context, name: str = "x") -> None:
+        """Do something."""
+
+    parameters = inspect.signature(command).parameters
+    assert list(parameters) == ["context", "name", "verbose", "quiet", "color", "progress", "debug"]
+    assert parameters["debug"].kind is inspect.Parameter.KEYWORD_ONLY

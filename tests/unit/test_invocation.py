@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from optbuild.errors import UsageError
+from optbuild.execution.command import Command, Stream
+from optbuild.profile.model import BuildProfile, MeasureSettings, MetricName, Use, Variant, Workload, slug
+from optbuild.workloads.invocation import Invocation, make_invocation
+
+SCRATCH = Path("/scratch")
+BINS = ("wordfreq", "tool")
+
+
+def make(directory: Path, *words: str, environ: dict[str, str] | None = None, **fields: Any) -> Invocation:  # noqa: ANN401 - fields of Workload
+    """An invocation of a workload `books` in a build profile's directory."""
+    return make_from(directory, Workload(name="books", command=words or ("{bin}",), **fields), environ=environ or {})
+
+
+def make_from(
+    directory: Path,
+    workload: Workload,
+    *,
+    default_bin: str | None = "wordfreq",
+    environ: dict[str, str] | None = None,
+    metric: MetricName = MetricName.WALL,
+) -> Invocation:
+    """An invocation of any workload, where two binaries are built."""
+    profile = BuildProfile(
+        path=None,
+        directory=directory,
+        variants={"release": Variant(name="release")},
+        measure=MeasureSettings(metric=metric),
+    )
+    return make_invocation(
+        workload, profile, bins=BINS, default_bin=default_bin, scratch=SCRATCH, environ=environ or {}
+    )
+
+
+def make_command(invocation: Invocation) -> Command:
+    """The command of an invocation with binaries in `/b`."""
+    return invocation.make_command(
+        {name: Path("/b") / name for name in BINS}, extra_env={}, stdout=Stream.NULL, stderr=Stream.NULL
+    )
+
+
+def test_placeholders_are_filled_and_binaries_stay_open(tmp_path: Path) -> None:
+    """The same invocation runs the binaries of every variant; what is shown names them."""
+    invocation = make(
+        tmp_path, "{bin}", "--with={bin:tool}", "{env:CORPUS}/x", "{scratch}", "{{}}", "", environ={"CORPUS": "/c"}
+    )
+
+    scratch = str(SCRATCH / slug("books"))
+    assert invocation.bins == ("wordfreq", "tool")
+    assert invocation.shown_argv() == ("{bin:wordfreq}", "--with={bin:tool}", "/c/x", scratch, "{}", "")
+    assert make_command(invocation).argv == ("/b/wordfreq", "--with=/b/tool", "/c/x", scratch, "{}", "")
+
+
+def test_a_binary_that_is_named_twice_is_used_once(tmp_path: Path) -> None:
+    """`{bin}` and the default binary's name mean the same."""
+    assert make(tmp_path, "{bin}", "{bin:wordfreq}").bins == ("wordfreq",)
+    assert make(tmp_path, "python3", "bench.py").bins == ()
+
+
+def test_a_filled_value_is_not_filled_again(tmp_path: Path) -> None:
+    """Braces in an environment variable are text."""
+    invocation = make(tmp_path, "{bin}", "{env:A}{env:A}", environ={"A": "{bin}"})
+
+    assert make_command(invocation).argv == ("/b/wordfreq", "{bin}{bin}")
+
+
+@pytest.mark.parametrize(
+    ("word", "message", "help_text"),
+    [
+        (
+            "{bin:other}",
+            "workload 'books': {bin:other}: no such binary is built",
+            "there is {bin:wordfreq}, {bin:tool}",
+        ),
+        ("{env:UNSET}", "workload 'books': {env:UNSET}: that variable is not set", "set it first: export UNSET=…"),
+        (
+            "{env:MY_TOKEN}",
+            "workload 'books': {env:MY_TOKEN} looks like a secret",
+            "arguments are shown and recorded: use a file",
+        ),
+    ],
+)
+def test_a_placeholder_without_a_value_is_refused(tmp_path: Path, word: str, message: str, help_text: str) -> None:
+    """Nothing runs with a hole in its arguments, nor with a secret that the record would keep."""
+    with pytest.raises(UsageError) as caught:
+        make(tmp_path, "{bin}", word, environ={"MY_TOKEN": "s3cret"})
+
+    assert (caught.value.message, caught.value.help) == (message, help_text)
+
+
+def test_an_ambiguous_binary_is_refused_with_what_there_is(tmp_path: Path) -> None:
+    """Without a default, `{bin}` could be any."""
+    workload = Workload(name="books", command=("{bin}",))
+
+    with pytest.raises(UsageError) as caught:
+        make_from(tmp_path, workload, default_bin=None)
+
+    assert caught.value.message == "workload 'books': {bin} could be any of several binaries"
+    assert caught.value.help == "name one: {bin:wordfreq}, {bin:tool}"
+
+
+@pytest.mark.parametrize("fields", [{"stdin": "{bin}"}, {"inputs": ("x{bin}",)}, {"env": {"TOOL": "{bin:tool}"}}])
+def test_only_arguments_may_name_a_binary(tmp_path: Path, fields: dict[str, Any]) -> None:
+    """Files and variables are the same whichever variant runs."""
+    with pytest.raises(UsageError, match="may not name a binary"):
+        make(tmp_path, **fields)
+
+
+def test_inputs_are_what_is_declared_and_what_arguments_name(tmp_path: Path) -> None:
+    """An argument that is a file counts as an input, from the directory that the workload runs in."""
+    for name in ("declared", "query", "data/books.txt", "data/both"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+
+    invocation = make(
+        tmp_path, "{bin}", "books.txt", "missing.txt", ".", "both", "x" * 5000, "{bin}",
+        cwd="data", stdin="query", inputs=("declared", "{env:DIR}/both"), environ={"DIR": "data"},
+    )  # fmt: skip
+
+    assert invocation.cwd == tmp_path / "data"
+    assert invocation.stdin == tmp_path / "query"
+    assert invocation.inputs == tuple(tmp_path / name for name in ("declared", "data/both", "data/books.txt", "query"))
+
+
+def test_an_argument_is_a_file_when_the_environment_says_so(tmp_path: Path) -> None:
+    """A corpus outside of the workspace is named by a variable."""
+    corpus = tmp_path / "elsewhere" / "corpus"
+    corpus.parent.mkdir()
+    corpus.touch()
+
+    assert make(tmp_path, "{bin}", "{env:CORPUS}", environ={"CORPUS": str(corpus)}).inputs == (corpus,)
+
+
+def test_the_command_has_everything_of_the_workload(tmp_path: Path) -> None:
+    """Environment, input, timeout and the way to stop it go along; additions win."""
+    invocation = make(
+        tmp_path,
+        env={"MODE": "{env:LEVEL}", "LANG": "C"},
+        pass_env=("HOME",),
+        timeout_s=5.0,
+        stop_signal="INT",
+        grace_s=2.0,
+        environ={"PATH": "/bin", "HOME": "/h", "LANG": "de", "LEVEL": "3", "API_TOKEN": "t"},
+    )
+
+    command = invocation.make_command(
+        {"wordfreq": Path("/b")},
+        extra_env={"LANG": "X", "LLVM_PROFILE_FILE": "p"},
+        stdout=Path("/o"),
+        stderr=Stream.CAPTURE,
+    )
+
+    assert command == Command(
+        argv=("/b",),
+        cwd=tmp_path,
+        env={"PATH": "/bin", "HOME": "/h", "LANG": "X", "MODE": "3", "LLVM_PROFILE_FILE": "p"},
+        stdin=None,
+        stdout=Path("/o"),
+        stderr=Stream.CAPTURE,
+        timeout_s=5.0,
+        stop_signal=signal.SIGINT,
+        grace_s=2.0,
+    )
+    assert invocation.declared_env == {"MODE": "3", "LANG": "C"}
+    assert invocation.passed_env == ("HOME",)
+
+
+def test_the_metric_is_the_workload_s_own_or_that_of_all(tmp_path: Path) -> None:
+    """A workload may be measured by CPU time while the others are by the clock."""
+    plain = Workload(name="books", command=("{bin}",))
+
+    assert make_from(tmp_path, plain, metric=MetricName.CPU).metric is MetricName.CPU
+    assert make_from(tmp_path, replace(plain, metric=MetricName.WALL), metric=MetricName.CPU).metric is MetricName.WALL
+
+
+def test_the_recipe_is_what_decides_the_result(tmp_path: Path) -> None:
+    """A name, a weight or a use can change without running again; arguments, places and limits cannot."""
+    base = make(tmp_path)
+
+    for same in ({"weight": 7.0}, {"use": (Use.TRAIN,)}, {"compare_output": "none"}, {"metric": MetricName.CPU}):
+        assert make(tmp_path, **same).recipe() == base.recipe()
+    for other in (
+        {"cwd": "sub"},
+        {"env": {"A": "1"}},
+        {"pass_env": ("HOME",)},
+        {"stdin": "query"},
+        {"inputs": ("x",)},
+        {"timeout_s": 1.0},
+        {"expect_exit": 1},
+        {"stop_signal": "INT"},
+        {"grace_s": 1.0},
+    ):
+        assert make(tmp_path, **other).recipe() != base.recipe()
+    assert make(tmp_path, "{bin}", "x").recipe() != base.recipe()
+
+
+def test_the_caller_s_environment_is_no_part_of_the_recipe(tmp_path: Path) -> None:
+    """Another home or language asks for no new training; the values of passed variables are private."""
+    recipes = {
+        repr(make(tmp_path, pass_env=("HOME",), environ={"HOME": home, "LANG": home}).recipe()) for home in ("/a", "/b")
+    }
+
+    assert len(recipes) == 1

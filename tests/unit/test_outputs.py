@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from optbuild.build import outputs
+from optbuild.build.model import Compared, Probed
+from optbuild.errors import NotComparableError, StorageError, WorkloadError
+from optbuild.events import Level
+from optbuild.execution.command import Command
+from optbuild.plan.model import ActionId, CompareOutputs, ProbeOutputs
+from optbuild.testing import Reply, make_usage
+from tests.unit.build_cases import Workshop
+
+BASELINE, CANDIDATE = ActionId("compile-1"), ActionId("compile-2")
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Workshop:
+    """A place where programs print the content of their binary."""
+    return Workshop(tmp_path, program=print_binary)
+
+
+def print_binary(command: Command) -> Reply:
+    """A program whose behaviour is its content."""
+    return Reply(stdout=Path(command.argv[0]).read_bytes())
+
+
+def write_binary(command: Command) -> Reply:
+    """A program that writes its content to a file, and nothing when there is none."""
+    content = Path(command.argv[0]).read_bytes()
+    return Reply(stdout=os.urandom(8), writes={Path("out.txt"): content} if content else {})
+
+
+def probe(workshop: Workshop, content: str = "same", **changes: Any) -> Probed:  # noqa: ANN401 - fields of Invocation
+    """Run a baseline with this content."""
+    action = ProbeOutputs(
+        id=ActionId("probe-1"),
+        needs=(BASELINE,),
+        label="outputs of small",
+        workload=workshop.workload(**changes),
+        binaries=BASELINE,
+    )
+    return workshop.outputs.probe(action, workshop.artifact(content))
+
+
+def compare(workshop: Workshop, probed: Probed, content: str = "same", **changes: Any) -> Compared:  # noqa: ANN401 - fields of Invocation
+    """Run a candidate with this content."""
+    action = CompareOutputs(
+        id=ActionId("compare-1"),
+        needs=(ActionId("probe-1"), CANDIDATE),
+        label="pgo: outputs of small",
+        workload=workshop.workload(**changes),
+        binaries=CANDIDATE,
+        probe=ActionId("probe-1"),
+    )
+    return workshop.outputs.compare(action, workshop.artifact(content, action="compile-2"), probed)
+
+
+def test_a_baseline_that_repeats_itself_can_be_compared_with(workshop: Workshop) -> None:
+    """It is run twice; the shorter run tells how long one takes, and its output is kept."""
+    durations = iter([0.5, 0.3])
+    workshop.program = lambda c: Reply(stdout=print_binary(c).stdout, usage=make_usage(wall_s=next(durations)))
+    probed = probe(workshop)
+    assert probed.deterministic
+    assert probed.run_s == 0.3
+    assert probed.output is not None
+    assert probed.output.read_text() == "same"
+    assert workshop.notices == []
+
+
+def test_equal_output_is_equal(workshop: Workshop) -> None:
+    """A candidate that prints the same is accepted after one run."""
+    result = compare(workshop, probe(workshop))
+    assert result.equal is True
+    assert len(workshop.runs()) == 3
+
+
+def test_both_run_at_the_same_path(workshop: Workshop) -> None:
+    """A program that prints its own name prints the same in every variant."""
+    workshop.program = lambda c: Reply(stdout=c.argv[0].encode())
+    assert compare(workshop, probe(workshop), "another binary").equal is True
+
+
+@pytest.mark.parametrize(
+    ("baseline", "candidate", "difference"),
+    [
+        ("a\nbc\n", "a\nbd\n", 'first difference at byte 3, line 2: baseline "a^Jbc^J", this variant "a^Jbd^J"'),
+        ("abc", "ab", 'first difference at byte 2, line 1: baseline "abc", this variant "ab"'),
+        ("", "x\x1b[31m", 'first difference at byte 0, line 1: baseline the end, this variant "x"'),
+    ],
+)
+def test_another_output_is_refused_with_the_first_difference(
+    workshop: Workshop, baseline: str, candidate: str, difference: str
+) -> None:
+    """Nothing is timed; the error shows where the outputs part, and where the candidate's lies."""
+    probed = probe(workshop, baseline)
+    with pytest.raises(NotComparableError) as caught:
+        compare(workshop, probed, candidate)
+    assert caught.value.message == f"pgo: outputs of small: not what the baseline prints: {difference}"
+    assert Path(caught.value.location or "").read_text() == candidate
+
+
+def test_a_difference_is_found_again_and_not_kept(workshop: Workshop) -> None:
+    """A refusal is no result: the next run looks again."""
+    probed = probe(workshop)
+    for _ in range(2):
+        with pytest.raises(NotComparableError):
+            compare(workshop, probed, "other")
+    assert len(workshop.runs()) == 4
+
+
+@pytest.mark.parametrize("lost", ["deleted", "too large"])
+def test_without_the_baselines_output_the_difference_is_only_told(
+    workshop: Workshop, lost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large output is not kept: hashes tell that they differ, not where."""
+    monkeypatch.setattr(outputs, "_KEPT_BYTES", 2 if lost == "too large" else 1 << 20)
+    probed = probe(workshop)
+    if probed.output is not None:
+        probed.output.unlink()
+    with pytest.raises(NotComparableError, match=r"not what the baseline prints$"):
+        compare(workshop, probed, "other")
+
+
+def test_a_varying_output_is_warned_about(workshop: Workshop) -> None:
+    """With `auto` a baseline that varies cannot be compared with: a warning, each time, and no verdict."""
+    workshop.program = lambda _: Reply(stdout=os.urandom(8))
+    probed = probe(workshop)
+    assert not probed.deterministic
+    assert compare(workshop, probed).equal is None
+    assert probe(workshop).reused
+    assert [(notice.level, notice.code) for notice in workshop.notices] == [
+        (Level.WARNING, "outputs-not-compared"),
+        (Level.WARNING, "outputs-not-compared"),
+    ]
+
+
+@pytest.mark.parametrize("compare_output", ["stdout", ("out.txt",)])
+def test_a_varying_output_is_refused_where_comparing_was_demanded(
+    workshop: Workshop, compare_output: str | tuple[str, ...]
+) -> None:
+    """An explicit `compare-output` is a condition, and its remedy is named."""
+    workshop.program = lambda _: Reply(stdout=os.urandom(8), writes={Path("out.txt"): os.urandom(8)})
+    with pytest.raises(NotComparableError, match="two runs of the baseline print different things") as caught:
+        probe(workshop, compare_output=compare_output)
+    assert 'compare-output = "none"' in caught.value.help
+
+
+def test_none_compares_nothing_and_says_nothing(workshop: Workshop) -> None:
+    """Who says that outputs vary is not warned."""
+    workshop.program = lambda _: Reply(stdout=os.urandom(8))
+    probed = probe(workshop, compare_output="none")
+    assert probed.deterministic
+    assert compare(workshop, probed, compare_output="none").equal is None
+    assert workshop.notices == []
+
+
+def test_files_are_compared_in_the_place_of_standard_output(workshop: Workshop) -> None:
+    """Declared files count, whatever is printed beside them."""
+    workshop.program = write_binary
+    probed = probe(workshop, compare_output=("out.txt",))
+    assert compare(workshop, probed, compare_output=("out.txt",)).equal is True
+    with pytest.raises(NotComparableError, match="byte 0, line 1"):
+        compare(workshop, probed, "other", compare_output=("out.txt",))
+
+
+def test_every_declared_file_counts(workshop: Workshop) -> None:
+    """A difference in the second file alone is one, too."""
+
+    def program(command: Command) -> Reply:
+        content = Path(command.argv[0]).read_bytes()
+        return Reply(writes={Path("a"): b"same", Path("b"): content})
+
+    workshop.program = program
+    probed = probe(workshop, compare_output=("a", "b"))
+    assert compare(workshop, probed, compare_output=("a", "b")).equal is True
+    with pytest.raises(NotComparableError, match=r"not what the baseline prints$"):
+        compare(workshop, probed, "other", compare_output=("a", "b"))
+
+
+def test_a_file_left_by_the_baseline_does_not_pass_for_the_candidates(workshop: Workshop) -> None:
+    """A candidate that writes nothing differs, although a file with the right content lies there."""
+    workshop.program = write_binary
+    probed = probe(workshop, compare_output=("out.txt",))
+    assert (workshop.directory / "out.txt").read_text() == "same"
+    with pytest.raises(NotComparableError, match=f"it did not write {workshop.directory}/out.txt"):
+        compare(workshop, probed, "", compare_output=("out.txt",))
+
+
+def test_a_file_that_the_baseline_does_not_write_is_refused(workshop: Workshop) -> None:
+    """Two missing files would be equal and prove nothing."""
+    (workshop.directory / "out.txt").write_text("of yesterday")
+    with pytest.raises(NotComparableError, match=r"the baseline did not write .*/out\.txt") as caught:
+        probe(workshop, compare_output=("out.txt",))
+    assert "compare-output" in caught.value.help
+    assert (workshop.directory / "out.txt").read_text() == "of yesterday"
+
+
+def test_a_declared_file_of_somebody_else_is_a_storage_error(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that cannot be dated back cannot show whether a run wrote it."""
+    (workshop.directory / "out.txt").write_text("theirs")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "utime", refuse)
+    with pytest.raises(StorageError, match=r"out\.txt.*Operation not permitted"):
+        probe(workshop, compare_output=("out.txt",))
+
+
+def test_a_baseline_that_fails_is_the_workloads_fault(workshop: Workshop) -> None:
+    """An output of a failed run is none."""
+    workshop.program = lambda _: Reply(exit_code=-11)
+    with pytest.raises(WorkloadError, match=r"ended with signal 11 \(SIGSEGV\)"):
+        probe(workshop)
+
+
+def test_unchanged_outputs_are_reused(workshop: Workshop) -> None:
+    """The same binaries and inputs are not run again."""
+    first = probe(workshop)
+    result = compare(workshop, first)
+    again = probe(workshop)
+    assert again.reused
+    assert (again.sha256, again.run_s, again.output) == (first.sha256, first.run_s, first.output)
+    assert compare(workshop, again) == Compared(sha256=result.sha256, equal=True, reused=True)
+    assert len(workshop.runs()) == 3
+
+
+@pytest.mark.parametrize("change", ["baseline", "candidate", "input"])
+def test_each_input_makes_outputs_be_compared_again(workshop: Workshop, change: str) -> None:
+    """Another binary on either side, or another content of an input, is another comparison."""
+    corpus = workshop.directory / "corpus.txt"
+    corpus.write_text("old")
+    workshop.program = lambda _: Reply(stdout=b"always")
+    compare(workshop, probe(workshop, "one", inputs=(corpus,)), "two", inputs=(corpus,))
+    corpus.write_text("new" if change == "input" else "old")
+    probed = probe(workshop, "changed" if change == "baseline" else "one", inputs=(corpus,))
+    result = compare(workshop, probed, "changed" if change == "candidate" else "two", inputs=(corpus,))
+    assert probed.reused == (change == "candidate")
+    # The baseline's output is what a candidate is held against, whichever binary printed it.
+    assert result.reused == (change == "baseline")

@@ -1,0 +1,318 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from optbuild.errors import UsageError
+from optbuild.plan.draft import PlanInputs
+from optbuild.plan.model import (
+    Action,
+    ActionId,
+    CompareOutputs,
+    Compile,
+    Measure,
+    Output,
+    Plan,
+    ProbeOutputs,
+    Role,
+    Train,
+    render_word,
+    resolve_word,
+)
+from optbuild.plan.planner import baseline_name, make_plan, select_pgo_variants, select_variants
+from optbuild.profile.model import BuildProfile, Lto, MeasureSettings, PgoMode, ProjectSettings, Use, Variant
+from optbuild.project.model import ConfiguredValue, Rustflags
+from optbuild.testing import (
+    TARGET,
+    make_build_profile,
+    make_invocation,
+    make_package,
+    make_plan_inputs,
+    make_project,
+    make_toolchain,
+    make_variants,
+)
+from optbuild.toolchain.model import Tool
+
+WORKLOADS = (
+    make_invocation("{bin:demo}", "books.txt", name="books", weight=3.0),
+    make_invocation("{bin:demo}", "logs.txt", name="logs", use=(Use.TRAIN,)),
+    make_invocation("{bin:demo}", "held-out.txt", name="held out", use=(Use.BENCH,)),
+)
+RELEASE = Variant(name="release")
+
+
+def plan_of(*variants: Variant, measure: bool = True, **changes: object) -> Plan:
+    """The plan of all of the given variants, or of release, lto and pgo."""
+    build_profile: BuildProfile = make_build_profile(*variants)
+    inputs = make_plan_inputs(**{"build_profile": build_profile, "workloads": WORKLOADS, **changes})
+    return make_plan(inputs, tuple(inputs.build_profile.variants), measure=measure)
+
+
+def compiles(plan: Plan) -> list[Compile]:
+    """The compile actions of a plan."""
+    return [action for action in plan.actions if isinstance(action, Compile)]
+
+
+def env_of(action: Compile) -> Mapping[str, str]:
+    """What an action adds to the environment, outputs by their names."""
+    return {name: render_word(word) for name, word in action.env.items()}
+
+
+def kinds(plan: Plan) -> list[str]:
+    """What a plan does, in order."""
+    return [action.role if isinstance(action, Compile) else action.kind for action in plan.actions]
+
+
+def test_the_baseline_is_built_and_tried_before_anything_else() -> None:
+    """A workload whose output varies is found out before the long builds, and all is measured together at the end."""
+    assert kinds(plan_of()) == [
+        *("build", "probe", "probe"),
+        *("build", "compare", "compare"),
+        *("instrument", "train", "train", "merge", "optimise", "compare", "compare"),
+        "measure",
+    ]
+
+
+def test_only_benchmark_workloads_are_compared_and_measured() -> None:
+    """A workload for training alone is run only with instrumented binaries."""
+    plan = plan_of()
+    measured = [action for action in plan.actions if isinstance(action, (ProbeOutputs, CompareOutputs))]
+    assert {action.workload.name for action in measured} == {"books", "held out"}
+    assert {a.workload.name for a in plan.actions if isinstance(a, Train)} == {"books", "logs"}
+    last = plan.actions[-1]
+    assert isinstance(last, Measure)
+    assert [workload.name for workload in last.workloads] == ["books", "held out"]
+    assert [arm.variant for arm in last.arms] == ["release", "lto", "pgo"]
+
+
+def test_building_alone_neither_compares_nor_measures() -> None:
+    """Without measuring, the plan ends with the last binary."""
+    plan = plan_of(measure=False)
+    assert kinds(plan) == ["build", "build", "instrument", "train", "train", "merge", "optimise"]
+    assert plan.measure is None
+
+
+def test_ids_do_not_depend_on_names() -> None:
+    """What has the same content is the same action, whatever its variant or workload is called."""
+    renamed = [replace(variant, name=f"my-{name}") for name, variant in make_variants().items()]
+    workloads = tuple(replace(w, name=f"my {w.name}") for w in WORKLOADS)
+    one, other = plan_of(), plan_of(*renamed, workloads=workloads)
+    assert [action.id for action in one.actions[:-1]] == [action.id for action in other.actions[:-1]]
+
+
+def test_variants_share_what_they_have_in_common() -> None:
+    """Two variants of one recipe are compiled, trained and merged once."""
+    twins = (RELEASE, *(Variant(name=name, lto=Lto.FAT, pgo=PgoMode.REQUIRED) for name in ("one", "two")))
+    plan = plan_of(*twins)
+    one, two = plan.variants[1:]
+    assert (one.compile, one.merge, one.instrument) == (two.compile, two.merge, two.instrument)
+    assert len(compiles(plan)) == 3
+    assert len({action.id for action in plan.actions}) == len(plan.actions)
+
+
+def test_the_baseline_comes_first() -> None:
+    """Whatever the profile's order, the variant that others are compared with leads."""
+    variants = make_variants()
+    build_profile = make_build_profile(*variants.values(), measure=MeasureSettings(baseline="lto"))
+    plan = plan_of(build_profile=build_profile)
+    assert [variant.name for variant in plan.variants] == ["lto", "release", "pgo"]
+    assert plan.baseline.name == "lto"
+
+
+def test_every_build_names_its_target() -> None:
+    """With `--target` the flags stay away from build scripts and macros."""
+    for action in compiles(plan_of()):
+        assert action.argv[action.argv.index("--target") + 1] == TARGET
+
+
+def test_both_phases_of_pgo_have_identical_cargo_profile_flags() -> None:
+    """The instrumented and the optimised build differ in rustflags alone."""
+    plan = plan_of()
+    instrument, optimise = (a for a in compiles(plan) if a.role is not Role.BUILD)
+
+    def without_verbosity(action: Compile) -> list[str]:
+        return [word for word in action.argv if word != "-vv"]
+
+    assert "--config" in instrument.argv
+    assert without_verbosity(instrument) == without_verbosity(optimise)
+
+
+def test_the_users_own_flags_come_first() -> None:
+    """Cargo takes one source of flags only, so the user's are in it, in front of ours, separated by 0x1f."""
+    project = make_project(rustflags=Rustflags(flags=("--cfg", "a b"), origin="RUSTFLAGS"))
+    variant = Variant(name="native", target_cpu="native", rustflags=("-g",))
+    release, native = compiles(plan_of(RELEASE, variant, project=project))
+    assert env_of(native)["CARGO_ENCODED_RUSTFLAGS"] == "--cfg\x1fa b\x1f-Ctarget-cpu=native\x1f-g"
+    assert "CARGO_ENCODED_RUSTFLAGS" not in release.env
+
+
+def test_a_variant_without_flags_of_its_own_leaves_the_variable_alone() -> None:
+    """Cargo finds the user's flags by itself: setting the variable could only spoil them."""
+    assert [("CARGO_ENCODED_RUSTFLAGS" in a.env) for a in compiles(plan_of())] == [False, False, True, True]
+
+
+def test_the_profile_is_named_by_its_content_when_it_is_known() -> None:
+    """The optimised build refers to the merge's output, which is filled in when it runs."""
+    optimise = compiles(plan_of())[-1]
+    word = optimise.env["CARGO_ENCODED_RUSTFLAGS"]
+    assert [piece.name for piece in word if isinstance(piece, Output)] == ["profdata"]
+    assert "-Cprofile_use=/d/ab.profdata\x1f" in resolve_word(word, lambda _: "/d/ab.profdata")
+
+
+def test_flag_sets_share_a_directory_where_cargo_keeps_them_apart() -> None:
+    """From cargo 1.85 on all builds use one target directory, and older cargo gets one for each recipe."""
+
+    def target_directories(version: str) -> set[str]:
+        cargo = Tool(name="cargo", path=Path("/toolchain/bin/cargo"), version=version)
+        plan = plan_of(toolchain=make_toolchain(cargo=cargo))
+        return {action.argv[action.argv.index("--target-dir") + 1] for action in compiles(plan)}
+
+    assert target_directories("1.85.0") == {"/p/target/optbuild/cargo"}
+    assert target_directories("1.84.1") == {f"/p/target/optbuild/cargo/{a.id}" for a in compiles(plan_of())}
+
+
+def test_intermediate_files_stay_in_our_directory() -> None:
+    """A `build-dir` in cargo's configuration would lead them elsewhere."""
+    assert {env_of(action)["CARGO_BUILD_BUILD_DIR"] for action in compiles(plan_of())} == {"/p/target/optbuild/cargo"}
+
+
+def test_settings_of_the_project_reach_cargo() -> None:
+    """Features, the Cargo profile, further arguments and jobs are passed on, further arguments last."""
+    settings = ProjectSettings(
+        features=("a", "b"), no_default_features=True, cargo_profile="dist", cargo_args=("--offline",)
+    )
+    (action,) = compiles(plan_of(build_profile=make_build_profile(RELEASE, project=settings), jobs=3))
+    text = " ".join(action.argv)
+    assert "--profile dist" in text
+    assert "--features a,b --no-default-features --locked --jobs 3" in text
+    assert action.argv[-1] == "--offline"
+
+
+def test_without_a_lockfile_nothing_is_locked_and_the_plan_says_so() -> None:
+    """Cargo makes the file, which `--locked` would forbid."""
+    plan = plan_of(RELEASE, project=make_project(lockfile=None))
+    assert "--locked" not in compiles(plan)[0].argv
+    assert plan.notes == ("there is no Cargo.lock: cargo will resolve the dependencies and write one",)
+
+
+def test_locking_can_be_turned_off() -> None:
+    """`locked = false` leaves the option out."""
+    build_profile = make_build_profile(RELEASE, project=ProjectSettings(locked=False))
+    assert "--locked" not in compiles(plan_of(build_profile=build_profile))[0].argv
+
+
+def test_notes_name_what_the_user_may_have_forgotten() -> None:
+    """Flags and wrappers are kept, with their origin, and a CPU that others lack is named once."""
+    project = make_project(
+        rustflags=Rustflags(flags=("-g", "-v"), origin="RUSTFLAGS"),
+        rustc_wrappers=(ConfiguredValue(value="sccache", origin="RUSTC_WRAPPER"),),
+    )
+    variants = (RELEASE, *(Variant(name=name, target_cpu="native") for name in ("one", "two")))
+    assert plan_of(*variants, project=project).notes == (
+        "rustflags kept in every build: -g -v (from RUSTFLAGS)",
+        "compiler wrapper kept: sccache (from RUSTC_WRAPPER)",
+        'binaries built with target-cpu = "native" may not run on other CPUs',
+    )
+
+
+def test_a_variant_that_cannot_be_built_is_left_out_with_its_reason() -> None:
+    """Nothing is planned for it, and it is no arm of the measurement."""
+    auto = Variant(name="pgo", pgo=PgoMode.AUTO)
+    plan = plan_of(RELEASE, auto, toolchain=make_toolchain(profiler_runtime=None))
+    assert plan.variants[1].skipped == f"rustc has no profiler runtime for {TARGET}"
+    assert plan.variants[1].compile is None
+    assert kinds(plan) == ["build", "probe", "probe", "measure"]
+
+
+def test_a_baseline_that_cannot_be_built_is_an_error() -> None:
+    """Without it there is nothing to compare with."""
+    auto = Variant(name="pgo", pgo=PgoMode.AUTO)
+    with pytest.raises(UsageError, match="the baseline pgo cannot be built: no workload") as caught:
+        plan_of(auto, RELEASE, workloads=())
+    assert "[measure]" in caught.value.help
+
+
+def test_pgo_is_held_against_the_same_recipe_without_it() -> None:
+    """Where a variant differs from the PGO variant by PGO alone, its binary is the one that must differ."""
+    plan = plan_of()
+    lto, pgo = plan.variants[1:]
+    assert pgo.plain == lto.compile
+    alone = plan_of(RELEASE, replace(make_variants()["pgo"], lto=Lto.THIN))
+    assert alone.variants[1].plain is None
+
+
+def test_the_measurement_does_not_depend_on_its_budget() -> None:
+    """More time gives the same result more precisely, so that an earlier one is found again."""
+
+    def measurement(**settings: float) -> ActionId | None:
+        build_profile = make_build_profile(RELEASE, measure=MeasureSettings(**settings))  # type: ignore[arg-type]
+        return plan_of(build_profile=build_profile).measure
+
+    assert measurement(max_time_s=1.0) == measurement(max_time_s=2.0)
+    assert measurement(min_effect=0.01) != measurement(min_effect=0.02)
+
+
+def test_directories_outside_the_target_directory_are_told() -> None:
+    """The plan names every directory that a run writes to."""
+    inputs = make_plan_inputs()
+    assert make_plan(inputs, ("release",), measure=True).directories == (Path("/p/target/optbuild"),)
+    elsewhere: PlanInputs = replace(inputs, layout=replace(inputs.layout, artifacts=Path("/out")))
+    assert make_plan(elsewhere, ("release",), measure=True).directories == (Path("/p/target/optbuild"), Path("/out"))
+
+
+def test_a_plan_knows_what_an_action_needs() -> None:
+    """Needs are followed to the end, and a variant is served by the checks of its outputs as well."""
+    plan = plan_of()
+    pgo = plan.variants[2]
+    assert pgo.compile is not None
+    needed = [plan.action(found).kind for found in plan.needed_by(pgo.compile)]
+    assert needed == ["compile", "merge", "train", "train", "compile"]
+    served: list[Action] = [action for action in plan.actions if action.id in plan.serving(pgo)]
+    assert [action.kind for action in served] == ["compile", "train", "train", "merge", "compile", "compare", "compare"]
+    assert plan.serving(replace(pgo, compile=None)) == frozenset()
+
+
+def test_packages_are_named_with_their_version() -> None:
+    """A dependency of the same name cannot be meant."""
+    package = make_package(name="demo", version="2.0.0-rc.1")
+    (action,) = compiles(plan_of(RELEASE, project=make_project(packages=(package,))))
+    assert action.argv[action.argv.index("--package") + 1] == "demo@2.0.0-rc.1"
+
+
+def test_pgo_selects_the_baseline_and_all_ancestors() -> None:
+    """`optbuild pgo` builds what its table compares: PGO variants, what they inherit from, and the baseline."""
+    variants = make_variants()
+    extra = Variant(name="small", opt_level="s")
+    build_profile = make_build_profile(extra, *variants.values(), measure=MeasureSettings(baseline="release"))
+    assert select_pgo_variants(build_profile) == ("release", "lto", "pgo")
+
+
+def test_pgo_without_a_pgo_variant_is_refused() -> None:
+    """The error says how to get one, and what to run instead."""
+    with pytest.raises(UsageError, match="no variant of the build profile has PGO") as caught:
+        select_pgo_variants(make_build_profile(RELEASE))
+    assert "optbuild run" in caught.value.help
+
+
+def test_named_variants_are_built_beside_the_baseline() -> None:
+    """`optbuild run lto` compares lto with the baseline; without names all are built, in the profile's order."""
+    build_profile = make_build_profile()
+    assert select_variants(build_profile, ("lto",)) == ("release", "lto")
+    assert select_variants(build_profile, ()) == ("release", "lto", "pgo")
+
+
+def test_an_unknown_variant_lists_those_there_are() -> None:
+    """A misspelt name is answered with the names."""
+    with pytest.raises(UsageError, match="no variant is called 'pog'") as caught:
+        select_variants(make_build_profile(), ("pog",))
+    assert caught.value.help == "the build profile has: release, lto, pgo"
+
+
+def test_the_baseline_is_the_named_one_or_the_first() -> None:
+    """A profile that names none compares with its first variant."""
+    assert baseline_name(make_build_profile()) == "release"
+    assert baseline_name(make_build_profile(measure=MeasureSettings(baseline="lto"))) == "lto"

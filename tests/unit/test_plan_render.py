@@ -1,0 +1,441 @@
+from __future__ import annotations
+
+import json
+from textwrap import fill
+
+from inline_snapshot import snapshot
+
+from optbuild.plan.planner import make_plan
+from optbuild.plan.render import plan_to_dict, render_plan
+from optbuild.profile.model import PgoMode, Use, Variant
+from optbuild.testing import make_build_profile, make_invocation, make_plan_inputs, make_project, make_toolchain
+
+BOOKS = make_invocation("{bin:demo}", "--top", "20", "books.txt", name="books", weight=3.0)
+WORKLOADS = (
+    BOOKS,
+    make_invocation("{bin:demo}", "logs.txt", name="logs", use=(Use.TRAIN,)),
+    make_invocation("{bin:demo}", "held out.txt", name="held out", use=(Use.BENCH,)),
+)
+
+
+def folded(text: str) -> str:
+    """A text with its long lines folded, so that it fits on a page."""
+    lines = (fill(line, 100, subsequent_indent=" " * 12, break_on_hyphens=False) for line in text.splitlines())
+    return "\n".join(lines) + "\n"
+
+
+def test_a_whole_plan_for_people() -> None:
+    """Every argv, directory, environment addition, timeout and writable place is in it."""
+    inputs = make_plan_inputs(workloads=WORKLOADS)
+    plan = make_plan(inputs, ("release", "lto", "pgo"), measure=True)
+    assert folded(render_plan(plan)) == snapshot("""\
+variant release: built by compile-fa2a719d
+variant lto: built by compile-4b4d626e
+variant pgo: built by compile-518bf016
+
+compile-fa2a719d  release: build
+  argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
+            --profile release --target x86_64-unknown-linux-gnu --target-dir
+            /p/target/optbuild/cargo --locked --message-format=json-diagnostic-rendered-ansi
+  cwd     /p
+  env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
+  env     RUSTUP_AUTO_INSTALL=0
+  writes  /p/target/optbuild/binaries/compile-fa2a719d
+
+probe-fabcad5a  outputs of books
+  needs   compile-fa2a719d
+  argv    {bin:demo} --top 20 books.txt
+  cwd     /p
+  timeout 5 min 00 s
+  writes  /p/target/optbuild/scratch/books-6e317bcd
+
+probe-9ef62c38  outputs of held out
+  needs   compile-fa2a719d
+  argv    {bin:demo} 'held out.txt'
+  cwd     /p
+  timeout 5 min 00 s
+  writes  /p/target/optbuild/scratch/held-out-681314dd
+
+compile-4b4d626e  lto: build
+  argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
+            --profile release --target x86_64-unknown-linux-gnu --target-dir
+            /p/target/optbuild/cargo --config 'profile.release.lto="fat"' --config
+            profile.release.codegen-units=1 --locked --message-format=json-diagnostic-rendered-ansi
+  cwd     /p
+  env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
+  env     RUSTUP_AUTO_INSTALL=0
+  writes  /p/target/optbuild/binaries/compile-4b4d626e
+
+compare-ffdb9e93  lto: outputs of books
+  needs   probe-fabcad5a, compile-4b4d626e
+  argv    {bin:demo} --top 20 books.txt
+  cwd     /p
+  timeout 5 min 00 s
+  writes  /p/target/optbuild/scratch/books-6e317bcd
+
+compare-1b932107  lto: outputs of held out
+  needs   probe-9ef62c38, compile-4b4d626e
+  argv    {bin:demo} 'held out.txt'
+  cwd     /p
+  timeout 5 min 00 s
+  writes  /p/target/optbuild/scratch/held-out-681314dd
+
+compile-8b040f28  pgo: build instrumented
+  argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
+            --profile release --target x86_64-unknown-linux-gnu --target-dir
+            /p/target/optbuild/cargo --config 'profile.release.lto="fat"' --config
+            profile.release.codegen-units=1 --locked --message-format=json-diagnostic-rendered-ansi
+  cwd     /p
+  env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
+  env     RUSTUP_AUTO_INSTALL=0
+  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_generate=/p/target/optbuild/stray
+  writes  /p/target/optbuild/binaries/compile-8b040f28
+
+train-64863c38  pgo: train on books
+  needs   compile-8b040f28
+  argv    {bin:demo} --top 20 books.txt
+  cwd     /p
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-64863c38/…/%m_%p.profraw
+  timeout 5 min 00 s
+  writes  /p/target/optbuild/raw/train-64863c38
+
+train-24636ec2  pgo: train on logs
+  needs   compile-8b040f28
+  argv    {bin:demo} logs.txt
+  cwd     /p
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-24636ec2/…/%m_%p.profraw
+  timeout 5 min 00 s
+  writes  /p/target/optbuild/raw/train-24636ec2
+
+merge-3ed6bbe9  pgo: merge profiles
+  needs   train-64863c38, train-24636ec2
+  argv    /toolchain/bin/llvm-profdata merge --input-files={inputs} --output={profdata}
+            --failure-mode=any
+  inputs  3 × {profdata:train-64863c38}, 1 × {profdata:train-24636ec2}
+  writes  /p/target/optbuild/profdata
+
+compile-518bf016  pgo: build
+  needs   merge-3ed6bbe9
+  argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
+            --profile release --target x86_64-unknown-linux-gnu --target-dir
+            /p/target/optbuild/cargo --config 'profile.release.lto="fat"' --config
+            profile.release.codegen-units=1 --locked -vv
+            --message-format=json-diagnostic-rendered-ansi
+  cwd     /p
+  env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
+  env     RUSTUP_AUTO_INSTALL=0
+  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-3ed6bbe9}
+            -Cllvm-args=-pgo-warn-missing-function
+  writes  /p/target/optbuild/binaries/compile-518bf016
+
+compare-1554621a  pgo: outputs of books
+  needs   probe-fabcad5a, compile-518bf016
+  argv    {bin:demo} --top 20 books.txt
+  cwd     /p
+  timeout 5 min 00 s
+  writes  /p/target/optbuild/scratch/books-6e317bcd
+
+compare-4b2e33f9  pgo: outputs of held out
+  needs   probe-9ef62c38, compile-518bf016
+  argv    {bin:demo} 'held out.txt'
+  cwd     /p
+  timeout 5 min 00 s
+  writes  /p/target/optbuild/scratch/held-out-681314dd
+
+measure-db507bb3  measure
+  needs   compile-fa2a719d, compile-4b4d626e, compile-518bf016
+  argv    {bin:demo} --top 20 books.txt
+  argv    {bin:demo} 'held out.txt'
+  writes  /p/target/optbuild/arms
+  arms    release (compile-fa2a719d), lto (compile-4b4d626e), pgo (compile-518bf016)
+  budget  5 min 00 s
+
+writes below /p/target/optbuild
+""")
+
+
+def test_a_whole_plan_as_data() -> None:
+    """The same content for programs, JSON-able, with outputs by name."""
+    inputs = make_plan_inputs(workloads=(BOOKS,))
+    plan = plan_to_dict(make_plan(inputs, ("release", "pgo"), measure=True))
+    assert json.loads(json.dumps(plan)) == plan
+    assert folded(json.dumps(plan, indent=1)) == snapshot("""\
+{
+ "schema": "optbuild/plan/1",
+ "variants": [
+  {
+   "name": "release",
+   "compile": "compile-fa2a719d",
+   "merge": null,
+   "skipped": null
+  },
+  {
+   "name": "pgo",
+   "compile": "compile-f649906b",
+   "merge": "merge-e7e74d3b",
+   "skipped": null
+  }
+ ],
+ "actions": [
+  {
+   "id": "compile-fa2a719d",
+   "kind": "compile",
+   "label": "release: build",
+   "needs": [],
+   "argv": [
+    "/toolchain/bin/cargo",
+    "build",
+    "--manifest-path",
+    "/p/Cargo.toml",
+    "--package",
+    "demo@0.1.0",
+    "--bin",
+    "demo",
+    "--profile",
+    "release",
+    "--target",
+    "x86_64-unknown-linux-gnu",
+    "--target-dir",
+    "/p/target/optbuild/cargo",
+    "--locked",
+    "--message-format=json-diagnostic-rendered-ansi"
+   ],
+   "cwd": "/p",
+   "env": {
+    "CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo",
+    "RUSTUP_AUTO_INSTALL": "0"
+   },
+   "writes": "/p/target/optbuild/binaries/compile-fa2a719d"
+  },
+  {
+   "id": "probe-fabcad5a",
+   "kind": "probe",
+   "label": "outputs of books",
+   "needs": [
+    "compile-fa2a719d"
+   ],
+   "argv": [
+    "{bin:demo}",
+    "--top",
+    "20",
+    "books.txt"
+   ],
+   "cwd": "/p",
+   "env": {},
+   "stdin": null,
+   "timeout": "5 min 00 s",
+   "inputs": [],
+   "writes": "/p/target/optbuild/scratch/books-6e317bcd",
+   "runs": 2
+  },
+  {
+   "id": "compile-8b040f28",
+   "kind": "compile",
+   "label": "pgo: build instrumented",
+   "needs": [],
+   "argv": [
+    "/toolchain/bin/cargo",
+    "build",
+    "--manifest-path",
+    "/p/Cargo.toml",
+    "--package",
+    "demo@0.1.0",
+    "--bin",
+    "demo",
+    "--profile",
+    "release",
+    "--target",
+    "x86_64-unknown-linux-gnu",
+    "--target-dir",
+    "/p/target/optbuild/cargo",
+    "--config",
+    "profile.release.lto=\\"fat\\"",
+    "--config",
+    "profile.release.codegen-units=1",
+    "--locked",
+    "--message-format=json-diagnostic-rendered-ansi"
+   ],
+   "cwd": "/p",
+   "env": {
+    "CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo",
+    "RUSTUP_AUTO_INSTALL": "0",
+    "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_generate=/p/target/optbuild/stray"
+   },
+   "writes": "/p/target/optbuild/binaries/compile-8b040f28"
+  },
+  {
+   "id": "train-64863c38",
+   "kind": "train",
+   "label": "pgo: train on books",
+   "needs": [
+    "compile-8b040f28"
+   ],
+   "argv": [
+    "{bin:demo}",
+    "--top",
+    "20",
+    "books.txt"
+   ],
+   "cwd": "/p",
+   "env": {
+    "LLVM_PROFILE_FILE": "/p/target/optbuild/raw/train-64863c38/\\u2026/%m_%p.profraw"
+   },
+   "stdin": null,
+   "timeout": "5 min 00 s",
+   "inputs": [],
+   "writes": "/p/target/optbuild/raw/train-64863c38"
+  },
+  {
+   "id": "merge-e7e74d3b",
+   "kind": "merge",
+   "label": "pgo: merge profiles",
+   "needs": [
+    "train-64863c38"
+   ],
+   "argv": [
+    "/toolchain/bin/llvm-profdata",
+    "merge",
+    "--input-files={inputs}",
+    "--output={profdata}",
+    "--failure-mode=any"
+   ],
+   "inputs": [
+    "3 \\u00d7 {profdata:train-64863c38}"
+   ],
+   "writes": "/p/target/optbuild/profdata"
+  },
+  {
+   "id": "compile-f649906b",
+   "kind": "compile",
+   "label": "pgo: build",
+   "needs": [
+    "merge-e7e74d3b"
+   ],
+   "argv": [
+    "/toolchain/bin/cargo",
+    "build",
+    "--manifest-path",
+    "/p/Cargo.toml",
+    "--package",
+    "demo@0.1.0",
+    "--bin",
+    "demo",
+    "--profile",
+    "release",
+    "--target",
+    "x86_64-unknown-linux-gnu",
+    "--target-dir",
+    "/p/target/optbuild/cargo",
+    "--config",
+    "profile.release.lto=\\"fat\\"",
+    "--config",
+    "profile.release.codegen-units=1",
+    "--locked",
+    "-vv",
+    "--message-format=json-diagnostic-rendered-ansi"
+   ],
+   "cwd": "/p",
+   "env": {
+    "CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo",
+    "RUSTUP_AUTO_INSTALL": "0",
+    "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_use={profdata:merge-e7e74d3b}
+            -Cllvm-args=-pgo-warn-missing-function"
+   },
+   "writes": "/p/target/optbuild/binaries/compile-f649906b"
+  },
+  {
+   "id": "compare-f0e3954b",
+   "kind": "compare",
+   "label": "pgo: outputs of books",
+   "needs": [
+    "probe-fabcad5a",
+    "compile-f649906b"
+   ],
+   "argv": [
+    "{bin:demo}",
+    "--top",
+    "20",
+    "books.txt"
+   ],
+   "cwd": "/p",
+   "env": {},
+   "stdin": null,
+   "timeout": "5 min 00 s",
+   "inputs": [],
+   "writes": "/p/target/optbuild/scratch/books-6e317bcd"
+  },
+  {
+   "id": "measure-8c132137",
+   "kind": "measure",
+   "label": "measure",
+   "needs": [
+    "compile-fa2a719d",
+    "compile-f649906b"
+   ],
+   "argv": [
+    [
+     "{bin:demo}",
+     "--top",
+     "20",
+     "books.txt"
+    ]
+   ],
+   "arms": [
+    "release (compile-fa2a719d)",
+    "pgo (compile-f649906b)"
+   ],
+   "budget": "5 min 00 s",
+   "writes": "/p/target/optbuild/arms"
+  }
+ ],
+ "directories": [
+  "/p/target/optbuild"
+ ],
+ "notes": []
+}
+""")
+
+
+def test_a_skipped_variant_and_notes_are_shown() -> None:
+    """What will not be built stands in the plan with its reason, and so does what cargo will do by itself."""
+    inputs = make_plan_inputs(
+        build_profile=make_build_profile(Variant(name="release"), Variant(name="pgo", pgo=PgoMode.AUTO)),
+        toolchain=make_toolchain(llvm_profdata=None),
+        project=make_project(lockfile=None),
+    )
+    text = render_plan(make_plan(inputs, ("release", "pgo"), measure=False))
+    assert text.splitlines()[0] == "note: there is no Cargo.lock: cargo will resolve the dependencies and write one"
+    assert "variant pgo: skipped: no llvm-profdata fits rustc" in text
+
+
+def test_values_from_the_callers_environment_are_not_shown() -> None:
+    """Of a passed variable only its name is in a plan; what the build profile declares may be seen."""
+    workload = make_invocation(
+        environ={"HOME": "/home/user", "LICENCE": "5713-secret", "API_TOKEN": "5713-token"},
+        passed_env=("HOME", "LICENCE", "API_TOKEN"),
+        declared_env={"LEVEL": "3"},
+    )
+    plan = make_plan(make_plan_inputs(workloads=(workload,)), ("release", "pgo"), measure=True)
+    text = render_plan(plan) + json.dumps(plan_to_dict(plan))
+    assert "5713-" not in text.replace("5713" * 2, "")
+    assert "/home/user" not in text
+    assert "LICENCE=(from your environment)" in text
+    assert "LEVEL=3" in text
+
+
+def test_foreign_text_is_inert() -> None:
+    """Control characters in arguments and names are shown, never sent to the terminal."""
+    workload = make_invocation("{bin:demo}", "a\x1b]0;t\x07", "b\nc", "", name="n\x1b[31m")
+    text = render_plan(make_plan(make_plan_inputs(workloads=(workload,)), ("release",), measure=True))
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    assert "  argv    {bin:demo} a^[]0;t^G 'b\\nc' ''" in text
+
+
+def test_standard_input_is_shown() -> None:
+    """A workload that reads a file says which."""
+    project = make_project()
+    workload = make_invocation(stdin=project.directory / "query.txt", inputs=(project.directory / "query.txt",))
+    text = render_plan(make_plan(make_plan_inputs(workloads=(workload,)), ("release",), measure=True))
+    assert "  stdin   /p/query.txt" in text
+    assert "  inputs  /p/query.txt" in text

@@ -1,0 +1,366 @@
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from optbuild.errors import ToolchainError, UsageError, WorkloadError
+from optbuild.events import Event
+from optbuild.execution.command import Command
+from optbuild.files import claim_directory
+from optbuild.profile.model import Use
+from optbuild.session import prepare as prepare_module
+from optbuild.session.prepare import Prepared, load_for, prepare
+from optbuild.session.request import Machine, RunRequest, Selection
+from optbuild.testing import TARGET, Reply, ScriptedExecutor
+from optbuild.toolchain import search
+
+RECORDED = Path(__file__).parents[1] / "recorded"
+TWO_WORKLOADS = """
+schema = 1
+[[workloads]]
+name = "learn"
+command = ["{bin}", "a.txt"]
+use = ["train"]
+[[workloads]]
+name = "race"
+command = ["{bin}", "b.txt"]
+use = ["bench"]
+"""
+
+
+@dataclass
+class Desk:
+    """A project and a machine that are only made up: programs are empty files, and answer from here."""
+
+    root: Path
+    metadata: dict[str, object] = field(default_factory=dict)
+    platform: str = "linux"
+    has_profdata: bool = True
+
+    def __post_init__(self) -> None:
+        self.project = self.root / "project"
+        self.libdir = self.root / "toolchain/lib/rustlib" / TARGET / "lib"
+        self.bin = self.root / "bin"
+        for directory in (self.project, self.libdir, self.bin):
+            directory.mkdir(parents=True)
+        for name in ("libcore-1.rlib", "libprofiler_builtins-1.rlib"):
+            (self.libdir / name).touch()
+        for name in ("cargo", "rustc", "llvm-profdata-22", "git", "echo"):
+            (self.bin / name).touch(mode=0o755)
+        for name in ("Cargo.toml", "Cargo.lock", "a.txt", "b.txt"):
+            (self.project / name).write_text(name)
+        self.executor = ScriptedExecutor(self._answer)
+        self.metadata = {"bins": ["demo"], "required": {}}
+
+    def _answer(self, command: Command) -> Reply:
+        name, *arguments = (Path(command.argv[0]).name, *command.argv[1:])
+        if name == "llvm-profdata-22":
+            return Reply(stdout=(RECORDED / "llvm_profdata/version.llvm22.txt").read_bytes())
+        if name == "git":
+            return Reply(exit_code=128)
+        if arguments == ["-vV"]:
+            return Reply(stdout=(RECORDED / f"rustc/{name}-vV.txt").read_bytes())
+        if name == "rustc":
+            return Reply(stdout=f"{self.root}/toolchain\n{self.libdir}\nunix\n".encode())
+        return Reply(stdout=json.dumps(self._metadata()).encode())
+
+    def _metadata(self) -> dict[str, object]:
+        bins, required = self.metadata["bins"], self.metadata["required"]
+        assert isinstance(bins, list)
+        assert isinstance(required, dict)
+        package = {
+            "name": "demo",
+            "version": "0.1.0",
+            "manifest_path": str(self.project / "Cargo.toml"),
+            "targets": [{"name": name, "kind": ["bin"], "required-features": required.get(name, [])} for name in bins],
+            "features": {"x": []},
+        }
+        target = str(self.project / "target")
+        return {"packages": [package], "workspace_root": str(self.project), "target_directory": target}
+
+    def machine(self) -> Machine:
+        heard: list[Event] = []
+        return Machine(
+            executor=self.executor,
+            emit=heard.append,
+            environ={"PATH": str(self.bin), "HOME": str(self.root)},
+            working_directory=self.project,
+            now=lambda: datetime(2026, 1, 2, tzinfo=UTC),
+            platform=self.platform,
+        )
+
+    def write(self, text: str) -> None:
+        (self.project / "optbuild.toml").write_text(text)
+
+    def prepare(self, **request: object) -> Prepared:
+        settings: dict[str, object] = {"directory": self.project, "selection": Selection.PGO, **request}
+        return prepare(RunRequest(**settings), self.machine(), trusted=True)  # type: ignore[arg-type]
+
+    def uses(self, **request: object) -> dict[str, list[str]]:
+        """The workloads' names by their use."""
+        workloads = self.prepare(**request).inputs.workloads
+        return {str(use): [w.name for w in workloads if use in w.use] for use in Use}
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A project on a machine with all that PGO needs; no directory of the real one is searched."""
+    monkeypatch.setattr(search, "VERSIONED_DIRECTORIES", ())
+    monkeypatch.setattr(prepare_module, "free_disk_bytes", lambda _: 1 << 40)
+    return Desk(tmp_path.resolve())
+
+
+def test_no_workload_names_what_was_searched_and_what_to_write(desk: Desk) -> None:
+    """Without build profile and command nothing can be trained: every path searched, and `optbuild init`."""
+    with pytest.raises(UsageError) as caught:
+        desk.prepare()
+    error = caught.value
+    assert error.status == 2
+    assert "there is no workload to train and measure with: there is no" in error.message
+    assert error.help == ("name a command: optbuild pgo -- {bin} ARGS; or write a build profile: optbuild init")
+    assert error.detail is not None
+    searched = error.detail.splitlines()
+    assert searched[:3] == [
+        "searched:",
+        f"  {desk.project}/optbuild.toml",
+        f"  {desk.root}/optbuild.toml",
+    ]
+    assert searched[-1] == "  /optbuild.toml"
+    assert desk.executor.commands == []
+
+
+def test_a_build_profile_without_workloads_is_named(desk: Desk) -> None:
+    """What was found is not searched for: the file itself lacks them."""
+    desk.write("schema = 1\n")
+    with pytest.raises(UsageError, match=f"{desk.project}/optbuild.toml has no") as caught:
+        desk.prepare()
+    assert caught.value.detail is None
+
+
+def test_workloads_for_training_alone_cannot_be_measured(desk: Desk) -> None:
+    """The remedies: another `use`, --bench, or building only."""
+    desk.write(TWO_WORKLOADS.replace('"bench"', '"train"'))
+    with pytest.raises(UsageError, match="no workload is for measuring") as caught:
+        desk.prepare()
+    assert "--bench" in caught.value.help
+    assert caught.value.location == f"{desk.project}/optbuild.toml"
+    assert desk.prepare(measure=False).plan.measure is None
+    with pytest.raises(UsageError, match="no workload is for measuring"):
+        desk.uses(train=(("{bin}",),))
+
+
+def test_building_without_pgo_needs_no_workload(desk: Desk) -> None:
+    """`optbuild build lto` only compiles."""
+    prepared = desk.prepare(selection=Selection.NAMED, variants=("lto",), measure=False)
+    assert [variant.name for variant in prepared.plan.variants] == ["release", "lto"]
+    with pytest.raises(UsageError, match="there is no workload"):
+        desk.prepare(selection=Selection.NAMED, variants=("pgo",), measure=False)
+
+
+def test_the_profiles_workloads_serve_where_the_command_line_names_none(desk: Desk) -> None:
+    """Each for what its `use` says."""
+    desk.write(TWO_WORKLOADS)
+    assert desk.uses() == {"train": ["learn"], "bench": ["race"]}
+
+
+def test_a_command_after_the_dashes_replaces_them_all(desk: Desk) -> None:
+    """It is one workload, for training and benchmark, run where the caller stands."""
+    desk.write(TWO_WORKLOADS)
+    prepared = desk.prepare(workload=("{bin}", "a.txt"))
+    (workload,) = prepared.inputs.workloads
+    assert workload.name == "'{bin}' a.txt"
+    assert set(workload.use) == set(Use)
+    assert workload.shown_argv() == ("{bin:demo}", "a.txt")
+    assert workload.cwd == desk.project
+    assert prepared.in_sample
+
+
+def test_train_replaces_what_the_profile_trains_with(desk: Desk) -> None:
+    """The profile's benchmark stays."""
+    desk.write(TWO_WORKLOADS)
+    assert desk.uses(train=(("{bin}", "1"), ("{bin}", "2"))) == {
+        "train": ["'{bin}' 1", "'{bin}' 2"],
+        "bench": ["race"],
+    }
+
+
+def test_bench_replaces_what_the_profile_measures_with(desk: Desk) -> None:
+    """A workload for both uses keeps the other one."""
+    desk.write(TWO_WORKLOADS.replace('use = ["train"]', ""))
+    assert desk.uses(bench=(("{bin}", "1"),)) == {"train": ["learn"], "bench": ["'{bin}' 1"]}
+
+
+def test_the_same_command_for_both_is_one_workload(desk: Desk) -> None:
+    """Said twice, it is still run as one, and labelled in-sample."""
+    command = (("{bin}", "1"),)
+    prepared = desk.prepare(train=command, bench=command)
+    assert len(prepared.inputs.workloads) == 1
+    assert prepared.in_sample
+
+
+def test_a_command_cannot_stand_beside_train_or_bench(desk: Desk) -> None:
+    """It is both already."""
+    for other in ({"train": (("{bin}",),)}, {"bench": (("{bin}",),)}):
+        with pytest.raises(UsageError, match="cannot stand beside"):
+            desk.prepare(workload=("{bin}",), **other)
+
+
+def test_in_sample_is_judged_by_content(desk: Desk) -> None:
+    """A copy of the training input is the training input, under whatever name."""
+    desk.write(TWO_WORKLOADS)
+    assert not desk.prepare().in_sample
+    (desk.project / "b.txt").write_text((desk.project / "a.txt").read_text())
+    assert desk.prepare().in_sample
+
+
+def test_the_budget_of_the_command_line_wins(desk: Desk) -> None:
+    """`--max-time` replaces the profile's, and jobs are passed on."""
+    desk.write(TWO_WORKLOADS)
+    prepared = desk.prepare(max_time_s=7.0, jobs=3)
+    assert prepared.build_profile.measure.max_time_s == 7.0
+    assert prepared.inputs.jobs == 3
+    assert prepared.layout.root == desk.project / "target/optbuild"
+
+
+def test_binaries_whose_features_are_off_are_left_out(desk: Desk) -> None:
+    """Cargo leaves them out as well; named ones, or all features, bring them back."""
+    desk.metadata = {"bins": ["demo", "extra"], "required": {"extra": ["x"]}}
+
+    def bins(settings: str) -> list[str]:
+        desk.write(f"{TWO_WORKLOADS}[project]\n{settings}".replace('"{bin}"', '"{bin:demo}"'))
+        return [target.name for target in desk.prepare().inputs.bins]
+
+    assert bins("") == ["demo"]
+    assert bins('features = ["x"]') == ["demo", "extra"]
+    assert bins("all-features = true") == ["demo", "extra"]
+    assert bins('bins = ["extra", "demo"]') == ["extra", "demo"]
+    desk.metadata = {"bins": ["demo"], "required": {"demo": ["x"]}}
+    assert bins("") == ["demo"]
+
+
+@pytest.mark.parametrize(
+    ("command", "kind", "message"),
+    [
+        ('["nowhere", "{bin}"]', WorkloadError, "nowhere is missing or not executable"),
+        ('["./run.sh", "{bin}"]', WorkloadError, "run.sh is missing or not executable"),
+        ('["{bin}"]\ncwd = "gone"', WorkloadError, "there is no directory"),
+        ('["{bin}"]\ninputs = ["gone.txt"]', UsageError, "cannot read the input"),
+        ('["{bin:other}"]', UsageError, "no such binary is built"),
+    ],
+)
+def test_what_would_stop_a_workload_is_found_before_the_builds(
+    desk: Desk, command: str, kind: type[Exception], message: str
+) -> None:
+    """A missing program, directory or input is told now, not after minutes of compiling."""
+    desk.write(f'schema = 1\n[[workloads]]\nname = "w"\ncommand = {command}\n')
+    with pytest.raises(kind, match=message):
+        desk.prepare()
+
+
+def test_a_program_from_path_is_fine(desk: Desk) -> None:
+    """A workload may be a script or a tool that runs the binary."""
+    assert desk.uses(workload=("echo", "{bin}"))["train"] == ["echo '{bin}'"]
+
+
+def test_required_pgo_needs_its_tools_before_anything_is_built(desk: Desk) -> None:
+    """A missing llvm-profdata is told with every place that was searched."""
+    (desk.bin / "llvm-profdata-22").unlink()
+    with pytest.raises(ToolchainError, match="needs an llvm-profdata of LLVM 22") as caught:
+        desk.prepare(workload=("{bin}",))
+    assert "searched:" in (caught.value.detail or "")
+    assert desk.prepare(selection=Selection.NAMED, variants=("lto",), workload=("{bin}",)).plan.variants
+
+
+def test_auto_pgo_goes_on_without_tools(desk: Desk) -> None:
+    """`pgo = "auto"` is skipped, with the reason in the plan."""
+    (desk.bin / "llvm-profdata-22").unlink()
+    desk.write(TWO_WORKLOADS + '[variants.release]\n[variants.pgo]\npgo = "auto"\n')
+    assert desk.prepare().plan.variants[1].skipped == "no llvm-profdata fits rustc"
+
+
+def test_a_target_that_is_not_installed_is_told(desk: Desk) -> None:
+    """The remedy is rustup's command."""
+    (desk.libdir / "libcore-1.rlib").unlink()
+    with pytest.raises(ToolchainError, match="is not installed") as caught:
+        desk.prepare(workload=("{bin}",))
+    assert caught.value.help == f"rustup target add {TARGET}"
+
+
+def test_windows_is_refused(desk: Desk) -> None:
+    """Before anything is looked at."""
+    desk.platform = "win32"
+    with pytest.raises(ToolchainError, match="does not run on Windows"):
+        desk.prepare(workload=("{bin}",))
+
+
+def test_a_full_disk_is_told_before_the_builds(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The least that a run needs is held against what is free."""
+    monkeypatch.setattr(prepare_module, "free_disk_bytes", lambda _: 1 << 20)
+    with pytest.raises(ToolchainError, match=r"needs about 256 MiB of disk space, and 1\.0 MiB are free"):
+        desk.prepare(workload=("{bin}",))
+
+
+def test_an_output_directory_of_somebody_else_is_refused(desk: Desk) -> None:
+    """Nothing is written or deleted where our marker is missing; an empty or a marked directory is fine."""
+    out = desk.root / "out"
+    out.mkdir()
+    assert desk.prepare(workload=("{bin}",), out=out).layout.artifacts == out
+    (out / "theirs.txt").touch()
+    with pytest.raises(UsageError, match="was not made by optbuild") as caught:
+        desk.prepare(workload=("{bin}",), out=out)
+    assert "--out" in caught.value.help
+    (out / "theirs.txt").unlink()
+    claim_directory(out)
+    (out / "ours.txt").touch()
+    assert desk.prepare(workload=("{bin}",), out=out).layout.artifacts == out
+
+
+def test_programs_are_only_asked_about_themselves(desk: Desk) -> None:
+    """Preparing builds nothing and runs no workload."""
+    desk.prepare(workload=("{bin}",))
+    asked = {(Path(command.argv[0]).name, command.argv[1]) for command in desk.executor.commands}
+    assert {argument for name, argument in asked if name != "git"} == {"-vV", "--print", "merge", "metadata"}
+
+
+def loaded(desk: Desk, **request: object) -> Path | None:
+    """The file that a request's build profile comes from."""
+    settings: dict[str, object] = {"directory": desk.project, **request}
+    return load_for(RunRequest(**settings), desk.machine()).path  # type: ignore[arg-type]
+
+
+def test_the_build_profile_is_the_named_one_or_the_nearest(desk: Desk) -> None:
+    """`-f FILE` is relative to the caller, `-f preset:NAME` is shipped, and without `-f` the way leads up."""
+    desk.write("schema = 1\n")
+    other = desk.project / "other.toml"
+    other.write_text("schema = 1\n")
+    inner = desk.project / "inner"
+    inner.mkdir()
+    assert loaded(desk) == desk.project / "optbuild.toml"
+    assert loaded(desk, directory=inner) == desk.project / "optbuild.toml"
+    assert loaded(desk, build_profile="other.toml") == other
+    assert loaded(desk, build_profile="preset:lto") is None
+
+
+def test_without_a_build_profile_the_default_one_holds(desk: Desk) -> None:
+    """Variants release, lto and pgo, and no workloads."""
+    build_profile = load_for(RunRequest(directory=desk.project), desk.machine())
+    assert build_profile.path is None
+    assert list(build_profile.variants) == ["release", "lto", "pgo"]
+
+
+def test_a_directory_that_does_not_exist_is_told(desk: Desk) -> None:
+    """The remedy names the command."""
+    with pytest.raises(UsageError, match="there is no directory") as caught:
+        loaded(desk, directory=desk.root / "gone")
+    assert "optbuild pgo DIR" in caught.value.help
+
+
+def test_a_manifest_that_does_not_exist_is_the_projects_fault(desk: Desk) -> None:
+    """The toolchain is looked for where the build profile lies, and then the manifest is missed."""
+    desk.write(TWO_WORKLOADS + '[project]\nmanifest = "gone/Cargo.toml"\n')
+    with pytest.raises(UsageError, match=r"gone/Cargo\.toml does not exist"):
+        desk.prepare()

@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from optbuild.build.evidence import PgoEvidence
+from optbuild.build.model import Artifact, Compared, Compiled, Merged, PgoProfile, Probed, Result, Trained
+from optbuild.build.runner import Outcome, Step
+from optbuild.errors import BuildError, NotComparableError, OptbuildError
+from optbuild.events import Level
+from optbuild.files import sha256_of
+from optbuild.measure.machine_checks import MachineCheck
+from optbuild.measure.model import A_PRIME, AaCheck, AaVerdict, Analysis, Series, Superblock
+from optbuild.measure.sampler import Measurement, Resources, SamplingSettings
+from optbuild.plan.model import Action, CompareOutputs, Compile, MergeProfiles, Plan, ProbeOutputs, Train
+from optbuild.plan.planner import make_plan
+from optbuild.record import assemble
+from optbuild.record.model import OutputRecord, PgoRecord, VariantRecord, VariantStatus
+from optbuild.testing import TARGET, make_comparison, make_package, make_plan_inputs, make_project, make_toolchain
+
+INPUTS = make_plan_inputs()
+PLAN = make_plan(INPUTS, ("release", "lto", "pgo"), measure=True)
+PROFILE = PgoProfile(
+    path=Path("/d/ab.profdata"),
+    sha256="ab",
+    functions=100,
+    functions_with_counts=60,
+    total_count=1000,
+    raw_profiles=2,
+    quarantined=("bad.profraw",),
+)
+
+
+def result_of(action: Action, *, fresh: bool) -> Result:
+    """What an action comes to when all goes well."""
+    if isinstance(action, Compile):
+        artifact = Artifact(
+            bin="demo", path=action.directory / "demo", sha256=action.id, size_bytes=7, produced_by=action.id
+        )
+        return Compiled(
+            artifacts={"demo": artifact}, duration_s=1.0, units=1, fresh=fresh, executables=(), log=Path("/l")
+        )
+    if isinstance(action, Train):
+        return Trained(profile=PROFILE, duration_s=1.0, reused=fresh)
+    if isinstance(action, MergeProfiles):
+        return Merged(profile=PROFILE, duration_s=1.0, reused=fresh)
+    if isinstance(action, ProbeOutputs):
+        return Probed(sha256="01", deterministic=True, run_s=0.5, output=None, reused=fresh)
+    return Compared(sha256="01", equal=True, reused=fresh)
+
+
+def outcome_of(plan: Plan = PLAN, *, fresh: bool = False) -> Outcome:
+    """A run in which everything was done."""
+    outcome = Outcome()
+    for action in plan.actions:
+        if action.id == plan.measure:
+            continue
+        outcome.results[action.id] = result_of(action, fresh=fresh)
+        log = Path(f"/logs/{action.id}.log") if isinstance(action, Compile) else None
+        outcome.steps[action.id] = Step(action=action, argv=("x",), duration_s=2.0, reused=fresh, log=log)
+    outcome.evidence["pgo"] = PgoEvidence(
+        profile=PROFILE, missing_functions=3, mismatched_functions=1, unmatched_ratio=0.04
+    )
+    return outcome
+
+
+def variants(outcome: Outcome, plan: Plan = PLAN) -> dict[str, VariantRecord]:
+    """All variants by name."""
+    found = assemble.describe_variants(plan, outcome, INPUTS.layout, in_sample=True)
+    return {variant.name: variant for variant in found}
+
+
+def test_variants_that_were_built() -> None:
+    """Artifacts are where they were published; a build's time is that of all its steps, training included."""
+    found = variants(outcome_of())
+    release, lto, pgo = found.values()
+    assert [variant.status for variant in found.values()] == [VariantStatus.BUILT] * 3
+    assert [variant.baseline for variant in found.values()] == [True, False, False]
+    assert release.artifacts[0].path == "/p/target/optbuild/artifacts/release/demo"
+    assert (release.artifacts[0].size_bytes, release.build_s) == (7, 2.0)
+    assert [step.kind for step in pgo.steps] == ["compile", "train", "merge", "compile"]
+    assert pgo.build_s == 8.0
+    assert lto.pgo is None
+    assert lto.steps[0].log is not None
+    assert pgo.steps[1].log is None
+
+
+def test_the_evidence_of_pgo() -> None:
+    """What the profile knows, what rustc found missing, and that both were accepted."""
+    assert variants(outcome_of())["pgo"].pgo == PgoRecord(
+        profdata=assemble.ProfdataRecord(path="/d/ab.profdata", sha256="ab"),
+        raw_profiles=2,
+        quarantined=("bad.profraw",),
+        functions=100,
+        functions_with_counts=60,
+        total_count=1000,
+        missing_functions=3,
+        mismatched_functions=1,
+        in_sample=True,
+        applied=True,
+    )
+
+
+def test_pgo_without_evidence_is_not_applied() -> None:
+    """Nothing is claimed that was not checked."""
+    outcome = outcome_of()
+    outcome.evidence.clear()
+    pgo = variants(outcome)["pgo"].pgo
+    assert pgo is not None
+    assert (pgo.applied, pgo.missing_functions, pgo.mismatched_functions) == (False, 0, 0)
+
+
+def test_a_variant_of_which_all_was_there_is_reused() -> None:
+    """Its build time is not known: nothing of it was built."""
+    found = variants(outcome_of(fresh=True))
+    assert {variant.status for variant in found.values()} == {VariantStatus.REUSED}
+    assert {variant.build_s for variant in found.values()} == {None}
+
+
+def test_a_build_of_which_a_part_was_there_has_no_time() -> None:
+    """A part of the time would look like the whole."""
+    outcome = outcome_of()
+    first = PLAN.variants[2].instrument
+    assert first is not None
+    outcome.steps[first] = replace(outcome.steps[first], reused=True)
+    pgo = variants(outcome)["pgo"]
+    assert (pgo.status, pgo.build_s) == (VariantStatus.BUILT, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        (Compile, BuildError("cargo failed", help="-")),
+        (CompareOutputs, NotComparableError("another output", help="-")),
+    ],
+)
+def test_a_variant_that_failed_says_why(kind: type[Action], error: OptbuildError) -> None:
+    """A failed build, and a binary that prints something else, are failures; artifacts are not claimed."""
+    outcome = outcome_of()
+    pgo = PLAN.variants[2]
+    (failed, *_) = (a for a in reversed(PLAN.actions) if isinstance(a, kind) and a.id in PLAN.serving(pgo))
+    outcome.failures[failed.id] = error
+    outcome.skipped["pgo"] = error.message
+    found = variants(outcome)["pgo"]
+    assert (found.status, found.reason) == (VariantStatus.FAILED, error.message)
+    assert found.artifacts == ()
+    assert found.steps != ()
+
+
+def test_a_variant_that_was_given_up_is_skipped() -> None:
+    """With `pgo = "auto"` missing evidence is no failure."""
+    outcome = outcome_of()
+    outcome.skipped["pgo"] = "no evidence"
+    found = variants(outcome)["pgo"]
+    assert (found.status, found.reason) == (VariantStatus.SKIPPED, "no evidence")
+
+
+def test_a_variant_that_was_never_planned_is_skipped() -> None:
+    """Where it cannot be built, the reason is known before the run."""
+    planned = replace(PLAN.variants[2], compile=None, merge=None, skipped="no tools")
+    plan = replace(PLAN, variants=(*PLAN.variants[:2], planned))
+    outcome = outcome_of()
+    outcome.skipped["pgo"] = "no tools"
+    found = variants(outcome, plan)["pgo"]
+    assert (found.status, found.steps) == (VariantStatus.SKIPPED, ())
+
+
+def test_a_variant_that_was_not_reached_is_skipped() -> None:
+    """A run that ended early has nothing to say of what came after."""
+    found = variants(Outcome())
+    assert {variant.status for variant in found.values()} == {VariantStatus.SKIPPED}
+    assert {variant.reason for variant in found.values()} == {None}
+
+
+def test_outputs_of_all_variants() -> None:
+    """The baseline is equal to itself, and each candidate has its own line."""
+    assert assemble.describe_outputs(PLAN, outcome_of()) == tuple(
+        OutputRecord(workload="small", variant=name, equal=True, sha256="01") for name in ("release", "lto", "pgo")
+    )
+
+
+def test_outputs_that_were_not_compared_have_no_verdict() -> None:
+    """A baseline that varies, or a workload that says `none`, is neither equal nor different."""
+    outcome = outcome_of()
+    (probe,) = (action for action in PLAN.actions if isinstance(action, ProbeOutputs))
+    outcome.results[probe.id] = Probed(sha256="01", deterministic=False, run_s=0.5, output=None, reused=False)
+    assert assemble.describe_outputs(PLAN, outcome)[0].equal is None
+    silent = replace(probe, workload=replace(probe.workload, compare_output="none"))
+    plan = replace(PLAN, actions=tuple(silent if action is probe else action for action in PLAN.actions))
+    assert assemble.describe_outputs(plan, outcome_of())[0].equal is None
+    assert assemble.describe_outputs(PLAN, Outcome()) == ()
+
+
+def test_the_project_and_its_revision(tmp_path: Path) -> None:
+    """What was built, of which commit, with which dependencies."""
+    lockfile = tmp_path / "Cargo.lock"
+    lockfile.write_text("lock")
+    package = make_package(bins=("demo", "more"))
+    record = assemble.describe_project(make_project(lockfile=lockfile), package, package.bins)
+    assert (record.manifest, record.package, record.bins) == ("/p/Cargo.toml", "demo", ("demo", "more"))
+    assert (record.git_commit, record.git_dirty) == ("5713" * 10, False)
+    assert record.lockfile_sha256 == sha256_of(lockfile)
+    assert assemble.describe_project(make_project(lockfile=None), package, ()).lockfile_sha256 is None
+
+
+def test_the_toolchain() -> None:
+    """What compiled the variants, with llvm-profdata where there is one."""
+    record = assemble.describe_toolchain(make_toolchain())
+    assert (record.rustc, record.cargo, record.host, record.target) == ("1.95.0", "1.95.0", TARGET, TARGET)
+    assert record.llvm_profdata is not None
+    assert (record.llvm_profdata.path, record.llvm_profdata.version) == ("/toolchain/bin/llvm-profdata", "22.1.2")
+    assert assemble.describe_toolchain(make_toolchain(llvm_profdata=None)).llvm_profdata is None
+
+
+BLOCK = Superblock(order=("release", A_PRIME), values={"release": (1.0,), A_PRIME: (1.0,)})
+TAINTED = replace(BLOCK, tainted="steal 9%")
+MEASUREMENT = Measurement(
+    series=(Series(workload="small", metric="wall", unit="s", rounds=(BLOCK,), set_aside=(TAINTED,)),),
+    judged={"small": "wall"},
+    resources=tuple(
+        Resources(workload="small", arm=arm, median_s=1.0, peak_rss_bytes=9, peak_rss_floor_bytes=4)
+        for arm in ("release", A_PRIME)
+    ),
+    analysis=Analysis(
+        comparisons=(make_comparison(),),
+        aa=AaCheck(change=0.001, ci_low=-0.01, ci_high=0.01, verdict=AaVerdict.OK, margin=0.01),
+        warnings=(),
+        half_width=0.02,
+        rounds=12,
+    ),
+    seed=5713,
+    wanted_rounds=40,
+    round_s=5.0,
+    duration_s=60.0,
+    stopped_by_time=True,
+    tainted=("steal 9%",),
+    noisy=False,
+    steal_ratio=0.004,
+)
+
+
+def test_all_samples_are_kept() -> None:
+    """Those that were set aside as well, with the reason."""
+    (record,) = assemble.describe_benchmarks(MEASUREMENT)
+    assert (record.workload, record.metric, record.unit) == ("small", "wall", "s")
+    assert (record.rounds, record.set_aside) == ((BLOCK,), (TAINTED,))
+
+
+def test_the_baselines_copy_has_no_resources_of_its_own() -> None:
+    """It is a control, not a variant."""
+    (record,) = assemble.describe_resources(MEASUREMENT)
+    assert (record.variant, record.median_s, record.peak_rss_bytes, record.peak_rss_floor_bytes) == (
+        *("release", 1.0, 9, 4),
+    )
+
+
+def test_how_it_was_measured() -> None:
+    """Seed, rounds, what was asked for and what was reached, and what more time would buy."""
+    settings = SamplingSettings(precision=0.01, min_effect=0.02, max_time_s=60.0, confidence=0.9, seed=5713)
+    record = assemble.describe_measuring(MEASUREMENT, settings)
+    assert (record.seed, record.rounds, record.duration_s, record.half_width) == (5713, 12, 60.0, 0.02)
+    assert (record.confidence, record.min_effect, record.max_time_s) == (0.9, 0.02, 60.0)
+    assert record.advice == "the precision asked for takes 40 rounds: --max-time 4m"
+
+
+def test_how_quiet_the_machine_was() -> None:
+    """The baseline against its copy, disturbed superblocks, stolen time, and what was looked at before."""
+    check = MachineCheck(name="governor", level=Level.WARNING, message="powersave", remedy="-")
+    record = assemble.describe_noise(MEASUREMENT, [check])
+    assert (record.aa.verdict, record.aa.change, record.aa.margin) == ("ok", 0.001, 0.01)
+    assert (record.tainted_rounds, record.steal_ratio) == (1, 0.004)
+    assert [(item.name, item.level, item.message) for item in record.checks] == [("governor", "warning", "powersave")]

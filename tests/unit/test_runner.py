@@ -1,0 +1,352 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from optbuild.build.cargo_driver import CargoDriver
+from optbuild.build.runner import Outcome, Runner, profile_of, steps_of
+from optbuild.errors import (
+    BuildError,
+    InterruptedRunError,
+    NotComparableError,
+    OptbuildError,
+    ProfileDataError,
+    ToolchainError,
+    WorkloadError,
+)
+from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Level
+from optbuild.execution.command import Command
+from optbuild.plan.model import Action, Compile, Plan, Role
+from optbuild.plan.planner import make_plan
+from optbuild.profile.model import Lto, PgoMode, Use, Variant
+from optbuild.testing import (
+    Answer,
+    Reply,
+    make_build_profile,
+    make_plan_inputs,
+    make_project,
+    make_toolchain,
+    make_variants,
+)
+from tests.unit.build_cases import Workshop, trained_program
+
+RELEASE, LTO, PGO = make_variants().values()
+AUTO = replace(PGO, pgo=PgoMode.AUTO)
+
+
+def binary_for(command: Command) -> bytes:
+    """A binary that differs with everything that decides it."""
+    config = [word for word in command.argv if word.startswith("profile.")]
+    return f"{config} {command.env.get('CARGO_ENCODED_RUSTFLAGS', '')}".encode()
+
+
+def cargo(command: Command, *, fresh: bool = False) -> Reply:
+    """A cargo that builds one crate with one binary."""
+    place = Path(command.argv[command.argv.index("--target-dir") + 1]) / "demo"
+    message = (
+        '{"reason":"compiler-artifact","package_id":"path+file:///p#demo@0.1.0",'
+        f'"target":{{"name":"demo","kind":["bin"]}},"fresh":{str(fresh).lower()},"executable":"{place}"}}\n'
+    )
+    return Reply(stdout=message.encode(), writes={place: binary_for(command)})
+
+
+@dataclass
+class Run:
+    """A plan that is carried out on a made-up machine."""
+
+    workshop: Workshop
+    variants: tuple[Variant, ...] = (RELEASE, LTO, PGO)
+    cargo: Callable[[Command], Answer] = cargo
+    program: Callable[[Command], Answer] = trained_program
+    keep_going: bool = False
+    has_tools: bool = True
+    outcome: Outcome = field(default_factory=Outcome)
+
+    def __post_init__(self) -> None:
+        project = make_project(directory=self.workshop.directory)
+        workloads = (
+            self.workshop.workload("{bin:demo}", "one", name="one"),
+            self.workshop.workload("{bin:demo}", "two", name="two", use=(Use.TRAIN,)),
+        )
+        inputs = make_plan_inputs(
+            project=project,
+            build_profile=make_build_profile(*self.variants, directory=self.workshop.directory),
+            workloads=workloads,
+            toolchain=make_toolchain(),
+        )
+        self.plan: Plan = make_plan(inputs, tuple(v.name for v in self.variants), measure=True)
+
+    def carry_out(self, after_compiling: Callable[[], None] = lambda: None) -> Outcome:
+        shop = self.workshop
+        shop.program = lambda command: (self.cargo if "build" in command.argv[:2] else self.program)(command)
+        runner = Runner(
+            plan=self.plan,
+            cargo=CargoDriver(executor=shop.executor, environ={}, emit=shop.heard.append),
+            trainer=shop.trainer if self.has_tools else None,
+            merger=shop.merger if self.has_tools else None,
+            outputs=shop.outputs,
+            logs=shop.layout.root / "logs",
+            emit=shop.heard.append,
+            keep_going=self.keep_going,
+            outcome=self.outcome,
+        )
+        runner.carry_out(after_compiling=after_compiling)
+        return self.outcome
+
+    def fail(self, kind: type[OptbuildError]) -> OptbuildError:
+        with pytest.raises(kind) as caught:
+            self.carry_out()
+        return caught.value
+
+    def done(self) -> list[str]:
+        """What was done, in order."""
+        return [_kind(step.action) for step in self.outcome.steps.values()]
+
+    def built(self) -> list[str]:
+        return [variant.name for variant in self.plan.variants if self.outcome.is_built(variant)]
+
+
+def _kind(action: Action) -> str:
+    return action.role if isinstance(action, Compile) else action.kind
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run of release, lto and pgo in which everything goes well."""
+    return Run(Workshop(tmp_path))
+
+
+def fails_for(flag: str, reply: Answer) -> Callable[[Command], Answer]:
+    """A cargo that fails for builds with a flag."""
+    return lambda command: reply if flag in f"{command.argv} {command.env}" else cargo(command)
+
+
+def test_everything_is_done_once_in_the_plans_order(run: Run) -> None:
+    """All but measuring is carried out, and each action's result is at hand."""
+    outcome = run.carry_out()
+    assert run.done() == [
+        *("build", "probe", "build", "compare"),
+        *("instrument", "train", "train", "merge", "optimise", "compare"),
+    ]
+    assert set(outcome.results) == {action.id for action in run.plan.actions if action.id != run.plan.measure}
+    assert run.built() == ["release", "lto", "pgo"]
+    assert outcome.failures == {}
+
+
+def test_the_optimised_build_is_given_the_merged_profile(run: Run) -> None:
+    """The profile's path, known by then, stands in the flags."""
+    outcome = run.carry_out()
+    profile = profile_of(outcome, run.plan.variants[2])
+    assert profile is not None
+    last = [c for c in run.workshop.executor.commands if "build" in c.argv[:2]][-1]
+    assert last.env["CARGO_ENCODED_RUSTFLAGS"].split("\x1f")[0] == f"-Cprofile_use={profile.path}"
+    assert profile_of(outcome, run.plan.variants[0]) is None
+
+
+def test_a_pgo_variant_is_closed_with_evidence(run: Run) -> None:
+    """Its proof is kept under its name, and variants without PGO need none."""
+    outcome = run.carry_out()
+    assert list(outcome.evidence) == ["pgo"]
+
+
+def test_each_action_is_told_from_start_to_finish(run: Run) -> None:
+    """Starts and finishes come in pairs; builds count crates, with the total of the build before."""
+    run.carry_out()
+    started = [event for event in run.workshop.heard if isinstance(event, ActionStarted)]
+    finished = [event for event in run.workshop.heard if isinstance(event, ActionFinished)]
+    assert [event.action for event in started] == [event.action for event in finished]
+    assert [(event.unit, event.total) for event in started[:3]] == [("crates", None), ("", None), ("crates", 1)]
+    outcomes = [re.sub(r"\d+ B", "N B", event.outcome) for event in finished]
+    assert outcomes == [
+        *("1 crate, N B", "0.25 s a run", "1 crate, N B", "equal", "1 crate, N B"),
+        *["6 of 11 functions ran, 1 raw profile"] * 2,
+        *("6 of 11 functions ran, 2 raw profiles", "1 crate, N B", "equal"),
+    ]
+
+
+def test_steps_know_what_was_reused(run: Run) -> None:
+    """A second run finds cargo fresh and takes all other results from the store."""
+    run.carry_out()
+    again = Run(run.workshop, cargo=lambda command: cargo(command, fresh=True))
+    again.carry_out()
+    assert {step.reused for step in again.outcome.steps.values()} == {True}
+    assert run.workshop.tool_runs("merge") == run.workshop.tool_runs("merge")[:3]
+
+
+def test_the_steps_of_a_variant_are_those_it_needs(run: Run) -> None:
+    """Its own build, and training where it has PGO; not the checks, and nothing of a variant that is not built."""
+    outcome = run.carry_out()
+    pgo = run.plan.variants[2]
+    assert [_kind(step.action) for step in steps_of(outcome, pgo, run.plan)] == [
+        *("instrument", "train", "train", "merge", "optimise"),
+    ]
+    assert steps_of(outcome, replace(pgo, compile=None), run.plan) == ()
+
+
+def test_after_each_build_the_caller_may_look(run: Run) -> None:
+    """The sources are remembered as soon as the first build is done."""
+    seen: list[int] = []
+    run.carry_out(after_compiling=lambda: seen.append(len(run.outcome.results)))
+    assert seen == [1, 3, 5, 9]
+
+
+def test_the_first_failure_ends_the_run_and_nothing_finished_is_lost(run: Run) -> None:
+    """What was built before stays in the outcome, and the failed variant is not counted as built."""
+    run.cargo = fails_for("fat", Reply(exit_code=101, stderr=b"error: bad\n"))
+    error = run.fail(BuildError)
+    assert run.built() == ["release"]
+    assert run.done() == ["build", "probe"]
+    assert list(run.outcome.failures.values()) == [error]
+    assert run.outcome.skipped == {"lto": error.message}
+    assert [event.label for event in run.workshop.heard if isinstance(event, ActionFailed)] == ["lto: build"]
+
+
+def test_keep_going_builds_the_other_variants(run: Run) -> None:
+    """A failure is told, its variant is left out, and all others are built."""
+    thin = replace(LTO, name="thin", lto=Lto.THIN)
+    run = Run(run.workshop, variants=(RELEASE, LTO, thin), keep_going=True)
+    run.cargo = fails_for("fat", Reply(exit_code=101))
+    outcome = run.carry_out()
+    assert run.built() == ["release", "thin"]
+    assert list(outcome.skipped) == ["lto"]
+    assert [(n.level, n.code) for n in run.workshop.notices] == [(Level.ERROR, "build")]
+
+
+def test_keep_going_does_nothing_more_for_a_variant_that_failed(run: Run) -> None:
+    """After a failed training neither the other workload nor the optimised build is of use."""
+    run.keep_going = True
+    run.program = lambda c: Reply(exit_code=3) if "LLVM_PROFILE_FILE" in c.env else trained_program(c)
+    run.carry_out()
+    assert run.built() == ["release", "lto"]
+    assert run.done() == ["build", "probe", "build", "compare", "instrument"]
+
+
+@pytest.mark.parametrize(("flag", "kind"), [("", BuildError), ("probe", WorkloadError)])
+def test_without_the_baseline_nothing_goes_on(run: Run, flag: str, kind: type[OptbuildError]) -> None:
+    """`--keep-going` or not: what cannot be compared with anything is not built."""
+    run.keep_going = True
+    if flag:
+        run.program = lambda _: Reply(exit_code=1)
+    else:
+        run.cargo = lambda _: Reply(exit_code=101)
+    run.fail(kind)
+    assert run.built() == []
+
+
+def test_auto_falls_back_where_the_profile_proves_nothing(run: Run) -> None:
+    """With `pgo = "auto"` missing evidence skips the variant, with the reason, and the run is no failure."""
+    run = Run(run.workshop, variants=(RELEASE, AUTO))
+    run.program = lambda c: Reply() if "LLVM_PROFILE_FILE" in c.env else trained_program(c)
+    outcome = run.carry_out()
+    assert run.built() == ["release"]
+    assert "wrote no raw profile" in outcome.skipped["pgo"]
+    assert outcome.failures == {}
+    assert [notice.code for notice in run.workshop.notices] == ["variant-skipped"]
+    assert run.done() == ["build", "probe", "instrument"]
+
+
+def test_a_variant_that_fell_back_is_not_compared(run: Run) -> None:
+    """A binary that the profile did not change is given up, so what it prints does not matter."""
+    run = Run(run.workshop, variants=(RELEASE, LTO, AUTO))
+    run.cargo = lambda c: _without_pgo(c) if "profile_use" in str(c.env) else cargo(c)
+    outcome = run.carry_out()
+    assert "the profile changed nothing" in outcome.skipped["pgo"]
+    assert run.built() == ["release", "lto"]
+    assert run.done()[-1] == "optimise"
+
+
+def _without_pgo(command: Command) -> Reply:
+    return cargo(replace(command, env={}))
+
+
+def test_auto_does_not_hide_a_failed_build(run: Run) -> None:
+    """Only missing evidence lets a variant fall back; a compile error is one."""
+    run = Run(run.workshop, variants=(RELEASE, AUTO))
+    run.cargo = fails_for("profile_generate", Reply(exit_code=101))
+    run.fail(BuildError)
+
+
+def test_a_fallback_is_for_all_or_none(run: Run) -> None:
+    """Where a variant that demands PGO shares the training, its failure is one."""
+    run = Run(run.workshop, variants=(RELEASE, replace(AUTO, name="auto"), PGO))
+    run.program = lambda c: Reply() if "LLVM_PROFILE_FILE" in c.env else trained_program(c)
+    run.fail(ProfileDataError)
+    assert set(run.outcome.skipped) == {"auto", "pgo"}
+
+
+def test_required_pgo_without_evidence_is_an_error(run: Run) -> None:
+    """A binary that the profile did not change is neither measured nor published."""
+    run.cargo = lambda c: _without_pgo(c) if "profile_use" in str(c.env) else cargo(c)
+    run.fail(ProfileDataError)
+    assert run.built() == ["release", "lto"]
+    assert run.outcome.evidence == {}
+
+
+def test_another_output_is_not_published(run: Run) -> None:
+    """A variant that prints something else is built, and does not count as such."""
+    run.program = lambda c: trained_program(c) if "LLVM_PROFILE_FILE" in c.env else Reply(stdout=_flags_of(c))
+    run.fail(NotComparableError)
+    assert run.built() == ["release"]
+
+
+def _flags_of(command: Command) -> bytes:
+    return Path(command.argv[0]).read_bytes()
+
+
+def test_where_the_same_recipe_failed_the_baseline_shows_the_difference(run: Run) -> None:
+    """With --keep-going the recipe without PGO may be missing; a variant is still not built without evidence."""
+    run.keep_going = True
+    run.cargo = _only_with_pgo
+    outcome = run.carry_out()
+    assert list(outcome.skipped) == ["lto"]
+    assert list(outcome.evidence) == ["pgo"]
+
+
+def test_a_baseline_with_pgo_is_not_held_against_itself(run: Run) -> None:
+    """Nothing was built before it, so what rustc said is the evidence."""
+    run = Run(run.workshop, variants=(PGO, LTO))
+    outcome = run.carry_out()
+    assert run.built() == ["pgo", "lto"]
+    assert list(outcome.evidence) == ["pgo"]
+
+
+def _only_with_pgo(command: Command) -> Answer:
+    is_plain_lto = "fat" in str(command.argv) and "CARGO_ENCODED_RUSTFLAGS" not in command.env
+    return Reply(exit_code=101) if is_plain_lto else cargo(command)
+
+
+def test_an_interruption_is_no_failure_of_a_variant(run: Run) -> None:
+    """Ctrl-C ends the run at once, and what was finished is kept."""
+    run.keep_going = True
+    run.cargo = fails_for("fat", InterruptedRunError(2))
+    run.fail(InterruptedRunError)
+    assert run.outcome.failures == {}
+    assert run.built() == ["release"]
+
+
+def test_variants_that_the_plan_skips_are_told(run: Run) -> None:
+    """Their reason is in the outcome before anything starts."""
+    run = Run(run.workshop, variants=(RELEASE, AUTO))
+    skipped = replace(run.plan.variants[1], compile=None, merge=None, instrument=None, skipped="no tools")
+    run.plan = replace(run.plan, variants=(run.plan.variants[0], skipped))
+    outcome = run.carry_out()
+    assert outcome.skipped == {"pgo": "no tools"}
+    assert run.workshop.notices[0].message == "variant pgo is skipped: no tools"
+    assert run.done() == ["build", "probe"]
+
+
+def test_a_plan_with_training_needs_the_tools(run: Run) -> None:
+    """The plan was made for a machine with llvm-profdata; without, the remedy is `doctor`."""
+    run.has_tools = False
+    assert run.fail(ToolchainError).help == "optbuild doctor --fix"
+
+
+def test_roles_are_told_by_the_flags(run: Run) -> None:
+    """Only optimising builds are asked what they made of a profile."""
+    outcome = run.carry_out()
+    uses = {a.role: outcome.compiled(a.id).profile_use is not None for a in run.plan.actions if isinstance(a, Compile)}
+    assert uses == {Role.BUILD: False, Role.INSTRUMENT: False, Role.OPTIMISE: True}

@@ -1,0 +1,420 @@
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from optbuild.errors import WorkloadError
+from optbuild.events import ActionFinished, ActionProgressed, ActionStarted, Event
+from optbuild.execution.command import Command, ProgramNotFoundError
+from optbuild.files import claim_directory
+from optbuild.measure.guard import NoiseGuard, Reading
+from optbuild.measure.model import A_PRIME, AaVerdict, Superblock, Verdict
+from optbuild.measure.sampler import Measurement, Sampler, SamplingSettings, describe_budget
+from optbuild.measure.schedule import PILOT_ROUNDS
+from optbuild.profile.model import MetricName
+from optbuild.testing import Answer, Reply, ScriptedExecutor, make_command, make_invocation, make_usage
+from optbuild.workloads.invocation import Invocation
+
+ARMS = {"release": 1.0, "pgo": 0.8}
+
+
+@dataclass
+class Track:
+    """A made-up machine: how long a binary runs is written in it, noise comes from a seed, and time is counted."""
+
+    directory: Path
+    arms: Mapping[str, float] = field(default_factory=lambda: ARMS)
+    noise: float = 0.001
+    run_s: float = 1.0
+    names: tuple[str, ...] = ("small",)
+    settings: SamplingSettings = field(
+        default_factory=lambda: SamplingSettings(
+            precision=0.01, min_effect=0.01, max_time_s=1e9, confidence=0.95, seed=5713
+        )
+    )
+    now_s: float = 0.0
+    suspended_s: float = 0.0
+    slow_start_s: float = 0.0
+    answer: Callable[[Command], Answer | None] = field(default=lambda _: None)
+    metric: MetricName = MetricName.WALL
+    beside: Command | None = None
+    heard: list[Event] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(5713)  # noqa: S311 - noise that must repeat
+        self.executor = ScriptedExecutor(self._run)
+        claim_directory(self.root)
+        self.binaries = {name: {"demo": self.directory / name} for name in self.arms}
+        for name, seconds in self.arms.items():
+            (self.directory / name).write_text(str(seconds))
+
+    @property
+    def root(self) -> Path:
+        return self.directory / "optbuild"
+
+    def _run(self, command: Command) -> Answer:
+        given = self.answer(command)
+        if given is not None:
+            return given
+        seconds = float(Path(command.argv[0]).read_text()) * self.run_s
+        seconds = seconds * (1 + self.chance.gauss(0, self.noise)) + self.slow_start_s
+        self.slow_start_s = 0.0
+        self.now_s += seconds
+        return Reply(usage=make_usage(wall_s=seconds), stdout=b"out")
+
+    def workloads(self) -> tuple[Invocation, ...]:
+        return tuple(
+            make_invocation(
+                "{bin:demo}",
+                name,
+                name=name,
+                directory=self.directory,
+                scratch=self.root / "scratch" / name,
+                metric=self.metric,
+            )
+            for name in self.names
+        )
+
+    def read(self) -> Reading:
+        return Reading(monotonic_s=self.now_s, boottime_s=self.now_s + self.suspended_s, busy_s=None, steal_s=None)
+
+    def sampler(self) -> Sampler:
+        return Sampler(
+            executor=self.executor,
+            emit=self.heard.append,
+            root=self.root,
+            directory=self.root / "arms",
+            arms=self.binaries,
+            workloads=self.workloads(),
+            run_s=dict.fromkeys(self.names, self.run_s),
+            settings=self.settings,
+            guard=NoiseGuard(read=self.read, own_cpu_s=lambda: 0.0),
+            prepare=self.beside,
+            conclude=self.beside,
+            clock=lambda: self.now_s,
+        )
+
+    def measure(self) -> Measurement:
+        return self.sampler().measure("measure-1", "measure")
+
+    def arm_of(self, command: Command) -> str:
+        """The arm that a command ran, by the place of its binary."""
+        return [*self.arms, A_PRIME][int(Path(command.argv[0]).parent.name)]
+
+
+@pytest.fixture
+def track(tmp_path: Path) -> Track:
+    """A quiet machine with a baseline and a candidate that needs 20% less."""
+    return Track(tmp_path)
+
+
+def blocks_of(measurement: Measurement, metric: str = "wall") -> list[Superblock]:
+    """All superblocks of one metric."""
+    return [block for series in measurement.series if series.metric == metric for block in series.rounds]
+
+
+def test_a_faster_binary_is_found_faster(track: Track) -> None:
+    """The whole way from runs to a verdict, on a machine whose truth is known."""
+    measurement = track.measure()
+    suite = measurement.analysis.comparisons[0]
+    assert (suite.candidate, suite.verdict) == ("pgo", Verdict.FASTER)
+    assert suite.change == pytest.approx(-0.2, abs=0.002)
+    assert measurement.analysis.aa.verdict is AaVerdict.OK
+    assert measurement.seed == 5713
+
+
+def test_every_arm_runs_equally_often_in_mirrored_order(track: Track) -> None:
+    """Within a superblock each arm stands as often and as early as any other."""
+    for block in blocks_of(track.measure()):
+        assert Counter(block.order) == dict.fromkeys(("release", "pgo", A_PRIME), 2)
+        assert block.order == block.order[::-1]
+        assert {arm: len(values) for arm, values in block.values.items()} == Counter(block.order)
+
+
+def test_runs_follow_the_order_that_is_kept(track: Track) -> None:
+    """Warm-up first, then each superblock's primer and order: what the record says is what was run."""
+    measurement = track.measure()
+    ran = [track.arm_of(command) for command in track.executor.commands]
+    warm_up, rest = ran[:3], ran[3:]
+    assert sorted(warm_up) == sorted(("release", "pgo", A_PRIME))
+    expected = [arm for block in blocks_of(measurement) for arm in (block.order[0], *block.order)]
+    assert rest == expected
+
+
+def test_the_warm_up_does_not_count(track: Track) -> None:
+    """The first run of a program is cold: it is in no value."""
+    track.slow_start_s = 100.0
+    measurement = track.measure()
+    values = [value for block in blocks_of(measurement) for times in block.values.values() for value in times]
+    assert max(values) < 2.0
+    assert all(item.median_s < 2.0 for item in measurement.resources)
+
+
+def test_the_primer_does_not_count(track: Track) -> None:
+    """The run before a superblock absorbs what the one before left behind."""
+    measurement = track.measure()
+    counted = sum(len(block.order) for block in blocks_of(measurement))
+    assert len(track.executor.commands) == 3 + PILOT_ROUNDS + counted
+
+
+def test_the_baseline_runs_as_a_copy_of_itself(track: Track) -> None:
+    """A' is another file of the same bytes: what differs between the two is the harness, not the program."""
+    track.measure()
+    files = sorted((track.root / "arms").glob("*/demo"))
+    contents = [path.read_text() for path in files]
+    assert contents == ["1.0", "0.8", "1.0"]
+    assert len({path.stat().st_ino for path in files}) == 3
+    assert track.directory / "release" not in files
+
+
+def test_all_arms_have_paths_of_equal_length(track: Track) -> None:
+    """A path is part of a program's stack and may move its data; no arm gets an advantage by its name."""
+    track.arms = {"release": 1.0, "a-very-long-name-of-a-variant": 1.0}
+    track.__post_init__()
+    track.measure()
+    assert len({len(command.argv[0]) for command in track.executor.commands}) == 1
+
+
+def test_each_run_starts_with_another_stack(track: Track) -> None:
+    """A variable of random length shifts the stack, so that no arm keeps a lucky alignment."""
+    track.measure()
+    lengths = {len(command.env["OPTBUILD_PADDING"]) for command in track.executor.commands}
+    assert len(lengths) > 10
+    assert max(lengths) < 4096
+
+
+def test_output_goes_to_a_file(track: Track) -> None:
+    """Some programs do less when they write to the null device."""
+    track.measure()
+    assert {command.stdout for command in track.executor.commands} == {track.root / "arms" / "stdout"}
+    assert (track.root / "arms" / "stdout").read_bytes() == b"out"
+
+
+def test_each_run_finds_an_empty_scratch_directory(track: Track) -> None:
+    """What one run left is no help to the next."""
+    found: list[int] = []
+
+    def look(command: Command) -> None:
+        scratch = track.root / "scratch" / "small"
+        found.append(len(list(scratch.iterdir())))
+        (scratch / "left").touch()
+
+    track.answer = look
+    track.measure()
+    assert set(found) == {0}
+
+
+def test_measuring_goes_on_until_the_precision_is_reached(track: Track) -> None:
+    """The pilot says how many rounds that takes; so many are taken, whatever they show."""
+    track.noise = 0.05
+    measurement = track.measure()
+    assert measurement.wanted_rounds is not None
+    assert measurement.wanted_rounds > PILOT_ROUNDS
+    assert measurement.analysis.rounds == measurement.wanted_rounds
+    assert not measurement.stopped_by_time
+    assert describe_budget(measurement) is None
+
+
+def test_a_quiet_machine_needs_the_pilot_alone(track: Track) -> None:
+    """Where the pilot is precise enough, nothing more is run."""
+    measurement = track.measure()
+    assert measurement.analysis.rounds == measurement.wanted_rounds == PILOT_ROUNDS
+
+
+def test_the_budget_ends_it(track: Track) -> None:
+    """No round is begun that would not fit, and the advice says how long it would take."""
+    track.noise = 0.05
+    track.settings = replace(track.settings, max_time_s=120.0)
+    measurement = track.measure()
+    assert measurement.stopped_by_time
+    assert PILOT_ROUNDS < measurement.analysis.rounds < (measurement.wanted_rounds or 0)
+    assert 100 < measurement.duration_s <= 120.0 + measurement.round_s
+    advice = describe_budget(measurement)
+    assert advice is not None
+    assert advice.startswith(f"the precision asked for takes {measurement.wanted_rounds} rounds: --max-time ")
+
+
+def test_too_little_time_for_a_pilot_proves_nothing(track: Track) -> None:
+    """A few rounds give no verdict, and the pilot is what the advice asks for."""
+    track.settings = replace(track.settings, max_time_s=20.0)
+    measurement = track.measure()
+    assert measurement.wanted_rounds is None
+    assert 0 < measurement.analysis.rounds < PILOT_ROUNDS
+    assert f"takes {PILOT_ROUNDS} rounds: --max-time 2m" in (describe_budget(measurement) or "")
+
+
+def test_a_budget_below_one_round_runs_nothing(track: Track) -> None:
+    """What cannot be finished is not begun."""
+    track.settings = replace(track.settings, max_time_s=5.0)
+    measurement = track.measure()
+    assert track.executor.commands == []
+    assert measurement.analysis.rounds == 0
+    assert measurement.resources == ()
+
+
+def test_very_short_programs_are_run_in_batches(track: Track) -> None:
+    """Below a few milliseconds a run is mostly its start: several in a row are timed as one, per run."""
+    track.run_s = 0.001
+    measurement = track.measure()
+    (first, *_) = blocks_of(measurement)
+    assert Counter(first.order)["release"] == 6
+    assert len(first.values["release"]) == 6
+    assert sum(first.values["release"]) / 6 == pytest.approx(0.001, rel=0.01)
+    runs_of_a_round = 1 + 5 * len(first.order)
+    assert len(track.executor.commands) == 3 + PILOT_ROUNDS * runs_of_a_round
+
+
+def test_a_run_that_was_too_short_to_time_is_no_division_by_zero(track: Track) -> None:
+    """A probe of zero seconds counts as the shortest there is."""
+    sampler = track.sampler()
+    sampler.run_s = {"small": 0.0}
+    sampler.settings = replace(track.settings, max_time_s=100.0)
+    assert sampler.measure("measure-1", "measure").analysis.rounds == 1
+
+
+def test_all_metrics_are_kept_and_one_is_judged(track: Track) -> None:
+    """Wall and CPU time come from the same runs; the workload says which of them decides."""
+    track.metric = MetricName.CPU
+    measurement = track.measure()
+    assert [(series.metric, series.unit) for series in measurement.series] == [("wall", "s"), ("cpu", "s")]
+    assert measurement.judged == {"small": "cpu"}
+    assert {comparison.metric for comparison in measurement.analysis.comparisons} == {"cpu"}
+
+
+def test_every_workload_is_in_every_round(track: Track) -> None:
+    """Workloads take turns, so that all of them see the same hours of the machine."""
+    track.names = ("one", "two")
+    measurement = track.measure()
+    assert [series.workload for series in measurement.series] == ["one", "one", "two", "two"]
+    assert {len(series.rounds) for series in measurement.series} == {PILOT_ROUNDS}
+
+
+def test_resources_are_of_all_counted_runs(track: Track) -> None:
+    """Medians and peaks stand beside the verdicts, for each arm."""
+    resources = {item.arm: item for item in track.measure().resources}
+    assert resources["release"].median_s == pytest.approx(1.0, rel=0.01)
+    assert resources["pgo"].median_s == pytest.approx(0.8, rel=0.01)
+    assert {item.peak_rss_bytes for item in resources.values()} == {8 << 20}
+    assert {item.peak_rss_floor_bytes for item in resources.values()} == {4 << 20}
+
+
+def test_one_arm_alone_is_measured_against_its_copy(track: Track) -> None:
+    """Without a candidate the session still tells how quiet the machine is."""
+    track.arms = {"release": 1.0}
+    track.__post_init__()
+    measurement = track.measure()
+    assert measurement.analysis.comparisons == ()
+    assert measurement.analysis.rounds >= PILOT_ROUNDS
+
+
+def test_progress_is_told_by_rounds(track: Track) -> None:
+    """The pilot is expected first, then as many rounds as the precision takes; estimates and verdicts are not told."""
+    track.noise = 0.05
+    measurement = track.measure()
+    totals = [event.total for event in track.heard if isinstance(event, ActionStarted)]
+    assert totals == [PILOT_ROUNDS, measurement.wanted_rounds]
+    progress = [event.done for event in track.heard if isinstance(event, ActionProgressed)]
+    assert progress == list(range(1, measurement.analysis.rounds + 1))
+    (finished,) = [event for event in track.heard if isinstance(event, ActionFinished)]
+    assert finished.outcome == f"{measurement.analysis.rounds} rounds"
+
+
+@pytest.mark.parametrize(
+    ("reply", "how"),
+    [
+        (Reply(exit_code=3), "ended with 3, expected exit code 0"),
+        (Reply(exit_code=-15, timed_out=True), "was stopped after its timeout"),
+        (Reply(survivors=("daemon (12)",)), "left processes running"),
+    ],
+)
+def test_a_run_that_fails_ends_the_measuring(track: Track, reply: Reply, how: str) -> None:
+    """There is no ratio with an arm that does not work; the arm and the way it ended are named."""
+    track.answer = lambda command: reply if track.arm_of(command) == "pgo" else None
+    with pytest.raises(WorkloadError, match=f"a measured run of pgo {how}") as caught:
+        track.measure()
+    assert caught.value.location == str(track.root / "arms" / "stderr")
+
+
+def test_a_program_that_cannot_be_started_ends_the_measuring(track: Track) -> None:
+    """A workload's own program may be gone by now."""
+    track.answer = lambda _: ProgramNotFoundError("/p/run.sh", "not found")
+    with pytest.raises(WorkloadError, match=r"cannot start /p/run\.sh"):
+        track.measure()
+
+
+def test_what_belongs_between_runs_is_not_timed(track: Track) -> None:
+    """A command before and after each run is run as often, and its own time is in no value."""
+    track.beside = make_command("/bin/drop-caches")
+    beside: list[Command] = []
+
+    def answer(command: Command) -> Reply | None:
+        if command.argv[0] != "/bin/drop-caches":
+            return None
+        beside.append(command)
+        track.now_s += 50.0
+        return Reply()
+
+    track.answer = answer
+    measurement = track.measure()
+    assert len(beside) == 2 * (len(track.executor.commands) - len(beside))
+    assert all(item.median_s < 2.0 for item in measurement.resources)
+
+
+def test_a_command_between_runs_has_to_succeed(track: Track) -> None:
+    """A machine that was not prepared is another one."""
+    track.beside = make_command("/bin/drop-caches")
+    track.answer = lambda _: Reply(exit_code=1, stderr=b"not permitted")
+    with pytest.raises(WorkloadError, match="/bin/drop-caches ended with 1") as caught:
+        track.measure()
+    assert caught.value.detail == "not permitted"
+
+
+def test_a_disturbed_superblock_is_measured_again(track: Track) -> None:
+    """What the machine's own counters say was disturbed is set aside, kept, and run once more."""
+    runs = 0
+
+    def sleep_once(_: Command) -> None:
+        nonlocal runs
+        runs += 1
+        track.suspended_s += 30.0 * (runs == 40)
+
+    track.noise = 0.02
+    track.answer = sleep_once
+    measurement = track.measure()
+    assert measurement.tainted == ("the machine was suspended for 30.0 s",)
+    assert not measurement.noisy
+    wall = measurement.series[0]
+    assert [block.tainted for block in wall.set_aside] == ["the machine was suspended for 30.0 s"]
+    assert all(block.tainted is None for block in wall.rounds)
+    assert len(wall.rounds) == measurement.wanted_rounds
+
+
+def test_on_a_noisy_machine_nothing_is_set_aside(track: Track) -> None:
+    """Where disturbance is the rule, choosing the quiet superblocks would be choosing the data."""
+
+    def sleep(_: Command) -> None:
+        track.suspended_s += 1.5
+
+    track.answer = sleep
+    measurement = track.measure()
+    assert measurement.noisy
+    assert measurement.series[0].set_aside == ()
+    assert len(measurement.tainted) == measurement.analysis.rounds
+
+
+def test_the_same_seed_gives_the_same_order(tmp_path: Path) -> None:
+    """The order is data that anyone can check; another seed gives another."""
+
+    def orders(seed: int, place: str) -> list[tuple[str, ...]]:
+        track = Track(tmp_path / place)
+        track.settings = replace(track.settings, seed=seed)
+        return [block.order for block in blocks_of(track.measure())]
+
+    for place in ("a", "b", "c"):
+        (tmp_path / place).mkdir()
+    assert orders(1, "a") == orders(1, "b") != orders(2, "c")

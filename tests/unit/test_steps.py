@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from optbuild.errors import UsageError
+from optbuild.plan.draft import Draft, PlanInputs
+from optbuild.plan.model import Compile, MergeProfiles, Recipe, Role, Train, render_word
+from optbuild.plan.steps import STEPS
+from optbuild.profile.model import Lto, PgoMode, Use, Variant
+from optbuild.project.model import Rustflags
+from optbuild.testing import TARGET, make_invocation, make_plan_inputs, make_project, make_toolchain
+
+RECIPE = Recipe(package="demo", bins=("demo",), target=TARGET, cargo_profile="release")
+PGO = Variant(name="pgo", pgo=PgoMode.REQUIRED)
+AUTO = Variant(name="pgo", pgo=PgoMode.AUTO)
+
+
+def draft_of(variant: Variant, inputs: PlanInputs | None = None, recipe: Recipe = RECIPE) -> Draft:
+    """What all steps make of a variant."""
+    draft = Draft(variant=variant.name, recipe=recipe)
+    for step in STEPS:
+        draft = step(draft, variant, inputs or make_plan_inputs())
+    return draft
+
+
+def test_a_variant_without_settings_changes_nothing() -> None:
+    """The plain variant is exactly what cargo builds today."""
+    assert draft_of(Variant(name="release")) == Draft(variant="release", recipe=RECIPE)
+
+
+def test_settings_become_keys_of_the_cargo_profile_it_starts_from() -> None:
+    """Every setting is given by `--config` in TOML, under the Cargo profile in use; unset ones are not."""
+    variant = Variant(
+        name="all",
+        lto=Lto.OFF,
+        codegen_units=1,
+        opt_level="s",
+        panic="abort",
+        strip=True,
+        debug="line-tables-only",
+        overflow_checks=False,
+    )
+    config = draft_of(variant, recipe=replace(RECIPE, cargo_profile="dist")).recipe.config
+    assert config == (
+        ("profile.dist.opt-level", '"s"'),
+        ("profile.dist.lto", '"off"'),
+        ("profile.dist.codegen-units", "1"),
+        ("profile.dist.panic", '"abort"'),
+        ("profile.dist.strip", "true"),
+        ("profile.dist.debug", '"line-tables-only"'),
+        ("profile.dist.overflow-checks", "false"),
+    )
+
+
+def test_flags_of_a_variant_come_after_its_target_cpu() -> None:
+    """What the user wrote last wins: rustc takes the last of several flags."""
+    variant = Variant(name="native", target_cpu="native", rustflags=("-Ctarget-cpu=x86-64-v3", "-g"))
+    assert [render_word(word) for word in draft_of(variant).recipe.rustflags] == [
+        "-Ctarget-cpu=native",
+        "-Ctarget-cpu=x86-64-v3",
+        "-g",
+    ]
+
+
+def test_features_are_added_once() -> None:
+    """A variant's features join the project's, without repetition."""
+    recipe = replace(RECIPE, features=("a", "b"))
+    assert draft_of(Variant(name="v", features=("b", "c")), recipe=recipe).recipe.features == ("a", "b", "c")
+
+
+def test_feedback_is_instrument_train_merge_use() -> None:
+    """PGO compiles instrumented, trains each workload, merges, and compiles the same recipe with the result."""
+    workloads = (
+        make_invocation(name="a", weight=3.0),
+        make_invocation(name="b", use=(Use.BENCH,)),
+        make_invocation("{bin:demo}", "other", name="c", use=(Use.TRAIN,)),
+    )
+    draft = draft_of(replace(PGO, lto=Lto.FAT, rustflags=("-g",)), make_plan_inputs(workloads=workloads))
+    instrument, first, second, merge = draft.actions
+    assert isinstance(instrument, Compile)
+    assert isinstance(first, Train)
+    assert isinstance(second, Train)
+    assert isinstance(merge, MergeProfiles)
+    assert instrument.role is Role.INSTRUMENT
+    assert (first.workload.name, second.workload.name) == ("a", "c")
+    assert first.needs == second.needs == (instrument.id,)
+    assert merge.weights == {first.id: 3.0, second.id: 1.0}
+    assert (draft.instrument, draft.merge) == (instrument.id, merge.id)
+    flags = [render_word(word) for word in draft.recipe.rustflags]
+    assert flags == ["-g", f"-Cprofile_use={{profdata:{merge.id}}}", "-Cllvm-args=-pgo-warn-missing-function"]
+
+
+def test_both_phases_have_one_cargo_profile() -> None:
+    """Cargo hashes its profile into every symbol: with another one no function would find its counts."""
+    draft = draft_of(replace(PGO, lto=Lto.FAT, codegen_units=1, panic="abort", features=("x",)))
+    instrument = draft.actions[0]
+    assert isinstance(instrument, Compile)
+    assert replace(instrument.recipe, rustflags=()) == replace(draft.recipe, rustflags=())
+
+
+def test_instrumented_programs_without_our_environment_write_to_a_place_of_ours() -> None:
+    """The default path is compiled in, so that raw profiles never land in the project."""
+    instrument = draft_of(PGO).actions[0]
+    assert isinstance(instrument, Compile)
+    assert instrument.recipe.rustflags[-1] == ("-Cprofile_generate=/p/target/optbuild/stray",)
+
+
+OBSTACLES = [
+    ({"workloads": ()}, "no workload is for training", "optbuild pgo --"),
+    ({"workloads": (make_invocation(use=(Use.BENCH,)),)}, "no workload is for training", "[[workloads]]"),
+    ({"toolchain": make_toolchain(llvm_profdata=None)}, "no llvm-profdata fits rustc", "optbuild doctor --fix"),
+    ({"toolchain": make_toolchain(profiler_runtime=None)}, f"rustc has no profiler runtime for {TARGET}", "rustup"),
+    (
+        {"toolchain": make_toolchain(target="wasm32-wasip1")},
+        f"a program for wasm32-wasip1 cannot be trained on {TARGET}",
+        'target = "host"',
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "reason", "remedy"), OBSTACLES)
+def test_auto_skips_with_the_reason(changes: dict[str, object], reason: str, remedy: str) -> None:
+    """Where PGO cannot be done, `pgo = "auto"` says why and adds no action."""
+    draft = draft_of(AUTO, make_plan_inputs(**changes))
+    assert draft.skipped == reason
+    assert draft.actions == ()
+
+
+@pytest.mark.parametrize(("changes", "reason", "remedy"), OBSTACLES)
+def test_required_pgo_refuses_with_what_mends_it(changes: dict[str, object], reason: str, remedy: str) -> None:
+    """Where PGO cannot be done, `pgo = true` is an error that names the obstacle and its remedy."""
+    with pytest.raises(UsageError) as caught:
+        draft_of(PGO, make_plan_inputs(**changes))
+    assert reason in caught.value.message
+    assert remedy in caught.value.help
+    assert caught.value.location == "variants.pgo.pgo"
+
+
+@pytest.mark.parametrize(
+    "flag",
+    ["-Cprofile-generate=/x", "-Cprofile_use=/x.profdata", "profile-generate=/x", "-Cinstrument-coverage"],
+)
+@pytest.mark.parametrize("own", [True, False])
+def test_rustflags_that_already_instrument_are_refused(flag: str, *, own: bool) -> None:
+    """Two instrumentations at once would leave counts that nobody can tell apart."""
+    inherited = () if own else (flag,)
+    variant = replace(PGO, rustflags=(flag,) if own else ())
+    project = make_project(rustflags=Rustflags(flags=inherited, origin=None if own else "RUSTFLAGS"))
+    with pytest.raises(UsageError, match=f"the rustflags already hold {flag}"):
+        draft_of(variant, make_plan_inputs(project=project), replace(RECIPE, inherited_rustflags=inherited))
+
+
+def test_training_depends_on_the_instrumented_binary_and_the_command() -> None:
+    """Another command or another recipe is another training, whatever the workload is called."""
+
+    def training(variant: Variant, *command: str, name: str = "w") -> str:
+        inputs = make_plan_inputs(workloads=(make_invocation(*command, name=name, cwd=Path("/p")),))
+        return draft_of(variant, inputs).actions[1].id
+
+    base = training(PGO, "{bin:demo}", "a")
+    assert training(PGO, "{bin:demo}", "a", name="another") == base
+    assert training(PGO, "{bin:demo}", "b") != base
+    assert training(replace(PGO, lto=Lto.THIN), "{bin:demo}", "a") != base
