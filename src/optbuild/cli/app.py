@@ -275,20 +275,24 @@ def doctor(
     directory: options.Directory = Path(),
     fix: Annotated[bool, typer.Option("--fix", help="Install what is missing, after asking.")] = False,
     yes: options.Yes = False,
+    measure: Annotated[bool, typer.Option("--measure", help="How good is this machine for measuring?")] = False,
     build_profile: options.BuildProfile = None,
     as_json: options.Json = False,
 ) -> None:
     """Say whether everything is here and fits, each line with its remedy."""
     from optbuild.cli.doctor import has_errors, make_confirm, render_findings
     from optbuild.session.inspect import examine_machine
+    from optbuild.session.measure_check import examine_measuring
     from optbuild.session.request import RunRequest
 
     call: CliContext = context.obj
     request = RunRequest(directory=directory, build_profile=build_profile)
     with running_machine(call) as machine:
-        found = examine_machine(request, machine, confirm=make_confirm(yes=yes) if fix else None)
-    write_out(render_findings(found.findings, as_json=as_json))
-    if has_errors(found.findings):
+        findings = examine_machine(request, machine, confirm=make_confirm(yes=yes) if fix else None).findings
+        if measure:
+            findings += examine_measuring(machine)
+    write_out(render_findings(findings, as_json=as_json))
+    if has_errors(findings):
         leave(3)
 
 

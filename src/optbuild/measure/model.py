@@ -77,7 +77,7 @@ class Comparison:
         p_value: Two-sided, of this comparison alone.
         p_adjusted: The same times the number of comparisons in the family (Bonferroni), at most 1.
         rounds: The number of superblocks it rests on.
-        mde: The change that would be told from none in at least four of five such sessions; None where there is no interval.
+        mde: The change that at least four of five such sessions would tell from none; None where there is no interval.
         fragile: Another interval at the same level would give another verdict.
     """
 

@@ -104,7 +104,7 @@ def _project_lines(outline: Outline) -> Iterator[str]:
     if outline.features:
         yield _with_comment(f"features = {_array(outline.features)}", "without them cargo builds none of the binaries")
     for name, features in outline.left_out:
-        yield f"# {_quoted(name)} is left out: it needs features = {_array(features)}, and its name in `bins`"
+        yield f"# {_quoted(name)} is left out: it needs features = {_array(features)}"
 
 
 def _hints(outline: Outline) -> Iterator[str]:

@@ -77,6 +77,9 @@ def _obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | None:
         return f"rustc has no profiler runtime for {toolchain.target}", "use a toolchain of rustup"
     if toolchain.target != toolchain.host:
         return f"a program for {toolchain.target} cannot be trained on {toolchain.host}", 'build for target = "host"'
+    if "%" in str(inputs.layout.root):  # a pattern to the program that writes the profile, and there is no escape
+        remedy = "name another target directory: export CARGO_TARGET_DIR=DIR"
+        return f"no raw profile can be written below {inputs.layout.root}: it has a percent sign", remedy
     return None
 
 
