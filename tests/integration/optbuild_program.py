@@ -182,6 +182,12 @@ def ask_rustc(*arguments: str) -> str:
     return subprocess.check_output([str(shutil.which("rustc")), *arguments], text=True).strip()
 
 
+def find_profdata(optbuild: Optbuild, project: Path) -> str:
+    """The `llvm-profdata` that a project's plan names."""
+    actions = optbuild.run("plan", "--json", cwd=project).expect(0).document["actions"]
+    return next(str(action["argv"][0]) for action in actions if action["kind"] == "merge")
+
+
 def await_that(condition: Callable[[], bool], what: str) -> None:
     """Wait until something is so."""
     deadline = time.monotonic() + _DEADLINE_S

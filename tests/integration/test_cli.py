@@ -301,6 +301,20 @@ def test_colours_are_for_terminals_that_want_them(optbuild: Optbuild, tmp_path: 
     assert COLOUR.search(optbuild.run("plan", "--color", "always", cwd=directory).expect(2).stderr)
 
 
+def test_streams_that_are_closed_are_no_defect(optbuild: Optbuild, tmp_path: Path) -> None:
+    """`2>&-` silences, and `>&-` too; the run is the same."""
+    directory = copy_crate("tally", tmp_path / "tally")
+    for closed in ("2>&-", ">&-", "<&- >&- 2>&-"):
+        completed = subprocess.run(
+            ["/bin/sh", "-c", f'"$0" build release {closed}', program("optbuild")],
+            cwd=directory,
+            env=dict(optbuild.environ),
+            check=False,
+        )
+        assert completed.returncode == 0
+    assert len(list((directory / "target/optbuild/runs").iterdir())) == 3
+
+
 def test_quiet_says_nothing_but_the_result(done: Done) -> None:
     """`-q` leaves warnings, errors and the table."""
     ended = done.call("pgo", "-q", "--max-time", "1s", "--", "{bin}", "data/bench.txt").expect(0)

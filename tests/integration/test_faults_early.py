@@ -146,6 +146,13 @@ def test_an_ambiguous_binary_is_answered_by_what_to_write(optbuild: Optbuild, tm
     assert not (workspace / "target").exists()
 
 
+def test_a_percent_sign_in_the_target_directory_is_refused(optbuild: Optbuild, project: Path, tmp_path: Path) -> None:
+    """The profiler's runtime reads it as a pattern and would write elsewhere, into the project for instance."""
+    env = {"CARGO_TARGET_DIR": str(tmp_path / "100%m")}
+    ended = fail(optbuild, project, 2, "usage", "percent sign", f"{tmp_path}/100%m", env=env)
+    assert "CARGO_TARGET_DIR" in ended.error["help"]
+
+
 # Toolchain
 
 

@@ -18,6 +18,7 @@ from tests.integration.optbuild_program import (
     Optbuild,
     copy_crate,
     edit,
+    find_profdata,
     steps_of,
     tree,
     variant_of,
@@ -113,10 +114,10 @@ class Chapter:
 def story(shared_optbuild: Optbuild, tmp_path_factory: pytest.TempPathFactory) -> Story:
     """The project before the first run."""
     directory = copy_crate("tally", tmp_path_factory.mktemp("story") / "tally")
+    real_cargo, profdata = shutil.which("cargo"), find_profdata(shared_optbuild, directory)
     (directory / "optbuild.toml").write_text(LOGGED_WORKLOADS)
     programs = shared_optbuild.home / "programs"
     calls = shared_optbuild.home / "calls"
-    real_cargo, profdata = shutil.which("cargo"), _find_profdata(shared_optbuild, directory)
     write_script(programs / "cargo", f"echo \"cargo $1\" >> '{calls}'\nexec '{real_cargo}' \"$@\"")
     write_script(programs / "llvm-profdata", f"echo \"llvm-profdata $1\" >> '{calls}'\nexec '{profdata}' \"$@\"")
     environ = {
@@ -128,12 +129,6 @@ def story(shared_optbuild: Optbuild, tmp_path_factory: pytest.TempPathFactory) -
     return Story(
         optbuild=replace(shared_optbuild, environ=environ), directory=directory, calls=calls, before=tree(directory)
     )
-
-
-def _find_profdata(optbuild: Optbuild, directory: Path) -> str:
-    findings = optbuild.run("doctor", "--json", cwd=directory).document["findings"]
-    message = next(str(item["message"]) for item in findings if item["subject"] == "llvm-profdata")
-    return next(word.strip("(),") for word in message.split() if "/" in word)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from optbuild.files import MARKER, sha256_of
-from tests.integration.optbuild_program import Optbuild, copy_crate, edit, tree, variant_of
+from tests.integration.optbuild_program import Optbuild, copy_crate, edit, tree, variant_of, write_profile
 
 pytestmark = pytest.mark.pgo
 
@@ -115,6 +115,25 @@ def test_a_dependency_that_is_not_the_one_that_was_trained_shows_up(optbuild: Op
     assert ended.error["location"] == str(source)
     evidence = variant_of(ended.document, "pgo")["pgo"]
     assert evidence["mismatched_functions"] >= 1
+    assert not (directory / "target/optbuild/artifacts").exists()
+
+
+def test_a_profile_of_another_program_is_refused_as_evidence(optbuild: Optbuild, tmp_path: Path) -> None:
+    """The training replaces the whole program: hardly any function finds its counts, and that is no PGO."""
+    directory = copy_crate("tally", tmp_path / "tally")
+    other = tmp_path / "other.rs"
+    names = range(40)
+    functions = [f"fn f{n}(x: u64) -> u64 {{ if x > {n} {{ x * {n} }} else {{ x + {n} }} }}" for n in names]
+    calls = [f"if sum > {n} {{ sum += f{n}(std::hint::black_box(sum)); }}" for n in names]
+    other.write_text(
+        "\n#[inline(never)]\n".join(["", *functions])
+        + "\nfn main() {\n    let mut sum = std::env::args().count() as u64;\n    "
+        + "\n    ".join([*calls, 'println!("{sum}");\n}\n'])
+    )
+    write_profile(directory, train=f'"$1" data/train.txt; cp "{other}" src/main.rs')
+    ended = optbuild.run("build", "--json", cwd=directory).expect(13)
+    assert "does not fit what was compiled" in ended.error["message"]
+    assert variant_of(ended.document, "pgo")["status"] == "failed"
     assert not (directory / "target/optbuild/artifacts").exists()
 
 

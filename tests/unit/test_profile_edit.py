@@ -93,7 +93,7 @@ extends = "preset:pgo"            # the variants release, lto and pgo
 package = "codec"
 bins = ["decode", "encode"]       # leave out what need not be fast
 features = ["cli"]                # without them cargo builds none of the binaries
-# "inspect" is left out: it needs features = ["debugger"], and its name in `bins`
+# "inspect" is left out: it needs features = ["debugger"]
 
 # How the program is used is for you to say, and nothing is run that does not stand here. Write the arguments of a
 # typical call in the place of the words in capitals, remove the `# ` of each line, and train on other data than you

@@ -17,7 +17,7 @@ from optbuild.measure.sampler import Measurement, Resources, SamplingSettings
 from optbuild.plan.model import Action, CompareOutputs, Compile, MergeProfiles, Plan, ProbeOutputs, Train
 from optbuild.plan.planner import make_plan
 from optbuild.record import assemble
-from optbuild.record.model import OutputRecord, PgoRecord, VariantRecord, VariantStatus
+from optbuild.record.model import OutputRecord, PgoRecord, ProfdataRecord, VariantRecord, VariantStatus
 from optbuild.testing import TARGET, make_comparison, make_package, make_plan_inputs, make_project, make_toolchain
 
 INPUTS = make_plan_inputs()
@@ -90,7 +90,7 @@ def test_variants_that_were_built() -> None:
 def test_the_evidence_of_pgo() -> None:
     """What the profile knows, what rustc found missing, and that both were accepted."""
     assert variants(outcome_of())["pgo"].pgo == PgoRecord(
-        profdata=assemble.ProfdataRecord(path="/d/ab.profdata", sha256="ab"),
+        profdata=ProfdataRecord(path="/d/ab.profdata", sha256="ab"),
         raw_profiles=2,
         quarantined=("bad.profraw",),
         functions=100,

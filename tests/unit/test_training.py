@@ -136,6 +136,20 @@ def test_a_directory_that_cannot_be_made_is_a_storage_error(workshop: Workshop) 
         train(workshop)
 
 
+def test_a_full_disk_is_a_storage_error(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory that cannot be made is told with the system's reason."""
+    make = Path.mkdir
+
+    def refuse(path: Path, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:  # noqa: FBT001, FBT002 - as Path has it
+        if path.name == "run-1":
+            raise OSError(28, "No space left on device")
+        make(path, mode, parents, exist_ok)
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(StorageError, match=r"raw/train-1/run-1: No space left on device"):
+        train(workshop)
+
+
 def test_unchanged_training_is_reused(workshop: Workshop) -> None:
     """The same binary, command, inputs and tool give the counts of before, without a run."""
     first = train(workshop)

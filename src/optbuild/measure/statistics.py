@@ -135,7 +135,7 @@ def bca_interval(d: Floats, alpha: float) -> Interval:
 def detectable_effect(half_width: float, margin: float, alpha: float) -> float:
     """Give the effect whose interval lies beyond the margin in at least four of five sessions.
 
-    An effect is found when its interval clears the margin, and a half-width is z₁₋α/₂ standard errors. The estimate falls
+    An effect is found when its interval clears the margin; a half-width is z₁₋α/₂ standard errors. The estimate falls
     short by 0.84 standard errors in one case of five. But the half-width is an estimate as well and scatters, so 1.28
     standard errors, one case of ten, are allowed for; simulation shows that this gives four of five
     (docs/measurement/validation.md).

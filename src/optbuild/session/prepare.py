@@ -202,14 +202,15 @@ def _require_workloads(build_profile: BuildProfile, names: tuple[str, ...], requ
             help='add "bench" to the `use` of a [[workloads]] table, give --bench CMD, or run `optbuild build`',
             location=None if build_profile.path is None else str(build_profile.path),
         )
+    where = f"there is no {searched_paths(request.directory)[0].name}"
+    remedy = "write a build profile: optbuild init"
     if build_profile.path is not None:
         where = f"{build_profile.path} has no [[workloads]]"
-    else:
-        where = f"there is no {searched_paths(request.directory)[0].name}"
+        remedy = f"fill in a [[workloads]] table in {build_profile.path}"
     searched = "\n".join(f"  {path}" for path in searched_paths(request.directory))
     raise UsageError(
         f"there is no workload to train and measure with: {where}, and the command line names none",
-        help="name a command: optbuild pgo -- {bin} ARGS; or write a build profile: optbuild init",
+        help=f"name a command: optbuild pgo -- {{bin}} ARGS; or {remedy}",
         detail=None if build_profile.path is not None else f"searched:\n{searched}",
     )
 

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from optbuild.build.workload_runs import InputHashes, check_before_building, renew_scratch
+from optbuild.errors import OptbuildError, StorageError, UsageError, WorkloadError, WorkloadTimeoutError
+from optbuild.execution.command import Command, Completed, ProgramNotFoundError
+from optbuild.testing import Answer, Reply
+from tests.unit.build_cases import Workshop
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Workshop:
+    """A place to run a workload in."""
+    return Workshop(tmp_path)
+
+
+def run(workshop: Workshop, answer: Answer | None = None, **changes: object) -> tuple[Completed, Path]:
+    """Run a workload once, whose program answers like this."""
+    if answer is not None:
+        workshop.program = lambda _: answer
+    binaries = {name: artifact.path for name, artifact in workshop.artifact("program").items()}
+    workload = workshop.workload(**changes)
+    return workshop.workloads.run(workload, binaries, log_name="train-1", extra_env={"MORE": "1"})
+
+
+def test_output_is_kept_where_logs_are(workshop: Workshop) -> None:
+    """Standard output and error go to files named for the action."""
+    completed, stdout = run(workshop, Reply(stdout=b"out", stderr=b"err"))
+    assert stdout == workshop.layout.root / "logs/train-1.stdout"
+    assert (stdout.read_bytes(), stdout.with_suffix(".stderr").read_bytes()) == (b"out", b"err")
+    assert completed.command.env["MORE"] == "1"
+
+
+def test_a_workload_runs_from_the_stage(workshop: Workshop) -> None:
+    """Whatever variant it is, its path is the same; the file on stage is the one that was built."""
+    seen: list[bytes] = []
+
+    def program(command: Command) -> Reply:
+        seen.append(Path(command.argv[0]).read_bytes())
+        return Reply()
+
+    workshop.program = program
+    completed, _ = run(workshop)
+    assert completed.command.argv[0] == str(workshop.layout.root / "stage/demo")
+    assert seen == [b"program"]
+
+
+def test_scratch_is_new_for_each_run(workshop: Workshop) -> None:
+    """Nothing that an earlier run left lies in it."""
+    left = workshop.layout.scratch / "small" / "left"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    run(workshop)
+    assert list(left.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "message"),
+    [
+        (Reply(exit_code=2), WorkloadError, r"ended with exit code 2, expected exit code 0"),
+        (Reply(exit_code=-6), WorkloadError, r"ended with signal 6 \(SIGABRT\), expected exit code 0"),
+        (Reply(exit_code=-15, timed_out=True), WorkloadTimeoutError, r"stopped after its timeout of 5 min 00 s"),
+        (Reply(survivors=("a (1)", "b\x1b (2)")), WorkloadError, r"left processes running; .*: a \(1\), b\^\[ \(2\)"),
+    ],
+)
+def test_only_a_good_ending_is_accepted(
+    workshop: Workshop, reply: Reply, kind: type[OptbuildError], message: str
+) -> None:
+    """By itself, as expected, and with all that it started: anything else is an error with the log's path."""
+    with pytest.raises(kind, match=message) as caught:
+        run(workshop, reply)
+    assert caught.value.location == str(workshop.layout.root / "logs/train-1.stderr")
+
+
+def test_another_exit_code_may_be_the_expected_one(workshop: Workshop) -> None:
+    """`expect-exit` is for programs that say something with it."""
+    assert run(workshop, Reply(exit_code=3), expect_exit=3)[0].exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("reply", "detail"),
+    [
+        (Reply(exit_code=1, stdout=b"out", stderr=b"err"), "err"),
+        (Reply(exit_code=1, stdout=b"out"), "out"),
+        (Reply(exit_code=1, stderr=b"x\n" * 40_000 + b"last"), "\n".join([*["x"] * 19, "last"])),
+    ],
+)
+def test_the_last_words_of_a_workload_are_shown(workshop: Workshop, reply: Reply, detail: str) -> None:
+    """Those on standard error, or else on standard output: the last 20 lines, however many there are."""
+    with pytest.raises(WorkloadError) as caught:
+        run(workshop, reply)
+    assert caught.value.detail == detail
+
+
+def test_a_workload_that_removes_its_logs_is_judged_all_the_same(workshop: Workshop) -> None:
+    """Without words the ending alone is told."""
+
+    def program(_: Command) -> Reply:
+        return Reply(exit_code=1)
+
+    workshop.program = program
+    plain = workshop.executor.run
+
+    def run_and_remove(command: Command) -> Completed:
+        completed = plain(command)
+        for path in (workshop.layout.root / "logs").iterdir():
+            path.unlink()
+        return completed
+
+    workshop.executor.run = run_and_remove  # type: ignore[assignment, method-assign]
+    with pytest.raises(WorkloadError) as caught:
+        run(workshop)
+    assert caught.value.detail == ""
+
+
+def test_a_program_that_is_missing_is_named(workshop: Workshop) -> None:
+    """The remedy tells where programs are looked for."""
+    with pytest.raises(WorkloadError, match=r"cannot start ./run\.sh: not there") as caught:
+        run(workshop, ProgramNotFoundError("./run.sh", "not there"))
+    assert "relative to cwd" in caught.value.help
+
+
+def test_a_stage_that_cannot_be_built_is_a_storage_error(workshop: Workshop) -> None:
+    """A file in the place of the directory is told with its path."""
+    (workshop.layout.root / "stage").touch()
+    with pytest.raises(StorageError, match="/stage"):
+        run(workshop)
+
+
+def test_a_scratch_directory_that_cannot_be_made_is_a_storage_error(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk is told before the workload runs."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(StorageError, match="No space left on device"):
+        renew_scratch(workshop.layout.root, workshop.workload())
+
+
+def test_inputs_are_hashed_once(workshop: Workshop) -> None:
+    """A large corpus is read once in a run."""
+    corpus = workshop.directory / "corpus"
+    corpus.write_text("one")
+    hashes = InputHashes()
+    before = hashes.of(corpus)
+    corpus.write_text("two")
+    assert hashes.of(corpus) == before
+    assert InputHashes().of(corpus) != before
+
+
+def test_what_decides_a_run_is_resolved(workshop: Workshop) -> None:
+    """Contents of inputs and values of passed variables; an unset one counts as empty."""
+    corpus = workshop.directory / "corpus"
+    corpus.write_text("one")
+    workload = workshop.workload(inputs=(corpus,), passed_env=("LEVEL", "UNSET"), environ={"LEVEL": "3"})
+    hashes = InputHashes()
+    assert hashes.resolve(workload) == {
+        f"input {corpus}": hashes.of(corpus),
+        "env LEVEL": "3",
+        "env UNSET": "",
+    }
+
+
+def test_a_binary_of_ours_need_not_exist_yet(workshop: Workshop) -> None:
+    """Before the build only what is not built is looked for."""
+    check_before_building(workshop.workload(), InputHashes())
+    with pytest.raises(UsageError, match="cannot read the input"):
+        check_before_building(workshop.workload(inputs=(workshop.directory / "gone",)), InputHashes())
