@@ -25,7 +25,7 @@ def no_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     """Make starting a process fail where tests are about pure code."""
     if not any(request.path.is_relative_to(directory) for directory in _PURE):
         return
-    monkeypatch.setattr(subprocess.Popen, "__init__", _refuse)
+    monkeypatch.setattr(subprocess.Popen, "__init__", lambda _self, argv, *_, **__: _refuse(argv))
     monkeypatch.setattr(subprocess.Popen, "__del__", lambda _: None)  # it would miss what __init__ sets
     for name in ("fork", "forkpty", "posix_spawn", "posix_spawnp", "system"):
         monkeypatch.setattr(os, name, _refuse)

@@ -17,8 +17,9 @@ from tests.integration.optbuild_program import Optbuild
 
 TOOLS = {
     "cargo": "the test needs cargo and rustc",
-    "pgo": "the test needs an llvm-profdata of rustc's LLVM, and the profiler runtime",
+    "pgo": "the test needs cargo, an llvm-profdata of rustc's LLVM, and the profiler runtime",
 }
+NEEDED = {"cargo": ("cargo",), "pgo": ("cargo", "pgo")}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,31 +33,34 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare a marker for each tool."""
+    """Declare a marker for each tool, and refuse to require one that does not exist."""
     for name, meaning in TOOLS.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
+    if unknown := _required(config) - TOOLS.keys():
+        raise pytest.UsageError(f"--require knows {', '.join(TOOLS)}, not {', '.join(sorted(unknown))}")
+
+
+def _required(config: pytest.Config) -> set[str]:
+    return {name for name in config.getoption("--require", default="").split(",") if name}
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose tool is missing, or fail it where that tool is required."""
-    required = set(filter(None, item.config.getoption("--require", default="").split(",")))
-    if unknown := required - TOOLS.keys():
-        raise pytest.UsageError(f"--require knows {', '.join(TOOLS)}, not {', '.join(sorted(unknown))}")
-    for name in TOOLS:
-        if item.get_closest_marker(name) is None or (lack := _find_lack(name)) is None:
-            continue
-        if name in required:
+    marked = [tool for name, tools in NEEDED.items() if item.get_closest_marker(name) for tool in tools]
+    for tool in dict.fromkeys(marked):
+        lack = _find_lack(tool)
+        if lack is not None and tool in _required(item.config):
             pytest.fail(lack, pytrace=False)
-        pytest.skip(lack)
+        if lack is not None:
+            pytest.skip(lack)
 
 
 @cache
 def _find_lack(tool: str) -> str | None:
     """Why a tool cannot be used here; None where it can."""
-    if missing := [name for name in ("cargo", "rustc") if shutil.which(name) is None]:
-        return f"{missing[0]} is not on PATH"
     if tool == "cargo":
-        return None
+        missing = [name for name in ("cargo", "rustc") if shutil.which(name) is None]
+        return f"{missing[0]} is not on PATH" if missing else None
     try:
         with LocalExecutor(emit=lambda _: None) as executor:
             require_pgo_tools(

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from optbuild.cli.app import _LATER
 from tests.integration.optbuild_program import CRATES, Ended, Optbuild, copy_crate, edit, program, tree, variant_of
 
 pytestmark = pytest.mark.pgo
@@ -217,14 +218,11 @@ def test_help_explains_exit_codes(optbuild: Optbuild, tmp_path: Path) -> None:
     assert "--max-time" in optbuild.run("help", "pgo", cwd=tmp_path).expect(0).stdout
 
 
-@pytest.mark.parametrize("name", ["check", "apply", "flamegraph", "compare"])
+@pytest.mark.parametrize("name", sorted(_LATER))
 def test_a_command_of_a_later_version_is_not_accepted_and_ignored(
     optbuild: Optbuild, tmp_path: Path, name: str
 ) -> None:
     """It says that it is not here yet."""
-    help_text = optbuild.run("--help", cwd=tmp_path).expect(0).stdout
-    if f" {name} " in help_text:
-        pytest.skip("it is here now")
     ended = optbuild.run(name, "--json", "anything", cwd=tmp_path).expect(2)
     assert "newer optbuild" in ended.error["message"]
 
@@ -313,6 +311,19 @@ def test_streams_that_are_closed_are_no_defect(optbuild: Optbuild, tmp_path: Pat
         )
         assert completed.returncode == 0
     assert len(list((directory / "target/optbuild/runs").iterdir())) == 3
+
+
+def test_a_terminal_gets_a_bar_and_its_cursor_back(optbuild: Optbuild, tmp_path: Path) -> None:
+    """Progress is drawn in place, finished steps stay, and the cursor is shown again, also after a failure."""
+    directory = copy_crate("tally", tmp_path / "tally")
+    good = _on_terminal(optbuild, directory, "build")
+    (directory / "src/main.rs").write_text("fn main() { wrong }\n")
+    bad = _on_terminal(optbuild, directory, "build")
+    for shown in (good, bad):
+        assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") > 0
+    assert "✓" in good
+    assert "pgo: train on training" in good
+    assert "E0425" in bad
 
 
 def test_quiet_says_nothing_but_the_result(done: Done) -> None:

@@ -60,6 +60,30 @@ def test_a_compile_error_is_shown_as_rustc_wrote_it(optbuild: Optbuild, project:
     assert not (project / "target/optbuild/artifacts/aborting").exists()
 
 
+def test_an_outdated_lock_file_is_not_changed_unasked(optbuild: Optbuild, project: Path) -> None:
+    """`--locked` is the default: cargo's refusal comes with the two ways to go on."""
+    edit(project / "Cargo.toml", 'version = "0.1.0"', 'version = "0.2.0"')
+    before = (project / "Cargo.lock").read_bytes()
+    ended = fail(optbuild, project, 10, "build", "Cargo.lock", "cargo check")
+    assert "locked = false" in ended.error["help"]
+    assert (project / "Cargo.lock").read_bytes() == before
+
+
+def test_keep_going_measures_what_is_left(optbuild: Optbuild, project: Path) -> None:
+    """A workload that fails in training costs the variant that needs it, and the run ends with its exit code."""
+    write_profile(
+        project, train="exit 1", variants=VARIANTS + '[variants.small]\ninherits = "release"\nopt-level = "s"\n'
+    )
+    record = optbuild.run("run", "--json", "--keep-going", cwd=project).expect(11).document
+    assert (record["status"], record["error"]["code"]) == ("incomplete", "workload")
+    assert [(item["name"], item["status"]) for item in record["variants"]] == [
+        ("release", "built"),
+        ("pgo", "failed"),
+        ("small", "built"),
+    ]
+    assert {item["candidate"] for item in record["comparisons"]} == {"small"}
+
+
 def test_a_compiler_that_was_killed_gets_a_remedy_for_memory(optbuild: Optbuild, project: Path, tmp_path: Path) -> None:
     """SIGKILL is what the kernel sends when memory runs out: fewer jobs, or thin LTO."""
     wrapper = write_script(tmp_path / "wrapper", 'case "$*" in *"--crate-name tally"*) kill -KILL $$;; esac; exec "$@"')
@@ -186,7 +210,8 @@ def test_a_profdata_that_dies_is_told_with_its_words(optbuild: Optbuild, project
 def test_pgo_auto_falls_back_with_a_named_reason(optbuild: Optbuild, project: Path) -> None:
     """`pgo = "auto"` skips the variant where its evidence fails, and everything else goes on."""
     write_profile(project, train="true", variants=VARIANTS.replace("pgo = true", 'pgo = "auto"'))
-    ended = optbuild.run("build", "--json", cwd=project).expect(0)
+    ended = optbuild.run("pgo", "--json", cwd=project).expect(0)
+    assert (ended.document["status"], ended.document["error"]) == ("complete", None)
     variant = variant_of(ended.document, "pgo")
     assert (variant["status"], "no raw profile" in variant["reason"]) == ("skipped", True)
     assert "variant pgo is skipped" in ended.stderr

@@ -203,6 +203,14 @@ def test_a_killed_compiler_is_explained(bench: Bench) -> None:
     assert '"thin"' in caught.value.help
 
 
+def test_an_outdated_lock_file_has_a_remedy_of_its_own(bench: Bench) -> None:
+    """No source needs mending: cargo may update the file, or `locked` may be turned off."""
+    with pytest.raises(BuildError) as caught:
+        bench.build(bench.driver("outdated-lock"))
+    assert "cargo check" in caught.value.help
+    assert "locked = false" in caught.value.help
+
+
 def test_cargo_ended_by_a_signal_is_told(bench: Bench) -> None:
     """A negative exit code is the signal, and without an `error` line the last ones are shown."""
     status = b"".join(b"line %d\n" % number for number in range(30))

@@ -139,6 +139,7 @@ def test_a_build_profile_without_workloads_is_named(desk: Desk) -> None:
     with pytest.raises(UsageError, match=f"{desk.project}/optbuild.toml has no") as caught:
         desk.prepare()
     assert caught.value.detail is None
+    assert f"fill in a [[workloads]] table in {desk.project}/optbuild.toml" in caught.value.help
 
 
 def test_workloads_for_training_alone_cannot_be_measured(desk: Desk) -> None:
@@ -317,6 +318,16 @@ def test_an_output_directory_of_somebody_else_is_refused(desk: Desk) -> None:
     claim_directory(out)
     (out / "ours.txt").touch()
     assert desk.prepare(workload=("{bin}",), out=out).layout.artifacts == out
+
+
+def test_our_place_in_the_target_directory_may_not_be_taken(desk: Desk) -> None:
+    """A directory of that name without our marker is somebody else's."""
+    root = desk.project / "target/optbuild"
+    root.mkdir(parents=True)
+    (root / "theirs.txt").touch()
+    with pytest.raises(UsageError, match="target/optbuild exists and was not made by optbuild") as caught:
+        desk.prepare(workload=("{bin}",))
+    assert caught.value.help == "move it away"
 
 
 def test_programs_are_only_asked_about_themselves(desk: Desk) -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from inline_snapshot import snapshot
+
+from optbuild.measure import statistics
+from optbuild.measure.statistics import Floats
 from validation import experiments, invariants, peers, simulate, trials
 from validation.document import Table, render
 from validation.noise import MODELS, NoiseModel, Shape, simulate_runs
 from validation.rates import Outcome, Rate, worst
-
-from optbuild.measure import statistics
-from optbuild.measure.statistics import Floats
 
 TINY = experiments.Size(sessions=10, real=1, random=1)
 

@@ -10,6 +10,7 @@ from optbuild.plan.draft import Draft, PlanInputs
 from optbuild.plan.model import Compile, MergeProfiles, Recipe, Role, Train, render_word
 from optbuild.plan.steps import STEPS
 from optbuild.profile.model import Lto, PgoMode, Use, Variant
+from optbuild.project.layout import Layout
 from optbuild.project.model import Rustflags
 from optbuild.testing import TARGET, make_invocation, make_plan_inputs, make_project, make_toolchain
 
@@ -117,6 +118,11 @@ OBSTACLES = [
         {"toolchain": make_toolchain(target="wasm32-wasip1")},
         f"a program for wasm32-wasip1 cannot be trained on {TARGET}",
         'target = "host"',
+    ),
+    (
+        {"layout": Layout.of(Path("/p/100%/target"))},
+        "no raw profile can be written below /p/100%/target/optbuild: it has a percent sign",
+        "CARGO_TARGET_DIR",
     ),
 ]
 

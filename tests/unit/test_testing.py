@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -103,3 +106,18 @@ def test_keywords_replace_what_a_test_is_about() -> None:
     assert (usage.wall_s, usage.major_faults, usage.peak_rss_bytes) == (2.0, 3, 8 << 20)
     assert make_completed(exit_code=1).exit_code == 1
     assert make_completed(make_command("x")).command.argv == ("x",)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        lambda: subprocess.run(["/bin/true"], check=False),
+        lambda: os.posix_spawn("/bin/true", ["true"], {}),
+        lambda: os.system("/bin/true"),  # noqa: S605 - it is refused
+        lambda: os.fork(),  # noqa: PLW0108 - the bare name would be the function from before the test
+    ],
+)
+def test_tests_of_pure_code_start_no_process(start: Callable[[], object]) -> None:
+    """What reaches a real program by mistake fails here, whichever way it takes."""
+    with pytest.raises(Exception, match="start no process"):
+        start()

@@ -177,9 +177,12 @@ def _build_error(action: Compile, exit_code: int, status: bytes, log: Path) -> B
             detail=detail,
         )
     how = f"exit code {exit_code}" if exit_code >= 0 else f"signal {-exit_code}"
+    outdated = b"--locked was passed" in status
     return BuildError(
         f"{action.label}: cargo failed ({how})",
-        help="mend what the compiler says above; the whole log is in the file named here",
+        help="let cargo bring Cargo.lock up to date (`cargo check`), or write `locked = false` under [project]"
+        if outdated
+        else "mend what the compiler says above; the whole log is in the file named here",
         location=str(log),
         detail=detail,
     )

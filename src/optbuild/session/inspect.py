@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,10 +76,16 @@ def clean(request: RunRequest, machine: Machine) -> tuple[Path, int]:
     root = find_layout(request, machine).root
     if not root.exists():
         return root, 0
-    before = shutil.disk_usage(root).free
     with hold_lock(root / "lock", wait=False, emit=machine.emit):
+        size_bytes = _size_on_disk(root)
         remove_below(root, root)
-    return root, max(0, shutil.disk_usage(root.parent).free - before)
+    return root, size_bytes
+
+
+def _size_on_disk(root: Path) -> int:
+    """What the files below a directory occupy; one of several names is counted once."""
+    states = (path.lstat() for path in (root, *root.rglob("*")))
+    return sum({(state.st_dev, state.st_ino): state.st_blocks * 512 for state in states}.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

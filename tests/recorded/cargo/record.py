@@ -112,6 +112,8 @@ def main(cargo: str, llvm_profdata: str) -> None:
         (project.root / "killed.sh").chmod(0o755)
         project.record("killed", RUSTC_WRAPPER=str(project.root / "killed.sh"))
         _record_pgo(project, llvm_profdata)
+        project.write("helper/Cargo.toml", FILES["helper/Cargo.toml"].replace("0.2.0", "0.3.0"))
+        project.record("outdated-lock")
 
 
 def _record_pgo(project: Recorder, llvm_profdata: str) -> None:

@@ -1,0 +1,104 @@
+"""A made-up machine for tests of measuring: programs take the time that is written in them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from optbuild.events import Event
+from optbuild.execution.command import Command
+from optbuild.files import claim_directory
+from optbuild.measure.guard import NoiseGuard, Reading
+from optbuild.measure.model import A_PRIME
+from optbuild.measure.sampler import Measurement, Sampler, SamplingSettings
+from optbuild.profile.model import MetricName
+from optbuild.testing import Answer, Reply, ScriptedExecutor, make_invocation, make_usage
+from optbuild.workloads.invocation import Invocation
+
+ARMS = {"release": 1.0, "pgo": 0.8}
+
+
+@dataclass
+class Track:
+    """A made-up machine: how long a binary runs is written in it, noise comes from a seed, and time is counted."""
+
+    directory: Path
+    arms: Mapping[str, float] = field(default_factory=lambda: ARMS)
+    noise: float = 0.001
+    run_s: float = 1.0
+    names: tuple[str, ...] = ("small",)
+    settings: SamplingSettings = field(
+        default_factory=lambda: SamplingSettings(
+            precision=0.01, min_effect=0.01, max_time_s=1e9, confidence=0.95, seed=5713
+        )
+    )
+    now_s: float = 0.0
+    suspended_s: float = 0.0
+    slow_start_s: float = 0.0
+    answer: Callable[[Command], Answer | None] = field(default=lambda _: None)
+    metric: MetricName = MetricName.WALL
+    beside: Command | None = None
+    heard: list[Event] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(5713)  # noqa: S311 - noise that must repeat
+        self.executor = ScriptedExecutor(self._run)
+        claim_directory(self.root)
+        self.binaries = {name: {"demo": self.directory / name} for name in self.arms}
+        for name, seconds in self.arms.items():
+            (self.directory / name).write_text(str(seconds))
+
+    @property
+    def root(self) -> Path:
+        return self.directory / "optbuild"
+
+    def _run(self, command: Command) -> Answer:
+        given = self.answer(command)
+        if given is not None:
+            return given
+        seconds = float(Path(command.argv[0]).read_text()) * self.run_s
+        seconds = seconds * (1 + self.chance.gauss(0, self.noise)) + self.slow_start_s
+        self.slow_start_s = 0.0
+        self.now_s += seconds
+        return Reply(usage=make_usage(wall_s=seconds), stdout=b"out")
+
+    def workloads(self) -> tuple[Invocation, ...]:
+        return tuple(
+            make_invocation(
+                "{bin:demo}",
+                name,
+                name=name,
+                directory=self.directory,
+                scratch=self.root / "scratch" / name,
+                metric=self.metric,
+            )
+            for name in self.names
+        )
+
+    def read(self) -> Reading:
+        return Reading(monotonic_s=self.now_s, boottime_s=self.now_s + self.suspended_s, busy_s=None, steal_s=None)
+
+    def sampler(self) -> Sampler:
+        return Sampler(
+            executor=self.executor,
+            emit=self.heard.append,
+            root=self.root,
+            directory=self.root / "arms",
+            arms=self.binaries,
+            workloads=self.workloads(),
+            run_s=dict.fromkeys(self.names, self.run_s),
+            settings=self.settings,
+            guard=NoiseGuard(read=self.read, own_cpu_s=lambda: 0.0),
+            prepare=self.beside,
+            conclude=self.beside,
+            clock=lambda: self.now_s,
+        )
+
+    def measure(self) -> Measurement:
+        return self.sampler().measure("measure-1", "measure")
+
+    def arm_of(self, command: Command) -> str:
+        """The arm that a command ran, by the place of its binary."""
+        return [*self.arms, A_PRIME][int(Path(command.argv[0]).parent.name)]
