@@ -17,7 +17,7 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 REQUIRED_TOOLS = "cargo,pgo"  # in CI a missing tool is a failure, not a skipped test
 
 
-def _group(name: str) -> list[str]:
+def _group(name: str) -> tuple[str, ...]:
     return nox.project.dependency_groups(PYPROJECT, name)
 
 
@@ -101,10 +101,13 @@ def minimums(session: nox.Session) -> None:
 
 @nox.session
 def record(session: nox.Session) -> None:
-    """Record again what real tools print, for tests/recorded."""
+    """Record again what real tools print, for tests/recorded: `nox -s record -- LLVM_PROFDATA`, one that fits rustc."""
+    if len(session.posargs) != 1:
+        session.error("name the llvm-profdata that fits rustc, as `optbuild doctor` shows it: nox -s record -- PATH")
     session.install("-e", ".")
-    for script in sorted(Path("tests/recorded").glob("*/record.py")):
-        session.run("python", str(script))
+    for name, tools in (("cargo", ["cargo"]), ("llvm_profdata", ["rustc"])):
+        session.run("python", f"tests/recorded/{name}/record.py", *tools, *session.posargs)
+    session.run("python", "tests/recorded/rustc/record.py", "rustc", "cargo")
 
 
 @nox.session

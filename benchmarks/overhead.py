@@ -116,7 +116,10 @@ def measure_help(directory: Path, rounds: int) -> dict[str, float]:
     """The two `--help`s in turn; medians."""
     one_command = directory / "one_command.py"
     one_command.write_text(ONE_COMMAND)
-    commands = {"optbuild_s": [OPTBUILD, "--help"], "typer_s": [sys.executable, one_command, "--help"]}
+    commands: dict[str, list[str | Path]] = {
+        "optbuild_s": [OPTBUILD, "--help"],
+        "typer_s": [sys.executable, one_command, "--help"],
+    }
     times: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(rounds):
         for name, argv in commands.items():

@@ -460,7 +460,7 @@ def test_a_directory_that_cannot_be_looked_into_holds_no_profile(tmp_path: Path)
 def test_a_command_of_the_command_line_is_a_workload(tmp_path: Path) -> None:
     """It runs where it is told to, and is called by its own text."""
     workload = command_line_workload(["{bin}", "a b", "x\ny"], (Use.BENCH,), tmp_path)
-    assert workload.name == "'{bin}' 'a b' 'x y'"
+    assert workload.name == "{bin} 'a b' 'x y'"
     assert (workload.command, workload.use, workload.cwd) == (("{bin}", "a b", "x\ny"), (Use.BENCH,), str(tmp_path))
     assert command_line_workload(["x"], Use, tmp_path, "named").name == "named"
 

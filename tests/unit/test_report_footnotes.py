@@ -190,7 +190,7 @@ def test_machine_checks_that_are_more_than_information_are_shown() -> None:
 
     assert "Warning: the governor is powersave" in text
     assert "ASLR" not in text
-    assert "rounds disturbed from outside: 2;" in text
+    assert "superblocks disturbed from outside and taken again: 2;" in text
 
 
 def test_evidence_that_is_missing_is_said_to_be() -> None:
