@@ -11,8 +11,9 @@ from optbuild.events import Event
 from optbuild.execution.command import Command
 from optbuild.files import claim_directory
 from optbuild.measure.guard import NoiseGuard, Reading
+from optbuild.measure.measurement import Measurement, SamplingSettings
 from optbuild.measure.model import A_PRIME
-from optbuild.measure.sampler import Measurement, Sampler, SamplingSettings
+from optbuild.measure.sampler import Sampler
 from optbuild.profile.model import MetricName
 from optbuild.testing import Answer, Reply, ScriptedExecutor, make_invocation, make_usage
 from optbuild.workloads.invocation import Invocation

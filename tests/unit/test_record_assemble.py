@@ -12,8 +12,8 @@ from optbuild.errors import BuildError, NotComparableError, OptbuildError
 from optbuild.events import Level
 from optbuild.files import sha256_of
 from optbuild.measure.machine_checks import MachineCheck
+from optbuild.measure.measurement import Measurement, Resources, SamplingSettings
 from optbuild.measure.model import A_PRIME, AaCheck, AaVerdict, Analysis, Series, Superblock
-from optbuild.measure.sampler import Measurement, Resources, SamplingSettings
 from optbuild.plan.model import Action, CompareOutputs, Compile, MergeProfiles, Plan, ProbeOutputs, Train
 from optbuild.plan.planner import make_plan
 from optbuild.record import assemble

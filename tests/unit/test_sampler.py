@@ -9,8 +9,8 @@ import pytest
 from optbuild.errors import WorkloadError
 from optbuild.events import ActionFinished, ActionProgressed, ActionStarted
 from optbuild.execution.command import Command, ProgramNotFoundError
+from optbuild.measure.measurement import Measurement, describe_budget
 from optbuild.measure.model import A_PRIME, AaVerdict, Superblock, Verdict
-from optbuild.measure.sampler import Measurement, describe_budget
 from optbuild.measure.schedule import PILOT_ROUNDS
 from optbuild.profile.model import MetricName
 from optbuild.testing import Reply, make_command
@@ -237,7 +237,7 @@ def test_progress_is_told_by_rounds(track: Track) -> None:
 @pytest.mark.parametrize(
     ("reply", "how"),
     [
-        (Reply(exit_code=3), "ended with 3, expected exit code 0"),
+        (Reply(exit_code=3), "ended with exit code 3, expected exit code 0"),
         (Reply(exit_code=-15, timed_out=True), "was stopped after its timeout"),
         (Reply(survivors=("daemon (12)",)), "left processes running"),
     ],
@@ -245,7 +245,7 @@ def test_progress_is_told_by_rounds(track: Track) -> None:
 def test_a_run_that_fails_ends_the_measuring(track: Track, reply: Reply, how: str) -> None:
     """There is no ratio with an arm that does not work; the arm and the way it ended are named."""
     track.answer = lambda command: reply if track.arm_of(command) == "pgo" else None
-    with pytest.raises(WorkloadError, match=f"a measured run of pgo {how}") as caught:
+    with pytest.raises(WorkloadError, match=f"measuring pgo, {how}") as caught:
         track.measure()
     assert caught.value.location == str(track.root / "arms" / "stderr")
 

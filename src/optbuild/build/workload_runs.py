@@ -1,21 +1,18 @@
-"""Run a workload once for its effects (training, its output), and judge how it ended."""
+"""Run a workload once for its effects: training, or its output."""
 
 from __future__ import annotations
 
 import shutil
-import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from optbuild.errors import UsageError, WorkloadError, WorkloadTimeoutError
-from optbuild.execution.command import Command, Completed, Executor, ProgramNotFoundError
+from optbuild.errors import UsageError, WorkloadError
+from optbuild.execution.command import Completed, Executor
 from optbuild.files import remove_below, sha256_of, storage_error
-from optbuild.text import last_lines, sanitize_line
-from optbuild.units import format_duration
+from optbuild.text import sanitize_line
 from optbuild.workloads.invocation import Invocation
-
-_TAIL_BYTES = 1 << 16
+from optbuild.workloads.running import check_ending, run_program
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,22 +62,6 @@ class WorkloadRunner:
         return staged
 
 
-def run_program(executor: Executor, command: Command, invocation: Invocation) -> Completed:
-    """Run a workload's command.
-
-    Raises:
-        WorkloadError: It cannot be started.
-    """
-    try:
-        return executor.run(command)
-    except ProgramNotFoundError as error:
-        raise WorkloadError(
-            f"workload {invocation.name!r}: cannot start {sanitize_line(str(error))}",
-            help="check `command` and `cwd` in the build profile; a program is looked for in PATH, or relative to cwd",
-            location=str(invocation.cwd),
-        ) from error
-
-
 def renew_scratch(root: Path, invocation: Invocation) -> None:
     """Make a workload's scratch directory anew, empty."""
     remove_below(root, invocation.scratch)
@@ -88,56 +69,6 @@ def renew_scratch(root: Path, invocation: Invocation) -> None:
         invocation.scratch.mkdir(parents=True)
     except OSError as error:
         raise storage_error(invocation.scratch, error) from error
-
-
-def check_ending(completed: Completed, invocation: Invocation, *, stdout: Path, stderr: Path) -> None:
-    """Accept only a workload that ended by itself, as expected, and took everything it started with it.
-
-    Raises:
-        WorkloadError: It did not.
-        WorkloadTimeoutError: It had to be stopped.
-    """
-    name = sanitize_line(invocation.name)
-    tail = _tail(stderr) or _tail(stdout)
-    if completed.timed_out:
-        raise WorkloadTimeoutError(
-            f"workload {name!r} was stopped after its timeout of {format_duration(invocation.timeout_s)}",
-            help='give it more time (`timeout = "30m"` in its [[workloads]] table) or less to do',
-            location=str(stderr),
-            detail=tail,
-        )
-    if completed.exit_code != invocation.expect_exit:
-        raise WorkloadError(
-            f"workload {name!r} ended with {_ending(completed.exit_code)}, expected {_ending(invocation.expect_exit)}",
-            help="run its command by hand to see why; set `expect-exit` if that is its normal exit code,"
-            ' and `pass-env = ["HOME"]` if it misses a variable',
-            location=str(stderr),
-            detail=tail,
-        )
-    if completed.survivors:
-        raise WorkloadError(
-            f"workload {name!r} left processes running; they were ended: "
-            + ", ".join(map(sanitize_line, completed.survivors)),
-            help="a workload has to end everything it starts; start a daemon in the foreground",
-            location=str(stderr),
-            detail=tail,
-        )
-
-
-def _ending(exit_code: int) -> str:
-    if exit_code < 0:
-        return f"signal {-exit_code} ({signal.Signals(-exit_code).name})"
-    return f"exit code {exit_code}"
-
-
-def _tail(path: Path) -> str:
-    try:
-        with path.open("rb") as stream:
-            size = stream.seek(0, 2)
-            stream.seek(max(0, size - _TAIL_BYTES))
-            return last_lines(stream.read())
-    except FileNotFoundError:
-        return ""
 
 
 class InputHashes:

@@ -337,7 +337,9 @@ def runs(context: typer.Context, directory: options.Directory = Path(), as_json:
     from optbuild.session.request import RunRequest
 
     with running_machine(context.obj) as machine:
-        records = RecordStore(directory=find_layout(RunRequest(directory=directory), machine).runs).load_all()
+        records = RecordStore(
+            directory=find_layout(RunRequest(directory=directory), machine).runs, emit=machine.emit
+        ).load_all()
     if as_json:
         rows = [
             {"run_id": item.run_id, "started_at": item.started_at, "status": item.status, "exit_code": item.exit_code}

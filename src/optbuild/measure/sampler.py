@@ -13,82 +13,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from optbuild.errors import WorkloadError
-from optbuild.events import ActionFinished, ActionProgressed, ActionStarted, Emit
+from optbuild.events import ActionFailed, ActionFinished, ActionProgressed, ActionStarted, Emit
 from optbuild.execution.command import Command, Executor, ProgramNotFoundError, Usage
 from optbuild.files import atomic_copy, remove_below
 from optbuild.measure.guard import Disturbance, NoiseGuard
+from optbuild.measure.measurement import Measurement, Resources, SamplingSettings
 from optbuild.measure.metrics import METRICS
 from optbuild.measure.model import A_PRIME, Analysis, Series, Superblock
 from optbuild.measure.schedule import PILOT_ROUNDS, SuperblockOrder, batch_for, make_round, make_warm_up, passes_for
 from optbuild.text import last_lines, sanitize_line
 from optbuild.units import format_duration, format_percent
 from optbuild.workloads.invocation import Invocation
+from optbuild.workloads.running import check_ending, run_program
 
 _PADDING_NAME = "OPTBUILD_PADDING"
 _MOST_PADDING = 4096  # one page: the stack then starts anywhere within it
 _SHORTEST_RUN_S = 1e-4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SamplingSettings:
-    """How long to measure and to what end.
-
-    Attributes:
-        precision: Half-width of the suite's interval to aim for, as a ratio.
-        min_effect: Margin of the verdicts, as a ratio.
-        seed: Of the order of runs.
-    """
-
-    precision: float
-    min_effect: float
-    max_time_s: float
-    confidence: float
-    seed: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resources:
-    """What an arm needed on a workload, over all its runs.
-
-    Attributes:
-        median_s: The median of the wall times.
-        peak_rss_bytes: The largest peak; it says only "at most" where it is `peak_rss_floor_bytes` or less.
-    """
-
-    workload: str
-    arm: str
-    median_s: float
-    peak_rss_bytes: int
-    peak_rss_floor_bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measurement:
-    """All that was measured in one session.
-
-    Attributes:
-        series: One for each workload and metric.
-        judged: The metric that each workload is judged by.
-        wanted_rounds: How many rounds the precision asked for takes; None where there was no time for a pilot.
-        round_s: How long one round took on average; an estimate where none fitted into the budget.
-        stopped_by_time: The budget ended it before the precision was reached.
-        tainted: The outside reason for each superblock that was set aside, or would have been on a quieter machine.
-        noisy: So many superblocks were disturbed that none was set aside.
-        steal_ratio: The share of the time that the hypervisor took; None where the kernel does not tell.
-    """
-
-    series: tuple[Series, ...]
-    judged: Mapping[str, str]
-    resources: tuple[Resources, ...]
-    analysis: Analysis
-    seed: int
-    wanted_rounds: int | None
-    round_s: float
-    duration_s: float
-    stopped_by_time: bool
-    tainted: tuple[str, ...]
-    noisy: bool
-    steal_ratio: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +70,7 @@ class Sampler:
     _usages: dict[tuple[str, str], list[Usage]] = field(default_factory=dict)
     _blocks: dict[str, list[_Block]] = field(default_factory=dict)
     _set_aside: dict[str, list[_Block]] = field(default_factory=dict)
+    _beside_cpu_s: float = 0.0
     _started_s: float = 0.0
 
     def measure(self, action_id: str, label: str) -> Measurement:
@@ -137,8 +78,16 @@ class Sampler:
 
         Raises:
             WorkloadError: A run failed: there is no ratio with an arm that does not work.
+            WorkloadTimeoutError: A run took longer than its timeout.
         """
         self._started_s = self.clock()
+        try:
+            return self._measure(action_id, label)
+        except WorkloadError:
+            self.emit(ActionFailed(action=action_id, label=label, duration_s=self._elapsed_s()))
+            raise
+
+    def _measure(self, action_id: str, label: str) -> Measurement:
         self._copy_arms()
         self._blocks = {workload.name: [] for workload in self.workloads}
         self._set_aside = {workload.name: [] for workload in self.workloads}
@@ -269,6 +218,7 @@ class Sampler:
         workload = next(item for item in self.workloads if item.name == order.workload)
         batch = batch_for(self._run_s(workload.name))
         self.guard.begin()
+        beside_before_s = self._beside_cpu_s
         primer = self._run(workload, order.primer)
         cpu_s = primer.user_s + primer.system_s
         values: dict[str, dict[str, list[float]]] = {name: {arm: [] for arm in self._copies} for name in METRICS}
@@ -282,6 +232,7 @@ class Sampler:
             name: Superblock(order=order.order, values={arm: tuple(v) for arm, v in by_arm.items()})
             for name, by_arm in values.items()
         }
+        cpu_s += self._beside_cpu_s - beside_before_s
         return _Block(order=order, by_metric=by_metric, disturbance=self.guard.end(programs_cpu_s=cpu_s))
 
     def _run(self, workload: Invocation, arm: str) -> Usage:
@@ -293,31 +244,22 @@ class Sampler:
         command = workload.make_command(
             self._copies[arm], extra_env={_PADDING_NAME: padding}, stdout=stdout, stderr=stderr
         )
-        name = sanitize_line(workload.name)
-        try:
-            self._run_beside(self.prepare)
-            completed = self.executor.run(command)
-            self._run_beside(self.conclude)
-        except ProgramNotFoundError as error:
-            raise WorkloadError(
-                f"workload {name!r}: cannot start {sanitize_line(str(error))}", help="check its `command` and `cwd`"
-            ) from error
-        if completed.exit_code != workload.expect_exit or completed.timed_out or completed.survivors:
-            how = f"ended with {completed.exit_code}, expected exit code {workload.expect_exit}"
-            if completed.timed_out or completed.survivors:
-                how = "was stopped after its timeout" if completed.timed_out else "left processes running"
-            raise WorkloadError(
-                f"workload {name!r}: a measured run of {arm} {how}",
-                help="run its command several times by hand: it fails now and then",
-                location=str(stderr),
-            )
+        self._run_beside(self.prepare)
+        completed = run_program(self.executor, command, workload)
+        check_ending(completed, workload, stdout=stdout, stderr=stderr, arm=arm)
+        self._run_beside(self.conclude)
         return completed.usage
 
     def _run_beside(self, command: Command | None) -> None:
         """Run what belongs between timed runs."""
         if command is None:
             return
-        completed = self.executor.run(command)
+        try:
+            completed = self.executor.run(command)
+        except ProgramNotFoundError as error:
+            raise WorkloadError(
+                f"cannot start {sanitize_line(str(error))}", help="correct --prepare or --conclude"
+            ) from error
         if completed.exit_code != 0:
             raise WorkloadError(
                 f"{command.argv[0]} ended with {completed.exit_code}, between two timed runs",
@@ -384,17 +326,3 @@ def _tainted(block: _Block, reason: str) -> _Block:
 
 def _reason(block: _Block) -> str | None:
     return next(iter(block.by_metric.values())).tainted
-
-
-def describe_budget(measurement: Measurement) -> str | None:
-    """What more time would buy, where the budget ended the measuring."""
-    if not measurement.stopped_by_time:
-        return None
-    wanted = measurement.wanted_rounds or PILOT_ROUNDS
-    needed_s = measurement.duration_s + (wanted - measurement.analysis.rounds) * measurement.round_s
-    return f"the precision asked for takes {wanted} rounds: --max-time {_as_option(needed_s)}"
-
-
-def _as_option(seconds: float) -> str:
-    minutes = int(seconds // 60) + 1
-    return f"{minutes}m"

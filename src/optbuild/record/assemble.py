@@ -8,8 +8,8 @@ from optbuild.build.model import Compared, Probed
 from optbuild.build.runner import Outcome, Step, profile_of, steps_of
 from optbuild.files import sha256_of
 from optbuild.measure.machine_checks import MachineCheck
+from optbuild.measure.measurement import Measurement, SamplingSettings, describe_budget
 from optbuild.measure.model import A_PRIME
-from optbuild.measure.sampler import Measurement, SamplingSettings, describe_budget
 from optbuild.plan.model import CompareOutputs, Plan, PlannedVariant, ProbeOutputs
 from optbuild.project.layout import Layout
 from optbuild.project.model import BinTarget, Package, Project

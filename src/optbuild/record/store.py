@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,13 +11,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from optbuild.errors import UsageError
+from optbuild.events import Emit, Level, Notice
 from optbuild.files import atomic_write
 from optbuild.record.model import RunRecord, RunStatus
 
 _NAME = "record.json"
+# In JSON's escapes: a pair of surrogates, an escaped backslash, or else a surrogate that stands alone.
+_LONE_SURROGATE = re.compile(r"(?:\\ud[89ab]..\\ud[c-f]..|\\\\)|(\\ud[89a-f]..)")
 
 
 @cache
@@ -30,8 +34,9 @@ def make_run_id(now: datetime) -> str:
 
 
 def render_record(record: RunRecord) -> str:
-    """A record as one JSON document."""
-    return json.dumps(_adapter().dump_python(record, mode="json"), indent=2, allow_nan=False) + "\n"
+    r"""A record as one JSON document in ASCII; bytes of an argument that are no text are shown as `\udcff`."""
+    text = json.dumps(_adapter().dump_python(record, mode="json"), indent=2, allow_nan=False)
+    return _LONE_SURROGATE.sub(_show_surrogate, text) + "\n"
 
 
 def parse_record(text: bytes) -> RunRecord:
@@ -54,11 +59,20 @@ def render_record_schema() -> str:
     return json.dumps(make_record_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
+def _show_surrogate(match: re.Match[str]) -> str:
+    return f"\\{match[1]}" if match[1] else match[0]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordStore:
-    """The stored runs of one project."""
+    """The stored runs of one project.
+
+    Attributes:
+        emit: Told of records that are damaged; None passes over them in silence.
+    """
 
     directory: Path
+    emit: Emit | None = None
 
     def run_directory(self, run_id: str) -> Path:
         """Where a run keeps its record and its logs."""
@@ -75,13 +89,15 @@ class RecordStore:
         return path
 
     def load_all(self) -> tuple[RunRecord, ...]:
-        """All readable records, oldest first; a damaged one is passed over."""
+        """All readable records, oldest first; a damaged one is told and passed over."""
         records = []
         for path in sorted(self.directory.glob(f"*/{_NAME}")):
             try:
                 records.append(parse_record(path.read_bytes()))
-            except (OSError, ValidationError, ValueError):
-                continue
+            except (OSError, ValueError):
+                if self.emit is not None:
+                    message = f"{path} is damaged, and is passed over"
+                    self.emit(Notice(level=Level.WARNING, code="damaged-record", message=message))
         return tuple(records)
 
     def find(self, run_id: str | None) -> RunRecord:

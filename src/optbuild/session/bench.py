@@ -18,7 +18,8 @@ from optbuild.execution.command import Command, Stream
 from optbuild.files import atomic_copy, claim_directory, sha256_of
 from optbuild.measure.instructions import find_counter
 from optbuild.measure.machine_checks import check_machine
-from optbuild.measure.sampler import Sampler, SamplingSettings
+from optbuild.measure.measurement import SamplingSettings
+from optbuild.measure.sampler import Sampler
 from optbuild.profile.load import command_line_workload
 from optbuild.profile.model import BuildProfile, MeasureSettings, MetricName, Use
 from optbuild.record import assemble

@@ -32,7 +32,7 @@ def find_layout(request: RunRequest, machine: Machine) -> Layout:
         UsageError: There is no such project.
         ToolchainError: Cargo cannot be asked.
     """
-    build_profile = load_for(request, machine)
+    build_profile = _profile_or_default(request, machine)
     toolchain = discover_for(build_profile, machine, trusted=False)
     project = load_project(
         directory=build_profile.directory,
@@ -63,7 +63,7 @@ def find_record(run: str | None, request: RunRequest, machine: Machine) -> RunRe
                 help="name a run (`optbuild runs` lists them) or a record.json",
                 location=str(path),
             ) from error
-    return RecordStore(directory=find_layout(request, machine).runs).find(run)
+    return RecordStore(directory=find_layout(request, machine).runs, emit=machine.emit).find(run)
 
 
 def clean(request: RunRequest, machine: Machine) -> tuple[Path, int]:
@@ -142,7 +142,7 @@ def examine_machine(
 
 
 def _profile_or_default(request: RunRequest, machine: Machine) -> BuildProfile:
-    """A broken build profile is not what `doctor` is about."""
+    """A broken build profile hinders neither `doctor` nor looking at stored runs."""
     try:
         return load_for(request, machine)
     except BuildProfileError:

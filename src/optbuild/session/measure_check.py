@@ -9,19 +9,20 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from optbuild.build.workload_runs import run_program
 from optbuild.errors import ToolchainError
 from optbuild.events import Level
 from optbuild.execution.command import Stream
 from optbuild.files import claim_directory
 from optbuild.measure.machine_checks import check_machine
-from optbuild.measure.sampler import Sampler, SamplingSettings
+from optbuild.measure.measurement import SamplingSettings
+from optbuild.measure.sampler import Sampler
 from optbuild.profile.load import command_line_workload
 from optbuild.profile.model import BuildProfile, MeasureSettings, Use
 from optbuild.session.request import Machine
 from optbuild.toolchain.model import Finding
 from optbuild.units import format_duration, format_percent
 from optbuild.workloads.invocation import make_invocation
+from optbuild.workloads.running import run_program
 
 # Small programs that every system has, that only compute, and that run as well from a copy.
 _PROGRAMS = ("sha256sum", "shasum", "md5sum", "cksum")

@@ -20,7 +20,8 @@ from optbuild.errors import InterruptedRunError, NotComparableError, OptbuildErr
 from optbuild.events import Emit, Event, Level, Notice
 from optbuild.files import atomic_copy, claim_directory, sha256_of
 from optbuild.measure.machine_checks import MachineCheck, check_machine
-from optbuild.measure.sampler import Measurement, Sampler, SamplingSettings
+from optbuild.measure.measurement import Measurement, SamplingSettings
+from optbuild.measure.sampler import Sampler
 from optbuild.plan.fingerprint import make_result_key
 from optbuild.plan.model import Measure, Plan, ProbeOutputs
 from optbuild.profile.render import render_resolved
@@ -260,7 +261,7 @@ def _find_earlier(journal: _Journal) -> RunRecord | None:
     journal.result_key = make_result_key(action.id, {**binaries, **inputs})
     if journal.request.fresh:
         return None
-    earlier = RecordStore(directory=journal.prepared.layout.runs).find_complete(journal.result_key)
+    earlier = RecordStore(directory=journal.prepared.layout.runs, emit=journal.emit).find_complete(journal.result_key)
     if earlier is None or earlier.measure is None:
         return None
     if earlier.measure.advice is not None and earlier.measure.max_time_s < action.max_time_s:

@@ -1,0 +1,85 @@
+"""What a measuring session is asked for and what it yields; taking the measurements is the sampler's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from optbuild.measure.model import Analysis, Series
+from optbuild.measure.schedule import PILOT_ROUNDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingSettings:
+    """How long to measure and to what end.
+
+    Attributes:
+        precision: Half-width of the suite's interval to aim for, as a ratio.
+        min_effect: Margin of the verdicts, as a ratio.
+        seed: Of the order of runs.
+    """
+
+    precision: float
+    min_effect: float
+    max_time_s: float
+    confidence: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What an arm needed on a workload, over all its runs.
+
+    Attributes:
+        median_s: The median of the wall times.
+        peak_rss_bytes: The largest peak; it says only "at most" where it is `peak_rss_floor_bytes` or less.
+    """
+
+    workload: str
+    arm: str
+    median_s: float
+    peak_rss_bytes: int
+    peak_rss_floor_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """All that was measured in one session.
+
+    Attributes:
+        series: One for each workload and metric.
+        judged: The metric that each workload is judged by.
+        wanted_rounds: How many rounds the precision asked for takes; None where there was no time for a pilot.
+        round_s: How long one round took on average; an estimate where none fitted into the budget.
+        stopped_by_time: The budget ended it before the precision was reached.
+        tainted: The outside reason for each superblock that was set aside, or would have been on a quieter machine.
+        noisy: So many superblocks were disturbed that none was set aside.
+        steal_ratio: The share of the time that the hypervisor took; None where the kernel does not tell.
+    """
+
+    series: tuple[Series, ...]
+    judged: Mapping[str, str]
+    resources: tuple[Resources, ...]
+    analysis: Analysis
+    seed: int
+    wanted_rounds: int | None
+    round_s: float
+    duration_s: float
+    stopped_by_time: bool
+    tainted: tuple[str, ...]
+    noisy: bool
+    steal_ratio: float | None
+
+
+def describe_budget(measurement: Measurement) -> str | None:
+    """What more time would buy, where the budget ended the measuring."""
+    if not measurement.stopped_by_time:
+        return None
+    wanted = measurement.wanted_rounds or PILOT_ROUNDS
+    needed_s = measurement.duration_s + (wanted - measurement.analysis.rounds) * measurement.round_s
+    return f"the precision asked for takes {wanted} rounds: --max-time {_as_option(needed_s)}"
+
+
+def _as_option(seconds: float) -> str:
+    minutes = int(seconds // 60) + 1
+    return f"{minutes}m"
