@@ -31,7 +31,7 @@ def test_a_whole_plan_for_people() -> None:
     assert folded(render_plan(plan)) == snapshot("""\
 variant release: built by compile-fa2a719d
 variant lto: built by compile-4b4d626e
-variant pgo: built by compile-518bf016
+variant pgo: built by compile-771f7e8c
 
 compile-fa2a719d  release: build
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
@@ -114,7 +114,7 @@ merge-3ed6bbe9  pgo: merge profiles
   inputs  3 × {profdata:train-64863c38}, 1 × {profdata:train-24636ec2}
   writes  /p/target/optbuild/profdata
 
-compile-518bf016  pgo: build
+compile-771f7e8c  pgo: build
   needs   merge-3ed6bbe9
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
@@ -125,29 +125,29 @@ compile-518bf016  pgo: build
   env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
   env     RUSTUP_AUTO_INSTALL=0
   env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-3ed6bbe9}
-            -Cllvm-args=-pgo-warn-missing-function
-  writes  /p/target/optbuild/binaries/compile-518bf016
+            -Cllvm-args=-pgo-warn-missing-function -Wwarnings
+  writes  /p/target/optbuild/binaries/compile-771f7e8c
 
-compare-1554621a  pgo: outputs of books
-  needs   probe-fabcad5a, compile-518bf016
+compare-c2d732e2  pgo: outputs of books
+  needs   probe-fabcad5a, compile-771f7e8c
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/books-6e317bcd
 
-compare-4b2e33f9  pgo: outputs of held out
-  needs   probe-9ef62c38, compile-518bf016
+compare-5503a82c  pgo: outputs of held out
+  needs   probe-9ef62c38, compile-771f7e8c
   argv    {bin:demo} 'held out.txt'
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/held-out-681314dd
 
-measure-db507bb3  measure
-  needs   compile-fa2a719d, compile-4b4d626e, compile-518bf016
+measure-5af50390  measure
+  needs   compile-fa2a719d, compile-4b4d626e, compile-771f7e8c
   argv    {bin:demo} --top 20 books.txt
   argv    {bin:demo} 'held out.txt'
   writes  /p/target/optbuild/arms
-  arms    release (compile-fa2a719d), lto (compile-4b4d626e), pgo (compile-518bf016)
+  arms    release (compile-fa2a719d), lto (compile-4b4d626e), pgo (compile-771f7e8c)
   budget  5 min 00 s
 
 writes below /p/target/optbuild
@@ -163,7 +163,7 @@ def test_a_whole_plan_as_data() -> None:
     assert isinstance(actions, list)
     assert folded("\n".join(map(json.dumps, [plan, *actions]))) == snapshot("""\
 {"schema": "optbuild/plan/1", "variants": [{"name": "release", "compile": "compile-fa2a719d",
-            "merge": null, "skipped": null}, {"name": "pgo", "compile": "compile-f649906b", "merge":
+            "merge": null, "skipped": null}, {"name": "pgo", "compile": "compile-36714bb8", "merge":
             "merge-e7e74d3b", "skipped": null}], "directories": ["/p/target/optbuild"], "notes": []}
 {"id": "compile-fa2a719d", "kind": "compile", "label": "release: build", "needs": [], "argv":
             ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml", "--package",
@@ -194,7 +194,7 @@ def test_a_whole_plan_as_data() -> None:
             ["train-64863c38"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
             "--input-files={inputs}", "--output={profdata}", "--failure-mode=any"], "inputs": ["3
             \\u00d7 {profdata:train-64863c38}"], "writes": "/p/target/optbuild/profdata"}
-{"id": "compile-f649906b", "kind": "compile", "label": "pgo: build", "needs": ["merge-e7e74d3b"],
+{"id": "compile-36714bb8", "kind": "compile", "label": "pgo: build", "needs": ["merge-e7e74d3b"],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
             "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/cargo", "--config",
@@ -202,15 +202,15 @@ def test_a_whole_plan_as_data() -> None:
             "--locked", "-vv", "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p",
             "env": {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0",
             "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_use={profdata:merge-e7e74d3b}
-            -Cllvm-args=-pgo-warn-missing-function"}, "writes":
-            "/p/target/optbuild/binaries/compile-f649906b"}
-{"id": "compare-f0e3954b", "kind": "compare", "label": "pgo: outputs of books", "needs":
-            ["probe-fabcad5a", "compile-f649906b"], "argv": ["{bin:demo}", "--top", "20",
+            -Cllvm-args=-pgo-warn-missing-function -Wwarnings"}, "writes":
+            "/p/target/optbuild/binaries/compile-36714bb8"}
+{"id": "compare-a705b696", "kind": "compare", "label": "pgo: outputs of books", "needs":
+            ["probe-fabcad5a", "compile-36714bb8"], "argv": ["{bin:demo}", "--top", "20",
             "books.txt"], "cwd": "/p", "env": {}, "stdin": null, "timeout": "5 min 00 s", "inputs":
             [], "writes": "/p/target/optbuild/scratch/books-6e317bcd"}
-{"id": "measure-8c132137", "kind": "measure", "label": "measure", "needs": ["compile-fa2a719d",
-            "compile-f649906b"], "argv": [["{bin:demo}", "--top", "20", "books.txt"]], "arms":
-            ["release (compile-fa2a719d)", "pgo (compile-f649906b)"], "budget": "5 min 00 s",
+{"id": "measure-1b1e5679", "kind": "measure", "label": "measure", "needs": ["compile-fa2a719d",
+            "compile-36714bb8"], "argv": [["{bin:demo}", "--top", "20", "books.txt"]], "arms":
+            ["release (compile-fa2a719d)", "pgo (compile-36714bb8)"], "budget": "5 min 00 s",
             "writes": "/p/target/optbuild/arms"}
 """)
 

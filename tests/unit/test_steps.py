@@ -91,7 +91,8 @@ def test_feedback_is_instrument_train_merge_use() -> None:
     assert merge.weights == {first.id: 3.0, second.id: 1.0}
     assert (draft.instrument, draft.merge) == (instrument.id, merge.id)
     flags = [render_word(word) for word in draft.recipe.rustflags]
-    assert flags == ["-g", f"-Cprofile_use={{profdata:{merge.id}}}", "-Cllvm-args=-pgo-warn-missing-function"]
+    use = f"-Cprofile_use={{profdata:{merge.id}}}"
+    assert flags == ["-g", use, "-Cllvm-args=-pgo-warn-missing-function", "-Wwarnings"]
 
 
 def test_both_phases_have_one_cargo_profile() -> None:
@@ -170,3 +171,11 @@ def test_training_depends_on_the_instrumented_binary_and_the_command() -> None:
     assert training(PGO, "{bin:demo}", "a", name="another") == base
     assert training(PGO, "{bin:demo}", "b") != base
     assert training(replace(PGO, lto=Lto.THIN), "{bin:demo}", "a") != base
+
+
+def test_a_flag_that_would_silence_the_evidence_is_refused() -> None:
+    """With --cap-lints rustc keeps to itself that functions have no counts; -Wwarnings undoes -Awarnings, not this."""
+    recipe = replace(RECIPE, inherited_rustflags=("--cap-lints=allow",))
+    with pytest.raises(UsageError, match="--cap-lints in the rustflags silences rustc") as caught:
+        draft_of(PGO, recipe=recipe)
+    assert "remove --cap-lints" in caught.value.help

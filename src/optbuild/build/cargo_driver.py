@@ -26,7 +26,7 @@ from optbuild.tools.cargo import (
     short_package_name,
 )
 
-_MISSING = re.compile(r"no profile data available for function\b")
+_MISSING = re.compile(r"no profile data available for function (\S+)")
 _MISMATCHED = re.compile(r"function control flow change detected \(hash mismatch\)")
 _BLOCKED = b"Blocking waiting for file lock"
 _SHOWN_ERROR_LINES = 40
@@ -95,6 +95,7 @@ class _Listener:
     units: int = 0
     fresh: bool = True
     missing: int = 0
+    missing_names: dict[str, set[str]] = field(default_factory=dict)
     mismatched: int = 0
     executables: dict[str, Path] = field(default_factory=dict)
     status: bytearray = field(default_factory=bytearray)
@@ -121,8 +122,10 @@ class _Listener:
     def _hear_rustc(self, message: CompilerMessage) -> None:
         rendered = message.message.rendered or message.message.message
         self.log.write(rendered.encode("utf-8", "replace"))
-        if _MISSING.search(message.message.message):
+        if missing := _MISSING.search(message.message.message):
             self.missing += 1
+            owner = message.target.name if "bin" in message.target.kind else ""
+            self.missing_names.setdefault(owner, set()).add(missing[1])
         elif _MISMATCHED.search(message.message.message):
             self.mismatched += 1
         elif rendered not in self.shown and (message.message.level == "error" or self._concerns_user(message)):
@@ -146,7 +149,11 @@ class _Listener:
             )
 
     def profile_use(self) -> ProfileUse:
-        return ProfileUse(missing_functions=self.missing, mismatched_functions=self.mismatched)
+        return ProfileUse(
+            missing_functions=self.missing,
+            mismatched_functions=self.mismatched,
+            missing_names={owner: frozenset(names) for owner, names in self.missing_names.items()},
+        )
 
 
 def _keep(action: Compile, name: str, executables: Mapping[str, Path], log: Path) -> Artifact:

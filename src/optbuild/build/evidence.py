@@ -1,21 +1,38 @@
 """Prove that PGO took effect. Rustc says nothing when it cannot use a profile, so silence proves nothing.
 
 A variant with PGO is accepted only where the profile has counts, rustc found them for the functions it compiled, and
-the binary is another one than without the profile.
+the binary is another one than the same recipe gives without the profile.
+
+Functions without counts are no fault by themselves: what the linker dropped of a library from the instrumented binary,
+and binaries that no workload runs, are in no profile. A profile that does not fit gives itself away by *strange*
+functions: the profile knows the same path with another hash, because Cargo's profile, a version or the sources were
+others, or it does not know the own functions of a binary that was trained.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from optbuild.build.model import Artifact, Compiled, PgoProfile
+from optbuild.build.model import Artifact, Compiled, PgoProfile, ProfileUse
 from optbuild.errors import ProfileDataError
 from optbuild.units import format_percent
 
-# A profile that fits leaves few functions without counts: those that the linker dropped from the instrumented binary.
-# A profile that does not fit (another Cargo profile, other sources) leaves nearly all of them.
+# Where the profile fits, strange functions are instances of generic code that the linker dropped from one side.
+# Where it does not, there are about as many of them as the profile knows.
+# The standard library is left out: every crate has instances of its own of the same few generic functions.
 MAX_UNMATCHED_RATIO = 0.5
+
+# What ends a legacy name and stands in a v0 name for "which build of this crate".
+# Sources: the rustc book, "Symbol Mangling", https://doc.rust-lang.org/rustc/symbol-mangling/index.html
+_LEGACY_HASH = re.compile(r"17h[0-9a-f]{16}E")
+_V0_DISAMBIGUATOR = re.compile(r"Cs[0-9A-Za-z]*_")
+_OF_STD = re.compile(
+    r"_ZN(?:3std|4core|5alloc)\d"
+    r"|_ZN\d+_\$LT\$(?:\$RF\$|\$u5b\$|\$LP\$|std\.\.|core\.\.|alloc\.\.|[A-Z]\$)"
+    r"|_R\w*?C(?:3std|4core|5alloc)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,17 +42,25 @@ class PgoEvidence:
     Attributes:
         missing_functions: Functions compiled without counts, over all crates.
         mismatched_functions: Functions whose counts were discarded because their control flow had changed.
-        unmatched_ratio: Both, as a share of the functions that the profile knows.
+        strange_functions: Those compiled without counts that a profile of these very sources would have.
+        unmatched_ratio: Strange and mismatched ones, as a share of those that the profile knows.
     """
 
     profile: PgoProfile
     missing_functions: int
     mismatched_functions: int
+    strange_functions: int
     unmatched_ratio: float
 
 
 def prove_applied(
-    variant: str, profile: PgoProfile, compiled: Compiled, unprofiled: Mapping[str, Artifact]
+    variant: str,
+    profile: PgoProfile,
+    compiled: Compiled,
+    unprofiled: Mapping[str, Artifact],
+    *,
+    names_in_profile: Callable[[], Iterable[str]],
+    trained_bins: Collection[str],
 ) -> PgoEvidence:
     """Check that a variant's binaries were really optimised with a profile.
 
@@ -43,20 +68,25 @@ def prove_applied(
         variant: Its name.
         profile: What it was compiled with.
         compiled: The optimising compilation.
-        unprofiled: The same binaries without the profile: of the same recipe, or of the baseline; empty where there
-            are none, and only what rustc said can tell.
+        unprofiled: The binaries of the same recipe without the profile; empty where the plan builds none, and only
+            what rustc said can tell.
+        names_in_profile: Gives the mangled names of all functions in the profile; asked only if some were missing.
+        trained_bins: The binaries that training ran; the own code of others is in no profile.
 
     Raises:
         ProfileDataError: They were not, or nothing shows that they were.
     """
-    use = compiled.profile_use
-    missing, mismatched = (0, 0) if use is None else (use.missing_functions, use.mismatched_functions)
-    ratio = (missing + mismatched) / profile.functions
+    use = compiled.profile_use or ProfileUse(missing_functions=0, mismatched_functions=0)
+    missing = {name for owner in ("", *trained_bins) for name in use.missing_names.get(owner, ())}
+    known = _own_paths(names_in_profile()) if missing else set()
+    of_trained_bins = {name for owner in trained_bins for name in use.missing_names.get(owner, ())}
+    strange = known & _own_paths(missing) | _own_paths(of_trained_bins)
+    ratio = len(strange) / max(1, len(known)) + use.mismatched_functions / profile.functions
     if ratio > MAX_UNMATCHED_RATIO:
         raise ProfileDataError(
-            f"variant {variant}: the profile does not fit what was compiled: {missing} functions have no counts and "
-            f"{mismatched} have another control flow, {format_percent(ratio).lstrip('+')} of the {profile.functions} "
-            "that the profile knows",
+            f"variant {variant}: the profile does not fit what was compiled: {len(strange)} functions are not in "
+            f"it as they should be and {use.mismatched_functions} have another control flow, "
+            f"{format_percent(ratio).lstrip('+')} of those that it knows",
             help="build and train with the same sources and Cargo profile; `optbuild pgo --fresh` does both again",
             location=str(compiled.log),
         )
@@ -68,5 +98,26 @@ def prove_applied(
             location=str(profile.path),
         )
     return PgoEvidence(
-        profile=profile, missing_functions=missing, mismatched_functions=mismatched, unmatched_ratio=ratio
+        profile=profile,
+        missing_functions=use.missing_functions,
+        mismatched_functions=use.mismatched_functions,
+        strange_functions=len(strange),
+        unmatched_ratio=ratio,
     )
+
+
+def _own_paths(names: Iterable[str]) -> set[str]:
+    """The paths of functions outside the standard library."""
+    paths = filter(None, map(function_path, names))
+    return {path for path in paths if _OF_STD.match(path) is None}
+
+
+def function_path(name: str) -> str | None:
+    """A mangled name without what tells builds of the same function apart; None for a name that is not mangled.
+
+    A function that only its own unit sees stands in a profile with that unit's name before it: `app.1f3a-cgu.0;_ZN…`.
+    """
+    name = name.rpartition(";")[2]
+    if name.startswith("_ZN"):
+        return _LEGACY_HASH.sub("E", name)
+    return _V0_DISAMBIGUATOR.sub("C", name) if name.startswith("_R") else None

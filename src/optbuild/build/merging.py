@@ -23,8 +23,10 @@ from optbuild.tools.llvm_profdata import (
     FailureMode,
     ProfileSummary,
     failed_inputs,
+    functions_argv,
     make_input_list,
     merge_argv,
+    parse_functions,
     parse_show,
     show_argv,
 )
@@ -133,6 +135,11 @@ class ProfileMerger:
                 location=str(path),
                 detail=last_lines(completed.stderr),
             ) from error
+
+    def function_names(self, profile: PgoProfile) -> frozenset[str]:
+        """The mangled names of all functions that a profile knows."""
+        completed = self._run(functions_argv(self.tool.path, profile.path))
+        return parse_functions(completed.stdout.decode("utf-8", "replace"))
 
     def _run(self, argv: tuple[str, ...]) -> Completed:
         command = Command(argv=argv, cwd=self.work, env=self.environ, timeout_s=_TIMEOUT_S)

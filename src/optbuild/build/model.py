@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from optbuild.plan.model import ActionId
@@ -60,11 +60,13 @@ class ProfileUse:
 
     Attributes:
         missing_functions: Functions that have no counts in the profile.
+        missing_names: Their mangled names, by the binary whose own code they are; "" stands for libraries.
         mismatched_functions: Functions whose control flow is not the one that was counted.
     """
 
     missing_functions: int
     mismatched_functions: int
+    missing_names: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -195,16 +196,20 @@ class Runner:
                 continue
             merged = self.outcome.results[variant.merge]
             assert isinstance(merged, Merged)  # noqa: S101 - ids say what they are
+            plain = self.outcome.artifacts(variant.plain) if variant.plain in self.outcome.results else {}
             self.outcome.evidence[variant.name] = prove_applied(
-                variant.name, merged.profile, self.outcome.compiled(action.id), self._without_profile(variant)
+                variant.name,
+                merged.profile,
+                self.outcome.compiled(action.id),
+                plain,
+                names_in_profile=partial(_required(self.merger).function_names, merged.profile),
+                trained_bins=self._trained_bins(variant.merge),
             )
 
-    def _without_profile(self, variant: PlannedVariant) -> dict[str, Artifact]:
-        """Binaries to hold a variant's against: of the same recipe, else the baseline's, which has none itself."""
-        for compilation in (variant.plain, self.plan.baseline.compile):
-            if compilation in self.outcome.results and compilation not in (None, variant.compile):
-                return self.outcome.artifacts(compilation)
-        return {}
+    def _trained_bins(self, merge: ActionId) -> set[str]:
+        """The binaries that went into a profile."""
+        trainings = (self.plan.action(need) for need in self.plan.action(merge).needs)
+        return {name for action in trainings if isinstance(action, Train) for name in action.workload.bins}
 
     def _fail(self, action: Action, error: OptbuildError) -> None:
         """Decide what a failed action means for the variants that need it: they are neither measured nor published."""

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from optbuild.errors import UsageError, WorkloadError
 from optbuild.execution.command import Completed, Executor
-from optbuild.files import remove_below, sha256_of, storage_error
+from optbuild.files import sha256_of, writing
 from optbuild.text import sanitize_line
 from optbuild.workloads.invocation import Invocation
-from optbuild.workloads.running import check_ending, run_program
+from optbuild.workloads.running import check_ending, renew_scratch, run_program
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,8 +38,10 @@ class WorkloadRunner:
         Raises:
             WorkloadError: It cannot be started, ended in another way than expected, or left processes behind.
             WorkloadTimeoutError: It took longer than its timeout.
+            StorageError: Its output, binaries or scratch directory cannot be written.
         """
-        self.logs.mkdir(parents=True, exist_ok=True)
+        with writing(self.logs):
+            self.logs.mkdir(parents=True, exist_ok=True)
         stdout, stderr = self.logs / f"{log_name}.stdout", self.logs / f"{log_name}.stderr"
         renew_scratch(self.root, invocation)
         command = invocation.make_command(
@@ -50,25 +52,14 @@ class WorkloadRunner:
         return completed, stdout
 
     def _put_on_stage(self, binaries: Mapping[str, Path]) -> dict[str, Path]:
-        try:
+        staged = {}
+        with writing(self.stage):
             self.stage.mkdir(parents=True, exist_ok=True)
-            staged = {}
             for name, path in binaries.items():
                 staged[name] = self.stage / name
                 staged[name].unlink(missing_ok=True)
                 staged[name].hardlink_to(path)
-        except OSError as error:
-            raise storage_error(self.stage, error) from error
         return staged
-
-
-def renew_scratch(root: Path, invocation: Invocation) -> None:
-    """Make a workload's scratch directory anew, empty."""
-    remove_below(root, invocation.scratch)
-    try:
-        invocation.scratch.mkdir(parents=True)
-    except OSError as error:
-        raise storage_error(invocation.scratch, error) from error
 
 
 class InputHashes:

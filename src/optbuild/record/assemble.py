@@ -127,6 +127,7 @@ def _describe_pgo(variant: PlannedVariant, outcome: Outcome, *, in_sample: bool)
         mismatched_functions=0 if evidence is None else evidence.mismatched_functions,
         in_sample=in_sample,
         applied=evidence is not None,
+        strange_functions=0 if evidence is None else evidence.strange_functions,
     )
 
 

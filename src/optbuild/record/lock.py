@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from optbuild.errors import LockHeldError
 from optbuild.events import Emit, Level, Notice
-from optbuild.files import atomic_write
+from optbuild.files import atomic_write, writing
 
 
 @contextmanager
@@ -20,26 +20,36 @@ def hold_lock(path: Path, *, wait: bool, emit: Emit) -> Iterator[None]:
 
     Raises:
         LockHeldError: Another run holds it, and `wait` is False.
+        StorageError: The lock file cannot be opened, or the file that names its holder cannot be written.
     """
     owner = path.with_name(f"{path.name}.pid")
     lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
+    with writing(path):
+        is_free = _try_lock(lock)
+    if not is_free:
         holder = _holder(owner)
         if not wait:
             raise LockHeldError(
                 f"another optbuild run ({holder}) works in this project",
                 help="wait for it, or leave out --no-wait",
                 location=str(path),
-            ) from None
+            )
         emit(Notice(level=Level.INFO, code="waiting", message=f"waiting for another optbuild run ({holder})"))
-        lock.acquire()
+        with writing(path):
+            lock.acquire()
     try:
         atomic_write(owner, f"{os.getpid()}\n".encode())
         yield
     finally:
         lock.release()
+
+
+def _try_lock(lock: FileLock) -> bool:
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    return True
 
 
 def _holder(owner: Path) -> str:

@@ -114,6 +114,7 @@ class PgoRecord:
     Attributes:
         missing_functions: Compiled without counts, over all crates.
         mismatched_functions: Counts discarded because the control flow had changed.
+        strange_functions: Compiled without counts, though a profile of these very sources would have them.
         in_sample: A benchmark workload has an input that a training workload has as well.
         applied: All checks passed; a variant whose checks fail is not published.
     """
@@ -128,6 +129,7 @@ class PgoRecord:
     mismatched_functions: int
     in_sample: bool
     applied: bool
+    strange_functions: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

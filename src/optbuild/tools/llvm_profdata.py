@@ -148,6 +148,16 @@ def show_argv(tool: Path, profile: Path) -> tuple[str, ...]:
     return (str(tool), "show", "--value-cutoff=1", "--detailed-summary", str(profile))
 
 
+def functions_argv(tool: Path, profile: Path) -> tuple[str, ...]:
+    """The argv that prints what `parse_functions` reads."""
+    return (str(tool), "show", "--all-functions", str(profile))
+
+
+def parse_functions(text: str) -> frozenset[str]:
+    """Read the names of all functions; each stands in a line of its own, two blanks before it and a colon after it."""
+    return frozenset(re.findall(r"^  (\S.*):$", text, re.MULTILINE))
+
+
 def parse_show(text: str) -> ProfileSummary:
     """Read the summary of a merged profile.
 

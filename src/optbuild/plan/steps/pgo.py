@@ -24,6 +24,8 @@ _WARN_MISSING: Word = ("-Cllvm-args=-pgo-warn-missing-function",)
 # Source: the `cc` crate's flags.rs, https://github.com/rust-lang/cc-rs/blob/main/src/flags.rs
 _GENERATE = "-Cprofile_generate="
 _USE = "-Cprofile_use="
+# Warnings are where rustc tells of functions without counts; a flag or a [lints] table may have switched them off.
+_WARN: Word = ("-Wwarnings",)
 _CLASHING = ("profile-generate", "profile-use", "instrument-coverage")
 
 
@@ -54,7 +56,7 @@ def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
         directory=inputs.layout.profile_data,
     )
     use: Word = (_USE, Output(action=merge.id, name="profdata"))
-    recipe = replace(draft.recipe, rustflags=(*draft.recipe.rustflags, use, _WARN_MISSING))
+    recipe = replace(draft.recipe, rustflags=(*draft.recipe.rustflags, use, _WARN_MISSING, _WARN))
     return replace(
         draft,
         recipe=recipe,
@@ -70,9 +72,8 @@ def _obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | None:
     if not any(Use.TRAIN in workload.use for workload in inputs.workloads):
         remedy = 'name one (`optbuild pgo -- {bin} ARGS`, or [[workloads]] with use = ["train"])'
         return "no workload is for training", remedy
-    flags = (*draft.recipe.inherited_rustflags, *map(render_word, draft.recipe.rustflags))
-    if clash := [flag for flag in flags if any(name in flag.replace("_", "-") for name in _CLASHING)]:
-        return f"the rustflags already hold {clash[0]}", "remove that flag: optbuild sets its own"
+    if (clash := _flag_obstacle(draft)) is not None:
+        return clash
     if toolchain.profiler_runtime is None:
         return f"rustc has no profiler runtime for {toolchain.target}", "use a toolchain of rustup"
     if toolchain.target != toolchain.host:
@@ -80,6 +81,16 @@ def _obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | None:
     if "%" in str(inputs.layout.root):  # a pattern to the program that writes the profile, and there is no escape
         remedy = "name another target directory: export CARGO_TARGET_DIR=DIR"
         return f"no raw profile can be written below {inputs.layout.root}: it has a percent sign", remedy
+    return None
+
+
+def _flag_obstacle(draft: Draft) -> tuple[str, str] | None:
+    flags = (*draft.recipe.inherited_rustflags, *map(render_word, draft.recipe.rustflags))
+    if clash := [flag for flag in flags if any(name in flag.replace("_", "-") for name in _CLASHING)]:
+        return f"the rustflags already hold {clash[0]}", "remove that flag: optbuild sets its own"
+    if any(flag.startswith("--cap-lints") for flag in flags):
+        remedy = "remove --cap-lints from the rustflags"
+        return "--cap-lints in the rustflags silences rustc about functions without counts", remedy
     return None
 
 
