@@ -117,6 +117,13 @@ def validate(session: nox.Session) -> None:
     session.run("python", "-m", "validation.simulate", *(session.posargs or ["--write"]))
 
 
+@nox.session(name="validate-real")
+def validate_real(session: nox.Session) -> None:
+    """Take real A/A reports and reports with injected changes, for hours; it goes on where it was stopped."""
+    session.install("-e", ".")
+    session.run("python", "-m", "validation.real", *session.posargs)
+
+
 @nox.session
 def bench(session: nox.Session) -> None:
     """What optbuild costs beside the same steps by hand, as ratios within one run."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from itertools import islice
 
 import numpy as np
 
 from optbuild.measure.compare import analyse, needed_rounds
 from optbuild.measure.model import A_PRIME, AaVerdict, Analysis, Series, Superblock, Verdict
-from optbuild.measure.schedule import PILOT_ROUNDS, make_schedule
+from optbuild.measure.schedule import PILOT_ROUNDS, make_round
 from optbuild.measure.statistics import Floats
 from validation.noise import MODELS, NoiseModel
 from validation.rates import Rate
@@ -142,7 +141,9 @@ def _labels_hold(logs: Floats, generator: np.random.Generator) -> bool:
 
 def _seed_holds(seed: int) -> bool:
     passes = {"short": 3, "long": 1}
-    few, many = (list(islice(make_schedule(_ARMS, list(passes), passes, seed=seed), count)) for count in (7, 12))
+    few, many = (
+        [make_round(_ARMS, list(passes), passes, seed=seed, index=index) for index in range(count)] for count in (7, 12)
+    )
     return few == many[:7]
 
 
