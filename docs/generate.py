@@ -47,8 +47,9 @@ What `--json` prints, and what is stored in `<target-dir>/optbuild/runs/<run-id>
 Within `optbuild/record/1` fields are only added: ignore those you do not know. `optbuild schema record` prints the JSON
 schema that this page is made from.
 
-A command that fails before its run has begun prints a document with `optbuild_version`, `status`, `exit_code` and
-`error` alone.
+A command that fails before its run has begun prints a record as well, with `status`, `exit_code` and `error`; it is not
+stored. `build_s` of a variant is `null` where a compiled unit of the program, or a training run, was there already;
+build scripts and procedural macros do not count, since all variants share them.
 """
 _EXIT_CODES_INTRODUCTION = """\
 # Exit codes

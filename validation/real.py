@@ -139,7 +139,8 @@ def render(reports: Iterable[Mapping[str, Any]]) -> str:
     lines += [
         (
             f"Machine: {host['cpu']}, {host['cores']} cores, {host['kernel']}. {seconds} s a report, "
-            f"{rounds:.0f} rounds in the median. By their own account {noisy} of {len(reports)} reports were taken on a noisy machine."
+            f"{rounds:.0f} rounds in the median. By their own account {noisy} of {len(reports)} reports were taken on a "
+            "noisy machine."
         ),
         "",
         "| share of extra work | reports | interval holds it | called slower | printed detectable effect (median) |",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 
 class Level(StrEnum):
@@ -17,12 +18,21 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionStarted:
-    """An action began. `total` is the expected number of steps of `unit`, where one is known."""
+    """An action began.
+
+    Attributes:
+        unit: What its steps are called.
+        total: How many of them are expected, where that is known.
+        argv: What it runs, where that is one command.
+        log: Where what the command says is kept.
+    """
 
     action: str
     label: str
     unit: str = ""
     total: int | None = None
+    argv: tuple[str, ...] = ()
+    log: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,8 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from optbuild.errors import StorageError
@@ -73,6 +75,19 @@ def storage_error(path: Path, error: OSError, *, size_bytes: int | None = None) 
         help="free some disk space, or make the directory writable for you, and run again",
         location=str(path),
     )
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Let the operating system's refusals of what is done to a path leave as errors with a remedy.
+
+    Raises:
+        StorageError: The disk is full, the path cannot be written, or something else is in its place.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(path, error) from error
 
 
 def sha256_of(path: Path) -> str:

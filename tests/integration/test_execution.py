@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from optbuild.errors import StorageError
 from optbuild.execution import launcher
 from optbuild.execution.command import Command, ProgramNotFoundError, Stream
 from optbuild.execution.local import LocalExecutor
@@ -208,7 +209,6 @@ def test_a_relative_program_starts_at_the_directory_of_the_command(
         ({"cwd": "missing"}, "/bin/true: cannot enter its directory {tmp}/missing: No such file or directory"),
         ({"cwd": "plain.txt"}, "/bin/true: cannot enter its directory {tmp}/plain.txt: Not a directory"),
         ({"stdin": "no-input"}, "/bin/true: cannot open {tmp}/no-input: No such file or directory"),
-        ({"stdout": "no/out"}, "/bin/true: cannot open {tmp}/no/out: No such file or directory"),
         ({"argv": ("/bin/true", "x" * 3_000_000)}, "/bin/true: Argument list too long"),
     ],
 )
@@ -220,13 +220,27 @@ def test_what_cannot_be_started_is_told_with_what_is_missing(
     write_program(tmp_path / "no-shebang", "text", 0o755)
     write_program(tmp_path / "lost-interpreter", "#!/no/such/interpreter\n")
     (tmp_path / "sub").mkdir()
-    paths = {name: tmp_path / str(value) for name, value in changes.items() if name in {"cwd", "stdin", "stdout"}}
+    paths = {name: tmp_path / str(value) for name, value in changes.items() if name in {"cwd", "stdin"}}
     command = replace(Command(argv=("/bin/true",), cwd=tmp_path), **{**changes, **paths})  # type: ignore[arg-type] # one of many fields
 
     with pytest.raises(ProgramNotFoundError) as caught:
         executor.run(command)
 
     assert str(caught.value) == text.format(tmp=tmp_path)
+    assert executor.run(shell("echo fine", tmp_path)).stdout == b"fine\n"
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_output_that_has_no_place_is_a_storage_error(executor: LocalExecutor, tmp_path: Path, name: str) -> None:
+    """It is not the program that cannot be started, so the remedy is another one."""
+    (tmp_path / "file").write_text("")
+    output = tmp_path / "file" / "out"
+    streams = {name: output}
+
+    with pytest.raises(StorageError, match="Not a directory") as caught:
+        executor.run(replace(Command(argv=("/bin/true",), cwd=tmp_path), **streams))  # type: ignore[arg-type] # see above
+
+    assert caught.value.location == str(output)
     assert executor.run(shell("echo fine", tmp_path)).stdout == b"fine\n"
 
 

@@ -114,13 +114,19 @@ def test_clean_deletes_only_below_the_marker(optbuild: Optbuild, project: Path) 
     own = project / "target/optbuild"
     own.mkdir(parents=True)
     (own / "precious").write_text("mine")
-    assert "marker" in optbuild.run("clean", cwd=project).expect(17).stderr
-    assert (own / "precious").is_file()
+    (own / "lock.pid").write_text("theirs")
+    assert "not made by optbuild" in optbuild.run("clean", cwd=project).expect(2).stderr
+    assert tree(own).keys() == {"precious", "lock.pid"}
+    assert (own / "lock.pid").read_text() == "theirs"
     (own / MARKER).write_text("")
     elsewhere = own.rename(project.parent / "elsewhere")
     own.symlink_to(elsewhere)
-    optbuild.run("clean", cwd=project).expect(17)
-    assert (elsewhere / "precious").is_file()
+    optbuild.run("clean", cwd=project).expect(2)
+    assert tree(elsewhere).keys() == {"precious", "lock.pid", MARKER}
+    own.unlink()
+    own.mkdir()
+    optbuild.run("clean", cwd=project).expect(0)
+    assert tree(own) == {}
 
 
 def test_a_missing_package_or_binary_is_answered_by_what_there_is(optbuild: Optbuild, tmp_path: Path) -> None:

@@ -298,7 +298,7 @@ def test_a_workspace_is_read_with_all_that_matters(
     assert project.lockfile == root / "Cargo.lock"
     assert {package.name: package.is_library_only for package in project.packages} == {"tool": False, "empty": True}
     tool = next(package for package in project.packages if package.name == "tool")
-    assert (tool.version, tool.default_run, tool.features) == ("1.2.3", "tool", ("extra", "fast"))
+    assert (tool.version, tool.default_run, tool.features) == ("1.2.3", "tool", {"extra": (), "fast": ()})
     assert {target.name: target.required_features for target in tool.bins} == {"tool": (), "more": ("extra",)}
     assert project.rustflags.flags == ("--cfg", "aaa")
     assert project.rustflags.origin == f"{root}/.cargo/config.toml: build.rustflags"

@@ -21,7 +21,7 @@ from optbuild.toolchain.lookup import find_program
 from optbuild.toolchain.model import Toolchain
 from optbuild.toolchain.requirements import require_pgo_tools
 from optbuild.tools import llvm_profdata
-from optbuild.tools.llvm_profdata import FailureMode, ProfileHeader
+from optbuild.tools.llvm_profdata import ProfileHeader
 
 PROGRAM = """
 fn work(n: u64) -> u64 { (0..n).filter(|i| i % 3 == 0).sum() }
@@ -144,9 +144,7 @@ def _tool(executor: LocalExecutor, directory: Path) -> Path:
 def _merge(executor: LocalExecutor, directory: Path, inputs: list[tuple[int, Path]], output: Path) -> tuple[str, int]:
     list_file = directory / "inputs"
     list_file.write_bytes(llvm_profdata.make_input_list(inputs))
-    argv = llvm_profdata.merge_argv(
-        _tool(executor, directory), inputs_file=list_file, output=output, failure_mode=FailureMode.ANY, num_threads=2
-    )
+    argv = llvm_profdata.merge_argv(_tool(executor, directory), inputs_file=list_file, output=output, num_threads=2)
     completed = executor.run(Command(argv=argv, cwd=directory, env=os.environ))
     return completed.stderr.decode(), completed.exit_code
 

@@ -12,7 +12,7 @@ from optbuild.build.model import Artifact
 from optbuild.build.outputs import OutputChecker
 from optbuild.build.results import ResultStore
 from optbuild.build.training import Trainer
-from optbuild.build.workload_runs import InputHashes, WorkloadRunner
+from optbuild.build.workload_runs import WorkloadRunner
 from optbuild.events import Event, Notice
 from optbuild.execution.command import Command
 from optbuild.files import claim_directory, sha256_of
@@ -20,6 +20,7 @@ from optbuild.plan.model import ActionId
 from optbuild.project.layout import Layout
 from optbuild.testing import Answer, Reply, ScriptedExecutor, make_invocation, make_raw_profile, raw_profile_path
 from optbuild.toolchain.model import Tool
+from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
 
 RECORDED = Path(__file__).parents[1] / "recorded" / "llvm_profdata"

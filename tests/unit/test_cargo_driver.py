@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from optbuild.build.cargo_driver import CargoDriver
 from optbuild.build.model import Compiled, ProfileUse
-from optbuild.errors import BuildError, ToolchainError
+from optbuild.errors import BuildError, StorageError, ToolchainError
 from optbuild.events import ActionProgressed, Event, ForeignText, Level, Notice
 from optbuild.execution.command import ProgramNotFoundError
 from optbuild.files import sha256_of
@@ -96,6 +97,45 @@ def test_a_fresh_build_is_told(bench: Bench) -> None:
     bench.build(driver)
     assert driver.units_taught == 4
     assert bench.build(driver).fresh
+
+
+def test_fresh_units_are_those_of_the_program(bench: Bench) -> None:
+    """Build scripts and macros lie beside the target's own directory: every variant finds those of the one before."""
+    built, shared = bench.action().cargo_target / TARGET / "release/deps/a.rlib", "release/deps/b.so"
+    lines = [_unit(built, fresh=True), _unit(bench.action().cargo_target / shared, fresh=True)]
+    demo = _unit(built.parents[1] / "demo", fresh=False, kind="bin")
+    built.parents[1].mkdir(parents=True)
+    (built.parents[1] / "demo").write_text("binary")
+    reply = Reply(stdout=b"".join([*lines, demo]))
+    compiled = scripted(bench, reply).compile(bench.action(), {}, bench.log)
+    assert (compiled.units, compiled.fresh, compiled.fresh_target_units) == (3, False, 1)
+    assert bench.build(bench.driver("success")).fresh_target_units == 0
+    assert bench.build(bench.driver("fresh")).fresh_target_units == 2
+
+
+def _unit(path: Path, *, fresh: bool, kind: str = "lib") -> bytes:
+    """What cargo says of a unit."""
+    message = {
+        "reason": "compiler-artifact",
+        "package_id": "p",
+        "target": {"name": path.stem, "kind": [kind]},
+        "fresh": fresh,
+        "filenames": [str(path)],
+        "executable": str(path) if kind == "bin" else None,
+    }
+    return json.dumps(message).encode() + b"\n"
+
+
+def test_a_log_that_cannot_be_written_is_told_as_such(bench: Bench) -> None:
+    """A file where a directory is needed, and a disk that has no room for cargo's words, are no defects."""
+    bench.log.parent.write_text("")
+    with pytest.raises(StorageError) as caught:
+        scripted(bench).compile(bench.action(), {}, bench.log)
+    assert caught.value.location == str(bench.log)
+    full = Path("/dev/full")
+    if full.is_char_device():
+        with pytest.raises(StorageError, match="No space left"):
+            scripted(bench, Reply(stderr=b"Compiling\n")).compile(bench.action(), {}, full)
 
 
 def test_a_kept_binary_is_replaced_only_when_it_differs(bench: Bench) -> None:

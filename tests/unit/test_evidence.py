@@ -46,6 +46,7 @@ def compiled(missing: int = 0, mismatched: int = 0, **hashes: str) -> Compiled:
         duration_s=1.0,
         units=1,
         fresh=False,
+        fresh_target_units=0,
         executables=(),
         log=Path("/logs/build.log"),
         profile_use=ProfileUse(

@@ -96,6 +96,18 @@ def test_binaries_that_need_features_are_left_out(tmp_path: Path) -> None:
     assert outline == Outline(bins=("demo",), left_out=(("inspect", ("debugger",)),))
 
 
+def test_features_that_are_on_by_default_are_not_missing(tmp_path: Path) -> None:
+    """A binary whose features cargo enables unasked is built unasked, and is not told to need them."""
+    features = {"default": ("cli",), "cli": ("color",), "color": ()}
+    bins = (make_bin("demo"), make_bin("inspect", "cli", "color"))
+    package = replace(make_package(directory=tmp_path), bins=bins, features=features)
+    outline = make_outline(make_project(directory=tmp_path, packages=(package,)), None, tmp_path)
+    assert outline == Outline(bins=("demo", "inspect"))
+    package = replace(package, bins=(make_bin("demo", "cli", "extra"),))
+    outline = make_outline(make_project(directory=tmp_path, packages=(package,)), None, tmp_path)
+    assert outline == Outline(bins=("demo",), features=("extra",))
+
+
 def test_features_are_enabled_where_every_binary_needs_some(tmp_path: Path) -> None:
     """A library whose only program is behind a feature can be built as proposed."""
     package = replace(make_package(directory=tmp_path), bins=(make_bin("demo", "cli", "color"),))

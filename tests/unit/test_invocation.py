@@ -97,6 +97,14 @@ def test_a_placeholder_without_a_value_is_refused(tmp_path: Path, word: str, mes
     assert (caught.value.message, caught.value.help) == (message, help_text)
 
 
+def test_a_secret_is_not_passed_on_in_silence(tmp_path: Path) -> None:
+    """A program that only missed the variable would fail late, or do something else."""
+    with pytest.raises(UsageError, match="`pass-env` names MY_TOKEN, which looks like a secret") as caught:
+        make(tmp_path, "{bin}", pass_env=("HOME", "MY_TOKEN"))
+
+    assert "file" in caught.value.help
+
+
 def test_an_ambiguous_binary_is_refused_with_what_there_is(tmp_path: Path) -> None:
     """Without a default, `{bin}` could be any."""
     workload = Workload(name="books", command=("{bin}",))
@@ -122,13 +130,52 @@ def test_inputs_are_what_is_declared_and_what_arguments_name(tmp_path: Path) -> 
         (tmp_path / name).touch()
 
     invocation = make(
-        tmp_path, "{bin}", "books.txt", "missing.txt", ".", "both", "x" * 5000, "{bin}",
+        tmp_path, "{bin}", "books.txt", "missing.txt", "both", "x" * 5000, "\0", "{bin}",
         cwd="data", stdin="query", inputs=("declared", "{env:DIR}/both"), environ={"DIR": "data"},
     )  # fmt: skip
 
     assert invocation.cwd == tmp_path / "data"
     assert invocation.stdin == tmp_path / "query"
     assert invocation.inputs == tuple(tmp_path / name for name in ("declared", "data/both", "data/books.txt", "query"))
+
+
+def test_options_and_directories_count_as_well(tmp_path: Path) -> None:
+    """`--option=FILE` names a file, and a directory stands for what is in it; what was declared is not `named`."""
+    for name in ("in.txt", "a=b", "data/x", "declared"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+
+    invocation = make(
+        tmp_path, "{bin}", "--in=in.txt", "a=b", "--out=", "--level=3", "data", "declared", inputs=("declared",)
+    )
+
+    assert invocation.named == tuple(tmp_path / name for name in ("in.txt", "a=b", "data"))
+    assert invocation.inputs == (tmp_path / "declared", *invocation.named)
+
+
+def test_what_a_workload_is_known_to_write_is_no_input(tmp_path: Path) -> None:
+    """Files that are compared as output, and those below its scratch directory, are left over from earlier runs."""
+    (tmp_path / "out.txt").touch()
+    scratch = tmp_path / "scratch"
+    workload = Workload(name="books", command=("{bin}", "out.txt", "{scratch}/left"), compare_output=("./out.txt",))
+    profile = BuildProfile(path=None, directory=tmp_path, variants={"release": Variant(name="release")})
+    (scratch / slug("books")).mkdir(parents=True)
+    (scratch / slug("books") / "left").touch()
+
+    invocation = make_invocation(workload, profile, bins=BINS, default_bin="wordfreq", scratch=scratch, environ={})
+
+    assert (invocation.inputs, invocation.named) == ((), ())
+
+
+def test_a_program_with_a_path_is_known_by_its_content(tmp_path: Path) -> None:
+    """A script of the project decides what is run; one that PATH finds, or the binary itself, does not count."""
+    (tmp_path / "run.sh").touch()
+
+    assert make(tmp_path, "./run.sh", "{bin}").program == tmp_path / "run.sh"
+    assert make(tmp_path, "./gone.sh", "{bin}").program is None
+    assert make(tmp_path, "run.sh", "{bin}").program is None
+    assert make(tmp_path, "{bin}", "run.sh").program is None
+    assert make(tmp_path, "./run.sh", "{bin}").inputs == ()
 
 
 def test_an_argument_is_a_file_when_the_environment_says_so(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from textwrap import fill
 
 from inline_snapshot import snapshot
@@ -22,6 +23,13 @@ def folded(text: str) -> str:
     """A text with its long lines folded, so that it fits on a page."""
     lines = (fill(line, 100, subsequent_indent=" " * 12, break_on_hyphens=False) for line in text.splitlines())
     return "\n".join(lines) + "\n"
+
+
+def test_a_reason_that_someone_else_wrote_is_inert() -> None:
+    """Why a variant is skipped may quote the user's flags, and those of a repository one does not know."""
+    plan = make_plan(make_plan_inputs(), ("release",), measure=False)
+    skipped = replace(plan, variants=(replace(plan.variants[0], skipped="-C\x1b]0;x\x07\nvariant pgo: built by me"),))
+    assert render_plan(skipped).splitlines()[0] == ("variant release: skipped: -C^[]0;x^G^Jvariant pgo: built by me")
 
 
 def test_a_whole_plan_for_people() -> None:

@@ -55,6 +55,7 @@ class Desk:
             (self.project / name).write_text(name)
         self.executor = ScriptedExecutor(self._answer)
         self.metadata = {"bins": ["demo"], "required": {}}
+        self.features: dict[str, list[str]] = {"x": []}
 
     def _answer(self, command: Command) -> Reply:
         name, *arguments = (Path(command.argv[0]).name, *command.argv[1:])
@@ -77,7 +78,7 @@ class Desk:
             "version": "0.1.0",
             "manifest_path": str(self.project / "Cargo.toml"),
             "targets": [{"name": name, "kind": ["bin"], "required-features": required.get(name, [])} for name in bins],
-            "features": {"x": []},
+            "features": self.features,
         }
         target = str(self.project / "target")
         return {"packages": [package], "workspace_root": str(self.project), "target_directory": target}
@@ -243,6 +244,24 @@ def test_binaries_whose_features_are_off_are_left_out(desk: Desk) -> None:
     assert bins("") == ["demo"]
 
 
+def test_features_may_be_on_by_default_by_implication_or_in_every_variant(desk: Desk) -> None:
+    """What counts is what cargo enables; every variant has the same binaries, so all of them must have it on."""
+    desk.metadata = {"bins": ["demo", "extra"], "required": {"extra": ["x"]}}
+    workloads = TWO_WORKLOADS.replace('"{bin}"', '"{bin:demo}"')
+
+    def bins(settings: str) -> list[str]:
+        desk.write(workloads + settings)
+        return [target.name for target in desk.prepare(selection=Selection.NAMED).inputs.bins]
+
+    desk.features = {"x": [], "all": ["x"]}
+    assert bins('[project]\nfeatures = ["all"]\n') == ["demo", "extra"]
+    assert bins('[variants.release]\nfeatures = ["x"]\n[variants.lto]\ninherits = "release"\n') == ["demo", "extra"]
+    assert bins('[variants.release]\n[variants.lto]\nfeatures = ["x"]\n') == ["demo"]
+    desk.features["default"] = ["all"]
+    assert bins("") == ["demo", "extra"]
+    assert bins("[project]\nno-default-features = true\n") == ["demo"]
+
+
 @pytest.mark.parametrize(
     ("command", "kind", "message"),
     [
@@ -250,6 +269,7 @@ def test_binaries_whose_features_are_off_are_left_out(desk: Desk) -> None:
         ('["./run.sh", "{bin}"]', WorkloadError, "run.sh is missing or not executable"),
         ('["{bin}"]\ncwd = "gone"', WorkloadError, "there is no directory"),
         ('["{bin}"]\ninputs = ["gone.txt"]', UsageError, "cannot read the input"),
+        ('["{bin}"]\nstdin = "/dev/zero"', UsageError, "is not a regular file"),
         ('["{bin:other}"]', UsageError, "no such binary is built"),
     ],
 )
@@ -328,6 +348,21 @@ def test_our_place_in_the_target_directory_may_not_be_taken(desk: Desk) -> None:
     with pytest.raises(UsageError, match="target/optbuild exists and was not made by optbuild") as caught:
         desk.prepare(workload=("{bin}",))
     assert caught.value.help == "move it away"
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "dangling link"])
+def test_nothing_else_may_stand_in_our_place(desk: Desk, kind: str) -> None:
+    """Neither a file nor a link, even to a directory with our marker."""
+    root = desk.project / "target/optbuild"
+    root.parent.mkdir()
+    if kind == "file":
+        root.touch()
+    else:
+        root.symlink_to(desk.root / "elsewhere")
+    if kind == "link":
+        claim_directory(desk.root / "elsewhere")
+    with pytest.raises(UsageError, match="was not made by optbuild"):
+        desk.prepare(workload=("{bin}",))
 
 
 def test_programs_are_only_asked_about_themselves(desk: Desk) -> None:

@@ -433,6 +433,46 @@ def test_values_out_of_range_are_told(tmp_path: Path, line: str, message: str) -
     assert problem.message.startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "index", "help_text"),
+    [
+        (["--config", 'build.rustflags=["-Cx=y"]'], 0, "write `rustflags` in a variant"),
+        (['--config=target.x86_64-unknown-linux-gnu.rustflags="-Cx=y"'], 0, "write `rustflags` in a variant"),
+        (["--config", "profile.release.lto=false"], 0, "write `lto` in a variant"),
+        (["--config", "more.toml"], 0, ".cargo/config.toml"),
+        (["--offline", "-q"], 1, "optbuild -q"),
+        (["-vv"], 0, "optbuild -v"),
+        (["--message-format=short"], 0, "leave it out"),
+        (["--target", "wasm32-wasip1"], 0, "`target` under [project]"),
+        (["--target-dir=/t"], 0, "CARGO_TARGET_DIR"),
+        (["--release"], 0, "`cargo-profile` under [project]"),
+        (["-pfoo"], 0, "`package` under [project]"),
+        (["--bins"], 0, "`bins` under [project]"),
+        (["-F", "a"], 0, "`features` under [project]"),
+        (["--locked"], 0, "the default"),
+        (["-j4"], 0, "--jobs N"),
+    ],
+)
+def test_arguments_that_optbuild_owns_are_refused_with_the_key_to_use(
+    tmp_path: Path, arguments: list[str], index: int, help_text: str
+) -> None:
+    """Passed on to cargo, they would hold for some variants only, or break what optbuild asks it for."""
+    text = f"schema = 1\n[project]\ncargo-args = {json.dumps(arguments)}\n"
+    (problem,) = refuse(tmp_path, text)
+    assert (problem.location, problem.message.partition(":")[0]) == (
+        "optbuild.toml:3",
+        f"`project.cargo-args[{index}]`",
+    )
+    assert help_text in problem.help
+
+
+def test_other_arguments_go_to_cargo(tmp_path: Path) -> None:
+    """What neither hides cargo's messages nor competes with a variant is the user's to choose."""
+    arguments = ["--offline", "-Zunstable", "--config", "net.retry=3", "--config=profile.release.package.a.opt-level=1"]
+    profile = load(tmp_path, f"schema = 1\n[project]\ncargo-args = {json.dumps(arguments)}\n")
+    assert list(profile.project.cargo_args) == arguments
+
+
 def test_a_preset_is_loaded_by_name(tmp_path: Path) -> None:
     """A preset has no file; its paths start in the given directory."""
     profile = load_build_profile(PresetName("lto"), directory=tmp_path)

@@ -111,7 +111,7 @@ def test_metadata_becomes_a_project(root: Path) -> None:
             manifest=root / "Cargo.toml",
             bins=bins,
             default_run=None,
-            features=("default", "extra"),
+            features={"default": (), "extra": ("dep:x",)},
             is_library_only=False,
         ),
     )

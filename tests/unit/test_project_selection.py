@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from inline_snapshot import snapshot
 
 from optbuild.errors import UsageError
 from optbuild.project.model import BinTarget, GitState, Package, Project, Rustflags
-from optbuild.project.selection import default_bin, select_bins
+from optbuild.project.selection import default_bin, enabled_features, select_bins
 
 
 def package(name: str, *bins: str, default_run: str | None = None, library: bool = True) -> Package:
@@ -18,7 +19,7 @@ def package(name: str, *bins: str, default_run: str | None = None, library: bool
         manifest=Path(f"/w/{name}/Cargo.toml"),
         bins=tuple(BinTarget(name=each, package=name, required_features=()) for each in bins),
         default_run=default_run,
-        features=(),
+        features={},
         is_library_only=library and not bins,
     )
 
@@ -74,7 +75,7 @@ def test_a_library_in_the_root_leaves_the_choice_to_the_others() -> None:
         manifest=Path("/w/Cargo.toml"),
         bins=(),
         default_run=None,
-        features=(),
+        features={},
         is_library_only=True,
     )
     assert selected(project(root, package("tool", "tool"))) == ("tool", "tool")
@@ -157,3 +158,31 @@ def test_the_default_binary_is_the_only_one_or_the_declared_one() -> None:
     assert default_bin(tool, tool.bins[:1]) == tool.bins[0]
     assert default_bin(package("tool", "a", "b"), tool.bins) is None
     assert default_bin(package("tool", "a", "b", "c", default_run="c"), tool.bins) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "with_default", "enabled"),
+    [
+        ((), True, {"default", "cli", "color"}),
+        ((), False, set()),
+        (("full",), False, {"full", "cli", "color", "net", "net/tls", "log?/std"}),
+        (("tool/color",), False, {"color"}),
+        (("log/std",), False, {"log/std", "log"}),
+        (("loop",), False, {"loop", "pool"}),
+        (("unknown",), False, {"unknown"}),
+    ],
+)
+def test_features_imply_others(asked: tuple[str, ...], enabled: set[str], *, with_default: bool) -> None:
+    """By name through any number of steps; a feature of an optional dependency enables that, a weak one does not."""
+    features = {
+        "default": ("cli",),
+        "cli": ("color", "dep:args"),
+        "color": (),
+        "full": ("cli", "net/tls", "log?/std"),
+        "net": ("dep:net",),
+        "log": ("dep:log",),
+        "loop": ("pool",),
+        "pool": ("loop",),
+    }
+    tool = replace(package("tool", "tool"), features=features)
+    assert {name for name in enabled_features(tool, asked, with_default=with_default) if "dep:" not in name} == enabled

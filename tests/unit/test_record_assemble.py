@@ -40,7 +40,13 @@ def result_of(action: Action, *, fresh: bool) -> Result:
             bin="demo", path=action.directory / "demo", sha256=action.id, size_bytes=7, produced_by=action.id
         )
         return Compiled(
-            artifacts={"demo": artifact}, duration_s=1.0, units=1, fresh=fresh, executables=(), log=Path("/l")
+            artifacts={"demo": artifact},
+            duration_s=1.0,
+            units=1,
+            fresh=fresh,
+            fresh_target_units=int(fresh),
+            executables=(),
+            log=Path("/l"),
         )
     if isinstance(action, Train):
         return Trained(profile=PROFILE, duration_s=1.0, reused=fresh)
@@ -61,7 +67,7 @@ def outcome_of(plan: Plan = PLAN, *, fresh: bool = False) -> Outcome:
         log = Path(f"/logs/{action.id}.log") if isinstance(action, Compile) else None
         outcome.steps[action.id] = Step(action=action, argv=("x",), duration_s=2.0, reused=fresh, log=log)
     outcome.evidence["pgo"] = PgoEvidence(
-        profile=PROFILE, missing_functions=3, mismatched_functions=1, unmatched_ratio=0.04
+        profile=PROFILE, missing_functions=3, mismatched_functions=1, strange_functions=0, unmatched_ratio=0.04
     )
     return outcome
 
@@ -127,6 +133,17 @@ def test_a_build_of_which_a_part_was_there_has_no_time() -> None:
     outcome.steps[first] = replace(outcome.steps[first], reused=True)
     pgo = variants(outcome)["pgo"]
     assert (pgo.status, pgo.build_s) == (VariantStatus.BUILT, None)
+
+
+def test_a_build_that_found_units_of_an_earlier_one_has_no_time() -> None:
+    """Cargo had kept dependencies of the program: what was left to do is no time from clean."""
+    outcome = outcome_of()
+    first = PLAN.variants[0].compile
+    assert first is not None
+    outcome.results[first] = replace(outcome.compiled(first), fresh_target_units=1)
+    found = variants(outcome)
+    assert (found["release"].status, found["release"].build_s) == (VariantStatus.BUILT, None)
+    assert found["lto"].build_s == 2.0
 
 
 @pytest.mark.parametrize(

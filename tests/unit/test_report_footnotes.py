@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from optbuild.measure.model import Verdict
+from optbuild.measure.model import Superblock, Verdict
 from optbuild.record.model import (
+    BenchmarkRecord,
     CheckRecord,
     ErrorRecord,
     RunRecord,
@@ -43,6 +44,14 @@ def test_in_sample_stands_in_the_line_and_in_every_table() -> None:
     assert "; in-sample: trained and measured on the same input; " in report.footnotes[0]
     for table in report.tables:
         assert any(cell.text == "pgo (in-sample)" for row in table.rows for cell in row)
+
+
+def test_inputs_that_are_not_known_are_not_compared() -> None:
+    """Nothing is claimed of what nobody could look at."""
+    assert "; trained and measured on different inputs; " in notes(with_pgo(make_measured(), in_sample=False))
+    report = assemble(with_pgo(make_measured(), in_sample=None))
+    assert "; inputs not compared; " in report.footnotes[0]
+    assert "in-sample" not in str(report)
 
 
 def test_a_build_has_no_in_sample_label() -> None:
@@ -190,7 +199,19 @@ def test_machine_checks_that_are_more_than_information_are_shown() -> None:
 
     assert "Warning: the governor is powersave" in text
     assert "ASLR" not in text
-    assert "superblocks disturbed from outside and taken again: 2;" in text
+    assert "superblocks disturbed from outside: 2, taken again: 0;" in text
+
+
+def test_superblocks_that_were_taken_again_are_counted_once_for_all_metrics() -> None:
+    """A budget that is spent leaves disturbed ones as they are, so the two numbers differ."""
+    block = Superblock(order=("release", "A'"), values={"release": (1.0,), "A'": (1.0,)})
+    wall = BenchmarkRecord(workload="a", metric="wall", unit="s", rounds=(block,), set_aside=(block, block))
+    benchmarks = (wall, replace(wall, metric="cpu"), replace(wall, workload="b", set_aside=(block,)))
+    noise = replace(make_noise(), tainted_rounds=4)
+
+    text = notes(replace(make_measured(), noise=noise, benchmarks=benchmarks))
+
+    assert "superblocks disturbed from outside: 4, taken again: 3;" in text
 
 
 def test_evidence_that_is_missing_is_said_to_be() -> None:
@@ -219,6 +240,17 @@ def test_build_times_are_only_those_of_this_run() -> None:
     table = assemble(make_unmeasured(variants=variants)).tables[0]
 
     assert [row[-1].text for row in table.rows] == ["reused", "–", "3 min 10 s"]
+
+
+def test_what_was_not_built_has_no_column_for_it() -> None:
+    """Binaries that were there before the benchmark are neither built nor reused by it."""
+    variants = tuple(
+        make_variant(name, status=VariantStatus.REUSED, build_s=None, steps=(), pgo=None) for name in ("old", "new")
+    )
+    table = assemble(make_unmeasured(variants=variants)).tables[0]
+
+    assert [column.heading for column in table.columns] == ["variant", "status", "size"]
+    assert {len(row) for row in table.rows} == {3}
 
 
 def test_several_binaries_are_added_up() -> None:

@@ -80,7 +80,7 @@ class Run:
         )
         self.plan: Plan = make_plan(inputs, tuple(v.name for v in self.variants), measure=True)
 
-    def carry_out(self, after_compiling: Callable[[], None] = lambda: None) -> Outcome:
+    def carry_out(self, after_compiling: Callable[[Compile], None] = lambda _: None) -> Outcome:
         shop = self.workshop
         shop.program = lambda command: (self.cargo if "build" in command.argv[:2] else self.program)(command)
         runner = Runner(
@@ -190,7 +190,7 @@ def test_the_steps_of_a_variant_are_those_it_needs(run: Run) -> None:
 def test_after_each_build_the_caller_may_look(run: Run) -> None:
     """The sources are remembered as soon as the first build is done."""
     seen: list[int] = []
-    run.carry_out(after_compiling=lambda: seen.append(len(run.outcome.results)))
+    run.carry_out(after_compiling=lambda _: seen.append(len(run.outcome.results)))
     assert seen == [1, 3, 5, 9]
 
 

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from optbuild.build.sources import SourceSnapshot, parse_dep_info
+from optbuild.build.sources import SourceWatch, parse_dep_info
+from optbuild.errors import BuildError, NotComparableError
 
 
 @pytest.mark.parametrize(
@@ -22,42 +25,142 @@ def test_dep_info_names_files(text: str, files: list[str]) -> None:
     assert parse_dep_info(text) == tuple(map(Path, files))
 
 
-def test_a_changed_source_is_noticed(tmp_path: Path) -> None:
+@pytest.fixture
+def watch(tmp_path: Path) -> SourceWatch:
+    """A watch that begins long after every file that a test has written before."""
+    watch = SourceWatch(ignored=tmp_path / "target", stamp=tmp_path / "stamp", manifests=(tmp_path / "Cargo.toml",))
+    watch._since_ns = 2**62
+    return watch
+
+
+def never() -> bool:
+    """No second build is needed."""
+    raise AssertionError("nothing is in doubt")
+
+
+def names(directory: Path, *files: str) -> list[Path]:
+    """An executable whose dep-info names these files."""
+    executable = directory / "demo"
+    listed = " ".join(str(directory / name) for name in files)
+    executable.with_name("demo.d").write_text(f"{executable}: {listed}\n")
+    return [executable]
+
+
+def test_a_changed_source_is_noticed(watch: SourceWatch, tmp_path: Path) -> None:
     """Content counts: a file that is edited, removed or made is told, one that is only touched is not."""
-    names = ("edited.rs", "removed.rs", "touched.rs", "made.rs")
-    edited, removed, touched, made = (tmp_path / name for name in names)
+    files = ("edited.rs", "removed.rs", "touched.rs", "made.rs")
+    edited, removed, touched, made = (tmp_path / name for name in files)
     for path in (edited, removed, touched):
         path.write_text("old")
-    snapshot = _snapshot(tmp_path, *names)
-    assert snapshot.changed() == ()
+    watch.add(names(tmp_path, *files), never)
+    assert watch.changed() == ()
     edited.write_text("new")
     removed.unlink()
     touched.touch()
     made.write_text("new")
-    assert snapshot.changed() == (edited, made, removed)
+    assert watch.changed() == (edited, made, removed)
 
 
-def test_generated_files_do_not_count(tmp_path: Path) -> None:
+def test_manifests_are_sources(watch: SourceWatch, tmp_path: Path) -> None:
+    """Dep-info does not name them, and yet they decide what is built."""
+    watch.add([], never)
+    (tmp_path / "Cargo.toml").write_text("[profile.release]")
+    assert watch.changed() == (tmp_path / "Cargo.toml",)
+
+
+def test_each_build_adds_its_own_sources(watch: SourceWatch, tmp_path: Path) -> None:
+    """A module that only one variant's features compile is watched from then on; the rest as it was at first."""
+    for name in ("main.rs", "extra.rs"):
+        (tmp_path / name).write_text("old")
+    watch.add(names(tmp_path, "main.rs"), never)
+    (tmp_path / "main.rs").write_text("new")
+    watch._since_ns = 2**62
+    watch.add(names(tmp_path, "main.rs", "extra.rs"), never)
+    (tmp_path / "extra.rs").write_text("new")
+    assert watch.changed() == (tmp_path / "main.rs", tmp_path / "extra.rs")
+
+
+def test_generated_files_do_not_count(watch: SourceWatch, tmp_path: Path) -> None:
     """What builds write below our own directory changes with each of them."""
     generated = tmp_path / "target" / "out.rs"
     generated.parent.mkdir()
     generated.write_text("old")
-    snapshot = _snapshot(tmp_path, "target/out.rs")
+    watch.add(names(tmp_path, "target/out.rs"), never)
     generated.write_text("new")
-    assert snapshot.changed() == ()
+    assert watch.changed() == ()
 
 
 def test_directories_and_missing_dep_info_are_no_sources(tmp_path: Path) -> None:
     """A build script may watch a directory; and a binary without dep-info has no sources that are known."""
+    watch = SourceWatch(ignored=tmp_path / "target", stamp=tmp_path / "stamp")
     (tmp_path / "assets").mkdir()
-    snapshot = _snapshot(tmp_path, "assets")
-    assert snapshot.hashes == {tmp_path / "assets": None}
-    assert snapshot.changed() == ()
-    assert SourceSnapshot.take([tmp_path / "other"], ignored=tmp_path / "target").hashes == {}
+    watch.add(names(tmp_path, "assets"), never)
+    watch.add([tmp_path / "other"], never)
+    assert watch.hashes == {tmp_path / "assets": None}
+    assert watch.changed() == ()
 
 
-def _snapshot(directory: Path, *names: str) -> SourceSnapshot:
-    executable = directory / "demo"
-    files = " ".join(str(directory / name) for name in names)
-    executable.with_name("demo.d").write_text(f"{executable}: {files}\n")
-    return SourceSnapshot.take([executable], ignored=directory / "target")
+class Rebuild:
+    """A second call of cargo: what it does to the sources, and whether it finds everything fresh."""
+
+    def __init__(self, *, fresh: bool, act: Callable[[], None] = lambda: None) -> None:
+        self.fresh, self.act, self.calls = fresh, act, 0
+
+    def __call__(self) -> bool:
+        self.calls += 1
+        self.act()
+        return self.fresh
+
+
+@pytest.fixture
+def recent(tmp_path: Path) -> tuple[SourceWatch, Path]:
+    """A watch, and a source that was written after it began."""
+    watch = SourceWatch(ignored=tmp_path / "target", stamp=tmp_path / "stamp")
+    source = tmp_path / "main.rs"
+    source.write_text("new")
+    return watch, source
+
+
+def test_cargo_tells_whether_a_recent_file_is_what_was_compiled(recent: tuple[SourceWatch, Path]) -> None:
+    """Written before its compilation began, by a build script: fresh, and from then on a source like any other."""
+    watch, source = recent
+    rebuild = Rebuild(fresh=True)
+    watch.add(names(source.parent, source.name), rebuild)
+    watch.add(names(source.parent, source.name), never)
+    assert (rebuild.calls, watch.changed()) == (1, ())
+
+
+def test_an_edit_during_the_first_build_is_refused(recent: tuple[SourceWatch, Path]) -> None:
+    """Cargo compiles it again, so it was not this that was compiled."""
+    watch, source = recent
+    with pytest.raises(NotComparableError, match=r"main\.rs changed while the variants were built") as caught:
+        watch.add(names(source.parent, source.name), Rebuild(fresh=False))
+    assert caught.value.location == str(source)
+
+
+def test_an_edit_that_does_not_compile_is_an_edit(recent: tuple[SourceWatch, Path]) -> None:
+    """What the second build says of it is beside the point."""
+    watch, source = recent
+
+    def fail() -> bool:
+        raise BuildError("no", help="h")
+
+    with pytest.raises(NotComparableError):
+        watch.add(names(source.parent, source.name), fail)
+
+
+def test_what_every_build_writes_anew_is_no_edit(recent: tuple[SourceWatch, Path]) -> None:
+    """A build script that always runs may write a source file each time, as long as it says the same."""
+    watch, source = recent
+
+    def write(text: str) -> Callable[[], None]:
+        def act() -> None:
+            source.write_text(text)
+            os.utime(source, ns=(2**61, 2**61))
+
+        return act
+
+    watch.add(names(source.parent, source.name), Rebuild(fresh=False, act=write("new")))
+    watch.hashes.clear()
+    with pytest.raises(NotComparableError):
+        watch.add(names(source.parent, source.name), Rebuild(fresh=False, act=write("newer")))

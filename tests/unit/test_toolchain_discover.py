@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -55,7 +55,7 @@ class Machine:
         return path
 
     def discover(
-        self, *, target: str = "host", configured: str | None = None, trusted: bool = True, profdata: bool = True
+        self, *, target: str = "host", configured: str | None = None, origin: str = "build.rustc", trusted: bool = True
     ) -> Toolchain:
         return discover_toolchain(
             directory=self.project,
@@ -63,8 +63,8 @@ class Machine:
             environ=self.environ,
             executor=self,
             configured_rustc=configured,
+            rustc_origin=origin,
             trusted=trusted,
-            need_profdata=profdata,
         )
 
     def run(self, command: Command, *, on_stdout: OnLine | None = None, on_stderr: OnLine | None = None) -> Completed:
@@ -229,13 +229,6 @@ def test_a_file_that_is_no_program_is_told(machine: Machine) -> None:
     assert machine.discover().searched[0].outcome == "not a program"
 
 
-def test_no_search_where_none_is_needed(machine: Machine) -> None:
-    """A build without PGO asks for no llvm-profdata."""
-    found = machine.discover(profdata=False)
-    assert (found.llvm_profdata, found.searched) == (None, ())
-    assert len(machine.commands) == 3
-
-
 def test_a_target_that_is_not_installed_is_named(machine: Machine) -> None:
     """The command that installs a target's standard library names the target."""
     found = machine.discover(target="aarch64-unknown-linux-gnu")
@@ -265,7 +258,7 @@ def test_a_compiler_without_llvm_cannot_do_pgo(machine: Machine) -> None:
 def test_sharing_a_target_directory_depends_on_cargo(machine: Machine, release: str, coexist: bool) -> None:  # noqa: FBT001 - a parameter of the test
     """Flag sets coexist in one target directory since cargo 1.85."""
     machine.add("bin/cargo", CARGO.replace("release: 1.95.0", f"release: {release}"))
-    assert machine.discover(profdata=False).flag_sets_coexist is coexist
+    assert machine.discover().flag_sets_coexist is coexist
 
 
 def test_a_cargo_that_is_too_old_is_refused(machine: Machine) -> None:
@@ -357,26 +350,22 @@ def test_programs_of_relative_path_entries_are_not_run(machine: Machine, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("environ", "configured", "expected"),
+    ("configured", "expected"),
     [
-        ({}, None, "bin/rustc"),
-        ({}, "ROOT/configured/rustc", "configured/rustc"),
-        ({"CARGO_BUILD_RUSTC": "ROOT/other/rustc"}, "ROOT/configured/rustc", "other/rustc"),
-        ({"RUSTC": "ROOT/mine/rustc", "CARGO_BUILD_RUSTC": "ROOT/other/rustc"}, "x", "mine/rustc"),
-        ({"RUSTC": "rustc"}, "ROOT/configured/rustc", "bin/rustc"),
-        ({"RUSTC": "../mine/rustc"}, None, "project/../mine/rustc"),
+        (None, "bin/rustc"),
+        ("", "bin/rustc"),
+        ("ROOT/configured/rustc", "configured/rustc"),
+        ("rustc", "bin/rustc"),
+        ("../mine/rustc", "project/../mine/rustc"),
     ],
 )
-def test_rustc_is_chosen_as_cargo_chooses_it(
-    machine: Machine, environ: Mapping[str, str], configured: str | None, expected: str
+def test_rustc_is_the_one_that_is_named_or_that_of_path(
+    machine: Machine, configured: str | None, expected: str
 ) -> None:
-    """The environment goes before the configuration, and that before PATH."""
-    for name in ("configured/rustc", "other/rustc", "mine/rustc", "project/../mine/rustc"):
+    """A bare name is looked up in PATH, a path starts where cargo runs; an empty name is none."""
+    for name in ("configured/rustc", "mine/rustc", "project/../mine/rustc"):
         machine.add(name, machine._rustc)
-    machine.environ |= {key: value.replace("ROOT", str(machine.root)) for key, value in environ.items()}
-    found = machine.discover(
-        configured=None if configured is None else configured.replace("ROOT", str(machine.root)), profdata=False
-    )
+    found = machine.discover(configured=configured and configured.replace("ROOT", str(machine.root)))
     assert found.rustc.path == machine.root / expected
 
 
@@ -389,9 +378,10 @@ def test_cargo_is_the_one_that_called_us(machine: Machine) -> None:
 @pytest.mark.parametrize("variable", ["RUSTC", "CARGO"])
 def test_a_variable_that_names_no_program_is_named(machine: Machine, variable: str) -> None:
     """A stale variable is not silently replaced by what PATH has."""
-    machine.environ[variable] = "/nowhere/at/all"
+    machine.environ |= {"CARGO": "/nowhere/at/all"} if variable == "CARGO" else {}
+    configured = "/nowhere/at/all" if variable == "RUSTC" else None
     with pytest.raises(ToolchainError, match=f"{variable} names /nowhere/at/all") as caught:
-        machine.discover()
+        machine.discover(configured=configured, origin=variable)
     assert caught.value.help == f"unset {variable}"
 
 
@@ -401,6 +391,13 @@ def test_a_configured_compiler_is_not_run_untrusted(machine: Machine) -> None:
         machine.discover(configured="./my rustc", trusted=False)
     assert caught.value.help == "name it yourself: export RUSTC='./my rustc'"
     assert machine.commands == []
+
+
+def test_a_compiler_that_the_caller_names_is_run(machine: Machine) -> None:
+    """A variable is the caller's own word, also where the repository is not trusted."""
+    mine = machine.add("mine/rustc", machine._rustc)
+    found = machine.discover(configured=str(mine), origin="RUSTC", trusted=False)
+    assert found.rustc.path == mine
 
 
 def test_a_toolchain_by_path_is_not_run_untrusted(machine: Machine) -> None:

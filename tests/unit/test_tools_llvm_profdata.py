@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from optbuild.errors import ProfileDataError
 from optbuild.tools import llvm_profdata
-from optbuild.tools.llvm_profdata import FailureMode, LlvmVersion, ProfileHeader, ProfileSummary
+from optbuild.tools.llvm_profdata import LlvmVersion, ProfileHeader, ProfileSummary
 
 RECORDED = Path(__file__).parents[1] / "recorded" / "llvm_profdata"
 
@@ -42,14 +42,12 @@ def test_argvs() -> None:
     """Inputs go through a list file, however many they are."""
     tool = Path("/llvm/llvm-profdata")
     assert llvm_profdata.version_argv(tool) == ("/llvm/llvm-profdata", "merge", "--version")
-    assert llvm_profdata.merge_argv(
-        tool, inputs_file=Path("/w/list"), output=Path("/w/o"), failure_mode=FailureMode.ANY, num_threads=2
-    ) == (
+    assert llvm_profdata.merge_argv(tool, inputs_file=Path("/w/list"), output=Path("/w/o"), num_threads=2) == (
         *("/llvm/llvm-profdata", "merge", "--input-files=/w/list", "--output=/w/o"),
         *("--failure-mode=any", "--num-threads=2"),
     )
-    auto = llvm_profdata.merge_argv(tool, inputs_file=Path("l"), output=Path("o"), failure_mode=FailureMode.ALL)
-    assert auto[-1] == "--failure-mode=all"
+    auto = llvm_profdata.merge_argv(tool, inputs_file=Path("l"), output=Path("o"))
+    assert auto[-1] == "--failure-mode=any"
     assert llvm_profdata.show_argv(tool, Path("/w/o")) == (
         *("/llvm/llvm-profdata", "show", "--value-cutoff=1", "--detailed-summary", "/w/o"),
     )

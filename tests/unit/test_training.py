@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from optbuild.build.model import Trained
-from optbuild.errors import ProfileDataError, StorageError, WorkloadError
+from optbuild.errors import NotComparableError, ProfileDataError, StorageError, WorkloadError
 from optbuild.execution.command import Command
 from optbuild.plan.model import ActionId, Train
 from optbuild.testing import Reply, make_raw_profile, raw_profile_path
@@ -214,3 +214,39 @@ def test_a_failed_training_is_not_kept(workshop: Workshop) -> None:
         train(workshop)
     workshop.program = trained_program
     assert not train(workshop).reused
+
+
+def test_an_input_that_changes_during_training_is_refused(workshop: Workshop) -> None:
+    """What was trained on is not what the result would be kept under."""
+    corpus = workshop.directory / "corpus"
+    corpus.write_text("old")
+    workload = workshop.workload(inputs=(corpus,))
+
+    def edit_meanwhile(command: Command) -> Reply:
+        corpus.write_text("new")
+        return trained_program(command)
+
+    workshop.program = edit_meanwhile
+    with pytest.raises(NotComparableError, match="corpus has changed"):
+        train(workshop, workload)
+    assert not list(workshop.layout.results.glob("*.json"))
+
+
+def test_training_that_writes_to_a_file_it_names_is_done_again(workshop: Workshop) -> None:
+    """Until a run leaves that file as it was."""
+    out = workshop.directory / "out.txt"
+    out.write_text("of another program")
+    workload = workshop.workload(inputs=(out,), named=(out,))
+
+    def write_out(command: Command) -> Reply:
+        out.write_text("always the same")
+        return trained_program(command)
+
+    workshop.program = write_out
+    assert [train(workshop, workload).reused for _ in range(3)] == [False, False, True]
+
+
+def test_another_environment_trains_again(workshop: Workshop) -> None:
+    """A time zone or a library path of the caller decides what a program does."""
+    for zone, reused in (("UTC", False), ("UTC", True), ("Europe/Rome", False)):
+        assert train(workshop, workshop.workload(environ={"TZ": zone})).reused is reused

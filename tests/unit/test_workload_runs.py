@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.workload_runs import InputHashes, check_before_building, renew_scratch
+from optbuild.build.workload_runs import check_before_building
 from optbuild.errors import OptbuildError, StorageError, UsageError, WorkloadError, WorkloadTimeoutError
 from optbuild.execution.command import Command, Completed, ProgramNotFoundError
 from optbuild.testing import Answer, Reply
+from optbuild.workloads.inputs import InputHashes
+from optbuild.workloads.running import renew_scratch
 from tests.unit.build_cases import Workshop
 
 
@@ -141,30 +143,6 @@ def test_a_scratch_directory_that_cannot_be_made_is_a_storage_error(
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(StorageError, match="No space left on device"):
         renew_scratch(workshop.layout.root, workshop.workload())
-
-
-def test_inputs_are_hashed_once(workshop: Workshop) -> None:
-    """A large corpus is read once in a run."""
-    corpus = workshop.directory / "corpus"
-    corpus.write_text("one")
-    hashes = InputHashes()
-    before = hashes.of(corpus)
-    corpus.write_text("two")
-    assert hashes.of(corpus) == before
-    assert InputHashes().of(corpus) != before
-
-
-def test_what_decides_a_run_is_resolved(workshop: Workshop) -> None:
-    """Contents of inputs and values of passed variables; an unset one counts as empty."""
-    corpus = workshop.directory / "corpus"
-    corpus.write_text("one")
-    workload = workshop.workload(inputs=(corpus,), passed_env=("LEVEL", "UNSET"), environ={"LEVEL": "3"})
-    hashes = InputHashes()
-    assert hashes.resolve(workload) == {
-        f"input {corpus}": hashes.of(corpus),
-        "env LEVEL": "3",
-        "env UNSET": "",
-    }
 
 
 def test_a_binary_of_ours_need_not_exist_yet(workshop: Workshop) -> None:

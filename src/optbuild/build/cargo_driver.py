@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from optbuild.build.model import Artifact, Compiled, ProfileUse
 from optbuild.errors import BuildError, ToolchainError
 from optbuild.events import ActionProgressed, Emit, ForeignText, Level, Notice
 from optbuild.execution.command import Command, Executor, ProgramNotFoundError
-from optbuild.files import atomic_copy, sha256_of
+from optbuild.files import atomic_copy, sha256_of, writing
 from optbuild.plan.model import Compile, Role
 from optbuild.text import last_lines
 from optbuild.tools.cargo import (
@@ -58,10 +58,10 @@ class CargoDriver:
         Raises:
             BuildError: Cargo failed, or did not build a binary that it was asked for.
             ToolchainError: Cargo cannot be started.
+            StorageError: The log or a copy of a binary cannot be written.
         """
         command = Command(argv=action.argv, cwd=action.cwd, env={**self.environ, **env}, sweep=False)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("wb") as stream:
+        with _open_log(log) as stream:
             listener = _Listener(action=action, emit=self.emit, log=stream, shown=self._shown)
             try:
                 completed = self.executor.run(command, on_stdout=listener.hear_message, on_stderr=listener.hear_status)
@@ -78,6 +78,7 @@ class CargoDriver:
             duration_s=completed.usage.wall_s,
             units=listener.units,
             fresh=listener.fresh,
+            fresh_target_units=listener.fresh_target_units,
             executables=tuple(listener.executables.values()),
             log=log,
             profile_use=listener.profile_use() if action.role is Role.OPTIMISE else None,
@@ -90,10 +91,11 @@ class _Listener:
 
     action: Compile
     emit: Emit
-    log: BinaryIO
+    log: FileIO
     shown: set[str]
     units: int = 0
     fresh: bool = True
+    fresh_target_units: int = 0
     missing: int = 0
     missing_names: dict[str, set[str]] = field(default_factory=dict)
     mismatched: int = 0
@@ -105,6 +107,7 @@ class _Listener:
         if isinstance(message, CompilerArtifact):
             self._finish_unit(message.package_id)
             self.fresh &= message.fresh
+            self.fresh_target_units += message.fresh and self._is_for_target(message)
             if message.executable is not None and "bin" in message.target.kind:
                 self.executables[message.target.name] = message.executable
         elif isinstance(message, BuildScriptExecuted):
@@ -112,7 +115,19 @@ class _Listener:
         elif isinstance(message, CompilerMessage):
             self._hear_rustc(message)
         elif message is None:
-            self.log.write(line)
+            self._write(line)
+
+    def _is_for_target(self, artifact: CompilerArtifact) -> bool:
+        """Whether a unit is one of the program's own, rather than a build script or macro that runs while it is built.
+
+        Sources: The Cargo Book, "Build cache", https://doc.rust-lang.org/cargo/reference/build-cache.html
+        """
+        below = self.action.cargo_target / self.action.recipe.target
+        return any(path.is_relative_to(below) for path in artifact.filenames)
+
+    def _write(self, data: bytes) -> None:
+        with writing(Path(self.log.name)):
+            self.log.write(data)
 
     def _finish_unit(self, package_id: str) -> None:
         self.units += 1
@@ -121,7 +136,7 @@ class _Listener:
 
     def _hear_rustc(self, message: CompilerMessage) -> None:
         rendered = message.message.rendered or message.message.message
-        self.log.write(rendered.encode("utf-8", "replace"))
+        self._write(rendered.encode("utf-8", "replace"))
         if missing := _MISSING.search(message.message.message):
             self.missing += 1
             owner = message.target.name if "bin" in message.target.kind else ""
@@ -137,7 +152,7 @@ class _Listener:
         return message.package_id.startswith("path+")
 
     def hear_status(self, line: bytes) -> None:
-        self.log.write(line)
+        self._write(line)
         self.status += line
         if _BLOCKED in line:
             self.emit(
@@ -154,6 +169,13 @@ class _Listener:
             mismatched_functions=self.mismatched,
             missing_names={owner: frozenset(names) for owner, names in self.missing_names.items()},
         )
+
+
+def _open_log(path: Path) -> FileIO:
+    """Open a log without a buffer: a full disk is then told by the write that it concerns."""
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("wb", buffering=0)
 
 
 def _keep(action: Compile, name: str, executables: Mapping[str, Path], log: Path) -> Artifact:

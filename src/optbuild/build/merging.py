@@ -20,7 +20,6 @@ from optbuild.plan.model import ActionId, MergeProfiles
 from optbuild.text import last_lines, sanitize_line
 from optbuild.toolchain.model import Tool
 from optbuild.tools.llvm_profdata import (
-    FailureMode,
     ProfileSummary,
     failed_inputs,
     functions_argv,
@@ -32,7 +31,6 @@ from optbuild.tools.llvm_profdata import (
 )
 
 _TIMEOUT_S = 1800.0
-_FAILURE_MODE = FailureMode.ANY  # one broken file fails the merge: silence would hide lost counts
 _MULTIPLIER_STEPS = 100  # the least multiplier: rounding it to a whole number then moves a share by half a percent
 _COUNT_LIMIT = 2**60  # counters have 64 bits; the sum must stay well below
 
@@ -96,9 +94,7 @@ class ProfileMerger:
         list_file = self.work / f"{label}.inputs"
         atomic_write(list_file, make_input_list(inputs))
         unfinished = self.work / f"{label}.profdata"
-        completed = self._run(
-            merge_argv(self.tool.path, inputs_file=list_file, output=unfinished, failure_mode=_FAILURE_MODE)
-        )
+        completed = self._run(merge_argv(self.tool.path, inputs_file=list_file, output=unfinished))
         if completed.exit_code != 0 or not unfinished.is_file():
             raise _merge_error(completed, list_file)
         summary = self._summarise(unfinished)

@@ -76,6 +76,8 @@ class Compiled:
     Attributes:
         units: How many units cargo reported, fresh ones included.
         fresh: Cargo had nothing to do.
+        fresh_target_units: How many units of the program itself were there already. Build scripts and procedural macros
+            are not counted: all variants share those, so that only the first build of a run compiles them.
         executables: The binaries where cargo put them; the next build with other flags replaces them.
         profile_use: For an optimising compilation only.
     """
@@ -84,6 +86,7 @@ class Compiled:
     duration_s: float
     units: int
     fresh: bool
+    fresh_target_units: int
     executables: tuple[Path, ...]
     log: Path
     profile_use: ProfileUse | None = None

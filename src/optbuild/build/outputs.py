@@ -12,13 +12,14 @@ from pathlib import Path
 
 from optbuild.build.model import Artifact, Compared, Probed
 from optbuild.build.results import ResultStore
-from optbuild.build.workload_runs import InputHashes, WorkloadRunner
+from optbuild.build.workload_runs import WorkloadRunner
 from optbuild.errors import NotComparableError
 from optbuild.events import Emit, Level, Notice
 from optbuild.files import atomic_copy, sha256_of, storage_error
 from optbuild.plan.fingerprint import make_result_key
 from optbuild.plan.model import CompareOutputs, ProbeOutputs
 from optbuild.text import sanitize_line
+from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
 
 _KEPT_BYTES = 64 << 20  # a larger output is compared by its hash alone
@@ -44,7 +45,8 @@ class OutputChecker:
         """Run the baseline twice.
 
         Raises:
-            NotComparableError: `compare-output` demands a comparison, and the baseline's own output varies.
+            NotComparableError: `compare-output` demands a comparison, and the baseline's own output varies; or what
+                the workload reads has changed meanwhile.
         """
         key = self._key(action, binaries)
         probed = self.results.load(key, Probed) or self._probe_anew(action, binaries, key)
@@ -71,14 +73,15 @@ class OutputChecker:
             output=kept,
             reused=False,
         )
-        self.results.save(key, replace(probed, reused=True))
+        if self.hashes.is_steady(invocation):
+            self.results.save(key, replace(probed, reused=True))
         return probed
 
     def compare(self, action: CompareOutputs, binaries: dict[str, Artifact], probed: Probed) -> Compared:
         """Run a candidate and compare; without a verdict where the baseline itself varies.
 
         Raises:
-            NotComparableError: The outputs differ.
+            NotComparableError: The outputs differ, or what the workload reads has changed meanwhile.
         """
         invocation = action.workload
         key = self._key(action, binaries, baseline=probed.sha256)
@@ -92,17 +95,19 @@ class OutputChecker:
         if equal is False:
             raise NotComparableError(
                 f"{action.label}: not what the baseline prints" + _first_difference(invocation, probed.output, stdout),
-                help="nothing was timed or published; find out which of the two is right before you ship either",
+                help="it was neither timed nor published; find out which of the two is right before you ship either",
                 location=str(stdout),
             )
         stdout.unlink(missing_ok=True)
-        self.results.save(key, Compared(sha256=digest, equal=equal, reused=True))
+        if self.hashes.is_steady(invocation):
+            self.results.save(key, Compared(sha256=digest, equal=equal, reused=True))
         return Compared(sha256=digest, equal=equal, reused=False)
 
     def _run(self, invocation: Invocation, binaries: dict[str, Artifact], log_name: str) -> tuple[float, Path]:
         _age_files(invocation)
         paths = {name: artifact.path for name, artifact in binaries.items()}
         completed, stdout = self.workloads.run(invocation, paths, log_name=log_name, extra_env={})
+        self.hashes.check_after(invocation)
         return completed.usage.wall_s, stdout
 
     def _key(self, action: ProbeOutputs | CompareOutputs, binaries: dict[str, Artifact], **more: str) -> str:

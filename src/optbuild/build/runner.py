@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -101,7 +101,7 @@ class Runner:
     keep_going: bool = False
     outcome: Outcome = field(default_factory=Outcome)
 
-    def carry_out(self, *, after_compiling: Callable[[], None]) -> None:
+    def carry_out(self, *, after_compiling: Callable[[Compile], None]) -> None:
         """Do every action; `outcome` holds what came of them, also when this raises.
 
         Args:
@@ -119,11 +119,24 @@ class Runner:
             try:
                 self._do(action)
                 if isinstance(action, Compile):
-                    after_compiling()
+                    after_compiling(action)
             except InterruptedRunError:
                 raise
             except OptbuildError as error:
                 self._fail(action, error)
+
+    def compile_again(self, action: Compile) -> Compiled:
+        """Call cargo once more for an action that was carried out; it does nothing if no source has changed since.
+
+        Raises:
+            BuildError: Cargo failed.
+            ToolchainError: Cargo cannot be started.
+        """
+        again = self._result_of(action, self.logs / f"{action.id}.again.log")
+        assert isinstance(again, Compiled)  # noqa: S101 - for mypy
+        first = self.outcome.compiled(action.id)
+        self.outcome.results[action.id] = replace(first, artifacts=again.artifacts)
+        return again
 
     def _is_moot(self, action: Action) -> bool:
         """Whether an action lacks something that failed, or serves only variants that are given up."""
@@ -137,10 +150,11 @@ class Runner:
     def _do(self, action: Action) -> None:
         total = self.cargo.units_taught if isinstance(action, Compile) else None
         unit = "crates" if isinstance(action, Compile) else ""
-        self.emit(ActionStarted(action=action.id, label=action.label, unit=unit, total=total))
+        argv, log = self._command_of(action)
+        self.emit(ActionStarted(action=action.id, label=action.label, unit=unit, total=total, argv=argv, log=log))
         started = time.monotonic()
         try:
-            result, argv, log = self._result_of(action)
+            result = self._result_of(action, log)
             self.outcome.results[action.id] = result
             reused = result.fresh if isinstance(result, Compiled) else result.reused
             duration_s = time.monotonic() - started
@@ -162,23 +176,31 @@ class Runner:
             )
         )
 
-    def _result_of(self, action: Action) -> tuple[Result, tuple[str, ...], Path | None]:
+    def _command_of(self, action: Action) -> tuple[tuple[str, ...], Path | None]:
+        """What an action runs, as people know it, and where its words are kept."""
+        assert not isinstance(action, Measure)  # noqa: S101 - `carry_out` leaves measuring out
+        if isinstance(action, Compile):
+            return action.argv, self.logs / f"{action.id}.log"
+        if isinstance(action, MergeProfiles):
+            return (str(action.tool), "merge"), None
+        return action.workload.shown_argv(), self.logs / f"{action.id}.stderr" if isinstance(action, Train) else None
+
+    def _result_of(self, action: Action, log: Path | None) -> Result:
         results = self.outcome.results
         if isinstance(action, Compile):
-            log = self.logs / f"{action.id}.log"
+            assert log is not None  # noqa: S101 - for mypy
             env = {name: resolve_word(word, self._value_of) for name, word in action.env.items()}
-            return self.cargo.compile(action, env, log), action.argv, log
+            return self.cargo.compile(action, env, log)
         if isinstance(action, MergeProfiles):
             trained = {need: result for need in action.needs if isinstance(result := results[need], Trained)}
-            return _required(self.merger).merge_weighted(action, trained), (str(action.tool), "merge"), None
+            return _required(self.merger).merge_weighted(action, trained)
         assert not isinstance(action, Measure)  # noqa: S101 - `carry_out` leaves measuring out
         used = self._used_binaries(action)
-        argv = action.workload.shown_argv()
         if isinstance(action, Train):
-            return _required(self.trainer).train(action, used), argv, self.logs / f"{action.id}.stderr"
+            return _required(self.trainer).train(action, used)
         if isinstance(action, ProbeOutputs):
-            return self.outputs.probe(action, used), argv, None
-        return self.outputs.compare(action, used, self.outcome.probed(action.probe)), argv, None
+            return self.outputs.probe(action, used)
+        return self.outputs.compare(action, used, self.outcome.probed(action.probe))
 
     def _used_binaries(self, action: Train | ProbeOutputs | CompareOutputs) -> dict[str, Artifact]:
         artifacts = self.outcome.artifacts(action.binaries)

@@ -3,45 +3,107 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from optbuild.files import sha256_of
+from optbuild.errors import BuildError, NotComparableError
+from optbuild.files import atomic_write, sha256_of
 
 _SPACE = re.compile(r"(?<!\\) ")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceSnapshot:
-    """The content of every source file of a build, dependencies by path and build scripts' inputs included."""
+@dataclass(slots=True, kw_only=True)
+class SourceWatch:
+    """The content of every source file of the builds so far, dependencies by path and build scripts' inputs included.
 
-    hashes: Mapping[Path, str | None]
+    Make it before the first build.
 
-    @classmethod
-    def take(cls, executables: Iterable[Path], *, ignored: Path) -> SourceSnapshot:
-        """Hash the files that cargo's dep-info names for these executables.
+    Attributes:
+        ignored: Below this directory lie files that builds generate.
+        stamp: A file of ours, written anew to learn the time as files have it.
+        manifests: Files that decide a build and that dep-info does not name.
+        hashes: What was found, None for what is no file.
+    """
+
+    ignored: Path
+    stamp: Path
+    manifests: tuple[Path, ...] = ()
+    hashes: dict[Path, str | None] = field(default_factory=dict)
+    _since_ns: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._since_ns = self._now_ns()
+
+    def add(self, executables: Iterable[Path], build_again: Callable[[], bool]) -> None:
+        """Watch the files of a build that has just been done, those included that cargo's dep-info names.
+
+        A file that was written since the last look may have been compiled in another state, or may be the work of a
+        build script. Cargo knows: it compiles again what has changed since its compilation began.
 
         Args:
             executables: As cargo built them, in its target directory.
-            ignored: Below this directory lie files that builds generate.
+            build_again: Calls cargo once more; whether it found everything fresh.
+
+        Raises:
+            NotComparableError: A file was edited while it was compiled.
         """
-        found: set[Path] = set()
-        for executable in executables:
-            dep_info = executable.with_name(f"{executable.name}.d")
-            if dep_info.is_file():
-                found |= set(parse_dep_info(dep_info.read_text(errors="surrogateescape")))
-        return cls(hashes={path: _hash(path) for path in sorted(found) if not path.is_relative_to(ignored)})
+        found = {*self.manifests, *_sources_of(executables)} - self.hashes.keys()
+        times = {path: _mtime_ns(path) for path in sorted(found) if not path.is_relative_to(self.ignored)}
+        hashes = {path: _hash(path) for path in times}
+        recent = [path for path, time_ns in times.items() if hashes[path] is not None and time_ns >= self._since_ns]
+        if recent and not _is_fresh(build_again):
+            # What the build itself writes, it has written once more, and with the same content.
+            edited = [path for path in recent if _mtime_ns(path) == times[path] or _hash(path) != hashes[path]]
+            if edited:
+                raise sources_changed(tuple(edited))
+        self.hashes |= hashes
+        self._since_ns = self._now_ns()
 
     def changed(self) -> tuple[Path, ...]:
         """The files that are not any more what they were."""
         return tuple(path for path, before in self.hashes.items() if _hash(path) != before)
+
+    def _now_ns(self) -> int:
+        """The time by the clock that dates files: it may run behind the one that programs are told."""
+        atomic_write(self.stamp, b"")
+        return _mtime_ns(self.stamp)
+
+
+def sources_changed(paths: tuple[Path, ...]) -> NotComparableError:
+    """The error for sources that were edited while variants were built from them."""
+    return NotComparableError(
+        f"{paths[0]} changed while the variants were built" + f" (and {len(paths) - 1} more)" * (len(paths) > 1),
+        help="leave the sources alone until the builds are done, and run again",
+        location=str(paths[0]),
+    )
 
 
 def parse_dep_info(text: str) -> tuple[Path, ...]:
     """The files on the right of a dep-info file's first rule; a blank in a name is escaped by a backslash."""
     _, _, names = text.partition("\n")[0].partition(": ")
     return tuple(Path(name.replace("\\ ", " ")) for name in _SPACE.split(names) if name)
+
+
+def _sources_of(executables: Iterable[Path]) -> Iterator[Path]:
+    for executable in executables:
+        dep_info = executable.with_name(f"{executable.name}.d")
+        if dep_info.is_file():
+            yield from parse_dep_info(dep_info.read_text(errors="surrogateescape"))
+
+
+def _is_fresh(build_again: Callable[[], bool]) -> bool:
+    try:
+        return build_again()
+    except BuildError:
+        return False  # edited into something that does not compile
+
+
+def _mtime_ns(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _hash(path: Path) -> str | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from optbuild.build.merging import ProfileMerger, is_intact
 from optbuild.build.model import Artifact, RawProfiles, Trained
 from optbuild.build.results import ResultStore
-from optbuild.build.workload_runs import InputHashes, WorkloadRunner
+from optbuild.build.workload_runs import WorkloadRunner
 from optbuild.errors import ProfileDataError
 from optbuild.events import Emit
 from optbuild.files import remove_below, storage_error
@@ -17,6 +17,7 @@ from optbuild.plan.fingerprint import make_result_key
 from optbuild.plan.model import Train
 from optbuild.text import sanitize_line
 from optbuild.tools.llvm_profdata import HEADER_BYTES, read_profile_header
+from optbuild.workloads.inputs import InputHashes
 
 # One file per process and per binary. %m also makes the runtime merge into a file that is there already, so that a
 # process which got the pid of an earlier one adds to its counts instead of replacing them.
@@ -48,6 +49,7 @@ class Trainer:
         Raises:
             WorkloadError: The workload failed; what it wrote is not accepted.
             ProfileDataError: It wrote no usable raw profile.
+            NotComparableError: What the workload reads has changed meanwhile.
         """
         used = {f"bin {name}": binaries[name].sha256 for name in action.workload.bins}
         key = make_result_key(action.id, {**used, **self.hashes.resolve(action.workload), **self.merger.identity()})
@@ -62,10 +64,12 @@ class Trainer:
             extra_env={"LLVM_PROFILE_FILE": str(directory / _FILE_PATTERN)},
         )
         stdout.unlink(missing_ok=True)
+        self.hashes.check_after(action.workload)
         raw = self._collect(action, directory)
         profile = self.merger.merge_raw(raw, label=action.id)
         trained = Trained(profile=profile, duration_s=completed.usage.wall_s, reused=False)
-        self.results.save(key, replace(trained, reused=True))
+        if self.hashes.is_steady(action.workload):
+            self.results.save(key, replace(trained, reused=True))
         remove_below(self.root, action.directory)
         return trained
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from optbuild.errors import UsageError, WorkloadError
+from optbuild.errors import WorkloadError
 from optbuild.execution.command import Completed, Executor
-from optbuild.files import sha256_of, writing
+from optbuild.files import writing
 from optbuild.text import sanitize_line
+from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.running import check_ending, renew_scratch, run_program
 
@@ -62,43 +63,12 @@ class WorkloadRunner:
         return staged
 
 
-class InputHashes:
-    """Hashes of the files that workloads read, each computed once a run."""
-
-    def __init__(self) -> None:
-        self._known: dict[Path, str] = {}
-
-    def of(self, path: Path) -> str:
-        """The SHA-256 of an input.
-
-        Raises:
-            UsageError: It cannot be read.
-        """
-        if path not in self._known:
-            try:
-                self._known[path] = sha256_of(path)
-            except OSError as error:
-                raise UsageError(
-                    f"cannot read the input {path}: {error.strerror}",
-                    help="make the file first, or correct `inputs` or `stdin` of the workload",
-                    location=str(path),
-                ) from error
-        return self._known[path]
-
-    def resolve(self, invocation: Invocation) -> dict[str, str]:
-        """What decides the result of a run besides the recipe: contents of inputs, values of passed variables."""
-        return {
-            **{f"input {path}": self.of(path) for path in invocation.inputs},
-            **{f"env {name}": invocation.env.get(name, "") for name in invocation.passed_env},
-        }
-
-
 def check_before_building(invocation: Invocation, hashes: InputHashes) -> None:
     """Find out before the first long build what would stop a workload.
 
     Raises:
         WorkloadError: Its program is missing, or its directory.
-        UsageError: One of its inputs is missing.
+        UsageError: One of its inputs is missing, or is no file whose end can be known.
     """
     if not invocation.cwd.is_dir():
         raise WorkloadError(
@@ -116,5 +86,4 @@ def check_before_building(invocation: Invocation, hashes: InputHashes) -> None:
                 help="install it, or correct `command`; a program is looked for in PATH, or relative to cwd",
                 location=str(invocation.cwd),
             )
-    for input_file in invocation.inputs:
-        hashes.of(input_file)
+    hashes.resolve(invocation)

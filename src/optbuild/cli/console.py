@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+import traceback
 from types import TracebackType
 from typing import Self
 
@@ -26,7 +28,7 @@ from optbuild.text import sanitize, sanitize_line
 from optbuild.units import format_duration
 
 _STYLES = {Level.INFO: "dim", Level.WARNING: "yellow", Level.ERROR: "bold red"}
-_QUIET = -1
+_QUIET, _VERBOSE = -1, 1
 
 
 class _Terminal(RichConsole):
@@ -44,6 +46,7 @@ class Console:
         is_terminal = sys.stderr.isatty()
         colour = context.wants_colour(is_terminal=is_terminal)
         self._verbosity = context.verbosity
+        self._debug = context.debug
         self._keep_colour = colour
         self._rich = _Terminal(
             stderr=True,
@@ -114,6 +117,11 @@ class Console:
             self._tasks[event.action] = self._progress.add_task(label, total=event.total, unit=event.unit, detail="")
         elif self._mode == "plain":
             self._line(f"  {label} …" if self._done == "✓" else f"  {label} ...")
+        if self._verbosity >= _VERBOSE:
+            if event.argv:
+                self._line(f"    runs {sanitize_line(shlex.join(event.argv))}", "dim")
+            if event.log is not None:
+                self._line(f"    log {sanitize_line(str(event.log))}", "dim")
 
     def _advance(self, event: ActionProgressed) -> None:
         if self._progress is not None and event.action in self._tasks:
@@ -143,30 +151,33 @@ class Console:
         if notice.level is Level.INFO and self._verbosity <= _QUIET:
             return
         prefix = "note" if notice.level is Level.INFO else str(notice.level)
-        self._line(f"{prefix}: {sanitize(notice.message)}", _STYLES[notice.level])
+        first, _, rest = sanitize(notice.message).partition("\n")
+        self._line(f"{prefix}: {first}", _STYLES[notice.level])
+        self._detail(rest)
         if notice.help:
-            self._line(f"  help: {sanitize(notice.help)}")
+            self._line(f"  help: {sanitize_line(notice.help)}")
 
     def _line(self, text: str, style: str = "") -> None:
         self._rich.print(Text(text, style=style))
 
     def show_error(self, error: OptbuildError) -> None:
         """Show an error: what happened, where, and what mends it; all problems of a build profile at once."""
+        if self._debug:
+            self._line(sanitize("".join(traceback.format_exception(error)).rstrip()), "dim")
         if isinstance(error, BuildProfileError):
             for problem in error.problems:
-                self._rich.print(
-                    Text.assemble(("error: ", "bold red"), f"{problem.location}: {sanitize(problem.message)}")
-                )
+                what = sanitize_line(f"{problem.location}: {problem.message}")
+                self._rich.print(Text.assemble(("error: ", "bold red"), what))
                 if problem.excerpt:
                     self._detail(problem.excerpt)
-                self._line(f"  help: {sanitize(problem.help)}")
+                self._line(f"  help: {sanitize_line(problem.help)}")
             return
-        self._rich.print(Text.assemble(("error: ", "bold red"), sanitize(error.message)))
+        self._rich.print(Text.assemble(("error: ", "bold red"), sanitize_line(error.message)))
         if error.detail:
             self._detail(error.detail)
         if error.location:
             self._line(f"  where: {sanitize_line(error.location)}")
-        self._line(f"  help: {sanitize(error.help)}")
+        self._line(f"  help: {sanitize_line(error.help)}")
 
     def _detail(self, text: str) -> None:
         for line in sanitize(text).splitlines():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 
 if TYPE_CHECKING:
     from optbuild.errors import OptbuildError
+    from optbuild.record.model import RunRecord
     from optbuild.session.request import Machine
 
 SIGPIPE_STATUS = 141  # 128 + SIGPIPE, as shells have it
@@ -77,10 +78,34 @@ def running_machine(context: CliContext) -> Iterator[Machine]:
         )
 
 
+def render_report(call: CliContext, record: RunRecord, form: str, *, to_file: bool) -> str:
+    """A stored run in a format, as wide and as colourful as standard output takes it.
+
+    Raises:
+        UsageError: There is no such format.
+    """
+    import shutil
+
+    from optbuild.errors import UsageError
+    from optbuild.report.assemble import assemble
+    from optbuild.report.formats import FORMATS
+    from optbuild.report.model import Screen
+
+    if form not in FORMATS:
+        raise UsageError(f"there is no format {form!r}", help=f"choose one of: {', '.join(FORMATS)}")
+    colour = not to_file and call.wants_colour(is_terminal=sys.stdout.isatty())
+    width = shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
+    return FORMATS[form](record, assemble(record), Screen(width=width, colour=colour))
+
+
 def write_out(text: str) -> None:
-    """Write a result to standard output; a reader that has gone away ends the program quietly."""
+    """Write a result to standard output; a reader that has gone away ends the program quietly.
+
+    What the stream cannot encode (a path's bytes that are no text, a sign outside ASCII) is written as an escape.
+    """
+    encoding = sys.stdout.encoding or "utf-8"
     try:
-        sys.stdout.write(text)
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
         sys.stdout.flush()
     except BrokenPipeError:
         silence(sys.stdout)
@@ -97,12 +122,24 @@ def leave(status: int) -> NoReturn:
     sys.exit(status)  # noqa: TID251 - the one place that exits
 
 
-def error_to_json(error: OptbuildError) -> str:
-    """The JSON document for a command that failed before it had anything else to say."""
-    import json
+def error_to_json(error: OptbuildError, context: CliContext) -> str:
+    """The record of a command that failed before it had anything else to say; it is stored nowhere."""
+    from datetime import UTC, datetime
 
     from optbuild import __version__
+    from optbuild.errors import InterruptedRunError
+    from optbuild.record.model import ErrorRecord, RunRecord, RunStatus
+    from optbuild.record.store import make_run_id, render_record
 
-    body = {"code": error.code, "message": error.message, "help": error.help, "location": error.location}
-    document = {"optbuild_version": __version__, "status": "failed", "exit_code": error.status, "error": body}
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    now = datetime.now(UTC)
+    record = RunRecord(
+        optbuild_version=__version__,
+        run_id=make_run_id(now),
+        status=RunStatus.INTERRUPTED if isinstance(error, InterruptedRunError) else RunStatus.FAILED,
+        exit_code=error.status,
+        started_at=now.isoformat(timespec="seconds"),
+        finished_at=now.isoformat(timespec="seconds"),
+        command_line=context.argv,
+        error=ErrorRecord(code=error.code, message=error.message, help=error.help, location=error.location),
+    )
+    return render_record(record)

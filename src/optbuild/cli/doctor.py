@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from optbuild.errors import UsageError
 from optbuild.events import Level
-from optbuild.text import sanitize
+from optbuild.text import sanitize, sanitize_line
 from optbuild.toolchain.install import InstallStep
 from optbuild.toolchain.model import Finding
 
@@ -33,13 +33,15 @@ def render_findings(findings: tuple[Finding, ...], *, as_json: bool) -> str:
             }
             for finding in findings
         ]
-        return json.dumps({"schema": "optbuild/doctor/1", "findings": rows}, indent=2, ensure_ascii=False) + "\n"
+        return json.dumps({"schema": "optbuild/doctor/1", "findings": rows}, indent=2) + "\n"
     width = max(len(finding.subject) for finding in findings)
+    margin = " " * (8 + width + 2)  # foreign text has none of its lines at the left
     lines = []
     for finding in findings:
-        lines.append(f"{_WORDS[finding.level]:<8}{finding.subject:<{width}}  {sanitize(finding.message)}")
+        message = sanitize(finding.message).replace("\n", f"\n{margin}")
+        lines.append(f"{_WORDS[finding.level]:<8}{finding.subject:<{width}}  {message}")
         if finding.remedy:
-            lines.append(f"{'':<8}{'':<{width}}  help: {sanitize(finding.remedy)}")
+            lines.append(f"{margin}help: {sanitize_line(finding.remedy)}")
     return "\n".join(lines) + "\n"
 
 
@@ -49,7 +51,7 @@ def make_confirm(*, yes: bool) -> Callable[[tuple[InstallStep, ...]], bool]:
     def confirm(steps: tuple[InstallStep, ...]) -> bool:
         sys.stderr.write("what is missing can be installed by, in this order until it is there:\n")
         for step in steps:
-            sys.stderr.write(f"  {shlex.join(step.argv)}\n")
+            sys.stderr.write(f"  {sanitize_line(shlex.join(step.argv))}\n")
         if yes:
             return True
         if not sys.stdin.isatty():

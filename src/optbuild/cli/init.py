@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from optbuild.cli.console import Console
 from optbuild.cli.context import CliContext, write_out
 from optbuild.events import Level, Notice
-from optbuild.text import sanitize
+from optbuild.text import sanitize, sanitize_line
 
 if TYPE_CHECKING:
     from optbuild.session.init import Proposal
@@ -34,7 +34,7 @@ def settle(proposal: Proposal, call: CliContext, *, yes: bool) -> None:
     if not yes and not sys.stdin.isatty():
         advice = f"agree beforehand: {shlex.join(call.argv)} --yes"
         _say(call, "nothing was written: there is no terminal to ask on", advice)
-    elif yes or _ask(f"write {sanitize(str(proposal.path))}? [y/N] "):
+    elif yes or _ask(f"write {sanitize_line(str(proposal.path))}? [y/N] "):
         write(proposal)
         _say(call, f"wrote {proposal.path}", proposal.next_step)
     else:

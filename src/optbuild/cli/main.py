@@ -10,6 +10,7 @@ import typer
 from optbuild.cli.app import app
 from optbuild.cli.context import CliContext, error_to_json, leave, write_out
 from optbuild.errors import OptbuildError, UsageError
+from optbuild.text import sanitize, sanitize_line
 
 _INTERNAL_ERROR_STATUS = 70
 _STDOUT, _STDERR = 1, 2
@@ -55,12 +56,8 @@ def split_at_dashes(argv: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, 
 def _fail(error: OptbuildError, context: CliContext) -> None:
     from optbuild.cli.console import Console
 
-    if context.debug:
-        import traceback
-
-        traceback.print_exc()
     if context.json:
-        write_out(error_to_json(error))
+        write_out(error_to_json(error, context))
     Console(context).show_error(error)
     leave(error.status)
 
@@ -74,15 +71,16 @@ def _tell_bug(context: CliContext) -> None:
     from optbuild import __version__
 
     text = traceback.format_exc()
-    with tempfile.NamedTemporaryFile("w", prefix="optbuild-", suffix=".log", delete=False, encoding="utf-8") as log:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="optbuild-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
+    ) as log:
         log.write(f"optbuild {__version__}, Python {platform.python_version()}, {platform.platform()}\n")
         log.write(f"command: {' '.join(context.argv[:2])}\n\n{text}")
     if context.debug:
-        sys.stderr.write(text)
-    last = text.strip().splitlines()[-1]
+        sys.stderr.write(sanitize(text))
+    last = sanitize_line(text.strip().splitlines()[-1])
     if context.json:
-        write_out(
-            error_to_json(OptbuildError(last, help=f"please report it with this log: {log.name}", location=log.name))
-        )
+        bug = OptbuildError(last, help=f"please report it with this log: {log.name}", location=log.name)
+        write_out(error_to_json(bug, context))
     sys.stderr.write(f"internal error: {last}; please report it with this log: {log.name}\n")
     leave(_INTERNAL_ERROR_STATUS)

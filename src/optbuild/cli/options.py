@@ -12,6 +12,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from optbuild.cli.context import CliContext
+from optbuild.errors import UsageError
 from optbuild.units import parse_duration_s, parse_ratio
 
 _COMMON = "Common options"
@@ -23,6 +24,24 @@ def read_duration_s(text: str) -> float:
         return parse_duration_s(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+
+
+def split_commands(commands: list[str] | None) -> tuple[tuple[str, ...], ...]:
+    """Split commands as a shell splits words; no shell is involved."""
+    import shlex
+
+    split = []
+    for command in commands or ():
+        try:
+            split.append(tuple(shlex.split(command)))
+        except ValueError as error:
+            raise UsageError(f"cannot split {command!r} into words: {error}", help="close every quote") from error
+    return tuple(split)
+
+
+def absolute(path: Path | None) -> Path | None:
+    """A path from the caller's directory; symlinks are resolved."""
+    return None if path is None else path.resolve()
 
 
 def read_ratio(text: str) -> float:
@@ -99,7 +118,15 @@ class ProgressMode(StrEnum):
 
 _EVERYWHERE: dict[str, Any] = {
     "verbose": Annotated[
-        int, typer.Option("--verbose", "-v", count=True, help="Say more.", show_default=False, rich_help_panel=_COMMON)
+        int,
+        typer.Option(
+            "--verbose",
+            "-v",
+            count=True,
+            help="Show what is run, and where its log is.",
+            show_default=False,
+            rich_help_panel=_COMMON,
+        ),
     ],
     "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Say less.", rich_help_panel=_COMMON)],
     "color": Annotated[Colour, typer.Option("--color", help="Colours.", rich_help_panel=_COMMON)],

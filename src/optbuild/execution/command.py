@@ -122,6 +122,7 @@ class Executor(Protocol):
 
         Raises:
             ProgramNotFoundError: The program cannot be started.
+            StorageError: A file for its output cannot be opened.
             InterruptedRunError: A signal arrived; the program has been ended first.
         """
         ...

@@ -10,8 +10,8 @@ everything is killed.
 
 Protocol: on standard input, messages of a 4-byte length and a marshalled dict. `{"run": {...}}` starts a program,
 `{"end": 1}` asks the running one to stop (and this process to end when none runs), `{"kill": 1}` kills it. Replies go
-to the descriptor named in `argv[1]`: any number of `{"stopping": signal}` and then one with `exit_code` or `error`.
-Not for use by anything else.
+to the descriptor named in `argv[1]`: any number of `{"stopping": signal}` and then one with `exit_code`, or with
+`error` and what failed: `cwd`, `stdin`, `stdout`, `stderr` or `program`. Not for use by anything else.
 
 Sources: wait4(2), getrusage(2), pidfd_open(2), PR_SET_CHILD_SUBREAPER(2const), posix_spawn(3).
 """
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 CONTROL = 0
+STREAMS = ("stdin", "stdout", "stderr")
 LENGTH_BYTES = 4
 SIGKILL = 9
 SIGCONT = 19 if sys.platform == "darwin" else 18
@@ -53,17 +54,16 @@ def run(request: dict[str, Any], reply: int, watch: Any, has_subreaper: bool) ->
     """Run one program to its end; the reply says how it ended and what it cost."""
     opened = []
     actions = []
+    step = "cwd"
     try:
         os.chdir(request["cwd"])
-        for descriptor, flags in (
-            (0, os.O_RDONLY),
-            (1, os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
-            (2, os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
-        ):
-            path = request["streams"][descriptor]
+        for descriptor, path in enumerate(request["streams"]):
+            step = STREAMS[descriptor]
+            flags = os.O_RDONLY if descriptor == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC
             if path is not None:
                 opened.append(os.open(path, flags, 0o644))
                 actions.append((os.POSIX_SPAWN_DUP2, opened[-1], descriptor))
+        step = "program"
         started = time.perf_counter_ns()
         pid = os.posix_spawn(
             request["argv"][0],
@@ -74,7 +74,7 @@ def run(request: dict[str, Any], reply: int, watch: Any, has_subreaper: bool) ->
             setsigdef=RESET_SIGNALS,
         )
     except OSError as error:
-        return {"error": error.errno, "reason": error.strerror, "path": error.filename}
+        return {"error": error.errno, "reason": error.strerror, "failed": step}
     finally:
         for descriptor in opened:
             os.close(descriptor)

@@ -21,6 +21,7 @@ from optbuild.events import Emit, Level, Notice
 from optbuild.execution import launcher
 from optbuild.execution.command import Command, Completed, OnLine, ProgramNotFoundError, Stream, Usage
 from optbuild.execution.signals import SignalGate
+from optbuild.files import storage_error
 from optbuild.text import last_lines
 from optbuild.units import format_duration
 
@@ -75,7 +76,7 @@ class LocalExecutor:
         if not command.sweep:
             self.close()  # what the command left running keeps its pipes, and is not the next one's survivor
         if "error" in reply:
-            raise ProgramNotFoundError(command.argv[0], _why_not_started(command, program, reply))
+            raise _start_error(command, reply)
         return conversation.completed(reply)
 
     def _living_launcher(self) -> _Launcher:
@@ -337,16 +338,21 @@ def _find_program(command: Command) -> str:
     return path
 
 
-def _why_not_started(command: Command, program: str, reply: dict[str, Any]) -> str:
+def _start_error(command: Command, reply: dict[str, Any]) -> Exception:
     """Say which of the things that a program needs to start is not there."""
-    reason, path = reply["reason"], reply["path"]
-    if path == str(command.cwd.absolute()):
-        return f"cannot enter its directory {path}: {reason}"
-    if path != program:
-        return f"cannot open {path}: {reason}"
-    if reply["error"] == errno.ENOENT:
-        return "it is there, but the interpreter or loader that it names is not"
-    return str(reason)
+    reason = str(reply["reason"])
+    match reply["failed"]:
+        case "cwd":
+            reason = f"cannot enter its directory {command.cwd.absolute()}: {reason}"
+        case "stdin":
+            reason = f"cannot open {command.stdin}: {reason}"
+        case "stdout" | "stderr" as name:
+            path = command.stdout if name == "stdout" else command.stderr
+            if isinstance(path, Path):
+                return storage_error(path, OSError(reply["error"], reason))
+        case _ if reply["error"] == errno.ENOENT:
+            reason = "it is there, but the interpreter or loader that it names is not"
+    return ProgramNotFoundError(command.argv[0], reason)
 
 
 def _program_name(command: Command) -> str:

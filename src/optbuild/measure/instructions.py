@@ -12,6 +12,7 @@ from pathlib import Path
 
 from optbuild.execution.command import Command, Executor, ProgramNotFoundError
 from optbuild.tools import callgrind, perf
+from optbuild.units import format_duration
 
 _CALLGRIND_SLOWDOWN = 60.0
 """How many times longer a program takes under callgrind, roughly; used only to see whether there is time for it."""
@@ -47,10 +48,16 @@ class InstructionCounter:
         timeout_s = None if command.timeout_s is None else command.timeout_s * self.slowdown
         counted = replace(command, argv=self.make_argv(self.path, output, command.argv), timeout_s=timeout_s)
         try:
-            executor.run(counted)
+            completed = executor.run(counted)
         except ProgramNotFoundError as error:
             raise ValueError(f"{self.name} cannot be run: {error.reason}") from error
-        return self.parse(output.read_text(errors="replace") if output.is_file() else "")
+        count = self.parse(output.read_text(errors="replace") if output.is_file() else "")
+        # A counter that is cut short still writes a number.
+        if completed.timed_out:
+            raise ValueError(f"took longer than {format_duration(timeout_s or 0.0)} by {self.name}")
+        if completed.exit_code != 0:
+            raise ValueError(f"ended with {completed.exit_code} by {self.name}")
+        return count
 
 
 def find_counter(executor: Executor, environ: Mapping[str, str], scratch: Path) -> InstructionCounter | str:

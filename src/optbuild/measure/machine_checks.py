@@ -138,7 +138,10 @@ def _virtual(root: Path) -> Iterator[MachineCheck]:
 
 
 def _battery(_root: Path) -> Iterator[MachineCheck]:
-    battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
+    try:
+        battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
+    except (OSError, ValueError):  # psutil takes it for granted that the kernel shows power supplies
+        battery = None
     if battery is None:
         yield _unknown("battery")
     elif battery.power_plugged is False:

@@ -24,7 +24,7 @@ from optbuild.measure.schedule import PILOT_ROUNDS, SuperblockOrder, batch_for, 
 from optbuild.text import last_lines, sanitize_line
 from optbuild.units import format_duration, format_percent
 from optbuild.workloads.invocation import Invocation
-from optbuild.workloads.running import check_ending, run_program
+from optbuild.workloads.running import check_ending, renew_scratch, run_program
 
 _PADDING_NAME = "OPTBUILD_PADDING"
 _MOST_PADDING = 4096  # one page: the stack then starts anywhere within it
@@ -80,6 +80,8 @@ class Sampler:
             WorkloadError: A run failed: there is no ratio with an arm that does not work.
             WorkloadTimeoutError: A run took longer than its timeout.
         """
+        import optbuild.measure.compare  # noqa: F401 - loading scipy takes as long as some rounds: not from the budget
+
         self._started_s = self.clock()
         try:
             return self._measure(action_id, label)
@@ -101,8 +103,12 @@ class Sampler:
                 wanted = self._wanted_rounds()
                 self.emit(ActionStarted(action=action_id, label=label, unit="rounds", total=wanted))
                 self._take_rounds(wanted, action_id)
-            round_s = (self._elapsed_s() - warm_s) / self._done
-        tainted = self._retake_tainted()
+            if self._done:
+                round_s = (self._elapsed_s() - warm_s) / self._done
+        noisy = self.guard.is_noisy()
+        tainted = self._judge_blocks()
+        if not noisy:
+            self._retake_tainted()
         by_time = self._done < (wanted or PILOT_ROUNDS)
         outcome = f"{self._done} rounds" + (", stopped by the time budget" if by_time else "")
         duration_s = self._elapsed_s()
@@ -118,7 +124,7 @@ class Sampler:
             duration_s=duration_s,
             stopped_by_time=by_time,
             tainted=tainted,
-            noisy=self.guard.is_noisy(),
+            noisy=noisy,
             steal_ratio=self.guard.steal_ratio(),
         )
 
@@ -180,11 +186,8 @@ class Sampler:
         shown = "" if width is None else f"±{format_percent(width).lstrip('+')}, "
         return f"{shown}{format_duration(max(left_s, 0.0))} left"
 
-    def _retake_tainted(self) -> tuple[str, ...]:
-        """Measure once more what something outside disturbed; nothing where that is the rule rather than the exception.
-
-        What was disturbed is known from the machine's counters alone, never from the values.
-        """
+    def _judge_blocks(self) -> tuple[str, ...]:
+        """Mark what something outside disturbed, as the machine's counters tell, never the values; the reasons."""
         reasons = []
         for blocks in self._blocks.values():
             for index, block in enumerate(blocks):
@@ -193,15 +196,18 @@ class Sampler:
                     continue
                 reasons.append(reason)
                 blocks[index] = _tainted(block, reason)
-        if self.guard.is_noisy():
-            return tuple(reasons)
+        return tuple(reasons)
+
+    def _retake_tainted(self) -> None:
+        """Measure once more what was disturbed, where that is the exception; what is disturbed again stays, marked."""
         for workload, blocks in self._blocks.items():
             for index, block in enumerate(blocks):
                 if _reason(block) is None or not self._fits(block.disturbance.elapsed_s):
                     continue
                 self._set_aside[workload].append(block)
-                blocks[index] = self._take_superblock(block.order)
-        return tuple(reasons)
+                again = self._take_superblock(block.order)
+                reason = self.guard.judge(again.disturbance)
+                blocks[index] = again if reason is None else _tainted(again, reason)
 
     def _copy_arms(self) -> None:
         """Give every arm files of its own at paths of equal length; the baseline's copy is a byte copy."""
@@ -237,8 +243,7 @@ class Sampler:
 
     def _run(self, workload: Invocation, arm: str) -> Usage:
         """One timed run. Output goes to a file: some programs do less when they write to the null device."""
-        remove_below(self.root, workload.scratch)
-        workload.scratch.mkdir(parents=True)
+        renew_scratch(self.root, workload)
         padding = "x" * random.randrange(_MOST_PADDING)  # noqa: S311 - layout noise, no secret and no result
         stdout, stderr = self.directory / "stdout", self.directory / "stderr"
         command = workload.make_command(
@@ -260,9 +265,13 @@ class Sampler:
             raise WorkloadError(
                 f"cannot start {sanitize_line(str(error))}", help="correct --prepare or --conclude"
             ) from error
-        if completed.exit_code != 0:
+        self._beside_cpu_s += completed.usage.user_s + completed.usage.system_s
+        if completed.exit_code != 0 or completed.timed_out or completed.survivors:
+            how = f"ended with {completed.exit_code}"
+            if completed.timed_out or completed.survivors:
+                how = "was stopped after its timeout" if completed.timed_out else "left processes running"
             raise WorkloadError(
-                f"{command.argv[0]} ended with {completed.exit_code}, between two timed runs",
+                f"{sanitize_line(command.argv[0])} {how}, between two timed runs",
                 help="correct --prepare or --conclude: each run of it has to succeed",
                 location=str(command.cwd),
                 detail=last_lines(completed.stderr),

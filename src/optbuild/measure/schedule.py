@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count, product
+from itertools import product
 from typing import TypeVar
 
 PILOT_ROUNDS = 10
@@ -85,24 +85,18 @@ def make_warm_up(arms: Sequence[str], workloads: Sequence[str], *, seed: int) ->
     return _shuffled(turns, _generator(seed, "warm-up"))
 
 
-def make_schedule(
-    arms: Sequence[str], workloads: Sequence[str], passes: Mapping[str, int], *, seed: int
-) -> Iterator[Round]:
-    """Give rounds without end; the same arguments always give the same ones.
+def make_round(
+    arms: Sequence[str], workloads: Sequence[str], passes: Mapping[str, int], *, seed: int, index: int
+) -> Round:
+    """Give one round by its index; it depends on no other round, and the same arguments always give the same one.
 
     Args:
         arms: Baseline, candidates and the baseline's copy, in any fixed order.
         workloads: Their names.
         passes: The number of mirrored passes in a superblock of each workload.
         seed: Stored with the results.
+        index: Counted from zero.
     """
-    return (make_round(arms, workloads, passes, seed=seed, index=index) for index in count())
-
-
-def make_round(
-    arms: Sequence[str], workloads: Sequence[str], passes: Mapping[str, int], *, seed: int, index: int
-) -> Round:
-    """Give one round by its index; it depends on no other round."""
     generator = _generator(seed, f"round {index}")
     superblocks = tuple(
         _make_superblock(arms, workload, passes[workload], generator) for workload in _shuffled(workloads, generator)

@@ -84,6 +84,7 @@ def make_compile(
         argv=make_build_argv(str(inputs.toolchain.cargo.path), settings),
         cwd=project.directory,
         env=_cargo_env(recipe, cargo_target),
+        cargo_target=cargo_target,
         directory=inputs.layout.binaries / action_id,
     )
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
 
+from optbuild import __version__
 from optbuild.plan.model import ActionId, Output
 
 _ID_DIGITS = 8
@@ -20,13 +21,13 @@ def make_action_id(kind: str, *content: object) -> ActionId:
 
 
 def make_result_key(action_id: ActionId, resolved: Mapping[str, str]) -> str:
-    """The key under which an action's result may be used again.
+    """The key under which an action's result may be used again, by this version of optbuild.
 
     Args:
         action_id: The recipe.
         resolved: Each input's name and the hash of its content.
     """
-    return f"{action_id}-{fingerprint(dict(resolved))[:16]}"
+    return f"{action_id}-{fingerprint({'optbuild': __version__, **resolved})[:16]}"
 
 
 def fingerprint(content: object) -> str:

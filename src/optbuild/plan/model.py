@@ -75,6 +75,7 @@ class Compile:
 
     Attributes:
         env: What is added to the caller's environment.
+        cargo_target: Cargo's target directory.
         directory: Where copies of the binaries are kept.
     """
 
@@ -86,6 +87,7 @@ class Compile:
     argv: tuple[str, ...]
     cwd: Path
     env: Mapping[str, Word]
+    cargo_target: Path
     directory: Path
     kind: str = field(default="compile", init=False)
 

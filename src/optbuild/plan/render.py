@@ -7,7 +7,7 @@ from pathlib import Path
 from optbuild.plan.model import Action, Compile, Measure, MergeProfiles, Plan, ProbeOutputs, Train, render_word
 from optbuild.text import sanitize_line
 from optbuild.tools.cargo import FLAG_SEPARATOR
-from optbuild.tools.llvm_profdata import FailureMode, merge_argv
+from optbuild.tools.llvm_profdata import merge_argv
 from optbuild.units import format_duration
 from optbuild.workloads.invocation import Invocation
 
@@ -36,7 +36,7 @@ def render_plan(plan: Plan) -> str:
     lines = [f"note: {sanitize_line(note)}" for note in plan.notes]
     for variant in plan.variants:
         state = f"skipped: {variant.skipped}" if variant.skipped else f"built by {variant.compile}"
-        lines.append(f"variant {variant.name}: {state}")
+        lines.append(sanitize_line(f"variant {variant.name}: {state}"))
     for action in plan.actions:
         content = _action_to_dict(action)
         lines += ["", f"{action.id}  {sanitize_line(action.label)}"]
@@ -78,9 +78,7 @@ def _details(action: Action) -> dict[str, object]:
         return {"argv": list(action.argv), "cwd": str(action.cwd), "env": env, "writes": str(action.directory)}
     if isinstance(action, MergeProfiles):
         weighted = [f"{weight:g} × {{profdata:{train}}}" for train, weight in action.weights.items()]
-        argv = merge_argv(
-            action.tool, inputs_file=Path("{inputs}"), output=Path("{profdata}"), failure_mode=FailureMode.ANY
-        )
+        argv = merge_argv(action.tool, inputs_file=Path("{inputs}"), output=Path("{profdata}"))
         return {"argv": list(argv), "inputs": weighted, "writes": str(action.directory)}
     if isinstance(action, Measure):
         return {

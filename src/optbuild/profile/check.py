@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,31 @@ from optbuild.profile.confine import find_escape
 from optbuild.profile.faults import Fault, KeyPath, render_value
 from optbuild.profile.inherit import find_inheritance_faults, suggest_variant
 from optbuild.profile.merge import value_at
+
+# Arguments of `cargo build` that optbuild passes or relies on, and what to write instead.
+_OWNED_ARGUMENTS: Mapping[str, str] = {
+    **dict.fromkeys(("--quiet", "-q"), "leave it out: optbuild reads what cargo says; `optbuild -q` says less"),
+    **dict.fromkeys(("--verbose", "-v"), "leave it out: optbuild reads what cargo says; `optbuild -v` says more"),
+    "--message-format": "leave it out: optbuild reads cargo's messages",
+    **dict.fromkeys(("--build-plan", "--unit-graph"), "leave it out: nothing would be built"),
+    "--target": "write `target` under [project]",
+    "--target-dir": "set CARGO_TARGET_DIR, or `build.target-dir` in .cargo/config.toml",
+    **dict.fromkeys(("--profile", "--release", "-r"), "write `cargo-profile` under [project]"),
+    "--manifest-path": "write `manifest` under [project]",
+    **dict.fromkeys(("--package", "-p", "--workspace", "--all", "--exclude"), "write `package` under [project]"),
+    **dict.fromkeys(("--bin", "--bins"), "write `bins` under [project]"),
+    **dict.fromkeys(
+        ("--lib", "--example", "--examples", "--test", "--tests", "--bench", "--benches", "--all-targets"),
+        "leave it out: binaries alone are built, those of `bins` under [project]",
+    ),
+    **dict.fromkeys(("--features", "-F"), "write `features` under [project], or in a variant"),
+    "--all-features": "write `all-features = true` under [project]",
+    "--no-default-features": "write `no-default-features = true` under [project]",
+    "--locked": "leave it out, or write `locked = true` under [project], which is the default",
+    **dict.fromkeys(("--jobs", "-j"), "name it on the command line: optbuild pgo --jobs N"),
+}
+_CONFIG = "--config"
+_VARIANT_KEY = re.compile(r"\s*profile\.[^=.]+\.(opt-level|lto|codegen-units|panic|strip|debug|overflow-checks)\s*=")
 
 
 def find_reference_faults(tree: Mapping[str, Any]) -> Iterator[Fault]:
@@ -58,6 +84,40 @@ def find_path_faults(tree: Mapping[str, Any], *, directory: Path, workspace: Pat
             fault = find_escape(text, directory=start, workspace=workspace, key=key)
             if fault:
                 yield fault
+
+
+def find_cargo_argument_faults(tree: Mapping[str, Any]) -> Iterator[Fault]:
+    """Find arguments for cargo that would undo what optbuild asks of it, in all variants or in some of them."""
+    words = value_at(tree, ("project", "cargo-args"))
+    for index, word in enumerate(words if isinstance(words, list) else ()):
+        if not isinstance(word, str):
+            continue
+        name, equals, value = word.partition("=")
+        if name == _CONFIG:
+            setting = value if equals else value_at(words, (index + 1,))
+            remedy = _config_remedy(setting) if isinstance(setting, str) else None
+        else:
+            remedy = _OWNED_ARGUMENTS.get(name if name.startswith("--") else word[:2])
+        if remedy is not None:
+            yield Fault(
+                path=("project", "cargo-args", index),
+                message=f"`project.cargo-args[{index}]`: {render_value(word)} is not for cargo-args",
+                help=remedy,
+            )
+
+
+def _config_remedy(setting: str) -> str | None:
+    """What to write instead of a setting of cargo's; None where it may stay.
+
+    Cargo takes rustflags from one source only: those of a variant would put these out of force.
+    """
+    if "rustflags" in setting:
+        return "write `rustflags` in a variant that the others inherit from, or in .cargo/config.toml"
+    if match := _VARIANT_KEY.match(setting):
+        return f"write `{match[1]}` in a variant: here it goes before what variants say"
+    if "=" not in setting:
+        return "put the settings into .cargo/config.toml, or write them as KEY=VALUE: rustflags in a file are not seen"
+    return None
 
 
 def _confined_keys(tree: Mapping[str, Any], directory: Path) -> Iterator[tuple[KeyPath, Path]]:

@@ -10,7 +10,12 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from optbuild.errors import BuildProfileError, UsageError
-from optbuild.profile.check import find_path_faults, find_reference_faults, find_workload_name_faults
+from optbuild.profile.check import (
+    find_cargo_argument_faults,
+    find_path_faults,
+    find_reference_faults,
+    find_workload_name_faults,
+)
 from optbuild.profile.confine import find_workspace
 from optbuild.profile.document import load_document
 from optbuild.profile.explain import explain
@@ -126,6 +131,7 @@ def _find_faults(extended: Extended, layer: Layer, *, directory: Path, workspace
     if extended.is_whole:
         yield from find_reference_faults(layer.tree)
     yield from find_workload_name_faults(layer.tree)
+    yield from find_cargo_argument_faults(layer.tree)
     yield from find_path_faults(layer.tree, directory=directory, workspace=workspace)
 
 

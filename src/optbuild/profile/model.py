@@ -89,7 +89,9 @@ class ProjectSettings:
     all_features: Annotated[StrictBool, Field(description="Enable all features.")] = False
     target: Annotated[Name, Field(description='The target triple, or "host"; always passed to cargo.')] = "host"
     cargo_profile: Annotated[Name, Field(description="The Cargo profile that every variant starts from.")] = "release"
-    cargo_args: Annotated[tuple[Text, ...], Field(description="Arguments appended to every cargo build.")] = ()
+    cargo_args: Annotated[
+        tuple[Text, ...], Field(description="More arguments for every cargo build; not those that have a key here.")
+    ] = ()
     locked: Annotated[StrictBool, Field(description="Pass --locked to cargo where a Cargo.lock exists.")] = True
 
 

@@ -190,6 +190,6 @@ def _package(package: PackageMetadata) -> Package:
         manifest=package.manifest_path,
         bins=bins,
         default_run=package.default_run,
-        features=tuple(sorted(package.features)),
+        features=dict(sorted(package.features.items())),
         is_library_only=not bins and any(_LIBRARY_KINDS.intersection(target.kind) for target in package.targets),
     )

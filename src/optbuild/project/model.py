@@ -35,7 +35,7 @@ class Package:
         manifest: Its `Cargo.toml`.
         bins: Its binaries, in cargo's order.
         default_run: The binary that `cargo run` takes, where one is declared.
-        features: All declared features, sorted; optional dependencies that count as features included.
+        features: What each feature enables, sorted by name; optional dependencies that count as features included.
         is_library_only: It has a library and no binary.
     """
 
@@ -44,7 +44,7 @@ class Package:
     manifest: Path
     bins: tuple[BinTarget, ...]
     default_run: str | None
-    features: tuple[str, ...]
+    features: Mapping[str, tuple[str, ...]]
     is_library_only: bool
 
 

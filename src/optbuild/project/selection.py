@@ -43,6 +43,36 @@ def default_bin(package: Package, bins: tuple[BinTarget, ...]) -> BinTarget | No
     return next((target for target in bins if target.name == package.default_run), None)
 
 
+def enabled_features(package: Package, features: Iterable[str], *, with_default: bool) -> frozenset[str]:
+    """All features of a package that cargo enables when it is asked for some, those that they imply included.
+
+    Args:
+        package: Whose features these are.
+        features: As `--features` has them; `dependency/feature` is kept as it is.
+        with_default: `--no-default-features` is not given.
+
+    Sources:
+        The Cargo Book, features: https://doc.rust-lang.org/cargo/reference/features.html
+    """
+    wanted = [name.removeprefix(f"{package.name}/") for name in features] + ["default"] * with_default
+    enabled: set[str] = set()
+    while wanted:
+        name = wanted.pop()
+        if name in enabled:
+            continue
+        enabled.add(name)
+        wanted += package.features.get(name, ())
+        dependency, slash, _ = name.partition("/")
+        if slash and dependency in package.features:
+            wanted.append(dependency)  # a feature of an optional dependency enables it; `dependency?/feature` does not
+    return frozenset(enabled)
+
+
+def is_buildable(target: BinTarget, enabled: frozenset[str]) -> bool:
+    """Whether cargo builds a binary that was not asked for by its name."""
+    return enabled.issuperset(target.required_features)
+
+
 def _named_package(project: Project, name: str) -> Package:
     by_name = {package.name: package for package in project.packages}
     if not by_name:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from optbuild.build.model import Compared, Probed
+from optbuild.build.model import Compared, Compiled, Probed
 from optbuild.build.runner import Outcome, Step, profile_of, steps_of
 from optbuild.files import sha256_of
 from optbuild.measure.machine_checks import MachineCheck
@@ -59,13 +59,15 @@ def describe_toolchain(toolchain: Toolchain) -> ToolchainRecord:
     )
 
 
-def describe_variants(plan: Plan, outcome: Outcome, layout: Layout, *, in_sample: bool) -> tuple[VariantRecord, ...]:
+def describe_variants(
+    plan: Plan, outcome: Outcome, layout: Layout, *, in_sample: bool | None
+) -> tuple[VariantRecord, ...]:
     """Every variant as far as it came."""
     return tuple(_describe_variant(variant, plan, outcome, layout, in_sample=in_sample) for variant in plan.variants)
 
 
 def _describe_variant(
-    variant: PlannedVariant, plan: Plan, outcome: Outcome, layout: Layout, *, in_sample: bool
+    variant: PlannedVariant, plan: Plan, outcome: Outcome, layout: Layout, *, in_sample: bool | None
 ) -> VariantRecord:
     steps = steps_of(outcome, variant, plan)
     step_records = tuple(map(_describe_step, steps))
@@ -94,10 +96,19 @@ def _describe_variant(
             )
             for name, artifact in outcome.artifacts(variant.compile).items()
         ),
-        build_s=None if any(step.reused for step in steps) else sum(step.duration_s for step in steps),
+        build_s=_build_s(steps, outcome),
         steps=step_records,
         pgo=_describe_pgo(variant, outcome, in_sample=in_sample),
     )
+
+
+def _build_s(steps: Iterable[Step], outcome: Outcome) -> float | None:
+    """How long building took; None where a part of the program was there already."""
+    for step in steps:
+        result = outcome.results.get(step.action.id)
+        if step.reused or (isinstance(result, Compiled) and result.fresh_target_units):
+            return None
+    return sum(step.duration_s for step in steps)
 
 
 def _describe_step(step: Step) -> StepRecord:
@@ -111,7 +122,7 @@ def _describe_step(step: Step) -> StepRecord:
     )
 
 
-def _describe_pgo(variant: PlannedVariant, outcome: Outcome, *, in_sample: bool) -> PgoRecord | None:
+def _describe_pgo(variant: PlannedVariant, outcome: Outcome, *, in_sample: bool | None) -> PgoRecord | None:
     profile = profile_of(outcome, variant)
     if profile is None:
         return None

@@ -115,7 +115,8 @@ class PgoRecord:
         missing_functions: Compiled without counts, over all crates.
         mismatched_functions: Counts discarded because the control flow had changed.
         strange_functions: Compiled without counts, though a profile of these very sources would have them.
-        in_sample: A benchmark workload has an input that a training workload has as well.
+        in_sample: A benchmark workload has an input that a training workload has as well; None where what one of them
+            reads is not known.
         applied: All checks passed; a variant whose checks fail is not published.
     """
 
@@ -127,7 +128,7 @@ class PgoRecord:
     total_count: int
     missing_functions: int
     mismatched_functions: int
-    in_sample: bool
+    in_sample: bool | None
     applied: bool
     strange_functions: int = 0
 
@@ -137,7 +138,8 @@ class VariantRecord:
     """One variant.
 
     Attributes:
-        build_s: Seconds that building it from clean took, training included; None where parts were reused.
+        build_s: Seconds that building it took, training included; None where a unit of the program or a training run
+            was reused. Build scripts and procedural macros, which all variants share, may have been there already.
     """
 
     name: str

@@ -55,9 +55,15 @@ def _measuring(record: RunRecord) -> Iterator[str]:
         if record.noise.noisy:
             facts.append(f"noisy machine: {record.noise.tainted_rounds} superblocks disturbed from outside, all kept")
         elif record.noise.tainted_rounds:
-            facts.append(f"superblocks disturbed from outside and taken again: {record.noise.tainted_rounds}")
+            taken = _taken_again(record)
+            facts.append(f"superblocks disturbed from outside: {record.noise.tainted_rounds}, taken again: {taken}")
     parts = [", ".join(facts), *_training(record), _outputs(record), _claim(record)]
     yield "; ".join(parts) + "."
+
+
+def _taken_again(record: RunRecord) -> int:
+    """How many superblocks others stand for; one holds the values of every metric."""
+    return sum({item.workload: len(item.set_aside) for item in record.benchmarks}.values())
 
 
 def _describe_aa(aa: AaRecord) -> str:
@@ -78,6 +84,8 @@ def _training(record: RunRecord) -> Iterator[str]:
     profiles = [variant.pgo for variant in record.variants if variant.pgo is not None]
     if any(profile.in_sample for profile in profiles):
         yield "in-sample: trained and measured on the same input"
+    elif any(profile.in_sample is None for profile in profiles):
+        yield "inputs not compared"
     elif profiles:
         yield "trained and measured on different inputs"
 

@@ -80,7 +80,7 @@ def _comparison_table(record: RunRecord) -> Table:
                 *_judged_cells(variant, record.suite_comparison(variant.name)),
                 *((_median_cell(resources),) if single else ()),
                 _peak_rss_cell(resources),
-                *_build_cells(variant),
+                *_build_cells(variant, record),
             )
         )
     return Table(caption="", columns=columns, rows=tuple(rows))
@@ -90,7 +90,7 @@ def _build_table(record: RunRecord) -> Table:
     """What there is without measuring: sizes and build times."""
     columns = (Column(heading="variant"), Column(heading="status"), *_build_columns(record))
     rows = tuple(
-        (_name_cell(variant), Cell(text=str(variant.status)), *_build_cells(variant))
+        (_name_cell(variant), Cell(text=str(variant.status)), *_build_cells(variant, record))
         for variant in baseline_first(record)
     )
     return Table(caption="", columns=columns, rows=rows)
@@ -156,11 +156,16 @@ def _interval_heading(record: RunRecord) -> str:
 
 def _build_columns(record: RunRecord) -> tuple[Column, ...]:
     bins = max(len(variant.artifacts) for variant in record.variants)
+    size = Column(heading=f"size of {bins} bins" if bins > 1 else "size", align=Align.RIGHT, optional=True)
+    if not _has_built(record):
+        return (size,)
     trained = any(variant.pgo for variant in record.variants)
-    return (
-        Column(heading=f"size of {bins} bins" if bins > 1 else "size", align=Align.RIGHT, optional=True),
-        Column(heading="build incl. training" if trained else "build", align=Align.RIGHT, optional=True),
-    )
+    return size, Column(heading="build incl. training" if trained else "build", align=Align.RIGHT, optional=True)
+
+
+def _has_built(record: RunRecord) -> bool:
+    """Whether the run built anything itself: `bench` measures what is there."""
+    return any(variant.steps or variant.build_s is not None for variant in record.variants)
 
 
 def _name_cell(variant: VariantRecord) -> Cell:
@@ -194,8 +199,10 @@ def _peak_rss_cell(resources: Iterable[ResourceRecord]) -> Cell:
     return Cell(text=format_bytes(peak.peak_rss_bytes))
 
 
-def _build_cells(variant: VariantRecord) -> tuple[Cell, Cell]:
+def _build_cells(variant: VariantRecord, record: RunRecord) -> tuple[Cell, ...]:
     size = Cell(text=format_bytes(sum(item.size_bytes for item in variant.artifacts))) if variant.artifacts else NOTHING
+    if not _has_built(record):
+        return (size,)
     if variant.status is VariantStatus.REUSED:
         return size, Cell(text="reused")
     return size, NOTHING if variant.build_s is None else Cell(text=format_duration(variant.build_s))

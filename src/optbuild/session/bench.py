@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -11,17 +12,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optbuild import __version__
-from optbuild.build.workload_runs import InputHashes, WorkloadRunner, check_before_building, renew_scratch
-from optbuild.errors import UsageError
+from optbuild.build.workload_runs import WorkloadRunner, check_before_building
+from optbuild.errors import ToolchainError, UsageError, WorkloadError, WorkloadTimeoutError
 from optbuild.events import Emit, Event, Level, Notice
 from optbuild.execution.command import Command, Stream
-from optbuild.files import atomic_copy, claim_directory, sha256_of
+from optbuild.files import atomic_copy, claim_directory, sha256_of, writing
 from optbuild.measure.instructions import find_counter
 from optbuild.measure.machine_checks import check_machine
 from optbuild.measure.measurement import SamplingSettings
 from optbuild.measure.sampler import Sampler
 from optbuild.profile.load import command_line_workload
 from optbuild.profile.model import BuildProfile, MeasureSettings, MetricName, Use
+from optbuild.project.layout import Layout
 from optbuild.record import assemble
 from optbuild.record.host import describe_host
 from optbuild.record.lock import hold_lock
@@ -37,11 +39,16 @@ from optbuild.record.model import (
 )
 from optbuild.record.store import RecordStore, make_run_id
 from optbuild.session.inspect import find_layout
+from optbuild.session.prepare import require_ours
 from optbuild.session.request import Machine, RunRequest
+from optbuild.text import sanitize_line
 from optbuild.units import format_duration
+from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation, make_invocation
+from optbuild.workloads.running import renew_scratch
 
 _BIN = "bin"
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _COUNTING_SHARE = 0.1  # of the budget: more is spent on counting only when it is asked for
 
 
@@ -90,12 +97,15 @@ def parse_binaries(words: list[str], directory: Path) -> dict[str, Path]:
     binaries: dict[str, Path] = {}
     for word in words:
         name, equals, text = word.partition("=")
-        if not equals or not name.strip() or not text:
-            raise UsageError(f"{word!r} is not NAME=PATH", help="optbuild bench old=./a new=./b -- {bin} ARGS")
+        if not equals or not text or not _NAME.fullmatch(name):
+            raise UsageError(
+                f"{word!r} is not NAME=PATH, the name of letters, digits, `.`, `_` and `-`",
+                help="optbuild bench old=./a new=./b -- {bin} ARGS",
+            )
         if name in binaries:
             raise UsageError(f"the name {name!r} stands twice", help="give each binary a name of its own")
         path = (directory / text).absolute()
-        if not path.is_file() or not os.access(path, os.X_OK):
+        if not os.access(path, os.X_OK) or not path.is_file():
             raise UsageError(
                 f"{name}: {path} is missing or not executable",
                 help="build it first, or correct the path",
@@ -119,9 +129,10 @@ def bench(request: BenchRequest, machine: Machine) -> RunRecord:
             warnings.append(WarningRecord(code=event.code, message=event.message, help=event.help))
         machine.emit(event)
 
-    with _workplace(machine) as (root, store):
+    with _workplace(machine) as (root, store), _errors_without_profile(root, keeps_logs=store is not None):
         invocation = _make_invocation(request, machine, root / "scratch")
-        check_before_building(invocation, InputHashes())
+        hashes = InputHashes()
+        check_before_building(invocation, hashes)
         copies = _copy_binaries(request.binaries, root)
         runner = WorkloadRunner(
             executor=machine.executor, root=root, stage=root / "stage", logs=root / "logs" / make_run_id(started)
@@ -150,6 +161,7 @@ def bench(request: BenchRequest, machine: Machine) -> RunRecord:
         record = replace(record, instructions=_count(subject))
         if request.metric is not None:
             record = _measure(subject, record)
+        hashes.check_after(invocation)
         record = replace(record, finished_at=machine.now().isoformat(timespec="seconds"), warnings=tuple(warnings))
         if store is not None:
             store.save(record)
@@ -159,9 +171,8 @@ def bench(request: BenchRequest, machine: Machine) -> RunRecord:
 @contextmanager
 def _workplace(machine: Machine) -> Iterator[tuple[Path, RecordStore | None]]:
     """A directory of our own: the project's where there is one, and with it a place for the record; else a new one."""
-    directory = machine.working_directory
-    if any((folder / "Cargo.toml").is_file() for folder in (directory, *directory.parents)):
-        layout = find_layout(RunRequest(directory=directory), machine)
+    layout = _find_project(machine)
+    if layout is not None:
         claim_directory(layout.root)
         with hold_lock(layout.lock, wait=True, emit=machine.emit):
             yield layout.root, RecordStore(directory=layout.runs)
@@ -169,6 +180,35 @@ def _workplace(machine: Machine) -> Iterator[tuple[Path, RecordStore | None]]:
     with tempfile.TemporaryDirectory(prefix="optbuild-") as name:
         claim_directory(Path(name))
         yield Path(name), None
+
+
+def _find_project(machine: Machine) -> Layout | None:
+    """Where the nearest project's runs lie; a project that cannot be asked is none, for nothing of it is needed."""
+    directory = machine.working_directory
+    project = next((folder for folder in (directory, *directory.parents) if (folder / "Cargo.toml").is_file()), None)
+    if project is None:
+        return None
+    try:
+        layout = find_layout(RunRequest(directory=project), machine)
+        require_ours(layout)
+    except (UsageError, ToolchainError) as error:
+        message = f"the result will not be stored in {sanitize_line(str(project))}: {sanitize_line(error.message)}"
+        machine.emit(Notice(level=Level.INFO, code="not-stored", message=message, help=error.help))
+        return None
+    return layout
+
+
+@contextmanager
+def _errors_without_profile(root: Path, *, keeps_logs: bool) -> Iterator[None]:
+    """Let errors name an option, where a run would name a key of the build profile, and no log that is gone by then."""
+    try:
+        yield
+    except WorkloadError as error:
+        if isinstance(error, WorkloadTimeoutError):
+            error.help = "give it more time (--timeout 30m) or less to do"
+        if not keeps_logs and error.location is not None and Path(error.location).is_relative_to(root):
+            error.location = None
+        raise
 
 
 def _make_invocation(request: BenchRequest, machine: Machine, scratch: Path) -> Invocation:
@@ -241,7 +281,8 @@ def _count(subject: _Subject) -> tuple[InstructionRecord, ...]:
     """Count instructions if that is asked for, or if it costs little beside the measuring."""
     request, invocation, machine, root = subject.request, subject.invocation, subject.machine, subject.root
     scratch = root / "counting"
-    scratch.mkdir(exist_ok=True)
+    with writing(scratch):
+        scratch.mkdir(exist_ok=True)
     counter = find_counter(machine.executor, machine.environ, scratch)
     if not isinstance(counter, str) and request.metric is not None:
         needed_s = subject.run_s * counter.slowdown * len(subject.copies)
@@ -302,4 +343,8 @@ def _measure(subject: _Subject, record: RunRecord) -> RunRecord:
 
 
 def _beside(argv: tuple[str, ...], invocation: Invocation) -> Command | None:
-    return Command(argv=argv, cwd=invocation.cwd, env=invocation.env, timeout_s=invocation.timeout_s) if argv else None
+    if not argv:
+        return None
+    return Command(
+        argv=argv, cwd=invocation.cwd, env=invocation.env, stdout=Stream.NULL, timeout_s=invocation.timeout_s
+    )

@@ -13,7 +13,7 @@ from optbuild.profile.edit import SCHEMA_FILE_NAME, Outline, add_schema_version,
 from optbuild.profile.load import FILE_NAME, default_build_profile, find_build_profile, load_build_profile
 from optbuild.project.discover import load_project
 from optbuild.project.model import Package, Project
-from optbuild.project.selection import select_bins
+from optbuild.project.selection import enabled_features, is_buildable, select_bins
 from optbuild.session.prepare import discover_for
 from optbuild.session.request import Machine
 
@@ -95,9 +95,10 @@ def make_outline(project: Project, package: str | None, directory: Path) -> Outl
         UsageError: There is no such package, no binary, or more than one package to choose from.
     """
     chosen = _choose_package(project, package)
-    open_bins = [target for target in chosen.bins if not target.required_features]
+    default = enabled_features(chosen, (), with_default=True)
+    open_bins = [target for target in chosen.bins if is_buildable(target, default)]
     built = open_bins or chosen.bins
-    features = {name for target in built for name in target.required_features}
+    features = {name for target in built for name in target.required_features} - default
     return Outline(
         package=None if _is_default(project, chosen) else chosen.name,
         bins=tuple(target.name for target in built),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from optbuild.errors import BuildProfileError, ToolchainError, UsageError
-from optbuild.files import remove_below
+from optbuild.files import MARKER, remove_below
 from optbuild.profile.load import default_build_profile
 from optbuild.profile.model import BuildProfile
 from optbuild.project.discover import load_project
@@ -16,7 +16,7 @@ from optbuild.project.layout import Layout
 from optbuild.record.lock import hold_lock
 from optbuild.record.model import RunRecord
 from optbuild.record.store import RecordStore, parse_record
-from optbuild.session.prepare import discover_for, load_for
+from optbuild.session.prepare import discover_for, load_for, require_ours
 from optbuild.session.request import Machine, RunRequest
 from optbuild.toolchain.discover import discover_git
 from optbuild.toolchain.doctor import examine, free_disk_bytes
@@ -71,10 +71,13 @@ def clean(request: RunRequest, machine: Machine) -> tuple[Path, int]:
 
     Raises:
         LockHeldError: A run is going on.
-        StorageError: The directory does not carry our marker, or cannot be deleted.
+        UsageError: The directory does not carry our marker; nothing was touched.
+        StorageError: It cannot be deleted.
     """
-    root = find_layout(request, machine).root
-    if not root.exists():
+    layout = find_layout(request, machine)
+    root = layout.root
+    require_ours(layout)  # before the lock, which is a file in it
+    if not (root / MARKER).is_file():
         return root, 0
     with hold_lock(root / "lock", wait=False, emit=machine.emit):
         size_bytes = _size_on_disk(root)

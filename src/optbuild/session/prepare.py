@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from optbuild.build.workload_runs import InputHashes, check_before_building
+from optbuild.build.workload_runs import check_before_building
 from optbuild.errors import UsageError
 from optbuild.files import MARKER
 from optbuild.plan.draft import PlanInputs
@@ -24,12 +25,13 @@ from optbuild.project.discover import load_project
 from optbuild.project.layout import Layout
 from optbuild.project.model import BinTarget, Package
 from optbuild.project.rustc_programs import configured_rustc
-from optbuild.project.selection import default_bin, select_bins
+from optbuild.project.selection import default_bin, enabled_features, is_buildable, select_bins
 from optbuild.session.request import Machine, RunRequest, Selection
 from optbuild.toolchain.discover import discover_toolchain
 from optbuild.toolchain.doctor import free_disk_bytes
 from optbuild.toolchain.model import Toolchain
 from optbuild.toolchain.requirements import require_disk, require_pgo_tools, require_platform, require_target
+from optbuild.workloads.inputs import InputHashes, find_in_sample
 from optbuild.workloads.invocation import Invocation, make_invocation
 
 _PRESET = "preset:"
@@ -42,7 +44,6 @@ class Prepared:
 
     inputs: PlanInputs
     plan: Plan
-    in_sample: bool
     hashes: InputHashes
 
     @property
@@ -54,6 +55,11 @@ class Prepared:
     def layout(self) -> Layout:
         """Where the run writes."""
         return self.inputs.layout
+
+    @property
+    def in_sample(self) -> bool | None:
+        """Whether something is measured that is trained on, as far as is known now; None where it cannot be told."""
+        return find_in_sample(self.inputs.workloads, self.hashes)
 
 
 def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared:
@@ -91,7 +97,7 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared
         target_cfg=toolchain.target_cfg,
     )
     package, bins = select_bins(project, build_profile.project.package, build_profile.project.bins)
-    bins = _buildable(bins, build_profile)
+    bins = _buildable(bins, package, build_profile, names)
     layout = Layout.of(project.target_directory, request.out)
     inputs = PlanInputs(
         build_profile=build_profile,
@@ -104,13 +110,13 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared
         jobs=request.jobs,
     )
     _check_machine(inputs, names)
+    require_ours(layout)
     hashes = InputHashes()
     for invocation in inputs.workloads:
         check_before_building(invocation, hashes)
     return Prepared(
         inputs=inputs,
         plan=make_plan(inputs, names, measure=request.measure),
-        in_sample=_is_in_sample(inputs.workloads, hashes),
         hashes=hashes,
     )
 
@@ -155,6 +161,7 @@ def discover_for(build_profile: BuildProfile, machine: Machine, *, trusted: bool
         environ=machine.environ,
         executor=machine.executor,
         configured_rustc=None if rustc is None else rustc.value,
+        rustc_origin="" if rustc is None else rustc.origin,
         trusted=trusted,
     )
 
@@ -215,13 +222,27 @@ def _require_workloads(build_profile: BuildProfile, names: tuple[str, ...], requ
     )
 
 
-def _buildable(bins: tuple[BinTarget, ...], build_profile: BuildProfile) -> tuple[BinTarget, ...]:
-    """Leave out binaries that cargo would leave out: those whose required features are off, unless they were named."""
+def _buildable(
+    bins: tuple[BinTarget, ...], package: Package, build_profile: BuildProfile, names: tuple[str, ...]
+) -> tuple[BinTarget, ...]:
+    """Leave out binaries that cargo would leave out: those whose required features are off, unless they were named.
+
+    Every variant is built with the same binaries, so that the features have to be on in all of them.
+    """
     settings = build_profile.project
     if settings.bins or settings.all_features:
         return bins
-    kept = tuple(target for target in bins if set(target.required_features) <= set(settings.features))
-    return kept or bins
+    enabled = frozenset.intersection(
+        *(
+            enabled_features(
+                package,
+                (*settings.features, *build_profile.variants[name].features),
+                with_default=not settings.no_default_features,
+            )
+            for name in names
+        )
+    )
+    return tuple(target for target in bins if is_buildable(target, enabled)) or bins
 
 
 def _make_invocations(
@@ -247,14 +268,17 @@ def _check_machine(inputs: PlanInputs, names: tuple[str, ...]) -> None:
         require_pgo_tools(inputs.toolchain)
     root = inputs.layout.root
     require_disk(root, free_bytes=free_disk_bytes(root), needed_bytes=_LEAST_DISK_BYTES)
-    _require_ours(inputs.layout)
 
 
-def _require_ours(layout: Layout) -> None:
-    """Refuse to work in a directory that holds somebody else's files."""
+def require_ours(layout: Layout) -> None:
+    """Refuse to work in a directory that holds somebody else's files.
+
+    Raises:
+        UsageError: It does, or something else is in its place.
+    """
     for directory in dict.fromkeys((layout.root, layout.artifacts)):
         is_within = directory != layout.root and directory.parent == layout.root
-        if is_within or not directory.is_dir() or (directory / MARKER).is_file() or not any(directory.iterdir()):
+        if is_within or _is_free(directory) or (not directory.is_symlink() and (directory / MARKER).is_file()):
             continue
         raise UsageError(
             f"{directory} exists and was not made by optbuild; nothing in it was touched",
@@ -263,12 +287,8 @@ def _require_ours(layout: Layout) -> None:
         )
 
 
-def _is_in_sample(workloads: tuple[Invocation, ...], hashes: InputHashes) -> bool:
-    """Whether something is measured that was trained on: the same workload, or a file of the same content."""
-    if any(set(workload.use) == {Use.TRAIN, Use.BENCH} for workload in workloads):
-        return True
-    seen: dict[Use, set[str]] = {Use.TRAIN: set(), Use.BENCH: set()}
-    for workload in workloads:
-        for use in workload.use:
-            seen[use] |= {hashes.of(path) for path in workload.inputs}
-    return bool(seen[Use.TRAIN] & seen[Use.BENCH])
+def _is_free(directory: Path) -> bool:
+    """Whether a directory of our own can be made here."""
+    if directory.is_dir() and not directory.is_symlink():
+        return not any(directory.iterdir())
+    return not os.path.lexists(directory)

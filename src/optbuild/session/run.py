@@ -13,17 +13,18 @@ from optbuild.build.merging import ProfileMerger
 from optbuild.build.outputs import OutputChecker
 from optbuild.build.results import ResultStore
 from optbuild.build.runner import Outcome, Runner
-from optbuild.build.sources import SourceSnapshot
+from optbuild.build.sources import SourceWatch, sources_changed
 from optbuild.build.training import Trainer
 from optbuild.build.workload_runs import WorkloadRunner
-from optbuild.errors import InterruptedRunError, NotComparableError, OptbuildError
+from optbuild.errors import InterruptedRunError, OptbuildError
 from optbuild.events import Emit, Event, Level, Notice
-from optbuild.files import atomic_copy, claim_directory, sha256_of
+from optbuild.files import atomic_copy, claim_directory, remove_below, sha256_of
 from optbuild.measure.machine_checks import MachineCheck, check_machine
 from optbuild.measure.measurement import Measurement, SamplingSettings
+from optbuild.measure.model import AaVerdict
 from optbuild.measure.sampler import Sampler
 from optbuild.plan.fingerprint import make_result_key
-from optbuild.plan.model import Measure, Plan, ProbeOutputs
+from optbuild.plan.model import Compile, Measure, Plan, ProbeOutputs
 from optbuild.profile.render import render_resolved
 from optbuild.project.model import Project
 from optbuild.record import assemble
@@ -33,6 +34,7 @@ from optbuild.record.model import ErrorRecord, RunRecord, RunStatus, WarningReco
 from optbuild.record.store import RecordStore, make_run_id
 from optbuild.session.prepare import Prepared, prepare
 from optbuild.session.request import Machine, RunRequest
+from optbuild.text import sanitize_line
 
 
 @dataclass(slots=True)
@@ -65,6 +67,7 @@ def run(request: RunRequest, machine: Machine) -> RunRecord:
             if earlier is not None:
                 return earlier
             _measure(journal)
+            _tell_unsteady(journal)
             return journal.close()
         except OptbuildError as error:
             raise RunFailedError(error, journal.close(error)) from error
@@ -164,26 +167,30 @@ def _status(error: OptbuildError | None, *, stopped: bool) -> RunStatus:
 
 
 def _build(journal: _Journal) -> None:
-    """Build and train everything, compare outputs, and publish the binaries."""
+    """Build and train everything, compare outputs, and publish the binaries that passed."""
     runner = _make_runner(journal)
     journal.outcome = runner.outcome
-    snapshot: list[SourceSnapshot] = []
-    layout = journal.prepared.layout
+    sources = _watch_sources(journal)
 
-    def remember_sources() -> None:
-        if not snapshot:
-            compiled = runner.outcome.compiled(runner.plan.actions[0].id)
-            snapshot.append(SourceSnapshot.take(compiled.executables, ignored=layout.root))
+    def watch(action: Compile) -> None:
+        executables = runner.outcome.compiled(action.id).executables
+        sources.add(executables, lambda: runner.compile_again(action).fresh)
 
-    runner.carry_out(after_compiling=remember_sources)
-    if snapshot and (changed := snapshot[0].changed()):
-        raise NotComparableError(
-            f"{changed[0]} changed while the variants were built"
-            + f" (and {len(changed) - 1} more)" * (len(changed) > 1),
-            help="leave the sources alone until the builds are done, and run again",
-            location=str(changed[0]),
-        )
-    _publish(journal)
+    try:
+        runner.carry_out(after_compiling=watch)
+    finally:  # what was finished is published, however the rest ended
+        changed = sources.changed()
+        _publish(journal, () if changed else _proved(journal))
+    if changed:
+        raise sources_changed(changed)
+
+
+def _watch_sources(journal: _Journal) -> SourceWatch:
+    project, layout = journal.prepared.inputs.project, journal.prepared.layout
+    root = project.workspace_root
+    manifests = [root / "Cargo.toml", root / "Cargo.lock", *(package.manifest for package in project.packages)]
+    manifests += project.config_files
+    return SourceWatch(ignored=layout.root, stamp=layout.root / "stamp", manifests=tuple(manifests))
 
 
 def _make_runner(journal: _Journal) -> Runner:
@@ -227,13 +234,34 @@ def _make_runner(journal: _Journal) -> Runner:
     )
 
 
-def _publish(journal: _Journal) -> None:
-    """Put the binaries of every variant where people look for them."""
+def _proved(journal: _Journal) -> tuple[str, ...]:
+    """The variants that are built and checked to the end."""
+    plan, outcome = journal.plan, journal.outcome
+    return tuple(
+        variant.name
+        for variant in plan.variants
+        if outcome.is_built(variant) and plan.serving(variant) <= outcome.results.keys()
+    )
+
+
+def _publish(journal: _Journal, names: tuple[str, ...]) -> None:
+    """Put the binaries of these variants where people look for them, and take those of earlier runs away.
+
+    A variant of this run that failed, was skipped or not reached has none: an old one would pass for this run's.
+    """
+    layout = journal.prepared.layout
+    owned = layout.root if layout.artifacts.parent == layout.root else layout.artifacts
     for variant in journal.plan.variants:
-        if variant.compile is None or not journal.outcome.is_built(variant):
+        directory = layout.artifacts / variant.name
+        if variant.compile is None or variant.name not in names:
+            remove_below(owned, directory)
             continue
-        for name, artifact in journal.outcome.artifacts(variant.compile).items():
-            target = journal.prepared.layout.artifacts / variant.name / name
+        artifacts = journal.outcome.artifacts(variant.compile)
+        for path in directory.iterdir() if directory.is_dir() else ():
+            if path.name not in artifacts:
+                remove_below(owned, path)
+        for name, artifact in artifacts.items():
+            target = directory / name
             if not target.is_file() or sha256_of(target) != artifact.sha256:
                 atomic_copy(artifact.path, target)
 
@@ -258,7 +286,10 @@ def _find_earlier(journal: _Journal) -> RunRecord | None:
         for name, artifact in journal.outcome.artifacts(arm.binaries).items()
     }
     inputs = {f"{w.name} {key}": v for w in action.workloads for key, v in journal.prepared.hashes.resolve(w).items()}
-    journal.result_key = make_result_key(action.id, {**binaries, **inputs})
+    compared = {f"{w.name} compare-output": repr(w.compare_output) for w in action.workloads}
+    host = describe_host()
+    machine = {"host": f"{host.cpu}, {host.cores} cores, {host.kernel}"}
+    journal.result_key = make_result_key(action.id, {**binaries, **inputs, **compared, **machine})
     if journal.request.fresh:
         return None
     earlier = RecordStore(directory=journal.prepared.layout.runs, emit=journal.emit).find_complete(journal.result_key)
@@ -307,6 +338,26 @@ def _measure(journal: _Journal) -> None:
         settings=journal.settings,
     )
     journal.checks = check_machine()
-    journal.measurement = sampler.measure(action.id, action.label)
+    measurement = sampler.measure(action.id, action.label)
+    hashes = journal.prepared.hashes
+    for workload in action.workloads:
+        hashes.check_after(workload)
+    journal.measurement = measurement
+    if measurement.analysis.aa.verdict is AaVerdict.INVALID or not all(map(hashes.is_steady, action.workloads)):
+        journal.result_key = None  # nothing that a later run may take for its own
     for warning in journal.measurement.analysis.warnings:
         journal.emit(Notice(level=Level.WARNING, code="measurement", message=warning))
+
+
+def _tell_unsteady(journal: _Journal) -> None:
+    """Say why results of this run cannot be used again."""
+    for path in journal.prepared.hashes.unsteady():
+        journal.emit(
+            Notice(
+                level=Level.INFO,
+                code="unsteady-input",
+                message=f"{sanitize_line(str(path))} changed while a workload ran whose command names it: "
+                "the next run does that again",
+                help="list what a workload writes in `compare-output`, or let it write below {scratch}",
+            )
+        )

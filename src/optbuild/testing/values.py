@@ -48,7 +48,7 @@ def make_package(*, directory: Path = _PROJECT, bins: tuple[str, ...] = ("demo",
         manifest=directory / "Cargo.toml",
         bins=tuple(BinTarget(name=name, package="demo", required_features=()) for name in bins),
         default_run=None,
-        features=(),
+        features={},
         is_library_only=False,
     )
     return replace(package, **changes)

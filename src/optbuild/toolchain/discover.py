@@ -31,8 +31,8 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
     environ: Mapping[str, str],
     executor: Executor,
     configured_rustc: str | None,
+    rustc_origin: str = "build.rustc",
     trusted: bool,
-    need_profdata: bool = True,
 ) -> Toolchain:
     """Find the toolchain in force in a directory.
 
@@ -41,9 +41,9 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
         target: `host` or a triple.
         environ: The caller's environment.
         executor: Runs the programs that are asked.
-        configured_rustc: The compiler that cargo's configuration names, if it names one.
+        configured_rustc: The compiler that a variable or cargo's configuration names, if one does.
+        rustc_origin: What names it: a variable of the caller's, in capitals, or a key of cargo's configuration.
         trusted: Whether programs that the repository names may be run.
-        need_profdata: Search for llvm-profdata too.
 
     Raises:
         ToolchainError: rustc or cargo is missing, too old, does not know the target, or is named by a repository
@@ -53,14 +53,14 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
     if not trusted:
         refuse_toolchain_by_path(directory, environ)
     inquiry = Inquiry(executor=executor, directory=directory, environ=environ)
-    rustc_path = _find_rustc(inquiry, configured_rustc, trusted=trusted)
+    rustc_path = _find_rustc(inquiry, configured_rustc, rustc_origin, trusted=trusted)
     compiler, host = _ask_rustc(rustc_path, inquiry)
     cargo = _ask_cargo(_find_cargo(inquiry), inquiry)
     triple = host if target == "host" else target
     facts = _ask_target(rustc_path, triple, inquiry)
     profdata: Tool | None = None
     searched: tuple[Candidate, ...] = ()
-    if need_profdata and compiler.llvm_major is not None:
+    if compiler.llvm_major is not None:
         places = list_places(compiler.llvm_major, sysroot=facts.sysroot, host=host, environ=environ)
         profdata, searched = search_llvm_profdata(compiler.llvm_major, places, inquiry)
     return Toolchain(
@@ -100,21 +100,17 @@ def discover_git(*, directory: Path, environ: Mapping[str, str], executor: Execu
     return None if match is None else Tool(name="git", path=path, version=match[1])
 
 
-def _find_rustc(inquiry: Inquiry, configured: str | None, *, trusted: bool) -> Path:
-    # As cargo has it: RUSTC before CARGO_BUILD_RUSTC, which is the configuration from the environment.
-    for variable in ("RUSTC", "CARGO_BUILD_RUSTC"):
-        if inquiry.environ.get(variable):
-            return _named_program(inquiry.environ[variable], variable, inquiry)
-    if configured:
-        if not trusted:
-            raise ToolchainError(
-                f"cargo's configuration names the compiler {configured}, and this command runs nothing that a"
-                " repository names",
-                help=f"name it yourself: export RUSTC={shlex.quote(configured)}",
-                location="build.rustc",
-            )
-        return _named_program(configured, "build.rustc", inquiry)
-    return _on_path("rustc", inquiry)
+def _find_rustc(inquiry: Inquiry, configured: str | None, origin: str, *, trusted: bool) -> Path:
+    if not configured:
+        return _on_path("rustc", inquiry)
+    if not trusted and not origin.isupper():
+        raise ToolchainError(
+            f"cargo's configuration names the compiler {configured}, and this command runs nothing that a"
+            " repository names",
+            help=f"name it yourself: export RUSTC={shlex.quote(configured)}",
+            location=origin,
+        )
+    return _named_program(configured, origin, inquiry)
 
 
 def _find_cargo(inquiry: Inquiry) -> Path:
@@ -135,7 +131,7 @@ def _named_program(name: str, origin: str, inquiry: Inquiry) -> Path:
     if path is None or not is_program(path):
         raise ToolchainError(
             f"{origin} names {name}, which is not a program",
-            help=f"unset {origin}" if origin.isupper() else f"correct {origin} in cargo's configuration",
+            help=f"unset {origin}" if origin.isupper() else "correct build.rustc in cargo's configuration",
             location=origin,
         )
     return path

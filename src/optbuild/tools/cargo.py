@@ -73,12 +73,13 @@ class CargoTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompilerArtifact:
-    """Cargo finished a unit, or found it fresh."""
+    """Cargo finished a unit, or found it fresh; `filenames` are what the unit consists of."""
 
     reason: Literal["compiler-artifact"]
     package_id: str
     target: CargoTarget
     fresh: bool
+    filenames: tuple[Path, ...] = ()
     executable: Path | None = None
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 from os import fsencode
 from pathlib import Path
 from typing import Literal
@@ -19,17 +18,6 @@ HEADER_BYTES = 16
 """How much of a file's beginning `read_profile_header` needs."""
 
 _VERSION = re.compile(r"(?P<vendor>\S+ )?LLVM version (?P<version>(?P<major>\d+)\S*)")
-
-
-class FailureMode(StrEnum):
-    """When a merge fails. A third mode, `warn`, is left out: LLVM 14 does not know it.
-
-    Either way the records in front of a broken one are merged, so a file that was complained about has left a part
-    of its counts in the output of `ALL`: for a clean profile, merge again without it.
-    """
-
-    ANY = "any"
-    ALL = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,19 +113,16 @@ def make_input_list(weighted: Iterable[tuple[int, Path]]) -> bytes:
     return b"".join(lines)
 
 
-def merge_argv(
-    tool: Path, *, inputs_file: Path, output: Path, failure_mode: FailureMode, num_threads: int | None = None
-) -> tuple[str, ...]:
-    """The argv that merges profiles into one.
+def merge_argv(tool: Path, *, inputs_file: Path, output: Path, num_threads: int | None = None) -> tuple[str, ...]:
+    """The argv that merges profiles into one; a single broken file fails it, for silence would hide lost counts.
 
     Args:
         tool: Of rustc's LLVM major.
         inputs_file: A file with the content of `make_input_list`; arguments would overflow with many raw files.
         output: The indexed profile to write.
-        failure_mode: When to fail; a missing input fails either way.
         num_threads: None lets the tool decide.
     """
-    argv = [str(tool), "merge", f"--input-files={inputs_file}", f"--output={output}", f"--failure-mode={failure_mode}"]
+    argv = [str(tool), "merge", f"--input-files={inputs_file}", f"--output={output}", "--failure-mode=any"]
     if num_threads is not None:
         argv.append(f"--num-threads={num_threads}")
     return tuple(argv)

@@ -32,8 +32,10 @@ class Invocation:
         declared_env: What the build profile itself sets; the values may be shown.
         passed_env: Names taken from the caller's environment; their values may not be shown.
         scratch: A directory of its own, made anew before each run.
-        inputs: Files whose content decides what it does.
+        inputs: Files and directories whose content decides what it does.
         compare_output: `auto`, `stdout`, `none`, or files below `cwd`.
+        named: Those of the inputs that were not declared: its command names them, and may as well write to them.
+        program: What its command starts, where that is a file of its own and not looked up in PATH.
     """
 
     name: str
@@ -55,6 +57,8 @@ class Invocation:
     metric: MetricName
     stop_signal: int
     grace_s: float
+    named: tuple[Path, ...] = ()
+    program: Path | None = None
 
     def recipe(self) -> object:
         """What decides the result of running it, apart from files' contents and the caller's environment."""
@@ -121,8 +125,10 @@ def make_invocation(
         environ: The caller's environment.
 
     Raises:
-        UsageError: A placeholder has no value: no such binary, an ambiguous `{bin}`, an unset variable, a secret.
+        UsageError: A placeholder has no value: no such binary, an ambiguous `{bin}`, an unset variable, a secret; or
+            `pass-env` names a secret.
     """
+    _refuse_secrets(workload)
     name = slug(workload.name)
     fill = _Filler(workload.name, bins, default_bin, scratch / name, environ)
     argv = tuple(fill.word(word) for word in workload.command)
@@ -134,10 +140,11 @@ def make_invocation(
     cwd = (directory / workload.cwd).resolve()
     stdin = None if workload.stdin is None else directory / fill.text(workload.stdin)
     inputs = [directory / fill.text(text) for text in workload.inputs]
-    # An argument that names a file is an input, whether it was declared or not.
-    inputs += [path for word in argv[1:] if (path := _existing_file(cwd, word)) is not None]
-    if stdin is not None:
-        inputs.append(stdin)
+    # An argument that names a file or a directory is an input, whether it was declared or not.
+    known = {*inputs, stdin, *_compared_files(cwd, workload)}
+    found = [path for word in argv[1:] if (path := _named_path(cwd, word)) is not None]
+    named = [path for path in found if path not in known and not path.is_relative_to(scratch / name)]
+    inputs += named if stdin is None else [*named, stdin]
     return Invocation(
         name=workload.name,
         slug=name,
@@ -158,17 +165,45 @@ def make_invocation(
         metric=workload.metric or build_profile.measure.metric,
         stop_signal=signal.Signals[f"SIG{workload.stop_signal}"],
         grace_s=workload.grace_s,
+        named=tuple(dict.fromkeys(named)),
+        program=_program(cwd, argv[0]),
     )
 
 
-def _existing_file(cwd: Path, word: tuple[str | Placeholder, ...]) -> Path | None:
-    if len(word) != 1 or not isinstance(word[0], str) or "\0" in word[0]:
+def _refuse_secrets(workload: Workload) -> None:
+    """Refuse what would be left out of the environment in silence: the program would only miss it later."""
+    if secrets := [name for name in workload.pass_env if is_secret_name(name)]:
+        raise UsageError(
+            f"workload {workload.name!r}: `pass-env` names {secrets[0]}, which looks like a secret",
+            help="what a workload prints is kept in logs: let it read the secret from a file instead",
+        )
+
+
+def _named_path(cwd: Path, word: tuple[str | Placeholder, ...]) -> Path | None:
+    """The file or directory that an argument names, also as `--option=PATH`."""
+    if len(word) != 1 or not isinstance(word[0], str):
         return None
-    path = cwd / word[0]
+    _, _, value = word[0].partition("=")
+    return next((cwd / text for text in (word[0], value) if text and _is_readable(cwd / text)), None)
+
+
+def _program(cwd: Path, word: tuple[str | Placeholder, ...]) -> Path | None:
+    is_path = len(word) == 1 and isinstance(word[0], str) and "/" in word[0]
+    path = _named_path(cwd, word) if is_path else None
+    return path if path is not None and path.is_file() else None
+
+
+def _compared_files(cwd: Path, workload: Workload) -> tuple[Path, ...]:
+    """What the workload is known to write."""
+    names = workload.compare_output if isinstance(workload.compare_output, tuple) else ()
+    return tuple(cwd / name for name in names)
+
+
+def _is_readable(path: Path) -> bool:
     try:
-        return path if path.is_file() else None
-    except OSError:  # a long argument is no file name
-        return None
+        return path.is_file() or path.is_dir()
+    except (OSError, ValueError):  # a long argument is no file name, nor is one with a null in it
+        return False
 
 
 def _shown(piece: str | Placeholder) -> str:

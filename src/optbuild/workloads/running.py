@@ -1,4 +1,7 @@
-"""Run a workload's command once, and judge how it ended: the same rules for training, comparing and measuring."""
+"""Run a workload's command once, and judge how it ended: the same rules for training, comparing and measuring.
+
+Not for what a run is for: `build` trains and compares, `measure` measures.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from pathlib import Path
 
 from optbuild.errors import WorkloadError, WorkloadTimeoutError
 from optbuild.execution.command import Command, Completed, Executor, ProgramNotFoundError
+from optbuild.files import remove_below, writing
 from optbuild.text import last_lines, sanitize_line
 from optbuild.units import format_duration
 from optbuild.workloads.invocation import Invocation
@@ -14,11 +18,27 @@ from optbuild.workloads.invocation import Invocation
 _TAIL_BYTES = 1 << 16
 
 
+def renew_scratch(root: Path, invocation: Invocation) -> None:
+    """Make a workload's scratch directory anew, empty.
+
+    Args:
+        root: The directory with our marker, which it lies below.
+        invocation: Whose directory it is.
+
+    Raises:
+        StorageError: It cannot be deleted or made.
+    """
+    remove_below(root, invocation.scratch)
+    with writing(invocation.scratch):
+        invocation.scratch.mkdir(parents=True)
+
+
 def run_program(executor: Executor, command: Command, invocation: Invocation) -> Completed:
     """Run a workload's command.
 
     Raises:
         WorkloadError: It cannot be started.
+        StorageError: A file for its output cannot be opened.
     """
     try:
         return executor.run(command)
@@ -74,9 +94,11 @@ def check_ending(
 
 
 def _ending(exit_code: int) -> str:
-    if exit_code < 0:
-        return f"signal {-exit_code} ({signal.Signals(-exit_code).name})"
-    return f"exit code {exit_code}"
+    if exit_code >= 0:
+        return f"exit code {exit_code}"
+    known = {int(item): item.name for item in signal.Signals}
+    name = known.get(-exit_code)  # most real-time signals have none
+    return f"signal {-exit_code}" + (f" ({name})" if name else "")
 
 
 def _tail(path: Path) -> str:

@@ -1,0 +1,229 @@
+"""What workloads read: known by its content, watched, and compared between training and measuring.
+
+Not for finding it in a command: `invocation` does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from optbuild.errors import NotComparableError, UsageError
+from optbuild.files import MARKER, sha256_of
+from optbuild.profile.model import Use
+from optbuild.text import sanitize_line
+from optbuild.workloads.invocation import Invocation
+
+_MAX_FILES = 10_000
+_MAX_BYTES = 1 << 30
+_EMPTY = hashlib.sha256(b"").hexdigest()
+# Cargo's and other programs' mark for what can be made again: https://bford.info/cachedir/
+_CACHE_MARKER = "CACHEDIR.TAG"
+
+
+class InputHashes:
+    """The content of everything that the workloads of one run read, each looked at once and watched from then on."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, _Content] = {}
+        self._rewritten: set[Path] = set()
+        self._unsteady: set[Path] = set()
+
+    def of(self, path: Path) -> str:
+        """The hash of an input's content.
+
+        Raises:
+            UsageError: It cannot be read, or is neither a regular file nor a directory.
+        """
+        return self._look(path).digest
+
+    def resolve(self, invocation: Invocation) -> dict[str, str]:
+        """What decides the result of a run besides the recipe: contents of what it reads, and its environment.
+
+        Raises:
+            NotComparableError: Something has changed since it was first looked at.
+        """
+        for path in _read_by(invocation):
+            # A build may write into a directory of the project that a command happens to name.
+            if self._renew(path) and not (path in invocation.named and path.is_dir()):
+                raise _changed(invocation, path)
+        return {
+            **{f"input {path}": self.of(path) for path in _read_by(invocation)},
+            **{f"env {name}": invocation.env.get(name, "") for name in {*invocation.env, *invocation.passed_env}},
+        }
+
+    def check_after(self, invocation: Invocation) -> None:
+        """Look at everything again after a run: what only its command names may be what the run has written.
+
+        Raises:
+            NotComparableError: Something has changed that the run is known to read.
+        """
+        for path in _read_by(invocation):
+            before = self._look(path)
+            has_changed = self._renew(path)
+            if path not in invocation.named:
+                if has_changed:
+                    raise _changed(invocation, path)
+            elif self._known[path].signature != before.signature:
+                self._rewritten.add(path)
+                if has_changed:
+                    self._unsteady.add(path)
+
+    def is_steady(self, invocation: Invocation) -> bool:
+        """Whether its runs leave everything that it may read as it was, so that the next run can use their results."""
+        return self._unsteady.isdisjoint(_read_by(invocation))
+
+    def unsteady(self) -> tuple[Path, ...]:
+        """Files that commands name and that have changed while they ran."""
+        return tuple(sorted(self._unsteady))
+
+    def are_shared(self, training: Invocation, benchmark: Invocation) -> bool | None:
+        """Whether a benchmark reads something that a training run reads as well; None where that cannot be told."""
+        if training.name == benchmark.name or self._work(training) == self._work(benchmark):
+            return True
+        ours, theirs = self._contents(training), self._contents(benchmark)
+        if any(left.files & right.files for left, right in product(ours, theirs)):
+            return True
+        is_known = ours and theirs and all(content.is_known for content in (*ours, *theirs))
+        return False if is_known else None
+
+    def _work(self, invocation: Invocation) -> object:
+        scratch = str(invocation.scratch)
+        argv = [tuple(p.replace(scratch, "") if isinstance(p, str) else p for p in word) for word in invocation.argv]
+        stdin = None if invocation.stdin is None else self.of(invocation.stdin)
+        return argv, invocation.cwd, dict(invocation.declared_env), stdin
+
+    def _contents(self, invocation: Invocation) -> list[_Content]:
+        """What it reads, the program that it starts and what it writes left out."""
+        return [self._look(path) for path in invocation.inputs if path not in self._rewritten]
+
+    def _look(self, path: Path) -> _Content:
+        if path not in self._known:
+            self._known[path] = _read(path)
+        return self._known[path]
+
+    def _renew(self, path: Path) -> bool:
+        """Look again; whether the content is another one."""
+        before = self._look(path)
+        try:
+            if not before.is_known or _signature(path) == before.signature:
+                return False
+            self._known[path] = _read(path)
+        except (OSError, UsageError):
+            self._known[path] = _MISSING
+        return self._known[path].digest != before.digest
+
+
+def find_in_sample(workloads: tuple[Invocation, ...], hashes: InputHashes) -> bool | None:
+    """Whether something is measured that was trained on; None where that cannot be told."""
+    by_use = ([workload for workload in workloads if use in workload.use] for use in (Use.TRAIN, Use.BENCH))
+    found = {hashes.are_shared(training, benchmark) for training, benchmark in product(*by_use)}
+    return True if True in found else None if None in found else False
+
+
+def _read_by(invocation: Invocation) -> tuple[Path, ...]:
+    return invocation.inputs if invocation.program is None else (invocation.program, *invocation.inputs)
+
+
+def _changed(invocation: Invocation, path: Path) -> NotComparableError:
+    return NotComparableError(
+        f"workload {sanitize_line(invocation.name)!r}: {sanitize_line(str(path))} has changed since the run began",
+        help="leave what workloads read alone until the run is done, and run again;"
+        " what a workload writes belongs in {scratch}",
+        location=str(path),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Content:
+    """What was found at a path.
+
+    Attributes:
+        digest: Of the content. Of something that is too large to be read, a value that equals no other.
+        signature: What differs when somebody has written to it.
+        files: The digest of each file that is not empty.
+    """
+
+    digest: str
+    signature: object
+    files: frozenset[str] = frozenset()
+    is_known: bool = True
+
+
+_MISSING = _Content(digest="missing", signature=None)
+
+
+def _read(path: Path) -> _Content:
+    try:
+        signature = _signature(path)
+        if signature is None:
+            return _Content(digest=f"unknown {secrets.token_hex(16)}", signature=None, is_known=False)
+        if not path.is_dir():
+            digest = sha256_of(path)
+            return _Content(digest=digest, signature=signature, files=frozenset({digest} - {_EMPTY}))
+        digests = {name: sha256_of(path / name) for name, _ in signature}
+    except OSError as error:
+        raise UsageError(
+            f"cannot read the input {path}: {error.strerror}",
+            help="make the file first, or correct `inputs` or `stdin` of the workload",
+            location=str(path),
+        ) from error
+    whole = hashlib.sha256()
+    for name, digest in sorted(digests.items()):
+        whole.update(os.fsencode(name) + b"\0" + digest.encode() + b"\0")
+    return _Content(digest=whole.hexdigest(), signature=signature, files=frozenset({*digests.values()} - {_EMPTY}))
+
+
+_State = tuple[int, int, int]
+
+
+def _signature(path: Path) -> tuple[tuple[str, _State], ...] | None:
+    """Every file with its state, the name empty for a path that is one itself; None for a directory too large.
+
+    Raises:
+        UsageError: It is neither a regular file nor a directory: reading might never end.
+        OSError: It is not there.
+    """
+    state = path.stat()
+    if stat.S_ISREG(state.st_mode):
+        return (("", _state(state)),)
+    if not stat.S_ISDIR(state.st_mode):
+        raise UsageError(
+            f"the input {path} is not a regular file",
+            help="name a regular file in `inputs` or `stdin` of the workload; without `stdin` its input is empty",
+            location=str(path),
+        )
+    found: list[tuple[str, _State]] = []
+    size_bytes = 0
+    for name, state in _files_below(path):
+        found.append((name, _state(state)))
+        size_bytes += state.st_size
+        if len(found) > _MAX_FILES or size_bytes > _MAX_BYTES:
+            return None
+    return tuple(sorted(found))
+
+
+def _state(state: os.stat_result) -> _State:
+    return state.st_ino, state.st_size, state.st_mtime_ns
+
+
+def _files_below(directory: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """The regular files below a directory, by relative name; what builds make there is passed over."""
+    for place, directories, names in os.walk(directory):
+        if place != str(directory) and {MARKER, _CACHE_MARKER} & {*names}:
+            directories.clear()
+            continue
+        for name in names:
+            path = os.path.join(place, name)  # noqa: PTH118 - pathlib is slow for thousands of files
+            try:
+                state = os.stat(path)  # noqa: PTH116 - see above
+            except OSError:
+                continue  # a link to nowhere
+            if stat.S_ISREG(state.st_mode):
+                yield os.path.relpath(path, directory), state

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from optbuild.cli.console import Console
+from optbuild.cli.context import CliContext, error_to_json, write_out
+from optbuild.cli.doctor import render_findings
+from optbuild.errors import BuildError, BuildProfileError, InterruptedRunError, OptbuildError, Problem, UsageError
+from optbuild.events import ActionStarted, Level, Notice
+from optbuild.record.store import make_record_schema
+from optbuild.toolchain.model import Finding
+
+HOSTILE = "base\x1b[2J\nerror: all is well.toml"
+
+
+def context_of(**changes: object) -> CliContext:
+    """A call that asked for nothing special."""
+    context = CliContext(argv=("optbuild", "pgo"), workload=(), environ={}, progress="plain")
+    for name, value in changes.items():
+        setattr(context, name, value)
+    return context
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (UsageError("no", help="do \udcff", location="/p/\udcff"), "failed"),
+        (BuildError("broken", help="mend it"), "failed"),
+        (InterruptedRunError(2), "interrupted"),
+    ],
+)
+def test_an_error_before_a_run_is_a_record_too(error: OptbuildError, status: str) -> None:
+    """A script reads one kind of document, whatever came of the call; it is text in any encoding."""
+    text = error_to_json(error, context_of())
+    document = json.loads(text)
+    jsonschema.validate(document, make_record_schema())
+    assert text.isascii()
+    assert (document["schema"], document["status"]) == ("optbuild/record/1", status)
+    assert (document["exit_code"], document["error"]["code"]) == (error.status, error.code)
+    assert document["command_line"] == ["optbuild", "pgo"]
+
+
+@pytest.mark.parametrize(("encoding", "shown"), [("utf-8", "−1 \\udcff\n"), ("ascii", "\\u22121 \\udcff\n")])
+def test_what_a_stream_cannot_hold_is_escaped(monkeypatch: pytest.MonkeyPatch, encoding: str, shown: str) -> None:
+    """Bytes of a path that are no text, and signs that a terminal does not know, end nothing."""
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding, errors="strict"))
+    write_out("−1 \udcff\n")
+    assert raw.getvalue().decode(encoding) == shown
+
+
+def test_places_in_errors_are_inert(capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that a build profile extends may have any name, and so may a directory."""
+    problem = Problem(location=f"{HOSTILE}:1", message="wrong", help="mend it")
+    Console(context_of()).show_error(BuildProfileError((problem,)))
+    Console(context_of()).show_error(UsageError("wrong", help="mend it", location=HOSTILE))
+    said = capsys.readouterr().err
+    assert "\x1b" not in said
+    assert said.splitlines() == [
+        "error: base^[[2J^Jerror: all is well.toml:1: wrong",
+        "  help: mend it",
+        "error: wrong",
+        "  where: base^[[2J^Jerror: all is well.toml",
+        "  help: mend it",
+    ]
+
+
+def test_no_foreign_line_stands_at_the_left(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a program said after a line break is neither an error nor a note of ours."""
+    notice = Notice(level=Level.WARNING, code="x", message="it failed\nerror: not mine", help="mend\nit")
+    Console(context_of()).show(notice)
+    assert capsys.readouterr().err.splitlines() == ["warning: it failed", "  | error: not mine", "  help: mend^Jit"]
+    finding = Finding(level=Level.ERROR, subject="cargo", message="no\nok      rustc", remedy="a\nb")
+    assert render_findings((finding,), as_json=False).splitlines() == [
+        "error   cargo  no",
+        "               ok      rustc",
+        "               help: a^Jb",
+    ]
+
+
+def test_verbose_shows_what_is_run_and_where_its_log_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """`-v` gives the command as one would type it; without it there is the label alone."""
+    event = ActionStarted(action="a", label="lto: build", argv=("cargo", "a b"), log=Path("/l/x\n.log"))
+    Console(context_of()).show(event)
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    Console(context_of(verbosity=1)).show(event)
+    assert capsys.readouterr().err.splitlines()[1:] == ["    runs cargo 'a b'", "    log /l/x^J.log"]
+
+
+def test_debug_shows_where_an_error_came_from(capsys: pytest.CaptureFixture[str]) -> None:
+    """The traceback goes before the error, both to people."""
+    Console(context_of(debug=True)).show_error(UsageError("wrong", help="mend it"))
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "UsageError: wrong" in said.err
+    assert said.err.endswith("error: wrong\n  help: mend it\n")

@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from optbuild.errors import NotComparableError, UsageError
+from optbuild.files import MARKER
+from optbuild.profile.model import Use
+from optbuild.testing import make_invocation
+from optbuild.workloads import inputs as inputs_module
+from optbuild.workloads.inputs import InputHashes, find_in_sample
+from optbuild.workloads.invocation import Invocation
+
+LEARN, RACE = (Use.TRAIN,), (Use.BENCH,)
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a file below the test's directory."""
+
+    def write(name: str, text: str = "text") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_a_file_is_known_by_its_content(write: Callable[..., Path]) -> None:
+    """It is read once; whoever looks anew sees what it has become."""
+    corpus = write("corpus", "one")
+    hashes = InputHashes()
+    before = hashes.of(corpus)
+    corpus.write_text("two")
+    assert hashes.of(corpus) == before
+    assert InputHashes().of(corpus) != before
+
+
+def test_a_directory_is_known_by_names_and_contents(write: Callable[..., Path]) -> None:
+    """A file that is renamed, edited or added makes another directory; what builds make in it does not."""
+    first = write("data/a", "one")
+    write("data/sub/b")
+    seen = [InputHashes().of(first.parent)]
+    write("data/target/CACHEDIR.TAG")
+    write(f"data/ours/{MARKER}")
+    (first.parent / "nowhere").symlink_to("gone")
+    assert InputHashes().of(first.parent) == seen[0]
+    first.write_text("two")
+    seen.append(InputHashes().of(first.parent))
+    first.rename(first.with_name("c"))
+    seen.append(InputHashes().of(first.parent))
+    write("data/d", "")
+    seen.append(InputHashes().of(first.parent))
+    assert len(set(seen)) == 4
+
+
+def test_a_directory_that_is_too_large_equals_none(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What was not read may be anything: no later run may take it for the same, and nothing is claimed of it."""
+    write("data/a"), write("data/b")
+    for name, value in (("_MAX_FILES", 1), ("_MAX_BYTES", 7)):
+        with monkeypatch.context() as limits:
+            limits.setattr(inputs_module, name, value)
+            hashes = InputHashes()
+            assert hashes.of(tmp_path / "data") == hashes.of(tmp_path / "data")
+            assert hashes.of(tmp_path / "data") != InputHashes().of(tmp_path / "data")
+            assert compare({"inputs": (tmp_path / "data",)}, {"inputs": (write("c", "c"),)}) is None
+
+
+def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
+    """A pipe or a device has no content that could be hashed, and perhaps no end."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (Path("/dev/zero"), tmp_path / "pipe"):
+        with pytest.raises(UsageError, match="is not a regular file") as caught:
+            InputHashes().of(path)
+        assert caught.value.location == str(path)
+    with pytest.raises(UsageError, match="cannot read the input"):
+        InputHashes().of(tmp_path / "gone")
+
+
+def test_the_whole_environment_decides(write: Callable[..., Path]) -> None:
+    """Names that every workload gets count as those that it asks for: each decides what a program does."""
+    workload = make_invocation(environ={"TZ": "UTC", "LEVEL": "3"}, passed_env=("LEVEL", "UNSET"))
+    script, corpus = write("run.sh"), write("corpus")
+    resolved = InputHashes().resolve(make_invocation(program=script, inputs=(corpus,)))
+    assert InputHashes().resolve(workload) == {"env PATH": "/bin", "env TZ": "UTC", "env LEVEL": "3", "env UNSET": ""}
+    assert {f"input {script}", f"input {corpus}"} < resolved.keys()
+
+
+def test_an_edit_before_the_use_is_refused(write: Callable[..., Path]) -> None:
+    """What was looked at before the builds is what must be used after them; being touched is no edit."""
+    corpus, script = write("corpus"), write("run.sh")
+    for path, workload in ((corpus, make_invocation(inputs=(corpus,))), (script, make_invocation(program=script))):
+        hashes = InputHashes()
+        before = hashes.resolve(workload)
+        path.touch()
+        assert hashes.resolve(workload) == before
+        path.write_text("other")
+        with pytest.raises(NotComparableError, match="has changed since the run began") as caught:
+            hashes.resolve(workload)
+        assert caught.value.location == str(path)
+
+
+def test_a_directory_that_a_command_names_may_be_built_in(write: Callable[..., Path]) -> None:
+    """The project's own directory gets a Cargo.lock with the first build: what counts is what the run finds."""
+    source = write("data/a")
+    workload = make_invocation(inputs=(source.parent,), named=(source.parent,))
+    hashes = InputHashes()
+    before = hashes.resolve(workload)
+    write("data/Cargo.lock")
+    assert hashes.resolve(workload) != before
+    declared = make_invocation(inputs=(source.parent,))
+    write("data/Cargo.lock", "other")
+    with pytest.raises(NotComparableError):
+        hashes.resolve(declared)
+
+
+@pytest.mark.parametrize("act", [lambda path: path.write_text("other"), Path.unlink])
+def test_a_declared_input_may_not_change_while_it_is_used(
+    write: Callable[..., Path], act: Callable[[Path], object]
+) -> None:
+    """Nobody knows which of the two was read."""
+    corpus = write("corpus")
+    workload = make_invocation(inputs=(corpus,))
+    hashes = InputHashes()
+    hashes.resolve(workload)
+    hashes.check_after(workload)
+    act(corpus)
+    with pytest.raises(NotComparableError):
+        hashes.check_after(workload)
+
+
+def test_what_a_run_writes_to_a_file_that_its_command_names_cannot_be_used_again(write: Callable[..., Path]) -> None:
+    """It may be its output, or an input that somebody has edited: the run goes on, and its results are not kept."""
+    out = write("out.txt", "of an earlier run")
+    workload, other = make_invocation(inputs=(out,), named=(out,)), make_invocation(name="other")
+    hashes = InputHashes()
+    hashes.resolve(workload)
+    assert hashes.is_steady(workload)
+    out.write_text("of this run")
+    hashes.check_after(workload)
+    assert (hashes.is_steady(workload), hashes.is_steady(other), hashes.unsteady()) == (False, True, (out,))
+    assert hashes.resolve(workload)[f"input {out}"] == InputHashes().of(out)
+
+
+def test_a_run_that_writes_the_same_again_is_steady(write: Callable[..., Path]) -> None:
+    """Its output is always the same, and so is the key of its results."""
+    out = write("out.txt", "same")
+    workload = make_invocation(inputs=(out,), named=(out,))
+    hashes = InputHashes()
+    before = hashes.resolve(workload)
+    out.unlink()
+    out.write_text("same")
+    hashes.check_after(workload)
+    assert hashes.is_steady(workload)
+    assert hashes.resolve(workload) == before
+
+
+def compare(training: dict[str, Any], benchmark: dict[str, Any]) -> bool | None:
+    """Whether a benchmark is in-sample that has these fields beside a training workload with those."""
+    first = make_invocation("{bin:demo}", "one", name="learn", **{"use": LEARN, **training})
+    second = make_invocation("{bin:demo}", "two", name="race", **{"use": RACE, **benchmark})
+    return find_in_sample((first, second), InputHashes())
+
+
+def test_the_same_content_is_in_sample(write: Callable[..., Path]) -> None:
+    """A copy of the training input is the training input, under whatever name, alone or in a directory."""
+    one, copy, other = write("one", "a"), write("data/copy", "a"), write("other", "b")
+    assert compare({"inputs": (one,)}, {"inputs": (other,)}) is False
+    assert compare({"inputs": (one,)}, {"inputs": (other, copy)}) is True
+    assert compare({"inputs": (one,)}, {"inputs": (copy.parent,)}) is True
+
+
+def test_an_empty_file_is_no_content_to_share(write: Callable[..., Path]) -> None:
+    """Two directories may each hold one."""
+    for name in ("left/a", "right/b"):
+        write(name, name)
+        write(f"{name}.empty", "")
+    left, right = write("left/a", "x").parent, write("right/b", "y").parent
+    assert compare({"inputs": (left,)}, {"inputs": (right,)}) is False
+
+
+def test_a_shared_program_is_no_input(write: Callable[..., Path]) -> None:
+    """One script may start the binary on different files."""
+    script, one, two = write("run.sh"), write("one", "a"), write("two", "b")
+    assert compare({"program": script, "inputs": (one,)}, {"program": script, "inputs": (two,)}) is False
+
+
+def same_work(name: str, use: tuple[Use, ...], **changes: Any) -> Invocation:  # noqa: ANN401 - fields of Invocation
+    """A workload of the one command that all of them have, its scratch directory in it."""
+    scratch = Path("/p/scratch") / name
+    return make_invocation("{bin:demo}", f"--tmp={scratch}", name=name, use=use, scratch=scratch, **changes)
+
+
+def test_the_same_command_is_in_sample_under_two_names(write: Callable[..., Path]) -> None:
+    """What differs by the name of the scratch directory, or of the file that is read, is the same."""
+    one, copy, other = write("one", "a"), write("copy", "a"), write("other", "b")
+
+    def in_sample(learn: dict[str, Any], race: dict[str, Any]) -> bool | None:
+        return find_in_sample((same_work("learn", LEARN, **learn), same_work("race", RACE, **race)), InputHashes())
+
+    def reading(path: Path) -> dict[str, Any]:
+        return {"stdin": path, "inputs": (path,)}
+
+    assert in_sample({}, {}) is True
+    assert in_sample(reading(one), reading(copy)) is True
+    assert in_sample(reading(one), reading(other)) is False
+    assert in_sample({}, {"declared_env": {"SEED": "2"}}) is None
+
+
+def test_nothing_is_claimed_of_commands_without_known_inputs(write: Callable[..., Path]) -> None:
+    """Arguments that differ may still mean the same input."""
+    assert compare({}, {}) is None
+    assert compare({}, {"inputs": (write("one"),)}) is None
+    assert compare({"inputs": (write("one"),)}, {"use": ()}) is False
+
+
+def test_what_a_workload_writes_is_no_shared_input(write: Callable[..., Path]) -> None:
+    """Two workloads that write to the same file do not read it."""
+    one, two, out = write("one", "a"), write("two", "b"), write("out", "c")
+    workloads = tuple(
+        make_invocation("{bin:demo}", name, name=name, use=use, inputs=(path, out), named=(out,))
+        for name, use, path in (("learn", LEARN, one), ("race", RACE, two))
+    )
+    hashes = InputHashes()
+    assert find_in_sample(workloads, hashes) is True
+    out.write_text("d")
+    hashes.check_after(workloads[0])
+    assert find_in_sample(workloads, hashes) is False
