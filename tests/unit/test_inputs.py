@@ -73,6 +73,15 @@ def test_a_directory_that_is_too_large_equals_none(
             assert compare({"inputs": (tmp_path / "data",)}, {"inputs": (write("c", "c"),)}) is None
 
 
+@pytest.mark.skipif(not Path("/proc/version").is_file(), reason="the kernel shows no such files here")
+def test_files_of_the_kernel_are_not_read() -> None:
+    """Some of them never end, and what the others say is gone a moment later."""
+    for path in (Path("/proc/version"), Path("/proc/self")):
+        hashes = InputHashes()
+        assert hashes.of(path) != InputHashes().of(path)
+        hashes.check_after(make_invocation(inputs=(path,)))
+
+
 def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
     """A pipe or a device has no content that could be hashed, and perhaps no end."""
     os.mkfifo(tmp_path / "pipe")

@@ -80,10 +80,10 @@ class Run:
         )
         self.plan: Plan = make_plan(inputs, tuple(v.name for v in self.variants), measure=True)
 
-    def carry_out(self, after_compiling: Callable[[Compile], None] = lambda _: None) -> Outcome:
+    def make_runner(self) -> Runner:
         shop = self.workshop
         shop.program = lambda command: (self.cargo if "build" in command.argv[:2] else self.program)(command)
-        runner = Runner(
+        return Runner(
             plan=self.plan,
             cargo=CargoDriver(executor=shop.executor, environ={}, emit=shop.heard.append),
             trainer=shop.trainer if self.has_tools else None,
@@ -94,7 +94,9 @@ class Run:
             keep_going=self.keep_going,
             outcome=self.outcome,
         )
-        runner.carry_out(after_compiling=after_compiling)
+
+    def carry_out(self, after_compiling: Callable[[Compile], None] = lambda _: None) -> Outcome:
+        self.make_runner().carry_out(after_compiling=after_compiling)
         return self.outcome
 
     def fail(self, kind: type[OptbuildError]) -> OptbuildError:
@@ -192,6 +194,18 @@ def test_after_each_build_the_caller_may_look(run: Run) -> None:
     seen: list[int] = []
     run.carry_out(after_compiling=lambda _: seen.append(len(run.outcome.results)))
     assert seen == [1, 3, 5, 9]
+
+
+def test_a_build_may_be_asked_for_once_more(run: Run) -> None:
+    """Whether cargo found it fresh is told; the binaries are the latest, and the time is that of the first."""
+    runner = run.make_runner()
+    runner.carry_out(after_compiling=lambda _: None)
+    action = run.plan.actions[0]
+    assert isinstance(action, Compile)
+    first = run.outcome.compiled(action.id)
+    again = runner.compile_again(action)
+    assert again.log != first.log
+    assert run.outcome.compiled(action.id) == replace(first, artifacts=again.artifacts)
 
 
 def test_the_first_failure_ends_the_run_and_nothing_finished_is_lost(run: Run) -> None:

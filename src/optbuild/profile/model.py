@@ -202,7 +202,9 @@ class Workload:
         CompareOutput,
         Field(description="What must be equal in every variant: standard output, files relative to cwd, nothing."),
     ] = "auto"
-    inputs: Annotated[tuple[Word, ...], Field(description="Files it reads, relative to this file; recorded.")] = ()
+    inputs: Annotated[
+        tuple[Word, ...], Field(description="Files and directories it reads, relative to this file.")
+    ] = ()
     metric: Annotated[MetricName | None, Field(description="What is compared; default: that of [measure].")] = None
     stop_signal: Annotated[
         Literal["TERM", "INT", "HUP", "QUIT", "USR1", "USR2"], Field(description="The signal that asks it to end.")

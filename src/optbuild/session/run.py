@@ -21,7 +21,7 @@ from optbuild.events import Emit, Event, Level, Notice
 from optbuild.files import atomic_copy, claim_directory, remove_below, sha256_of
 from optbuild.measure.machine_checks import MachineCheck, check_machine
 from optbuild.measure.measurement import Measurement, SamplingSettings
-from optbuild.measure.model import AaVerdict
+from optbuild.measure.model import AaVerdict, Analysis
 from optbuild.measure.sampler import Sampler
 from optbuild.plan.fingerprint import make_result_key
 from optbuild.plan.model import Compile, Measure, Plan, ProbeOutputs
@@ -35,6 +35,8 @@ from optbuild.record.store import RecordStore, make_run_id
 from optbuild.session.prepare import Prepared, prepare
 from optbuild.session.request import Machine, RunRequest
 from optbuild.text import sanitize_line
+from optbuild.workloads.inputs import InputHashes
+from optbuild.workloads.invocation import Invocation
 
 
 @dataclass(slots=True)
@@ -343,10 +345,15 @@ def _measure(journal: _Journal) -> None:
     for workload in action.workloads:
         hashes.check_after(workload)
     journal.measurement = measurement
-    if measurement.analysis.aa.verdict is AaVerdict.INVALID or not all(map(hashes.is_steady, action.workloads)):
-        journal.result_key = None  # nothing that a later run may take for its own
+    if not is_reusable(measurement.analysis, action.workloads, hashes):
+        journal.result_key = None
     for warning in journal.measurement.analysis.warnings:
         journal.emit(Notice(level=Level.WARNING, code="measurement", message=warning))
+
+
+def is_reusable(analysis: Analysis, workloads: tuple[Invocation, ...], hashes: InputHashes) -> bool:
+    """Whether a later run may take a result for its own: the harness was sound, and what was read is still there."""
+    return analysis.aa.verdict is not AaVerdict.INVALID and all(map(hashes.is_steady, workloads))
 
 
 def _tell_unsteady(journal: _Journal) -> None:

@@ -23,6 +23,8 @@ from optbuild.workloads.invocation import Invocation
 _MAX_FILES = 10_000
 _MAX_BYTES = 1 << 30
 _EMPTY = hashlib.sha256(b"").hexdigest()
+# The kernel's own files: never the same twice, and some of them wait for a reader for ever.
+_KERNEL = (Path("/proc"), Path("/sys"))
 # Cargo's and other programs' mark for what can be made again: https://bford.info/cachedir/
 _CACHE_MARKER = "CACHEDIR.TAG"
 
@@ -145,7 +147,7 @@ class _Content:
     """What was found at a path.
 
     Attributes:
-        digest: Of the content. Of something that is too large to be read, a value that equals no other.
+        digest: Of the content. Of something that is not to be read, a value that equals no other.
         signature: What differs when somebody has written to it.
         files: The digest of each file that is not empty.
     """
@@ -184,21 +186,24 @@ _State = tuple[int, int, int]
 
 
 def _signature(path: Path) -> tuple[tuple[str, _State], ...] | None:
-    """Every file with its state, the name empty for a path that is one itself; None for a directory too large.
+    """Every file with its state, the name empty for a path that is one itself; None for what is not to be read.
 
     Raises:
         UsageError: It is neither a regular file nor a directory: reading might never end.
         OSError: It is not there.
     """
     state = path.stat()
-    if stat.S_ISREG(state.st_mode):
-        return (("", _state(state)),)
-    if not stat.S_ISDIR(state.st_mode):
+    is_file = stat.S_ISREG(state.st_mode)
+    if not is_file and not stat.S_ISDIR(state.st_mode):
         raise UsageError(
             f"the input {path} is not a regular file",
             help="name a regular file in `inputs` or `stdin` of the workload; without `stdin` its input is empty",
             location=str(path),
         )
+    if any(path.resolve().is_relative_to(place) for place in _KERNEL):
+        return None
+    if is_file:
+        return (("", _state(state)),)
     found: list[tuple[str, _State]] = []
     size_bytes = 0
     for name, state in _files_below(path):
