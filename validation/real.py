@@ -137,11 +137,9 @@ def render(reports: Iterable[Mapping[str, Any]]) -> str:
     rounds = statistics.median(item["rounds"] for item in same)
     noisy = sum(item["noisy"] for item in reports)
     lines += [
-        (
-            f"Machine: {host['cpu']}, {host['cores']} cores, {host['kernel']}. {seconds} s a report, "
-            f"{rounds:.0f} rounds in the median. By their own account {noisy} of {len(reports)} reports were taken on a "
-            "noisy machine."
-        ),
+        f"Machine: {host['cpu']}, {host['cores']} cores, {host['kernel']}.",
+        f"{seconds} s a report, {rounds:.0f} rounds in the median.",
+        f"By their own account {noisy} of {len(reports)} reports were taken on a noisy machine.",
         "",
         "| share of extra work | reports | interval holds it | called slower | printed detectable effect (median) |",
         "| :-- | --: | --: | --: | --: |",
