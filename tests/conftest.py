@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import NoReturn
@@ -29,3 +30,9 @@ def no_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(subprocess.Popen, "__del__", lambda _: None)  # it would miss what __init__ sets
     for name in ("fork", "forkpty", "posix_spawn", "posix_spawnp", "system"):
         monkeypatch.setattr(os, name, _refuse)
+
+
+@pytest.fixture(autouse=True)
+def _hear_hang_ups() -> None:
+    """A test run started by nohup ignores SIGHUP, and every program that a test starts would inherit that."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
