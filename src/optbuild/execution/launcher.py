@@ -34,6 +34,7 @@ LENGTH_BYTES = 4
 SIGKILL = 9
 SIGCONT = 19 if sys.platform == "darwin" else 18
 RESET_SIGNALS = (13, 25)  # SIGPIPE and SIGXFSZ, which Python ignores and a program would inherit so
+# The stop signal is reset as well: in a background job SIGINT is ignored, and a program would never hear it.
 PR_SET_CHILD_SUBREAPER = 36
 SETTLE_S = 1.0  # how long descendants may outlive the program before they count as left behind
 UNKILLABLE_S = 5.0  # how long to try to kill one that may not be killed, such as a program of another user
@@ -71,7 +72,7 @@ def run(request: dict[str, Any], reply: int, watch: Any, has_subreaper: bool) ->
             request["env"],
             file_actions=actions,
             setpgroup=0,
-            setsigdef=RESET_SIGNALS,
+            setsigdef=(*RESET_SIGNALS, request["stop_signal"]),
         )
     except OSError as error:
         return {"error": error.errno, "reason": error.strerror, "failed": step}
