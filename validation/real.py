@@ -3,6 +3,7 @@
 Every report is one `optbuild bench` of some seconds on a small Rust program that computes for a few hundredths of a
 second. The program does its work and then a share more, which it reads from the end of its own file: the code is the
 same to the byte. Each report is appended to a file of raw results at once, so that a run can be stopped and taken up.
+Where hyperfine is installed, it is asked about the same two files right after each A/A report.
 
 Usage: python -m validation.real [--reports 200] [--injected 100] [--seconds 12]
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -83,6 +85,7 @@ def take_report(program: Path, share: float, seconds: int) -> dict[str, Any]:
     argv: list[str | Path] = [OPTBUILD, "bench", *(f"{name}={path}" for name, path in paths.items())]
     argv += ["--json", "--max-time", f"{seconds}s", "--progress", "none", "--quiet", "--", "{bin}"]
     completed = subprocess.run(argv, check=True, stdout=subprocess.PIPE, cwd=program.parent)
+    peer = ask_hyperfine(paths) if share == 0.0 else None
     record = json.loads(completed.stdout)
     suite = next(item for item in record["comparisons"] if item["workload"] is None)
     kept = ("change", "ci_low", "ci_high", "verdict", "rounds", "mde", "p_value")
@@ -95,7 +98,19 @@ def take_report(program: Path, share: float, seconds: int) -> dict[str, Any]:
         "noisy": record["noise"]["noisy"],
         "seed": record["measure"]["seed"],
         "host": record["host"],
+        "hyperfine": peer,
     }
+
+
+def ask_hyperfine(paths: Mapping[str, Path]) -> dict[str, Any] | None:
+    """What hyperfine measures of the same files: mean, standard deviation and runs of each; None where it is absent."""
+    if shutil.which("hyperfine") is None:
+        return None
+    with tempfile.NamedTemporaryFile(suffix=".json") as export:
+        argv = ["hyperfine", "-N", "--warmup", "2", "--runs", "15", "--style", "none", "--export-json", export.name]
+        subprocess.run([*argv, *map(str, paths.values())], check=True, stdout=subprocess.DEVNULL)
+        results = json.loads(Path(export.name).read_text())["results"]
+    return {name: {"times_s": item["times"]} for name, item in zip(paths, results, strict=True)}
 
 
 def load() -> list[dict[str, Any]]:
