@@ -16,7 +16,7 @@ from optbuild.measure.model import A_PRIME
 from optbuild.measure.sampler import Sampler
 from optbuild.profile.model import MetricName
 from optbuild.testing import Answer, Reply, ScriptedExecutor, make_invocation, make_usage
-from optbuild.workloads.invocation import Invocation
+from optbuild.workloads.invocation import Invocation, Moment
 
 ARMS = {"release": 1.0, "pgo": 0.8}
 
@@ -40,7 +40,7 @@ class Track:
     slow_start_s: float = 0.0
     answer: Callable[[Command], Answer | None] = field(default=lambda _: None)
     metric: MetricName = MetricName.WALL
-    beside: Command | None = None
+    beside: str | None = None
     heard: list[Event] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -66,6 +66,7 @@ class Track:
         return Reply(usage=make_usage(wall_s=seconds), stdout=b"out")
 
     def workloads(self) -> tuple[Invocation, ...]:
+        moments = () if self.beside is None else (Moment.PREPARE, Moment.CONCLUDE)
         return tuple(
             make_invocation(
                 "{bin:demo}",
@@ -74,6 +75,7 @@ class Track:
                 directory=self.directory,
                 scratch=self.root / "scratch" / name,
                 metric=self.metric,
+                beside=dict.fromkeys(moments, ((self.beside or "",),)),
             )
             for name in self.names
         )
@@ -92,8 +94,6 @@ class Track:
             run_s=dict.fromkeys(self.names, self.run_s),
             settings=self.settings,
             guard=NoiseGuard(read=self.read, own_cpu_s=lambda: 0.0),
-            prepare=self.beside,
-            conclude=self.beside,
             clock=lambda: self.now_s,
         )
 

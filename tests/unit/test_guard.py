@@ -12,7 +12,7 @@ from optbuild.execution.command import Command
 from optbuild.measure import guard
 from optbuild.measure.guard import Disturbance, NoiseGuard, Reading, compare_readings, parse_stat, read_machine
 from optbuild.measure.measurement import Measurement
-from optbuild.testing import Reply, make_command, make_usage
+from optbuild.testing import Reply, make_usage
 from tests.unit.sampler_cases import Track
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -349,7 +349,7 @@ def test_nothing_is_taken_again_when_the_time_is_up(tmp_path: Path) -> None:
 
 def test_what_runs_between_the_timed_runs_is_no_neighbour(tmp_path: Path) -> None:
     """`--prepare` and `--conclude` are our own doing, however much they compute."""
-    track = Track(tmp_path, beside=make_command("/bin/drop-caches"))
+    track = Track(tmp_path, beside="/bin/drop-caches")
     beside_s = 0.0
 
     def answer(command: Command) -> Reply | None:
@@ -370,7 +370,7 @@ def test_what_runs_between_the_timed_runs_is_no_neighbour(tmp_path: Path) -> Non
 
 def test_slow_preparations_may_use_up_the_budget(tmp_path: Path) -> None:
     """Where warming up alone took all the time there was, no round was measured, and the session still ends well."""
-    track = Track(tmp_path, beside=make_command("/bin/drop-caches"))
+    track = Track(tmp_path, beside="/bin/drop-caches")
     track.settings = replace(track.settings, max_time_s=60.0)
 
     def answer(command: Command) -> Reply | None:
@@ -394,7 +394,7 @@ def test_slow_preparations_may_use_up_the_budget(tmp_path: Path) -> None:
 )
 def test_what_runs_between_the_timed_runs_has_to_end_by_itself(tmp_path: Path, reply: Reply, how: str) -> None:
     """What it leaves running is ended before the run that it was for: that would not be noticed."""
-    track = Track(tmp_path, beside=make_command("/bin/start-server"))
+    track = Track(tmp_path, beside="/bin/start-server")
     track.answer = lambda command: reply if command.argv[0] == "/bin/start-server" else None
-    with pytest.raises(WorkloadError, match=f"/bin/start-server {how}, between two timed runs"):
+    with pytest.raises(WorkloadError, match=f"`prepare` of workload 'small' {how}: /bin/start-server"):
         track.measure()

@@ -119,7 +119,7 @@ def test_an_ambiguous_binary_is_refused_with_what_there_is(tmp_path: Path) -> No
 @pytest.mark.parametrize("fields", [{"stdin": "{bin}"}, {"inputs": ("x{bin}",)}, {"env": {"TOOL": "{bin:tool}"}}])
 def test_only_arguments_may_name_a_binary(tmp_path: Path, fields: dict[str, Any]) -> None:
     """Files and variables are the same whichever variant runs."""
-    with pytest.raises(UsageError, match="may not name a binary"):
+    with pytest.raises(UsageError, match="may name neither a binary nor a port"):
         make(tmp_path, **fields)
 
 
@@ -257,3 +257,19 @@ def test_the_caller_s_environment_is_no_part_of_the_recipe(tmp_path: Path) -> No
     }
 
     assert len(recipes) == 1
+
+
+def test_commands_beside_are_filled_like_the_command(tmp_path: Path) -> None:
+    """Binaries that only they use are built as well, scripts that they name are inputs."""
+    for name in ("make.sh", "query"):
+        (tmp_path / name).write_text("x")
+    invocation = make(tmp_path, prepare=("{bin:tool}", "query", "{scratch}"), setup=("./make.sh",))
+    assert invocation.bins == ("wordfreq", "tool")
+    assert invocation.commands["prepare"][2] == (str(invocation.scratch),)
+    assert {path.name for path in invocation.inputs} == {"make.sh", "query"}
+
+
+def test_what_runs_beside_is_part_of_the_recipe(tmp_path: Path) -> None:
+    """Another preparation is another workload."""
+    recipes = [make(tmp_path, prepare=words).recipe() for words in (None, ("sync",), ("sync", "-f"))]
+    assert len({repr(recipe) for recipe in recipes}) == 3

@@ -39,7 +39,7 @@ def test_a_whole_plan_for_people() -> None:
     assert folded(render_plan(plan)) == snapshot("""\
 variant release: built by compile-fa2a719d
 variant lto: built by compile-4b4d626e
-variant pgo: built by compile-771f7e8c
+variant pgo: built by compile-22ae2975
 
 compile-fa2a719d  release: build
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
@@ -50,14 +50,14 @@ compile-fa2a719d  release: build
   env     RUSTUP_AUTO_INSTALL=0
   writes  /p/target/optbuild/binaries/compile-fa2a719d
 
-probe-fabcad5a  outputs of books
+probe-ad1dfc5e  outputs of books
   needs   compile-fa2a719d
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/books-6e317bcd
 
-probe-9ef62c38  outputs of held out
+probe-fe964a78  outputs of held out
   needs   compile-fa2a719d
   argv    {bin:demo} 'held out.txt'
   cwd     /p
@@ -74,15 +74,15 @@ compile-4b4d626e  lto: build
   env     RUSTUP_AUTO_INSTALL=0
   writes  /p/target/optbuild/binaries/compile-4b4d626e
 
-compare-ffdb9e93  lto: outputs of books
-  needs   probe-fabcad5a, compile-4b4d626e
+compare-5c5bb9b3  lto: outputs of books
+  needs   probe-ad1dfc5e, compile-4b4d626e
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/books-6e317bcd
 
-compare-1b932107  lto: outputs of held out
-  needs   probe-9ef62c38, compile-4b4d626e
+compare-6e20f506  lto: outputs of held out
+  needs   probe-fe964a78, compile-4b4d626e
   argv    {bin:demo} 'held out.txt'
   cwd     /p
   timeout 5 min 00 s
@@ -99,31 +99,31 @@ compile-8b040f28  pgo: build instrumented
   env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_generate=/p/target/optbuild/stray
   writes  /p/target/optbuild/binaries/compile-8b040f28
 
-train-64863c38  pgo: train on books
+train-490e6b41  pgo: train on books
   needs   compile-8b040f28
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-64863c38/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-490e6b41/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-64863c38
+  writes  /p/target/optbuild/raw/train-490e6b41
 
-train-24636ec2  pgo: train on logs
+train-847c3bc6  pgo: train on logs
   needs   compile-8b040f28
   argv    {bin:demo} logs.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-24636ec2/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-847c3bc6/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-24636ec2
+  writes  /p/target/optbuild/raw/train-847c3bc6
 
-merge-3ed6bbe9  pgo: merge profiles
-  needs   train-64863c38, train-24636ec2
+merge-aefcadc8  pgo: merge profiles
+  needs   train-490e6b41, train-847c3bc6
   argv    /toolchain/bin/llvm-profdata merge --input-files={inputs} --output={profdata}
             --failure-mode=any
-  inputs  3 × {profdata:train-64863c38}, 1 × {profdata:train-24636ec2}
+  inputs  3 × {profdata:train-490e6b41}, 1 × {profdata:train-847c3bc6}
   writes  /p/target/optbuild/profdata
 
-compile-771f7e8c  pgo: build
-  needs   merge-3ed6bbe9
+compile-22ae2975  pgo: build
+  needs   merge-aefcadc8
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/cargo --config 'profile.release.lto="fat"' --config
@@ -132,30 +132,30 @@ compile-771f7e8c  pgo: build
   cwd     /p
   env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-3ed6bbe9}
+  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-aefcadc8}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings
-  writes  /p/target/optbuild/binaries/compile-771f7e8c
+  writes  /p/target/optbuild/binaries/compile-22ae2975
 
-compare-c2d732e2  pgo: outputs of books
-  needs   probe-fabcad5a, compile-771f7e8c
+compare-33d81015  pgo: outputs of books
+  needs   probe-ad1dfc5e, compile-22ae2975
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/books-6e317bcd
 
-compare-5503a82c  pgo: outputs of held out
-  needs   probe-9ef62c38, compile-771f7e8c
+compare-8c221159  pgo: outputs of held out
+  needs   probe-fe964a78, compile-22ae2975
   argv    {bin:demo} 'held out.txt'
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/held-out-681314dd
 
-measure-5af50390  measure
-  needs   compile-fa2a719d, compile-4b4d626e, compile-771f7e8c
+measure-cbff895e  measure
+  needs   compile-fa2a719d, compile-4b4d626e, compile-22ae2975
   argv    {bin:demo} --top 20 books.txt
   argv    {bin:demo} 'held out.txt'
   writes  /p/target/optbuild/arms
-  arms    release (compile-fa2a719d), lto (compile-4b4d626e), pgo (compile-771f7e8c)
+  arms    release (compile-fa2a719d), lto (compile-4b4d626e), pgo (compile-22ae2975)
   budget  5 min 00 s
 
 writes below /p/target/optbuild
@@ -171,8 +171,8 @@ def test_a_whole_plan_as_data() -> None:
     assert isinstance(actions, list)
     assert folded("\n".join(map(json.dumps, [plan, *actions]))) == snapshot("""\
 {"schema": "optbuild/plan/1", "variants": [{"name": "release", "compile": "compile-fa2a719d",
-            "merge": null, "skipped": null}, {"name": "pgo", "compile": "compile-36714bb8", "merge":
-            "merge-e7e74d3b", "skipped": null}], "directories": ["/p/target/optbuild"], "notes": []}
+            "merge": null, "skipped": null}, {"name": "pgo", "compile": "compile-0ccd6c7c", "merge":
+            "merge-c323ba32", "skipped": null}], "directories": ["/p/target/optbuild"], "notes": []}
 {"id": "compile-fa2a719d", "kind": "compile", "label": "release: build", "needs": [], "argv":
             ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml", "--package",
             "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
@@ -180,9 +180,9 @@ def test_a_whole_plan_as_data() -> None:
             "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
             {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0"},
             "writes": "/p/target/optbuild/binaries/compile-fa2a719d"}
-{"id": "probe-fabcad5a", "kind": "probe", "label": "outputs of books", "needs":
-            ["compile-fa2a719d"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "cwd": "/p",
-            "env": {}, "stdin": null, "timeout": "5 min 00 s", "inputs": [], "writes":
+{"id": "probe-ad1dfc5e", "kind": "probe", "label": "outputs of books", "needs":
+            ["compile-fa2a719d"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "beside": {},
+            "cwd": "/p", "env": {}, "stdin": null, "timeout": "5 min 00 s", "inputs": [], "writes":
             "/p/target/optbuild/scratch/books-6e317bcd", "runs": 2}
 {"id": "compile-8b040f28", "kind": "compile", "label": "pgo: build instrumented", "needs": [],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
@@ -193,32 +193,33 @@ def test_a_whole_plan_as_data() -> None:
             {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0",
             "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_generate=/p/target/optbuild/stray"}, "writes":
             "/p/target/optbuild/binaries/compile-8b040f28"}
-{"id": "train-64863c38", "kind": "train", "label": "pgo: train on books", "needs":
-            ["compile-8b040f28"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "cwd": "/p",
-            "env": {"LLVM_PROFILE_FILE":
-            "/p/target/optbuild/raw/train-64863c38/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
-            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-64863c38"}
-{"id": "merge-e7e74d3b", "kind": "merge", "label": "pgo: merge profiles", "needs":
-            ["train-64863c38"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
+{"id": "train-490e6b41", "kind": "train", "label": "pgo: train on books", "needs":
+            ["compile-8b040f28"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "beside": {},
+            "cwd": "/p", "env": {"LLVM_PROFILE_FILE":
+            "/p/target/optbuild/raw/train-490e6b41/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
+            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-490e6b41", "repeat":
+            null}
+{"id": "merge-c323ba32", "kind": "merge", "label": "pgo: merge profiles", "needs":
+            ["train-490e6b41"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
             "--input-files={inputs}", "--output={profdata}", "--failure-mode=any"], "inputs": ["3
-            \\u00d7 {profdata:train-64863c38}"], "writes": "/p/target/optbuild/profdata"}
-{"id": "compile-36714bb8", "kind": "compile", "label": "pgo: build", "needs": ["merge-e7e74d3b"],
+            \\u00d7 {profdata:train-490e6b41}"], "writes": "/p/target/optbuild/profdata"}
+{"id": "compile-0ccd6c7c", "kind": "compile", "label": "pgo: build", "needs": ["merge-c323ba32"],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
             "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/cargo", "--config",
             "profile.release.lto=\\"fat\\"", "--config", "profile.release.codegen-units=1",
             "--locked", "-vv", "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p",
             "env": {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0",
-            "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_use={profdata:merge-e7e74d3b}
+            "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_use={profdata:merge-c323ba32}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings"}, "writes":
-            "/p/target/optbuild/binaries/compile-36714bb8"}
-{"id": "compare-a705b696", "kind": "compare", "label": "pgo: outputs of books", "needs":
-            ["probe-fabcad5a", "compile-36714bb8"], "argv": ["{bin:demo}", "--top", "20",
-            "books.txt"], "cwd": "/p", "env": {}, "stdin": null, "timeout": "5 min 00 s", "inputs":
-            [], "writes": "/p/target/optbuild/scratch/books-6e317bcd"}
-{"id": "measure-1b1e5679", "kind": "measure", "label": "measure", "needs": ["compile-fa2a719d",
-            "compile-36714bb8"], "argv": [["{bin:demo}", "--top", "20", "books.txt"]], "arms":
-            ["release (compile-fa2a719d)", "pgo (compile-36714bb8)"], "budget": "5 min 00 s",
+            "/p/target/optbuild/binaries/compile-0ccd6c7c"}
+{"id": "compare-72acc1f5", "kind": "compare", "label": "pgo: outputs of books", "needs":
+            ["probe-ad1dfc5e", "compile-0ccd6c7c"], "argv": ["{bin:demo}", "--top", "20",
+            "books.txt"], "beside": {}, "cwd": "/p", "env": {}, "stdin": null, "timeout": "5 min 00
+            s", "inputs": [], "writes": "/p/target/optbuild/scratch/books-6e317bcd"}
+{"id": "measure-5b77edcc", "kind": "measure", "label": "measure", "needs": ["compile-fa2a719d",
+            "compile-0ccd6c7c"], "argv": [["{bin:demo}", "--top", "20", "books.txt"]], "arms":
+            ["release (compile-fa2a719d)", "pgo (compile-0ccd6c7c)"], "budget": "5 min 00 s",
             "writes": "/p/target/optbuild/arms"}
 """)
 

@@ -549,6 +549,7 @@ def test_the_resolved_profile_is_plain_data(tmp_path: Path) -> None:
                         "metric": "cpu",
                         "stop-signal": "INT",
                         "grace-s": 0.5,
+                        "repeat": 1,
                     }
                 ],
             }

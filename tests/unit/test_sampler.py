@@ -13,7 +13,7 @@ from optbuild.measure.measurement import Measurement, describe_budget
 from optbuild.measure.model import A_PRIME, AaVerdict, Superblock, Verdict
 from optbuild.measure.schedule import PILOT_ROUNDS
 from optbuild.profile.model import MetricName
-from optbuild.testing import Reply, make_command
+from optbuild.testing import Reply
 from tests.unit.sampler_cases import Track
 
 
@@ -259,7 +259,7 @@ def test_a_program_that_cannot_be_started_ends_the_measuring(track: Track) -> No
 
 def test_what_belongs_between_runs_is_not_timed(track: Track) -> None:
     """A command before and after each run is run as often, and its own time is in no value."""
-    track.beside = make_command("/bin/drop-caches")
+    track.beside = "/bin/drop-caches"
     beside: list[Command] = []
 
     def answer(command: Command) -> Reply | None:
@@ -277,9 +277,9 @@ def test_what_belongs_between_runs_is_not_timed(track: Track) -> None:
 
 def test_a_command_between_runs_has_to_succeed(track: Track) -> None:
     """A machine that was not prepared is another one."""
-    track.beside = make_command("/bin/drop-caches")
+    track.beside = "/bin/drop-caches"
     track.answer = lambda _: Reply(exit_code=1, stderr=b"not permitted")
-    with pytest.raises(WorkloadError, match="/bin/drop-caches ended with 1") as caught:
+    with pytest.raises(WorkloadError, match="'small' ended with exit code 1: /bin/drop-caches") as caught:
         track.measure()
     assert caught.value.detail == "not permitted"
 

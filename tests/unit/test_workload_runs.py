@@ -5,10 +5,18 @@ from pathlib import Path
 import pytest
 
 from optbuild.build.workload_runs import check_before_building
-from optbuild.errors import OptbuildError, StorageError, UsageError, WorkloadError, WorkloadTimeoutError
+from optbuild.errors import (
+    InterruptedRunError,
+    OptbuildError,
+    StorageError,
+    UsageError,
+    WorkloadError,
+    WorkloadTimeoutError,
+)
 from optbuild.execution.command import Command, Completed, ProgramNotFoundError
-from optbuild.testing import Answer, Reply
+from optbuild.testing import Answer, Reply, make_invocation
 from optbuild.workloads.inputs import InputHashes
+from optbuild.workloads.invocation import Moment
 from optbuild.workloads.running import renew_scratch
 from tests.unit.build_cases import Workshop
 
@@ -19,21 +27,22 @@ def workshop(tmp_path: Path) -> Workshop:
     return Workshop(tmp_path)
 
 
-def run(workshop: Workshop, answer: Answer | None = None, **changes: object) -> tuple[Completed, Path]:
-    """Run a workload once, whose program answers like this."""
+def run(workshop: Workshop, answer: Answer | None = None, **changes: object) -> tuple[Command, Path]:
+    """Run a workload once, whose program answers like this; the last command of it, and its output."""
     if answer is not None:
         workshop.program = lambda _: answer
     binaries = {name: artifact.path for name, artifact in workshop.artifact("program").items()}
     workload = workshop.workload(**changes)
-    return workshop.workloads.run(workload, binaries, log_name="train-1", extra_env={"MORE": "1"})
+    _, stdout = workshop.workloads.run(workload, binaries, log_name="train-1", extra_env={"MORE": "1"})
+    return workshop.executor.commands[-1], stdout
 
 
 def test_output_is_kept_where_logs_are(workshop: Workshop) -> None:
     """Standard output and error go to files named for the action."""
-    completed, stdout = run(workshop, Reply(stdout=b"out", stderr=b"err"))
+    command, stdout = run(workshop, Reply(stdout=b"out", stderr=b"err"))
     assert stdout == workshop.layout.root / "logs/train-1.stdout"
     assert (stdout.read_bytes(), stdout.with_suffix(".stderr").read_bytes()) == (b"out", b"err")
-    assert completed.command.env["MORE"] == "1"
+    assert command.env["MORE"] == "1"
 
 
 def test_a_workload_runs_from_the_stage(workshop: Workshop) -> None:
@@ -45,8 +54,8 @@ def test_a_workload_runs_from_the_stage(workshop: Workshop) -> None:
         return Reply()
 
     workshop.program = program
-    completed, _ = run(workshop)
-    assert completed.command.argv[0] == str(workshop.layout.root / "stage/demo")
+    last, _ = run(workshop)
+    assert last.argv[0] == str(workshop.layout.root / "stage/demo")
     assert seen == [b"program"]
 
 
@@ -79,7 +88,8 @@ def test_only_a_good_ending_is_accepted(
 
 def test_another_exit_code_may_be_the_expected_one(workshop: Workshop) -> None:
     """`expect-exit` is for programs that say something with it."""
-    assert run(workshop, Reply(exit_code=3), expect_exit=3)[0].exit_code == 3
+    _, stdout = run(workshop, Reply(exit_code=3, stdout=b"out"), expect_exit=3)
+    assert stdout.read_bytes() == b"out"
 
 
 @pytest.mark.parametrize(
@@ -150,3 +160,91 @@ def test_a_binary_of_ours_need_not_exist_yet(workshop: Workshop) -> None:
     check_before_building(workshop.workload(), InputHashes())
     with pytest.raises(UsageError, match="cannot read the input"):
         check_before_building(workshop.workload(inputs=(workshop.directory / "gone",)), InputHashes())
+
+
+BESIDE = {Moment.SETUP: (("make-data",),), Moment.PREPARE: (("drop-caches",), ("3",)), Moment.CLEANUP: (("tidy",),)}
+
+
+def ran(workshop: Workshop) -> list[str]:
+    """The names of the programs that were run, in order."""
+    return [Path(command.argv[0]).name for command in workshop.executor.commands]
+
+
+def test_what_belongs_to_a_workload_runs_around_it(workshop: Workshop) -> None:
+    """`setup` and `cleanup` once, `prepare` before each run."""
+    binaries = {name: artifact.path for name, artifact in workshop.artifact("program").items()}
+    workload = workshop.workload(beside=BESIDE)
+    with workshop.workloads.set_up(workload, binaries, log_name="x", extra_env={}) as run_once:
+        run_once()
+        run_once()
+    assert ran(workshop) == ["make-data", "drop-caches", "demo", "drop-caches", "demo", "tidy"]
+
+
+def test_what_a_setup_leaves_in_scratch_is_there_for_every_run(workshop: Workshop) -> None:
+    """With a `setup`, the scratch directory is made anew before that, and not before each run."""
+    made = workshop.layout.scratch / "small" / "data"
+
+    def program(command: Command) -> Reply:
+        if command.argv[0] == "make-data":
+            return Reply(writes={made: b"data"})
+        return Reply(exit_code=0 if made.is_file() else 9)
+
+    workshop.program = program
+    run(workshop, beside={Moment.SETUP: (("make-data",),)})
+    assert made.is_file()
+
+
+@pytest.mark.parametrize("failing", ["drop-caches", "demo"])
+def test_cleaning_up_happens_after_a_failure_as_well(workshop: Workshop, failing: str) -> None:
+    """The first error is the one that is told, even where cleaning up then fails, too."""
+    workshop.program = lambda command: Reply(exit_code=9 * (Path(command.argv[0]).name in {failing, "tidy"}))
+    with pytest.raises(WorkloadError, match=f"`prepare`.*{failing}|'small' ended with exit code 9"):
+        run(workshop, beside=BESIDE)
+    assert ran(workshop)[-1] == "tidy"
+
+
+def test_an_interrupt_starts_nothing_more(workshop: Workshop) -> None:
+    """Whoever presses Ctrl-C waits for what runs to end, and for nothing else."""
+
+    def program(command: Command) -> Answer:
+        return InterruptedRunError(2) if Path(command.argv[0]).name == "demo" else Reply()
+
+    workshop.program = program
+    with pytest.raises(InterruptedRunError):
+        run(workshop, beside=BESIDE)
+    assert ran(workshop)[-1] == "demo"
+
+
+@pytest.mark.parametrize(
+    ("reply", "message"),
+    [
+        (Reply(exit_code=3, stderr=b"no data"), "`setup` of workload 'small' ended with exit code 3: make-data"),
+        (Reply(timed_out=True, exit_code=-15), "`setup` of workload 'small' was stopped after its timeout: make-data"),
+        (Reply(survivors=("a (1)",)), "`setup` of workload 'small' left processes running: make-data"),
+    ],
+)
+def test_a_setup_has_to_succeed(workshop: Workshop, reply: Reply, message: str) -> None:
+    """Without what it was to make, the workload would do something else."""
+    workshop.program = lambda _: reply
+    with pytest.raises(WorkloadError) as caught:
+        run(workshop, beside=BESIDE)
+    assert caught.value.message == message
+    assert caught.value.location == str(workshop.layout.root / "logs/train-1.stderr.setup")
+    assert ran(workshop) == ["make-data", "tidy"]
+
+
+def test_what_is_not_the_workload_is_not_trained_on(workshop: Workshop) -> None:
+    """A `prepare` that runs the instrumented binary writes its counts nowhere."""
+    binaries = {name: artifact.path for name, artifact in workshop.artifact("program").items()}
+    workload = workshop.workload(beside=BESIDE)
+    workshop.workloads.run(workload, binaries, log_name="x", extra_env={"LLVM_PROFILE_FILE": "/raw/%m_%p"})
+    found = {Path(c.argv[0]).name: c.env["LLVM_PROFILE_FILE"] for c in workshop.executor.commands}
+    assert found == {"make-data": "/dev/null", "drop-caches": "/dev/null", "demo": "/raw/%m_%p", "tidy": "/dev/null"}
+
+
+def test_a_missing_program_beside_the_workload_is_found_before_building(tmp_path: Path) -> None:
+    """Each of its commands is looked at."""
+    workload = make_invocation(directory=tmp_path, beside={Moment.PREPARE: (("no-such-program",),)})
+    with pytest.raises(WorkloadError, match="no-such-program is missing") as caught:
+        check_before_building(workload, InputHashes())
+    assert "correct `prepare`" in caught.value.help

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -56,14 +58,15 @@ class OutputChecker:
 
     def _probe_anew(self, action: ProbeOutputs, binaries: dict[str, Artifact], key: str) -> Probed:
         invocation = action.workload
+        stdout = self.workloads.output(action.id)
         digests = []
         durations = []
-        for number in (1, 2):
-            duration_s, stdout = self._run(invocation, binaries, f"{action.id}-{number}")
-            durations.append(duration_s)
-            self._require_files(invocation)
-            digests.append(_digest(invocation, stdout))
-        kept = self._keep(invocation, stdout, key)
+        with self._set_up(invocation, binaries, action.id) as run_once:
+            for _ in range(2):
+                durations.append(run_once())
+                self._require_files(invocation)
+                digests.append(_digest(invocation, stdout))
+            kept = self._keep(invocation, stdout, key)
         stdout.unlink(missing_ok=True)
         deterministic = invocation.compare_output == "none" or digests[0] == digests[1]
         probed = Probed(
@@ -88,8 +91,10 @@ class OutputChecker:
         stored = self.results.load(key, Compared)
         if stored is not None:
             return stored
-        _, stdout = self._run(invocation, binaries, action.id)
-        digest = _digest(invocation, stdout)
+        stdout = self.workloads.output(action.id)
+        with self._set_up(invocation, binaries, action.id) as run_once:
+            run_once()
+            digest = _digest(invocation, stdout)
         comparable = probed.deterministic and invocation.compare_output != "none"
         equal = digest == probed.sha256 if comparable else None
         if equal is False:
@@ -103,12 +108,21 @@ class OutputChecker:
             self.results.save(key, Compared(sha256=digest, equal=equal, reused=True))
         return Compared(sha256=digest, equal=equal, reused=False)
 
-    def _run(self, invocation: Invocation, binaries: dict[str, Artifact], log_name: str) -> tuple[float, Path]:
-        _age_files(invocation)
+    @contextmanager
+    def _set_up(
+        self, invocation: Invocation, binaries: dict[str, Artifact], log_name: str
+    ) -> Iterator[Callable[[], float]]:
+        """Set a workload up and give what runs it once and tells the seconds that took."""
         paths = {name: artifact.path for name, artifact in binaries.items()}
-        completed, stdout = self.workloads.run(invocation, paths, log_name=log_name, extra_env={})
-        self.hashes.check_after(invocation)
-        return completed.usage.wall_s, stdout
+        with self.workloads.set_up(invocation, paths, log_name=log_name, extra_env={}) as run_once:
+
+            def run() -> float:
+                _age_files(invocation)
+                wall_s = run_once().usage.wall_s
+                self.hashes.check_after(invocation)
+                return wall_s
+
+            yield run
 
     def _key(self, action: ProbeOutputs | CompareOutputs, binaries: dict[str, Artifact], **more: str) -> str:
         used = {f"bin {name}": binaries[name].sha256 for name in action.workload.bins}

@@ -18,6 +18,7 @@ from optbuild.plan.model import Train
 from optbuild.text import sanitize_line
 from optbuild.tools.llvm_profdata import HEADER_BYTES, read_profile_header
 from optbuild.workloads.inputs import InputHashes
+from optbuild.workloads.running import PROFILE_FILE
 
 # One file per process and per binary. %m also makes the runtime merge into a file that is there already, so that a
 # process which got the pid of an earlier one adds to its counts instead of replacing them.
@@ -57,17 +58,18 @@ class Trainer:
         if stored is not None and is_intact(stored.profile):
             return stored
         directory = self._fresh_directory(action)
-        completed, stdout = self.workloads.run(
+        with self.workloads.set_up(
             action.workload,
             {name: artifact.path for name, artifact in binaries.items()},
             log_name=action.id,
-            extra_env={"LLVM_PROFILE_FILE": str(directory / _FILE_PATTERN)},
-        )
-        stdout.unlink(missing_ok=True)
+            extra_env={PROFILE_FILE: str(directory / _FILE_PATTERN)},
+        ) as run_once:
+            duration_s = sum(run_once().usage.wall_s for _ in range(action.workload.repeat))
+        self.workloads.output(action.id).unlink(missing_ok=True)
         self.hashes.check_after(action.workload)
         raw = self._collect(action, directory)
         profile = self.merger.merge_raw(raw, label=action.id)
-        trained = Trained(profile=profile, duration_s=completed.usage.wall_s, reused=False)
+        trained = Trained(profile=profile, duration_s=duration_s, reused=False)
         if self.hashes.is_steady(action.workload):
             self.results.save(key, replace(trained, reused=True))
         remove_below(self.root, action.directory)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from optbuild.errors import WorkloadError
-from optbuild.execution.command import Completed, Executor
+from optbuild.execution.command import Executor
 from optbuild.files import writing
 from optbuild.text import sanitize_line
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
-from optbuild.workloads.running import check_ending, renew_scratch, run_program
+from optbuild.workloads.running import Place, WorkloadRun, run_workload, set_up
+from optbuild.workloads.words import Word
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,10 +34,11 @@ class WorkloadRunner:
     stage: Path
     logs: Path
 
-    def run(
+    @contextmanager
+    def set_up(
         self, invocation: Invocation, binaries: Mapping[str, Path], *, log_name: str, extra_env: Mapping[str, str]
-    ) -> tuple[Completed, Path]:
-        """Run a workload to its end; also the file that holds its standard output.
+    ) -> Iterator[Callable[[], WorkloadRun]]:
+        """Set a workload up and give what runs it once, to its end; its output is in `output(log_name)`.
 
         Raises:
             WorkloadError: It cannot be started, ended in another way than expected, or left processes behind.
@@ -43,14 +47,26 @@ class WorkloadRunner:
         """
         with writing(self.logs):
             self.logs.mkdir(parents=True, exist_ok=True)
-        stdout, stderr = self.logs / f"{log_name}.stdout", self.logs / f"{log_name}.stderr"
-        renew_scratch(self.root, invocation)
-        command = invocation.make_command(
-            self._put_on_stage(binaries), extra_env=extra_env, stdout=stdout, stderr=stderr
+        place = Place(
+            root=self.root,
+            binaries=self._put_on_stage(binaries),
+            stdout=self.output(log_name),
+            stderr=self.logs / f"{log_name}.stderr",
+            extra_env=extra_env,
         )
-        completed = run_program(self.executor, command, invocation)
-        check_ending(completed, invocation, stdout=stdout, stderr=stderr)
-        return completed, stdout
+        with set_up(self.executor, invocation, place):
+            yield partial(run_workload, self.executor, invocation, place)
+
+    def run(
+        self, invocation: Invocation, binaries: Mapping[str, Path], *, log_name: str, extra_env: Mapping[str, str]
+    ) -> tuple[WorkloadRun, Path]:
+        """Set a workload up and run it once; also the file that holds its standard output. Raises as `set_up`."""
+        with self.set_up(invocation, binaries, log_name=log_name, extra_env=extra_env) as run_once:
+            return run_once(), self.output(log_name)
+
+    def output(self, log_name: str) -> Path:
+        """The file that holds the standard output of the last run of this name."""
+        return self.logs / f"{log_name}.stdout"
 
     def _put_on_stage(self, binaries: Mapping[str, Path]) -> dict[str, Path]:
         staged = {}
@@ -76,14 +92,19 @@ def check_before_building(invocation: Invocation, hashes: InputHashes) -> None:
             help="correct `cwd`, or make the directory",
             location=str(invocation.cwd),
         )
-    program = invocation.argv[0]
-    if len(program) == 1 and isinstance(program[0], str):
-        name = program[0]
-        path = str(invocation.cwd / name) if "/" in name else name
-        if shutil.which(path, path=invocation.env.get("PATH", "")) is None:
-            raise WorkloadError(
-                f"workload {invocation.name!r}: {sanitize_line(name)} is missing or not executable",
-                help="install it, or correct `command`; a program is looked for in PATH, or relative to cwd",
-                location=str(invocation.cwd),
-            )
+    for key, words in invocation.commands.items():
+        _check_program(invocation, key, words[0])
     hashes.resolve(invocation)
+
+
+def _check_program(invocation: Invocation, key: str, word: Word) -> None:
+    if len(word) != 1 or not isinstance(word[0], str):
+        return  # it is built first
+    name = word[0]
+    path = str(invocation.cwd / name) if "/" in name else name
+    if shutil.which(path, path=invocation.env.get("PATH", "")) is None:
+        raise WorkloadError(
+            f"workload {invocation.name!r}: {sanitize_line(name)} is missing or not executable",
+            help=f"install it, or correct `{key}`; a program is looked for in PATH, or relative to cwd",
+            location=str(invocation.cwd),
+        )

@@ -9,22 +9,22 @@ import random
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from optbuild.errors import WorkloadError
 from optbuild.events import ActionFailed, ActionFinished, ActionProgressed, ActionStarted, Emit
-from optbuild.execution.command import Command, Executor, ProgramNotFoundError, Usage
+from optbuild.execution.command import Executor, Usage
 from optbuild.files import atomic_copy, remove_below
 from optbuild.measure.guard import Disturbance, NoiseGuard
 from optbuild.measure.measurement import Measurement, Resources, SamplingSettings
 from optbuild.measure.metrics import METRICS
 from optbuild.measure.model import A_PRIME, Analysis, Series, Superblock
 from optbuild.measure.schedule import PILOT_ROUNDS, SuperblockOrder, batch_for, make_round, make_warm_up, passes_for
-from optbuild.text import last_lines, sanitize_line
 from optbuild.units import format_duration, format_percent
 from optbuild.workloads.invocation import Invocation
-from optbuild.workloads.running import check_ending, renew_scratch, run_program
+from optbuild.workloads.running import Place, run_workload, set_up
 
 _PADDING_NAME = "OPTBUILD_PADDING"
 _MOST_PADDING = 4096  # one page: the stack then starts anywhere within it
@@ -50,8 +50,6 @@ class Sampler:
         arms: The binaries of each variant by name, the baseline first.
         run_s: About how long one run of each workload takes, by its name.
         guard: Watches for what disturbs from outside.
-        prepare: Run before each timed run, and not timed.
-        conclude: Run after each timed run, and not timed.
     """
 
     executor: Executor
@@ -63,8 +61,6 @@ class Sampler:
     run_s: Mapping[str, float]
     settings: SamplingSettings
     guard: NoiseGuard = field(default_factory=NoiseGuard)
-    prepare: Command | None = None
-    conclude: Command | None = None
     clock: Callable[[], float] = time.monotonic
     _copies: dict[str, dict[str, Path]] = field(default_factory=dict)
     _usages: dict[tuple[str, str], list[Usage]] = field(default_factory=dict)
@@ -84,13 +80,16 @@ class Sampler:
 
         self._started_s = self.clock()
         try:
-            return self._measure(action_id, label)
+            self._copy_arms()
+            with ExitStack() as stack:
+                for workload in self.workloads:
+                    stack.enter_context(set_up(self.executor, workload, self._place(next(iter(self.arms)), {})))
+                return self._measure(action_id, label)
         except WorkloadError:
             self.emit(ActionFailed(action=action_id, label=label, duration_s=self._elapsed_s()))
             raise
 
     def _measure(self, action_id: str, label: str) -> Measurement:
-        self._copy_arms()
         self._blocks = {workload.name: [] for workload in self.workloads}
         self._set_aside = {workload.name: [] for workload in self.workloads}
         self.emit(ActionStarted(action=action_id, label=label, unit="rounds", total=PILOT_ROUNDS))
@@ -242,40 +241,22 @@ class Sampler:
         return _Block(order=order, by_metric=by_metric, disturbance=self.guard.end(programs_cpu_s=cpu_s))
 
     def _run(self, workload: Invocation, arm: str) -> Usage:
-        """One timed run. Output goes to a file: some programs do less when they write to the null device."""
-        renew_scratch(self.root, workload)
+        """One timed run."""
         padding = "x" * random.randrange(_MOST_PADDING)  # noqa: S311 - layout noise, no secret and no result
-        stdout, stderr = self.directory / "stdout", self.directory / "stderr"
-        command = workload.make_command(
-            self._copies[arm], extra_env={_PADDING_NAME: padding}, stdout=stdout, stderr=stderr
-        )
-        self._run_beside(self.prepare)
-        completed = run_program(self.executor, command, workload)
-        check_ending(completed, workload, stdout=stdout, stderr=stderr, arm=arm)
-        self._run_beside(self.conclude)
-        return completed.usage
+        run = run_workload(self.executor, workload, self._place(arm, {_PADDING_NAME: padding}))
+        self._beside_cpu_s += run.beside_cpu_s
+        return run.usage
 
-    def _run_beside(self, command: Command | None) -> None:
-        """Run what belongs between timed runs."""
-        if command is None:
-            return
-        try:
-            completed = self.executor.run(command)
-        except ProgramNotFoundError as error:
-            raise WorkloadError(
-                f"cannot start {sanitize_line(str(error))}", help="correct --prepare or --conclude"
-            ) from error
-        self._beside_cpu_s += completed.usage.user_s + completed.usage.system_s
-        if completed.exit_code != 0 or completed.timed_out or completed.survivors:
-            how = f"ended with {completed.exit_code}"
-            if completed.timed_out or completed.survivors:
-                how = "was stopped after its timeout" if completed.timed_out else "left processes running"
-            raise WorkloadError(
-                f"{sanitize_line(command.argv[0])} {how}, between two timed runs",
-                help="correct --prepare or --conclude: each run of it has to succeed",
-                location=str(command.cwd),
-                detail=last_lines(completed.stderr),
-            )
+    def _place(self, arm: str, extra_env: Mapping[str, str]) -> Place:
+        """Where an arm runs. Output goes to a file: some programs do less when they write to the null device."""
+        return Place(
+            root=self.root,
+            binaries=self._copies[arm],
+            stdout=self.directory / "stdout",
+            stderr=self.directory / "stderr",
+            extra_env=extra_env,
+            arm=arm,
+        )
 
     def _series(self, workload: str, metric: str) -> Series:
         return Series(

@@ -10,6 +10,11 @@ from optbuild.tools.cargo import FLAG_SEPARATOR
 from optbuild.tools.llvm_profdata import merge_argv
 from optbuild.units import format_duration
 from optbuild.workloads.invocation import Invocation
+from optbuild.workloads.words import render_words
+
+_SHOWN = (
+    "needs", "argv", "beside", "repeat", "cwd", "env", "stdin", "timeout", "inputs", "writes", "arms", "budget"
+)  # fmt: skip
 
 
 def plan_to_dict(plan: Plan) -> dict[str, object]:
@@ -40,7 +45,20 @@ def render_plan(plan: Plan) -> str:
     for action in plan.actions:
         content = _action_to_dict(action)
         lines += ["", f"{action.id}  {sanitize_line(action.label)}"]
-        for key in ("needs", "argv", "cwd", "env", "stdin", "timeout", "inputs", "writes", "arms", "budget"):
+        for key in (
+            "needs",
+            "argv",
+            "beside",
+            "repeat",
+            "cwd",
+            "env",
+            "stdin",
+            "timeout",
+            "inputs",
+            "writes",
+            "arms",
+            "budget",
+        ):
             lines += [f"  {key:<8}{sanitize_line(text)}" for text in _texts(key, content.get(key))]
     lines += ["", *(f"writes below {sanitize_line(str(path))}" for path in plan.directories)]
     return "\n".join(lines) + "\n"
@@ -49,6 +67,8 @@ def render_plan(plan: Plan) -> str:
 def _texts(key: str, value: object) -> list[str]:
     if value is None or value in ([], {}):
         return []
+    if key == "beside" and isinstance(value, dict):
+        return [f"{moment}: {_shell_like(argv)}" for moment, argv in value.items()]
     if isinstance(value, dict):
         return [f"{name}={text}" for name, text in value.items()]
     if isinstance(value, list):
@@ -88,8 +108,10 @@ def _details(action: Action) -> dict[str, object]:
             "writes": str(action.directory),
         }
     env = _workload_env(action.workload)
+    beside = {str(moment): render_words(words) for moment, words in action.workload.beside.items()}
     details: dict[str, object] = {
         "argv": list(action.workload.shown_argv()),
+        "beside": {moment: list(argv) for moment, argv in beside.items()},
         "cwd": str(action.workload.cwd),
         "env": env,
         "stdin": None if action.workload.stdin is None else str(action.workload.stdin),
@@ -100,6 +122,7 @@ def _details(action: Action) -> dict[str, object]:
     if isinstance(action, Train):
         details["env"] = {**env, "LLVM_PROFILE_FILE": f"{action.directory}/…/%m_%p.profraw"}
         details["writes"] = str(action.directory)
+        details["repeat"] = action.workload.repeat if action.workload.repeat > 1 else None
     if isinstance(action, ProbeOutputs):
         details["runs"] = 2
     return details

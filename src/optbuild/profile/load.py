@@ -96,13 +96,22 @@ def command_line_workload(
     words = tuple(argv)
     if not words or not words[0].strip():
         raise UsageError("the command of the workload is empty", help="write it after `--`: optbuild pgo -- {bin} …")
+    check_placeholders(words)
+    title = name if name is not None else " ".join(" ".join(map(_quoted, words)).split())
+    return Workload(name=title, command=words, cwd=str(directory), use=tuple(use))
+
+
+def check_placeholders(words: Iterable[str]) -> None:
+    """Refuse what a command given on the command line may not hold.
+
+    Raises:
+        UsageError: A placeholder is unknown.
+    """
     for word in words:
         try:
             parse_placeholders(word)
         except RefusedValueError as error:
             raise UsageError(str(error), help=error.help, location=word) from error
-    title = name if name is not None else " ".join(" ".join(map(_quoted, words)).split())
-    return Workload(name=title, command=words, cwd=str(directory), use=tuple(use))
 
 
 def _quoted(word: str) -> str:

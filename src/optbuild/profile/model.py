@@ -210,6 +210,15 @@ class Workload:
         Literal["TERM", "INT", "HUP", "QUIT", "USR1", "USR2"], Field(description="The signal that asks it to end.")
     ] = "TERM"
     grace_s: Annotated[DurationS, Field(description="How long it may take to end before it is killed.")] = 10.0
+    repeat: Annotated[
+        int, Field(strict=True, ge=1, description="How many times training runs it; measuring decides by itself.")
+    ] = 1
+    setup: Annotated[
+        Argv | None, Field(description="A command to run once before its runs; what it leaves in {scratch} stays.")
+    ] = None
+    prepare: Annotated[Argv | None, Field(description="A command to run before each run, not timed.")] = None
+    conclude: Annotated[Argv | None, Field(description="A command to run after each run, not timed.")] = None
+    cleanup: Annotated[Argv | None, Field(description="A command to run once after its runs.")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

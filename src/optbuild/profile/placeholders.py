@@ -15,6 +15,7 @@ class PlaceholderKind(StrEnum):
     BIN = "bin"
     SCRATCH = "scratch"
     ENV = "env"
+    PORT = "port"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +24,8 @@ class Placeholder:
 
     Attributes:
         kind: What it stands for.
-        argument: The name of a bin or an environment variable; None for the default bin and for `{scratch}`.
+        argument: The name of a bin, an environment variable or a port; None for the default bin, for `{scratch}` and
+            for the only port.
     """
 
     kind: PlaceholderKind

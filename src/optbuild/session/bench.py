@@ -15,13 +15,13 @@ from optbuild import __version__
 from optbuild.build.workload_runs import WorkloadRunner, check_before_building
 from optbuild.errors import ToolchainError, UsageError, WorkloadError, WorkloadTimeoutError
 from optbuild.events import Emit, Event, Level, Notice
-from optbuild.execution.command import Command, Stream
+from optbuild.execution.command import Stream
 from optbuild.files import atomic_copy, claim_directory, sha256_of, writing
 from optbuild.measure.instructions import find_counter
 from optbuild.measure.machine_checks import check_machine
 from optbuild.measure.measurement import SamplingSettings
 from optbuild.measure.sampler import Sampler
-from optbuild.profile.load import command_line_workload
+from optbuild.profile.load import check_placeholders, command_line_workload
 from optbuild.profile.model import BuildProfile, MeasureSettings, MetricName, Use
 from optbuild.project.layout import Layout
 from optbuild.record import assemble
@@ -219,8 +219,13 @@ def _make_invocation(request: BenchRequest, machine: Machine, scratch: Path) -> 
             help="optbuild bench old=./a new=./b -- {bin} ARGS",
         )
     metric = request.metric or MetricName.WALL
+    check_placeholders((*request.prepare, *request.conclude))
     workload = replace(
-        command_line_workload(request.workload, (Use.BENCH,), directory), metric=metric, timeout_s=request.timeout_s
+        command_line_workload(request.workload, (Use.BENCH,), directory),
+        metric=metric,
+        timeout_s=request.timeout_s,
+        prepare=request.prepare or None,
+        conclude=request.conclude or None,
     )
     profile = BuildProfile(path=None, directory=directory, variants={}, measure=MeasureSettings())
     return make_invocation(workload, profile, bins=(_BIN,), default_bin=_BIN, scratch=scratch, environ=machine.environ)
@@ -243,8 +248,8 @@ def _compare_outputs(
     digests: dict[str, list[str]] = {}
     durations = []
     for number, name in enumerate((baseline, *copies)):
-        completed, stdout = runner.run(invocation, copies[name], log_name=f"output-{number}", extra_env={})
-        durations.append(completed.usage.wall_s)
+        run, stdout = runner.run(invocation, copies[name], log_name=f"output-{number}", extra_env={})
+        durations.append(run.usage.wall_s)
         digests.setdefault(name, []).append(sha256_of(stdout))
         stdout.unlink()
     comparable = len(set(digests[baseline])) == 1
@@ -327,8 +332,6 @@ def _measure(subject: _Subject, record: RunRecord) -> RunRecord:
         workloads=(invocation,),
         run_s={invocation.name: subject.run_s},
         settings=settings,
-        prepare=_beside(request.prepare, invocation),
-        conclude=_beside(request.conclude, invocation),
     ).measure("measure", "measure")
     for warning in measurement.analysis.warnings:
         machine.emit(Notice(level=Level.WARNING, code="measurement", message=warning))
@@ -339,12 +342,4 @@ def _measure(subject: _Subject, record: RunRecord) -> RunRecord:
         comparisons=measurement.analysis.comparisons,
         measure=assemble.describe_measuring(measurement, settings),
         noise=assemble.describe_noise(measurement, checks),
-    )
-
-
-def _beside(argv: tuple[str, ...], invocation: Invocation) -> Command | None:
-    if not argv:
-        return None
-    return Command(
-        argv=argv, cwd=invocation.cwd, env=invocation.env, stdout=Stream.NULL, timeout_s=invocation.timeout_s
     )

@@ -7,17 +7,26 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 
 from optbuild.errors import UsageError
 from optbuild.execution.command import Command, Stream
 from optbuild.profile.model import BuildProfile, MetricName, Use, Workload, slug
-from optbuild.profile.placeholders import Placeholder, PlaceholderKind, parse_placeholders
+from optbuild.profile.placeholders import PlaceholderKind
 from optbuild.workloads.environment import is_secret_name, make_workload_env
+from optbuild.workloads.words import Values, Word, WordFiller, Words, named_in, render_words
 
-Words = tuple[tuple[str | Placeholder, ...], ...]
-"""An argv in pieces; only `{bin}` placeholders, each with the name of its binary, are left in it."""
+
+class Moment(StrEnum):
+    """When a command that is not timed runs: `setup` and `cleanup` around all runs, the others around each."""
+
+    SETUP = "setup"
+    PREPARE = "prepare"
+    CONCLUDE = "conclude"
+    CLEANUP = "cleanup"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,15 +36,18 @@ class Invocation:
     Attributes:
         name: As the user wrote it.
         slug: The name as a file name.
-        bins: Names of the binaries that its command uses.
+        argv: What is timed.
+        bins: Names of the binaries that its commands use.
         env: The whole environment.
         declared_env: What the build profile itself sets; the values may be shown.
         passed_env: Names taken from the caller's environment; their values may not be shown.
-        scratch: A directory of its own, made anew before each run.
+        scratch: A directory of its own, made anew before each run; where there is a `setup`, only before that.
         inputs: Files and directories whose content decides what it does.
         compare_output: `auto`, `stdout`, `none`, or files below `cwd`.
         named: Those of the inputs that were not declared: its command names them, and may as well write to them.
         program: What its command starts, where that is a file of its own and not looked up in PATH.
+        repeat: How many runs a training consists of.
+        beside: Commands that belong to it and are not timed, by the moment when they run.
     """
 
     name: str
@@ -59,6 +71,8 @@ class Invocation:
     grace_s: float
     named: tuple[Path, ...] = ()
     program: Path | None = None
+    repeat: int = 1
+    beside: Mapping[Moment, Words] = field(default_factory=dict)
 
     def recipe(self) -> object:
         """What decides the result of running it, apart from files' contents and the caller's environment."""
@@ -73,11 +87,18 @@ class Invocation:
             self.expect_exit,
             self.stop_signal,
             self.grace_s,
+            self.repeat,
+            self.beside,
         )
 
     def shown_argv(self) -> tuple[str, ...]:
         """The argv as people wrote it, `{bin:NAME}` for binaries."""
-        return tuple("".join(map(_shown, word)) for word in self.argv)
+        return render_words(self.argv)
+
+    @property
+    def commands(self) -> Mapping[str, Words]:
+        """Everything that it runs, by key."""
+        return {"command": self.argv, **{str(moment): words for moment, words in self.beside.items()}}
 
     def make_command(
         self,
@@ -88,12 +109,8 @@ class Invocation:
         stderr: Path | Stream,
     ) -> Command:
         """The command that runs it with the given binaries."""
-        argv = tuple(
-            "".join(piece if isinstance(piece, str) else str(binaries[piece.argument or ""]) for piece in word)
-            for word in self.argv
-        )
         return Command(
-            argv=argv,
+            argv=Values(binaries=binaries, ports={}).fill_all(self.argv),
             cwd=self.cwd,
             env={**self.env, **extra_env},
             stdin=self.stdin,
@@ -130,11 +147,10 @@ def make_invocation(
     """
     _refuse_secrets(workload)
     name = slug(workload.name)
-    fill = _Filler(workload.name, bins, default_bin, scratch / name, environ)
-    argv = tuple(fill.word(word) for word in workload.command)
-    used = tuple(
-        dict.fromkeys(piece.argument or "" for word in argv for piece in word if isinstance(piece, Placeholder))
-    )
+    fill = WordFiller(workload.name, bins, default_bin, scratch / name, environ)
+    argv = fill.words(workload.command)
+    beside = {moment: fill.words(words) for moment in Moment if (words := getattr(workload, moment.value)) is not None}
+    commands = (argv, *beside.values())
     declared = {key: fill.text(value) for key, value in workload.env.items()}
     directory = build_profile.directory
     cwd = (directory / workload.cwd).resolve()
@@ -142,14 +158,15 @@ def make_invocation(
     inputs = [directory / fill.text(text) for text in workload.inputs]
     # An argument that names a file or a directory is an input, whether it was declared or not.
     known = {*inputs, stdin, *_compared_files(cwd, workload)}
-    found = [path for word in argv[1:] if (path := _named_path(cwd, word)) is not None]
+    found = [path for words in commands for word in words[1:] if (path := _named_path(cwd, word)) is not None]
     named = [path for path in found if path not in known and not path.is_relative_to(scratch / name)]
     inputs += named if stdin is None else [*named, stdin]
+    inputs += filter(None, (_program(cwd, words[0]) for words in beside.values()))
     return Invocation(
         name=workload.name,
         slug=name,
         argv=argv,
-        bins=used,
+        bins=named_in(chain(*commands), PlaceholderKind.BIN),
         cwd=cwd,
         env=make_workload_env(declared, workload.pass_env, environ),
         declared_env=declared,
@@ -167,6 +184,8 @@ def make_invocation(
         grace_s=workload.grace_s,
         named=tuple(dict.fromkeys(named)),
         program=_program(cwd, argv[0]),
+        repeat=workload.repeat,
+        beside=beside,
     )
 
 
@@ -179,7 +198,7 @@ def _refuse_secrets(workload: Workload) -> None:
         )
 
 
-def _named_path(cwd: Path, word: tuple[str | Placeholder, ...]) -> Path | None:
+def _named_path(cwd: Path, word: Word) -> Path | None:
     """The file or directory that an argument names, also as `--option=PATH`."""
     if len(word) != 1 or not isinstance(word[0], str):
         return None
@@ -187,7 +206,7 @@ def _named_path(cwd: Path, word: tuple[str | Placeholder, ...]) -> Path | None:
     return next((cwd / text for text in (word[0], value) if text and _is_readable(cwd / text)), None)
 
 
-def _program(cwd: Path, word: tuple[str | Placeholder, ...]) -> Path | None:
+def _program(cwd: Path, word: Word) -> Path | None:
     is_path = len(word) == 1 and isinstance(word[0], str) and "/" in word[0]
     path = _named_path(cwd, word) if is_path else None
     return path if path is not None and path.is_file() else None
@@ -204,62 +223,3 @@ def _is_readable(path: Path) -> bool:
         return path.is_file() or path.is_dir()
     except (OSError, ValueError):  # a long argument is no file name, nor is one with a null in it
         return False
-
-
-def _shown(piece: str | Placeholder) -> str:
-    return piece if isinstance(piece, str) else f"{{{piece.kind}:{piece.argument}}}"
-
-
-class _Filler:
-    """Fills the placeholders of one workload."""
-
-    def __init__(
-        self, workload: str, bins: tuple[str, ...], default_bin: str | None, scratch: Path, environ: Mapping[str, str]
-    ) -> None:
-        self._workload = workload
-        self._bins = bins
-        self._default_bin = default_bin
-        self._scratch = scratch
-        self._environ = environ
-
-    def word(self, text: str) -> tuple[str | Placeholder, ...]:
-        """Fill everything but binaries; neighbouring text is joined."""
-        pieces: list[str | Placeholder] = []
-        for piece in parse_placeholders(text):
-            filled = piece if isinstance(piece, str) else self._fill(piece)
-            if isinstance(filled, str) and pieces and isinstance(pieces[-1], str):
-                pieces[-1] += filled
-            else:
-                pieces.append(filled)
-        return tuple(pieces) or ("",)
-
-    def text(self, text: str) -> str:
-        """Fill a text that may not hold a binary, such as the path of an input."""
-        word = self.word(text)
-        if len(word) != 1 or not isinstance(word[0], str):
-            raise self._error(f"{text!r} may not name a binary", "only words of `command` know {bin}")
-        return word[0]
-
-    def _fill(self, placeholder: Placeholder) -> str | Placeholder:
-        name = placeholder.argument or ""
-        if placeholder.kind is PlaceholderKind.SCRATCH:
-            return str(self._scratch)
-        if placeholder.kind is PlaceholderKind.ENV:
-            if is_secret_name(name):
-                raise self._error(
-                    f"{_shown(placeholder)} looks like a secret", "arguments are shown and recorded: use a file"
-                )
-            if name not in self._environ:
-                raise self._error(f"{_shown(placeholder)}: that variable is not set", f"set it first: export {name}=…")
-            return self._environ[name]
-        known = ", ".join(f"{{bin:{bin_name}}}" for bin_name in self._bins)
-        if not name:
-            if self._default_bin is None:
-                raise self._error("{bin} could be any of several binaries", f"name one: {known}")
-            return Placeholder(kind=PlaceholderKind.BIN, argument=self._default_bin)
-        if name not in self._bins:
-            raise self._error(f"{_shown(placeholder)}: no such binary is built", f"there is {known}")
-        return placeholder
-
-    def _error(self, message: str, help: str) -> UsageError:  # noqa: A002 - the word users read
-        return UsageError(f"workload {self._workload!r}: {message}", help=help)

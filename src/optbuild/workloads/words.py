@@ -1,0 +1,149 @@
+"""The words of a workload's commands: what is filled when a run is planned, and what only when it starts.
+
+Binaries differ from variant to variant and ports from run to run; everything else is known when planning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from optbuild.errors import UsageError
+from optbuild.profile.placeholders import Placeholder, PlaceholderKind, parse_placeholders
+from optbuild.workloads.environment import is_secret_name
+
+Word = tuple[str | Placeholder, ...]
+Words = tuple[Word, ...]
+"""An argv in pieces; only `{bin}` and `{port}` placeholders, each with its name, are left in it."""
+
+
+def named_in(words: Iterable[Word], kind: PlaceholderKind) -> tuple[str, ...]:
+    """The names of all placeholders of one kind, each once."""
+    pieces = (piece for word in words for piece in word if isinstance(piece, Placeholder) and piece.kind is kind)
+    return tuple(dict.fromkeys(piece.argument or "" for piece in pieces))
+
+
+def render_words(words: Iterable[Word]) -> tuple[str, ...]:
+    """An argv as people wrote it, `{bin:NAME}` for binaries."""
+    return tuple("".join(map(_shown, word)) for word in words)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Values:
+    """What the placeholders of one run stand for.
+
+    Attributes:
+        binaries: By name.
+        ports: By name; that of a plain `{port}` is empty.
+    """
+
+    binaries: Mapping[str, Path]
+    ports: Mapping[str, int]
+
+    def fill(self, word: Word) -> str:
+        """A word with every placeholder replaced."""
+        return "".join(piece if isinstance(piece, str) else self._value(piece) for piece in word)
+
+    def fill_all(self, words: Iterable[Word]) -> tuple[str, ...]:
+        """An argv with every placeholder replaced."""
+        return tuple(map(self.fill, words))
+
+    def _value(self, placeholder: Placeholder) -> str:
+        name = placeholder.argument or ""
+        return str(self.ports[name] if placeholder.kind is PlaceholderKind.PORT else self.binaries[name])
+
+
+def _shown(piece: str | Placeholder) -> str:
+    if isinstance(piece, str):
+        return piece
+    return f"{{{piece.kind}:{piece.argument}}}" if piece.argument else f"{{{piece.kind}}}"
+
+
+class WordFiller:
+    """Fills the placeholders of one workload, as far as they are known when planning.
+
+    Args:
+        workload: Its name, for errors.
+        bins: The binaries that will be built.
+        default_bin: What `{bin}` stands for, if that is clear.
+        scratch: What `{scratch}` stands for.
+        environ: The caller's environment, for `{env:NAME}`.
+    """
+
+    def __init__(
+        self, workload: str, bins: tuple[str, ...], default_bin: str | None, scratch: Path, environ: Mapping[str, str]
+    ) -> None:
+        self._workload = workload
+        self._bins = bins
+        self._default_bin = default_bin
+        self._scratch = scratch
+        self._environ = environ
+
+    def words(self, texts: Iterable[str]) -> Words:
+        """Fill an argv.
+
+        Raises:
+            UsageError: A placeholder has no value: no such binary, an ambiguous `{bin}`, an unset variable, a secret.
+        """
+        return tuple(map(self.word, texts))
+
+    def word(self, text: str) -> Word:
+        """Fill everything but binaries and ports; neighbouring text is joined."""
+        return tuple(_joined(self._fill(piece) for piece in parse_placeholders(text))) or ("",)
+
+    def text(self, text: str) -> str:
+        """Fill a text that may name neither a binary nor a port, such as the path of an input."""
+        word = self.word(text)
+        if len(word) != 1 or not isinstance(word[0], str):
+            raise self._error(f"{text!r} may name neither a binary nor a port", "only commands know {bin} and {port}")
+        return word[0]
+
+    def _fill(self, piece: str | Placeholder) -> str | Placeholder:
+        if isinstance(piece, str) or piece.kind is PlaceholderKind.PORT:
+            return piece
+        name = piece.argument or ""
+        match piece.kind:
+            case PlaceholderKind.SCRATCH:
+                return str(self._scratch)
+            case PlaceholderKind.ENV:
+                return self._variable(piece, name)
+            case _:
+                return self._binary(piece, name)
+
+    def _variable(self, placeholder: Placeholder, name: str) -> str:
+        if is_secret_name(name):
+            raise self._error(
+                f"{_shown(placeholder)} looks like a secret", "arguments are shown and recorded: use a file"
+            )
+        if name not in self._environ:
+            raise self._error(f"{_shown(placeholder)}: that variable is not set", f"set it first: export {name}=…")
+        return self._environ[name]
+
+    def _binary(self, placeholder: Placeholder, name: str) -> Placeholder:
+        known = ", ".join(f"{{bin:{bin_name}}}" for bin_name in self._bins)
+        if not name:
+            if self._default_bin is None:
+                raise self._error("{bin} could be any of several binaries", f"name one: {known}")
+            return Placeholder(kind=PlaceholderKind.BIN, argument=self._default_bin)
+        if name not in self._bins:
+            raise self._error(f"{_shown(placeholder)}: no such binary is built", f"there is {known}")
+        return placeholder
+
+    def _error(self, message: str, help: str) -> UsageError:  # noqa: A002 - the word users read
+        return UsageError(f"workload {self._workload!r}: {message}", help=help)
+
+
+def _joined(pieces: Iterable[str | Placeholder]) -> Iterator[str | Placeholder]:
+    """The same pieces, neighbouring texts in one."""
+    text: str | None = None
+    for piece in pieces:
+        if isinstance(piece, str):
+            text = piece if text is None else text + piece
+            continue
+        if text is not None:
+            yield text
+            text = None
+        yield piece
+    if text is not None:
+        yield text

@@ -1,0 +1,66 @@
+"""What happens around a workload's runs, with real cargo and a real `llvm-profdata`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.integration.optbuild_program import MEASURE, VARIANTS, Optbuild, copy_crate, fail, variant_of, write_script
+
+pytestmark = pytest.mark.pgo
+
+PROFILE = f"""\
+schema = 1
+{VARIANTS}
+[[workloads]]
+name = "both"
+command = ["{{bin}}", "{{scratch}}/numbers.txt"]
+setup = ["./moment.sh", "setup", "{{scratch}}"]
+prepare = ["./moment.sh", "prepare", "{{bin}}"]
+conclude = ["./moment.sh", "conclude"]
+cleanup = ["./moment.sh", "cleanup"]
+env = {{ CALLS = "{{env:CALLS}}" }}
+repeat = 3
+{MEASURE}
+"""
+# The prepared run of the binary must leave no counts; the setup's file must be there for each run.
+SCRIPT = """\
+echo "$1" >> "$CALLS"
+case "$1" in
+setup) echo 2000 > "$2/numbers.txt" ;;
+prepare) "$2" data/bench.txt > prepared.txt ;;
+esac
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A crate whose workload has a command for every moment."""
+    project = copy_crate("tally", tmp_path / "tally")
+    (project / "optbuild.toml").write_text(PROFILE)
+    write_script(project / "moment.sh", SCRIPT)
+    return project
+
+
+def test_every_moment_has_its_place(optbuild: Optbuild, project: Path, tmp_path: Path) -> None:
+    """Training three times leaves three raw profiles, what is prepared none; each phase sets up and cleans up."""
+    calls = tmp_path / "calls"
+    record = optbuild.run("pgo", "--json", cwd=project, env={"CALLS": str(calls)}).expect(0).document
+    pgo = variant_of(record, "pgo")["pgo"]
+    assert pgo["raw_profiles"] == 3
+    assert pgo["applied"]
+    said = calls.read_text().split()
+    probe, train, compare = ["prepare", "conclude"] * 2, ["prepare", "conclude"] * 3, ["prepare", "conclude"]
+    expected = [word for phase in (probe, train, compare) for word in ("setup", *phase, "cleanup")]
+    assert said[: len(expected)] == expected
+    measuring = said[len(expected) :]
+    assert (measuring[0], measuring[-1]) == ("setup", "cleanup")
+    assert measuring[1:-1] == ["prepare", "conclude"] * (len(measuring) // 2 - 1)
+
+
+def test_a_setup_that_fails_is_named_with_its_words(optbuild: Optbuild, project: Path, tmp_path: Path) -> None:
+    """Exit code 11, what it said, and where all of that is kept."""
+    write_script(project / "moment.sh", 'echo "no corpus" >&2; exit 4')
+    words = ("`setup` of workload 'both' ended with exit code 4", "no corpus", ".stderr.setup")
+    fail(optbuild, project, 11, "workload", *words, env={"CALLS": str(tmp_path / "calls")})
