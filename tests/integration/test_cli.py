@@ -56,6 +56,8 @@ def test_one_command_is_enough(done: Done) -> None:
     assert len({item["artifacts"][0]["sha256"] for item in record["variants"]}) == 3
     assert {item["equal"] for item in record["outputs"]} == {True}
     assert variant_of(record, "pgo")["pgo"]["in_sample"] is True
+    name = "{bin} data/bench.txt"
+    assert record["workloads"] == [{"name": name, "in_sample": True, "shared_with": [name]}]
     assert "in-sample" in done.first.stdout
     assert {"release", "lto", "pgo"} <= set(done.first.stdout.split())
     assert "pgo: build instrumented …" in done.first.stderr

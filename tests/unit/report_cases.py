@@ -26,6 +26,7 @@ from optbuild.record.model import (
     VariantRecord,
     VariantStatus,
     WarningRecord,
+    WorkloadRecord,
 )
 
 MIB = 1024 * 1024
@@ -171,6 +172,17 @@ def make_measured(*workloads: str, **given: Any) -> RunRecord:
     return replace(made, **given)
 
 
+def with_in_sample(record: RunRecord, **answers: bool | None) -> RunRecord:
+    """The same with the answer for each workload whether it was trained on."""
+    known = set(answers.values())
+    pgo = make_pgo(in_sample=True if True in known else None if None in known else False)
+    return replace(
+        record,
+        workloads=tuple(WorkloadRecord(name=name, in_sample=answer) for name, answer in answers.items()),
+        variants=tuple(replace(item, pgo=item.pgo and pgo) for item in record.variants),
+    )
+
+
 def make_noise(*, steal_ratio: float | None = None, **given: Any) -> NoiseRecord:
     """A quiet machine, or an A/A check as given."""
     aa = AaRecord(change=-0.001, ci_low=-0.005, ci_high=0.003, verdict="ok", margin=0.01)
@@ -255,5 +267,6 @@ def rename(record: RunRecord, names: dict[str, str]) -> RunRecord:
             replace(item, workload=new(item.workload), variant=new(item.variant)) for item in record.resources
         ),
         outputs=tuple(replace(item, workload=new(item.workload), variant=new(item.variant)) for item in record.outputs),
+        workloads=tuple(replace(item, name=new(item.name)) for item in record.workloads),
         build_profile={"workloads": [{"name": new(item.workload)} for item in record.outputs]},
     )

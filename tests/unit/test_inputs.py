@@ -12,8 +12,9 @@ from optbuild.files import MARKER
 from optbuild.profile.model import Use
 from optbuild.testing import make_invocation
 from optbuild.workloads import inputs as inputs_module
-from optbuild.workloads.inputs import InputHashes, find_in_sample
+from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
+from optbuild.workloads.overlap import find_overlaps, is_any_in_sample
 
 LEARN, RACE = (Use.TRAIN,), (Use.BENCH,)
 
@@ -171,11 +172,16 @@ def test_a_run_that_writes_the_same_again_is_steady(write: Callable[..., Path]) 
     assert hashes.resolve(workload) == before
 
 
+def in_sample_of(workloads: tuple[Invocation, ...], hashes: InputHashes) -> bool | None:
+    """Whether anything is measured that was trained on."""
+    return is_any_in_sample(find_overlaps(workloads, hashes))
+
+
 def compare(training: dict[str, Any], benchmark: dict[str, Any]) -> bool | None:
     """Whether a benchmark is in-sample that has these fields beside a training workload with those."""
     first = make_invocation("{bin:demo}", "one", name="learn", **{"use": LEARN, **training})
     second = make_invocation("{bin:demo}", "two", name="race", **{"use": RACE, **benchmark})
-    return find_in_sample((first, second), InputHashes())
+    return in_sample_of((first, second), InputHashes())
 
 
 def test_the_same_content_is_in_sample(write: Callable[..., Path]) -> None:
@@ -212,7 +218,7 @@ def test_the_same_command_is_in_sample_under_two_names(write: Callable[..., Path
     one, copy, other = write("one", "a"), write("copy", "a"), write("other", "b")
 
     def in_sample(learn: dict[str, Any], race: dict[str, Any]) -> bool | None:
-        return find_in_sample((same_work("learn", LEARN, **learn), same_work("race", RACE, **race)), InputHashes())
+        return in_sample_of((same_work("learn", LEARN, **learn), same_work("race", RACE, **race)), InputHashes())
 
     def reading(path: Path) -> dict[str, Any]:
         return {"stdin": path, "inputs": (path,)}
@@ -238,7 +244,32 @@ def test_what_a_workload_writes_is_no_shared_input(write: Callable[..., Path]) -
         for name, use, path in (("learn", LEARN, one), ("race", RACE, two))
     )
     hashes = InputHashes()
-    assert find_in_sample(workloads, hashes) is True
+    assert in_sample_of(workloads, hashes) is True
     out.write_text("d")
     hashes.check_after(workloads[0])
-    assert find_in_sample(workloads, hashes) is False
+    assert in_sample_of(workloads, hashes) is False
+
+
+def test_each_benchmark_names_what_it_shares(write: Callable[..., Path]) -> None:
+    """One workload that was trained on does not make the others in-sample; it is in-sample with itself as well."""
+    one, copy, other = write("one", "a"), write("copy", "a"), write("other", "b")
+    workloads = (
+        make_invocation("{bin:demo}", "1", name="learn", use=LEARN, inputs=(one,)),
+        make_invocation("{bin:demo}", "2", name="both", inputs=(copy,)),
+        make_invocation("{bin:demo}", "3", name="race", use=RACE, inputs=(other,)),
+        make_invocation("{bin:demo}", "4", name="unknown", use=RACE),
+    )
+    found = {overlap.workload: overlap for overlap in find_overlaps(workloads, InputHashes())}
+    assert {name: overlap.shared_with for name, overlap in found.items()} == {
+        "both": ("learn", "both"),
+        "race": (),
+        "unknown": (),
+    }
+    assert {name: overlap.unknown_with for name, overlap in found.items()} == {
+        "both": (),
+        "race": (),
+        "unknown": ("learn", "both"),
+    }
+    assert [overlap.in_sample for overlap in found.values()] == [True, False, None]
+    assert is_any_in_sample([found["race"]]) is False
+    assert is_any_in_sample([found["race"], found["unknown"]]) is None

@@ -178,7 +178,7 @@ def test_a_command_after_the_dashes_replaces_them_all(desk: Desk) -> None:
     assert set(workload.use) == set(Use)
     assert workload.shown_argv() == ("{bin:demo}", "a.txt")
     assert workload.cwd == desk.project
-    assert prepared.in_sample
+    assert [overlap.in_sample for overlap in prepared.overlaps] == [True]
 
 
 def test_train_replaces_what_the_profile_trains_with(desk: Desk) -> None:
@@ -201,7 +201,7 @@ def test_the_same_command_for_both_is_one_workload(desk: Desk) -> None:
     command = (("{bin}", "1"),)
     prepared = desk.prepare(train=command, bench=command)
     assert len(prepared.inputs.workloads) == 1
-    assert prepared.in_sample
+    assert [overlap.in_sample for overlap in prepared.overlaps] == [True]
 
 
 def test_a_command_cannot_stand_beside_train_or_bench(desk: Desk) -> None:
@@ -214,9 +214,10 @@ def test_a_command_cannot_stand_beside_train_or_bench(desk: Desk) -> None:
 def test_in_sample_is_judged_by_content(desk: Desk) -> None:
     """A copy of the training input is the training input, under whatever name."""
     desk.write(TWO_WORKLOADS)
-    assert not desk.prepare().in_sample
+    assert [overlap.in_sample for overlap in desk.prepare().overlaps] == [False]
     (desk.project / "b.txt").write_text((desk.project / "a.txt").read_text())
-    assert desk.prepare().in_sample
+    (overlap,) = desk.prepare().overlaps
+    assert (overlap.workload, overlap.shared_with) == ("race", ("learn",))
 
 
 def test_the_budget_of_the_command_line_wins(desk: Desk) -> None:

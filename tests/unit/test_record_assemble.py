@@ -17,8 +17,16 @@ from optbuild.measure.model import A_PRIME, AaCheck, AaVerdict, Analysis, Series
 from optbuild.plan.model import Action, CompareOutputs, Compile, MergeProfiles, Plan, ProbeOutputs, Train
 from optbuild.plan.planner import make_plan
 from optbuild.record import assemble
-from optbuild.record.model import OutputRecord, PgoRecord, ProfdataRecord, VariantRecord, VariantStatus
+from optbuild.record.model import (
+    OutputRecord,
+    PgoRecord,
+    ProfdataRecord,
+    VariantRecord,
+    VariantStatus,
+    WorkloadRecord,
+)
 from optbuild.testing import TARGET, make_comparison, make_package, make_plan_inputs, make_project, make_toolchain
+from optbuild.workloads.overlap import Overlap
 
 INPUTS = make_plan_inputs()
 PLAN = make_plan(INPUTS, ("release", "lto", "pgo"), measure=True)
@@ -289,3 +297,15 @@ def test_how_quiet_the_machine_was() -> None:
     assert (record.aa.verdict, record.aa.change, record.aa.margin) == ("ok", 0.001, 0.01)
     assert (record.tainted_rounds, record.steal_ratio) == (1, 0.004)
     assert [(item.name, item.level, item.message) for item in record.checks] == [("governor", "warning", "powersave")]
+
+
+def test_workloads_say_what_they_share_with_training() -> None:
+    """A label for each, with the names of the training workloads that it comes from."""
+    overlaps = (
+        Overlap(workload="a", shared_with=("a", "b"), unknown_with=("c",)),
+        Overlap(workload="b", shared_with=(), unknown_with=("c",)),
+    )
+    assert assemble.describe_workloads(overlaps) == (
+        WorkloadRecord(name="a", in_sample=True, shared_with=("a", "b")),
+        WorkloadRecord(name="b", in_sample=None),
+    )

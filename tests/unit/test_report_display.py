@@ -17,6 +17,7 @@ from tests.unit.report_cases import (
     make_invalid,
     make_measured,
     rename,
+    with_in_sample,
 )
 
 
@@ -100,6 +101,13 @@ def test_runs_put_a_proven_gain_before_a_larger_unproven_one() -> None:
     )
 
     assert "lto −3.1% faster" in render_runs([replace(make_measured(), comparisons=comparisons)])
+
+
+def test_runs_label_a_gain_on_the_training_input() -> None:
+    """The list is read without its reports."""
+    record = make_measured("a", "b")
+    assert "pgo −11.8% faster (in-sample on 1 of 2)\n" in render_runs([with_in_sample(record, a=True, b=False)])
+    assert "pgo −11.8% faster\n" in render_runs([with_in_sample(record, a=False, b=None)])
 
 
 def test_a_hostile_name_takes_one_line_in_the_list() -> None:

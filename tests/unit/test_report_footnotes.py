@@ -23,6 +23,7 @@ from tests.unit.report_cases import (
     make_pgo,
     make_unmeasured,
     make_variant,
+    with_in_sample,
 )
 
 
@@ -44,6 +45,28 @@ def test_in_sample_stands_in_the_line_and_in_every_table() -> None:
     assert "; in-sample: trained and measured on the same input; " in report.footnotes[0]
     for table in report.tables:
         assert any(cell.text == "pgo (in-sample)" for row in table.rows for cell in row)
+
+
+def test_only_what_was_trained_on_is_labelled() -> None:
+    """Each workload has its own label, all together say on how many, and the line below says on which."""
+    report = assemble(with_in_sample(make_measured("a", "b", "c"), a=True, b=False, c=None))
+
+    suite, each = ([row for row in table.rows if "pgo" in str(row)] for table in report.tables)
+    assert [row[0].text for row in suite] == ["pgo (in-sample on 1 of 3)"]
+    assert [row[1].text for row in each] == ["pgo (in-sample)", "pgo", "pgo"]
+    assert "; in-sample on a: trained and measured on the same input; " in report.footnotes[0]
+    assert report.plot is not None
+    assert [(row.label, row.note) for row in report.plot.rows] == [("lto", ""), ("pgo", "in-sample on 1 of 3")]
+
+
+def test_a_gain_on_other_inputs_is_not_doubted() -> None:
+    """A doubt is about the workload that was trained on, and not about its neighbours."""
+    gain = make_comparison("pgo", "a", change=-0.4, ci_low=-0.5, ci_high=-0.3)
+    record = replace(make_measured("a", "b"), comparisons=(gain,))
+    held_out = notes(with_in_sample(record, a=False, b=None))
+    assert "held-out input" not in held_out
+    assert "; inputs not compared on b; " in held_out
+    assert "held-out input" in notes(with_in_sample(record, a=True, b=None))
 
 
 def test_inputs_that_are_not_known_are_not_compared() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from inline_snapshot import snapshot
@@ -21,6 +22,7 @@ from tests.unit.report_cases import (
     make_skipped,
     make_unmeasured,
     rename,
+    with_in_sample,
 )
 
 
@@ -233,11 +235,11 @@ Acme 9000, 2 cores, 8.0 GiB, Linux 6.1, rustc 1.95.0, commit 0123456789ab, optbu
 def test_csv_has_a_row_of_plain_numbers_for_each_comparison() -> None:
     """Machines get signs and full digits."""
     assert render(make_measured(), "csv") == snapshot("""\
-scope,workload,metric,baseline,candidate,change,ci_low,ci_high,confidence,p_value,p_adjusted,verdict,fragile,rounds,mde,baseline_median_s,candidate_median_s\r
-suite,,wall,release,lto,-0.031,-0.039,-0.023,0.95,0.0001,0.0002,faster,false,20,0.021,,\r
-suite,,wall,release,pgo,-0.118,-0.126,-0.11,0.95,0.0001,0.0002,faster,false,20,0.021,,\r
-workload,books,wall,release,lto,-0.031,-0.039,-0.023,0.95,0.0001,0.0002,faster,false,20,0.021,0.0352,0.0341088\r
-workload,books,wall,release,pgo,-0.118,-0.126,-0.11,0.95,0.0001,0.0002,faster,false,20,0.021,0.0352,0.031046400000000002\r
+scope,workload,metric,baseline,candidate,change,ci_low,ci_high,confidence,p_value,p_adjusted,verdict,fragile,rounds,mde,baseline_median_s,candidate_median_s,in_sample\r
+suite,,wall,release,lto,-0.031,-0.039,-0.023,0.95,0.0001,0.0002,faster,false,20,0.021,,,\r
+suite,,wall,release,pgo,-0.118,-0.126,-0.11,0.95,0.0001,0.0002,faster,false,20,0.021,,,false\r
+workload,books,wall,release,lto,-0.031,-0.039,-0.023,0.95,0.0001,0.0002,faster,false,20,0.021,0.0352,0.0341088,\r
+workload,books,wall,release,pgo,-0.118,-0.126,-0.11,0.95,0.0001,0.0002,faster,false,20,0.021,0.0352,0.031046400000000002,false\r
 """)
 
 
@@ -249,6 +251,33 @@ def test_csv_makes_foreign_names_inert_and_leaves_numbers_alone(name: str) -> No
 
     assert row["workload"] == f"'{name}"
     assert float(row["change"]) == -0.118
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_says_what_is_in_sample(name: str) -> None:
+    """Whoever copies a number of a variant that was trained on this very input, copies the label with it."""
+    text = render(with_in_sample(make_measured("a", "b"), a=True, b=False), name)
+    if name == "json":
+        assert [item["in_sample"] for item in json.loads(text)["workloads"]] == [True, False]
+    elif name == "csv":
+        rows = [row for row in csv.DictReader(io.StringIO(text, newline="")) if row["candidate"] == "pgo"]
+        assert [row["in_sample"] for row in rows] == ["partly", "true", "false"]
+    else:
+        lines = [line for line in text.splitlines() if "pgo (in-sample" in line]
+        assert any("pgo (in-sample on 1 of 2)" in line for line in lines)
+        assert any("pgo (in-sample)" in line for line in lines)
+
+
+def test_csv_does_not_claim_what_is_not_known() -> None:
+    """Where nobody knows what a workload reads, and for records of all workloads together, the cell says so."""
+
+    def cells(record: RunRecord) -> list[str]:
+        rows = csv.DictReader(io.StringIO(render(record, "csv"), newline=""))
+        return [row["in_sample"] for row in rows if row["candidate"] == "pgo"]
+
+    record = make_measured("a", "b")
+    assert cells(with_in_sample(record, a=None, b=False)) == ["", "", "false"]
+    assert cells(replace(with_in_sample(record, a=True), workloads=())) == ["true", "true", "true"]
 
 
 def test_csv_gives_no_numbers_for_an_invalid_comparison() -> None:

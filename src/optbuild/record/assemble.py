@@ -30,8 +30,10 @@ from optbuild.record.model import (
     ToolRecord,
     VariantRecord,
     VariantStatus,
+    WorkloadRecord,
 )
 from optbuild.toolchain.model import Toolchain
+from optbuild.workloads.overlap import Overlap
 
 
 def describe_project(project: Project, package: Package, bins: Iterable[BinTarget]) -> ProjectRecord:
@@ -139,6 +141,13 @@ def _describe_pgo(variant: PlannedVariant, outcome: Outcome, *, in_sample: bool 
         in_sample=in_sample,
         applied=evidence is not None,
         strange_functions=0 if evidence is None else evidence.strange_functions,
+    )
+
+
+def describe_workloads(overlaps: Iterable[Overlap]) -> tuple[WorkloadRecord, ...]:
+    """What is measured, and what of it was trained on."""
+    return tuple(
+        WorkloadRecord(name=item.workload, in_sample=item.in_sample, shared_with=item.shared_with) for item in overlaps
     )
 
 

@@ -153,6 +153,21 @@ class VariantRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadRecord:
+    """One benchmark workload, and what it has in common with training.
+
+    Attributes:
+        in_sample: It is a training workload as well, or shares the content of an input with one; None where what one
+            of them reads is not known.
+        shared_with: Names of those training workloads.
+    """
+
+    name: str
+    in_sample: bool | None
+    shared_with: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutputRecord:
     """A variant's output on a workload; `equal` is None where it was not compared."""
 
@@ -303,6 +318,7 @@ class RunRecord:
     host: HostRecord | None = None
     build_profile: Mapping[str, Any] | None = None
     variants: tuple[VariantRecord, ...] = ()
+    workloads: tuple[WorkloadRecord, ...] = ()
     outputs: tuple[OutputRecord, ...] = ()
     benchmarks: tuple[BenchmarkRecord, ...] = ()
     resources: tuple[ResourceRecord, ...] = ()

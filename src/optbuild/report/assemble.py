@@ -8,6 +8,7 @@ from optbuild.measure.model import Comparison, Verdict
 from optbuild.record.model import RunRecord, RunStatus, VariantRecord
 from optbuild.report.display import change_cell, interval_cell, sentence, tone_of
 from optbuild.report.footnotes import make_footnotes
+from optbuild.report.in_sample import in_sample_label
 from optbuild.report.model import BuildStep, IntervalPlot, PlottedInterval, Report
 from optbuild.report.tables import baseline_first, make_tables, suite_heading
 from optbuild.text import sanitize_line
@@ -55,19 +56,20 @@ def _status(record: RunRecord) -> tuple[str, ...]:
 
 def _plot(record: RunRecord) -> IntervalPlot | None:
     shown = (record.suite_comparison(variant.name) for variant in record.variants)
-    rows = tuple(row for comparison in shown if comparison for row in _plotted(comparison))
+    rows = tuple(row for comparison in shown if comparison for row in _plotted(comparison, record))
     if not rows:
         return None
     margin = record.noise.aa.margin if record.noise else record.measure.min_effect if record.measure else 0.0
     return IntervalPlot(heading=suite_heading(record), margin=margin, rows=rows)
 
 
-def _plotted(comparison: Comparison) -> tuple[PlottedInterval, ...]:
+def _plotted(comparison: Comparison, record: RunRecord) -> tuple[PlottedInterval, ...]:
     if comparison.verdict is Verdict.INVALID or comparison.ci_low is None or comparison.ci_high is None:
         return ()
     return (
         PlottedInterval(
             label=sanitize_line(comparison.candidate),
+            note=in_sample_label(record, comparison.candidate, None),
             change=comparison.change,
             low=comparison.ci_low,
             high=comparison.ci_high,

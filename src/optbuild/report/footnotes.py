@@ -15,6 +15,7 @@ from optbuild.record.model import (
     WarningRecord,
 )
 from optbuild.report.display import digits_for, sentence, unsigned_percent
+from optbuild.report.in_sample import describe_training, in_sample_label
 from optbuild.text import sanitize_line
 from optbuild.units import format_bytes, format_percent
 
@@ -57,8 +58,8 @@ def _measuring(record: RunRecord) -> Iterator[str]:
         elif record.noise.tainted_rounds:
             taken = _taken_again(record)
             facts.append(f"superblocks disturbed from outside: {record.noise.tainted_rounds}, taken again: {taken}")
-    parts = [", ".join(facts), *_training(record), _outputs(record), _claim(record)]
-    yield "; ".join(parts) + "."
+    parts = [", ".join(facts), describe_training(record), _outputs(record), _claim(record)]
+    yield "; ".join(filter(None, parts)) + "."
 
 
 def _taken_again(record: RunRecord) -> int:
@@ -78,16 +79,6 @@ def _describe_aa(aa: AaRecord) -> str:
     if aa.verdict == AaVerdict.INVALID:
         return f"{text} (invalid: two identical copies differ, so no change is given)"
     return text if aa.verdict == AaVerdict.OK else f"{text} ({sanitize_line(aa.verdict)})"
-
-
-def _training(record: RunRecord) -> Iterator[str]:
-    profiles = [variant.pgo for variant in record.variants if variant.pgo is not None]
-    if any(profile.in_sample for profile in profiles):
-        yield "in-sample: trained and measured on the same input"
-    elif any(profile.in_sample is None for profile in profiles):
-        yield "inputs not compared"
-    elif profiles:
-        yield "trained and measured on different inputs"
 
 
 def _outputs(record: RunRecord) -> str:
@@ -136,11 +127,12 @@ def _time_was_short(record: RunRecord) -> Iterator[str]:
 
 
 def _too_good(record: RunRecord) -> Iterator[str]:
-    in_sample = {variant.name for variant in record.variants if variant.pgo and variant.pgo.in_sample}
     suspects = dict.fromkeys(
         sanitize_line(item.candidate)
         for item in record.comparisons
-        if item.candidate in in_sample and item.verdict is Verdict.FASTER and item.change < -_SUSPICIOUS_GAIN
+        if item.verdict is Verdict.FASTER
+        and item.change < -_SUSPICIOUS_GAIN
+        and in_sample_label(record, item.candidate, item.workload)
     )
     if suspects:
         yield (

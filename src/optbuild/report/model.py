@@ -62,9 +62,15 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlottedInterval:
-    """A change with its interval, as ratios; `words` says the same for readers."""
+    """A change with its interval, as ratios; `words` says the same for readers.
+
+    Attributes:
+        label: May be cut where there is no room.
+        note: What has to be read with the label, and is never cut.
+    """
 
     label: str
+    note: str
     change: float
     low: float
     high: float

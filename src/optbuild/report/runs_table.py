@@ -9,6 +9,7 @@ from optbuild.record.model import RunRecord
 from optbuild.report.columns import column_widths, pad
 from optbuild.report.display import change_cell, inert_on_ci
 from optbuild.report.footnotes import describe_commit
+from optbuild.report.in_sample import in_sample_label, labelled
 from optbuild.report.model import Align
 from optbuild.text import sanitize_line
 
@@ -44,7 +45,8 @@ def _best(record: RunRecord) -> str:
     if best is None:
         return "–"
     change = "" if best.verdict is Verdict.INVALID else f" {change_cell(best).text}"
-    return f"{sanitize_line(best.candidate)}{change} {best.verdict}"
+    said = f"{sanitize_line(best.candidate)}{change} {best.verdict}"
+    return said if best.verdict is Verdict.INVALID else labelled(said, in_sample_label(record, best.candidate, None))
 
 
 def _rank(comparison: Comparison) -> tuple[bool, float]:

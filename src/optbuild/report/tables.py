@@ -9,6 +9,7 @@ from optbuild.measure.metrics import METRICS
 from optbuild.measure.model import Comparison
 from optbuild.record.model import ResourceRecord, RunRecord, VariantRecord, VariantStatus
 from optbuild.report.display import change_cell, interval_cell, verdict_cell
+from optbuild.report.in_sample import in_sample_label, labelled
 from optbuild.report.model import NOTHING, Align, Cell, Column, Table
 from optbuild.text import sanitize_line
 from optbuild.units import format_bytes, format_duration, format_percent
@@ -76,7 +77,7 @@ def _comparison_table(record: RunRecord) -> Table:
         resources = [item for item in record.resources if item.variant == variant.name]
         rows.append(
             (
-                _measured_name_cell(variant),
+                _measured_name_cell(variant, record, None),
                 *_judged_cells(variant, record.suite_comparison(variant.name)),
                 *((_median_cell(resources),) if single else ()),
                 _peak_rss_cell(resources),
@@ -114,7 +115,7 @@ def _workload_table(record: RunRecord) -> Table:
             rows.append(
                 (
                     Cell(text="" if index else sanitize_line(workload), foreign=True),
-                    _measured_name_cell(variant),
+                    _measured_name_cell(variant, record, workload),
                     *_judged_cells(variant, cells.get((workload, variant.name))),
                     _median_cell(resources),
                 )
@@ -172,10 +173,10 @@ def _name_cell(variant: VariantRecord) -> Cell:
     return Cell(text=sanitize_line(variant.name) + " (ref)" * variant.baseline, foreign=True)
 
 
-def _measured_name_cell(variant: VariantRecord) -> Cell:
+def _measured_name_cell(variant: VariantRecord, record: RunRecord, workload: str | None) -> Cell:
     """Tables are pasted without what stands below them: the label that a reader must not miss goes with the name."""
     cell = _name_cell(variant)
-    return replace(cell, text=f"{cell.text} (in-sample)") if variant.pgo and variant.pgo.in_sample else cell
+    return replace(cell, text=labelled(cell.text, in_sample_label(record, variant.name, workload)))
 
 
 def _judged_cells(variant: VariantRecord, comparison: Comparison | None) -> tuple[Cell, Cell, Cell]:

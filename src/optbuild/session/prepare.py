@@ -31,8 +31,9 @@ from optbuild.toolchain.discover import discover_toolchain
 from optbuild.toolchain.doctor import free_disk_bytes
 from optbuild.toolchain.model import Toolchain
 from optbuild.toolchain.requirements import require_disk, require_pgo_tools, require_platform, require_target
-from optbuild.workloads.inputs import InputHashes, find_in_sample
+from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation, make_invocation
+from optbuild.workloads.overlap import Overlap, find_overlaps
 
 _PRESET = "preset:"
 _LEAST_DISK_BYTES = 256 << 20
@@ -57,9 +58,9 @@ class Prepared:
         return self.inputs.layout
 
     @property
-    def in_sample(self) -> bool | None:
-        """Whether something is measured that is trained on, as far as is known now; None where it cannot be told."""
-        return find_in_sample(self.inputs.workloads, self.hashes)
+    def overlaps(self) -> tuple[Overlap, ...]:
+        """What each benchmark workload has in common with training, as far as is known now."""
+        return find_overlaps(self.inputs.workloads, self.hashes)
 
 
 def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared:

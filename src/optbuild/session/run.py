@@ -37,6 +37,7 @@ from optbuild.session.request import Machine, RunRequest
 from optbuild.text import sanitize_line
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
+from optbuild.workloads.overlap import is_any_in_sample
 
 
 @dataclass(slots=True)
@@ -116,7 +117,7 @@ class _Journal:
         return record
 
     def _record(self, error: OptbuildError | None, *, stopped: bool) -> RunRecord:
-        inputs = self.prepared.inputs
+        inputs, overlaps = self.prepared.inputs, self.prepared.overlaps
         record = RunRecord(
             optbuild_version=__version__,
             run_id=self.run_id,
@@ -131,8 +132,9 @@ class _Journal:
             host=describe_host(),
             build_profile=render_resolved(inputs.build_profile),
             variants=assemble.describe_variants(
-                self.plan, self.outcome, inputs.layout, in_sample=self.prepared.in_sample
+                self.plan, self.outcome, inputs.layout, in_sample=is_any_in_sample(overlaps)
             ),
+            workloads=assemble.describe_workloads(overlaps),
             outputs=assemble.describe_outputs(self.plan, self.outcome),
             warnings=tuple(self.warnings),
             error=None if error is None else describe_error(error),

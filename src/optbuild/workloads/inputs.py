@@ -16,7 +16,6 @@ from pathlib import Path
 
 from optbuild.errors import NotComparableError, UsageError
 from optbuild.files import MARKER, sha256_of
-from optbuild.profile.model import Use
 from optbuild.text import sanitize_line
 from optbuild.workloads.invocation import Invocation
 
@@ -120,13 +119,6 @@ class InputHashes:
         except (OSError, UsageError):
             self._known[path] = _MISSING
         return self._known[path].digest != before.digest
-
-
-def find_in_sample(workloads: tuple[Invocation, ...], hashes: InputHashes) -> bool | None:
-    """Whether something is measured that was trained on; None where that cannot be told."""
-    by_use = ([workload for workload in workloads if use in workload.use] for use in (Use.TRAIN, Use.BENCH))
-    found = {hashes.are_shared(training, benchmark) for training, benchmark in product(*by_use)}
-    return True if True in found else None if None in found else False
 
 
 def _read_by(invocation: Invocation) -> tuple[Path, ...]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from optbuild.measure.model import Comparison, Verdict
 from optbuild.record.model import RunRecord
 from optbuild.report.display import inert_on_ci
+from optbuild.report.in_sample import in_sample_by_workload
 from optbuild.text import sanitize_line
 
 _HEADINGS = (
@@ -32,6 +33,7 @@ _HEADINGS = (
     "mde",
     "baseline_median_s",
     "candidate_median_s",
+    "in_sample",
 )
 _FORMULA_STARTS = ("=", "+", "-", "@")  # a tab or a carriage return would be another, but neither is left by then
 
@@ -48,11 +50,13 @@ def render_csv(record: RunRecord) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\r\n")
     writer.writerow(_HEADINGS)
-    writer.writerows(_row(comparison, medians) for comparison in record.comparisons)
+    writer.writerows(_row(comparison, medians, record) for comparison in record.comparisons)
     return inert_on_ci(stream.getvalue())
 
 
-def _row(comparison: Comparison, medians: Mapping[tuple[str | None, str], float]) -> tuple[str | float | None, ...]:
+def _row(
+    comparison: Comparison, medians: Mapping[tuple[str | None, str], float], record: RunRecord
+) -> tuple[str | float | None, ...]:
     one, workload = comparison, comparison.workload
     numbers = (one.change, one.ci_low, one.ci_high, one.confidence, one.p_value, one.p_adjusted)
     return (
@@ -71,7 +75,19 @@ def _row(comparison: Comparison, medians: Mapping[tuple[str | None, str], float]
             if workload is None
             else (medians.get((workload, arm)) for arm in (one.baseline, one.candidate))
         ),
+        _in_sample(record, comparison),
     )
+
+
+def _in_sample(record: RunRecord, comparison: Comparison) -> str:
+    """Whether the candidate was trained on what it is measured on; empty where it was not trained, or nobody knows."""
+    found = in_sample_by_workload(record, comparison.candidate)
+    answers = set(found.values())
+    if comparison.workload is not None:
+        answers = {found.get(comparison.workload, found.get(None))}
+    if True in answers:
+        return "true" if answers == {True} else "partly"
+    return "false" if answers == {False} else ""
 
 
 def inert_in_sheets(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from html import escape
 
+from optbuild.report.in_sample import labelled
 from optbuild.report.model import IntervalPlot, PlottedInterval
 from optbuild.units import format_percent
 
@@ -71,10 +72,11 @@ def _tick(axis: _Axis, value: float, bottom: int) -> str:
 
 def _row(axis: _Axis, row: PlottedInterval, top: int) -> str:
     label = row.label if len(row.label) <= _LABEL_LENGTH else f"{row.label[: _LABEL_LENGTH - 1]}…"
+    shown = labelled(label, row.note)
     y = top + 24
     return (
-        f'<g class="{row.tone}"><title>{escape(f"{row.label}: {row.words}")}</title>'
-        f'<text x="{_LEFT}" y="{top + 14}">{escape(label)}</text>'
+        f'<g class="{row.tone}"><title>{escape(f"{labelled(row.label, row.note)}: {row.words}")}</title>'
+        f'<text x="{_LEFT}" y="{top + 14}">{escape(shown)}</text>'
         f'<line class="interval" x1="{axis.at(row.low):.1f}" y1="{y}" x2="{axis.at(row.high):.1f}" y2="{y}"/>'
         f'<circle cx="{axis.at(row.change):.1f}" cy="{y}" r="4"/></g>'
     )

@@ -1,0 +1,58 @@
+"""Where a table shows a gain on what was trained on: the label goes with the number, whoever copies it.
+
+Only variants with PGO were trained. Records of the first version know one answer for all workloads together.
+"""
+
+from __future__ import annotations
+
+from optbuild.record.model import RunRecord
+from optbuild.text import sanitize_line
+
+
+def in_sample_label(record: RunRecord, candidate: str, workload: str | None) -> str:
+    """What to call a variant's change on a workload, or on all of them: empty where nothing is to be said.
+
+    Args:
+        record: The run.
+        candidate: The variant's name.
+        workload: None stands for all workloads together.
+    """
+    found = in_sample_by_workload(record, candidate)
+    if workload is not None:
+        return "in-sample" if found.get(workload, found.get(None)) else ""
+    count = sum(answer is True for answer in found.values())
+    return "" if not count else "in-sample" if count == len(found) else f"in-sample on {count} of {len(found)}"
+
+
+def labelled(name: str, label: str) -> str:
+    """A name with its label."""
+    return f"{name} ({label})" if label else name
+
+
+def in_sample_by_workload(record: RunRecord, candidate: str) -> dict[str | None, bool | None]:
+    """Whether each measured workload was trained on; without names of workloads, the answer for all of them.
+
+    Empty for a variant that was not trained.
+    """
+    pgo = next((variant.pgo for variant in record.variants if variant.name == candidate), None)
+    if pgo is None:
+        return {}
+    return {item.name: item.in_sample for item in record.workloads} or {None: pgo.in_sample}
+
+
+def describe_training(record: RunRecord) -> str:
+    """One sentence on all PGO variants of a run; they share their training workloads. Empty where there are none."""
+    found = next((f for f in (in_sample_by_workload(record, v.name) for v in record.variants) if f), {})
+    if not found:
+        return ""
+    shared, unknown = ([name for name, answer in found.items() if answer is wanted] for wanted in (True, None))
+    if shared:
+        return f"in-sample{_on(shared, len(found))}: trained and measured on the same input"
+    if unknown:
+        return f"inputs not compared{_on(unknown, len(found))}"
+    return "trained and measured on different inputs"
+
+
+def _on(names: list[str | None], of: int) -> str:
+    """Which workloads, where they are not all."""
+    return "" if len(names) == of else f" on {', '.join(sanitize_line(name) for name in names if name is not None)}"
