@@ -65,6 +65,11 @@ class Track:
         self.now_s += seconds
         return Reply(usage=make_usage(wall_s=seconds), stdout=b"out")
 
+    def slow_reply(self, seconds: float) -> Reply:
+        """A run that takes so long, whatever is written in the binary."""
+        self.now_s += seconds
+        return Reply(usage=make_usage(wall_s=seconds), stdout=b"out")
+
     def workloads(self) -> tuple[Invocation, ...]:
         moments = () if self.beside is None else (Moment.PREPARE, Moment.CONCLUDE)
         return tuple(

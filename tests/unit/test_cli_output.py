@@ -12,7 +12,7 @@ from optbuild.cli.console import Console
 from optbuild.cli.context import CliContext, error_to_json, write_out
 from optbuild.cli.doctor import render_findings
 from optbuild.errors import BuildError, BuildProfileError, InterruptedRunError, OptbuildError, Problem, UsageError
-from optbuild.events import ActionStarted, Level, Notice
+from optbuild.events import ActionFinished, ActionProgressed, ActionStarted, Level, Notice
 from optbuild.record.store import make_record_schema
 from optbuild.toolchain.model import Finding
 
@@ -81,6 +81,26 @@ def test_no_foreign_line_stands_at_the_left(capsys: pytest.CaptureFixture[str]) 
         "error   cargo  no",
         "               ok      rustc",
         "               help: a^Jb",
+    ]
+
+
+def test_plain_progress_is_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a terminal a long action says every ten seconds how far it is; a new total is no new action."""
+    now_s = 0.0
+    console = Console(context_of(), clock=lambda: now_s)
+    console.show(ActionStarted(action="a", label="measure", unit="rounds", total=10))
+    for now_s in (4.0, 9.0, 11.0, 15.0):
+        console.show(ActionProgressed(action="a", done=round(now_s), detail="pgo [−3.9%, −2.3%], 20 s left"))
+    console.show(ActionStarted(action="a", label="measure", unit="rounds", total=30))
+    console.show(ActionProgressed(action="unknown", done=1))
+    now_s = 30.0
+    console.show(ActionProgressed(action="a", done=24))
+    console.show(ActionFinished(action="a", label="measure", duration_s=31.0))
+    assert capsys.readouterr().err.splitlines() == [
+        "  measure …",
+        "  measure: 11 of 10 rounds, pgo [−3.9%, −2.3%], 20 s left",
+        "  measure: 24 of 30 rounds",
+        "✓ measure  31 s",
     ]
 
 

@@ -377,7 +377,14 @@ def test_a_verdict_that_hangs_on_the_method_is_fragile() -> None:
 
     assert the(analysis, "pgo").verdict is Verdict.FASTER
     assert the(analysis, "pgo").fragile
-    assert not the(analysis_of([series], ["pgo"]), "pgo").fragile
+    assert {check.method: check.verdict for check in the(analysis, "pgo").cross_checks} == {
+        "t": Verdict.INCONCLUSIVE,
+        "bca": Verdict.INCONCLUSIVE,
+    }
+    calm = the(analysis_of([series], ["pgo"]), "pgo")
+    assert not calm.fragile
+    assert {check.verdict for check in calm.cross_checks} == {Verdict.FASTER}
+    assert all(check.ci_low < calm.change < check.ci_high for check in calm.cross_checks)
     fragile = [text for text in analysis.warnings if "fragile" in text]
     assert [text.split(":")[0] for text in fragile] == ["pgo over all workloads", "pgo on books"]
 

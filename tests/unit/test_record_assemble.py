@@ -245,7 +245,17 @@ MEASUREMENT = Measurement(
     series=(Series(workload="small", metric="wall", unit="s", rounds=(BLOCK,), set_aside=(TAINTED,)),),
     judged={"small": "wall"},
     resources=tuple(
-        Resources(workload="small", arm=arm, median_s=1.0, peak_rss_bytes=9, peak_rss_floor_bytes=4)
+        Resources(
+            workload="small",
+            arm=arm,
+            median_s=1.0,
+            median_user_s=0.8,
+            median_system_s=0.1,
+            median_major_faults=3.0,
+            median_involuntary_switches=2.0,
+            peak_rss_bytes=9,
+            peak_rss_floor_bytes=4,
+        )
         for arm in ("release", A_PRIME)
     ),
     analysis=Analysis(

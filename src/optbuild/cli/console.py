@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import shlex
 import sys
+import time
 import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -29,6 +32,7 @@ from optbuild.units import format_duration
 
 _STYLES = {Level.INFO: "dim", Level.WARNING: "yellow", Level.ERROR: "bold red"}
 _QUIET, _VERBOSE = -1, 1
+_PLAIN_EVERY_S = 10.0
 
 
 class _Terminal(RichConsole):
@@ -39,10 +43,18 @@ class _Terminal(RichConsole):
         leave(SIGPIPE_STATUS)
 
 
+@dataclass(slots=True)
+class _Told:
+    """An action as plain lines tell of it, and when the last one did."""
+
+    started: ActionStarted
+    at_s: float
+
+
 class Console:
     """Shows events and errors on standard error."""
 
-    def __init__(self, context: CliContext) -> None:
+    def __init__(self, context: CliContext, clock: Callable[[], float] = time.monotonic) -> None:
         is_terminal = sys.stderr.isatty()
         colour = context.wants_colour(is_terminal=is_terminal)
         self._verbosity = context.verbosity
@@ -66,6 +78,8 @@ class Console:
         self._mode = mode
         self._progress: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
+        self._clock = clock
+        self._told: dict[str, _Told] = {}
         unicode = (sys.stderr.encoding or "").lower().startswith("utf")
         self._done, self._failed = ("✓", "✗") if unicode else ("ok", "FAILED")
 
@@ -116,7 +130,9 @@ class Console:
             self._forget(event.action)
             self._tasks[event.action] = self._progress.add_task(label, total=event.total, unit=event.unit, detail="")
         elif self._mode == "plain":
-            self._line(f"  {label} …" if self._done == "✓" else f"  {label} ...")
+            if event.action not in self._told:
+                self._line(f"  {label} …" if self._done == "✓" else f"  {label} ...")
+            self._told[event.action] = _Told(event, self._clock())
         if self._verbosity >= _VERBOSE:
             if event.argv:
                 self._line(f"    runs {sanitize_line(shlex.join(event.argv))}", "dim")
@@ -127,6 +143,13 @@ class Console:
         if self._progress is not None and event.action in self._tasks:
             detail = sanitize_line(event.detail)
             self._progress.update(self._tasks[event.action], completed=event.done, detail=detail)
+        told = self._told.get(event.action)
+        if told is not None and self._clock() - told.at_s >= _PLAIN_EVERY_S:
+            told.at_s = self._clock()
+            total = "" if told.started.total is None else f" of {told.started.total}"
+            steps = f"{event.done}{total} {told.started.unit}".rstrip()
+            detail = f", {sanitize_line(event.detail)}" if event.detail else ""
+            self._line(f"  {sanitize_line(told.started.label)}: {steps}{detail}")
 
     def _finish(self, event: ActionFinished) -> None:
         self._forget(event.action)
@@ -139,6 +162,7 @@ class Console:
         self._rich.print(text)
 
     def _forget(self, action: str) -> None:
+        self._told.pop(action, None)
         task = self._tasks.pop(action, None)
         if task is not None and self._progress is not None:
             self._progress.remove_task(task)

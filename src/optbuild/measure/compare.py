@@ -22,6 +22,7 @@ from optbuild.measure.model import (
     AaVerdict,
     Analysis,
     Comparison,
+    CrossCheck,
     Series,
     Superblock,
     Verdict,
@@ -141,14 +142,17 @@ def needed_rounds(
     return max(done, least, math.ceil(done * (width / math.log1p(precision)) ** 2))
 
 
-def width_so_far(
+def interval_so_far(
     series: Sequence[Series], *, baseline: str, candidates: Sequence[str], confidence: float
-) -> float | None:
-    """Give the half-width of the suite's widest interval so far, as a ratio; None while there is no interval."""
-    complete = _complete_rounds(series)
-    suite = _suite_questions(complete, baseline, candidates)
-    width = _widest_half_width(suite, (1 - confidence) / max(1, len(candidates))) if suite else None
-    return None if width is None else math.expm1(width)
+) -> tuple[str, float, float] | None:
+    """Give the suite's widest interval so far, as a candidate and the ends of its change; None while there is none."""
+    alpha = (1 - confidence) / max(1, len(candidates))
+    questions = _suite_questions(_complete_rounds(series), baseline, candidates)
+    known = [(q.candidate, found) for q in questions if (found := statistics.signed_rank_interval(q.d, alpha))]
+    if not known:
+        return None
+    candidate, (low, high) = max(known, key=lambda item: item[1][1] - item[1][0])
+    return candidate, math.expm1(low), math.expm1(high)
 
 
 def check_harness(d: Floats | None, *, min_effect: float) -> AaCheck:
@@ -194,6 +198,7 @@ def _compare(question: _Question, rule: _Rule, *, invalid: bool) -> Comparison:
     verdict = verdict_of(interval, rule.margin)
     p_value = statistics.signed_rank_p(d)
     low, high = _changes(interval)
+    cross_checks = () if interval is None else tuple(_cross_checks(d, rule))
     mde = None
     if interval is not None:
         half_width = (interval[1] - interval[0]) / 2
@@ -212,13 +217,20 @@ def _compare(question: _Question, rule: _Rule, *, invalid: bool) -> Comparison:
         verdict=Verdict.INVALID if invalid else verdict,
         rounds=d.size,
         mde=mde,
-        fragile=not invalid and interval is not None and _is_fragile(d, rule, verdict),
+        fragile=not invalid and any(check.verdict is not verdict for check in cross_checks),
+        cross_checks=cross_checks,
     )
 
 
-def _is_fragile(d: Floats, rule: _Rule, verdict: Verdict) -> bool:
-    others = (statistics.t_interval(d, rule.alpha), statistics.bca_interval(d, rule.alpha))
-    return any(verdict_of(other, rule.margin) is not verdict for other in others)
+def _cross_checks(d: Floats, rule: _Rule) -> Iterator[CrossCheck]:
+    for method, interval_of in (("t", statistics.t_interval), ("bca", statistics.bca_interval)):
+        low, high = interval_of(d, rule.alpha)
+        yield CrossCheck(
+            method=method,
+            ci_low=math.expm1(low),
+            ci_high=math.expm1(high),
+            verdict=verdict_of((low, high), rule.margin),
+        )
 
 
 def _complete_rounds(series: Sequence[Series]) -> tuple[Series, ...]:

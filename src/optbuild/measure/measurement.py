@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from optbuild.measure.model import Analysis, Series
+from optbuild.measure.model import A_PRIME, Analysis, Series
 from optbuild.measure.schedule import PILOT_ROUNDS
 
 
@@ -32,12 +32,19 @@ class Resources:
 
     Attributes:
         median_s: The median of the wall times.
+        median_user_s: Of the CPU seconds in user mode; likewise those in the kernel, and what follows.
+        median_major_faults: Page faults that needed the disk.
+        median_involuntary_switches: Times the kernel took the CPU away.
         peak_rss_bytes: The largest peak; it says only "at most" where it is `peak_rss_floor_bytes` or less.
     """
 
     workload: str
     arm: str
     median_s: float
+    median_user_s: float
+    median_system_s: float
+    median_major_faults: float
+    median_involuntary_switches: float
     peak_rss_bytes: int
     peak_rss_floor_bytes: int
 
@@ -70,6 +77,11 @@ class Measurement:
     noisy: bool
     steal_ratio: float | None
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences for people: on what the values show, and on what the programs needed."""
+        return (*self.analysis.warnings, *_warn_of_faults(self.resources))
+
 
 def describe_budget(measurement: Measurement) -> str | None:
     """What more time would buy, where the budget ended the measuring."""
@@ -78,6 +90,15 @@ def describe_budget(measurement: Measurement) -> str | None:
     wanted = measurement.wanted_rounds or PILOT_ROUNDS
     needed_s = measurement.duration_s + (wanted - measurement.analysis.rounds) * measurement.round_s
     return f"the precision asked for takes {wanted} rounds: --max-time {_as_option(needed_s)}"
+
+
+def _warn_of_faults(resources: Iterable[Resources]) -> Iterator[str]:
+    for item in resources:
+        if item.arm != A_PRIME and item.median_major_faults > 0:
+            yield (
+                f"{item.arm} on {item.workload}: each run waits for the disk ({item.median_major_faults:.3g} major "
+                "page faults), which is in its wall time"
+            )
 
 
 def _as_option(seconds: float) -> str:

@@ -65,6 +65,22 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CrossCheck:
+    """Another method's interval of the same differences at the same level, and the verdict that it would give.
+
+    Attributes:
+        method: `t`, Student's interval of the mean, or `bca`, its bias-corrected and accelerated bootstrap interval.
+        ci_low: Lower end, as a change.
+        ci_high: Upper end.
+    """
+
+    method: str
+    ci_low: float
+    ci_high: float
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """A candidate against the baseline, on one workload or on all of them.
 
@@ -78,7 +94,8 @@ class Comparison:
         p_adjusted: The same times the number of comparisons in the family (Bonferroni), at most 1.
         rounds: The number of superblocks it rests on.
         mde: The change that at least four of five such sessions would tell from none; None where there is no interval.
-        fragile: Another interval at the same level would give another verdict.
+        fragile: One of the cross-checks would give another verdict.
+        cross_checks: By other methods; none where there is no interval.
     """
 
     workload: str | None
@@ -95,6 +112,7 @@ class Comparison:
     rounds: int
     mde: float | None
     fragile: bool = False
+    cross_checks: tuple[CrossCheck, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ from optbuild.workloads.running import Place, run_workload, set_up
 _PADDING_NAME = "OPTBUILD_PADDING"
 _MOST_PADDING = 4096  # one page: the stack then starts anywhere within it
 _SHORTEST_RUN_S = 1e-4
+_LATEST_ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,8 @@ class Sampler:
     _usages: dict[tuple[str, str], list[Usage]] = field(default_factory=dict)
     _blocks: dict[str, list[_Block]] = field(default_factory=dict)
     _set_aside: dict[str, list[_Block]] = field(default_factory=dict)
+    _warm_up_s: dict[str, list[float]] = field(default_factory=dict)
+    _rounds_s: list[float] = field(default_factory=list)
     _beside_cpu_s: float = 0.0
     _started_s: float = 0.0
 
@@ -92,18 +95,17 @@ class Sampler:
     def _measure(self, action_id: str, label: str) -> Measurement:
         self._blocks = {workload.name: [] for workload in self.workloads}
         self._set_aside = {workload.name: [] for workload in self.workloads}
+        self._warm_up_s = {workload.name: [] for workload in self.workloads}
         self.emit(ActionStarted(action=action_id, label=label, unit="rounds", total=PILOT_ROUNDS))
         round_s, wanted = self._estimated_round_s(), None
         if self._fits(round_s + self._estimated_warm_up_s()):
             self._warm_up()
-            warm_s = self._elapsed_s()
             self._take_rounds(PILOT_ROUNDS, action_id)
             if self._done >= PILOT_ROUNDS:
                 wanted = self._wanted_rounds()
                 self.emit(ActionStarted(action=action_id, label=label, unit="rounds", total=wanted))
                 self._take_rounds(wanted, action_id)
-            if self._done:
-                round_s = (self._elapsed_s() - warm_s) / self._done
+            round_s = statistics.fmean(self._rounds_s) if self._rounds_s else self._estimated_round_s()
         noisy = self.guard.is_noisy()
         tainted = self._judge_blocks()
         if not noisy:
@@ -138,8 +140,13 @@ class Sampler:
         return self._elapsed_s() + more_s <= self.settings.max_time_s
 
     def _estimated_round_s(self) -> float:
-        runs = {name: 1 + 2 * passes_for(self._run_s(name)) * len(self._copies) for name in self._blocks}
-        return sum(self._run_s(name) * batch_for(self._run_s(name)) * count for name, count in runs.items())
+        """What a round takes: what runs took before or, with all that belongs to them, while warming up."""
+        return sum(
+            max(self._run_s(name), statistics.median(self._warm_up_s[name] or [0.0]))
+            * batch_for(self._run_s(name))
+            * (1 + 2 * passes_for(self._run_s(name)) * len(self._copies))
+            for name in self._blocks
+        )
 
     def _estimated_warm_up_s(self) -> float:
         return sum(self._run_s(name) * len(self._copies) for name in self._blocks)
@@ -150,30 +157,32 @@ class Sampler:
     def _warm_up(self) -> None:
         by_name = {workload.name: workload for workload in self.workloads}
         for turn in make_warm_up(tuple(self._copies), tuple(by_name), seed=self.settings.seed):
+            began_s = self._elapsed_s()
             self._run(by_name[turn.workload], turn.arm)
+            self._warm_up_s[turn.workload].append(self._elapsed_s() - began_s)
 
     def _take_rounds(self, target: int, action_id: str) -> None:
         """Take rounds until there are so many, or until the next one would not fit into the budget."""
         passes = {name: passes_for(self._run_s(name)) for name in self._blocks}
-        began_s, began_with = self._elapsed_s(), self._done
-        while self._done < target:
-            taken = self._done - began_with
-            round_s = (self._elapsed_s() - began_s) / taken if taken else 0.0
-            if not self._fits(round_s):
-                return
-            index = self._done
+        while self._done < target and self._fits(self._next_round_s()):
+            began_s = self._elapsed_s()
             for order in make_round(
-                tuple(self._copies), tuple(passes), passes, seed=self.settings.seed, index=index
+                tuple(self._copies), tuple(passes), passes, seed=self.settings.seed, index=self._done
             ).superblocks:
                 self._blocks[order.workload].append(self._take_superblock(order))
+            self._rounds_s.append(self._elapsed_s() - began_s)
             self.emit(ActionProgressed(action=action_id, done=self._done, detail=self._describe_progress(target)))
 
+    def _next_round_s(self) -> float:
+        """How long the next round may take: as long as the longest of the latest, or as the runs so far foretell."""
+        return max(self._rounds_s[-_LATEST_ROUNDS:], default=self._estimated_round_s())
+
     def _describe_progress(self, target: int) -> str:
-        """The interval's width so far and the time left: no estimate and no verdict, so that nobody stops at a whim."""
-        from optbuild.measure.compare import width_so_far
+        """The widest interval so far and the time left; no verdict, for there is one analysis, at the end."""
+        from optbuild.measure.compare import interval_so_far
 
         baseline, *candidates = self.arms
-        width = width_so_far(
+        widest = interval_so_far(
             self._judged_series(),
             baseline=baseline,
             candidates=candidates or (A_PRIME,),
@@ -182,7 +191,10 @@ class Sampler:
         left_s = min(
             self._elapsed_s() / self._done * (target - self._done), self.settings.max_time_s - self._elapsed_s()
         )
-        shown = "" if width is None else f"±{format_percent(width).lstrip('+')}, "
+        shown = ""
+        if widest is not None:
+            candidate, low, high = widest
+            shown = f"{candidate} [{format_percent(low)}, {format_percent(high)}], "
         return f"{shown}{format_duration(max(left_s, 0.0))} left"
 
     def _judge_blocks(self) -> tuple[str, ...]:
@@ -302,6 +314,10 @@ class Sampler:
                     workload=workload,
                     arm=arm,
                     median_s=statistics.median(usage.wall_s for usage in usages),
+                    median_user_s=statistics.median(usage.user_s for usage in usages),
+                    median_system_s=statistics.median(usage.system_s for usage in usages),
+                    median_major_faults=statistics.median(usage.major_faults for usage in usages),
+                    median_involuntary_switches=statistics.median(usage.involuntary_switches for usage in usages),
                     peak_rss_bytes=max(usage.peak_rss_bytes for usage in usages),
                     peak_rss_floor_bytes=max(usage.peak_rss_floor_bytes for usage in usages),
                 )

@@ -191,6 +191,10 @@ def describe_resources(measurement: Measurement) -> tuple[ResourceRecord, ...]:
             median_s=item.median_s,
             peak_rss_bytes=item.peak_rss_bytes,
             peak_rss_floor_bytes=item.peak_rss_floor_bytes,
+            median_user_s=item.median_user_s,
+            median_system_s=item.median_system_s,
+            median_major_faults=item.median_major_faults,
+            median_involuntary_switches=item.median_involuntary_switches,
         )
         for item in measurement.resources
         if item.arm != A_PRIME

@@ -194,13 +194,23 @@ class BenchmarkRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceRecord:
-    """What a variant needed on a workload; a peak at or below the floor says only "at most the floor"."""
+    """What a variant needed on a workload; a peak at or below the floor says only "at most the floor".
+
+    Attributes:
+        median_s: Of the wall times. All medians are over the counted runs.
+        median_major_faults: Page faults that needed the disk.
+        median_involuntary_switches: Times the kernel took the CPU away.
+    """
 
     workload: str
     variant: str
     median_s: float
     peak_rss_bytes: int
     peak_rss_floor_bytes: int
+    median_user_s: float | None = None
+    median_system_s: float | None = None
+    median_major_faults: float | None = None
+    median_involuntary_switches: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

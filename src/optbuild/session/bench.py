@@ -333,7 +333,7 @@ def _measure(subject: _Subject, record: RunRecord) -> RunRecord:
         run_s={invocation.name: subject.run_s},
         settings=settings,
     ).measure("measure", "measure")
-    for warning in measurement.analysis.warnings:
+    for warning in measurement.warnings:
         machine.emit(Notice(level=Level.WARNING, code="measurement", message=warning))
     return replace(
         record,

@@ -349,7 +349,7 @@ def _measure(journal: _Journal) -> None:
     journal.measurement = measurement
     if not is_reusable(measurement.analysis, action.workloads, hashes):
         journal.result_key = None
-    for warning in journal.measurement.analysis.warnings:
+    for warning in journal.measurement.warnings:
         journal.emit(Notice(level=Level.WARNING, code="measurement", message=warning))
 
 
