@@ -142,7 +142,8 @@ def _labels_hold(logs: Floats, generator: np.random.Generator) -> bool:
 def _seed_holds(seed: int) -> bool:
     passes = {"short": 3, "long": 1}
     few, many = (
-        [make_round(_ARMS, list(passes), passes, seed=seed, index=index) for index in range(count)] for count in (7, 12)
+        [make_round(dict.fromkeys(passes, _ARMS), passes, seed=seed, index=index) for index in range(count)]
+        for count in (7, 12)
     )
     return few == many[:7]
 

@@ -27,6 +27,7 @@ class Track:
 
     directory: Path
     arms: Mapping[str, float] = field(default_factory=lambda: ARMS)
+    held_out: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     noise: float = 0.001
     run_s: float = 1.0
     names: tuple[str, ...] = ("small",)
@@ -47,9 +48,12 @@ class Track:
         self.chance = random.Random(5713)  # noqa: S311 - noise that must repeat
         self.executor = ScriptedExecutor(self._run)
         claim_directory(self.root)
-        self.binaries = {name: {"demo": self.directory / name} for name in self.arms}
-        for name, seconds in self.arms.items():
-            (self.directory / name).write_text(str(seconds))
+        self.binaries = {name: self._binary(name, seconds) for name, seconds in self.arms.items()}
+
+    def _binary(self, name: str, seconds: float) -> dict[str, Path]:
+        path = self.directory / name
+        path.write_text(str(seconds))
+        return {"demo": path}
 
     @property
     def root(self) -> Path:
@@ -98,6 +102,10 @@ class Track:
             workloads=self.workloads(),
             run_s=dict.fromkeys(self.names, self.run_s),
             settings=self.settings,
+            held_out={
+                workload: {arm: self._binary(f"{workload} {arm}", seconds) for arm, seconds in arms.items()}
+                for workload, arms in self.held_out.items()
+            },
             guard=NoiseGuard(read=self.read, own_cpu_s=lambda: 0.0),
             clock=lambda: self.now_s,
         )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from dataclasses import replace
@@ -384,3 +385,61 @@ def test_the_same_seed_gives_the_same_order(tmp_path: Path) -> None:
     for place in ("a", "b", "c"):
         (tmp_path / place).mkdir()
     assert orders(1, "a") == orders(1, "b") != orders(2, "c")
+
+
+@pytest.fixture
+def folds(tmp_path: Path) -> Track:
+    """A machine where PGO saves 20% of what it was trained on, and 5% and 10% of what it was not."""
+    track = Track(tmp_path, names=("one", "two", "other"))
+    track.held_out = {"one": {"pgo held-out": 0.95}, "two": {"pgo held-out": 0.9}}
+    return track
+
+
+def test_what_was_left_out_is_measured_on_its_own_workload(folds: Track) -> None:
+    """Each workload has a binary of its own that has not seen it; it takes turns with all the other arms there."""
+    measurement = folds.measure()
+    arms = {series.workload: Counter(series.rounds[0].order) for series in measurement.series}
+    everywhere = dict.fromkeys(("release", "pgo", A_PRIME), 2)
+    assert arms == {
+        "one": {**everywhere, "pgo held-out": 2},
+        "two": {**everywhere, "pgo held-out": 2},
+        "other": everywhere,
+    }
+    shown = measurement.cross_validation
+    assert shown is not None
+    found = {item.workload: item.change for item in shown.held_out}
+    assert found == pytest.approx({None: math.sqrt(0.95 * 0.9) - 1, "one": -0.05, "two": -0.1}, abs=0.003)
+    assert [item.change for item in shown.trained] == pytest.approx([-0.2] * 3, abs=0.003)
+
+
+def test_what_was_left_out_does_not_count_for_the_suite(folds: Track) -> None:
+    """The main comparisons are the same with and without folds: variants only, over all workloads."""
+    comparisons = folds.measure().analysis.comparisons
+    assert {item.candidate for item in comparisons} == {"pgo"}
+    assert [item.workload for item in comparisons] == [None, "one", "two", "other"]
+
+
+def test_the_precision_holds_for_what_was_left_out_too(tmp_path: Path) -> None:
+    """Rounds are taken until both means are as precise as asked for."""
+    track = Track(tmp_path, names=("one", "two"), noise=0.05)
+    alone = track.measure().wanted_rounds
+    folds = Track(tmp_path / "folds", names=("one", "two"), noise=0.05)
+    folds.held_out = {"one": {"pgo held-out": 0.95}}
+    wanted = folds.measure().wanted_rounds
+    assert alone is not None
+    assert wanted is not None
+    assert wanted > 1.5 * alone, "one workload scatters more than the mean of two"
+
+
+def test_the_budget_is_for_all_arms_together(folds: Track) -> None:
+    """A round with folds takes longer, so that fewer fit; the first one is not begun where it would not."""
+    runs_of_a_round = 3 * (1 + 2 * 3) + 2 * 2
+    folds.settings = replace(folds.settings, max_time_s=0.9 * (runs_of_a_round + 11))
+    assert folds.measure().analysis.rounds == 0
+    assert folds.executor.commands == []
+
+
+def test_arms_of_one_workload_have_paths_of_equal_length_too(folds: Track) -> None:
+    """No arm gets an advantage by its place."""
+    folds.measure()
+    assert len({len(command.argv[0]) for command in folds.executor.commands}) == 1

@@ -15,7 +15,12 @@ PASSES = {"books": 1, "logs": 2, "requests": 3}
 
 def make_rounds(count: int, *, seed: int) -> list[Round]:
     """The first rounds of a seed."""
-    return [make_round(ARMS, WORKLOADS, PASSES, seed=seed, index=index) for index in range(count)]
+    return [make_round(everywhere(*ARMS), PASSES, seed=seed, index=index) for index in range(count)]
+
+
+def everywhere(*arms: str) -> dict[str, tuple[str, ...]]:
+    """The same arms on every workload."""
+    return dict.fromkeys(WORKLOADS, arms)
 
 
 def test_a_superblock_is_made_of_mirrored_passes_over_all_arms() -> None:
@@ -58,14 +63,14 @@ def test_rounds_differ_by_their_index() -> None:
 
 def test_the_order_of_a_seed_never_changes() -> None:
     """A schedule stored by an earlier version can be followed again: only random() decides, which Python keeps."""
-    superblock = make_round(("a", "b", "c"), ("w",), {"w": 1}, seed=42, index=0).superblocks[0]
+    superblock = make_round({"w": ("a", "b", "c")}, {"w": 1}, seed=42, index=0).superblocks[0]
 
     assert superblock.order == ("a", "c", "b", "b", "c", "a")
 
 
 def test_every_order_of_arms_is_equally_likely() -> None:
     """A fair coin decides which arm goes first: the sign-flip test rests on it (χ² with 5 degrees of freedom)."""
-    rounds = (make_round(("a", "b", "c"), ("w",), {"w": 1}, seed=5, index=index) for index in range(6000))
+    rounds = (make_round({"w": ("a", "b", "c")}, {"w": 1}, seed=5, index=index) for index in range(6000))
     counts = Counter(round_.superblocks[0].order[:3] for round_ in rounds)
 
     assert len(counts) == 6
@@ -74,7 +79,7 @@ def test_every_order_of_arms_is_equally_likely() -> None:
 
 def test_the_primer_is_the_first_arm() -> None:
     """With it, every arm follows each neighbour of its pass once, and the arms at the ends themselves."""
-    superblock = make_round(ARMS, ("w",), {"w": 1}, seed=0, index=0).superblocks[0]
+    superblock = make_round({"w": ARMS}, {"w": 1}, seed=0, index=0).superblocks[0]
 
     follows = Counter(pairwise((superblock.primer, *superblock.order)))
 
@@ -86,12 +91,22 @@ def test_the_primer_is_the_first_arm() -> None:
 
 def test_warm_up_runs_every_arm_on_every_workload_once() -> None:
     """Nothing is measured cold, and the warm-up's order is the seed's too."""
-    turns = make_warm_up(ARMS, WORKLOADS, seed=9)
+    arms = everywhere(*ARMS)
+    turns = make_warm_up(arms, seed=9)
 
     assert {(turn.arm, turn.workload) for turn in turns} == {(arm, w) for arm in ARMS for w in WORKLOADS}
     assert len(turns) == len(ARMS) * len(WORKLOADS)
-    assert turns == make_warm_up(ARMS, WORKLOADS, seed=9)
-    assert turns != make_warm_up(ARMS, WORKLOADS, seed=10)
+    assert turns == make_warm_up(arms, seed=9)
+    assert turns != make_warm_up(arms, seed=10)
+
+
+def test_a_workload_may_have_arms_of_its_own() -> None:
+    """They take turns with the others there, and the orders on other workloads are made as ever."""
+    arms = {**everywhere(*ARMS), "logs": (*ARMS, "pgo held-out")}
+    for superblock in make_round(arms, PASSES, seed=3, index=0).superblocks:
+        assert Counter(superblock.order) == dict.fromkeys(arms[superblock.workload], 2 * PASSES[superblock.workload])
+    turns = make_warm_up(arms, seed=3)
+    assert [turn.workload for turn in turns if turn.arm == "pgo held-out"] == ["logs"]
 
 
 @pytest.mark.parametrize(

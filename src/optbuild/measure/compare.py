@@ -63,7 +63,13 @@ class _Rule:
 
 
 def analyse(
-    series: Sequence[Series], *, baseline: str, candidates: Sequence[str], confidence: float, min_effect: float
+    series: Sequence[Series],
+    *,
+    baseline: str,
+    candidates: Sequence[str],
+    confidence: float,
+    min_effect: float,
+    aa: AaCheck | None = None,
 ) -> Analysis:
     """Compare every candidate with the baseline, over all workloads and on each.
 
@@ -76,13 +82,14 @@ def analyse(
         candidates: The other arms, without the baseline's copy.
         confidence: Of all intervals over all workloads together, and of all those on single workloads together.
         min_effect: The smallest change that matters, as a ratio.
+        aa: The check of the harness, where these are not all series of the session; None makes it.
 
     Raises:
         ValueError: Two series are of the same workload.
     """
     complete = _complete_rounds(series)
     rounds = len(complete[0].rounds) if complete else 0
-    aa = check_harness(_suite_differences(complete, baseline, A_PRIME), min_effect=min_effect)
+    aa = aa or check_harness(_suite_differences(complete, baseline, A_PRIME), min_effect=min_effect)
     if not rounds or not candidates:
         return Analysis(comparisons=(), aa=aa, warnings=tuple(_aa_warnings(aa)), half_width=None, rounds=rounds)
     margin = math.log1p(aa.margin)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from optbuild.measure.model import A_PRIME, Analysis, Series
+from optbuild.measure.model import A_PRIME, Analysis, CrossValidation, Series
 from optbuild.measure.schedule import PILOT_ROUNDS
 
 
@@ -76,11 +76,13 @@ class Measurement:
     tainted: tuple[str, ...]
     noisy: bool
     steal_ratio: float | None
+    cross_validation: CrossValidation | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """Sentences for people: on what the values show, and on what the programs needed."""
-        return (*self.analysis.warnings, *_warn_of_faults(self.resources))
+        folds = () if self.cross_validation is None else self.cross_validation.warnings
+        return (*self.analysis.warnings, *folds, *_warn_of_faults(self.resources))
 
 
 def describe_budget(measurement: Measurement) -> str | None:

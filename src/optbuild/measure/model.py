@@ -14,6 +14,14 @@ A_PRIME = "A'"
 """The arm that is a byte copy of the baseline: a control, never a candidate, never counted as a comparison."""
 
 
+def held_out_arm(variant: str) -> str:
+    """The arm that is measured in a variant's place where its profile has left the workload out.
+
+    On each workload it is another binary. Names of variants have no blank, so that it cannot be one of them.
+    """
+    return f"{variant} held-out"
+
+
 class Verdict(StrEnum):
     """What a comparison proves, given the margin."""
 
@@ -151,3 +159,22 @@ class Analysis:
     warnings: tuple[str, ...]
     half_width: float | None
     rounds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrossValidation:
+    """How much of a gain is left on workloads that the profile has not seen.
+
+    Attributes:
+        workloads: Those that were left out in turn, and on which all of this was measured.
+        trained: The variants against the baseline, trained on all workloads: over these workloads, and on each.
+        held_out: The same with profiles that leave the workload out: a family of its own.
+        optimism: The second against the first: how much longer a run takes for not having been trained on.
+        warnings: Sentences for people.
+    """
+
+    workloads: tuple[str, ...]
+    trained: tuple[Comparison, ...]
+    held_out: tuple[Comparison, ...]
+    optimism: tuple[Comparison, ...]
+    warnings: tuple[str, ...]

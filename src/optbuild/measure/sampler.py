@@ -8,9 +8,10 @@ from __future__ import annotations
 import random
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 
 from optbuild.errors import WorkloadError
@@ -20,7 +21,7 @@ from optbuild.files import atomic_copy, remove_below
 from optbuild.measure.guard import Disturbance, NoiseGuard
 from optbuild.measure.measurement import Measurement, Resources, SamplingSettings
 from optbuild.measure.metrics import METRICS
-from optbuild.measure.model import A_PRIME, Analysis, Series, Superblock
+from optbuild.measure.model import A_PRIME, Analysis, CrossValidation, Series, Superblock, held_out_arm
 from optbuild.measure.schedule import PILOT_ROUNDS, SuperblockOrder, batch_for, make_round, make_warm_up, passes_for
 from optbuild.units import format_duration, format_percent
 from optbuild.workloads.invocation import Invocation
@@ -49,6 +50,7 @@ class Sampler:
         root: The directory with our marker.
         directory: Where copies of the binaries are put, at paths of equal length.
         arms: The binaries of each variant by name, the baseline first.
+        held_out: For some workloads, the binaries of variants whose profiles left that workload out.
         run_s: About how long one run of each workload takes, by its name.
         guard: Watches for what disturbs from outside.
     """
@@ -61,9 +63,10 @@ class Sampler:
     workloads: tuple[Invocation, ...]
     run_s: Mapping[str, float]
     settings: SamplingSettings
+    held_out: Mapping[str, Mapping[str, Mapping[str, Path]]] = field(default_factory=dict)
     guard: NoiseGuard = field(default_factory=NoiseGuard)
     clock: Callable[[], float] = time.monotonic
-    _copies: dict[str, dict[str, Path]] = field(default_factory=dict)
+    _copies: dict[str, dict[str, dict[str, Path]]] = field(default_factory=dict)
     _usages: dict[tuple[str, str], list[Usage]] = field(default_factory=dict)
     _blocks: dict[str, list[_Block]] = field(default_factory=dict)
     _set_aside: dict[str, list[_Block]] = field(default_factory=dict)
@@ -86,7 +89,8 @@ class Sampler:
             self._copy_arms()
             with ExitStack() as stack:
                 for workload in self.workloads:
-                    stack.enter_context(set_up(self.executor, workload, self._place(next(iter(self.arms)), {})))
+                    place = self._place(workload, self._baseline, {})
+                    stack.enter_context(set_up(self.executor, workload, place))
                 return self._measure(action_id, label)
         except WorkloadError:
             self.emit(ActionFailed(action=action_id, label=label, duration_s=self._elapsed_s()))
@@ -114,11 +118,12 @@ class Sampler:
         outcome = f"{self._done} rounds" + (", stopped by the time budget" if by_time else "")
         duration_s = self._elapsed_s()
         self.emit(ActionFinished(action=action_id, label=label, duration_s=duration_s, outcome=outcome))
+        analysis = self._analyse()
         return Measurement(
             series=tuple(self._series(workload, metric) for workload in self._blocks for metric in METRICS),
             judged={workload.name: str(workload.metric) for workload in self.workloads},
             resources=tuple(self._resources()),
-            analysis=self._analyse(),
+            analysis=analysis,
             seed=self.settings.seed,
             wanted_rounds=wanted,
             round_s=round_s,
@@ -127,6 +132,7 @@ class Sampler:
             tainted=tainted,
             noisy=noisy,
             steal_ratio=self.guard.steal_ratio(),
+            cross_validation=self._cross_validate(analysis),
         )
 
     @property
@@ -144,31 +150,33 @@ class Sampler:
         return sum(
             max(self._run_s(name), statistics.median(self._warm_up_s[name] or [0.0]))
             * batch_for(self._run_s(name))
-            * (1 + 2 * passes_for(self._run_s(name)) * len(self._copies))
-            for name in self._blocks
+            * (1 + 2 * passes_for(self._run_s(name)) * len(arms))
+            for name, arms in self._copies.items()
         )
 
     def _estimated_warm_up_s(self) -> float:
-        return sum(self._run_s(name) * len(self._copies) for name in self._blocks)
+        return sum(self._run_s(name) * len(arms) for name, arms in self._copies.items())
 
     def _run_s(self, workload: str) -> float:
         return max(self.run_s[workload], _SHORTEST_RUN_S)
 
     def _warm_up(self) -> None:
         by_name = {workload.name: workload for workload in self.workloads}
-        for turn in make_warm_up(tuple(self._copies), tuple(by_name), seed=self.settings.seed):
+        for turn in make_warm_up(self._schedule(), seed=self.settings.seed):
             began_s = self._elapsed_s()
             self._run(by_name[turn.workload], turn.arm)
             self._warm_up_s[turn.workload].append(self._elapsed_s() - began_s)
+
+    def _schedule(self) -> dict[str, tuple[str, ...]]:
+        """The arms of each workload."""
+        return {name: tuple(arms) for name, arms in self._copies.items()}
 
     def _take_rounds(self, target: int, action_id: str) -> None:
         """Take rounds until there are so many, or until the next one would not fit into the budget."""
         passes = {name: passes_for(self._run_s(name)) for name in self._blocks}
         while self._done < target and self._fits(self._next_round_s()):
-            began_s = self._elapsed_s()
-            for order in make_round(
-                tuple(self._copies), tuple(passes), passes, seed=self.settings.seed, index=self._done
-            ).superblocks:
+            began_s, index = self._elapsed_s(), self._done
+            for order in make_round(self._schedule(), passes, seed=self.settings.seed, index=index).superblocks:
                 self._blocks[order.workload].append(self._take_superblock(order))
             self._rounds_s.append(self._elapsed_s() - began_s)
             self.emit(ActionProgressed(action=action_id, done=self._done, detail=self._describe_progress(target)))
@@ -181,13 +189,11 @@ class Sampler:
         """The widest interval so far and the time left; no verdict, for there is one analysis, at the end."""
         from optbuild.measure.compare import interval_so_far
 
-        baseline, *candidates = self.arms
-        widest = interval_so_far(
-            self._judged_series(),
-            baseline=baseline,
-            candidates=candidates or (A_PRIME,),
-            confidence=self.settings.confidence,
+        found = (
+            interval_so_far(series, baseline=self._baseline, candidates=arms, confidence=self.settings.confidence)
+            for series, arms in self._families()
         )
+        widest = max(filter(None, found), key=lambda item: item[2] - item[1], default=None)
         left_s = min(
             self._elapsed_s() / self._done * (target - self._done), self.settings.max_time_s - self._elapsed_s()
         )
@@ -223,12 +229,18 @@ class Sampler:
     def _copy_arms(self) -> None:
         """Give every arm files of its own at paths of equal length; the baseline's copy is a byte copy."""
         remove_below(self.root, self.directory)
-        baseline = next(iter(self.arms))
-        for index, (name, binaries) in enumerate({**self.arms, A_PRIME: self.arms[baseline]}.items()):
-            copies = {bin_name: self.directory / f"{index:03d}" / bin_name for bin_name in binaries}
-            for bin_name, path in binaries.items():
-                atomic_copy(path, copies[bin_name])
-            self._copies[name] = copies
+        numbers = count()
+        everywhere = {**self.arms, A_PRIME: self.arms[self._baseline]}
+        shared = {arm: self._copy(binaries, next(numbers)) for arm, binaries in everywhere.items()}
+        for workload in self.workloads:
+            own = {a: self._copy(b, next(numbers)) for a, b in self.held_out.get(workload.name, {}).items()}
+            self._copies[workload.name] = {**shared, **own}
+
+    def _copy(self, binaries: Mapping[str, Path], number: int) -> dict[str, Path]:
+        copies = {name: self.directory / f"{number:03d}" / name for name in binaries}
+        for name, path in binaries.items():
+            atomic_copy(path, copies[name])
+        return copies
 
     def _take_superblock(self, order: SuperblockOrder) -> _Block:
         """Run one superblock, its primer first and not counted."""
@@ -238,7 +250,8 @@ class Sampler:
         beside_before_s = self._beside_cpu_s
         primer = self._run(workload, order.primer)
         cpu_s = primer.user_s + primer.system_s
-        values: dict[str, dict[str, list[float]]] = {name: {arm: [] for arm in self._copies} for name in METRICS}
+        arms = self._copies[workload.name]
+        values: dict[str, dict[str, list[float]]] = {name: {arm: [] for arm in arms} for name in METRICS}
         for arm in order.order:
             usages = [self._run(workload, arm) for _ in range(batch)]
             cpu_s += sum(usage.user_s + usage.system_s for usage in usages)
@@ -255,15 +268,15 @@ class Sampler:
     def _run(self, workload: Invocation, arm: str) -> Usage:
         """One timed run."""
         padding = "x" * random.randrange(_MOST_PADDING)  # noqa: S311 - layout noise, no secret and no result
-        run = run_workload(self.executor, workload, self._place(arm, {_PADDING_NAME: padding}))
+        run = run_workload(self.executor, workload, self._place(workload, arm, {_PADDING_NAME: padding}))
         self._beside_cpu_s += run.beside_cpu_s
         return run.usage
 
-    def _place(self, arm: str, extra_env: Mapping[str, str]) -> Place:
+    def _place(self, workload: Invocation, arm: str, extra_env: Mapping[str, str]) -> Place:
         """Where an arm runs. Output goes to a file: some programs do less when they write to the null device."""
         return Place(
             root=self.root,
-            binaries=self._copies[arm],
+            binaries=self._copies[workload.name][arm],
             stdout=self.directory / "stdout",
             stderr=self.directory / "stderr",
             extra_env=extra_env,
@@ -285,25 +298,57 @@ class Sampler:
     def _wanted_rounds(self) -> int:
         from optbuild.measure.compare import needed_rounds
 
-        baseline, *candidates = self.arms
-        return needed_rounds(
-            self._judged_series(),
-            baseline=baseline,
-            candidates=candidates or (A_PRIME,),
-            confidence=self.settings.confidence,
-            precision=self.settings.precision,
+        return max(
+            needed_rounds(
+                series,
+                baseline=self._baseline,
+                candidates=arms,
+                confidence=self.settings.confidence,
+                precision=self.settings.precision,
+            )
+            for series, arms in self._families()
         )
+
+    def _families(self) -> Iterator[tuple[Sequence[Series], tuple[str, ...]]]:
+        """What has to become precise: the changes over the suite, and those over what was left out in training."""
+        from optbuild.measure.cross_validation import folds_of
+
+        series = self._judged_series()
+        yield series, tuple(self.arms)[1:] or (A_PRIME,)
+        if folds := folds_of(series, self._tried):
+            yield folds, tuple(map(held_out_arm, self._tried))
+
+    @property
+    def _baseline(self) -> str:
+        return next(iter(self.arms))
+
+    @property
+    def _tried(self) -> tuple[str, ...]:
+        """The variants that there are with workloads left out as well."""
+        built = {arm for arms in self.held_out.values() for arm in arms}
+        return tuple(name for name in self.arms if held_out_arm(name) in built)
 
     def _analyse(self) -> Analysis:
         from optbuild.measure.compare import analyse
 
-        baseline, *candidates = self.arms
         return analyse(
             self._judged_series(),
-            baseline=baseline,
-            candidates=candidates,
+            baseline=self._baseline,
+            candidates=tuple(self.arms)[1:],
             confidence=self.settings.confidence,
             min_effect=self.settings.min_effect,
+        )
+
+    def _cross_validate(self, analysis: Analysis) -> CrossValidation | None:
+        from optbuild.measure.cross_validation import cross_validate
+
+        return cross_validate(
+            self._judged_series(),
+            baseline=self._baseline,
+            variants=self._tried,
+            confidence=self.settings.confidence,
+            min_effect=self.settings.min_effect,
+            aa=analysis.aa,
         )
 
     def _resources(self) -> list[Resources]:

@@ -13,7 +13,6 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import TypeVar
 
 PILOT_ROUNDS = 10
@@ -79,27 +78,25 @@ def batch_for(run_s: float) -> int:
     return min(_LARGEST_BATCH, math.ceil(_BATCH_BELOW_S / _positive(run_s)))
 
 
-def make_warm_up(arms: Sequence[str], workloads: Sequence[str], *, seed: int) -> tuple[Turn, ...]:
-    """Give the discarded runs at the start: every arm on every workload once, shuffled."""
-    turns = [Turn(arm=arm, workload=workload) for arm, workload in product(arms, workloads)]
+def make_warm_up(arms: Mapping[str, Sequence[str]], *, seed: int) -> tuple[Turn, ...]:
+    """Give the discarded runs at the start: on each workload every arm of it once, shuffled."""
+    turns = [Turn(arm=arm, workload=workload) for workload, names in arms.items() for arm in names]
     return _shuffled(turns, _generator(seed, "warm-up"))
 
 
-def make_round(
-    arms: Sequence[str], workloads: Sequence[str], passes: Mapping[str, int], *, seed: int, index: int
-) -> Round:
+def make_round(arms: Mapping[str, Sequence[str]], passes: Mapping[str, int], *, seed: int, index: int) -> Round:
     """Give one round by its index; it depends on no other round, and the same arguments always give the same one.
 
     Args:
-        arms: Baseline, candidates and the baseline's copy, in any fixed order.
-        workloads: Their names.
+        arms: For each workload the baseline, candidates and the baseline's copy, in any fixed order.
         passes: The number of mirrored passes in a superblock of each workload.
         seed: Stored with the results.
         index: Counted from zero.
     """
     generator = _generator(seed, f"round {index}")
     superblocks = tuple(
-        _make_superblock(arms, workload, passes[workload], generator) for workload in _shuffled(workloads, generator)
+        _make_superblock(arms[workload], workload, passes[workload], generator)
+        for workload in _shuffled(tuple(arms), generator)
     )
     return Round(index=index, superblocks=superblocks)
 

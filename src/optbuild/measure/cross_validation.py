@@ -1,0 +1,63 @@
+"""What a cross-validation shows: each workload measured with a profile that has not seen it, beside one that has.
+
+Pure. All arms come from one session, so that the differences are paired, and the check of the harness is the session's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from optbuild.measure.compare import analyse
+from optbuild.measure.model import AaCheck, CrossValidation, Series, held_out_arm
+
+
+def folds_of(series: Sequence[Series], variants: Sequence[str]) -> tuple[Series, ...]:
+    """The workloads on which every one of these variants was measured with a profile that leaves them out."""
+    wanted = {held_out_arm(variant) for variant in variants}
+    return tuple(one for one in series if wanted and one.rounds and wanted <= one.rounds[0].values.keys())
+
+
+def cross_validate(
+    series: Sequence[Series],
+    *,
+    baseline: str,
+    variants: Sequence[str],
+    confidence: float,
+    min_effect: float,
+    aa: AaCheck,
+) -> CrossValidation | None:
+    """Compare variants on workloads that were left out of their profiles; None where there are no such workloads.
+
+    Args:
+        series: One per workload, of all that was measured.
+        baseline: The arm the changes refer to.
+        variants: Those that were built with profiles that leave workloads out as well.
+        confidence: Of all intervals of a family: over all workloads together, and on single workloads.
+        min_effect: The smallest change that matters, as a ratio.
+        aa: The check of the harness over the whole session.
+    """
+    folds = folds_of(series, variants)
+    if not folds:
+        return None
+    trained, held_out = (
+        analyse(folds, baseline=baseline, candidates=arms, confidence=confidence, min_effect=min_effect, aa=aa)
+        for arms in (tuple(variants), tuple(map(held_out_arm, variants)))
+    )
+    optimism = [
+        analyse(
+            folds,
+            baseline=variant,
+            candidates=(held_out_arm(variant),),
+            confidence=confidence,
+            min_effect=min_effect,
+            aa=aa,
+        )
+        for variant in variants
+    ]
+    return CrossValidation(
+        workloads=tuple(one.workload for one in folds),
+        trained=trained.comparisons,
+        held_out=held_out.comparisons,
+        optimism=tuple(item for analysis in optimism for item in analysis.comparisons),
+        warnings=held_out.warnings,
+    )
