@@ -36,8 +36,9 @@ It stands beside `Cargo.toml` and is found by walking up from the project's dire
 `-f preset:NAME` one that comes with optbuild. Unknown keys are errors. `optbuild schema profile` prints the JSON schema
 that this page is made from.
 
-A *duration* is a text such as `"500ms"`, `"30s"`, `"5m"` or `"1h"`. A *ratio* is `"3%"` or `0.03`. Paths are relative
-to the build profile. Every key may be left out that is not marked *required*.
+A *duration* is a text such as `"500ms"`, `"30s"`, `"5m"` or `"1h"`. A *ratio* is `"3%"` or `0.03`, a *size*
+`"500MB"` or `"20GiB"`. Paths are relative to the build profile. Every key may be left out that is not marked
+*required*.
 """
 _RECORD_INTRODUCTION = """\
 # The record
@@ -68,6 +69,7 @@ _PROFILE_TABLES = (
     ("[project]", "ProjectSettings"),
     ("[variants.NAME]", "VariantSettings"),
     ("[[workloads]]", "Workload"),
+    ("[raw-profiles]", "RawProfileSettings"),
     ("[measure]", "MeasureSettings"),
 )
 _PLAIN_TYPES = {"string": "string", "boolean": "`true` or `false`", "null": "`null`"}
@@ -189,11 +191,16 @@ def _defaults_of(model: type) -> dict[str, str]:
     """Defaults by key, as TOML has them. The schema leaves out those that the model keeps in another unit."""
     defaults = {}
     for item in fields(model):
-        seconds = item.name.endswith("_s")
-        key = item.name.removesuffix("_s").replace("_", "-")
+        name, _, unit = item.name.rpartition("_")
+        scale = {"s": _as_duration, "bytes": _as_size}.get(unit)
+        key = (item.name if scale is None else name).replace("_", "-")
         if item.default is not MISSING and item.default is not None:
-            defaults[key] = f"`{json.dumps(_as_duration(item.default) if seconds else item.default)}`"
+            defaults[key] = f"`{json.dumps(item.default if scale is None else scale(item.default))}`"
     return defaults
+
+
+def _as_size(size_bytes: int) -> str:
+    return f"{size_bytes >> 30}GiB"
 
 
 def _as_duration(seconds: float) -> str:
@@ -226,7 +233,7 @@ def _plural(words: str) -> str:
 
 def _scalar_type(node: Mapping[str, Any]) -> str:
     if "pattern" in node:
-        return "ratio" if "%" in node["pattern"] else "duration"
+        return "ratio" if "%" in node["pattern"] else "size" if "B" in node["pattern"] else "duration"
     if node.get("type") not in {"integer", "number"}:
         return _PLAIN_TYPES[node["type"]]
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}

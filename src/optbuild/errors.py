@@ -9,6 +9,7 @@ OptbuildError                  70  internal error
 ├── WorkloadError              11  a workload failed
 │   └── WorkloadTimeoutError   12  a workload took longer than its timeout
 ├── ProfileDataError           13  profile data is missing, broken or proves nothing
+│   └── ImplausibleCountsError 13  counts that no run can have made, as by threads that count in the same place
 ├── NotComparableError         15  outputs differ, or sources changed meanwhile
 ├── LockHeldError              16  another run holds the project
 ├── StorageError               17  disk full, no permission, or a directory that is not ours
@@ -129,6 +130,12 @@ class ProfileDataError(OptbuildError):
 
     exit_code = 13
     code = "profile-data"
+
+
+class ImplausibleCountsError(ProfileDataError):
+    """Counters hold what no run of the workload can have counted; counting atomically may mend it."""
+
+    code = "implausible-counts"
 
 
 class NotComparableError(OptbuildError):

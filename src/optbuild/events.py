@@ -37,11 +37,18 @@ class ActionStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionProgressed:
-    """An action got further: `done` of its steps; `detail` names the latest."""
+    """An action got further: `done` of its steps; `detail` names the latest.
+
+    Attributes:
+        total: How many steps there are, where that has become known only now.
+        unit: What they are called, likewise.
+    """
 
     action: str
     done: int
     detail: str = ""
+    total: int | None = None
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

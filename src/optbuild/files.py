@@ -96,6 +96,17 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def tail_of(path: Path, *, most_bytes: int = 1 << 16) -> bytes:
+    """The end of a file, such as a log; nothing where there is no file."""
+    try:
+        with path.open("rb") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, size - most_bytes))
+            return stream.read()
+    except FileNotFoundError:
+        return b""
+
+
 def claim_directory(directory: Path) -> None:
     """Make a directory ours by a marker file, so that it may be cleaned later.
 

@@ -9,6 +9,8 @@ _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|m|h)")
 _SECONDS_PER = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _RATIO = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*%")
 _BINARY_STEP = 1024
+_SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[kKMGT]i?B|B)")
+_POWERS = {"B": 0, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
 def parse_duration_s(text: str) -> float:
@@ -40,6 +42,22 @@ def parse_ratio(value: str | float) -> float:
     if not math.isfinite(value) or value < 0:
         raise ValueError('expected a ratio such as "3%" or 0.03, not below zero')
     return float(value)
+
+
+def parse_size_bytes(text: str) -> int:
+    """Read a size such as `"500MB"` or `"20GiB"` as bytes; a decimal unit is a power of 1000, a binary one of 1024.
+
+    Raises:
+        ValueError: The text is not a size above zero.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError('expected a size such as "500MB" or "20GiB"')
+    base = float(_BINARY_STEP if "i" in match["unit"] else 1000)
+    size = round(float(match["number"]) * math.pow(base, _POWERS[match["unit"][0]]))
+    if size <= 0:
+        raise ValueError("expected a size above zero")
+    return size
 
 
 def format_duration(seconds: float) -> str:

@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from optbuild.errors import StorageError
+from optbuild.errors import ProfileDataError, StorageError
 from optbuild.execution import launcher
-from optbuild.execution.command import Command, ProgramNotFoundError, Stream
+from optbuild.execution.command import Command, ProgramNotFoundError, Stream, WatchedExecutor
 from optbuild.execution.local import LocalExecutor
 from tests.integration.execution_programs import launcher_pid, python, shell, write_launcher_without_pidfd
 
@@ -317,3 +317,24 @@ def test_a_program_below_the_floor_is_marked_by_it(tmp_path: Path, executor: Loc
     usage = executor.run(Command(argv=("/bin/true",), cwd=tmp_path)).usage
 
     assert usage.peak_rss_bytes <= usage.peak_rss_floor_bytes
+
+
+def test_a_program_is_watched_while_it_runs(executor: LocalExecutor, tmp_path: Path) -> None:
+    """About once a second; what the watch raises ends the program, and is raised after that."""
+    looks: list[bool] = []
+
+    def watch() -> None:
+        looks.append((tmp_path / "pid").exists())
+        if len(looks) == 2:
+            raise ProfileDataError("enough", help="write less")
+
+    with pytest.raises(ProfileDataError, match="enough"):
+        executor.run(replace(shell("echo $$ > pid; exec sleep 1000", tmp_path), watch=watch))
+    assert looks == [True, True]
+    assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
+
+
+def test_a_program_that_ends_at_once_is_not_watched(executor: LocalExecutor, tmp_path: Path) -> None:
+    """Nothing is called after the end."""
+    watched = WatchedExecutor(executor=executor, watch=lambda: pytest.fail("there is nothing to watch"))
+    assert watched.run(shell("exit 3", tmp_path)).exit_code == 3

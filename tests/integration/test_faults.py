@@ -18,7 +18,6 @@ from tests.integration.optbuild_program import (
     copy_crate,
     edit,
     fail,
-    find_profdata,
     variant_of,
     write_profile,
     write_script,
@@ -166,45 +165,6 @@ def test_a_program_that_lost_its_environment_is_recognised(optbuild: Optbuild, p
     write_profile(project, train='env -i "$1" data/train.txt')
     fail(optbuild, project, 13, "profile-data", "LLVM_PROFILE_FILE", f"{project}/target/optbuild/stray")
     assert not list(project.glob("*.profraw"))
-
-
-def test_a_raw_profile_that_is_cut_short_leaves_the_accepted_one(optbuild: Optbuild, project: Path) -> None:
-    """The bad file is named and kept; the profile of the run before stays as it was."""
-    optbuild.run("build", cwd=project).expect(0)
-    (accepted,) = (project / "target/optbuild/profdata").iterdir()
-    sha256 = sha256_of(accepted)
-    write_profile(project, train='"$1" data/train.txt; truncate -s 300 "$(dirname "$LLVM_PROFILE_FILE")"/*')
-    fail(optbuild, project, 13, "profile-data", ".profraw")
-    assert sha256_of(accepted) == sha256
-    assert len(list((project / "target/optbuild/raw").rglob("*.profraw"))) == 1
-
-
-def test_fifty_thousand_raw_profiles_are_merged(optbuild: Optbuild, project: Path) -> None:
-    """No argument list is too long for them."""
-    script = (
-        "import os, subprocess, sys\n"
-        "subprocess.run([sys.argv[1], 'data/train.txt'], check=True)\n"
-        "raw = os.path.dirname(os.environ['LLVM_PROFILE_FILE'])\n"
-        "(one,) = os.listdir(raw)\n"
-        "for number in range(49_999): os.link(raw + '/' + one, raw + '/%05d.profraw' % number)\n"
-    )
-    command = json.dumps([sys.executable, "-c", script, "{bin}"])
-    (project / "optbuild.toml").write_text(
-        f'schema = 1\n{VARIANTS}[[workloads]]\nname = "many"\nuse = ["train"]\ncommand = {command}\n'
-    )
-    record = optbuild.run("build", "--json", cwd=project).expect(0).document
-    evidence = variant_of(record, "pgo")["pgo"]
-    assert (evidence["raw_profiles"], evidence["applied"]) == (50_000, True)
-    assert not list((project / "target/optbuild/raw").rglob("*.profraw")), "they are not kept once they are merged"
-
-
-def test_a_profdata_that_dies_is_told_with_its_words(optbuild: Optbuild, project: Path, tmp_path: Path) -> None:
-    """The tool's last lines and its signal; nothing that it left half done is taken."""
-    merge = f"'{find_profdata(optbuild, project)}' \"$@\""
-    script = f"case $1$2 in merge--version) {merge};; merge*) {merge}; echo 'no more memory' >&2; kill -KILL $$;; esac"
-    dying = write_script(tmp_path / "llvm-profdata", script)
-    fail(optbuild, project, 13, "profile-data", "llvm-profdata", "no more memory", env={"LLVM_PROFDATA": str(dying)})
-    assert not list((project / "target/optbuild").glob("profdata/*"))
 
 
 def test_pgo_auto_falls_back_with_a_named_reason(optbuild: Optbuild, project: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from optbuild.build.merging import ProfileMerger
 from optbuild.build.model import Artifact
 from optbuild.build.outputs import OutputChecker
+from optbuild.build.profdata import Profdata
 from optbuild.build.results import ResultStore
 from optbuild.build.training import Trainer
 from optbuild.build.workload_runs import WorkloadRunner
@@ -17,6 +18,7 @@ from optbuild.events import Event, Notice
 from optbuild.execution.command import Command
 from optbuild.files import claim_directory, sha256_of
 from optbuild.plan.model import ActionId
+from optbuild.profile.model import RawProfileSettings
 from optbuild.project.layout import Layout
 from optbuild.testing import Answer, Reply, ScriptedExecutor, make_invocation, make_raw_profile, raw_profile_path
 from optbuild.toolchain.model import Tool
@@ -72,6 +74,7 @@ class Workshop:
     tool_version: str = "22.1.2"
     run_id: str = "run-1"
     fresh: bool = False
+    settings: RawProfileSettings = field(default_factory=RawProfileSettings)
     heard: list[Event] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -96,13 +99,16 @@ class Workshop:
 
     @property
     def merger(self) -> ProfileMerger:
-        return ProfileMerger(
+        profdata = Profdata(
             executor=self.executor,
             tool=Tool(name="llvm-profdata", path=Path("/t/llvm-profdata"), version=self.tool_version, llvm_major=22),
             environ={"HOME": "/h"},
-            results=self.results,
             work=self.layout.root / "merging",
-            directory=self.layout.profile_data,
+            logs=self.layout.root / "logs",
+            timeout_s=self.settings.merge_timeout_s,
+        )
+        return ProfileMerger(
+            profdata=profdata, results=self.results, directory=self.layout.profile_data, emit=self.heard.append
         )
 
     @property
@@ -114,7 +120,9 @@ class Workshop:
             hashes=InputHashes(),
             root=self.layout.root,
             run_id=self.run_id,
+            kept=self.layout.quarantine,
             stray=self.layout.stray_profiles,
+            settings=self.settings,
             emit=self.heard.append,
         )
 

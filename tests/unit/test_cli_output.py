@@ -120,3 +120,23 @@ def test_debug_shows_where_an_error_came_from(capsys: pytest.CaptureFixture[str]
     assert said.out == ""
     assert "UsageError: wrong" in said.err
     assert said.err.endswith("error: wrong\n  help: mend it\n")
+
+
+def test_a_step_may_learn_on_the_way_how_long_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """How many raw profiles there are is known when the program has ended."""
+    now_s = 0.0
+    with Console(context_of(), clock=lambda: now_s) as console:
+        console.show(ActionStarted(action="train-1", label="pgo: train"))
+        now_s = 11.0
+        console.show(ActionProgressed(action="train-1", done=2000, total=50_000, unit="raw profiles"))
+    assert capsys.readouterr().err.endswith("  pgo: train: 2000 of 50000 raw profiles\n")
+
+
+def test_a_bar_learns_its_length_on_the_way() -> None:
+    """The same with a bar."""
+    with Console(context_of(progress="bar")) as console:
+        console.show(ActionStarted(action="train-1", label="pgo: train"))
+        console.show(ActionProgressed(action="train-1", done=2000, total=50_000, unit="raw profiles"))
+        assert console._progress is not None
+        (task,) = console._progress.tasks
+        assert (task.completed, task.total, task.fields["unit"]) == (2000, 50_000, "raw profiles")

@@ -15,7 +15,17 @@ from optbuild.profile.load import (
     load_build_profile,
     searched_paths,
 )
-from optbuild.profile.model import BuildProfile, Lto, MetricName, PgoMode, PresetName, Use, slug
+from optbuild.profile.model import (
+    BuildProfile,
+    Lto,
+    MetricName,
+    PgoMode,
+    PresetName,
+    RawFiles,
+    RawProfileSettings,
+    Use,
+    slug,
+)
 from optbuild.profile.render import render_resolved
 
 CONTRACT = """
@@ -45,6 +55,13 @@ compare-output = ["out/file.json"]
 metric = "cpu"
 stop-signal = "INT"
 grace = "500ms"
+
+[raw-profiles]
+files = "pool"
+disk-budget = "500MB"
+salvage = true
+salvage-floor = "95%"
+merge-timeout = "2h"
 
 [measure]
 precision = "2%"
@@ -202,7 +219,7 @@ max-time = "5 minutes"
 optbuild.toml:1: `schema` is missing
   help: write `schema = 1` at the top of the file
 optbuild.toml:1: unknown key `what`
-  help: remove it; the keys here are extends, measure, project, schema, variants, workloads
+  help: remove it; the keys here are extends, measure, project, raw-profiles, schema, variants, workloads
 optbuild.toml:2: `gates` needs a newer optbuild
   help: remove it, or upgrade: pip install --upgrade cargo-optbuild
 optbuild.toml:4: `project.manifest`: "../Cargo.toml" leaves the workspace: it is ABOVE/Cargo.toml
@@ -565,3 +582,28 @@ def test_a_slug_is_a_safe_file_name(name: str) -> None:
     assert set(slug(name)) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
     assert slug(name) != slug(name + "!")
     assert slug("books") == snapshot("books-6e317bcd")
+
+
+def test_raw_profile_settings(tmp_path: Path) -> None:
+    """Sizes and shares are read into bytes and fractions; without the table, nothing broken is passed over."""
+    loaded = load(tmp_path, CONTRACT).raw_profiles
+    assert loaded == RawProfileSettings(
+        files=RawFiles.POOL, disk_budget_bytes=500_000_000, salvage=True, salvage_floor=0.95, merge_timeout_s=7200.0
+    )
+    default = load(tmp_path, "schema = 1").raw_profiles
+    assert (default.files, default.salvage, default.disk_budget_bytes) == (RawFiles.AUTO, False, 10 << 30)
+
+
+def test_wrong_raw_profile_settings_are_explained(tmp_path: Path) -> None:
+    """Each with what is expected."""
+    text = 'schema = 1\n[raw-profiles]\nfiles = "pol"\ndisk-budget = "5G"\nsalvage = "yes"\nsalvage-floor = "120%"\n'
+    assert told(refuse(tmp_path, text)) == snapshot("""\
+optbuild.toml:3: `raw-profiles.files`: expected "auto", "process" or "pool", got "pol"
+  help: did you mean "pool"?
+optbuild.toml:4: `raw-profiles.disk-budget`: expected a size such as "500MB" or "20GiB", got "5G"
+  help: write a size such as "500MB" or "20GiB"
+optbuild.toml:5: `raw-profiles.salvage`: expected true or false, got "yes"
+  help: write true or false
+optbuild.toml:6: `raw-profiles.salvage-floor`: expected a share of at most "100%", got "120%"
+  help: write a share of at most "100%"
+""")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from optbuild.build.evidence import PgoEvidence
-from optbuild.build.model import Artifact, Compared, Compiled, Merged, PgoProfile, Probed, Result, Trained
+from optbuild.build.model import Artifact, Compared, Compiled, Merged, PgoProfile, Probed, Result, SetAside, Trained
 from optbuild.build.runner import Outcome, Step
 from optbuild.errors import BuildError, NotComparableError, OptbuildError
 from optbuild.events import Level
@@ -21,6 +21,7 @@ from optbuild.record.model import (
     OutputRecord,
     PgoRecord,
     ProfdataRecord,
+    QuarantinedRecord,
     VariantRecord,
     VariantStatus,
     WorkloadRecord,
@@ -319,3 +320,18 @@ def test_workloads_say_what_they_share_with_training() -> None:
         WorkloadRecord(name="a", in_sample=True, shared_with=("a", "b")),
         WorkloadRecord(name="b", in_sample=None),
     )
+
+
+def test_raw_profiles_that_were_set_aside_are_named(tmp_path: Path) -> None:
+    """In the variants that they were to train, and in those only; whether the training failed for them or not."""
+    outcome = outcome_of()
+    train = next(action for action in PLAN.actions if isinstance(action, Train))
+    outcome.set_aside[train.id] = (SetAside(path=Path("/q/bad.profraw"), reason="empty"),)
+    named = (QuarantinedRecord(path="/q/bad.profraw", reason="empty"),)
+    assert {name: item.quarantined for name, item in variants(outcome).items()} == {
+        "release": (),
+        "lto": (),
+        "pgo": named,
+    }
+    outcome.skipped["pgo"] = "a file was broken"
+    assert variants(outcome)["pgo"].quarantined == named

@@ -174,7 +174,7 @@ _UNRECOGNIZED = "unrecognized instrumentation profile encoding format"
 )
 def test_complaints_are_told_by_file(case: str, failed: tuple[tuple[str, str], ...]) -> None:
     """Each file that a merge complained about is named once for each reason; an empty one is never complained about."""
-    assert llvm_profdata.failed_inputs(_recorded(f"merge-{case}")) == failed
+    assert llvm_profdata.failed_inputs(_recorded(f"merge-{case}").splitlines()) == failed
 
 
 @pytest.mark.parametrize(
@@ -188,4 +188,4 @@ def test_complaints_are_told_by_file(case: str, failed: tuple[tuple[str, str], .
 )
 def test_names_with_colons_and_blanks_are_told_apart(line: str, failed: tuple[str, str]) -> None:
     """LLVM's own reasons mark where a file's name ends; an unknown reason begins after the first colon."""
-    assert llvm_profdata.failed_inputs(line) == (failed,)
+    assert llvm_profdata.failed_inputs([line]) == (failed,)

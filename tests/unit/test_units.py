@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from optbuild.units import format_bytes, format_duration, format_percent, parse_duration_s, parse_ratio
+from optbuild.units import (
+    format_bytes,
+    format_duration,
+    format_percent,
+    parse_duration_s,
+    parse_ratio,
+    parse_size_bytes,
+)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +52,37 @@ def test_what_is_no_ratio_is_refused_with_examples(value: str | float) -> None:
     """Neither a text without a percent sign nor a negative or endless number is a ratio."""
     with pytest.raises(ValueError, match=r'expected a ratio such as "3%" or 0\.03'):
         parse_ratio(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "size_bytes"),
+    [
+        ("512B", 512),
+        ("500MB", 500_000_000),
+        ("1kB", 1000),
+        ("1 KiB", 1024),
+        ("1.5GiB", 3 << 29),
+        (" 2TiB ", 2 << 40),
+        ("2TB", 2 * 10**12),
+    ],
+)
+def test_sizes_are_read_as_bytes(text: str, size_bytes: int) -> None:
+    """Decimal units are powers of a thousand, binary ones of 1024."""
+    assert parse_size_bytes(text) == size_bytes
+
+
+@pytest.mark.parametrize("text", ["", "5", "5G", "-5GB", "5 gib", "1e3MB", "GiB", "5GiBs"])
+def test_what_is_no_size_is_refused_with_examples(text: str) -> None:
+    """The message shows how sizes are written."""
+    with pytest.raises(ValueError, match='"500MB" or "20GiB"'):
+        parse_size_bytes(text)
+
+
+@pytest.mark.parametrize("text", ["0B", "0.0GiB", "0.1B"])
+def test_sizes_are_above_zero(text: str) -> None:
+    """Nothing fits into nothing."""
+    with pytest.raises(ValueError, match="above zero"):
+        parse_size_bytes(text)
 
 
 @pytest.mark.parametrize(

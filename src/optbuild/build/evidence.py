@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from optbuild.build.model import Artifact, Compiled, PgoProfile, ProfileUse
 from optbuild.errors import ProfileDataError
+from optbuild.tools.mangling import function_path
 from optbuild.units import format_percent
 
 # Where the profile fits, strange functions are instances of generic code that the linker dropped from one side.
@@ -24,10 +25,6 @@ from optbuild.units import format_percent
 # The standard library is left out: every crate has instances of its own of the same few generic functions.
 MAX_UNMATCHED_RATIO = 0.5
 
-# What ends a legacy name and stands in a v0 name for "which build of this crate".
-# Sources: the rustc book, "Symbol Mangling", https://doc.rust-lang.org/rustc/symbol-mangling/index.html
-_LEGACY_HASH = re.compile(r"17h[0-9a-f]{16}E")
-_V0_DISAMBIGUATOR = re.compile(r"Cs[0-9A-Za-z]*_")
 _OF_STD = re.compile(
     r"_ZN(?:3std|4core|5alloc)\d"
     r"|_ZN\d+_\$LT\$(?:\$RF\$|\$u5b\$|\$LP\$|std\.\.|core\.\.|alloc\.\.|[A-Z]\$)"
@@ -110,14 +107,3 @@ def _own_paths(names: Iterable[str]) -> set[str]:
     """The paths of functions outside the standard library."""
     paths = filter(None, map(function_path, names))
     return {path for path in paths if _OF_STD.match(path) is None}
-
-
-def function_path(name: str) -> str | None:
-    """A mangled name without what tells builds of the same function apart; None for a name that is not mangled.
-
-    A function that only its own unit sees stands in a profile with that unit's name before it: `app.1f3a-cgu.0;_ZN…`.
-    """
-    name = name.rpartition(";")[2]
-    if name.startswith("_ZN"):
-        return _LEGACY_HASH.sub("E", name)
-    return _V0_DISAMBIGUATOR.sub("C", name) if name.startswith("_R") else None

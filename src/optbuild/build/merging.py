@@ -1,38 +1,49 @@
-"""Merge profiles with `llvm-profdata`, and check that what comes out proves something.
+"""Merge profiles so that what comes out proves something: raw ones of a workload, and those of workloads by weight.
 
-Only `merge_raw` and `merge_weighted` make a `PgoProfile`, and only after its checks.
+Only `accept` and `merge_weighted` make a `PgoProfile`, and only of a merge in which nothing was passed over: files
+that cannot be merged are found and named, and the rest is then merged as strictly as ever.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from optbuild.build.model import Merged, PgoProfile, RawProfiles, Trained
+from optbuild.build.model import Merged, PgoProfile, RawProfiles, Trained, Unusable
+from optbuild.build.profdata import MergeEnding, Profdata
 from optbuild.build.results import ResultStore
-from optbuild.errors import ProfileDataError, ToolchainError
-from optbuild.execution.command import Command, Completed, Executor, ProgramNotFoundError
-from optbuild.files import atomic_copy, atomic_write, sha256_of
+from optbuild.errors import ProfileDataError
+from optbuild.events import ActionProgressed, Emit, Level, Notice
+from optbuild.files import atomic_copy, sha256_of
 from optbuild.plan.fingerprint import make_result_key
 from optbuild.plan.model import ActionId, MergeProfiles
-from optbuild.text import last_lines, sanitize_line
-from optbuild.toolchain.model import Tool
-from optbuild.tools.llvm_profdata import (
-    ProfileSummary,
-    failed_inputs,
-    functions_argv,
-    make_input_list,
-    merge_argv,
-    parse_functions,
-    parse_show,
-    show_argv,
-)
+from optbuild.tools.llvm_profdata import OVERFLOW, ProfileSummary
+from optbuild.units import format_bytes
 
-_TIMEOUT_S = 1800.0
 _MULTIPLIER_STEPS = 100  # the least multiplier: rounding it to a whole number then moves a share by half a percent
 _COUNT_LIMIT = 2**60  # counters have 64 bits; the sum must stay well below
+# Many files are merged in portions, so that one can see how far it is; a portion takes a few seconds.
+_PORTION_FILES = 2000
+_PORTION_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawMerge:
+    """What one workload counted, merged but not yet accepted.
+
+    Attributes:
+        unfinished: The merged profile; None where no file could be merged.
+        unusable: The files that could not.
+        overflowed: A sum was cut off at the largest counter.
+    """
+
+    unfinished: Path | None
+    summary: ProfileSummary | None
+    unusable: tuple[Unusable, ...]
+    raw_profiles: int
+    overflowed: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,29 +51,109 @@ class ProfileMerger:
     """Merges with the `llvm-profdata` that fits rustc.
 
     Attributes:
-        work: Where list files and unfinished profiles are written.
         directory: Where finished profiles are kept, their content's hash in the name.
     """
 
-    executor: Executor
-    tool: Tool
-    environ: Mapping[str, str]
+    profdata: Profdata
     results: ResultStore
-    work: Path
     directory: Path
+    emit: Emit
 
     def identity(self) -> dict[str, str]:
         """What of the tool decides a merge's result."""
-        return {"llvm-profdata": self.tool.version}
+        return {"llvm-profdata": self.profdata.tool.version}
 
-    def merge_raw(self, raw: RawProfiles, *, label: str) -> PgoProfile:
-        """Merge what one workload wrote, each file with weight one.
+    def merge_raw(self, raw: RawProfiles, *, label: ActionId) -> RawMerge:
+        """Merge what one workload wrote, each file with weight one, and find the files that cannot be merged.
 
         Raises:
-            ProfileDataError: A file is broken, or the result has no counts.
+            ProfileDataError: `llvm-profdata` itself failed.
+            ToolchainError: It cannot be started.
         """
-        profile = self._merge(((1, path) for path in raw.files), label=label)
-        return replace(profile, raw_profiles=len(raw.files), quarantined=raw.quarantined)
+        total = len(raw.names)
+        portions = tuple(_portions(raw))
+        if len(portions) > 1:
+            size = format_bytes(raw.size_bytes)
+            message = f"merging {total:,} raw profiles ({size}) in {len(portions)} portions"
+            self.emit(Notice(level=Level.INFO, code="merging", message=message))
+        endings, unusable, done = [], list(raw.unusable), 0
+        for number, names in enumerate(portions):
+            ending, broken = self._merge_usable(raw.directory, names, f"{label}.{number}")
+            endings += [] if ending is None else [ending]
+            unusable += broken
+            done += len(names)
+            self.emit(ActionProgressed(action=label, done=done, total=total, unit="raw profiles"))
+        ending = self._join(endings, label)
+        return RawMerge(
+            unfinished=None if ending is None else ending.output,
+            summary=None if ending is None or ending.output is None else self.profdata.summarise(ending.output),
+            unusable=tuple(unusable),
+            raw_profiles=total + len(raw.unusable) - len(unusable),
+            overflowed=any(OVERFLOW in item.complaints.values() for item in (*endings, ending) if item is not None),
+        )
+
+    def _merge_usable(
+        self, directory: Path, names: tuple[str, ...], label: str
+    ) -> tuple[MergeEnding | None, list[Unusable]]:
+        """Merge those of some files that can be merged; the others, with what is wrong with each."""
+        left = list(names)
+        broken: list[Unusable] = []
+        while left:
+            ending = self.profdata.merge(((1, directory / name) for name in left), label=label)
+            if ending.output is not None:
+                return ending, broken
+            accused = self._accused(directory, left, ending, label)
+            broken += accused
+            left = [name for name in left if name not in {item.name for item in accused}]
+        return None, broken
+
+    def _accused(self, directory: Path, names: list[str], ending: MergeEnding, label: str) -> list[Unusable]:
+        """The files that made a merge fail, as it said itself; where it names none, each is tried alone."""
+        named = [
+            Unusable(name=name, reason=reason)
+            for name in names
+            if (reason := ending.complaints.get(str(directory / name))) not in (None, OVERFLOW)
+        ]
+        if named:
+            return named
+        found, died = [], 0
+        for name in names if len(names) > 1 else ():
+            alone = self.profdata.merge([(1, directory / name)], label=f"{label}.alone")
+            if alone.output is None:
+                died += not alone.complaints
+                reason = next(iter(alone.complaints.values()), "llvm-profdata fails on it without a word")
+                found.append(Unusable(name=name, reason=reason))
+        if not found or died == len(names):
+            raise self.profdata.failed(ending.exit_code, ending.log)
+        return found
+
+    def _join(self, endings: list[MergeEnding], label: str) -> MergeEnding | None:
+        """The portions' profiles in one."""
+        if len(endings) < 2:  # noqa: PLR2004 - one is joined already
+            return next(iter(endings), None)
+        parts = [ending.output for ending in endings if ending.output is not None]
+        joined = self._merge_all(((1, part) for part in parts), label)
+        for part in parts:
+            part.unlink()
+        return joined
+
+    def _merge_all(self, inputs: Iterable[tuple[int, Path]], label: str) -> MergeEnding:
+        ending = self.profdata.merge(inputs, label=label)
+        if ending.output is None:
+            raise self.profdata.failed(ending.exit_code, ending.log)
+        return ending
+
+    def accept(self, merge: RawMerge, *, label: str) -> PgoProfile:
+        """Keep what one workload counted.
+
+        Raises:
+            ProfileDataError: It has no counts.
+        """
+        assert merge.unfinished is not None and merge.summary is not None  # noqa: S101, PT018 - a merge with files has both
+        profile = self._keep(merge.unfinished, merge.summary, label)
+        return replace(
+            profile, raw_profiles=merge.raw_profiles, quarantined=tuple(item.name for item in merge.unusable)
+        )
 
     def merge_weighted(self, action: MergeProfiles, trained: Mapping[ActionId, Trained]) -> Merged:
         """Merge the workloads' profiles so that each has its weight's share of the counts.
@@ -78,11 +169,12 @@ class ProfileMerger:
         multipliers = make_multipliers(
             {training: (action.weights[training], profile.total_count) for training, profile in profiles.items()}
         )
-        profile = self._merge(
-            ((multipliers[training], profile.path) for training, profile in profiles.items()), label=action.id
+        ending = self._merge_all(
+            ((multipliers[training], profile.path) for training, profile in profiles.items()), action.id
         )
+        assert ending.output is not None  # noqa: S101 - `_merge_all` has seen to it
         profile = replace(
-            profile,
+            self._keep(ending.output, self.profdata.summarise(ending.output), action.id),
             raw_profiles=sum(item.raw_profiles for item in profiles.values()),
             quarantined=tuple(name for item in profiles.values() for name in item.quarantined),
         )
@@ -90,14 +182,7 @@ class ProfileMerger:
         self.results.save(key, replace(merged, reused=True))
         return merged
 
-    def _merge(self, inputs: Iterable[tuple[int, Path]], *, label: str) -> PgoProfile:
-        list_file = self.work / f"{label}.inputs"
-        atomic_write(list_file, make_input_list(inputs))
-        unfinished = self.work / f"{label}.profdata"
-        completed = self._run(merge_argv(self.tool.path, inputs_file=list_file, output=unfinished))
-        if completed.exit_code != 0 or not unfinished.is_file():
-            raise _merge_error(completed, list_file)
-        summary = self._summarise(unfinished)
+    def _keep(self, unfinished: Path, summary: ProfileSummary, label: str) -> PgoProfile:
         if summary.functions_with_counts == 0 or summary.total_count == 0:
             raise ProfileDataError(
                 f"the profile of {label} knows {summary.functions} functions, but none of them ever ran",
@@ -110,7 +195,6 @@ class ProfileMerger:
         if not path.is_file() or sha256_of(path) != sha256:
             atomic_copy(unfinished, path)
         unfinished.unlink()
-        list_file.unlink()
         return PgoProfile(
             path=path,
             sha256=sha256,
@@ -120,36 +204,12 @@ class ProfileMerger:
             raw_profiles=0,
         )
 
-    def _summarise(self, path: Path) -> ProfileSummary:
-        completed = self._run(show_argv(self.tool.path, path))
-        try:
-            return parse_show(completed.stdout.decode("utf-8", "replace"))
-        except ValueError as error:
-            raise ProfileDataError(
-                f"llvm-profdata cannot read the profile that it merged: {error}",
-                help="optbuild doctor",
-                location=str(path),
-                detail=last_lines(completed.stderr),
-            ) from error
 
-    def function_names(self, profile: PgoProfile) -> frozenset[str]:
-        """The mangled names of all functions that a profile knows."""
-        completed = self._run(functions_argv(self.tool.path, profile.path))
-        return parse_functions(completed.stdout.decode("utf-8", "replace"))
-
-    def _run(self, argv: tuple[str, ...]) -> Completed:
-        command = Command(argv=argv, cwd=self.work, env=self.environ, timeout_s=_TIMEOUT_S)
-        try:
-            completed = self.executor.run(command)
-        except ProgramNotFoundError as error:
-            raise ToolchainError(f"cannot start llvm-profdata: {error}", help="optbuild doctor") from error
-        if completed.timed_out:
-            raise ProfileDataError(
-                "llvm-profdata did not come to an end and was stopped",
-                help="train on less, so that there are fewer or smaller raw profiles",
-                detail=last_lines(completed.stderr),
-            )
-        return completed
+def _portions(raw: RawProfiles) -> Iterator[tuple[str, ...]]:
+    mean_bytes = raw.size_bytes / max(1, len(raw.names))
+    length = max(1, min(_PORTION_FILES, int(_PORTION_BYTES / max(1.0, mean_bytes))))
+    for start in range(0, len(raw.names), length):
+        yield raw.names[start : start + length]
 
 
 def make_multipliers(shares: Mapping[ActionId, tuple[float, int]]) -> dict[ActionId, int]:
@@ -172,23 +232,3 @@ def make_multipliers(shares: Mapping[ActionId, tuple[float, int]]) -> dict[Actio
 def is_intact(profile: PgoProfile) -> bool:
     """Whether a kept profile still is what it was."""
     return profile.path.is_file() and sha256_of(profile.path) == profile.sha256
-
-
-def _merge_error(completed: Completed, list_file: Path) -> ProfileDataError:
-    stderr = completed.stderr.decode("utf-8", "replace")
-    broken = failed_inputs(stderr)
-    if broken:
-        path, reason = broken[0]
-        more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
-        return ProfileDataError(
-            f"the raw profile {sanitize_line(str(path))} cannot be used{more}: {sanitize_line(reason)}",
-            help="let every process of the workload end by itself, so that it can write its counts, and run again",
-            location=str(path),
-            detail=last_lines(completed.stderr),
-        )
-    return ProfileDataError(
-        f"llvm-profdata failed (exit code {completed.exit_code})",
-        help="optbuild doctor",
-        location=str(list_file),
-        detail=last_lines(completed.stderr),
-    )

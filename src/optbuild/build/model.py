@@ -21,17 +21,35 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unusable:
+    """A file among raw profiles that cannot be merged, by its name, and what is wrong with it."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RawProfiles:
     """What an instrumented program wrote.
 
     Attributes:
-        files: Raw profiles, none of them empty.
-        quarantined: Files that are no raw profiles of use, with the reason.
+        names: Files in the directory that look like raw profiles; names only, for there may be very many.
+        size_bytes: Of all of them.
+        unusable: Files that are none, or empty.
     """
 
     directory: Path
-    files: tuple[Path, ...]
-    quarantined: tuple[str, ...] = ()
+    names: tuple[str, ...]
+    size_bytes: int
+    unusable: tuple[Unusable, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAside:
+    """A raw profile that was not merged, where it is kept now."""
+
+    path: Path
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +61,7 @@ class PgoProfile:
         functions_with_counts: Those that ran at least once.
         total_count: The sum of all counts.
         raw_profiles: How many files went into it.
+        quarantined: Names of files that were left out.
     """
 
     path: Path
@@ -52,6 +71,29 @@ class PgoProfile:
     total_count: int
     raw_profiles: int
     quarantined: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrateCounts:
+    """What training counted in the code of one crate; the name is None for code that belongs to none."""
+
+    name: str | None
+    functions: int
+    functions_with_counts: int
+    total_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileContents:
+    """What a merged profile holds.
+
+    Attributes:
+        names: Mangled names of its functions.
+        crates: The one with the most counts first.
+    """
+
+    names: frozenset[str]
+    crates: tuple[CrateCounts, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from typing import TypeVar
 from optbuild.build.cargo_driver import CargoDriver
 from optbuild.build.evidence import PgoEvidence, prove_applied
 from optbuild.build.merging import ProfileMerger
-from optbuild.build.model import Artifact, Compiled, Merged, PgoProfile, Probed, Result, Trained
+from optbuild.build.model import Artifact, Compiled, Merged, PgoProfile, Probed, Result, SetAside, Trained
 from optbuild.build.outputs import OutputChecker
 from optbuild.build.training import Trainer
 from optbuild.errors import InterruptedRunError, OptbuildError, ProfileDataError, ToolchainError
@@ -53,13 +53,18 @@ class Step:
 
 @dataclass(slots=True, kw_only=True)
 class Outcome:
-    """What a run has come to so far; it grows while the plan is carried out, so that nothing finished is lost."""
+    """What a run has come to so far; it grows while the plan is carried out, so that nothing finished is lost.
+
+    Attributes:
+        set_aside: Raw profiles that could not be merged, by training; it may have failed for them.
+    """
 
     results: dict[ActionId, Result] = field(default_factory=dict)
     steps: dict[ActionId, Step] = field(default_factory=dict)
     failures: dict[ActionId, OptbuildError] = field(default_factory=dict)
     evidence: dict[str, PgoEvidence] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+    set_aside: dict[ActionId, tuple[SetAside, ...]] = field(default_factory=dict)
 
     def compiled(self, action_id: ActionId) -> Compiled:
         """The result of a compile action."""
@@ -197,7 +202,11 @@ class Runner:
         assert not isinstance(action, Measure)  # noqa: S101 - `carry_out` leaves measuring out
         used = self._used_binaries(action)
         if isinstance(action, Train):
-            return _required(self.trainer).train(action, used)
+            trainer = _required(self.trainer)
+            try:
+                return trainer.train(action, used)
+            finally:
+                self.outcome.set_aside |= trainer.set_aside
         if isinstance(action, ProbeOutputs):
             return self.outputs.probe(action, used)
         return self.outputs.compare(action, used, self.outcome.probed(action.probe))
@@ -224,9 +233,12 @@ class Runner:
                 merged.profile,
                 self.outcome.compiled(action.id),
                 plain,
-                names_in_profile=partial(_required(self.merger).function_names, merged.profile),
+                names_in_profile=partial(self._names_in, merged.profile),
                 trained_bins=self._trained_bins(variant.merge),
             )
+
+    def _names_in(self, profile: PgoProfile) -> frozenset[str]:
+        return _required(self.merger).profdata.look_into(profile.path).names
 
     def _trained_bins(self, merge: ActionId) -> set[str]:
         """The binaries that went into a profile."""

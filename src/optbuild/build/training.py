@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from optbuild.build.accepted import Accepted, AcceptedTrainings
 from optbuild.build.merging import ProfileMerger, is_intact
-from optbuild.build.model import Artifact, RawProfiles, Trained
+from optbuild.build.model import Artifact, PgoProfile, SetAside, Trained
+from optbuild.build.raw_profiles import MANY_PROCESSES, PER_PROCESS, POOLED, DiskBudget, collect, set_aside
 from optbuild.build.results import ResultStore
+from optbuild.build.salvage import Salvage
 from optbuild.build.workload_runs import WorkloadRunner
 from optbuild.errors import ProfileDataError
 from optbuild.events import Emit
+from optbuild.execution.command import WatchedExecutor
 from optbuild.files import remove_below, storage_error
 from optbuild.plan.fingerprint import make_result_key
-from optbuild.plan.model import Train
+from optbuild.plan.model import ActionId, Train
+from optbuild.profile.model import RawFiles, RawProfileSettings
 from optbuild.text import sanitize_line
-from optbuild.tools.llvm_profdata import HEADER_BYTES, read_profile_header
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.running import PROFILE_FILE
-
-# One file per process and per binary. %m also makes the runtime merge into a file that is there already, so that a
-# process which got the pid of an earlier one adds to its counts instead of replacing them.
-_FILE_PATTERN = "%m_%p.profraw"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,7 +32,9 @@ class Trainer:
     Attributes:
         root: The directory with our marker.
         run_id: Names the fresh directory of raw profiles, so that older or foreign files are never read.
+        kept: Where raw profiles that cannot be merged are kept.
         stray: Where an instrumented program writes when our environment did not reach it.
+        set_aside: Those raw profiles, by training.
     """
 
     workloads: WorkloadRunner
@@ -41,8 +43,17 @@ class Trainer:
     hashes: InputHashes
     root: Path
     run_id: str
+    kept: Path
     stray: Path
+    settings: RawProfileSettings
     emit: Emit
+    set_aside: dict[ActionId, tuple[SetAside, ...]] = field(default_factory=dict)
+    _accepted: AcceptedTrainings = field(init=False)
+    _salvage: Salvage = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._accepted = AcceptedTrainings(results=self.results)
+        self._salvage = Salvage(settings=self.settings, accepted=self._accepted, emit=self.emit)
 
     def train(self, action: Train, binaries: Mapping[str, Artifact]) -> Trained:
         """Run a workload with instrumented binaries and collect its counts.
@@ -55,20 +66,13 @@ class Trainer:
         used = {f"bin {name}": binaries[name].sha256 for name in action.workload.bins}
         key = make_result_key(action.id, {**used, **self.hashes.resolve(action.workload), **self.merger.identity()})
         stored = self.results.load(key, Trained)
-        if stored is not None and is_intact(stored.profile):
+        if stored is not None and is_intact(stored.profile) and self._salvage.allows(stored.profile):
             return stored
         directory = self._fresh_directory(action)
-        with self.workloads.set_up(
-            action.workload,
-            {name: artifact.path for name, artifact in binaries.items()},
-            log_name=action.id,
-            extra_env={PROFILE_FILE: str(directory / _FILE_PATTERN)},
-        ) as run_once:
-            duration_s = sum(run_once().usage.wall_s for _ in range(action.workload.repeat))
-        self.workloads.output(action.id).unlink(missing_ok=True)
+        pooled = self._is_pooled(action)
+        duration_s = self._run(action, binaries, directory, pooled=pooled)
         self.hashes.check_after(action.workload)
-        raw = self._collect(action, directory)
-        profile = self.merger.merge_raw(raw, label=action.id)
+        profile = self._make_profile(action, directory, pooled=pooled)
         trained = Trained(profile=profile, duration_s=duration_s, reused=False)
         if self.hashes.is_steady(action.workload):
             self.results.save(key, replace(trained, reused=True))
@@ -77,27 +81,68 @@ class Trainer:
 
     def _fresh_directory(self, action: Train) -> Path:
         directory = action.directory / self.run_id
-        remove_below(self.root, directory)
+        remove_below(self.root, action.directory)  # raw profiles are large: those of a failed run stay only until now
         try:
             directory.mkdir(parents=True)
         except OSError as error:
             raise storage_error(directory, error) from error
         return directory
 
-    def _collect(self, action: Train, directory: Path) -> RawProfiles:
-        files = tuple(sorted(directory.iterdir()))
-        if not files:
+    def _is_pooled(self, action: Train) -> bool:
+        """Whether processes share their files: as the user says, else where there are or were very many."""
+        files = self.settings.files
+        if files is not RawFiles.AUTO:
+            return files is RawFiles.POOL
+        last = self._accepted.load(action.id)
+        if last is not None and (last.pooled or last.profile.raw_profiles >= MANY_PROCESSES):
+            return True
+        return action.workload.repeat >= MANY_PROCESSES
+
+    def _run(self, action: Train, binaries: Mapping[str, Artifact], directory: Path, *, pooled: bool) -> float:
+        """Run the workload as often as it says, and stop it if it writes too much; the seconds that took."""
+        budget = DiskBudget(
+            directory=directory,
+            most_bytes=self.settings.disk_budget_bytes,
+            workload=action.workload.name,
+            pooled=pooled,
+        )
+        watched = WatchedExecutor(executor=self.workloads.executor, watch=budget.watch)
+        duration_s = 0.0
+        try:
+            with replace(self.workloads, executor=watched).set_up(
+                action.workload,
+                {name: artifact.path for name, artifact in binaries.items()},
+                log_name=action.id,
+                extra_env={PROFILE_FILE: str(directory / (POOLED if pooled else PER_PROCESS))},
+            ) as run_once:
+                for _ in range(action.workload.repeat):
+                    duration_s += run_once().usage.wall_s
+                    budget.watch()  # a short run ends before anyone has looked
+            budget.check()
+        except ProfileDataError:
+            remove_below(self.root, action.directory)  # nobody will read that much
+            raise
+        self.workloads.output(action.id).unlink(missing_ok=True)
+        return duration_s
+
+    def _make_profile(self, action: Train, directory: Path, *, pooled: bool) -> PgoProfile:
+        """Merge what a training wrote, and accept it if it is all there, or as much of it as was asked for."""
+        raw = collect(directory)
+        if not raw.names and not raw.unusable:
             raise self._nothing_written(action)
-        # A merge passes over an empty file in silence, and takes coverage counts for PGO's without a word.
-        if unusable := [path for path in files if not _is_raw_profile(path)]:
-            raise ProfileDataError(
-                f"training on {sanitize_line(action.workload.name)!r} left {len(unusable)} of {len(files)} raw "
-                f"profiles empty, cut short or of another kind, {unusable[0].name} among them: a process was "
-                "killed before it had written its counts, or was not instrumented by this build",
-                help="let every process of the workload end by itself, within its timeout",
-                location=str(directory),
-            )
-        return RawProfiles(directory=directory, files=files)
+        merge = self.merger.merge_raw(raw, label=action.id)
+        try:
+            if merge.unusable:
+                kept = self.kept / action.id / self.run_id
+                aside = set_aside(directory, merge.unusable, root=self.root, kept=kept)
+                self.set_aside[action.id] = aside
+                self._salvage.judge(action.id, action.workload.name, merge, aside)
+            profile = self.merger.accept(merge, label=action.id)
+        finally:
+            if merge.unfinished is not None:
+                merge.unfinished.unlink(missing_ok=True)
+        self._accepted.save(action.id, Accepted(profile=profile, pooled=pooled))
+        return profile
 
     def _nothing_written(self, action: Train) -> ProfileDataError:
         name = sanitize_line(action.workload.name)
@@ -117,9 +162,3 @@ class Trainer:
             help="run the instrumented binary through {bin}, and let it end normally",
             location=str(action.directory),
         )
-
-
-def _is_raw_profile(path: Path) -> bool:
-    with path.open("rb") as stream:
-        header = read_profile_header(stream.read(HEADER_BYTES))
-    return header is not None and header.kind == "raw" and header.is_ir_level

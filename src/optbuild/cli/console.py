@@ -142,12 +142,16 @@ class Console:
     def _advance(self, event: ActionProgressed) -> None:
         if self._progress is not None and event.action in self._tasks:
             detail = sanitize_line(event.detail)
-            self._progress.update(self._tasks[event.action], completed=event.done, detail=detail)
+            task = self._tasks[event.action]
+            self._progress.update(task, completed=event.done, total=event.total, detail=detail)
+            if event.unit:
+                self._progress.update(task, unit=event.unit)
         told = self._told.get(event.action)
         if told is not None and self._clock() - told.at_s >= _PLAIN_EVERY_S:
             told.at_s = self._clock()
-            total = "" if told.started.total is None else f" of {told.started.total}"
-            steps = f"{event.done}{total} {told.started.unit}".rstrip()
+            of_all = told.started.total if event.total is None else event.total
+            total = "" if of_all is None else f" of {of_all}"
+            steps = f"{event.done}{total} {event.unit or told.started.unit}".rstrip()
             detail = f", {sanitize_line(event.detail)}" if event.detail else ""
             self._line(f"  {sanitize_line(told.started.label)}: {steps}{detail}")
 

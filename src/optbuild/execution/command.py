@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Protocol
@@ -33,6 +33,7 @@ class Command:
         stop_signal: The signal that asks it to end, on a timeout or when optbuild is interrupted.
         grace_s: Seconds between that signal and SIGKILL.
         sweep: Kill whatever it leaves running when it ends, and report it.
+        watch: Called about once a second while it runs. What it raises ends the program and is raised by the executor.
     """
 
     argv: tuple[str, ...]
@@ -45,6 +46,7 @@ class Command:
     stop_signal: int = signal.SIGTERM
     grace_s: float = 10.0
     sweep: bool = True
+    watch: Callable[[], None] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,3 +128,15 @@ class Executor(Protocol):
             InterruptedRunError: A signal arrived; the program has been ended first.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedExecutor:
+    """Another executor, all whose programs are watched by the same function."""
+
+    executor: Executor
+    watch: Callable[[], None]
+
+    def run(self, command: Command, *, on_stdout: OnLine | None = None, on_stderr: OnLine | None = None) -> Completed:
+        """Run a command and wait for its end; see `Executor.run`."""
+        return self.executor.run(replace(command, watch=self.watch), on_stdout=on_stdout, on_stderr=on_stderr)

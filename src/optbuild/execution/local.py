@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import marshal
+import math
 import os
 import selectors
 import shutil
@@ -29,6 +30,7 @@ _CHUNK_BYTES = 1 << 16
 _PIPE_BYTES = 1 << 20  # what a pipe can hold, unless root allows more
 _ENDING_TICK_S = 0.05  # how soon a second signal is seen while a child takes its grace
 _SLOW_SHARE = 0.5  # of the timeout, after which people are told that something takes long
+_WATCH_TICK_S = 1.0
 
 
 class LocalExecutor:
@@ -176,14 +178,22 @@ class _Conversation:
 
     def await_reply(self) -> dict[str, Any]:
         """Pump output until the program's end is told."""
-        slow_at = None
-        if self._command.timeout_s is not None:
-            slow_at = time.monotonic() + self._command.timeout_s * _SLOW_SHARE
-        while (reply := self._pump(None if slow_at is None else slow_at - time.monotonic())) is None:
-            if slow_at is not None and time.monotonic() >= slow_at:
-                slow_at = None
+        watch, timeout_s = self._command.watch, self._command.timeout_s
+        now = time.monotonic()
+        slow_at = math.inf if timeout_s is None else now + timeout_s * _SLOW_SHARE
+        watch_at = math.inf if watch is None else now + _WATCH_TICK_S
+        while True:
+            due = min(slow_at, watch_at)
+            reply = self._pump(None if due == math.inf else due - time.monotonic())
+            if reply is not None:
+                return reply
+            now = time.monotonic()
+            if now >= slow_at:
+                slow_at = math.inf
                 self._tell_slow()
-        return reply
+            if watch is not None and now >= watch_at:
+                watch()
+                watch_at = time.monotonic() + _WATCH_TICK_S
 
     def end(self, signals: SignalGate) -> None:
         """Stop the program: its stop signal, its grace, then SIGKILL; at once when a second signal comes."""

@@ -10,6 +10,15 @@ from optbuild.errors import InterruptedRunError
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+def describe_ending(exit_code: int) -> str:
+    """How a program ended, in words: `exit code 3`, or `signal 11 (SIGSEGV)` for −11."""
+    if exit_code >= 0:
+        return f"exit code {exit_code}"
+    known = {int(item): item.name for item in signal.Signals}
+    name = known.get(-exit_code)  # most real-time signals have none
+    return f"signal {-exit_code}" + (f" ({name})" if name else "")
+
+
 class SignalGate:
     """Turns the first ending signal into `InterruptedRunError`, and remembers that a second one came.
 

@@ -155,5 +155,6 @@ def _make_build_profile(settings: ProfileSettings, *, path: Path | None, directo
         project=settings.project,
         variants=variants,
         workloads=settings.workloads,
+        raw_profiles=settings.raw_profiles,
         measure=replace(settings.measure, baseline=baseline),
     )

@@ -23,6 +23,8 @@ from optbuild.profile.values import (
     Name,
     PlainPath,
     Ratio,
+    Share,
+    SizeBytes,
     Text,
     VariableName,
     VariantName,
@@ -59,6 +61,14 @@ class Lto(StrEnum):
     FAT = "fat"
 
 
+class RawFiles(StrEnum):
+    """Where the processes of a training write their counts: each to a file of its own, or all to a few files."""
+
+    AUTO = "auto"
+    PROCESS = "process"
+    POOL = "pool"
+
+
 class PgoMode(StrEnum):
     """Whether a variant is built with profile-guided optimisation: TOML's `false`, `true` and `"auto"`."""
 
@@ -69,7 +79,7 @@ class PgoMode(StrEnum):
 
 def _toml_key(name: str) -> str:
     """The TOML key of a field: kebab-case, and the unit is said by the value."""
-    return name.removesuffix("_s").replace("_", "-")
+    return name.removesuffix("_s").removesuffix("_bytes").replace("_", "-")
 
 
 _STRICT_KEYS = ConfigDict(extra="forbid", alias_generator=_toml_key)
@@ -222,6 +232,35 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RawProfileSettings:
+    """What becomes of the files that instrumented programs write."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT_KEYS
+
+    files: Annotated[
+        RawFiles,
+        Field(
+            description="A file for each process, or a pool of files that processes add to, which takes less room; "
+            "`auto` takes the pool for workloads of very many processes."
+        ),
+    ] = RawFiles.AUTO
+    disk_budget_bytes: Annotated[
+        SizeBytes, Field(description="How large the files of one training may be together; beyond it, it is stopped.")
+    ] = 10 << 30
+    salvage: Annotated[
+        StrictBool, Field(description="Go on without files that are broken, where enough is left; they are kept.")
+    ] = False
+    salvage_floor: Annotated[
+        Share,
+        Field(
+            description="What must be left: this share of the counts, and of the functions that ran, of the last "
+            "training without broken files."
+        ),
+    ] = 0.9
+    merge_timeout_s: Annotated[DurationS, Field(description="How long one call of llvm-profdata may take.")] = 1800.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureSettings:
     """How variants are compared."""
 
@@ -262,6 +301,9 @@ class ProfileSettings:
         Mapping[VariantName, VariantSettings], Field(description="The variants by name; default: release, lto, pgo.")
     ] = field(default_factory=dict)
     workloads: Annotated[tuple[Workload, ...], Field(description="What trains and measures the variants.")] = ()
+    raw_profiles: Annotated[
+        RawProfileSettings, Field(description="The files that instrumented programs write, and what becomes of them.")
+    ] = field(default_factory=RawProfileSettings)
     measure: Annotated[MeasureSettings, Field(description="How the variants are compared.")] = field(
         default_factory=MeasureSettings
     )
@@ -277,6 +319,7 @@ class BuildProfile:
         project: Which Cargo project is built.
         variants: The resolved variants by name, in order.
         workloads: What trains and measures them.
+        raw_profiles: What becomes of the files that training writes.
         measure: How they are compared; the baseline is one of `variants`.
     """
 
@@ -285,6 +328,7 @@ class BuildProfile:
     project: ProjectSettings = field(default_factory=ProjectSettings)
     variants: Mapping[str, Variant]
     workloads: tuple[Workload, ...] = ()
+    raw_profiles: RawProfileSettings = field(default_factory=RawProfileSettings)
     measure: MeasureSettings = field(default_factory=MeasureSettings)
 
 

@@ -16,6 +16,7 @@ def render_resolved(profile: BuildProfile) -> dict[str, Any]:
         "project": _render(profile.project),
         "variants": _render(profile.variants),
         "workloads": _render(profile.workloads),
+        "raw-profiles": _render(profile.raw_profiles),
         "measure": _render(profile.measure),
     }
     return {"file": profile.path.name, **rendered} if profile.path else rendered

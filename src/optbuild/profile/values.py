@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from optbuild.profile.faults import RefusedValueError
 from optbuild.profile.placeholders import parse_placeholders
-from optbuild.units import parse_duration_s, parse_ratio
+from optbuild.units import parse_duration_s, parse_ratio, parse_size_bytes
 
 
 def _check_text(text: str) -> str:
@@ -71,8 +71,18 @@ def _read_duration_s(value: object) -> object:
     return parse_duration_s(value if isinstance(value, str) else "")
 
 
+def _read_size_bytes(value: object) -> object:
+    return parse_size_bytes(value if isinstance(value, str) else "")
+
+
 def _read_ratio(value: object) -> object:
     return parse_ratio(value if isinstance(value, str | int | float) and not isinstance(value, bool) else "")
+
+
+def _check_share(ratio: float) -> float:
+    if ratio > 1:
+        raise ValueError('expected a share of at most "100%"')
+    return ratio
 
 
 def _check_above_zero(ratio: float) -> float:
@@ -125,11 +135,19 @@ DurationS = Annotated[
     Field(allow_inf_nan=False),
     WithJsonSchema({"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(ms|s|m|h)\s*$", "examples": ["500ms", "5m"]}),
 ]
+SizeBytes = Annotated[
+    int,
+    BeforeValidator(_read_size_bytes),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*([kKMGT]i?B|B)\s*$", "examples": ["500MB", "20GiB"]}
+    ),
+]
 _RATIO_SCHEMA = {
     "anyOf": [{"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*%\s*$"}, {"type": "number", "minimum": 0}],
     "examples": ["1%", 0.01],
 }
 Ratio = Annotated[float, BeforeValidator(_read_ratio), WithJsonSchema(_RATIO_SCHEMA)]
+Share = Annotated[Ratio, AfterValidator(_check_share)]
 WorkloadName = Annotated[Name, AfterValidator(_check_one_line)]
 Argv = Annotated[tuple[Word, ...], Field(min_length=1), AfterValidator(_check_program)]
 AboveZeroRatio = Annotated[Ratio, AfterValidator(_check_above_zero)]

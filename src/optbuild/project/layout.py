@@ -40,6 +40,11 @@ class Layout:
         return self.root / "raw"
 
     @property
+    def quarantine(self) -> Path:
+        """Raw profiles that could not be merged, `<action>/<run-id>/`."""
+        return self.root / "quarantine"
+
+    @property
     def stray_profiles(self) -> Path:
         """Where an instrumented program writes when it was started without our environment."""
         return self.root / "stray"

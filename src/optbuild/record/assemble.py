@@ -24,6 +24,7 @@ from optbuild.record.model import (
     PgoRecord,
     ProfdataRecord,
     ProjectRecord,
+    QuarantinedRecord,
     ResourceRecord,
     StepRecord,
     ToolchainRecord,
@@ -82,6 +83,7 @@ def _describe_variant(
             status=VariantStatus.FAILED if failed else VariantStatus.SKIPPED,
             reason=outcome.skipped.get(variant.name),
             steps=step_records,
+            quarantined=_describe_quarantine(variant, plan, outcome),
         )
     assert variant.compile is not None  # noqa: S101 - `is_built` has said so
     reused = all(step.reused for step in steps)
@@ -101,6 +103,17 @@ def _describe_variant(
         build_s=_build_s(steps, outcome),
         steps=step_records,
         pgo=_describe_pgo(variant, outcome, in_sample=in_sample),
+        quarantined=_describe_quarantine(variant, plan, outcome),
+    )
+
+
+def _describe_quarantine(variant: PlannedVariant, plan: Plan, outcome: Outcome) -> tuple[QuarantinedRecord, ...]:
+    served = plan.serving(variant)
+    return tuple(
+        QuarantinedRecord(path=str(item.path), reason=item.reason)
+        for action, items in outcome.set_aside.items()
+        if action in served
+        for item in items
     )
 
 

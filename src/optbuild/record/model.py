@@ -112,6 +112,7 @@ class PgoRecord:
     """The evidence that PGO took effect.
 
     Attributes:
+        quarantined: Names of raw profiles that were left out, because `salvage` allowed it.
         missing_functions: Compiled without counts, over all crates.
         mismatched_functions: Counts discarded because the control flow had changed.
         strange_functions: Compiled without counts, though a profile of these very sources would have them.
@@ -134,10 +135,19 @@ class PgoRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantinedRecord:
+    """A raw profile that could not be merged, where it is kept."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VariantRecord:
     """One variant.
 
     Attributes:
+        quarantined: Raw profiles of its training that this run set aside, also where the variant failed for it.
         build_s: Seconds that building it took, training included; None where a unit of the program or a training run
             was reused. Build scripts and procedural macros, which all variants share, may have been there already.
     """
@@ -150,6 +160,7 @@ class VariantRecord:
     build_s: float | None = None
     steps: tuple[StepRecord, ...] = ()
     pgo: PgoRecord | None = None
+    quarantined: tuple[QuarantinedRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

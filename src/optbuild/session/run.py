@@ -11,6 +11,7 @@ from optbuild import __version__
 from optbuild.build.cargo_driver import CargoDriver
 from optbuild.build.merging import ProfileMerger
 from optbuild.build.outputs import OutputChecker
+from optbuild.build.profdata import Profdata
 from optbuild.build.results import ResultStore
 from optbuild.build.runner import Outcome, Runner
 from optbuild.build.sources import SourceWatch, sources_changed
@@ -206,14 +207,16 @@ def _make_runner(journal: _Journal) -> Runner:
     tool = prepared.inputs.toolchain.llvm_profdata
     trainer = merger = None
     if tool is not None:
-        merger = ProfileMerger(
+        settings = prepared.build_profile.raw_profiles
+        profdata = Profdata(
             executor=machine.executor,
             tool=tool,
             environ=machine.environ,
-            results=results,
             work=layout.root / "merging",
-            directory=layout.profile_data,
+            logs=logs,
+            timeout_s=settings.merge_timeout_s,
         )
+        merger = ProfileMerger(profdata=profdata, results=results, directory=layout.profile_data, emit=emit)
         trainer = Trainer(
             workloads=workloads,
             merger=merger,
@@ -221,7 +224,9 @@ def _make_runner(journal: _Journal) -> Runner:
             hashes=prepared.hashes,
             root=layout.root,
             run_id=journal.run_id,
+            kept=layout.quarantine,
             stray=layout.stray_profiles,
+            settings=settings,
             emit=emit,
         )
     return Runner(

@@ -76,7 +76,7 @@ class ScriptedExecutor:
         self._answer = script if callable(script) else _in_order(iter(script))
 
     def run(self, command: Command, *, on_stdout: OnLine | None = None, on_stderr: OnLine | None = None) -> Completed:
-        """Answer a command.
+        """Answer a command; what watches it looks once, when its files are written.
 
         Raises:
             LookupError: The script is at its end.
@@ -89,6 +89,8 @@ class ScriptedExecutor:
             target = command.cwd / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
+        if command.watch is not None:
+            command.watch()
         return Completed(
             command=command,
             exit_code=answer.exit_code,
@@ -193,4 +195,5 @@ def make_raw_profile(content: bytes = b"") -> bytes:
 
 def raw_profile_path(command: Command, *, process: int = 1) -> Path:
     """Where a process of an instrumented program would write its raw profile, by the command's LLVM_PROFILE_FILE."""
-    return Path(command.env["LLVM_PROFILE_FILE"].replace("%m", "5713").replace("%p", str(process)))
+    pattern = command.env["LLVM_PROFILE_FILE"]
+    return Path(pattern.replace("%4m", "5713_1").replace("%m", "5713").replace("%p", str(process)))

@@ -134,13 +134,23 @@ def show_argv(tool: Path, profile: Path) -> tuple[str, ...]:
 
 
 def functions_argv(tool: Path, profile: Path) -> tuple[str, ...]:
-    """The argv that prints what `parse_functions` reads."""
-    return (str(tool), "show", "--all-functions", str(profile))
+    """The argv that prints what `parse_function_line` reads."""
+    return (str(tool), "show", "--all-functions", "--counts", str(profile))
 
 
-def parse_functions(text: str) -> frozenset[str]:
-    """Read the names of all functions; each stands in a line of its own, two blanks before it and a colon after it."""
-    return frozenset(re.findall(r"^  (\S.*):$", text, re.MULTILINE))
+_FUNCTION_NAME = re.compile(r"  (\S.*):")
+_BLOCK_COUNTS = re.compile(r"    Block counts: \[([\d, ]*)\]")
+
+
+def parse_function_line(line: str) -> str | tuple[int, ...] | None:
+    """Read one line: the name of a function, or the counters of the one named last; None for what is neither.
+
+    A profile of IR level prints all counters as those of blocks.
+    """
+    if match := _FUNCTION_NAME.fullmatch(line):
+        return match[1]
+    match = _BLOCK_COUNTS.fullmatch(line)
+    return None if match is None else tuple(map(int, filter(None, match[1].split(", "))))
 
 
 def parse_show(text: str) -> ProfileSummary:
@@ -232,20 +242,29 @@ _OF_A_C_FUNCTION = re.compile(rf"(?!warning: |error: )(?P<file>.+?): .+: (?P<rea
 _UNKNOWN = re.compile(r"(?:warning|error): (?P<file>.+?): (?P<reason>.+)")
 
 
-def failed_inputs(stderr: str) -> tuple[tuple[str, str], ...]:
+OVERSIZED_COUNTER = "excessively large counter value"
+"""How LLVM's reason begins where a raw profile holds a counter that no program can have counted to."""
+OVERFLOW = "counter overflow"
+"""LLVM's reason where a sum is cut off at the largest counter; the merge goes on and succeeds."""
+
+
+def failed_inputs(lines: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """The files that a merge complained about, each with its reason, in order and without repetition.
 
     A complaint about one function, such as a counter overflow, stands for its file; after those the merge goes on
     and may well succeed.
+
+    Args:
+        lines: What it wrote to standard error: a line for each function at worst, so that they need not be a list.
 
     Sources:
         LLVM, `llvm-profdata.cpp` (`warn`, `exitWithError`, `handleMergeWriterError`) and `InstrProf.cpp`
         (`getInstrProfErrString`): https://github.com/llvm/llvm-project/tree/main/llvm
     """
     found: dict[tuple[str, str], None] = {}
-    for line in stderr.splitlines():
-        matches = (form.fullmatch(line) for form in (_COMPLAINT, _OF_A_FUNCTION, _OF_A_C_FUNCTION, _UNKNOWN))
-        match = next(filter(None, matches), None)
+    for line in lines:
+        forms = (_COMPLAINT, _OF_A_FUNCTION, _OF_A_C_FUNCTION, _UNKNOWN)
+        match = next(filter(None, (form.fullmatch(line.rstrip("\n")) for form in forms)), None)
         if match is not None:
             found[match["file"], match["reason"]] = None
     return tuple(found)

@@ -6,7 +6,6 @@ Not for what a run is for: `build` trains and compares, `measure` measures.
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ from pathlib import Path
 
 from optbuild.errors import InterruptedRunError, OptbuildError, WorkloadError, WorkloadTimeoutError
 from optbuild.execution.command import Command, Completed, Executor, ProgramNotFoundError, Stream, Usage
-from optbuild.files import remove_below, writing
+from optbuild.execution.signals import describe_ending
+from optbuild.files import remove_below, tail_of, writing
 from optbuild.text import last_lines, sanitize_line
 from optbuild.units import format_duration
 from optbuild.workloads.invocation import Invocation, Moment
@@ -22,8 +22,6 @@ from optbuild.workloads.words import Values
 
 PROFILE_FILE = "LLVM_PROFILE_FILE"
 """The variable that tells an instrumented program where to write its counts."""
-
-_TAIL_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,14 +119,14 @@ def _run_beside(executor: Executor, invocation: Invocation, place: Place, moment
     )
     completed = run_program(executor, command, invocation, moment)
     if completed.exit_code != 0 or completed.timed_out or completed.survivors:
-        how = f"ended with {_ending(completed.exit_code)}"
+        how = f"ended with {describe_ending(completed.exit_code)}"
         if completed.timed_out or completed.survivors:
             how = "was stopped after its timeout" if completed.timed_out else "left processes running"
         raise WorkloadError(
             f"`{moment}` of workload {sanitize_line(invocation.name)!r} {how}: {sanitize_line(command.argv[0])}",
             help="run it by hand to see why: it has to succeed, and to end everything that it starts",
             location=str(stderr),
-            detail=_tail(stderr),
+            detail=last_lines(tail_of(stderr)),
         )
     return completed.usage.user_s + completed.usage.system_s
 
@@ -182,7 +180,7 @@ def check_ending(
         WorkloadTimeoutError: It had to be stopped.
     """
     name = repr(sanitize_line(invocation.name)) + ("" if arm is None else f", measuring {arm},")
-    tail = _tail(stderr) or _tail(stdout)
+    tail = last_lines(tail_of(stderr)) or last_lines(tail_of(stdout))
     if completed.timed_out:
         raise WorkloadTimeoutError(
             f"workload {name} was stopped after its timeout of {format_duration(invocation.timeout_s)}",
@@ -192,7 +190,8 @@ def check_ending(
         )
     if completed.exit_code != invocation.expect_exit:
         raise WorkloadError(
-            f"workload {name} ended with {_ending(completed.exit_code)}, expected {_ending(invocation.expect_exit)}",
+            f"workload {name} ended with {describe_ending(completed.exit_code)}, "
+            f"expected {describe_ending(invocation.expect_exit)}",
             help="run its command by hand to see why; set `expect-exit` if that is its normal exit code,"
             ' and `pass-env = ["HOME"]` if it misses a variable',
             location=str(stderr),
@@ -206,21 +205,3 @@ def check_ending(
             location=str(stderr),
             detail=tail,
         )
-
-
-def _ending(exit_code: int) -> str:
-    if exit_code >= 0:
-        return f"exit code {exit_code}"
-    known = {int(item): item.name for item in signal.Signals}
-    name = known.get(-exit_code)  # most real-time signals have none
-    return f"signal {-exit_code}" + (f" ({name})" if name else "")
-
-
-def _tail(path: Path) -> str:
-    try:
-        with path.open("rb") as stream:
-            size = stream.seek(0, 2)
-            stream.seek(max(0, size - _TAIL_BYTES))
-            return last_lines(stream.read())
-    except FileNotFoundError:
-        return ""

@@ -1,0 +1,66 @@
+"""Mangled names of functions: which crate one belongs to, and its path without what tells builds of it apart.
+
+Not a demangler: a profile knows functions by their mangled names, and these are the two questions asked of it.
+
+Sources:
+    The rustc book, "Symbol Mangling", https://doc.rust-lang.org/rustc/symbol-mangling/index.html
+"""
+
+from __future__ import annotations
+
+import re
+
+STANDARD_LIBRARY = frozenset({"std", "core", "alloc"})
+
+# What ends a legacy name and stands in a v0 name for "which build of this crate".
+_LEGACY_HASH = re.compile(r"17h[0-9a-f]{16}E")
+_V0_DISAMBIGUATOR = re.compile(r"Cs[0-9A-Za-z]*_")
+
+_LEGACY_FIRST = re.compile(r"_ZN(\d+)")
+# An implementation stands under its type: `<alloc::vec::Vec<T> as core::ops::Drop>::drop`, where `..` is for `::`.
+_LEGACY_PATH = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\.\.")
+_LEGACY_AS = "$u20$as$u20$"
+_LEGACY_WRAPPING = re.compile(r"_?(?:\$(?:LT|RF|BP|LP|RP|C|u5b|u5d|u20|u7b|u7d)\$|(?:mut|const|dyn)\$u20\$)+")
+# Namespaces, implementations and instances stand before the crate whose path they qualify.
+_V0_CRATE = re.compile(r"_R\d*(?:N[A-Za-z]|[MX](?:s[0-9A-Za-z]*_)?|[IYRQPOS])*C(?:s[0-9A-Za-z]*_)?u?(\d+)_?")
+_V0_ANY_CRATE = re.compile(r"C(?:s[0-9A-Za-z]*_)u?(\d+)_?")
+
+
+def function_path(name: str) -> str | None:
+    """A mangled name without what tells builds of the same function apart; None for a name that is not mangled.
+
+    A function that only its own unit sees stands in a profile with that unit's name before it: `app.1f3a-cgu.0;_ZN…`.
+    """
+    name = _without_unit(name)
+    if name.startswith("_ZN"):
+        return _LEGACY_HASH.sub("E", name)
+    return _V0_DISAMBIGUATOR.sub("C", name) if name.startswith("_R") else None
+
+
+def crate_of(name: str) -> str | None:
+    """The crate whose code a function is, as far as its mangled name tells; None for `main`, C and what has no crate.
+
+    An implementation counts for the crate that wrote it. A legacy name does not tell, but one of the type and the trait
+    must be that crate's own.
+    """
+    name = _without_unit(name)
+    if match := _LEGACY_FIRST.match(name):
+        first = name[match.end() :][: int(match[1])]
+        return _legacy_crate(first)
+    if not name.startswith("_R"):
+        return None
+    match = _V0_CRATE.match(name) or _V0_ANY_CRATE.search(name)
+    return None if match is None else name[match.end() :][: int(match[1])] or None
+
+
+def _legacy_crate(first: str) -> str | None:
+    if not first.startswith(("_$LT$", "$LT$")):
+        return first.partition("..")[0] or None
+    of_type, _, of_trait = first.partition(_LEGACY_AS)
+    bare = (part[match.end() :] if (match := _LEGACY_WRAPPING.match(part)) else part for part in (of_type, of_trait))
+    crates = [found[1] for part in bare if (found := _LEGACY_PATH.match(part))]
+    return next((crate for crate in crates if crate not in STANDARD_LIBRARY), next(iter(crates), None))
+
+
+def _without_unit(name: str) -> str:
+    return name.rpartition(";")[2]
