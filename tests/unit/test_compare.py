@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 
+from optbuild.measure import statistics
 from optbuild.measure.compare import analyse, check_harness, needed_rounds, verdict_of
 from optbuild.measure.model import A_PRIME, AaVerdict, Analysis, Comparison, Series, Superblock, Verdict
 from optbuild.measure.statistics import Floats, Interval
@@ -297,6 +298,20 @@ def test_the_detectable_effect_is_beyond_the_margin() -> None:
 
     assert one.mde is not None
     assert 0.02 < one.mde < 0.03
+
+
+def test_delays_on_one_side_are_in_the_detectable_effect() -> None:
+    """The farther end of the interval decides: a few delays of either arm would hide a gain, now or in the next run."""
+    calm = make_series({"pgo": 0.0}, rounds=10)
+    delays = [0.0] * 8 + [0.05, 0.06]
+    for sign in (1.0, -1.0):
+        delayed = analysis_of([shifted(calm, "pgo", [sign * delay for delay in delays])], ["pgo"])
+        one = the(delayed, "pgo")
+        assert one.ci_low is not None
+        assert one.ci_high is not None
+        reach = max(math.log1p(one.ci_high) - math.log1p(one.change), math.log1p(one.change) - math.log1p(one.ci_low))
+        assert reach > 0.8 * (math.log1p(one.ci_high) - math.log1p(one.ci_low))
+        assert one.mde == pytest.approx(math.expm1(statistics.detectable_effect(reach, 10, math.log(1.01), 0.05)))
 
 
 def differences(centre: float, n: int = 12, spread: float = 0.002) -> Floats:

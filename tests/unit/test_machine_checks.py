@@ -45,9 +45,12 @@ def test_a_machine_that_tells_nothing_is_unknown(tmp_path: Path) -> None:
         "turbo",
         "SMT",
         "CPU pressure",
+        "memory pressure",
+        "I/O pressure",
         "ASLR",
         "virtual machine",
         "battery",
+        "temperature",
     }
     assert {found.level for found in checks} == {Level.INFO}
     assert {found.remedy for found in checks} == {""}
@@ -64,7 +67,7 @@ def test_files_that_cannot_be_read_are_missing_ones(tmp_path: Path) -> None:
 def test_the_real_machine_has_an_answer_to_everything() -> None:
     """Each thing is looked at once, whatever machine this is."""
     names = [found.name for found in check_machine()]
-    assert len(names) == len(set(names)) == 9
+    assert len(names) == len(set(names)) == 12
 
 
 @pytest.mark.parametrize(
@@ -105,10 +108,11 @@ def test_what_is_as_it_should_be_is_no_warning(tmp_path: Path, name: str, path: 
 @pytest.mark.parametrize(
     ("share", "level"), [("0.00", Level.INFO), ("5.00", Level.INFO), ("5.01", Level.WARNING), ("87.13", Level.WARNING)]
 )
-def test_tasks_that_waited_for_a_cpu_are_pressure(tmp_path: Path, share: str, level: Level) -> None:
-    """More than a twentieth of the last ten seconds."""
+@pytest.mark.parametrize(("file", "name"), [("cpu", "CPU"), ("memory", "memory"), ("io", "I/O")])
+def test_tasks_that_waited_are_pressure(tmp_path: Path, share: str, level: Level, file: str, name: str) -> None:
+    """For a CPU, for memory or for the disk, more than a twentieth of the last ten seconds."""
     text = f"some avg10={share} avg60=87.00 avg300=99.00 total=1281651543\nfull avg10=99.00 avg60=0.00 total=0\n"
-    found = check(tmp_path, "CPU pressure", proc__pressure__cpu=text)
+    found = check(tmp_path, f"{name} pressure", **{f"proc/pressure/{file}": text})
     assert found.level is level
     assert f"{share}%" in found.message
 
@@ -191,3 +195,33 @@ def test_power_supplies_that_the_kernel_hides_are_unknown(
     assert check(tmp_path, "battery").message == "unknown"
     monkeypatch.delattr(psutil, "sensors_battery")
     assert check(tmp_path, "battery").message == "unknown"
+
+
+HWMON = "sys/class/hwmon/hwmon"
+
+
+@pytest.mark.parametrize(
+    ("files", "level", "message"),
+    [
+        ({"temp1_input": "45000\n", "temp1_crit": "100000\n"}, Level.INFO, "45 °C, of 100"),
+        ({"temp1_input": "90000", "temp1_crit": "100000"}, Level.INFO, "90 °C, of 100"),
+        ({"temp1_input": "90500", "temp1_crit": "100000"}, Level.WARNING, "the processor has 90 °C, of 100 that it"),
+        (
+            {"temp1_input": "45000", "temp1_crit": "100000", "temp2_input": "97000", "temp2_crit": "99000"},
+            Level.WARNING,
+            "97 °C, of 99",
+        ),
+        ({"temp1_input": "45000"}, Level.INFO, "45 °C"),
+        ({"temp1_input": "hot"}, Level.INFO, "unknown"),
+        ({}, Level.INFO, "unknown"),
+    ],
+)
+def test_a_processor_near_its_limit_slows_down(
+    tmp_path: Path, files: dict[str, str], level: Level, message: str
+) -> None:
+    """The sensor that is nearest to its own limit counts; other chips than the processor's do not."""
+    elsewhere = {f"{HWMON}0/name": "nvme\n", f"{HWMON}0/temp1_input": "84000", f"{HWMON}0/temp1_crit": "85000"}
+    processor = {f"{HWMON}1/{name}": text for name, text in {"name": "coretemp\n", **files}.items()}
+    found = check(tmp_path, "temperature", **elsewhere, **processor)
+    assert message in found.message
+    assert found.level is level

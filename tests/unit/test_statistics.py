@@ -163,10 +163,17 @@ def test_the_bootstrap_is_repeatable_and_bears_equal_values() -> None:
     assert statistics.bca_interval(np.full(8, 0.5), 0.05) == (0.5, 0.5)
 
 
-def test_the_detectable_effect_of_one_comparison_is_the_margin_and_1_65_half_widths() -> None:
-    """(1.96 + 1.28) / 1.96 half-widths beyond the margin are a power of 90% if the half-width were known."""
-    assert statistics.detectable_effect(0.02, 0.01, 0.05) == pytest.approx(0.01 + 1.654 * 0.02, abs=2e-5)
-    assert statistics.detectable_effect(0.0, 0.01, 0.05) == 0.01
+@pytest.mark.parametrize(
+    ("n", "alpha", "standard_errors"),
+    [(10, 0.05, 2.2622 + 1.0997), (30, 0.05, 2.0452 + 1.0553), (20, 0.01, 2.8609 + 1.0655), (10**6, 0.05, 2.9964)],
+)
+def test_the_detectable_effect_is_as_many_standard_errors_beyond_the_margin_as_a_t_test_needs(
+    n: int, alpha: float, standard_errors: float
+) -> None:
+    """Student's quantiles for the level and for 85%, as tables print them; an end is a normal quantile of them away."""
+    reach = statistics._normal_quantile(alpha)
+    assert statistics.detectable_effect(reach, n, 0.01, alpha) == pytest.approx(0.01 + standard_errors, abs=1e-3)
+    assert statistics.detectable_effect(0.0, n, 0.01, alpha) == 0.01
 
 
 def test_a_half_width_can_be_foreseen_where_there_is_no_interval_yet() -> None:

@@ -201,6 +201,7 @@ def verdict_of(interval: Interval | None, margin: float) -> Verdict:
 
 def _compare(question: _Question, rule: _Rule, *, invalid: bool) -> Comparison:
     d = question.d
+    theta = statistics.hodges_lehmann(d)
     interval = statistics.signed_rank_interval(d, rule.alpha)
     verdict = verdict_of(interval, rule.margin)
     p_value = statistics.signed_rank_p(d)
@@ -208,14 +209,14 @@ def _compare(question: _Question, rule: _Rule, *, invalid: bool) -> Comparison:
     cross_checks = () if interval is None else tuple(_cross_checks(d, rule))
     mde = None
     if interval is not None:
-        half_width = (interval[1] - interval[0]) / 2
-        mde = math.expm1(statistics.detectable_effect(half_width, rule.margin, rule.alpha))
+        reach = max(interval[1] - theta, theta - interval[0])
+        mde = math.expm1(statistics.detectable_effect(reach, d.size, rule.margin, rule.alpha))
     return Comparison(
         workload=question.workload,
         metric=question.metric,
         baseline=question.baseline,
         candidate=question.candidate,
-        change=math.expm1(statistics.hodges_lehmann(d)),
+        change=math.expm1(theta),
         ci_low=low,
         ci_high=high,
         confidence=rule.confidence,

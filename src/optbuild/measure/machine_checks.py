@@ -1,10 +1,13 @@
 """How fit this machine is for measuring, as far as it tells: governor, turbo, SMT, load, pressure, battery and so on.
 
 Each check yields a finding or "unknown"; none stops anything. In containers and virtual machines most are unknown.
+
+Sources: the kernel's Documentation/accounting/psi.rst, admin-guide/pm/cpufreq.rst and hwmon/sysfs-interface.rst.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -17,6 +20,13 @@ from optbuild.events import Level
 
 _BUSY_LOAD_PER_CORE = 0.3
 _PRESSURE_PERCENT = 5.0
+_PRESSURES = {
+    "cpu": ("CPU pressure", "a CPU"),
+    "memory": ("memory pressure", "memory"),
+    "io": ("I/O pressure", "the disk"),
+}
+_NEAR_LIMIT_C = 10.0
+_PROCESSOR_SENSORS = frozenset({"coretemp", "k10temp", "zenpower", "cpu_thermal"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,16 +111,17 @@ def _load(_root: Path) -> Iterator[MachineCheck]:
 
 
 def _pressure(root: Path) -> Iterator[MachineCheck]:
-    text = _read(root / "proc/pressure/cpu")
-    match = None if text is None else re.search(r"some avg10=(\d+\.\d+)", text)
-    if match is None:
-        yield _unknown("CPU pressure")
-    elif float(match[1]) > _PRESSURE_PERCENT:
-        yield _warning(
-            "CPU pressure", f"tasks waited for a CPU {match[1]}% of the last 10 s", "end what else is running"
-        )
-    else:
-        yield _fine("CPU pressure", f"{match[1]}%")
+    for resource, (name, waited_for) in _PRESSURES.items():
+        text = _read(root / "proc/pressure" / resource)
+        match = None if text is None else re.search(r"some avg10=(\d+\.\d+)", text)
+        if match is None:
+            yield _unknown(name)
+        elif float(match[1]) > _PRESSURE_PERCENT:
+            yield _warning(
+                name, f"tasks waited for {waited_for} {match[1]}% of the last 10 s", "end what else is running"
+            )
+        else:
+            yield _fine(name, f"{match[1]}%")
 
 
 def _aslr(root: Path) -> Iterator[MachineCheck]:
@@ -150,6 +161,38 @@ def _battery(_root: Path) -> Iterator[MachineCheck]:
         yield _fine("battery", "plugged in")
 
 
+def _temperature(root: Path) -> Iterator[MachineCheck]:
+    """How near the hottest sensor of the processor is to its limit: beyond it, the processor slows itself down."""
+    sensors = list(_sensors(root))
+    if not sensors:
+        yield _unknown("temperature")
+        return
+    now, limit = min(sensors, key=lambda sensor: sensor[1] - sensor[0])
+    if limit - now < _NEAR_LIMIT_C:
+        yield _warning(
+            "temperature", f"the processor has {now:.0f} °C, of {limit:.0f} that it bears", "let it cool, or cool it"
+        )
+    else:
+        yield _fine("temperature", f"{now:.0f} °C" + f", of {limit:.0f}" * (limit < math.inf))
+
+
+def _sensors(root: Path) -> Iterator[tuple[float, float]]:
+    for chip in sorted(root.glob("sys/class/hwmon/hwmon*")):
+        if _read(chip / "name") not in _PROCESSOR_SENSORS:
+            continue
+        for path in chip.glob("temp*_input"):
+            now = _read_degrees(path)
+            limit = _read_degrees(path.with_name(path.name.replace("_input", "_crit")))
+            if now is not None:
+                yield now, math.inf if limit is None else limit
+
+
+def _read_degrees(path: Path) -> float | None:
+    """A temperature that the kernel gives in thousandths of a degree."""
+    text = _read(path)
+    return int(text) / 1000 if text is not None and re.fullmatch(r"-?\d+", text) else None
+
+
 _LOOKS: tuple[Callable[[Path], Iterator[MachineCheck]], ...] = (
     _cores,
     _governor,
@@ -160,6 +203,7 @@ _LOOKS: tuple[Callable[[Path], Iterator[MachineCheck]], ...] = (
     _aslr,
     _virtual,
     _battery,
+    _temperature,
 )
 
 
