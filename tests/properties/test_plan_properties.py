@@ -142,7 +142,7 @@ def test_fingerprints_do_not_depend_on_the_order_of_mappings(value: object, chan
     assert fingerprint(shuffled(value, chance)) == fingerprint(value)
 
 
-RECIPE = Recipe(package="demo", bins=("demo",), target=TARGET, cargo_profile="release")
+RECIPE = Recipe(packages=("demo",), bins=("demo",), target=TARGET, cargo_profile="release")
 OTHER_VALUES: Mapping[str, object] = {
     "package": "other",
     "bins": ("demo", "more"),

@@ -34,8 +34,8 @@ class Bench:
     directory: Path
     heard: list[Event]
 
-    def action(self, role: Role = Role.BUILD, bins: tuple[str, ...] = ("demo",)) -> Compile:
-        recipe = Recipe(package="demo", bins=bins, target=TARGET, cargo_profile="release")
+    def action(self, role: Role = Role.BUILD, bins: tuple[str, ...] = ("demo",), **more: tuple[str, ...]) -> Compile:
+        recipe = Recipe(packages=("demo",), bins=bins, target=TARGET, cargo_profile="release", **more)  # type: ignore[arg-type]
         inputs = make_plan_inputs(project=make_project(directory=self.directory))
         return make_compile(recipe, inputs, role=role, label="release: build")
 
@@ -85,7 +85,7 @@ def test_artifacts_are_never_guessed(bench: Bench) -> None:
     guess = bench.directory / f"target/optbuild/cargo/{TARGET}/release/demo"
     guess.parent.mkdir(parents=True)
     guess.write_text("of another build")
-    with pytest.raises(BuildError, match="no executable for the binary 'demo'") as caught:
+    with pytest.raises(BuildError, match="no file for 'demo'") as caught:
         scripted(bench, Reply()).compile(bench.action(), {}, bench.log)
     assert caught.value.location == str(bench.log)
 
@@ -296,12 +296,42 @@ def test_a_cargo_that_cannot_be_started_is_the_toolchains_fault(bench: Bench) ->
 def test_only_binaries_that_were_asked_for_are_kept(bench: Bench) -> None:
     """Of several binaries each needs its own message."""
     driver = scripted(bench, Reply(stdout=_artifact(bench, "demo"), writes={Path("built/demo"): b"x"}))
-    with pytest.raises(BuildError, match="no executable for the binary 'more'"):
+    with pytest.raises(BuildError, match="no file for 'more'"):
         driver.compile(bench.action(bins=("demo", "more")), {}, bench.log)
 
 
-def _artifact(bench: Bench, name: str) -> bytes:
-    return (
-        b'{"reason":"compiler-artifact","package_id":"p","target":{"name":"%b","kind":["bin"]},'
-        b'"fresh":false,"executable":"%b/built/%b"}\n' % (name.encode(), bytes(bench.directory), name.encode())
-    )
+def test_examples_are_kept_under_their_own_name(bench: Bench) -> None:
+    """An example is no binary of its name, nor the other way round; a file's suffix stays."""
+    stdout = _artifact(bench, "demo", "example") + _artifact(bench, "demo", suffix=".exe")
+    writes = {Path("built/demo"): b"example", Path("built/demo.exe"): b"bin"}
+    compiled = scripted(bench, Reply(stdout=stdout, writes=writes)).compile(bench.action(), {}, bench.log)
+    assert compiled.artifacts["demo"].path == bench.action().directory / "demo.exe"
+    action = bench.action(bins=(), examples=("demo",))
+    compiled = scripted(bench, Reply(stdout=stdout, writes=writes)).compile(action, {}, bench.log)
+    assert compiled.artifacts["demo"].path.read_bytes() == b"example"
+
+
+def test_libraries_are_found_by_the_names_of_their_files(bench: Bench) -> None:
+    """Only what was asked for, and only what was built for the target: a procedural macro may have the same name."""
+    action = bench.action(bins=(), libs=("libdemo.so", "libdemo.a"))
+    target = action.cargo_target / TARGET / "release"
+    host = action.cargo_target / "release/deps/libdemo.so"
+    files = [str(target / name) for name in ("libdemo.so", "libdemo.a", "libdemo.rlib")]
+    message = {"reason": "compiler-artifact", "package_id": "p", "fresh": False, "executable": None}
+    lines = [
+        {**message, "target": {"name": "demo", "kind": ["cdylib", "staticlib", "rlib"]}, "filenames": files},
+        {**message, "target": {"name": "demo", "kind": ["proc-macro"]}, "filenames": [str(host)]},
+    ]
+    writes = {target / "libdemo.so": b"shared", target / "libdemo.a": b"static", host: b"macro"}
+    stdout = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    compiled = scripted(bench, Reply(stdout=stdout, writes=writes)).compile(action, {}, bench.log)
+    kept = {name: artifact.path.read_bytes() for name, artifact in compiled.artifacts.items()}
+    assert kept == {"libdemo.so": b"shared", "libdemo.a": b"static"}
+    assert compiled.executables == (target / "libdemo.so", target / "libdemo.a")
+
+
+def _artifact(bench: Bench, name: str, kind: str = "bin", *, suffix: str = "") -> bytes:
+    path = bench.directory / "built" / f"{name}{suffix}"
+    target = {"name": name, "kind": [kind]}
+    message = {"reason": "compiler-artifact", "package_id": "p", "target": target, "fresh": False}
+    return json.dumps({**message, "executable": str(path)}).encode() + b"\n"

@@ -21,7 +21,7 @@ from optbuild.tools.cargo import (
 
 SETTINGS = BuildSettings(
     manifest=Path("/p q/Cargo.toml"),
-    package="demo@0.1.0",
+    packages=("demo@0.1.0",),
     bins=("demo", "more"),
     target=TARGET,
     target_directory=Path("/p q/target/optbuild/cargo"),
@@ -42,6 +42,9 @@ def test_the_longest_build() -> None:
     """Every setting becomes an option, and the user's arguments come last."""
     settings = replace(
         SETTINGS,
+        packages=("demo@0.1.0", "tool@2.0.0"),
+        examples=("show",),
+        lib=True,
         config=(("profile.release.lto", '"fat"'), ("profile.release.codegen-units", "1")),
         features=("a", "b"),
         no_default_features=True,
@@ -52,6 +55,10 @@ def test_the_longest_build() -> None:
         extra=("--offline", "-Zx"),
     )
     argv = make_build_argv("cargo", settings)
+    assert argv[4:14] == (
+        *("--package", "demo@0.1.0", "--package", "tool@2.0.0", "--bin", "demo", "--bin", "more", "--example", "show"),
+    )
+    assert argv[14] == "--lib"
     assert argv[argv.index("--config") :] == (
         *("--config", 'profile.release.lto="fat"', "--config", "profile.release.codegen-units=1"),
         *("--features", "a,b", "--no-default-features", "--all-features", "--locked", "--jobs", "2", "-vv"),

@@ -10,6 +10,7 @@ import pytest
 from optbuild.errors import UsageError
 from optbuild.execution.command import Command, Stream
 from optbuild.profile.model import BuildProfile, MeasureSettings, MetricName, Use, Variant, Workload, slug
+from optbuild.project.model import LibFile, LibKind
 from optbuild.workloads.invocation import Invocation, make_invocation
 
 SCRATCH = Path("/scratch")
@@ -116,10 +117,54 @@ def test_an_ambiguous_binary_is_refused_with_what_there_is(tmp_path: Path) -> No
     assert caught.value.help == "name one: {bin:wordfreq}, {bin:tool}"
 
 
+def lib(name: str, kind: LibKind = LibKind.CDYLIB) -> LibFile:
+    """One file of a library."""
+    suffix = "so" if kind is LibKind.CDYLIB else "a"
+    return LibFile(name=name, package=name, kind=kind, file_name=f"lib{name}.{suffix}")
+
+
+def library_word(directory: Path, word: str, *libs: LibFile) -> str:
+    """What a word of a command is shown as where libraries are built and no program is."""
+    workload = Workload(name="books", command=("python3", word))
+    profile = BuildProfile(path=None, directory=directory, variants={"release": Variant(name="release")})
+    made = make_invocation(workload, profile, bins=(), default_bin=None, libs=libs, scratch=SCRATCH, environ={})
+    assert made.bins == tuple(item.file_name for item in libs if item.file_name in made.shown_argv()[1])
+    return made.shown_argv()[1]
+
+
+def test_a_library_is_named_by_its_name_or_by_its_file(tmp_path: Path) -> None:
+    """The shared one is meant where there are two files of it; the file's name tells them apart."""
+    both = (lib("my_core"), lib("my_core", LibKind.STATICLIB))
+    assert library_word(tmp_path, "{lib}", *both) == "{lib:libmy_core.so}"
+    assert library_word(tmp_path, "-L{lib:my-core}", *both) == "-L{lib:libmy_core.so}"
+    assert library_word(tmp_path, "{lib:libmy_core.a}", *both) == "{lib:libmy_core.a}"
+    assert library_word(tmp_path, "{lib:other}", *both, lib("other")) == "{lib:libother.so}"
+
+
+@pytest.mark.parametrize(
+    ("word", "libs", "message", "remedy"),
+    [
+        ("{lib}", (lib("a"), lib("b")), "{lib} could be any of several libraries", "name one: {lib:a}, {lib:b}"),
+        ("{lib:c}", (lib("a"),), "{lib:c}: no such library is built", "there is {lib:a}"),
+        ("{lib}", (), "{lib}: no such library is built", 'crate-type "cdylib"'),
+        ("{bin}", (lib("a"),), "{bin}: no program is built", "use {lib}"),
+        ("{bin:a}", (lib("a"),), "{bin:a}: no program is built", "use {lib}"),
+    ],
+)
+def test_what_is_not_built_is_refused_with_what_is(
+    tmp_path: Path, word: str, libs: tuple[LibFile, ...], message: str, remedy: str
+) -> None:
+    """An unclear or unknown library names the choices; one for Rust alone cannot be loaded."""
+    with pytest.raises(UsageError) as caught:
+        library_word(tmp_path, word, *libs)
+    assert caught.value.message == f"workload 'books': {message}"
+    assert remedy in caught.value.help
+
+
 @pytest.mark.parametrize("fields", [{"stdin": "{bin}"}, {"inputs": ("x{bin}",)}, {"env": {"TOOL": "{bin:tool}"}}])
 def test_only_arguments_may_name_a_binary(tmp_path: Path, fields: dict[str, Any]) -> None:
     """Files and variables are the same whichever variant runs."""
-    with pytest.raises(UsageError, match="may name neither a binary nor a port"):
+    with pytest.raises(UsageError, match="may name neither what is built nor a port"):
         make(tmp_path, **fields)
 
 

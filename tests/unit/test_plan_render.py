@@ -37,34 +37,34 @@ def test_a_whole_plan_for_people() -> None:
     inputs = make_plan_inputs(workloads=WORKLOADS)
     plan = make_plan(inputs, ("release", "lto", "pgo"), measure=True)
     assert folded(render_plan(plan)) == snapshot("""\
-variant release: built by compile-fa2a719d
-variant lto: built by compile-4b4d626e
-variant pgo: built by compile-22ae2975
+variant release: built by compile-2dba87ad
+variant lto: built by compile-efc63902
+variant pgo: built by compile-7fca6bac
 
-compile-fa2a719d  release: build
+compile-2dba87ad  release: build
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/cargo --locked --message-format=json-diagnostic-rendered-ansi
   cwd     /p
   env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
   env     RUSTUP_AUTO_INSTALL=0
-  writes  /p/target/optbuild/binaries/compile-fa2a719d
+  writes  /p/target/optbuild/binaries/compile-2dba87ad
 
-probe-ad1dfc5e  outputs of books
-  needs   compile-fa2a719d
+probe-b0f516cb  outputs of books
+  needs   compile-2dba87ad
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/books-6e317bcd
 
-probe-fe964a78  outputs of held out
-  needs   compile-fa2a719d
+probe-56c6e3d4  outputs of held out
+  needs   compile-2dba87ad
   argv    {bin:demo} 'held out.txt'
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/held-out-681314dd
 
-compile-4b4d626e  lto: build
+compile-efc63902  lto: build
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/cargo --config 'profile.release.lto="fat"' --config
@@ -72,23 +72,23 @@ compile-4b4d626e  lto: build
   cwd     /p
   env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
   env     RUSTUP_AUTO_INSTALL=0
-  writes  /p/target/optbuild/binaries/compile-4b4d626e
+  writes  /p/target/optbuild/binaries/compile-efc63902
 
-compare-5c5bb9b3  lto: outputs of books
-  needs   probe-ad1dfc5e, compile-4b4d626e
+compare-32ded477  lto: outputs of books
+  needs   probe-b0f516cb, compile-efc63902
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/books-6e317bcd
 
-compare-6e20f506  lto: outputs of held out
-  needs   probe-fe964a78, compile-4b4d626e
+compare-b2935b36  lto: outputs of held out
+  needs   probe-56c6e3d4, compile-efc63902
   argv    {bin:demo} 'held out.txt'
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/held-out-681314dd
 
-compile-8b040f28  pgo: build instrumented
+compile-fd8f0583  pgo: build instrumented
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/cargo --config 'profile.release.lto="fat"' --config
@@ -97,33 +97,33 @@ compile-8b040f28  pgo: build instrumented
   env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
   env     RUSTUP_AUTO_INSTALL=0
   env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_generate=/p/target/optbuild/stray
-  writes  /p/target/optbuild/binaries/compile-8b040f28
+  writes  /p/target/optbuild/binaries/compile-fd8f0583
 
-train-490e6b41  pgo: train on books
-  needs   compile-8b040f28
+train-4302b6a2  pgo: train on books
+  needs   compile-fd8f0583
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-490e6b41/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-4302b6a2/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-490e6b41
+  writes  /p/target/optbuild/raw/train-4302b6a2
 
-train-847c3bc6  pgo: train on logs
-  needs   compile-8b040f28
+train-2cd3c5e3  pgo: train on logs
+  needs   compile-fd8f0583
   argv    {bin:demo} logs.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-847c3bc6/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-2cd3c5e3/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-847c3bc6
+  writes  /p/target/optbuild/raw/train-2cd3c5e3
 
-merge-aefcadc8  pgo: merge profiles
-  needs   train-490e6b41, train-847c3bc6
+merge-6550530e  pgo: merge profiles
+  needs   train-4302b6a2, train-2cd3c5e3
   argv    /toolchain/bin/llvm-profdata merge --input-files={inputs} --output={profdata}
             --failure-mode=any
-  inputs  3 × {profdata:train-490e6b41}, 1 × {profdata:train-847c3bc6}
+  inputs  3 × {profdata:train-4302b6a2}, 1 × {profdata:train-2cd3c5e3}
   writes  /p/target/optbuild/profdata
 
-compile-22ae2975  pgo: build
-  needs   merge-aefcadc8
+compile-7fca6bac  pgo: build
+  needs   merge-6550530e
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/cargo --config 'profile.release.lto="fat"' --config
@@ -132,30 +132,30 @@ compile-22ae2975  pgo: build
   cwd     /p
   env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-aefcadc8}
+  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-6550530e}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings
-  writes  /p/target/optbuild/binaries/compile-22ae2975
+  writes  /p/target/optbuild/binaries/compile-7fca6bac
 
-compare-33d81015  pgo: outputs of books
-  needs   probe-ad1dfc5e, compile-22ae2975
+compare-3de51c25  pgo: outputs of books
+  needs   probe-b0f516cb, compile-7fca6bac
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/books-6e317bcd
 
-compare-8c221159  pgo: outputs of held out
-  needs   probe-fe964a78, compile-22ae2975
+compare-1f01d70c  pgo: outputs of held out
+  needs   probe-56c6e3d4, compile-7fca6bac
   argv    {bin:demo} 'held out.txt'
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/held-out-681314dd
 
-measure-cbff895e  measure
-  needs   compile-fa2a719d, compile-4b4d626e, compile-22ae2975
+measure-3d9480d0  measure
+  needs   compile-2dba87ad, compile-efc63902, compile-7fca6bac
   argv    {bin:demo} --top 20 books.txt
   argv    {bin:demo} 'held out.txt'
   writes  /p/target/optbuild/arms
-  arms    release (compile-fa2a719d), lto (compile-4b4d626e), pgo (compile-22ae2975)
+  arms    release (compile-2dba87ad), lto (compile-efc63902), pgo (compile-7fca6bac)
   budget  5 min 00 s
 
 writes below /p/target/optbuild
@@ -170,21 +170,21 @@ def test_a_whole_plan_as_data() -> None:
     actions = plan.pop("actions")
     assert isinstance(actions, list)
     assert folded("\n".join(map(json.dumps, [plan, *actions]))) == snapshot("""\
-{"schema": "optbuild/plan/1", "variants": [{"name": "release", "compile": "compile-fa2a719d",
-            "merge": null, "skipped": null}, {"name": "pgo", "compile": "compile-0ccd6c7c", "merge":
-            "merge-c323ba32", "skipped": null}], "directories": ["/p/target/optbuild"], "notes": []}
-{"id": "compile-fa2a719d", "kind": "compile", "label": "release: build", "needs": [], "argv":
+{"schema": "optbuild/plan/1", "variants": [{"name": "release", "compile": "compile-2dba87ad",
+            "merge": null, "skipped": null}, {"name": "pgo", "compile": "compile-d68a15b0", "merge":
+            "merge-4ec5b28d", "skipped": null}], "directories": ["/p/target/optbuild"], "notes": []}
+{"id": "compile-2dba87ad", "kind": "compile", "label": "release: build", "needs": [], "argv":
             ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml", "--package",
             "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
             "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/cargo", "--locked",
             "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
             {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0"},
-            "writes": "/p/target/optbuild/binaries/compile-fa2a719d"}
-{"id": "probe-ad1dfc5e", "kind": "probe", "label": "outputs of books", "needs":
-            ["compile-fa2a719d"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "beside": {},
+            "writes": "/p/target/optbuild/binaries/compile-2dba87ad"}
+{"id": "probe-b0f516cb", "kind": "probe", "label": "outputs of books", "needs":
+            ["compile-2dba87ad"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "beside": {},
             "cwd": "/p", "env": {}, "stdin": null, "timeout": "5 min 00 s", "inputs": [], "writes":
             "/p/target/optbuild/scratch/books-6e317bcd", "runs": 2}
-{"id": "compile-8b040f28", "kind": "compile", "label": "pgo: build instrumented", "needs": [],
+{"id": "compile-fd8f0583", "kind": "compile", "label": "pgo: build instrumented", "needs": [],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
             "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/cargo", "--config",
@@ -192,34 +192,34 @@ def test_a_whole_plan_as_data() -> None:
             "--locked", "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
             {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0",
             "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_generate=/p/target/optbuild/stray"}, "writes":
-            "/p/target/optbuild/binaries/compile-8b040f28"}
-{"id": "train-490e6b41", "kind": "train", "label": "pgo: train on books", "needs":
-            ["compile-8b040f28"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "beside": {},
+            "/p/target/optbuild/binaries/compile-fd8f0583"}
+{"id": "train-4302b6a2", "kind": "train", "label": "pgo: train on books", "needs":
+            ["compile-fd8f0583"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "beside": {},
             "cwd": "/p", "env": {"LLVM_PROFILE_FILE":
-            "/p/target/optbuild/raw/train-490e6b41/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
-            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-490e6b41", "repeat":
+            "/p/target/optbuild/raw/train-4302b6a2/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
+            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-4302b6a2", "repeat":
             null}
-{"id": "merge-c323ba32", "kind": "merge", "label": "pgo: merge profiles", "needs":
-            ["train-490e6b41"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
+{"id": "merge-4ec5b28d", "kind": "merge", "label": "pgo: merge profiles", "needs":
+            ["train-4302b6a2"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
             "--input-files={inputs}", "--output={profdata}", "--failure-mode=any"], "inputs": ["3
-            \\u00d7 {profdata:train-490e6b41}"], "writes": "/p/target/optbuild/profdata"}
-{"id": "compile-0ccd6c7c", "kind": "compile", "label": "pgo: build", "needs": ["merge-c323ba32"],
+            \\u00d7 {profdata:train-4302b6a2}"], "writes": "/p/target/optbuild/profdata"}
+{"id": "compile-d68a15b0", "kind": "compile", "label": "pgo: build", "needs": ["merge-4ec5b28d"],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
             "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/cargo", "--config",
             "profile.release.lto=\\"fat\\"", "--config", "profile.release.codegen-units=1",
             "--locked", "-vv", "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p",
             "env": {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0",
-            "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_use={profdata:merge-c323ba32}
+            "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_use={profdata:merge-4ec5b28d}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings"}, "writes":
-            "/p/target/optbuild/binaries/compile-0ccd6c7c"}
-{"id": "compare-72acc1f5", "kind": "compare", "label": "pgo: outputs of books", "needs":
-            ["probe-ad1dfc5e", "compile-0ccd6c7c"], "argv": ["{bin:demo}", "--top", "20",
+            "/p/target/optbuild/binaries/compile-d68a15b0"}
+{"id": "compare-20d73ebf", "kind": "compare", "label": "pgo: outputs of books", "needs":
+            ["probe-b0f516cb", "compile-d68a15b0"], "argv": ["{bin:demo}", "--top", "20",
             "books.txt"], "beside": {}, "cwd": "/p", "env": {}, "stdin": null, "timeout": "5 min 00
             s", "inputs": [], "writes": "/p/target/optbuild/scratch/books-6e317bcd"}
-{"id": "measure-5b77edcc", "kind": "measure", "label": "measure", "needs": ["compile-fa2a719d",
-            "compile-0ccd6c7c"], "argv": [["{bin:demo}", "--top", "20", "books.txt"]], "arms":
-            ["release (compile-fa2a719d)", "pgo (compile-0ccd6c7c)"], "budget": "5 min 00 s",
+{"id": "measure-b89aea56", "kind": "measure", "label": "measure", "needs": ["compile-2dba87ad",
+            "compile-d68a15b0"], "argv": [["{bin:demo}", "--top", "20", "books.txt"]], "arms":
+            ["release (compile-2dba87ad)", "pgo (compile-d68a15b0)"], "budget": "5 min 00 s",
             "writes": "/p/target/optbuild/arms"}
 """)
 

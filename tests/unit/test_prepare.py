@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from optbuild.errors import ToolchainError, UsageError, WorkloadError
 from optbuild.events import Event
 from optbuild.execution.command import Command
 from optbuild.files import claim_directory
+from optbuild.plan.model import Compile
 from optbuild.profile.model import Use
 from optbuild.session import prepare as prepare_module
 from optbuild.session.prepare import Prepared, load_for, prepare
@@ -37,7 +39,7 @@ class Desk:
     """A project and a machine that are only made up: programs are empty files, and answer from here."""
 
     root: Path
-    metadata: dict[str, object] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
     platform: str = "linux"
     has_profdata: bool = True
 
@@ -71,13 +73,14 @@ class Desk:
 
     def _metadata(self) -> dict[str, object]:
         bins, required = self.metadata["bins"], self.metadata["required"]
-        assert isinstance(bins, list)
-        assert isinstance(required, dict)
         package = {
             "name": "demo",
             "version": "0.1.0",
             "manifest_path": str(self.project / "Cargo.toml"),
-            "targets": [{"name": name, "kind": ["bin"], "required-features": required.get(name, [])} for name in bins],
+            "targets": [
+                *({"name": name, "kind": ["bin"], "required-features": required.get(name, [])} for name in bins),
+                *({"name": "demo", "kind": kinds} for kinds in self.metadata.get("libraries", ())),
+            ],
             "features": self.features,
         }
         target = str(self.project / "target")
@@ -235,7 +238,7 @@ def test_binaries_whose_features_are_off_are_left_out(desk: Desk) -> None:
 
     def bins(settings: str) -> list[str]:
         desk.write(f"{TWO_WORKLOADS}[project]\n{settings}".replace('"{bin}"', '"{bin:demo}"'))
-        return [target.name for target in desk.prepare().inputs.bins]
+        return [target.name for target in desk.prepare().inputs.targets.bins]
 
     assert bins("") == ["demo"]
     assert bins('features = ["x"]') == ["demo", "extra"]
@@ -245,6 +248,27 @@ def test_binaries_whose_features_are_off_are_left_out(desk: Desk) -> None:
     assert bins("") == ["demo"]
 
 
+def test_a_library_is_built_where_it_is_alone_or_a_workload_uses_it(desk: Desk) -> None:
+    """Beside programs nobody needs it, unless a workload says so; both files of it are kept."""
+
+    def products(word: str) -> list[str]:
+        desk.write(TWO_WORKLOADS.replace('"{bin}"', word))
+        (action, *_) = desk.prepare().plan.actions
+        assert isinstance(action, Compile)
+        assert ("--lib" in action.argv) == bool(action.recipe.libs)
+        return list(action.recipe.products)
+
+    desk.metadata = {"bins": ["demo"], "required": {}, "libraries": [["cdylib", "rlib", "staticlib"]]}
+    assert products('"{bin}"') == ["demo"]
+    assert products('"echo", "{lib}"') == ["demo", "libdemo.so", "libdemo.a"]
+    desk.metadata["bins"] = []
+    assert products('"echo", "{lib}"') == ["libdemo.so", "libdemo.a"]
+    assert products('"echo"') == ["libdemo.so", "libdemo.a"]
+    desk.metadata["libraries"] = [["rlib"]]
+    with pytest.raises(UsageError, match="is a library only"):
+        products('"echo"')
+
+
 def test_features_may_be_on_by_default_by_implication_or_in_every_variant(desk: Desk) -> None:
     """What counts is what cargo enables; every variant has the same binaries, so all of them must have it on."""
     desk.metadata = {"bins": ["demo", "extra"], "required": {"extra": ["x"]}}
@@ -252,7 +276,7 @@ def test_features_may_be_on_by_default_by_implication_or_in_every_variant(desk: 
 
     def bins(settings: str) -> list[str]:
         desk.write(workloads + settings)
-        return [target.name for target in desk.prepare(selection=Selection.NAMED).inputs.bins]
+        return [target.name for target in desk.prepare(selection=Selection.NAMED).inputs.targets.bins]
 
     desk.features = {"x": [], "all": ["x"]}
     assert bins('[project]\nfeatures = ["all"]\n') == ["demo", "extra"]

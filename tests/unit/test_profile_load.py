@@ -252,7 +252,8 @@ optbuild.toml:18: `variants.release.codegen-units`: expected an integer of 1 or 
 optbuild.toml:20: `workloads[0].name`: more than one line
   help: write a name of one line
 optbuild.toml:21: `workloads[0].command[1]`: unknown placeholder {"a":1}
-  help: placeholders are {bin}, {bin:NAME}, {scratch} and {env:NAME}; literal braces are doubled: {{ and }}
+  help: placeholders are {bin}, {bin:NAME}, {lib}, {lib:NAME}, {scratch} and {env:NAME}; literal braces are
+    doubled: {{ and }}
 optbuild.toml:21: `workloads[0].command[2]`: a NUL character, which no program can be given
   help: remove the `\\u0000` from the text
 optbuild.toml:22: `workloads[0].timeout`: expected a duration such as "500ms", "30s", "5m" or "1h", got 3
@@ -267,7 +268,8 @@ optbuild.toml:25: `workloads[0].compare-output`: `{scratch}/x` holds braces, and
 optbuild.toml:26: `workloads[0].env."a=b"`: not a name for an environment variable
   help: remove the `=` from the name
 optbuild.toml:26: `workloads[0].env.C`: the placeholder {port} needs a newer optbuild
-  help: use only {bin}, {bin:NAME}, {scratch} and {env:NAME}, or upgrade: pip install --upgrade cargo-optbuild
+  help: use only {bin}, {bin:NAME}, {lib}, {lib:NAME}, {scratch} and {env:NAME}, or upgrade: pip install
+    --upgrade cargo-optbuild
 optbuild.toml:28: `workloads[1].server` needs a newer optbuild
   help: remove it, or upgrade: pip install --upgrade cargo-optbuild
 optbuild.toml:31: two workloads are named "s"

@@ -50,6 +50,6 @@ def test_the_refusal_says_how_to_write_braces_and_what_was_meant() -> None:
     with pytest.raises(ValueError, match="bni") as caught:
         parse_placeholders("{bni}")
     assert getattr(caught.value, "help", "") == (
-        "did you mean {bin}? placeholders are {bin}, {bin:NAME}, {scratch} and {env:NAME}; "
+        "did you mean {bin}? placeholders are {bin}, {bin:NAME}, {lib}, {lib:NAME}, {scratch} and {env:NAME}; "
         "literal braces are doubled: {{ and }}"
     )

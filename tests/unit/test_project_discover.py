@@ -75,7 +75,7 @@ def metadata(root: Path) -> str:
     )
 
 
-def look_at(directory: Path, executor: Answering, **environ: str) -> Project:
+def look_at(directory: Path, executor: Answering, *, cfg: tuple[str, ...] = ("unix",), **environ: str) -> Project:
     """Look at a directory with cargo and rustc from `/t`."""
     return load_project(
         directory=directory,
@@ -85,7 +85,7 @@ def look_at(directory: Path, executor: Answering, **environ: str) -> Project:
         cargo=Path("/t/cargo"),
         rustc=Path("/t/rustc"),
         target="x86_64-unknown-linux-gnu",
-        target_cfg=("unix",),
+        target_cfg=cfg,
     )
 
 
@@ -117,6 +117,34 @@ def test_metadata_becomes_a_project(root: Path) -> None:
     )
     assert (project.workspace_root, project.target_directory, project.lockfile) == (root, root / "target", None)
     assert project.git == GitState(commit=None, dirty=None)
+
+
+@pytest.mark.parametrize(
+    ("cfg", "names"),
+    [
+        (("unix",), ["libmy_core.so", "libmy_core.a"]),
+        (('target_vendor="apple"',), ["libmy_core.dylib", "libmy_core.a"]),
+        (("windows", 'target_env="gnu"'), ["my_core.dll", "libmy_core.a"]),
+        (("windows", 'target_env="msvc"'), ["my_core.dll", "my_core.lib"]),
+        (('target_family="wasm"',), ["my_core.wasm", "libmy_core.a"]),
+    ],
+)
+def test_libraries_and_examples_are_known_by_what_they_become(
+    root: Path, cfg: tuple[str, ...], names: list[str]
+) -> None:
+    """A library's files have the names that the target gives them; an example that is a library is no program."""
+    document = json.loads(metadata(root))
+    document["packages"][0]["targets"] = [
+        {"name": "my-core", "kind": ["cdylib", "staticlib", "rlib"], "crate_types": ["cdylib", "staticlib", "rlib"]},
+        {"name": "show", "kind": ["example"], "crate_types": ["bin"], "required-features": ["extra"]},
+        {"name": "plugin", "kind": ["example"], "crate_types": ["cdylib"]},
+    ]
+    executor = Answering(cargo=lambda command: answer(command, json.dumps(document)))
+    (package,) = look_at(root, executor, cfg=cfg).packages
+    assert [lib.file_name for lib in package.libs] == names
+    assert {(lib.name, lib.has_rlib) for lib in package.libs} == {("my_core", True)}
+    example = BinTarget(name="show", package="tool", required_features=("extra",), is_example=True)
+    assert (package.bins, package.examples, package.is_library_only) == ((), (example,), True)
 
 
 def test_cargo_is_asked_so_that_nothing_of_the_project_runs(root: Path) -> None:

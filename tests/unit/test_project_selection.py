@@ -7,11 +7,18 @@ import pytest
 from inline_snapshot import snapshot
 
 from optbuild.errors import UsageError
-from optbuild.project.model import BinTarget, GitState, Package, Project, Rustflags
-from optbuild.project.selection import default_bin, enabled_features, select_bins
+from optbuild.project.model import BinTarget, GitState, LibFile, LibKind, Package, Project, Rustflags
+from optbuild.project.selection import Targets, default_bin, enabled_features, select_targets
 
 
-def package(name: str, *bins: str, default_run: str | None = None, library: bool = True) -> Package:
+def package(
+    name: str,
+    *bins: str,
+    default_run: str | None = None,
+    library: bool = True,
+    examples: tuple[str, ...] = (),
+    libs: tuple[LibKind, ...] = (),
+) -> Package:
     """A member of the workspace `/w`."""
     return Package(
         name=name,
@@ -21,6 +28,8 @@ def package(name: str, *bins: str, default_run: str | None = None, library: bool
         default_run=default_run,
         features={},
         is_library_only=library and not bins,
+        examples=tuple(BinTarget(name=e, package=name, required_features=(), is_example=True) for e in examples),
+        libs=tuple(LibFile(name=name, package=name, kind=kind, file_name=f"lib{name}.{kind}") for kind in libs),
     )
 
 
@@ -42,15 +51,16 @@ def project(*packages: Package, manifest: str = "/w/Cargo.toml") -> Project:
 
 def selected(of: Project, name: str | None = None, *bins: str) -> tuple[str, ...]:
     """The chosen package's name and its chosen binaries'."""
-    chosen, targets = select_bins(of, name, bins)
-    assert all(target.package == chosen.name for target in targets)
-    return (chosen.name, *(target.name for target in targets))
+    targets = select_targets(of, () if name is None else (name,), bins)
+    names = {package.name for package in targets.packages}
+    assert all(target.package in names for target in targets.bins)
+    return (*names, *(target.name for target in targets.bins))
 
 
 def refusal(of: Project, name: str | None = None, *bins: str) -> str:
     """The error's two sentences."""
     with pytest.raises(UsageError) as caught:
-        select_bins(of, name, bins)
+        select_targets(of, () if name is None else (name,), bins)
     assert caught.value.status == 2
     assert caught.value.location
     return f"{caught.value.message}\nhelp: {caught.value.help}"
@@ -133,7 +143,7 @@ def test_a_virtual_workspace_with_several_programs_is_refused() -> None:
     """The error lists packages and binaries."""
     assert refusal(project(package("one", "a", "b"), package("two", "c"))) == snapshot("""\
 several packages of this workspace have binaries: `one` (`a`, `b`); `two` (`c`)
-help: choose one in optbuild.toml: [project] package = "one"\
+help: choose in optbuild.toml: [project] package = "one", or several: package = ["one", "two"]\
 """)
 
 
@@ -151,13 +161,84 @@ def test_a_package_with_neither_library_nor_binary_is_refused() -> None:
     assert "has no binary" in refusal(project(package("demo", library=False)), "demo")
 
 
+def test_several_packages_are_taken_with_all_their_binaries() -> None:
+    """Named together they are built together; a name twice is one package."""
+    of = project(package("one", "a", "b"), package("two", "c"), package("base"))
+    targets = select_targets(of, ("two", "one", "two"), ())
+    assert [package.name for package in targets.packages] == ["two", "one"]
+    assert [target.name for target in targets.bins] == ["c", "a", "b"]
+
+
+def test_named_binaries_are_found_across_packages() -> None:
+    """Their owners are built together; nobody else is."""
+    of = project(package("one", "a", "b"), package("two", "c"), package("three", "d"))
+    assert selected(of, None, "c", "a") == ("two", "one", "c", "a")
+
+
+def test_a_name_that_several_packages_have_is_refused() -> None:
+    """Neither of them is meant more than the other, and cargo would write them to one file."""
+    of = project(package("one", "a"), package("two", "a"))
+    assert refusal(of, None, "a") == snapshot("""\
+several packages have a program `a`: `one`, `two`
+help: choose one in optbuild.toml: [project] package = "one"\
+""")
+    with pytest.raises(UsageError) as caught:
+        select_targets(of, ("one", "two"), ())
+    assert f"{caught.value.message}\nhelp: {caught.value.help}" == snapshot("""\
+two of the programs to build are called `a`, in `one`, `two`: cargo would write one over the other
+help: choose fewer `bins` under [project] in optbuild.toml, or give each its own build profile\
+""")
+
+
+def test_an_example_is_a_program_when_it_is_named() -> None:
+    """Without a name binaries alone are built; a binary goes before an example of its name."""
+    of = project(package("tool", "tool", examples=("demo", "tool")))
+    assert selected(of) == ("tool", "tool")
+    assert select_targets(of, (), ("demo",)).bins[0].is_example
+    assert not select_targets(of, (), ("tool",)).bins[0].is_example
+    library = project(package("base", examples=("demo",)), manifest="/w/base/Cargo.toml")
+    assert selected(library, None, "demo") == ("base", "demo")
+    assert refusal(library) == snapshot("""\
+the package `base` is a library only, and there is nothing to build and measure
+help: build an example of it: write bins = ["demo"] under [project] in optbuild.toml\
+""")
+    assert refusal(library, "base", "dem") == snapshot("""\
+the package `base` has no binary `dem`; it has none; examples: `demo`
+help: did you mean `demo`? write bins = ["demo"] under [project] in optbuild.toml\
+""")
+
+
+def test_a_library_for_other_languages_can_be_built() -> None:
+    """It needs no binary beside it; one for Rust alone does."""
+    base = package("base", libs=(LibKind.CDYLIB,))
+    for manifest in ("/w/Cargo.toml", "/w/base/Cargo.toml"):
+        targets = select_targets(project(base, package("other"), manifest=manifest), (), ())
+        assert (targets.packages, targets.bins, targets.libs) == ((base,), (), base.libs)
+    beside = package("tool", "tool", libs=(LibKind.CDYLIB, LibKind.STATICLIB))
+    assert select_targets(project(base, beside), (), ()) == Targets(
+        packages=(beside,), bins=beside.bins, libs=beside.libs
+    )
+    two = refusal(project(base, package("more", libs=(LibKind.CDYLIB,))))
+    assert two.replace("several packages of this workspace", "several") == snapshot("""\
+several have libraries for other languages: `base` (`libbase.cdylib`); `more` (`libmore.cdylib`)
+help: choose in optbuild.toml: [project] package = "base", or several: package = ["base", "more"]\
+""")
+    assert refusal(project(base), "base", "base") == snapshot("""\
+the package `base` has no binary `base`; it has none
+help: leave `bins` out under [project] in optbuild.toml\
+""")
+
+
 def test_the_default_binary_is_the_only_one_or_the_declared_one() -> None:
-    """`{bin}` is clear where one binary is chosen or `default-run` names one of the chosen."""
+    """`{bin}` is clear where one program is built, or `default-run` of one of the packages names one that is."""
     tool = package("tool", "a", "b", default_run="b")
-    assert default_bin(tool, tool.bins) == tool.bins[1]
-    assert default_bin(tool, tool.bins[:1]) == tool.bins[0]
-    assert default_bin(package("tool", "a", "b"), tool.bins) is None
-    assert default_bin(package("tool", "a", "b", "c", default_run="c"), tool.bins) is None
+    of = project(tool, package("plain", "c", "d"), package("more", "e", default_run="e"))
+    assert default_bin(select_targets(of, ("tool",), ())) == tool.bins[1]
+    assert default_bin(select_targets(of, (), ("a",))) == tool.bins[0]
+    assert default_bin(select_targets(of, ("plain",), ())) is None
+    assert default_bin(select_targets(of, ("plain", "tool"), ())) == tool.bins[1]
+    assert default_bin(select_targets(of, ("more", "tool"), ())) is None
+    assert default_bin(select_targets(of, (), ("a", "c"))) is None
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from optbuild.measure.measurement import Measurement, Resources, SamplingSetting
 from optbuild.measure.model import A_PRIME, AaCheck, AaVerdict, Analysis, Series, Superblock
 from optbuild.plan.model import Action, CompareOutputs, Compile, MergeProfiles, Plan, ProbeOutputs, Train
 from optbuild.plan.planner import make_plan
+from optbuild.project.model import LibFile, LibKind
+from optbuild.project.selection import Targets
 from optbuild.record import assemble
 from optbuild.record.model import (
     OutputRecord,
@@ -219,16 +221,21 @@ def test_outputs_that_were_not_compared_have_no_verdict() -> None:
     assert assemble.describe_outputs(PLAN, Outcome()) == ()
 
 
+LIB = LibFile(name="demo", package="demo", kind=LibKind.CDYLIB, file_name="libdemo.so")
+
+
 def test_the_project_and_its_revision(tmp_path: Path) -> None:
     """What was built, of which commit, with which dependencies."""
     lockfile = tmp_path / "Cargo.lock"
     lockfile.write_text("lock")
     package = make_package(bins=("demo", "more"))
-    record = assemble.describe_project(make_project(lockfile=lockfile), package, package.bins)
+    targets = Targets(packages=(package, make_package()), bins=package.bins, libs=(LIB,))
+    record = assemble.describe_project(make_project(lockfile=lockfile), targets)
     assert (record.manifest, record.package, record.bins) == ("/p/Cargo.toml", "demo", ("demo", "more"))
+    assert (record.packages, record.libs) == (("demo", "demo"), ("libdemo.so",))
     assert (record.git_commit, record.git_dirty) == ("5713" * 10, False)
     assert record.lockfile_sha256 == sha256_of(lockfile)
-    assert assemble.describe_project(make_project(lockfile=None), package, ()).lockfile_sha256 is None
+    assert assemble.describe_project(make_project(lockfile=None), targets).lockfile_sha256 is None
 
 
 def test_the_toolchain() -> None:

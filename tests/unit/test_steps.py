@@ -14,7 +14,7 @@ from optbuild.project.layout import Layout
 from optbuild.project.model import Rustflags
 from optbuild.testing import TARGET, make_invocation, make_plan_inputs, make_project, make_toolchain
 
-RECIPE = Recipe(package="demo", bins=("demo",), target=TARGET, cargo_profile="release")
+RECIPE = Recipe(packages=("demo",), bins=("demo",), target=TARGET, cargo_profile="release")
 PGO = Variant(name="pgo", pgo=PgoMode.REQUIRED)
 AUTO = Variant(name="pgo", pgo=PgoMode.AUTO)
 

@@ -488,3 +488,20 @@ def test_another_environment_trains_again(workshop: Workshop) -> None:
     """A time zone or a library path of the caller decides what a program does."""
     for zone, reused in (("UTC", False), ("UTC", True), ("Europe/Rome", False)):
         assert train(workshop, workshop.workload(environ={"TZ": zone})).reused is reused
+
+
+def test_a_static_library_that_wrote_nothing_names_the_linker(workshop: Workshop) -> None:
+    """Nothing asks for the part of an archive that writes the profile, unless the linker is told to."""
+    workshop.program = lambda _: Reply()
+    binaries = {**workshop.artifact("x"), **workshop.artifact("y", "libdemo.a")}
+    action = Train(
+        id=ActionId("train-1"),
+        needs=(ActionId("compile-1"),),
+        label="pgo: train on small",
+        workload=workshop.workload(bins=("libdemo.a",)),
+        binaries=ActionId("compile-1"),
+        directory=workshop.layout.raw_profiles / "train-1",
+    )
+    with pytest.raises(ProfileDataError, match="a linker takes from a static library only what is asked for") as caught:
+        workshop.trainer.train(action, binaries)
+    assert "-Wl,-u,__llvm_profile_runtime" in caught.value.help

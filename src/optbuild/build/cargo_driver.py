@@ -74,12 +74,12 @@ class CargoDriver:
         if listener.units:
             self.units_taught = listener.units
         return Compiled(
-            artifacts={name: _keep(action, name, listener.executables, log) for name in action.recipe.bins},
+            artifacts={name: _keep(action, name, listener.products, log) for name in action.recipe.products},
             duration_s=completed.usage.wall_s,
             units=listener.units,
             fresh=listener.fresh,
             fresh_target_units=listener.fresh_target_units,
-            executables=tuple(listener.executables.values()),
+            executables=tuple(listener.products.values()),
             log=log,
             profile_use=listener.profile_use() if action.role is Role.OPTIMISE else None,
         )
@@ -99,7 +99,7 @@ class _Listener:
     missing: int = 0
     missing_names: dict[str, set[str]] = field(default_factory=dict)
     mismatched: int = 0
-    executables: dict[str, Path] = field(default_factory=dict)
+    products: dict[str, Path] = field(default_factory=dict)
     status: bytearray = field(default_factory=bytearray)
 
     def hear_message(self, line: bytes) -> None:
@@ -108,14 +108,22 @@ class _Listener:
             self._finish_unit(message.package_id)
             self.fresh &= message.fresh
             self.fresh_target_units += message.fresh and self._is_for_target(message)
-            if message.executable is not None and "bin" in message.target.kind:
-                self.executables[message.target.name] = message.executable
+            self._find_products(message)
         elif isinstance(message, BuildScriptExecuted):
             self._finish_unit(message.package_id)
         elif isinstance(message, CompilerMessage):
             self._hear_rustc(message)
         elif message is None:
             self._write(line)
+
+    def _find_products(self, artifact: CompilerArtifact) -> None:
+        recipe = self.action.recipe
+        if artifact.executable is not None:
+            names = recipe.examples if "example" in artifact.target.kind else recipe.bins
+            if artifact.target.name in names and {"bin", "example"}.intersection(artifact.target.kind):
+                self.products[artifact.target.name] = artifact.executable
+        elif self._is_for_target(artifact):
+            self.products |= {path.name: path for path in artifact.filenames if path.name in recipe.libs}
 
     def _is_for_target(self, artifact: CompilerArtifact) -> bool:
         """Whether a unit is one of the program's own, rather than a build script or macro that runs while it is built.
@@ -178,17 +186,20 @@ def _open_log(path: Path) -> FileIO:
         return path.open("wb", buffering=0)
 
 
-def _keep(action: Compile, name: str, executables: Mapping[str, Path], log: Path) -> Artifact:
-    """Copy a binary out of cargo's directory, where the next build with other flags overwrites it."""
-    if name not in executables:
+def _keep(action: Compile, name: str, products: Mapping[str, Path], log: Path) -> Artifact:
+    """Copy a product out of cargo's directory, where the next build with other flags overwrites it.
+
+    It keeps its file's name, which has a suffix for some targets, and which a library may have to be found by.
+    """
+    if name not in products:
         raise BuildError(
-            f"cargo reported no executable for the binary {name!r}",
+            f"cargo reported no file for {name!r}",
             help="check `bins` in the build profile against the targets in Cargo.toml",
             location=str(log),
         )
-    built = executables[name]
+    built = products[name]
     sha256 = sha256_of(built)
-    kept = action.directory / name
+    kept = action.directory / built.name
     if not kept.is_file() or sha256_of(kept) != sha256:
         atomic_copy(built, kept)
     return Artifact(bin=name, path=kept, sha256=sha256, size_bytes=kept.stat().st_size, produced_by=action.id)

@@ -11,7 +11,12 @@ from optbuild.plan.model import ActionId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """A binary that cargo built, copied to where the next build does not overwrite it."""
+    """A program or a library that cargo built, copied to where the next build does not overwrite it.
+
+    Attributes:
+        bin: The program's name, or the library's file name.
+        path: Its file keeps the name that cargo gave it.
+    """
 
     bin: str
     path: Path
@@ -120,7 +125,7 @@ class Compiled:
         fresh: Cargo had nothing to do.
         fresh_target_units: How many units of the program itself were there already. Build scripts and procedural macros
             are not counted: all variants share those, so that only the first build of a run compiles them.
-        executables: The binaries where cargo put them; the next build with other flags replaces them.
+        executables: Programs and libraries where cargo put them; the next build with other flags replaces them.
         profile_use: For an optimising compilation only.
     """
 

@@ -87,7 +87,7 @@ def parse_dep_info(text: str) -> tuple[Path, ...]:
 
 def _sources_of(executables: Iterable[Path]) -> Iterator[Path]:
     for executable in executables:
-        dep_info = executable.with_name(f"{executable.name}.d")
+        dep_info = executable.with_suffix(".d")
         if dep_info.is_file():
             yield from parse_dep_info(dep_info.read_text(errors="surrogateescape"))
 

@@ -25,6 +25,9 @@ from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.running import PROFILE_FILE
 
 
+_ARCHIVES = frozenset({".a", ".lib"})
+
+
 @dataclass(slots=True, kw_only=True)
 class Trainer:
     """Runs training actions of one run.
@@ -153,6 +156,13 @@ class Trainer:
                 "the program was started with an environment that lacks LLVM_PROFILE_FILE",
                 help="let the workload pass its environment on to the program it starts",
                 location=str(self.stray),
+            )
+        if any(Path(used).suffix in _ARCHIVES for used in action.workload.bins):
+            return ProfileDataError(
+                f"training on {name!r} wrote no raw profile: a linker takes from a static library only what is asked "
+                "for, and nothing asks for the part that writes the profile",
+                help="link the driver with -Wl,-u,__llvm_profile_runtime, which changes nothing in other variants",
+                location=str(action.directory),
             )
         bins = ", ".join(action.workload.bins)
         ran = f"it runs {bins}" if bins else "its command does not run {bin} itself"

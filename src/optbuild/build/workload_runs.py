@@ -73,7 +73,7 @@ class WorkloadRunner:
         with writing(self.stage):
             self.stage.mkdir(parents=True, exist_ok=True)
             for name, path in binaries.items():
-                staged[name] = self.stage / name
+                staged[name] = self.stage / path.name
                 staged[name].unlink(missing_ok=True)
                 staged[name].hardlink_to(path)
         return staged
@@ -102,6 +102,8 @@ def _check_program(invocation: Invocation, key: str, word: Word) -> None:
         return  # it is built first
     name = word[0]
     path = str(invocation.cwd / name) if "/" in name else name
+    if Path(path).is_relative_to(invocation.scratch):
+        return  # another of its commands makes it
     if shutil.which(path, path=invocation.env.get("PATH", "")) is None:
         raise WorkloadError(
             f"workload {invocation.name!r}: {sanitize_line(name)} is missing or not executable",

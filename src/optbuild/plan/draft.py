@@ -10,7 +10,8 @@ from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.model import Action, ActionId, Compile, Recipe, Role, Word
 from optbuild.profile.model import BuildProfile
 from optbuild.project.layout import Layout
-from optbuild.project.model import BinTarget, Package, Project
+from optbuild.project.model import Project
+from optbuild.project.selection import Targets
 from optbuild.toolchain.model import Toolchain
 from optbuild.tools.cargo import FLAG_SEPARATOR, BuildSettings, make_build_argv
 from optbuild.workloads.invocation import Invocation
@@ -22,8 +23,7 @@ class PlanInputs:
 
     build_profile: BuildProfile
     project: Project
-    package: Package
-    bins: tuple[BinTarget, ...]
+    targets: Targets
     toolchain: Toolchain
     layout: Layout
     workloads: tuple[Invocation, ...]
@@ -59,10 +59,14 @@ def make_compile(
     cargo_target = inputs.layout.cargo_target
     if not inputs.toolchain.flag_sets_coexist:
         cargo_target /= action_id
+    packages = inputs.targets.packages
     settings = BuildSettings(
-        manifest=inputs.package.manifest,
-        package=f"{recipe.package}@{inputs.package.version}",
+        # A package's own manifest, so that its features may be named; several are known to the workspace only.
+        manifest=packages[0].manifest if len(packages) == 1 else project.workspace_root / "Cargo.toml",
+        packages=tuple(f"{package.name}@{package.version}" for package in packages),
         bins=recipe.bins,
+        examples=recipe.examples,
+        lib=bool(recipe.libs),
         target=recipe.target,
         target_directory=cargo_target,
         cargo_profile=recipe.cargo_profile,

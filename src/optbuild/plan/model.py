@@ -51,13 +51,16 @@ class Recipe:
     """Everything that decides what cargo builds, apart from the sources.
 
     Attributes:
+        libs: File names of libraries for other languages.
         config: Cargo profile settings by `--config` key, values in TOML.
         inherited_rustflags: The user's own flags, as cargo would find them.
         rustflags: Flags that optbuild appends to them.
     """
 
-    package: str
-    bins: tuple[str, ...]
+    packages: tuple[str, ...]
+    bins: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+    libs: tuple[str, ...] = ()
     target: str
     cargo_profile: str
     features: tuple[str, ...] = ()
@@ -68,10 +71,15 @@ class Recipe:
     rustflags: tuple[Word, ...] = ()
     cargo_args: tuple[str, ...] = ()
 
+    @property
+    def products(self) -> tuple[str, ...]:
+        """The names of all that is built: programs by their own names, libraries by their files'."""
+        return (*self.bins, *self.examples, *self.libs)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compile:
-    """Call cargo; its binaries are the outputs `bin:<name>`.
+    """Call cargo; its programs and libraries are kept.
 
     Attributes:
         env: What is added to the caller's environment.

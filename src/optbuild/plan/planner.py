@@ -122,10 +122,12 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool) -
 
 
 def _plan_variant(variant: Variant, inputs: PlanInputs) -> tuple[Draft, Compile]:
-    settings = inputs.build_profile.project
+    settings, targets = inputs.build_profile.project, inputs.targets
     recipe = Recipe(
-        package=inputs.package.name,
-        bins=tuple(target.name for target in inputs.bins),
+        packages=tuple(package.name for package in targets.packages),
+        bins=tuple(target.name for target in targets.bins if not target.is_example),
+        examples=tuple(target.name for target in targets.bins if target.is_example),
+        libs=tuple(lib.file_name for lib in targets.libs),
         target=inputs.toolchain.target,
         cargo_profile=settings.cargo_profile,
         features=settings.features,
@@ -204,6 +206,9 @@ def _notes(inputs: PlanInputs) -> tuple[str, ...]:
     notes += [f"compiler wrapper kept: {wrapper.value} (from {wrapper.origin})" for wrapper in project.rustc_wrappers]
     if project.lockfile is None:
         notes.append("there is no Cargo.lock: cargo will resolve the dependencies and write one")
+    if len(inputs.targets.packages) > 1:
+        names = " ".join(f"-p {package.name}" for package in inputs.targets.packages)
+        notes.append(f"several packages are built in one call, which unifies their features: cargo build {names}")
     cpus = {v.target_cpu for v in inputs.build_profile.variants.values() if v.target_cpu is not None}
     notes += [f'binaries built with target-cpu = "{cpu}" may not run on other CPUs' for cpu in sorted(cpus)]
     return tuple(notes)

@@ -21,6 +21,7 @@ from optbuild.profile.values import (
     CompareOutput,
     DurationS,
     Name,
+    NameOrNames,
     PlainPath,
     Ratio,
     Share,
@@ -92,8 +93,12 @@ class ProjectSettings:
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT_KEYS
 
     manifest: Annotated[PlainPath, Field(description="The project's Cargo.toml, relative to this file.")] = "Cargo.toml"
-    package: Annotated[Name | None, Field(description="The package to build; default: the only one with a bin.")] = None
-    bins: Annotated[tuple[Name, ...], Field(description="The bins to build; default: all of the package.")] = ()
+    package: Annotated[
+        NameOrNames | None, Field(description="The package to build, or a list; default: the only one with a bin.")
+    ] = None
+    bins: Annotated[
+        tuple[Name, ...], Field(description="The bins (or examples) to build; default: all bins of the package.")
+    ] = ()
     features: Annotated[tuple[Name, ...], Field(description="Cargo features to enable.")] = ()
     no_default_features: Annotated[StrictBool, Field(description="Leave the default features out.")] = False
     all_features: Annotated[StrictBool, Field(description="Enable all features.")] = False
@@ -103,6 +108,11 @@ class ProjectSettings:
         tuple[Text, ...], Field(description="More arguments for every cargo build; not those that have a key here.")
     ] = ()
     locked: Annotated[StrictBool, Field(description="Pass --locked to cargo where a Cargo.lock exists.")] = True
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The packages to build by name; empty where that is left to the project."""
+        return (self.package,) if isinstance(self.package, str) else self.package or ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ class PlaceholderKind(StrEnum):
     """What a placeholder stands for."""
 
     BIN = "bin"
+    LIB = "lib"
     SCRATCH = "scratch"
     ENV = "env"
     PORT = "port"
@@ -24,8 +25,8 @@ class Placeholder:
 
     Attributes:
         kind: What it stands for.
-        argument: The name of a bin, an environment variable or a port; None for the default bin, for `{scratch}` and
-            for the only port.
+        argument: The name of a bin, a library, an environment variable or a port; None for the default bin or library,
+            for `{scratch}` and for the only port.
     """
 
     kind: PlaceholderKind
@@ -34,7 +35,7 @@ class Placeholder:
 
 _PIECE = re.compile(r"(?P<brace>\{\{|\}\})|\{(?P<name>[^{}]*)\}|(?P<stray>[{}])|[^{}]+")
 _LATER = frozenset({"port"})
-_KNOWN = "{bin}, {bin:NAME}, {scratch} and {env:NAME}"
+_KNOWN = "{bin}, {bin:NAME}, {lib}, {lib:NAME}, {scratch} and {env:NAME}"
 _DOUBLE = "literal braces are doubled: {{ and }}"
 
 
@@ -66,9 +67,9 @@ def parse_placeholders(text: str) -> tuple[str | Placeholder, ...]:
 def _parse_one(name: str) -> Placeholder:
     kind, colon, argument = name.partition(":")
     match kind, bool(colon), argument:
-        case ("bin" | "scratch", False, ""):
+        case ("bin" | "lib" | "scratch", False, ""):
             return Placeholder(kind=PlaceholderKind(kind))
-        case ("bin" | "env", True, str(argument)) if argument:
+        case ("bin" | "lib" | "env", True, str(argument)) if argument:
             return Placeholder(kind=PlaceholderKind(kind), argument=argument)
         case _:
             raise _refusal(name, kind)

@@ -123,8 +123,26 @@ def _check_output_files(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
     return value
 
 
+def _check_names(value: object) -> object:
+    listed = isinstance(value, list | tuple) and value and all(isinstance(item, str) for item in value)
+    if listed or isinstance(value, str):
+        return value
+    raise ValueError("expected a name or a list of names")
+
+
+def _check_each_name(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    for name in (value,) if isinstance(value, str) else value:
+        _check_not_empty(_check_text(name))
+    return value
+
+
 Text = Annotated[str, AfterValidator(_check_text)]
 Name = Annotated[Text, AfterValidator(_check_not_empty)]
+NameOrNames = Annotated[
+    str | Annotated[tuple[str, ...], Field(min_length=1)],
+    BeforeValidator(_check_names),  # a union would tell what is wrong with each of its members
+    AfterValidator(_check_each_name),
+]
 PlainPath = Annotated[Name, AfterValidator(_check_plain_path)]
 Word = Annotated[Text, AfterValidator(_check_word)]
 VariableName = Annotated[Name, AfterValidator(_check_variable)]

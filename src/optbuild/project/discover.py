@@ -8,7 +8,7 @@ from pathlib import Path
 from optbuild.errors import ToolchainError, UsageError
 from optbuild.execution.command import Command, Completed, Executor, ProgramNotFoundError
 from optbuild.project.cargo_config import load_cargo_config
-from optbuild.project.model import BinTarget, GitState, Package, Project
+from optbuild.project.model import BinTarget, GitState, LibFile, LibKind, Package, Project
 from optbuild.project.rustc_programs import rustc_wrappers
 from optbuild.project.rustflags import settle_rustflags
 from optbuild.text import last_lines
@@ -79,7 +79,7 @@ def load_project(  # noqa: PLR0913 - what to look at, and what to look with
         directory=root,
         workspace_root=metadata.workspace_root,
         target_directory=metadata.target_directory,
-        packages=tuple(_package(package) for package in metadata.packages),
+        packages=tuple(_package(package, target_cfg) for package in metadata.packages),
         lockfile=lockfile if lockfile.is_file() else None,
         rustflags=settle_rustflags(config, environ, target, target_cfg, print_cfg),
         rustc_wrappers=rustc_wrappers(config, environ),
@@ -178,12 +178,8 @@ def _no_manifest(manifest: Path) -> UsageError:
     return UsageError(f"{manifest} does not exist", help=help_text, location=str(manifest))
 
 
-def _package(package: PackageMetadata) -> Package:
-    bins = tuple(
-        BinTarget(name=target.name, package=package.name, required_features=target.required_features)
-        for target in package.targets
-        if "bin" in target.kind
-    )
+def _package(package: PackageMetadata, target_cfg: tuple[str, ...]) -> Package:
+    bins = _programs(package, "bin")
     return Package(
         name=package.name,
         version=package.version,
@@ -192,4 +188,47 @@ def _package(package: PackageMetadata) -> Package:
         default_run=package.default_run,
         features=dict(sorted(package.features.items())),
         is_library_only=not bins and any(_LIBRARY_KINDS.intersection(target.kind) for target in package.targets),
+        examples=_programs(package, "example"),
+        libs=tuple(
+            LibFile(
+                name=name,
+                package=package.name,
+                kind=kind,
+                file_name=_file_name(name, kind, target_cfg),
+                has_rlib=not set(target.kind) <= set(LibKind),
+            )
+            for target in package.targets
+            for kind in LibKind
+            if kind in target.kind
+            for name in (target.name.replace("-", "_"),)  # as rustc is told; older cargo names it as the package is
+        ),
     )
+
+
+def _programs(package: PackageMetadata, kind: str) -> tuple[BinTarget, ...]:
+    return tuple(
+        BinTarget(
+            name=target.name,
+            package=package.name,
+            required_features=target.required_features,
+            is_example=kind == "example",
+        )
+        for target in package.targets
+        if kind in target.kind and (kind != "example" or target.crate_types == ("bin",))
+    )
+
+
+def _file_name(name: str, kind: LibKind, target_cfg: tuple[str, ...]) -> str:
+    """What rustc calls the file of a library.
+
+    Sources: The Rust Reference, "Linkage", https://doc.rust-lang.org/reference/linkage.html; the file names are those
+    of rustc's `TargetOptions` (`dll_prefix`, `dll_suffix`, `staticlib_prefix`, `staticlib_suffix`).
+    """
+    is_windows = "windows" in target_cfg
+    if kind is LibKind.STATICLIB:
+        return f"{name}.lib" if 'target_env="msvc"' in target_cfg else f"lib{name}.a"
+    if is_windows:
+        return f"{name}.dll"
+    if 'target_family="wasm"' in target_cfg:
+        return f"{name}.wasm"
+    return f"lib{name}.dylib" if 'target_vendor="apple"' in target_cfg else f"lib{name}.so"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TypeAlias
 
@@ -12,17 +13,44 @@ from optbuild.errors import ToolchainError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BinTarget:
-    """A binary that a package declares.
+    """A program that a package declares.
 
     Attributes:
         name: Its name, without a file extension.
         package: The package's name.
         required_features: Features without which cargo does not build it.
+        is_example: It is a `[[example]]`, not a `[[bin]]`.
     """
 
     name: str
     package: str
     required_features: tuple[str, ...]
+    is_example: bool = False
+
+
+class LibKind(StrEnum):
+    """What other languages load or link."""
+
+    CDYLIB = "cdylib"
+    STATICLIB = "staticlib"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LibFile:
+    """A library for other languages: one of the files that a package's library target becomes.
+
+    Attributes:
+        name: The library's name, as rustc knows it.
+        package: The package's name.
+        file_name: Such as `libdemo.so`.
+        has_rlib: The target is built for Rust as well, and cargo then leaves it out of link-time optimisation.
+    """
+
+    name: str
+    package: str
+    kind: LibKind
+    file_name: str
+    has_rlib: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +62,8 @@ class Package:
         version: Its version, as declared.
         manifest: Its `Cargo.toml`.
         bins: Its binaries, in cargo's order.
+        examples: Its examples that are programs.
+        libs: What its library becomes for other languages: a shared one first.
         default_run: The binary that `cargo run` takes, where one is declared.
         features: What each feature enables, sorted by name; optional dependencies that count as features included.
         is_library_only: It has a library and no binary.
@@ -46,6 +76,8 @@ class Package:
     default_run: str | None
     features: Mapping[str, tuple[str, ...]]
     is_library_only: bool
+    examples: tuple[BinTarget, ...] = ()
+    libs: tuple[LibFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,46 +1,65 @@
-"""Which package and binaries a run is about: what was asked for, or the only choice there is."""
+"""What a run is about: packages, programs and libraries that were asked for, or the only choice there is."""
 
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from optbuild.errors import UsageError
-from optbuild.project.model import BinTarget, Package, Project
+from optbuild.project.model import BinTarget, LibFile, Package, Project
 
 
-def select_bins(project: Project, package: str | None, bins: tuple[str, ...]) -> tuple[Package, tuple[BinTarget, ...]]:
-    """Choose the package and its binaries.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Targets:
+    """What is built, by one call of cargo.
+
+    Attributes:
+        packages: The packages that cargo is told to build.
+        bins: Their programs: binaries, and examples that were asked for by name.
+        libs: What their libraries become for other languages.
+    """
+
+    packages: tuple[Package, ...]
+    bins: tuple[BinTarget, ...]
+    libs: tuple[LibFile, ...] = ()
+
+
+def select_targets(project: Project, packages: tuple[str, ...], bins: tuple[str, ...]) -> Targets:
+    """Choose packages, their programs and their libraries.
 
     Args:
         project: What there is.
-        package: The package's name; None takes the manifest's own package, else the only one with a binary.
-        bins: The binaries' names; empty takes all of the package.
+        packages: Names; none takes the owners of `bins`, else the manifest's own package, else the only one with a
+            binary, else the only one with a library for other languages.
+        bins: Names of binaries or examples; none takes all binaries of the packages.
 
     Raises:
-        UsageError: There is no such package or binary, no binary at all, or more than one package to choose from.
+        UsageError: There is no such package or program, nothing to build at all, more than one choice, or two programs
+            of one name.
     """
-    chosen = _default_package(project, bins) if package is None else _named_package(project, package)
-    if not chosen.bins:
-        raise _without_bins(project, chosen)
-    if not bins:
-        return chosen, chosen.bins
-    by_name = {target.name: target for target in chosen.bins}
-    for name in bins:
-        if name not in by_name:
-            raise UsageError(
-                f"the package `{chosen.name}` has no binary `{name}`; it has {_listed(by_name)}",
-                help=_suggestion("bins", name, by_name),
-                location=str(chosen.manifest),
-            )
-    return chosen, tuple(by_name[name] for name in dict.fromkeys(bins))
+    if packages:
+        chosen = tuple(_named_package(project, name) for name in dict.fromkeys(packages))
+        found = _named_bins(chosen, bins) if bins else _all_bins(project, chosen)
+    elif bins:
+        found = _named_bins(_candidates(project, bins), bins)
+        owners = dict.fromkeys(target.package for target in found)
+        chosen = tuple(_named_package(project, name) for name in owners)
+    else:
+        chosen = (_default_package(project),)
+        found = _all_bins(project, chosen)
+    _require_distinct(found)
+    return Targets(packages=chosen, bins=found, libs=tuple(lib for package in chosen for lib in package.libs))
 
 
-def default_bin(package: Package, bins: tuple[BinTarget, ...]) -> BinTarget | None:
-    """The binary that `{bin}` stands for: the package's `default-run`, or the only one; None where it is not clear."""
-    if len(bins) == 1:
-        return bins[0]
-    return next((target for target in bins if target.name == package.default_run), None)
+def default_bin(targets: Targets) -> BinTarget | None:
+    """The program that `{bin}` stands for: the only one, or a package's `default-run`; None where it is not clear."""
+    if len(targets.bins) == 1:
+        return targets.bins[0]
+    declared = {(package.name, package.default_run) for package in targets.packages}
+    found = [target for target in targets.bins if (target.package, target.name) in declared and not target.is_example]
+    return found[0] if len(found) == 1 else None
 
 
 def enabled_features(package: Package, features: Iterable[str], *, with_default: bool) -> frozenset[str]:
@@ -76,7 +95,7 @@ def is_buildable(target: BinTarget, enabled: frozenset[str]) -> bool:
 def _named_package(project: Project, name: str) -> Package:
     by_name = {package.name: package for package in project.packages}
     if not by_name:
-        raise _without_bins(project, None)
+        raise _nothing_to_build(project, None)
     if name not in by_name:
         raise UsageError(
             f"there is no package `{name}` in this workspace; there is {_listed(by_name)}",
@@ -86,30 +105,97 @@ def _named_package(project: Project, name: str) -> Package:
     return by_name[name]
 
 
-def _default_package(project: Project, bins: tuple[str, ...]) -> Package:
-    own = next((package for package in project.packages if package.manifest == project.manifest), None)
+def _own_package(project: Project) -> Package | None:
+    return next((package for package in project.packages if package.manifest == project.manifest), None)
+
+
+def _default_package(project: Project) -> Package:
+    own = _own_package(project)
     # A library's own directory means that library; in the workspace's root it may mean the program beside it.
     if own is not None and (own.bins or project.directory != project.workspace_root):
         return own
     candidates = [package for package in project.packages if package.bins]
-    if len(candidates) > 1 and bins:
-        owners = [package for package in candidates if set(bins) <= {target.name for target in package.bins}]
-        candidates = owners or candidates
+    if not candidates and own is not None:
+        return own
+    candidates = candidates or [package for package in project.packages if package.libs]
     if len(candidates) == 1:
         return candidates[0]
     if not candidates:
-        raise _without_bins(project, own)
-    choices = "; ".join(
-        f"`{package.name}` ({_listed(target.name for target in package.bins)})" for package in candidates
-    )
+        raise _nothing_to_build(project, own)
+    names = [package.name for package in candidates]
+    choices = "; ".join(f"`{package.name}` ({_listed(_names_in(package))})" for package in candidates)
+    what = "binaries" if candidates[0].bins else "libraries for other languages"
     raise UsageError(
-        f"several packages of this workspace have binaries: {choices}",
-        help=f'choose one in optbuild.toml: [project] package = "{candidates[0].name}"',
+        f"several packages of this workspace have {what}: {choices}",
+        help=f'choose in optbuild.toml: [project] package = "{names[0]}", or several: '
+        f"package = [{', '.join(map(_quoted, names))}]",
         location=str(project.manifest),
     )
 
 
-def _without_bins(project: Project, package: Package | None) -> UsageError:
+def _candidates(project: Project, bins: tuple[str, ...]) -> tuple[Package, ...]:
+    """Where programs are looked for that were asked for without a package."""
+    own = _own_package(project)
+    if own is not None and set(bins) <= {target.name for target in (*own.bins, *own.examples)}:
+        return (own,)
+    return project.packages
+
+
+def _names_in(package: Package) -> list[str]:
+    return [target.name for target in package.bins] or [lib.file_name for lib in package.libs]
+
+
+def _all_bins(project: Project, packages: tuple[Package, ...]) -> tuple[BinTarget, ...]:
+    if empty := next((package for package in packages if not package.bins and not package.libs), None):
+        raise _nothing_to_build(project, empty)
+    return tuple(target for package in packages for target in package.bins)
+
+
+def _named_bins(packages: tuple[Package, ...], names: tuple[str, ...]) -> tuple[BinTarget, ...]:
+    return tuple(_named_bin(packages, name) for name in dict.fromkeys(names))
+
+
+def _named_bin(packages: tuple[Package, ...], name: str) -> BinTarget:
+    """A binary, or else an example, of that name."""
+    bins = [target for package in packages for target in package.bins]
+    examples = [target for package in packages for target in package.examples]
+    found = [target for target in bins if target.name == name]
+    found = found or [target for target in examples if target.name == name]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        owners = [target.package for target in found]
+        raise UsageError(
+            f"several packages have a program `{name}`: {_listed(owners)}",
+            help=f'choose one in optbuild.toml: [project] package = "{owners[0]}"',
+            location=str(packages[0].manifest),
+        )
+    known = list(dict.fromkeys(target.name for target in (*bins, *examples)))
+    whose = (
+        f"the package `{packages[0].name}` has" if len(packages) == 1 else f"{_listed(p.name for p in packages)} have"
+    )
+    and_examples = f"; examples: {_listed(target.name for target in examples)}" if examples else ""
+    there_is = f"it has {_listed(t.name for t in bins)}" if bins else "it has none"
+    raise UsageError(
+        f"{whose} no binary `{name}`; {there_is}{and_examples}",
+        help=_suggestion("bins", name, known) if known else "leave `bins` out under [project] in optbuild.toml",
+        location=str(packages[0].manifest),
+    )
+
+
+def _require_distinct(bins: tuple[BinTarget, ...]) -> None:
+    """Cargo writes programs of one name to one file; who wins is chance."""
+    name, count = Counter(target.name for target in bins).most_common(1)[0] if bins else ("", 0)
+    if count > 1:
+        owners = [target.package for target in bins if target.name == name]
+        raise UsageError(
+            f"two of the programs to build are called `{name}`, in {_listed(owners)}: cargo would write one over the "
+            "other",
+            help="choose fewer `bins` under [project] in optbuild.toml, or give each its own build profile",
+        )
+
+
+def _nothing_to_build(project: Project, package: Package | None) -> UsageError:
     others = [other for other in project.packages if other.bins]
     if package is None:
         message = "no package of this workspace has a binary"
@@ -121,6 +207,9 @@ def _without_bins(project: Project, package: Package | None) -> UsageError:
         remedy = f'choose another package in optbuild.toml: [project] package = "{others[0].name}"'
     else:
         remedy = "add a small program that uses the library as `src/main.rs` or `src/bin/NAME.rs`, and name that"
+    if package is not None and package.examples:
+        name = package.examples[0].name
+        remedy = f'build an example of it: write bins = ["{name}"] under [project] in optbuild.toml'
     location = project.manifest if package is None else package.manifest
     return UsageError(message, help=remedy, location=str(location))
 
@@ -136,3 +225,7 @@ def _suggestion(key: str, wrong: str, names: Iterable[str]) -> str:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'

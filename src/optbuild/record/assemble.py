@@ -12,7 +12,8 @@ from optbuild.measure.measurement import Measurement, SamplingSettings, describe
 from optbuild.measure.model import A_PRIME
 from optbuild.plan.model import CompareOutputs, Plan, PlannedVariant, ProbeOutputs
 from optbuild.project.layout import Layout
-from optbuild.project.model import BinTarget, Package, Project
+from optbuild.project.model import Project
+from optbuild.project.selection import Targets
 from optbuild.record.model import (
     AaRecord,
     ArtifactRecord,
@@ -37,12 +38,15 @@ from optbuild.toolchain.model import Toolchain
 from optbuild.workloads.overlap import Overlap
 
 
-def describe_project(project: Project, package: Package, bins: Iterable[BinTarget]) -> ProjectRecord:
+def describe_project(project: Project, targets: Targets) -> ProjectRecord:
     """What of the project belongs in the record."""
+    packages = tuple(package.name for package in targets.packages)
     return ProjectRecord(
         manifest=str(project.manifest),
-        package=package.name,
-        bins=tuple(target.name for target in bins),
+        package=packages[0],
+        packages=packages,
+        bins=tuple(target.name for target in targets.bins),
+        libs=tuple(lib.file_name for lib in targets.libs),
         git_commit=project.git.commit,
         git_dirty=project.git.dirty,
         lockfile_sha256=None if project.lockfile is None else sha256_of(project.lockfile),
@@ -94,7 +98,7 @@ def _describe_variant(
         artifacts=tuple(
             ArtifactRecord(
                 bin=name,
-                path=str(layout.artifacts / variant.name / name),
+                path=str(layout.artifacts / variant.name / artifact.path.name),
                 sha256=artifact.sha256,
                 size_bytes=artifact.size_bytes,
             )

@@ -36,7 +36,13 @@ class VariantStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectRecord:
-    """The project that was built. `git_dirty` is None where git knows nothing."""
+    """The project that was built. `git_dirty` is None where git knows nothing.
+
+    Attributes:
+        package: The first of `packages`.
+        bins: Names of programs, examples included.
+        libs: File names of libraries for other languages.
+    """
 
     manifest: str
     package: str
@@ -44,6 +50,8 @@ class ProjectRecord:
     git_commit: str | None
     git_dirty: bool | None
     lockfile_sha256: str | None
+    packages: tuple[str, ...] = ()
+    libs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

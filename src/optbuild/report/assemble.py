@@ -36,8 +36,11 @@ def assemble(record: RunRecord) -> Report:
 
 def _title(record: RunRecord) -> str:
     names = ", ".join(sanitize_line(variant.name) for variant in baseline_first(record))
-    package = sanitize_line(record.project.package) if record.project else ""
-    return ": ".join(filter(None, (package, names))) or f"run {sanitize_line(record.run_id)}"
+    packages = (record.project.packages or (record.project.package,)) if record.project else ()
+    return (
+        ": ".join(filter(None, (", ".join(map(sanitize_line, packages)), names)))
+        or f"run {sanitize_line(record.run_id)}"
+    )
 
 
 def _status(record: RunRecord) -> tuple[str, ...]:

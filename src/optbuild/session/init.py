@@ -13,7 +13,7 @@ from optbuild.profile.edit import SCHEMA_FILE_NAME, Outline, add_schema_version,
 from optbuild.profile.load import FILE_NAME, default_build_profile, find_build_profile, load_build_profile
 from optbuild.project.discover import load_project
 from optbuild.project.model import Package, Project
-from optbuild.project.selection import enabled_features, is_buildable, select_bins
+from optbuild.project.selection import enabled_features, is_buildable, select_targets
 from optbuild.session.prepare import discover_for
 from optbuild.session.request import Machine
 
@@ -154,7 +154,7 @@ def _load(directory: Path, machine: Machine) -> Project:
 
 def _choose_package(project: Project, package: str | None) -> Package:
     try:
-        return select_bins(project, package, ())[0]
+        return select_targets(project, () if package is None else (package,), ()).packages[0]
     except UsageError as error:
         choices = [other.name for other in project.packages if other.bins]
         if not choices:
@@ -167,7 +167,7 @@ def _choose_package(project: Project, package: str | None) -> Package:
 def _is_default(project: Project, package: Package) -> bool:
     """Whether a build profile that names no package means this one."""
     try:
-        return select_bins(project, None, ())[0] == package
+        return select_targets(project, (), ()).packages == (package,)
     except UsageError:
         return False
 

@@ -23,9 +23,8 @@ from optbuild.profile.model import BuildProfile, PgoMode, PresetName, Use, Workl
 from optbuild.project.cargo_config import load_cargo_config
 from optbuild.project.discover import load_project
 from optbuild.project.layout import Layout
-from optbuild.project.model import BinTarget, Package
 from optbuild.project.rustc_programs import configured_rustc
-from optbuild.project.selection import default_bin, enabled_features, is_buildable, select_bins
+from optbuild.project.selection import Targets, default_bin, enabled_features, is_buildable, select_targets
 from optbuild.session.request import Machine, RunRequest, Selection
 from optbuild.toolchain.discover import discover_toolchain
 from optbuild.toolchain.doctor import free_disk_bytes
@@ -97,17 +96,17 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared
         target=toolchain.target,
         target_cfg=toolchain.target_cfg,
     )
-    package, bins = select_bins(project, build_profile.project.package, build_profile.project.bins)
-    bins = _buildable(bins, package, build_profile, names)
+    targets = select_targets(project, build_profile.project.packages, build_profile.project.bins)
+    targets = _buildable(targets, build_profile, names)
     layout = Layout.of(project.target_directory, request.out)
+    workloads = _make_invocations(build_profile, targets, layout, machine)
     inputs = PlanInputs(
         build_profile=build_profile,
         project=project,
-        package=package,
-        bins=bins,
+        targets=_wanted(targets, workloads),
         toolchain=toolchain,
         layout=layout,
-        workloads=_make_invocations(build_profile, package, bins, layout, machine),
+        workloads=workloads,
         jobs=request.jobs,
     )
     _check_machine(inputs, names)
@@ -223,39 +222,52 @@ def _require_workloads(build_profile: BuildProfile, names: tuple[str, ...], requ
     )
 
 
-def _buildable(
-    bins: tuple[BinTarget, ...], package: Package, build_profile: BuildProfile, names: tuple[str, ...]
-) -> tuple[BinTarget, ...]:
+def _buildable(targets: Targets, build_profile: BuildProfile, names: tuple[str, ...]) -> Targets:
     """Leave out binaries that cargo would leave out: those whose required features are off, unless they were named.
 
     Every variant is built with the same binaries, so that the features have to be on in all of them.
     """
     settings = build_profile.project
     if settings.bins or settings.all_features:
-        return bins
-    enabled = frozenset.intersection(
-        *(
-            enabled_features(
-                package,
-                (*settings.features, *build_profile.variants[name].features),
-                with_default=not settings.no_default_features,
+        return targets
+    enabled = {
+        package.name: frozenset.intersection(
+            *(
+                enabled_features(
+                    package,
+                    (*settings.features, *build_profile.variants[name].features),
+                    with_default=not settings.no_default_features,
+                )
+                for name in names
             )
-            for name in names
         )
+        for package in targets.packages
+    }
+    kept = tuple(target for target in targets.bins if is_buildable(target, enabled[target.package]))
+    return replace(targets, bins=kept or targets.bins)
+
+
+def _wanted(targets: Targets, workloads: tuple[Invocation, ...]) -> Targets:
+    """Leave out libraries for other languages that stand beside programs, unless a workload uses one."""
+    used = {name for workload in workloads for name in workload.bins}
+    return (
+        replace(targets, libs=())
+        if targets.bins and used.isdisjoint(lib.file_name for lib in targets.libs)
+        else targets
     )
-    return tuple(target for target in bins if is_buildable(target, enabled)) or bins
 
 
 def _make_invocations(
-    build_profile: BuildProfile, package: Package, bins: tuple[BinTarget, ...], layout: Layout, machine: Machine
+    build_profile: BuildProfile, targets: Targets, layout: Layout, machine: Machine
 ) -> tuple[Invocation, ...]:
-    default = default_bin(package, bins)
+    default = default_bin(targets)
     return tuple(
         make_invocation(
             workload,
             build_profile,
-            bins=tuple(target.name for target in bins),
+            bins=tuple(target.name for target in targets.bins),
             default_bin=None if default is None else default.name,
+            libs=targets.libs,
             scratch=layout.scratch,
             environ=machine.environ,
         )

@@ -128,7 +128,7 @@ class _Journal:
             finished_at=self.machine.now().isoformat(timespec="seconds"),
             command_line=self.request.command_line,
             result_key=self.result_key,
-            project=assemble.describe_project(_with_new_lockfile(inputs.project), inputs.package, inputs.bins),
+            project=assemble.describe_project(_with_new_lockfile(inputs.project), inputs.targets),
             toolchain=assemble.describe_toolchain(inputs.toolchain),
             host=describe_host(),
             build_profile=render_resolved(inputs.build_profile),
@@ -266,11 +266,12 @@ def _publish(journal: _Journal, names: tuple[str, ...]) -> None:
             remove_below(owned, directory)
             continue
         artifacts = journal.outcome.artifacts(variant.compile)
+        names_on_disk = {artifact.path.name for artifact in artifacts.values()}
         for path in directory.iterdir() if directory.is_dir() else ():
-            if path.name not in artifacts:
+            if path.name not in names_on_disk:
                 remove_below(owned, path)
-        for name, artifact in artifacts.items():
-            target = directory / name
+        for artifact in artifacts.values():
+            target = directory / artifact.path.name
             if not target.is_file() or sha256_of(target) != artifact.sha256:
                 atomic_copy(artifact.path, target)
 

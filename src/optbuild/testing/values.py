@@ -12,6 +12,7 @@ from optbuild.profile.model import BuildProfile, Lto, MetricName, PgoMode, Proje
 from optbuild.profile.placeholders import parse_placeholders
 from optbuild.project.layout import Layout
 from optbuild.project.model import BinTarget, GitState, Package, Project, Rustflags
+from optbuild.project.selection import Targets
 from optbuild.toolchain.model import Tool, Toolchain
 from optbuild.workloads.environment import make_workload_env
 from optbuild.workloads.invocation import Invocation
@@ -132,12 +133,11 @@ def make_invocation(
 def make_plan_inputs(**changes: Any) -> PlanInputs:  # noqa: ANN401 - fields of PlanInputs
     """All that a plan is made of: `make_build_profile`, `make_project`, `make_toolchain` and one workload."""
     project: Project = changes.get("project", make_project())
-    package: Package = changes.get("package", project.packages[0])
+    package = project.packages[0]
     inputs = PlanInputs(
         build_profile=make_build_profile(directory=project.directory),
         project=project,
-        package=package,
-        bins=package.bins,
+        targets=Targets(packages=(package,), bins=package.bins),
         toolchain=make_toolchain(),
         layout=Layout.of(project.target_directory),
         workloads=(make_invocation(directory=project.directory),),

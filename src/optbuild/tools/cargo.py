@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,14 +18,17 @@ class BuildSettings:
     """What to ask of `cargo build`.
 
     Attributes:
-        package: A package ID specification, such as `name@1.2.3`.
+        packages: Package ID specifications, such as `name@1.2.3`; features unify over all of them.
+        lib: Build the packages' libraries as well.
         config: `--config` keys and their values in TOML, such as `("profile.release.lto", '"fat"')`.
         explain: Let cargo and rustc tell all they know (`-vv`), which also lifts the cap on dependencies' warnings.
     """
 
     manifest: Path
-    package: str
-    bins: tuple[str, ...]
+    packages: tuple[str, ...]
+    bins: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+    lib: bool = False
     target: str
     target_directory: Path
     cargo_profile: str
@@ -40,9 +44,7 @@ class BuildSettings:
 
 def make_build_argv(cargo: str, settings: BuildSettings) -> tuple[str, ...]:
     """The argv of one `cargo build`."""
-    argv = [cargo, "build", "--manifest-path", str(settings.manifest), "--package", settings.package]
-    for name in settings.bins:
-        argv += ["--bin", name]
+    argv = [cargo, "build", "--manifest-path", str(settings.manifest), *_choose_targets(settings)]
     argv += ["--profile", settings.cargo_profile, "--target", settings.target]
     argv += ["--target-dir", str(settings.target_directory)]
     for key, value in settings.config:
@@ -61,6 +63,14 @@ def make_build_argv(cargo: str, settings: BuildSettings) -> tuple[str, ...]:
         argv.append("-vv")
     argv.append("--message-format=json-diagnostic-rendered-ansi")
     return (*argv, *settings.extra)
+
+
+def _choose_targets(settings: BuildSettings) -> Iterator[str]:
+    for option, names in (("--package", settings.packages), ("--bin", settings.bins), ("--example", settings.examples)):
+        for name in names:
+            yield from (option, name)
+    if settings.lib:
+        yield "--lib"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

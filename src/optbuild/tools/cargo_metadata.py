@@ -19,6 +19,7 @@ class TargetMetadata:
 
     name: str
     kind: tuple[str, ...]
+    crate_types: tuple[str, ...] = ()
     required_features: Annotated[tuple[str, ...], Field(alias="required-features")] = ()
 
 

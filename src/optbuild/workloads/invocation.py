@@ -16,6 +16,7 @@ from optbuild.errors import UsageError
 from optbuild.execution.command import Command, Stream
 from optbuild.profile.model import BuildProfile, MetricName, Use, Workload, slug
 from optbuild.profile.placeholders import PlaceholderKind
+from optbuild.project.model import LibFile
 from optbuild.workloads.environment import is_secret_name, make_workload_env
 from optbuild.workloads.words import Values, Word, WordFiller, Words, named_in, render_words
 
@@ -37,7 +38,7 @@ class Invocation:
         name: As the user wrote it.
         slug: The name as a file name.
         argv: What is timed.
-        bins: Names of the binaries that its commands use.
+        bins: What its commands use of all that is built: names of programs, file names of libraries.
         env: The whole environment.
         declared_env: What the build profile itself sets; the values may be shown.
         passed_env: Names taken from the caller's environment; their values may not be shown.
@@ -122,12 +123,13 @@ class Invocation:
         )
 
 
-def make_invocation(
+def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by name
     workload: Workload,
     build_profile: BuildProfile,
     *,
     bins: tuple[str, ...],
     default_bin: str | None,
+    libs: tuple[LibFile, ...] = (),
     scratch: Path,
     environ: Mapping[str, str],
 ) -> Invocation:
@@ -138,6 +140,7 @@ def make_invocation(
         build_profile: Whose directory its paths are relative to.
         bins: The binaries that will be built.
         default_bin: What `{bin}` stands for, if that is clear.
+        libs: The libraries that will be built.
         scratch: Where scratch directories are made.
         environ: The caller's environment.
 
@@ -147,7 +150,9 @@ def make_invocation(
     """
     _refuse_secrets(workload)
     name = slug(workload.name)
-    fill = WordFiller(workload.name, bins, default_bin, scratch / name, environ)
+    fill = WordFiller(
+        workload.name, bins=bins, default_bin=default_bin, libs=libs, scratch=scratch / name, environ=environ
+    )
     argv = fill.words(workload.command)
     beside = {moment: fill.words(words) for moment in Moment if (words := getattr(workload, moment.value)) is not None}
     commands = (argv, *beside.values())
@@ -166,7 +171,7 @@ def make_invocation(
         name=workload.name,
         slug=name,
         argv=argv,
-        bins=named_in(chain(*commands), PlaceholderKind.BIN),
+        bins=named_in(chain(*commands), PlaceholderKind.BIN, PlaceholderKind.LIB),
         cwd=cwd,
         env=make_workload_env(declared, workload.pass_env, environ),
         declared_env=declared,

@@ -11,16 +11,18 @@ from pathlib import Path
 
 from optbuild.errors import UsageError
 from optbuild.profile.placeholders import Placeholder, PlaceholderKind, parse_placeholders
+from optbuild.project.model import LibFile
 from optbuild.workloads.environment import is_secret_name
 
 Word = tuple[str | Placeholder, ...]
 Words = tuple[Word, ...]
-"""An argv in pieces; only `{bin}` and `{port}` placeholders, each with its name, are left in it."""
+"""An argv in pieces; only `{bin}`, `{lib}` and `{port}` are left in it, with the name of a program, the file name of a
+library or the name of a port."""
 
 
-def named_in(words: Iterable[Word], kind: PlaceholderKind) -> tuple[str, ...]:
-    """The names of all placeholders of one kind, each once."""
-    pieces = (piece for word in words for piece in word if isinstance(piece, Placeholder) and piece.kind is kind)
+def named_in(words: Iterable[Word], *kinds: PlaceholderKind) -> tuple[str, ...]:
+    """The names of all placeholders of these kinds, each once."""
+    pieces = (piece for word in words for piece in word if isinstance(piece, Placeholder) and piece.kind in kinds)
     return tuple(dict.fromkeys(piece.argument or "" for piece in pieces))
 
 
@@ -34,7 +36,7 @@ class Values:
     """What the placeholders of one run stand for.
 
     Attributes:
-        binaries: By name.
+        binaries: Programs by name, libraries by file name.
         ports: By name; that of a plain `{port}` is empty.
     """
 
@@ -67,16 +69,25 @@ class WordFiller:
         workload: Its name, for errors.
         bins: The binaries that will be built.
         default_bin: What `{bin}` stands for, if that is clear.
+        libs: The libraries that will be built.
         scratch: What `{scratch}` stands for.
         environ: The caller's environment, for `{env:NAME}`.
     """
 
     def __init__(
-        self, workload: str, bins: tuple[str, ...], default_bin: str | None, scratch: Path, environ: Mapping[str, str]
+        self,
+        workload: str,
+        *,
+        bins: tuple[str, ...],
+        default_bin: str | None,
+        libs: tuple[LibFile, ...],
+        scratch: Path,
+        environ: Mapping[str, str],
     ) -> None:
         self._workload = workload
         self._bins = bins
         self._default_bin = default_bin
+        self._libs = libs
         self._scratch = scratch
         self._environ = environ
 
@@ -89,14 +100,15 @@ class WordFiller:
         return tuple(map(self.word, texts))
 
     def word(self, text: str) -> Word:
-        """Fill everything but binaries and ports; neighbouring text is joined."""
+        """Fill everything but what is built and ports; neighbouring text is joined."""
         return tuple(_joined(self._fill(piece) for piece in parse_placeholders(text))) or ("",)
 
     def text(self, text: str) -> str:
-        """Fill a text that may name neither a binary nor a port, such as the path of an input."""
+        """Fill a text that may name neither what is built nor a port, such as the path of an input."""
         word = self.word(text)
         if len(word) != 1 or not isinstance(word[0], str):
-            raise self._error(f"{text!r} may name neither a binary nor a port", "only commands know {bin} and {port}")
+            remedy = "only commands know {bin}, {lib} and {port}"
+            raise self._error(f"{text!r} may name neither what is built nor a port", remedy)
         return word[0]
 
     def _fill(self, piece: str | Placeholder) -> str | Placeholder:
@@ -108,6 +120,8 @@ class WordFiller:
                 return str(self._scratch)
             case PlaceholderKind.ENV:
                 return self._variable(piece, name)
+            case PlaceholderKind.LIB:
+                return self._library(name)
             case _:
                 return self._binary(piece, name)
 
@@ -122,6 +136,8 @@ class WordFiller:
 
     def _binary(self, placeholder: Placeholder, name: str) -> Placeholder:
         known = ", ".join(f"{{bin:{bin_name}}}" for bin_name in self._bins)
+        if not self._bins:
+            raise self._error(f"{_shown(placeholder)}: no program is built", "use {lib}, or write `bins`")
         if not name:
             if self._default_bin is None:
                 raise self._error("{bin} could be any of several binaries", f"name one: {known}")
@@ -129,6 +145,18 @@ class WordFiller:
         if name not in self._bins:
             raise self._error(f"{_shown(placeholder)}: no such binary is built", f"there is {known}")
         return placeholder
+
+    def _library(self, name: str) -> Placeholder:
+        """A library by its name, the shared one where there are two files of it, or by its file's name."""
+        found = [lib for lib in self._libs if name in {"", lib.name, lib.name.replace("_", "-"), lib.file_name}]
+        if len({lib.name for lib in found}) == 1:
+            return Placeholder(kind=PlaceholderKind.LIB, argument=found[0].file_name)
+        known = ", ".join(f"{{lib:{lib.name}}}" for lib in self._libs)
+        if found:
+            raise self._error("{lib} could be any of several libraries", f"name one: {known}")
+        remedy = 'others than those of crate-type "cdylib" or "staticlib" are for Rust only: see its Cargo.toml'
+        message = f"{{lib{':' * bool(name)}{name}}}: no such library is built"
+        raise self._error(message, f"there is {known}" if known else remedy)
 
     def _error(self, message: str, help: str) -> UsageError:  # noqa: A002 - the word users read
         return UsageError(f"workload {self._workload!r}: {message}", help=help)

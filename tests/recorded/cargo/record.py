@@ -44,7 +44,7 @@ fn shrink(mut n: u64) -> u64 { while n > 9 { n /= 3 } n }
 UNUSED = "pub fn more() { let unused = 1; }\n"
 SETTINGS = BuildSettings(
     manifest=Path("/p/Cargo.toml"),
-    package="demo@0.1.0",
+    packages=("demo@0.1.0",),
     bins=("demo",),
     target=TARGET,
     target_directory=Path("/p/target/optbuild/cargo"),

@@ -1,0 +1,5 @@
+//! An example that is a program.
+
+fn main() {
+    println!("{}", common::describe("show", common::below()));
+}
