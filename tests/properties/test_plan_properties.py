@@ -144,7 +144,9 @@ def test_fingerprints_do_not_depend_on_the_order_of_mappings(value: object, chan
 
 RECIPE = Recipe(packages=("demo",), bins=("demo",), target=TARGET, cargo_profile="release")
 OTHER_VALUES: Mapping[str, object] = {
-    "package": "other",
+    "packages": ("other",),
+    "examples": ("other",),
+    "libs": ("libother.so",),
     "bins": ("demo", "more"),
     "target": "other",
     "cargo_profile": "dist",

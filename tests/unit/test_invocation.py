@@ -218,6 +218,17 @@ def test_a_program_with_a_path_is_known_by_its_content(tmp_path: Path) -> None:
 
     assert make(tmp_path, "./run.sh", "{bin}").program == tmp_path / "run.sh"
     assert make(tmp_path, "./gone.sh", "{bin}").program is None
+
+
+def test_a_program_that_a_workload_makes_is_no_input(tmp_path: Path) -> None:
+    """A driver in the scratch directory, linked before each run, is another one in each variant."""
+    scratch = tmp_path / "scratch"
+    workload = Workload(name="books", command=("{scratch}/driver",), prepare=("{scratch}/driver", "{bin}"))
+    (scratch / slug("books")).mkdir(parents=True)
+    (scratch / slug("books") / "driver").touch()
+    profile = BuildProfile(path=None, directory=tmp_path, variants={"release": Variant(name="release")})
+    made = make_invocation(workload, profile, bins=BINS, default_bin="tool", scratch=scratch, environ={})
+    assert (made.program, made.inputs, made.bins) == (None, (), ("tool",))
     assert make(tmp_path, "run.sh", "{bin}").program is None
     assert make(tmp_path, "{bin}", "run.sh").program is None
     assert make(tmp_path, "./run.sh", "{bin}").inputs == ()

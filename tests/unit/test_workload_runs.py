@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,15 @@ def test_a_program_that_is_missing_is_named(workshop: Workshop) -> None:
     with pytest.raises(WorkloadError, match=r"cannot start ./run\.sh: not there") as caught:
         run(workshop, ProgramNotFoundError("./run.sh", "not there"))
     assert "relative to cwd" in caught.value.help
+
+
+def test_a_program_in_the_scratch_directory_need_not_be_there_yet(workshop: Workshop) -> None:
+    """Its `prepare` makes it; any other program that is missing is told before the first build."""
+    hashes = InputHashes()
+    made = workshop.workload()
+    check_before_building(replace(made, argv=((str(made.scratch / "driver"),),)), hashes)
+    with pytest.raises(WorkloadError, match="driver is missing or not executable"):
+        check_before_building(replace(made, argv=((str(made.cwd / "driver"),),)), hashes)
 
 
 def test_a_stage_that_cannot_be_built_is_a_storage_error(workshop: Workshop) -> None:

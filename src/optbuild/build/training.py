@@ -24,7 +24,6 @@ from optbuild.text import sanitize_line
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.running import PROFILE_FILE
 
-
 _ARCHIVES = frozenset({".a", ".lib"})
 
 

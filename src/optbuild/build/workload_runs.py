@@ -73,7 +73,7 @@ class WorkloadRunner:
         with writing(self.stage):
             self.stage.mkdir(parents=True, exist_ok=True)
             for name, path in binaries.items():
-                staged[name] = self.stage / path.name
+                staged[name] = self.stage / name
                 staged[name].unlink(missing_ok=True)
                 staged[name].hardlink_to(path)
         return staged

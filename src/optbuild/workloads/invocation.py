@@ -166,7 +166,7 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
     found = [path for words in commands for word in words[1:] if (path := _named_path(cwd, word)) is not None]
     named = [path for path in found if path not in known and not path.is_relative_to(scratch / name)]
     inputs += named if stdin is None else [*named, stdin]
-    inputs += filter(None, (_program(cwd, words[0]) for words in beside.values()))
+    inputs += filter(None, (_program(cwd, words[0], scratch / name) for words in beside.values()))
     return Invocation(
         name=workload.name,
         slug=name,
@@ -188,7 +188,7 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
         stop_signal=signal.Signals[f"SIG{workload.stop_signal}"],
         grace_s=workload.grace_s,
         named=tuple(dict.fromkeys(named)),
-        program=_program(cwd, argv[0]),
+        program=_program(cwd, argv[0], scratch / name),
         repeat=workload.repeat,
         beside=beside,
     )
@@ -211,10 +211,11 @@ def _named_path(cwd: Path, word: Word) -> Path | None:
     return next((cwd / text for text in (word[0], value) if text and _is_readable(cwd / text)), None)
 
 
-def _program(cwd: Path, word: Word) -> Path | None:
+def _program(cwd: Path, word: Word, scratch: Path) -> Path | None:
+    """A file of its own that a command starts; not one that the workload makes first, in its scratch directory."""
     is_path = len(word) == 1 and isinstance(word[0], str) and "/" in word[0]
     path = _named_path(cwd, word) if is_path else None
-    return path if path is not None and path.is_file() else None
+    return path if path is not None and path.is_file() and not path.is_relative_to(scratch) else None
 
 
 def _compared_files(cwd: Path, workload: Workload) -> tuple[Path, ...]:
