@@ -15,7 +15,7 @@ from optbuild.report.formats import FORMATS
 from optbuild.report.model import Screen
 from optbuild.report.runs_table import render_runs
 from optbuild.text import sanitize_line
-from tests.unit.report_cases import make_measured, make_skipped, rename
+from tests.unit.report_cases import make_cross_validated, make_measured, make_skipped, rename
 
 MARKUP = ("|", "\\", "\\|", "`", "<script>", "</td>", "&lt;", "-->", "[bold]", "[/]", ":smile:", '"', "'")
 CONTROLS = ("\n", "\r\n", "\x1b[31m", "\x1b]0;t\x07", "\u202e", "\u2028", "\x85", "\x00")
@@ -27,7 +27,7 @@ NAMES = st.one_of(st.text(max_size=30), st.lists(HOSTILE, min_size=1, max_size=6
 @st.composite
 def records(draw: st.DrawFn) -> RunRecord:
     """Records with two workloads and hostile names for everything."""
-    made = make_measured("a", "b") if draw(st.booleans()) else make_skipped()
+    made = draw(st.sampled_from((make_measured("a", "b"), make_cross_validated("a", "b", "books"), make_skipped())))
     return rename(made, {name: draw(NAMES) for name in ("release", "lto", "pgo", "a", "b", "books")})
 
 
@@ -97,8 +97,10 @@ def test_csv_reads_back_what_was_written(record: RunRecord) -> None:
     """A row for each comparison, with the names as they are shown, and none that begins a formula."""
     rows = list(csv.DictReader(io.StringIO(render(record, "csv"), newline=""), strict=True))
 
-    assert len(rows) == len(record.comparisons)
-    for row, comparison in zip(rows, record.comparisons, strict=True):
+    folds = record.cross_validation
+    comparisons = (*record.comparisons, *((*folds.trained, *folds.held_out, *folds.optimism) if folds else ()))
+    assert len(rows) == len(comparisons)
+    for row, comparison in zip(rows, comparisons, strict=True):
         shown = row["candidate"].replace("\u200b", "")
         assert shown.removeprefix("'") == sanitize_line(comparison.candidate).replace("\u200b", "").removeprefix("'")
         assert not shown.startswith(("=", "+", "-", "@"))

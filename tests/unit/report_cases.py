@@ -3,14 +3,17 @@
 # ruff: noqa: ANN401 - the fields of a record are passed on by name
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from optbuild.measure.model import Comparison, Verdict
+from optbuild.measure.model import Comparison, Verdict, held_out_arm
 from optbuild.record.model import (
     AaRecord,
     ArtifactRecord,
+    CrossValidationRecord,
     ErrorRecord,
+    FoldRecord,
     HostRecord,
     MeasureRecord,
     NoiseRecord,
@@ -183,6 +186,41 @@ def with_in_sample(record: RunRecord, **answers: bool | None) -> RunRecord:
     )
 
 
+def make_cross_validated(*workloads: str, skipped: str | None = None, **given: Any) -> RunRecord:
+    """What `optbuild pgo --cross-validate` leaves: each workload left out in turn, the last two measured so."""
+    names = workloads or ("books", "logs", "code")
+    left = {"change": -0.052, "ci_low": -0.061, "ci_high": -0.043}
+    folds = tuple(
+        FoldRecord(
+            variant="pgo",
+            left_out=(name,),
+            workloads=(name,),
+            build=make_variant(f"pgo without {name}", pgo=make_pgo())
+            if name != skipped
+            else VariantRecord(
+                name=f"pgo without {name}", baseline=False, status=VariantStatus.SKIPPED, reason="it changed nothing"
+            ),
+        )
+        for name in names
+    )
+    measured = tuple(name for name in names if name != skipped)
+    arm = held_out_arm("pgo")
+    found = CrossValidationRecord(
+        folds=folds,
+        workloads=measured,
+        trained=tuple(make_comparison("pgo", name) for name in (None, *measured)),
+        held_out=tuple(make_comparison(arm, name, **left) for name in (None, *measured)),
+        optimism=tuple(
+            make_comparison(
+                arm, name, baseline="pgo", change=0.075, ci_low=0.061, ci_high=0.089, verdict=Verdict.SLOWER
+            )
+            for name in (None, *measured)
+        ),
+    )
+    record = with_in_sample(make_measured(*names), **dict.fromkeys(names, True))
+    return replace(record, cross_validation=found, **given)
+
+
 def make_noise(*, steal_ratio: float | None = None, **given: Any) -> NoiseRecord:
     """A quiet machine, or an A/A check as given."""
     aa = AaRecord(change=-0.001, ci_low=-0.005, ci_high=0.003, verdict="ok", margin=0.01)
@@ -268,5 +306,38 @@ def rename(record: RunRecord, names: dict[str, str]) -> RunRecord:
         ),
         outputs=tuple(replace(item, workload=new(item.workload), variant=new(item.variant)) for item in record.outputs),
         workloads=tuple(replace(item, name=new(item.name)) for item in record.workloads),
+        cross_validation=record.cross_validation and _renamed_folds(record.cross_validation, new),
         build_profile={"workloads": [{"name": new(item.workload)} for item in record.outputs]},
     )
+
+
+def _renamed_folds(found: CrossValidationRecord, new: Callable[[str | None], Any]) -> CrossValidationRecord:
+    """Candidates are arms: names of variants, with what says that they were left out."""
+
+    def renamed(items: tuple[Comparison, ...]) -> tuple[Comparison, ...]:
+        return tuple(
+            replace(item, workload=new(item.workload), baseline=new(item.baseline), candidate=_new_arm(item, new))
+            for item in items
+        )
+
+    return CrossValidationRecord(
+        folds=tuple(
+            replace(
+                fold,
+                variant=new(fold.variant),
+                left_out=tuple(map(new, fold.left_out)),
+                workloads=tuple(map(new, fold.workloads)),
+                build=replace(fold.build, name=f"{new(fold.variant)} without {new(fold.left_out[0])}"),
+            )
+            for fold in found.folds
+        ),
+        workloads=tuple(map(new, found.workloads)),
+        trained=renamed(found.trained),
+        held_out=renamed(found.held_out),
+        optimism=renamed(found.optimism),
+    )
+
+
+def _new_arm(item: Comparison, new: Callable[[str | None], Any]) -> str:
+    held_out = item.candidate == held_out_arm("pgo")
+    return held_out_arm(new("pgo")) if held_out else str(new(item.candidate))

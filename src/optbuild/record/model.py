@@ -325,6 +325,45 @@ class ErrorRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoldRecord:
+    """A variant built once more, with a profile that leaves workloads out.
+
+    Attributes:
+        left_out: Training workloads that the profile does not know: what shares an input with those measured.
+        workloads: Benchmark workloads that are measured with it.
+        build: How it was made. Its binaries are not published.
+    """
+
+    variant: str
+    left_out: tuple[str, ...]
+    workloads: tuple[str, ...]
+    build: VariantRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrossValidationRecord:
+    """How much of the gain of PGO is left on workloads that the profile has not seen.
+
+    Attributes:
+        workloads: Those that all of the comparisons are over; empty where nothing was measured.
+        trained: Variants with PGO against the baseline, trained on these workloads as well.
+        held_out: The same with profiles that leave the workload out; `candidate` is the variant's name and ` held-out`.
+        optimism: The second against the first: how much longer a run takes for not having been trained on.
+    """
+
+    folds: tuple[FoldRecord, ...]
+    workloads: tuple[str, ...] = ()
+    trained: tuple[Comparison, ...] = ()
+    held_out: tuple[Comparison, ...] = ()
+    optimism: tuple[Comparison, ...] = ()
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The variants that were tried so."""
+        return tuple(dict.fromkeys(fold.variant for fold in self.folds))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """One run.
 
@@ -353,6 +392,7 @@ class RunRecord:
     resources: tuple[ResourceRecord, ...] = ()
     instructions: tuple[InstructionRecord, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
+    cross_validation: CrossValidationRecord | None = None
     measure: MeasureRecord | None = None
     noise: NoiseRecord | None = None
     warnings: tuple[WarningRecord, ...] = ()

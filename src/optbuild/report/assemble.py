@@ -10,7 +10,7 @@ from optbuild.report.display import change_cell, interval_cell, sentence, tone_o
 from optbuild.report.footnotes import make_footnotes
 from optbuild.report.in_sample import in_sample_label
 from optbuild.report.model import BuildStep, IntervalPlot, PlottedInterval, Report
-from optbuild.report.tables import baseline_first, make_tables, suite_heading
+from optbuild.report.tables import baseline_first, make_tables, suite_heading, workloads_of
 from optbuild.text import sanitize_line
 from optbuild.units import format_duration
 
@@ -30,7 +30,7 @@ def assemble(record: RunRecord) -> Report:
         tables=make_tables(record),
         footnotes=make_footnotes(record),
         plot=_plot(record),
-        steps=tuple(step for variant in record.variants for step in _steps(variant)),
+        steps=tuple(step for variant in _builds(record) for step in _steps(variant)),
     )
 
 
@@ -58,12 +58,20 @@ def _status(record: RunRecord) -> tuple[str, ...]:
 
 
 def _plot(record: RunRecord) -> IntervalPlot | None:
-    shown = (record.suite_comparison(variant.name) for variant in record.variants)
-    rows = tuple(row for comparison in shown if comparison for row in _plotted(comparison, record))
+    shown = [record.suite_comparison(variant.name) for variant in record.variants]
+    rows = tuple(row for item in (*shown, *_held_out(record)) if item for row in _plotted(item, record))
     if not rows:
         return None
     margin = record.noise.aa.margin if record.noise else record.measure.min_effect if record.measure else 0.0
     return IntervalPlot(heading=suite_heading(record), margin=margin, rows=rows)
+
+
+def _held_out(record: RunRecord) -> tuple[Comparison, ...]:
+    """Changes over what was left out in training, where that is over the same workloads as everything else."""
+    found = record.cross_validation
+    if found is None or {*found.workloads} != {*workloads_of(record)}:
+        return ()
+    return tuple(item for item in found.held_out if item.workload is None)
 
 
 def _plotted(comparison: Comparison, record: RunRecord) -> tuple[PlottedInterval, ...]:
@@ -80,6 +88,12 @@ def _plotted(comparison: Comparison, record: RunRecord) -> tuple[PlottedInterval
             words=f"{change_cell(comparison).text} {interval_cell(comparison).text} {comparison.verdict}",
         ),
     )
+
+
+def _builds(record: RunRecord) -> tuple[VariantRecord, ...]:
+    """All that was built: variants, and those built once more with workloads left out."""
+    folds = record.cross_validation.folds if record.cross_validation else ()
+    return (*record.variants, *(fold.build for fold in folds))
 
 
 def _steps(variant: VariantRecord) -> tuple[BuildStep, ...]:

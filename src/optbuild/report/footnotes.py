@@ -14,6 +14,7 @@ from optbuild.record.model import (
     VariantStatus,
     WarningRecord,
 )
+from optbuild.report.cross_validation import describe_generality
 from optbuild.report.display import digits_for, sentence, unsigned_percent
 from optbuild.report.in_sample import describe_training, in_sample_label
 from optbuild.text import sanitize_line
@@ -30,6 +31,7 @@ def make_footnotes(record: RunRecord) -> tuple[str, ...]:
     return (
         *_measuring(record),
         *_no_margin(record),
+        *describe_generality(record),
         *_missing_variants(record),
         *_time_was_short(record),
         *_too_good(record),

@@ -5,6 +5,7 @@ Only variants with PGO were trained. Records of the first version know one answe
 
 from __future__ import annotations
 
+from optbuild.measure.model import held_out_arm
 from optbuild.record.model import RunRecord
 from optbuild.text import sanitize_line
 
@@ -32,12 +33,16 @@ def labelled(name: str, label: str) -> str:
 def in_sample_by_workload(record: RunRecord, candidate: str) -> dict[str | None, bool | None]:
     """Whether each measured workload was trained on; without names of workloads, the answer for all of them.
 
-    Empty for a variant that was not trained.
+    Args:
+        record: The run.
+        candidate: A variant, empty where it was not trained; or the arm that stands for one where that was left out.
     """
     pgo = next((variant.pgo for variant in record.variants if variant.name == candidate), None)
-    if pgo is None:
-        return {}
-    return {item.name: item.in_sample for item in record.workloads} or {None: pgo.in_sample}
+    if pgo is not None:
+        return {item.name: item.in_sample for item in record.workloads} or {None: pgo.in_sample}
+    folds = record.cross_validation.folds if record.cross_validation else ()
+    builds = {fold.workloads: fold.build.pgo for fold in folds if held_out_arm(fold.variant) == candidate}
+    return {name: pgo.in_sample for names, pgo in builds.items() if pgo is not None for name in names}
 
 
 def describe_training(record: RunRecord) -> str:

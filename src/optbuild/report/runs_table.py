@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from optbuild.measure.model import Comparison, Verdict
+from optbuild.measure.model import Comparison, Verdict, held_out_arm
 from optbuild.record.model import RunRecord
 from optbuild.report.columns import column_widths, pad
+from optbuild.report.cross_validation import find_comparison
 from optbuild.report.display import change_cell, inert_on_ci
 from optbuild.report.footnotes import describe_commit
 from optbuild.report.in_sample import in_sample_label, labelled
@@ -46,7 +47,12 @@ def _best(record: RunRecord) -> str:
         return "–"
     change = "" if best.verdict is Verdict.INVALID else f" {change_cell(best).text}"
     said = f"{sanitize_line(best.candidate)}{change} {best.verdict}"
-    return said if best.verdict is Verdict.INVALID else labelled(said, in_sample_label(record, best.candidate, None))
+    if best.verdict is Verdict.INVALID:
+        return said
+    folds = record.cross_validation.held_out if record.cross_validation else ()
+    held_out = find_comparison(folds, held_out_arm(best.candidate))
+    elsewhere = "" if held_out is None else f", {change_cell(held_out).text} held-out"
+    return labelled(said, in_sample_label(record, best.candidate, None)) + elsewhere
 
 
 def _rank(comparison: Comparison) -> tuple[bool, float]:

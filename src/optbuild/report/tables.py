@@ -8,6 +8,7 @@ from dataclasses import replace
 from optbuild.measure.metrics import METRICS
 from optbuild.measure.model import Comparison
 from optbuild.record.model import ResourceRecord, RunRecord, VariantRecord, VariantStatus
+from optbuild.report.cross_validation import cross_validation_tables
 from optbuild.report.display import change_cell, interval_cell, verdict_cell
 from optbuild.report.in_sample import in_sample_label, labelled
 from optbuild.report.model import NOTHING, Align, Cell, Column, Table
@@ -24,6 +25,7 @@ def make_tables(record: RunRecord) -> tuple[Table, ...]:
     tables = [_comparison_table(record) if record.comparisons else _build_table(record)]
     if len(workloads_of(record)) > 1:
         tables.append(_workload_table(record))
+    tables += cross_validation_tables(record)
     if any(item.count is not None for item in record.instructions):
         tables.append(_instruction_table(record))
     return tuple(tables)

@@ -35,6 +35,7 @@ _HEADINGS = (
     "candidate_median_s",
     "in_sample",
 )
+_TRAINED = "trained "
 _FORMULA_STARTS = ("=", "+", "-", "@")  # a tab or a carriage return would be another, but neither is left by then
 
 
@@ -50,17 +51,28 @@ def render_csv(record: RunRecord) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\r\n")
     writer.writerow(_HEADINGS)
-    writer.writerows(_row(comparison, medians, record) for comparison in record.comparisons)
+    writer.writerows(
+        _row(comparison, medians, record, kind)
+        for kind, comparisons in _families(record).items()
+        for comparison in comparisons
+    )
     return inert_on_ci(stream.getvalue())
 
 
+def _families(record: RunRecord) -> dict[str, tuple[Comparison, ...]]:
+    """All comparisons, by what their scope is called."""
+    found = record.cross_validation
+    folds = {_TRAINED: found.trained, "held-out ": found.held_out, "optimism ": found.optimism} if found else {}
+    return {"": record.comparisons, **folds}
+
+
 def _row(
-    comparison: Comparison, medians: Mapping[tuple[str | None, str], float], record: RunRecord
+    comparison: Comparison, medians: Mapping[tuple[str | None, str], float], record: RunRecord, kind: str
 ) -> tuple[str | float | None, ...]:
     one, workload = comparison, comparison.workload
     numbers = (one.change, one.ci_low, one.ci_high, one.confidence, one.p_value, one.p_adjusted)
     return (
-        "suite" if workload is None else "workload",
+        kind + ("suite" if workload is None else "workload"),
         "" if workload is None else inert_in_sheets(workload),
         inert_in_sheets(one.metric),
         inert_in_sheets(one.baseline),
@@ -75,12 +87,14 @@ def _row(
             if workload is None
             else (medians.get((workload, arm)) for arm in (one.baseline, one.candidate))
         ),
-        _in_sample(record, comparison),
+        _in_sample(record, comparison, kind),
     )
 
 
-def _in_sample(record: RunRecord, comparison: Comparison) -> str:
+def _in_sample(record: RunRecord, comparison: Comparison, kind: str) -> str:
     """Whether the candidate was trained on what it is measured on; empty where it was not trained, or nobody knows."""
+    if kind == _TRAINED:
+        return "true"
     found = in_sample_by_workload(record, comparison.candidate)
     answers = set(found.values())
     if comparison.workload is not None:
