@@ -119,9 +119,14 @@ def validate(session: nox.Session) -> None:
 
 @nox.session(name="validate-real")
 def validate_real(session: nox.Session) -> None:
-    """Take real A/A reports and reports with injected changes, for hours; it goes on where it was stopped."""
+    """Take real A/A reports and reports with injected changes, for hours, going on where it was stopped.
+
+    `-- --guard` runs the sessions beside a load that the noise guard has to find, which take minutes.
+    """
     session.install("-e", ".")
-    session.run("python", "-m", "validation.real", *session.posargs)
+    options = [option for option in session.posargs if option != "--guard"]
+    module = "validation.real" if options == session.posargs else "validation.guard_rate"
+    session.run("python", "-m", module, *options)
 
 
 @nox.session
