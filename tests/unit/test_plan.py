@@ -35,6 +35,7 @@ from optbuild.testing import (
     make_toolchain,
     make_variants,
 )
+from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.toolchain.model import Tool
 
 WORKLOADS = (
@@ -212,10 +213,12 @@ def test_notes_name_what_the_user_may_have_forgotten() -> None:
         rustc_wrappers=(ConfiguredValue(value="sccache", origin="RUSTC_WRAPPER"),),
     )
     variants = (RELEASE, *(Variant(name=name, target_cpu="native") for name in ("one", "two")))
-    assert plan_of(*variants, project=project).notes == (
+    native = CpuNeeds(features=("avx", "avx2"))
+    needs = {"release": CpuNeeds(), "one": native, "two": native}
+    assert plan_of(*variants, project=project, cpu_needs=needs).notes == (
         "rustflags kept in every build: -g -v (from RUSTFLAGS)",
         "compiler wrapper kept: sccache (from RUSTC_WRAPPER)",
-        'binaries built with target-cpu = "native" may not run on other CPUs',
+        "one, two will not run on a CPU without avx, avx2",
     )
 
 

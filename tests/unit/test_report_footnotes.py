@@ -189,6 +189,19 @@ def test_target_cpus_are_warned_about_from_setting_and_flags() -> None:
     assert "pgo is compiled for target-cpu x86-64-v3 and" in text
 
 
+def test_the_features_of_a_cpu_are_named_where_they_are_known() -> None:
+    """A record that was asked says precisely what a binary needs, or that it needs nothing."""
+    variants = {"lto": {"target-cpu": "x86-64-v3"}, "pgo": {"target-cpu": "x86-64"}}
+    record = make_unmeasured(build_profile={"variants": variants})
+    known: dict[str, tuple[str, ...]] = {"release": ("sse3",), "lto": ("avx", "avx2"), "pgo": ()}
+    named = tuple(replace(variant, cpu_features=known[variant.name]) for variant in record.variants)
+    text = notes(replace(record, variants=named))
+    assert "Beware: release will not run on a CPU without sse3." in text
+    assert "Beware: lto (target-cpu x86-64-v3) will not run on a CPU without avx, avx2." in text
+    assert "pgo (target-cpu" not in text
+    assert "pgo is compiled for" not in text
+
+
 @pytest.mark.parametrize("build_profile", [None, {}, {"variants": []}, {"variants": {"lto": "x"}, "workloads": 3}])
 def test_a_build_profile_of_another_shape_is_no_obstacle(build_profile: dict[str, object] | None) -> None:
     """A record may come from another version."""

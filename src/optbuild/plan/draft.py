@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from optbuild.plan.fingerprint import make_action_id
@@ -12,6 +12,7 @@ from optbuild.profile.model import BuildProfile
 from optbuild.project.layout import Layout
 from optbuild.project.model import Project
 from optbuild.project.selection import Targets
+from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.toolchain.model import Toolchain
 from optbuild.tools.cargo import FLAG_SEPARATOR, BuildSettings, make_build_argv
 from optbuild.workloads.invocation import Invocation
@@ -28,6 +29,7 @@ class PlanInputs:
     layout: Layout
     workloads: tuple[Invocation, ...]
     jobs: int | None = None
+    cpu_needs: Mapping[str, CpuNeeds] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -196,6 +196,7 @@ class PlannedVariant:
         instrument: The action that builds its instrumented binaries.
         plain: A compile action of the plan that differs from `compile` only by PGO, if there is one.
         skipped: Why the variant is not built.
+        cpu_features: What its binaries need of a CPU, beyond what every CPU of the target has.
     """
 
     name: str
@@ -205,6 +206,7 @@ class PlannedVariant:
     plain: ActionId | None = None
     fallback_allowed: bool = False
     skipped: str | None = None
+    cpu_features: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

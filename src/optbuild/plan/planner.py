@@ -23,6 +23,7 @@ from optbuild.plan.model import (
 )
 from optbuild.plan.steps import STEPS
 from optbuild.profile.model import BuildProfile, PgoMode, Use, Variant
+from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.workloads.invocation import Invocation
 
 
@@ -106,6 +107,7 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool) -
                 merge=draft.merge,
                 instrument=draft.instrument,
                 fallback_allowed=build_profile.variants[name].pgo is PgoMode.AUTO,
+                cpu_features=inputs.cpu_needs.get(name, CpuNeeds()).features,
             )
         )
     planned = [_with_plain(variant, actions) for variant in planned]
@@ -209,6 +211,12 @@ def _notes(inputs: PlanInputs) -> tuple[str, ...]:
     if len(inputs.targets.packages) > 1:
         names = " ".join(f"-p {package.name}" for package in inputs.targets.packages)
         notes.append(f"several packages are built in one call, which unifies their features: cargo build {names}")
-    cpus = {v.target_cpu for v in inputs.build_profile.variants.values() if v.target_cpu is not None}
-    notes += [f'binaries built with target-cpu = "{cpu}" may not run on other CPUs' for cpu in sorted(cpus)]
+    by_features: dict[tuple[str, ...], list[str]] = {}
+    for name, needs in inputs.cpu_needs.items():
+        if needs.features:
+            by_features.setdefault(needs.features, []).append(name)
+    notes += [
+        f"{', '.join(names)} will not run on a CPU without {', '.join(features)}"
+        for features, names in by_features.items()
+    ]
     return tuple(notes)

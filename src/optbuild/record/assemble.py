@@ -88,6 +88,7 @@ def _describe_variant(
             reason=outcome.skipped.get(variant.name),
             steps=step_records,
             quarantined=_describe_quarantine(variant, plan, outcome),
+            cpu_features=variant.cpu_features,
         )
     assert variant.compile is not None  # noqa: S101 - `is_built` has said so
     reused = all(step.reused for step in steps)
@@ -108,6 +109,7 @@ def _describe_variant(
         steps=step_records,
         pgo=_describe_pgo(variant, outcome, in_sample=in_sample),
         quarantined=_describe_quarantine(variant, plan, outcome),
+        cpu_features=variant.cpu_features,
     )
 
 

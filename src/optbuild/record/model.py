@@ -158,6 +158,8 @@ class VariantRecord:
         quarantined: Raw profiles of its training that this run set aside, also where the variant failed for it.
         build_s: Seconds that building it took, training included; None where a unit of the program or a training run
             was reused. Build scripts and procedural macros, which all variants share, may have been there already.
+        cpu_features: What its binaries need of a CPU beyond what every CPU of the target has; None where that was not
+            asked.
     """
 
     name: str
@@ -169,6 +171,7 @@ class VariantRecord:
     steps: tuple[StepRecord, ...] = ()
     pgo: PgoRecord | None = None
     quarantined: tuple[QuarantinedRecord, ...] = ()
+    cpu_features: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -188,7 +188,11 @@ def _target_cpus(record: RunRecord) -> Iterator[str]:
     for variant in record.variants:
         settings = variants.get(variant.name) if isinstance(variants, Mapping) else None
         cpu = _target_cpu(settings) if isinstance(settings, Mapping) else None
-        if cpu is not None:
+        if variant.cpu_features:
+            flags = "" if cpu is None else f" (target-cpu {sanitize_line(cpu)})"
+            features = ", ".join(map(sanitize_line, variant.cpu_features))
+            yield f"Beware: {sanitize_line(variant.name)}{flags} will not run on a CPU without {features}."
+        elif cpu is not None and variant.cpu_features is None:
             yield (
                 f"Beware: {sanitize_line(variant.name)} is compiled for target-cpu {sanitize_line(cpu)} and may not "
                 "run on other machines."

@@ -25,9 +25,11 @@ from optbuild.project.discover import load_project
 from optbuild.project.layout import Layout
 from optbuild.project.rustc_programs import configured_rustc
 from optbuild.project.selection import Targets, default_bin, enabled_features, is_buildable, select_targets
+from optbuild.session.cpus import find_cpu_needs, require_cpu
 from optbuild.session.request import Machine, RunRequest, Selection
 from optbuild.toolchain.discover import discover_toolchain
 from optbuild.toolchain.doctor import free_disk_bytes
+from optbuild.toolchain.lookup import Inquiry
 from optbuild.toolchain.model import Toolchain
 from optbuild.toolchain.requirements import require_disk, require_pgo_tools, require_platform, require_target
 from optbuild.workloads.inputs import InputHashes
@@ -108,8 +110,17 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared
         layout=layout,
         workloads=workloads,
         jobs=request.jobs,
+        cpu_needs=find_cpu_needs(
+            build_profile,
+            names,
+            project,
+            toolchain,
+            Inquiry(executor=machine.executor, directory=project.directory, environ=machine.environ),
+        ),
     )
     _check_machine(inputs, names)
+    if request.measure:
+        require_cpu(inputs.cpu_needs)
     require_ours(layout)
     hashes = InputHashes()
     for invocation in inputs.workloads:

@@ -98,3 +98,13 @@ def parse_target(text: str) -> TargetFacts:
         raise ValueError("fewer than three lines")
     sysroot, libdir, *cfg = lines
     return TargetFacts(sysroot=Path(sysroot), libdir=Path(libdir), cfg=tuple(line for line in cfg if line))
+
+
+def target_cpus_argv(rustc: Path, target: str) -> tuple[str, ...]:
+    """The argv that makes rustc list the CPUs that it can compile for."""
+    return (str(rustc), "--print", "target-cpus", "--target", target)
+
+
+def parse_target_cpus(text: str) -> tuple[str, ...]:
+    """The names in what the argv of `target_cpus_argv` printed: one to a line, indented, an explanation behind some."""
+    return tuple(words[0] for line in text.splitlines() if line.startswith(" ") and (words := line.split()))

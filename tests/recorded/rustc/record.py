@@ -17,6 +17,7 @@ def main(rustc: str, cargo: str) -> None:
     for name, text in (
         ("rustc-vV", _output(rustc, "-vV")),
         ("cargo-vV", _output(cargo, "-vV")),
+        ("target-cpus", _output(rustc, "--print", "target-cpus", "--target", TARGET)),
         ("target", _output(rustc, *prints)),
     ):
         (HERE / f"{name}.txt").write_text(text.replace(sysroot, "/toolchain"))

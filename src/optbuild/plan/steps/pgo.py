@@ -16,6 +16,7 @@ from optbuild.plan.draft import Draft, PlanInputs, make_compile, work_directory
 from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.model import Compile, MergeProfiles, Output, Role, Train, Word, render_word
 from optbuild.profile.model import PgoMode, Use, Variant
+from optbuild.toolchain.cpu import CpuNeeds
 
 # Without it LLVM tells of functions whose shape changed, but not of those that have no counts at all.
 _WARN_MISSING: Word = ("-Cllvm-args=-pgo-warn-missing-function",)
@@ -76,11 +77,20 @@ def _obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | None:
         return clash
     if toolchain.profiler_runtime is None:
         return f"rustc has no profiler runtime for {toolchain.target}", "use a toolchain of rustup"
+    return _running_obstacle(draft, inputs)
+
+
+def _running_obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | None:
+    """Why an instrumented program would not run here, or not write its counts."""
+    toolchain, root = inputs.toolchain, inputs.layout.root
     if toolchain.target != toolchain.host:
         return f"a program for {toolchain.target} cannot be trained on {toolchain.host}", 'build for target = "host"'
-    if "%" in str(inputs.layout.root):  # a pattern to the program that writes the profile, and there is no escape
+    needs = inputs.cpu_needs.get(draft.variant, CpuNeeds())
+    if needs.missing_here:
+        return f"this machine's CPU lacks {', '.join(needs.missing_here)}", "train on a machine that has them"
+    if "%" in str(root):  # a pattern to the program that writes the profile, and there is no escape
         remedy = "name another target directory: export CARGO_TARGET_DIR=DIR"
-        return f"no raw profile can be written below {inputs.layout.root}: it has a percent sign", remedy
+        return f"no raw profile can be written below {root}: it has a percent sign", remedy
     return None
 
 

@@ -1,0 +1,82 @@
+"""Variants for CPUs that others do not have, with what rustc itself says of them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.integration.optbuild_program import Optbuild, ask_rustc, copy_crate, edit, variant_of
+
+pytestmark = [
+    pytest.mark.pgo,
+    pytest.mark.skipif("x86_64" not in ask_rustc("-vV"), reason="CPUs of x86-64")
+    if shutil.which("rustc")
+    else pytest.mark.skip(reason="needs rustc"),
+]
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples/lanesum"
+
+
+def features(*flags: str) -> set[str]:
+    """The CPU features that rustc relies on."""
+    return set(re.findall(r'target_feature="(.+)"', ask_rustc("--print", "cfg", *flags)))
+
+
+def with_cpu(directory: Path, cpu: str) -> None:
+    """Give a test crate a variant for a CPU, beside its others."""
+    edit(
+        directory / "optbuild.toml",
+        '[[workloads]]\nname = "training"',
+        f"""\
+[variants.cpu]
+inherits = "release"
+target-cpu = "{cpu}"
+
+[[workloads]]
+name = "training\"""",
+    )
+
+
+def test_what_a_cpu_must_have_is_named_everywhere(optbuild: Optbuild, tmp_path: Path) -> None:
+    """The plan, the table and the record name the same features, and only for the variant that needs them."""
+    directory = copy_crate("tally", tmp_path / "tally")
+    with_cpu(directory, "native")
+    needed = tuple(sorted(features("-Ctarget-cpu=native") - features()))
+    said = f"cpu will not run on a CPU without {', '.join(needed)}"
+    assert said in optbuild.run("plan", "--all", cwd=directory).expect(0).stdout
+    ended = optbuild.run("run", "cpu", "--json", cwd=directory).expect(0)
+    assert said in ended.stderr
+    assert variant_of(ended.document, "cpu")["cpu_features"] == list(needed)
+    assert variant_of(ended.document, "release")["cpu_features"] == []
+    shown = optbuild.run("report", "--format", "markdown", cwd=directory).expect(0).stdout
+    assert "cpu (target-cpu native) will not run on a CPU without" in shown
+
+
+def test_a_cpu_that_this_machine_is_not_is_refused_early(optbuild: Optbuild, tmp_path: Path) -> None:
+    """Nothing is built that could not be measured here; `optbuild build` runs nothing, and builds it."""
+    lacking = sorted(features("-Ctarget-cpu=sapphirerapids") - features("-Ctarget-cpu=native"))
+    if not lacking:
+        pytest.skip("this machine has everything")
+    directory = copy_crate("tally", tmp_path / "tally")
+    with_cpu(directory, "sapphirerapids")
+    error = optbuild.run("run", "cpu", "--json", cwd=directory).expect(3).error
+    assert f"needs a CPU with {', '.join(lacking)}" in error["message"]
+    assert not (directory / "target").exists()
+    record = optbuild.run("build", "cpu", "--json", cwd=directory).expect(0).document
+    assert set(lacking) <= set(variant_of(record, "cpu")["cpu_features"])
+
+
+def test_the_example_with_dispatch_gives_one_result_everywhere(optbuild: Optbuild, tmp_path: Path) -> None:
+    """All variants print the same on both ways through the program, whichever this CPU takes."""
+    directory = shutil.copytree(EXAMPLE, tmp_path / "lanesum", ignore=shutil.ignore_patterns("target"))
+    edit(directory / "optbuild.toml", 'max-time = "1m"', 'max-time = "500ms"')
+    if not features("-Ctarget-cpu=x86-64-v3") <= features("-Ctarget-cpu=native"):
+        optbuild.run("run", cwd=directory).expect(3)
+        return
+    record = optbuild.run("run", "--json", cwd=directory).expect(0).document
+    assert [item["equal"] for item in record["outputs"]] == [True] * 6
+    assert variant_of(record, "pgo")["pgo"]["applied"] is True
+    assert "avx2" in variant_of(record, "v3")["cpu_features"]
