@@ -85,7 +85,11 @@ def make_script(project: Path, record: dict[str, Any]) -> str:
     binaries: dict[str, str] = {}
     for action in plan["actions"]:
         name = action["id"]
-        if action["kind"] == "compile":
+        if "only if" in action:
+            continue
+        if action["kind"] == "choose":
+            binaries[name] = binaries[action["needs"][0]]
+        elif action["kind"] == "compile":
             flags = action["env"].get("CARGO_ENCODED_RUSTFLAGS", "")
             for output in plan["actions"]:
                 flags = flags.replace(f"{{profdata:{output['id']}}}", f"{project}/kept/{output['id']}.profdata")

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import signal
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import ClassVar
 
 
@@ -125,11 +126,36 @@ class WorkloadTimeoutError(WorkloadError):
     code = "timeout"
 
 
+class AttemptFault(StrEnum):
+    """What is wrong with one way of training, as far as another way may mend it."""
+
+    NOT_BUILT = "not-built"
+    """The instrumented program cannot be built."""
+    UNFIT = "unfit"
+    """The profile does not fit what is compiled with it, or not well enough."""
+
+
 class ProfileDataError(OptbuildError):
-    """Profile data is missing, broken, or does not prove that PGO took effect."""
+    """Profile data is missing, broken, or does not prove that PGO took effect.
+
+    Args:
+        fault: What another way of training may mend; None where that would be in vain.
+    """
 
     exit_code = 13
     code = "profile-data"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        help: str,  # noqa: A002 - the word users read
+        location: str | None = None,
+        detail: str | None = None,
+        fault: AttemptFault | None = None,
+    ) -> None:
+        super().__init__(message, help=help, location=location, detail=detail)
+        self.fault = fault
 
 
 class ImplausibleCountsError(ProfileDataError):

@@ -9,7 +9,6 @@ import pytest
 from optbuild.errors import UsageError
 from optbuild.plan.draft import PlanInputs
 from optbuild.plan.model import (
-    Action,
     ActionId,
     CompareOutputs,
     Compile,
@@ -73,7 +72,9 @@ def test_the_baseline_is_built_and_tried_before_anything_else() -> None:
     assert kinds(plan_of()) == [
         *("build", "probe", "probe"),
         *("build", "compare", "compare"),
-        *("instrument", "train", "train", "merge", "optimise", "compare", "compare"),
+        *("instrument", "train", "train", "merge", "optimise"),
+        *("instrument", "train", "train", "merge", "optimise"),  # if the evidence of the first attempt does not hold
+        *("choose", "compare", "compare"),
         "measure",
     ]
 
@@ -93,7 +94,8 @@ def test_only_benchmark_workloads_are_compared_and_measured() -> None:
 def test_building_alone_neither_compares_nor_measures() -> None:
     """Without measuring, the plan ends with the last binary."""
     plan = plan_of(measure=False)
-    assert kinds(plan) == ["build", "build", "instrument", "train", "train", "merge", "optimise"]
+    attempt = ["instrument", "train", "train", "merge", "optimise"]
+    assert kinds(plan) == ["build", "build", *attempt, *attempt, "choose"]
     assert plan.measure is None
 
 
@@ -110,7 +112,7 @@ def test_variants_share_what_they_have_in_common() -> None:
     twins = (RELEASE, *(Variant(name=name, lto=Lto.FAT, pgo=PgoMode.REQUIRED) for name in ("one", "two")))
     plan = plan_of(*twins)
     one, two = plan.variants[1:]
-    assert (one.compile, one.merge, one.instrument) == (two.compile, two.merge, two.instrument)
+    assert (one.compile, one.attempts) == (two.compile, two.attempts)
     assert len(compiles(plan)) == 3
     assert len({action.id for action in plan.actions}) == len(plan.actions)
 
@@ -133,13 +135,14 @@ def test_every_build_names_its_target() -> None:
 def test_both_phases_of_pgo_have_identical_cargo_profile_flags() -> None:
     """The instrumented and the optimised build differ in rustflags alone."""
     plan = plan_of()
-    instrument, optimise = (a for a in compiles(plan) if a.role is not Role.BUILD)
+    lto_free, optimise, exact, optimise_again = (a for a in compiles(plan) if a.role is not Role.BUILD)
 
     def without_verbosity(action: Compile) -> list[str]:
         return [word for word in action.argv if word != "-vv"]
 
-    assert "--config" in instrument.argv
-    assert without_verbosity(instrument) == without_verbosity(optimise)
+    assert "--config" in lto_free.argv
+    assert without_verbosity(lto_free) == without_verbosity(optimise)
+    assert without_verbosity(exact) == without_verbosity(optimise_again) == without_verbosity(optimise)
 
 
 def test_the_users_own_flags_come_first() -> None:
@@ -153,7 +156,8 @@ def test_the_users_own_flags_come_first() -> None:
 
 def test_a_variant_without_flags_of_its_own_leaves_the_variable_alone() -> None:
     """Cargo finds the user's flags by itself: setting the variable could only spoil them."""
-    assert [("CARGO_ENCODED_RUSTFLAGS" in a.env) for a in compiles(plan_of())] == [False, False, True, True]
+    has_flags = {(action.role, "CARGO_ENCODED_RUSTFLAGS" in action.env) for action in compiles(plan_of())}
+    assert has_flags == {(Role.BUILD, False), (Role.INSTRUMENT, True), (Role.OPTIMISE, True)}
 
 
 def test_the_profile_is_named_by_its_content_when_it_is_known() -> None:
@@ -272,10 +276,15 @@ def test_a_plan_knows_what_an_action_needs() -> None:
     plan = plan_of()
     pgo = plan.variants[2]
     assert pgo.compile is not None
-    needed = [plan.action(found).kind for found in plan.needed_by(pgo.compile)]
+    needed = [plan.action(found).kind for found in plan.needed_by(pgo.attempts[0].compile)]
     assert needed == ["compile", "merge", "train", "train", "compile"]
-    served: list[Action] = [action for action in plan.actions if action.id in plan.serving(pgo)]
-    assert [action.kind for action in served] == ["compile", "train", "train", "merge", "compile", "compare", "compare"]
+    first, second = ([action for action in plan.actions if action.id in plan.serving(pgo, a)] for a in pgo.attempts)
+    chain = ["compile", "train", "train", "merge", "compile"]
+    assert [action.kind for action in first] == [action.kind for action in second]
+    assert [action.kind for action in first] == [*chain, "choose", "compare", "compare"]
+    shared = {action.id for action in first} & {action.id for action in second}
+    assert {plan.action(found).kind for found in shared} == {"choose", "compare"}
+    assert plan.serving(pgo) == plan.serving(pgo, pgo.attempts[0])
     assert plan.serving(replace(pgo, compile=None)) == frozenset()
 
 

@@ -39,7 +39,7 @@ def test_a_whole_plan_for_people() -> None:
     assert folded(render_plan(plan)) == snapshot("""\
 variant release: built by compile-2dba87ad
 variant lto: built by compile-efc63902
-variant pgo: built by compile-7fca6bac
+variant pgo: built by choose-22ef6a40
 
 compile-2dba87ad  release: build
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
@@ -88,7 +88,57 @@ compare-b2935b36  lto: outputs of held out
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/held-out-681314dd
 
+compile-a79660a2  pgo: build instrumented without LTO
+  argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
+            --profile release --target x86_64-unknown-linux-gnu --target-dir
+            /p/target/optbuild/cargo --config 'profile.release.lto="fat"' --config
+            profile.release.codegen-units=1 --locked --message-format=json-diagnostic-rendered-ansi
+  cwd     /p
+  env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
+  env     RUSTUP_AUTO_INSTALL=0
+  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_generate=/p/target/optbuild/stray -Clto=off
+            -Clinker-plugin-lto=no -Cembed-bitcode=no
+  writes  /p/target/optbuild/binaries/compile-a79660a2
+
+train-cdd8182c  pgo: train on books
+  needs   compile-a79660a2
+  argv    {bin:demo} --top 20 books.txt
+  cwd     /p
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-cdd8182c/…/%m_%p.profraw
+  timeout 5 min 00 s
+  writes  /p/target/optbuild/raw/train-cdd8182c
+
+train-b94c28e4  pgo: train on logs
+  needs   compile-a79660a2
+  argv    {bin:demo} logs.txt
+  cwd     /p
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-b94c28e4/…/%m_%p.profraw
+  timeout 5 min 00 s
+  writes  /p/target/optbuild/raw/train-b94c28e4
+
+merge-3dd1f3b4  pgo: merge profiles
+  needs   train-cdd8182c, train-b94c28e4
+  argv    /toolchain/bin/llvm-profdata merge --input-files={inputs} --output={profdata}
+            --failure-mode=any
+  inputs  3 × {profdata:train-cdd8182c}, 1 × {profdata:train-b94c28e4}
+  writes  /p/target/optbuild/profdata
+
+compile-924c71b3  pgo: build
+  needs   merge-3dd1f3b4
+  argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
+            --profile release --target x86_64-unknown-linux-gnu --target-dir
+            /p/target/optbuild/cargo --config 'profile.release.lto="fat"' --config
+            profile.release.codegen-units=1 --locked -vv
+            --message-format=json-diagnostic-rendered-ansi
+  cwd     /p
+  env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
+  env     RUSTUP_AUTO_INSTALL=0
+  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-3dd1f3b4}
+            -Cllvm-args=-pgo-warn-missing-function -Wwarnings
+  writes  /p/target/optbuild/binaries/compile-924c71b3
+
 compile-fd8f0583  pgo: build instrumented
+  only if the attempt lto-free of pgo is rejected
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/cargo --config 'profile.release.lto="fat"' --config
@@ -100,6 +150,7 @@ compile-fd8f0583  pgo: build instrumented
   writes  /p/target/optbuild/binaries/compile-fd8f0583
 
 train-4302b6a2  pgo: train on books
+  only if the attempt lto-free of pgo is rejected
   needs   compile-fd8f0583
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
@@ -108,6 +159,7 @@ train-4302b6a2  pgo: train on books
   writes  /p/target/optbuild/raw/train-4302b6a2
 
 train-2cd3c5e3  pgo: train on logs
+  only if the attempt lto-free of pgo is rejected
   needs   compile-fd8f0583
   argv    {bin:demo} logs.txt
   cwd     /p
@@ -116,6 +168,7 @@ train-2cd3c5e3  pgo: train on logs
   writes  /p/target/optbuild/raw/train-2cd3c5e3
 
 merge-6550530e  pgo: merge profiles
+  only if the attempt lto-free of pgo is rejected
   needs   train-4302b6a2, train-2cd3c5e3
   argv    /toolchain/bin/llvm-profdata merge --input-files={inputs} --output={profdata}
             --failure-mode=any
@@ -123,6 +176,7 @@ merge-6550530e  pgo: merge profiles
   writes  /p/target/optbuild/profdata
 
 compile-7fca6bac  pgo: build
+  only if the attempt lto-free of pgo is rejected
   needs   merge-6550530e
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
@@ -136,26 +190,30 @@ compile-7fca6bac  pgo: build
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings
   writes  /p/target/optbuild/binaries/compile-7fca6bac
 
-compare-3de51c25  pgo: outputs of books
-  needs   probe-b0f516cb, compile-7fca6bac
+choose-22ef6a40  pgo: the first attempt whose evidence holds
+  needs   compile-924c71b3, compile-7fca6bac
+  tries   lto-free (compile-924c71b3), exact (compile-7fca6bac)
+
+compare-dd698854  pgo: outputs of books
+  needs   probe-b0f516cb, choose-22ef6a40
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/books-6e317bcd
 
-compare-1f01d70c  pgo: outputs of held out
-  needs   probe-56c6e3d4, compile-7fca6bac
+compare-aa0a72eb  pgo: outputs of held out
+  needs   probe-56c6e3d4, choose-22ef6a40
   argv    {bin:demo} 'held out.txt'
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/held-out-681314dd
 
-measure-3d9480d0  measure
-  needs   compile-2dba87ad, compile-efc63902, compile-7fca6bac
+measure-272e9560  measure
+  needs   compile-2dba87ad, compile-efc63902, choose-22ef6a40
   argv    {bin:demo} --top 20 books.txt
   argv    {bin:demo} 'held out.txt'
   writes  /p/target/optbuild/arms
-  arms    release (compile-2dba87ad), lto (compile-efc63902), pgo (compile-7fca6bac)
+  arms    release (compile-2dba87ad), lto (compile-efc63902), pgo (choose-22ef6a40)
   budget  5 min 00 s
 
 writes below /p/target/optbuild
@@ -171,8 +229,12 @@ def test_a_whole_plan_as_data() -> None:
     assert isinstance(actions, list)
     assert folded("\n".join(map(json.dumps, [plan, *actions]))) == snapshot("""\
 {"schema": "optbuild/plan/1", "variants": [{"name": "release", "compile": "compile-2dba87ad",
-            "merge": null, "skipped": null}, {"name": "pgo", "compile": "compile-d68a15b0", "merge":
-            "merge-4ec5b28d", "skipped": null}], "directories": ["/p/target/optbuild"], "notes": []}
+            "merge": null, "attempts": [], "skipped": null}, {"name": "pgo", "compile":
+            "choose-25ebc189", "merge": "merge-55ed7d7f", "attempts": [{"name": "lto-free",
+            "instrument": "compile-a79660a2", "merge": "merge-55ed7d7f", "compile":
+            "compile-2fa272a8", "mends": []}, {"name": "exact", "instrument": "compile-fd8f0583",
+            "merge": "merge-4ec5b28d", "compile": "compile-d68a15b0", "mends": ["not-built",
+            "unfit"]}], "skipped": null}], "directories": ["/p/target/optbuild"], "notes": []}
 {"id": "compile-2dba87ad", "kind": "compile", "label": "release: build", "needs": [], "argv":
             ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml", "--package",
             "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
@@ -184,6 +246,37 @@ def test_a_whole_plan_as_data() -> None:
             ["compile-2dba87ad"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "beside": {},
             "cwd": "/p", "env": {}, "stdin": null, "timeout": "5 min 00 s", "inputs": [], "writes":
             "/p/target/optbuild/scratch/books-6e317bcd", "runs": 2}
+{"id": "compile-a79660a2", "kind": "compile", "label": "pgo: build instrumented without LTO",
+            "needs": [], "argv": ["/toolchain/bin/cargo", "build", "--manifest-path",
+            "/p/Cargo.toml", "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release",
+            "--target", "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/cargo",
+            "--config", "profile.release.lto=\\"fat\\"", "--config",
+            "profile.release.codegen-units=1", "--locked",
+            "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
+            {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0",
+            "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_generate=/p/target/optbuild/stray -Clto=off
+            -Clinker-plugin-lto=no -Cembed-bitcode=no"}, "writes":
+            "/p/target/optbuild/binaries/compile-a79660a2"}
+{"id": "train-cdd8182c", "kind": "train", "label": "pgo: train on books", "needs":
+            ["compile-a79660a2"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "beside": {},
+            "cwd": "/p", "env": {"LLVM_PROFILE_FILE":
+            "/p/target/optbuild/raw/train-cdd8182c/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
+            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-cdd8182c", "repeat":
+            null}
+{"id": "merge-55ed7d7f", "kind": "merge", "label": "pgo: merge profiles", "needs":
+            ["train-cdd8182c"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
+            "--input-files={inputs}", "--output={profdata}", "--failure-mode=any"], "inputs": ["3
+            \\u00d7 {profdata:train-cdd8182c}"], "writes": "/p/target/optbuild/profdata"}
+{"id": "compile-2fa272a8", "kind": "compile", "label": "pgo: build", "needs": ["merge-55ed7d7f"],
+            "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
+            "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
+            "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/cargo", "--config",
+            "profile.release.lto=\\"fat\\"", "--config", "profile.release.codegen-units=1",
+            "--locked", "-vv", "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p",
+            "env": {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0",
+            "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_use={profdata:merge-55ed7d7f}
+            -Cllvm-args=-pgo-warn-missing-function -Wwarnings"}, "writes":
+            "/p/target/optbuild/binaries/compile-2fa272a8"}
 {"id": "compile-fd8f0583", "kind": "compile", "label": "pgo: build instrumented", "needs": [],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
@@ -192,17 +285,19 @@ def test_a_whole_plan_as_data() -> None:
             "--locked", "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
             {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0",
             "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_generate=/p/target/optbuild/stray"}, "writes":
-            "/p/target/optbuild/binaries/compile-fd8f0583"}
+            "/p/target/optbuild/binaries/compile-fd8f0583", "only if": "the attempt lto-free of pgo
+            is rejected"}
 {"id": "train-4302b6a2", "kind": "train", "label": "pgo: train on books", "needs":
             ["compile-fd8f0583"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "beside": {},
             "cwd": "/p", "env": {"LLVM_PROFILE_FILE":
             "/p/target/optbuild/raw/train-4302b6a2/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
             "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-4302b6a2", "repeat":
-            null}
+            null, "only if": "the attempt lto-free of pgo is rejected"}
 {"id": "merge-4ec5b28d", "kind": "merge", "label": "pgo: merge profiles", "needs":
             ["train-4302b6a2"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
             "--input-files={inputs}", "--output={profdata}", "--failure-mode=any"], "inputs": ["3
-            \\u00d7 {profdata:train-4302b6a2}"], "writes": "/p/target/optbuild/profdata"}
+            \\u00d7 {profdata:train-4302b6a2}"], "writes": "/p/target/optbuild/profdata", "only if":
+            "the attempt lto-free of pgo is rejected"}
 {"id": "compile-d68a15b0", "kind": "compile", "label": "pgo: build", "needs": ["merge-4ec5b28d"],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
@@ -212,14 +307,18 @@ def test_a_whole_plan_as_data() -> None:
             "env": {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0",
             "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_use={profdata:merge-4ec5b28d}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings"}, "writes":
-            "/p/target/optbuild/binaries/compile-d68a15b0"}
-{"id": "compare-20d73ebf", "kind": "compare", "label": "pgo: outputs of books", "needs":
-            ["probe-b0f516cb", "compile-d68a15b0"], "argv": ["{bin:demo}", "--top", "20",
+            "/p/target/optbuild/binaries/compile-d68a15b0", "only if": "the attempt lto-free of pgo
+            is rejected"}
+{"id": "choose-25ebc189", "kind": "choose", "label": "pgo: the first attempt whose evidence holds",
+            "needs": ["compile-2fa272a8", "compile-d68a15b0"], "tries": ["lto-free
+            (compile-2fa272a8)", "exact (compile-d68a15b0)"]}
+{"id": "compare-69f7087e", "kind": "compare", "label": "pgo: outputs of books", "needs":
+            ["probe-b0f516cb", "choose-25ebc189"], "argv": ["{bin:demo}", "--top", "20",
             "books.txt"], "beside": {}, "cwd": "/p", "env": {}, "stdin": null, "timeout": "5 min 00
             s", "inputs": [], "writes": "/p/target/optbuild/scratch/books-6e317bcd"}
-{"id": "measure-b89aea56", "kind": "measure", "label": "measure", "needs": ["compile-2dba87ad",
-            "compile-d68a15b0"], "argv": [["{bin:demo}", "--top", "20", "books.txt"]], "arms":
-            ["release (compile-2dba87ad)", "pgo (compile-d68a15b0)"], "budget": "5 min 00 s",
+{"id": "measure-11ae7db5", "kind": "measure", "label": "measure", "needs": ["compile-2dba87ad",
+            "choose-25ebc189"], "argv": [["{bin:demo}", "--top", "20", "books.txt"]], "arms":
+            ["release (compile-2dba87ad)", "pgo (choose-25ebc189)"], "budget": "5 min 00 s",
             "writes": "/p/target/optbuild/arms"}
 """)
 

@@ -7,7 +7,7 @@ import pytest
 from inline_snapshot import snapshot
 
 from optbuild.errors import UsageError
-from optbuild.project.model import BinTarget, GitState, LibFile, LibKind, Package, Project, Rustflags
+from optbuild.project.model import BinTarget, CargoProfiles, GitState, LibFile, LibKind, Package, Project, Rustflags
 from optbuild.project.selection import Targets, default_bin, enabled_features, select_targets
 
 
@@ -43,6 +43,7 @@ def project(*packages: Package, manifest: str = "/w/Cargo.toml") -> Project:
         packages=packages,
         lockfile=None,
         rustflags=Rustflags(flags=(), origin=None),
+        cargo_profiles=CargoProfiles(),
         rustc_wrappers=(),
         config_files=(),
         git=GitState(commit=None, dirty=None),

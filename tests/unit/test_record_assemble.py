@@ -7,19 +7,20 @@ import pytest
 
 from optbuild.build.evidence import PgoEvidence
 from optbuild.build.model import Artifact, Compared, Compiled, Merged, PgoProfile, Probed, Result, SetAside, Trained
-from optbuild.build.runner import Outcome, Step
+from optbuild.build.outcome import Outcome, Rejection, Step
 from optbuild.errors import BuildError, NotComparableError, OptbuildError
 from optbuild.events import Level
 from optbuild.files import sha256_of
 from optbuild.measure.machine_checks import MachineCheck
 from optbuild.measure.measurement import Measurement, Resources, SamplingSettings
 from optbuild.measure.model import A_PRIME, AaCheck, AaVerdict, Analysis, Series, Superblock
-from optbuild.plan.model import Action, CompareOutputs, Compile, MergeProfiles, Plan, ProbeOutputs, Train
+from optbuild.plan.model import Action, Choose, CompareOutputs, Compile, MergeProfiles, Plan, ProbeOutputs, Train
 from optbuild.plan.planner import make_plan
 from optbuild.project.model import LibFile, LibKind
 from optbuild.project.selection import Targets
 from optbuild.record import assemble
 from optbuild.record.model import (
+    AttemptRecord,
     OutputRecord,
     PgoRecord,
     ProfdataRecord,
@@ -74,12 +75,16 @@ def outcome_of(plan: Plan = PLAN, *, fresh: bool = False) -> Outcome:
     for action in plan.actions:
         if action.id == plan.measure:
             continue
+        if isinstance(action, Choose):
+            outcome.results[action.id] = outcome.results[action.attempts[0].compile]
+            continue
         outcome.results[action.id] = result_of(action, fresh=fresh)
         log = Path(f"/logs/{action.id}.log") if isinstance(action, Compile) else None
         outcome.steps[action.id] = Step(action=action, argv=("x",), duration_s=2.0, reused=fresh, log=log)
-    outcome.evidence["pgo"] = PgoEvidence(
-        profile=PROFILE, missing_functions=3, mismatched_functions=1, strange_functions=0, unmatched_ratio=0.04
-    )
+    for attempt in plan.variants[-1].attempts:
+        outcome.evidence[attempt.compile] = PgoEvidence(
+            profile=PROFILE, missing_functions=3, mismatched_functions=1, strange_functions=0, unmatched_ratio=0.04
+        )
     return outcome
 
 
@@ -117,7 +122,22 @@ def test_the_evidence_of_pgo() -> None:
         mismatched_functions=1,
         in_sample=True,
         applied=True,
+        attempt="lto-free",
     )
+
+
+def test_an_attempt_that_was_rejected_is_told() -> None:
+    """The record says in which way a variant was trained, why the first one would not do, and what both took."""
+    outcome = outcome_of()
+    first, second = PLAN.variants[2].attempts
+    outcome.taken["pgo"] = second
+    outcome.rejected["pgo"] = (Rejection(attempt=first, reason="2 functions lost"),)
+    pgo = variants(outcome)["pgo"]
+    assert pgo.pgo is not None
+    assert pgo.pgo.attempt == "exact"
+    assert pgo.pgo.rejected_attempts == (AttemptRecord(name="lto-free", reason="2 functions lost"),)
+    assert [step.kind for step in pgo.steps] == ["compile", "train", "merge", "compile"] * 2
+    assert pgo.build_s == 16.0
 
 
 def test_pgo_without_evidence_is_not_applied() -> None:
@@ -139,8 +159,7 @@ def test_a_variant_of_which_all_was_there_is_reused() -> None:
 def test_a_build_of_which_a_part_was_there_has_no_time() -> None:
     """A part of the time would look like the whole."""
     outcome = outcome_of()
-    first = PLAN.variants[2].instrument
-    assert first is not None
+    first = PLAN.variants[2].attempts[0].instrument
     outcome.steps[first] = replace(outcome.steps[first], reused=True)
     pgo = variants(outcome)["pgo"]
     assert (pgo.status, pgo.build_s) == (VariantStatus.BUILT, None)
@@ -187,7 +206,7 @@ def test_a_variant_that_was_given_up_is_skipped() -> None:
 
 def test_a_variant_that_was_never_planned_is_skipped() -> None:
     """Where it cannot be built, the reason is known before the run."""
-    planned = replace(PLAN.variants[2], compile=None, merge=None, skipped="no tools")
+    planned = replace(PLAN.variants[2], compile=None, attempts=(), skipped="no tools")
     plan = replace(PLAN, variants=(*PLAN.variants[:2], planned))
     outcome = outcome_of()
     outcome.skipped["pgo"] = "no tools"

@@ -7,6 +7,7 @@ import pytest
 
 from optbuild.measure.model import Superblock, Verdict
 from optbuild.record.model import (
+    AttemptRecord,
     BenchmarkRecord,
     CheckRecord,
     ErrorRecord,
@@ -339,3 +340,12 @@ def test_a_record_without_noise_makes_no_statement_about_it() -> None:
 
     assert "n = 20 randomised rounds, 95% simultaneous; trained" in text
     assert "A/A" not in text
+
+
+def test_the_way_of_training_is_told_where_it_is_not_the_exact_recipe() -> None:
+    """A reader sees that LTO was left out in training, or why it was not."""
+    record = make_unmeasured()
+    assert notes(with_pgo(record, attempt="lto-free")).count(", trained without LTO.") == 1
+    assert "trained" not in notes(with_pgo(record, attempt="exact"))
+    rejected = (AttemptRecord(name="lto-free", reason="3 functions lost"),)
+    assert ", not lto-free (3 functions lost)." in notes(with_pgo(record, attempt="exact", rejected_attempts=rejected))

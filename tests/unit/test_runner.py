@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from optbuild.build.cargo_driver import CargoDriver
-from optbuild.build.runner import Outcome, Runner, profile_of, steps_of
+from optbuild.build.outcome import Outcome, profile_of, steps_of
+from optbuild.build.runner import Runner
 from optbuild.errors import (
     BuildError,
     InterruptedRunError,
@@ -20,9 +21,9 @@ from optbuild.errors import (
 )
 from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Level
 from optbuild.execution.command import Command
-from optbuild.plan.model import Action, Compile, Plan, Role
+from optbuild.plan.model import Action, ActionId, Compile, Plan, Role
 from optbuild.plan.planner import make_plan
-from optbuild.profile.model import Lto, PgoMode, Use, Variant
+from optbuild.profile.model import Lto, PgoMode, TrainingLto, Use, Variant
 from optbuild.testing import (
     Answer,
     Reply,
@@ -128,13 +129,14 @@ def fails_for(flag: str, reply: Answer) -> Callable[[Command], Answer]:
 
 
 def test_everything_is_done_once_in_the_plans_order(run: Run) -> None:
-    """All but measuring is carried out, and each action's result is at hand."""
+    """All but measuring and attempts that are not needed is carried out, and each action's result is at hand."""
     outcome = run.carry_out()
     assert run.done() == [
         *("build", "probe", "build", "compare"),
         *("instrument", "train", "train", "merge", "optimise", "compare"),
     ]
-    assert set(outcome.results) == {action.id for action in run.plan.actions if action.id != run.plan.measure}
+    serving = (run.plan.serving(variant) for variant in run.plan.variants)
+    assert set(outcome.results) == frozenset[ActionId]().union(*serving)
     assert run.built() == ["release", "lto", "pgo"]
     assert outcome.failures == {}
 
@@ -152,7 +154,7 @@ def test_the_optimised_build_is_given_the_merged_profile(run: Run) -> None:
 def test_a_pgo_variant_is_closed_with_evidence(run: Run) -> None:
     """Its proof is kept under its name, and variants without PGO need none."""
     outcome = run.carry_out()
-    assert list(outcome.evidence) == ["pgo"]
+    assert [variant.name for variant in run.plan.variants if outcome.evidence_of(variant)] == ["pgo"]
 
 
 def test_each_action_is_told_from_start_to_finish(run: Run) -> None:
@@ -317,7 +319,7 @@ def test_where_the_same_recipe_failed_the_baseline_shows_the_difference(run: Run
     run.cargo = _only_with_pgo
     outcome = run.carry_out()
     assert list(outcome.skipped) == ["lto"]
-    assert list(outcome.evidence) == ["pgo"]
+    assert outcome.evidence_of(run.plan.variants[2]) is not None
 
 
 def test_a_baseline_with_pgo_is_not_held_against_itself(run: Run) -> None:
@@ -325,7 +327,7 @@ def test_a_baseline_with_pgo_is_not_held_against_itself(run: Run) -> None:
     run = Run(run.workshop, variants=(PGO, LTO))
     outcome = run.carry_out()
     assert run.built() == ["pgo", "lto"]
-    assert list(outcome.evidence) == ["pgo"]
+    assert outcome.evidence_of(run.plan.baseline) is not None
 
 
 def _only_with_pgo(command: Command) -> Answer:
@@ -345,7 +347,7 @@ def test_an_interruption_is_no_failure_of_a_variant(run: Run) -> None:
 def test_variants_that_the_plan_skips_are_told(run: Run) -> None:
     """Their reason is in the outcome before anything starts."""
     run = Run(run.workshop, variants=(RELEASE, AUTO))
-    skipped = replace(run.plan.variants[1], compile=None, merge=None, instrument=None, skipped="no tools")
+    skipped = replace(run.plan.variants[1], compile=None, attempts=(), skipped="no tools")
     run.plan = replace(run.plan, variants=(run.plan.variants[0], skipped))
     outcome = run.carry_out()
     assert outcome.skipped == {"pgo": "no tools"}
@@ -362,5 +364,121 @@ def test_a_plan_with_training_needs_the_tools(run: Run) -> None:
 def test_roles_are_told_by_the_flags(run: Run) -> None:
     """Only optimising builds are asked what they made of a profile."""
     outcome = run.carry_out()
-    uses = {a.role: outcome.compiled(a.id).profile_use is not None for a in run.plan.actions if isinstance(a, Compile)}
+    compiled = [a for a in run.plan.actions if isinstance(a, Compile) and a.id in outcome.results]
+    uses = {a.role: outcome.compiled(a.id).profile_use is not None for a in compiled}
     assert uses == {Role.BUILD: False, Role.INSTRUMENT: False, Role.OPTIMISE: True}
+
+
+MISMATCH = "function control flow change detected (hash mismatch)"
+ATTEMPT = ("instrument", "train", "train", "merge", "optimise")
+
+
+def rejecting(*, times: int) -> Callable[[Command], Answer]:
+    """A cargo that finds functions with another control flow in the first optimised builds."""
+    optimised: list[Command] = []
+
+    def answer(command: Command) -> Answer:
+        reply = cargo(command)
+        if "profile_use" not in str(command.env):
+            return reply
+        optimised.append(command)
+        return reply if len(optimised) > times else replace(reply, stdout=_warning(MISMATCH) + reply.stdout)
+
+    return answer
+
+
+def _warning(text: str) -> bytes:
+    return (
+        '{"reason":"compiler-message","package_id":"path+file:///p#demo@0.1.0","target":{"name":"demo","kind":["bin"]},'
+        f'"message":{{"level":"warning","message":"{text}","rendered":"{text}"}}}}\n'
+    ).encode()
+
+
+def test_an_attempt_that_lost_something_is_followed_by_the_next(run: Run) -> None:
+    """The exact recipe takes the place of training without LTO, and the variant's binaries are those it made."""
+    run.cargo = rejecting(times=1)
+    outcome = run.carry_out()
+    pgo = run.plan.variants[2]
+    lto_free, exact = pgo.attempts
+    assert run.done()[4:] == [*ATTEMPT, *ATTEMPT, "compare"]
+    assert run.built() == ["release", "lto", "pgo"]
+    assert pgo.compile is not None
+    assert outcome.compiled(pgo.compile) == outcome.compiled(exact.compile)
+    assert outcome.attempt_of(pgo) == exact
+    assert [(rejection.attempt, rejection.reason) for rejection in outcome.rejected["pgo"]] == [
+        (lto_free, "variant pgo: training without LTO lost 0 functions with counts, and 1 have another control flow")
+    ]
+    assert [(notice.level, notice.code) for notice in run.workshop.notices] == [(Level.INFO, "next-attempt")]
+    assert len(steps_of(outcome, pgo, run.plan)) == 2 * len(ATTEMPT)
+
+
+def test_an_instrumented_build_that_fails_is_followed_by_the_next_attempt(run: Run) -> None:
+    """A program may link with LTO only; its own recipe is tried before the variant is given up."""
+    run.cargo = fails_for("-Clto=off", Reply(exit_code=101, stderr=b"error: undefined symbol\n"))
+    outcome = run.carry_out()
+    assert run.done()[4:] == [*ATTEMPT, "compare"]
+    assert [rejection.attempt.name for rejection in outcome.rejected["pgo"]] == ["lto-free"]
+    assert run.built() == ["release", "lto", "pgo"]
+
+
+def test_the_last_attempt_has_no_other_in_its_place(run: Run) -> None:
+    """A profile that does not fit the exact recipe either is an error."""
+    run.cargo = lambda c: _without_pgo(c) if "profile_use" in str(c.env) else cargo(c)
+    error = run.fail(ProfileDataError)
+    assert "the profile changed nothing" in error.message
+    assert run.done()[4:] == [*ATTEMPT, *ATTEMPT]
+    assert run.built() == ["release", "lto"]
+
+
+def test_what_another_attempt_cannot_mend_ends_the_variant_at_once(run: Run) -> None:
+    """A workload that writes no raw profile writes none with the exact recipe either."""
+    run.program = lambda c: Reply() if "LLVM_PROFILE_FILE" in c.env else trained_program(c)
+    run.fail(ProfileDataError)
+    assert run.done()[4:] == ["instrument"]
+    assert run.outcome.rejected == {}
+
+
+def test_a_forced_way_is_not_left(run: Run) -> None:
+    """With training-lto = "off" lost functions are an error, and its help names the way out."""
+    run = Run(run.workshop, variants=(RELEASE, LTO, replace(PGO, training_lto=TrainingLto.OFF)))
+    run.cargo = rejecting(times=1)
+    error = run.fail(ProfileDataError)
+    assert 'training-lto = "same"' in error.help
+    assert run.built() == ["release", "lto"]
+
+
+def test_the_exact_recipe_may_have_been_tried_for_another_variant(run: Run) -> None:
+    """What one variant demands is done once, and the other one falls back on it."""
+    same = replace(PGO, name="same", training_lto=TrainingLto.SAME)
+    run = Run(run.workshop, variants=(RELEASE, LTO, same, PGO))
+    answer = rejecting(times=1)
+    run.cargo = lambda command: answer(command) if "same" in run.built() else cargo(command)
+    outcome = run.carry_out()
+    assert run.done()[4:] == [*ATTEMPT, "compare", *ATTEMPT, "compare"]
+    assert run.built() == ["release", "lto", "same", "pgo"]
+    first, second = (run.plan.variants[index].compile for index in (2, 3))
+    assert first is not None
+    assert second is not None
+    assert outcome.compiled(first) == outcome.compiled(second)
+    assert outcome.evidence_of(run.plan.variants[2]) == outcome.evidence_of(run.plan.variants[3])
+
+
+def test_no_variant_falls_back_on_what_failed_for_another_one(run: Run) -> None:
+    """With --keep-going a failed exact training is not tried again, and both variants are given up."""
+    same = replace(PGO, name="same", training_lto=TrainingLto.SAME)
+    run = Run(run.workshop, variants=(RELEASE, LTO, same, PGO))
+    run.keep_going = True
+    run.cargo = lambda c: _without_pgo(c) if "profile_use" in str(c.env) else cargo(c)
+    outcome = run.carry_out()
+    assert set(outcome.skipped) == {"same", "pgo"}
+    assert outcome.rejected == {}
+
+
+def test_auto_falls_back_only_after_the_last_attempt(run: Run) -> None:
+    """With `pgo = "auto"` the exact recipe is tried before the variant is skipped."""
+    run = Run(run.workshop, variants=(RELEASE, LTO, AUTO))
+    run.cargo = lambda c: _without_pgo(c) if "profile_use" in str(c.env) else cargo(c)
+    outcome = run.carry_out()
+    assert run.done()[4:] == [*ATTEMPT, *ATTEMPT]
+    assert "the profile changed nothing" in outcome.skipped["pgo"]
+    assert outcome.failures == {}

@@ -80,17 +80,20 @@ def test_feedback_is_instrument_train_merge_use() -> None:
         make_invocation("{bin:demo}", "other", name="c", use=(Use.TRAIN,)),
     )
     draft = draft_of(replace(PGO, lto=Lto.FAT, rustflags=("-g",)), make_plan_inputs(workloads=workloads))
-    instrument, first, second, merge = draft.actions
+    instrument, first, second, merge, optimise = draft.actions
     assert isinstance(instrument, Compile)
     assert isinstance(first, Train)
     assert isinstance(second, Train)
     assert isinstance(merge, MergeProfiles)
+    assert isinstance(optimise, Compile)
     assert instrument.role is Role.INSTRUMENT
     assert (first.workload.name, second.workload.name) == ("a", "c")
     assert first.needs == second.needs == (instrument.id,)
     assert merge.weights == {first.id: 3.0, second.id: 1.0}
-    assert (draft.instrument, draft.merge) == (instrument.id, merge.id)
-    flags = [render_word(word) for word in draft.recipe.rustflags]
+    (attempt,) = draft.attempts
+    assert (attempt.instrument, attempt.merge, attempt.compile) == (instrument.id, merge.id, optimise.id)
+    assert optimise.role is Role.OPTIMISE
+    flags = [render_word(word) for word in optimise.recipe.rustflags]
     use = f"-Cprofile_use={{profdata:{merge.id}}}"
     assert flags == ["-g", use, "-Cllvm-args=-pgo-warn-missing-function", "-Wwarnings"]
 
@@ -98,9 +101,9 @@ def test_feedback_is_instrument_train_merge_use() -> None:
 def test_both_phases_have_one_cargo_profile() -> None:
     """Cargo hashes its profile into every symbol: with another one no function would find its counts."""
     draft = draft_of(replace(PGO, lto=Lto.FAT, codegen_units=1, panic="abort", features=("x",)))
-    instrument = draft.actions[0]
-    assert isinstance(instrument, Compile)
-    assert replace(instrument.recipe, rustflags=()) == replace(draft.recipe, rustflags=())
+    recipes = [action.recipe for action in draft.actions if isinstance(action, Compile)]
+    assert len(recipes) == 4
+    assert {replace(recipe, rustflags=()) for recipe in recipes} == {replace(draft.recipe, rustflags=())}
 
 
 def test_instrumented_programs_without_our_environment_write_to_a_place_of_ours() -> None:

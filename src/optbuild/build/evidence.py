@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from optbuild.build.model import Artifact, Compiled, PgoProfile, ProfileUse
-from optbuild.errors import ProfileDataError
+from optbuild.errors import AttemptFault, ProfileDataError
 from optbuild.tools.mangling import function_path
 from optbuild.units import format_percent
 
@@ -86,6 +86,7 @@ def prove_applied(
             f"{format_percent(ratio).lstrip('+')} of those that it knows",
             help="build and train with the same sources and Cargo profile; `optbuild pgo --fresh` does both again",
             location=str(compiled.log),
+            fault=AttemptFault.UNFIT,
         )
     unchanged = [name for name, plain in unprofiled.items() if plain.sha256 == compiled.artifacts[name].sha256]
     if len(unchanged) == len(compiled.artifacts):
@@ -93,6 +94,7 @@ def prove_applied(
             f"variant {variant}: the profile changed nothing: {', '.join(unchanged)} is the same binary as without it",
             help="train on a workload that runs the program's own code",
             location=str(profile.path),
+            fault=AttemptFault.UNFIT,
         )
     return PgoEvidence(
         profile=profile,

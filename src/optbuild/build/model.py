@@ -94,10 +94,12 @@ class ProfileContents:
 
     Attributes:
         names: Mangled names of its functions.
+        names_with_counts: Of those that ran.
         crates: The one with the most counts first.
     """
 
     names: frozenset[str]
+    names_with_counts: frozenset[str]
     crates: tuple[CrateCounts, ...]
 
 

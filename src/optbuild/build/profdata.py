@@ -157,6 +157,7 @@ class _Census:
 
     def __init__(self) -> None:
         self._names: set[str] = set()
+        self._ran: set[str] = set()
         self._last = ""
         self._crates: dict[str | None, list[int]] = {}
 
@@ -169,6 +170,7 @@ class _Census:
             numbers = self._crates.setdefault(crate_of(self._last), [0, 0, 0])
             numbers[0] += 1
             numbers[1] += any(found)
+            self._ran |= {self._last} if any(found) else set()
             numbers[2] += sum(found)
 
     def contents(self) -> ProfileContents:
@@ -177,4 +179,6 @@ class _Census:
             for name, (functions, ran, total) in self._crates.items()
         )
         largest_first = sorted(crates, key=lambda crate: (-crate.total_count, crate.name or ""))
-        return ProfileContents(names=frozenset(self._names), crates=tuple(largest_first))
+        return ProfileContents(
+            names=frozenset(self._names), names_with_counts=frozenset(self._ran), crates=tuple(largest_first)
+        )

@@ -9,21 +9,32 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
 
 from optbuild.build.cargo_driver import CargoDriver
 from optbuild.build.evidence import PgoEvidence, prove_applied
+from optbuild.build.lost_functions import check_nothing_lost
 from optbuild.build.merging import ProfileMerger
-from optbuild.build.model import Artifact, Compiled, Merged, PgoProfile, Probed, Result, SetAside, Trained
+from optbuild.build.model import Artifact, Compiled, Merged, Probed, Result, Trained
+from optbuild.build.outcome import Outcome, Rejection, Step
 from optbuild.build.outputs import OutputChecker
 from optbuild.build.training import Trainer
-from optbuild.errors import InterruptedRunError, OptbuildError, ProfileDataError, ToolchainError
+from optbuild.errors import (
+    AttemptFault,
+    BuildError,
+    InterruptedRunError,
+    OptbuildError,
+    ProfileDataError,
+    ToolchainError,
+)
 from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Emit, Level, Notice
 from optbuild.plan.model import (
     Action,
     ActionId,
+    Attempt,
+    Choose,
     CompareOutputs,
     Compile,
     Measure,
@@ -32,59 +43,13 @@ from optbuild.plan.model import (
     Plan,
     PlannedVariant,
     ProbeOutputs,
+    Role,
     Train,
     resolve_word,
 )
 from optbuild.units import format_bytes, format_duration
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One action as it was carried out, for the record."""
-
-    action: Action
-    argv: tuple[str, ...]
-    duration_s: float
-    reused: bool
-    log: Path | None
-
-
-@dataclass(slots=True, kw_only=True)
-class Outcome:
-    """What a run has come to so far; it grows while the plan is carried out, so that nothing finished is lost.
-
-    Attributes:
-        set_aside: Raw profiles that could not be merged, by training; it may have failed for them.
-    """
-
-    results: dict[ActionId, Result] = field(default_factory=dict)
-    steps: dict[ActionId, Step] = field(default_factory=dict)
-    failures: dict[ActionId, OptbuildError] = field(default_factory=dict)
-    evidence: dict[str, PgoEvidence] = field(default_factory=dict)
-    skipped: dict[str, str] = field(default_factory=dict)
-    set_aside: dict[ActionId, tuple[SetAside, ...]] = field(default_factory=dict)
-
-    def compiled(self, action_id: ActionId) -> Compiled:
-        """The result of a compile action."""
-        result = self.results[action_id]
-        assert isinstance(result, Compiled)  # noqa: S101 - ids say what they are
-        return result
-
-    def artifacts(self, action_id: ActionId) -> dict[str, Artifact]:
-        """The binaries of a compile action, by name."""
-        return dict(self.compiled(action_id).artifacts)
-
-    def probed(self, action_id: ActionId) -> Probed:
-        """The result of a probe action."""
-        result = self.results[action_id]
-        assert isinstance(result, Probed)  # noqa: S101 - ids say what they are
-        return result
-
-    def is_built(self, variant: PlannedVariant) -> bool:
-        """Whether a variant's binaries exist and may be used."""
-        return variant.compile in self.results and variant.name not in self.skipped
 
 
 @dataclass(slots=True, kw_only=True)
@@ -121,6 +86,9 @@ class Runner:
         for action in self.plan.actions:
             if isinstance(action, Measure) or self._is_moot(action):
                 continue
+            if isinstance(action, Choose):
+                self._choose(action)
+                continue
             try:
                 self._do(action)
                 if isinstance(action, Compile):
@@ -144,13 +112,19 @@ class Runner:
         return again
 
     def _is_moot(self, action: Action) -> bool:
-        """Whether an action lacks something that failed, or serves only variants that are given up."""
-        if not all(need in self.outcome.results for need in action.needs):
+        """Whether an action lacks something that failed, or serves only variants or attempts that are not taken."""
+        if not isinstance(action, Choose) and not all(need in self.outcome.results for need in action.needs):
             return True
         return all(variant.name in self.outcome.skipped for variant in self._served_by(action))
 
     def _served_by(self, action: Action) -> list[PlannedVariant]:
-        return [variant for variant in self.plan.variants if action.id in self.plan.serving(variant)]
+        return [variant for variant in self.plan.variants if action.id in self.outcome.serving(self.plan, variant)]
+
+    def _choose(self, action: Choose) -> None:
+        """Give a variant the binaries of the attempt that was accepted; all variants of one choice have the same."""
+        attempt = self.outcome.attempt_of(self._served_by(action)[0])
+        if attempt is not None and attempt.compile in self.outcome.evidence:
+            self.outcome.results[action.id] = self.outcome.compiled(attempt.compile)
 
     def _do(self, action: Action) -> None:
         total = self.cargo.units_taught if isinstance(action, Compile) else None
@@ -183,7 +157,7 @@ class Runner:
 
     def _command_of(self, action: Action) -> tuple[tuple[str, ...], Path | None]:
         """What an action runs, as people know it, and where its words are kept."""
-        assert not isinstance(action, Measure)  # noqa: S101 - `carry_out` leaves measuring out
+        assert not isinstance(action, (Choose, Measure))  # noqa: S101 - `carry_out` starts neither
         if isinstance(action, Compile):
             return action.argv, self.logs / f"{action.id}.log"
         if isinstance(action, MergeProfiles):
@@ -199,7 +173,7 @@ class Runner:
         if isinstance(action, MergeProfiles):
             trained = {need: result for need in action.needs if isinstance(result := results[need], Trained)}
             return _required(self.merger).merge_weighted(action, trained)
-        assert not isinstance(action, Measure)  # noqa: S101 - `carry_out` leaves measuring out
+        assert not isinstance(action, (Choose, Measure))  # noqa: S101 - `carry_out` starts neither
         used = self._used_binaries(action)
         if isinstance(action, Train):
             trainer = _required(self.trainer)
@@ -221,24 +195,27 @@ class Runner:
         return str(result.profile.path)
 
     def _prove(self, action: Compile) -> None:
-        """Close every variant that this compilation finishes with the evidence that its profile was used."""
-        for variant in self.plan.variants:
-            if variant.compile != action.id or variant.merge is None:
-                continue
-            merged = self.outcome.results[variant.merge]
-            assert isinstance(merged, Merged)  # noqa: S101 - ids say what they are
-            plain = self.outcome.artifacts(variant.plain) if variant.plain in self.outcome.results else {}
-            self.outcome.evidence[variant.name] = prove_applied(
-                variant.name,
-                merged.profile,
-                self.outcome.compiled(action.id),
-                plain,
-                names_in_profile=partial(self._names_in, merged.profile),
-                trained_bins=self._trained_bins(variant.merge),
-            )
+        """Close a compilation that used a profile with the evidence that it did."""
+        for variant in self._served_by(action):
+            attempt = self.outcome.attempt_of(variant)
+            if attempt is not None and attempt.compile == action.id and variant.name not in self.outcome.skipped:
+                self.outcome.evidence[action.id] = self._evidence(variant, attempt)
+                return  # others that share the compilation share its evidence
 
-    def _names_in(self, profile: PgoProfile) -> frozenset[str]:
-        return _required(self.merger).profdata.look_into(profile.path).names
+    def _evidence(self, variant: PlannedVariant, attempt: Attempt) -> PgoEvidence:
+        merged, compiled = self.outcome.results[attempt.merge], self.outcome.compiled(attempt.compile)
+        assert isinstance(merged, Merged)  # noqa: S101 - ids say what they are
+        look_into = cache(partial(_required(self.merger).profdata.look_into, merged.profile.path))
+        if attempt.lossless:
+            check_nothing_lost(variant.name, compiled, look_into=look_into)
+        return prove_applied(
+            variant.name,
+            merged.profile,
+            compiled,
+            self.outcome.artifacts(variant.plain) if variant.plain in self.outcome.results else {},
+            names_in_profile=lambda: look_into().names,
+            trained_bins=self._trained_bins(attempt.merge),
+        )
 
     def _trained_bins(self, merge: ActionId) -> set[str]:
         """The binaries that went into a profile."""
@@ -246,8 +223,13 @@ class Runner:
         return {name for action in trainings if isinstance(action, Train) for name in action.workload.bins}
 
     def _fail(self, action: Action, error: OptbuildError) -> None:
-        """Decide what a failed action means for the variants that need it: they are neither measured nor published."""
-        affected = self._served_by(action)
+        """Decide what a failed action means for the variants that need it.
+
+        Those with another attempt that may mend the fault take that one; others are neither measured nor published.
+        """
+        affected = [variant for variant in self._served_by(action) if not self._try_next(variant, action, error)]
+        if not affected:
+            return
         is_needed = self.plan.baseline in affected
         if isinstance(error, ProfileDataError) and not is_needed and all(v.fallback_allowed for v in affected):
             for variant in affected:
@@ -260,6 +242,23 @@ class Runner:
             raise error
         self.emit(Notice(level=Level.ERROR, code=error.code, message=error.message, help=error.help))
 
+    def _try_next(self, variant: PlannedVariant, action: Action, error: OptbuildError) -> bool:
+        """Take a variant's next attempt that may mend what is wrong; whether there is one."""
+        attempt = self.outcome.attempt_of(variant)
+        fault = _fault_of(error, action)
+        if attempt is None or fault is None or variant.name in self.outcome.skipped:
+            return False
+        later = variant.attempts[variant.attempts.index(attempt) + 1 :]
+        for other in later:
+            if fault in other.mends and self.outcome.failures.keys().isdisjoint(self.plan.needed_by(other.compile)):
+                rejection = Rejection(attempt=attempt, reason=error.message)
+                self.outcome.rejected[variant.name] = (*self.outcome.rejected.get(variant.name, ()), rejection)
+                self.outcome.taken[variant.name] = other
+                message = f"variant {variant.name}: training goes on as {other.name}, for {attempt.name} will not do: "
+                self.emit(Notice(level=Level.INFO, code="next-attempt", message=message + error.message))
+                return True
+        return False
+
     def _skip(self, variant: PlannedVariant, reason: str) -> None:
         self.outcome.skipped[variant.name] = reason
         self.emit(
@@ -267,16 +266,18 @@ class Runner:
         )
 
 
+def _fault_of(error: OptbuildError, action: Action) -> AttemptFault | None:
+    """What is wrong with the attempt that an action belongs to, if another attempt may mend it."""
+    if isinstance(error, ProfileDataError):
+        return error.fault
+    is_instrumented = isinstance(action, Compile) and action.role is Role.INSTRUMENT
+    return AttemptFault.NOT_BUILT if is_instrumented and isinstance(error, BuildError) else None
+
+
 def _required(part: T | None) -> T:
     if part is None:
         raise ToolchainError("no llvm-profdata fits rustc", help="optbuild doctor --fix")
     return part
-
-
-def profile_of(outcome: Outcome, variant: PlannedVariant) -> PgoProfile | None:
-    """The merged profile that a variant was compiled with."""
-    merged = None if variant.merge is None else outcome.results.get(variant.merge)
-    return merged.profile if isinstance(merged, Merged) else None
 
 
 def _describe(result: Result) -> str:
@@ -290,11 +291,3 @@ def _describe(result: Result) -> str:
     if isinstance(result, Probed):
         return f"{format_duration(result.run_s)} a run" + ("" if result.deterministic else ", output varies")
     return {True: "equal", None: "not compared", False: "different"}[result.equal]
-
-
-def steps_of(outcome: Outcome, variant: PlannedVariant, plan: Plan) -> tuple[Step, ...]:
-    """The steps that made a variant so far, in their order."""
-    if variant.compile is None:
-        return ()
-    needed = plan.needed_by(variant.compile)
-    return tuple(step for action_id, step in outcome.steps.items() if action_id in needed)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from optbuild.plan.fingerprint import make_action_id
-from optbuild.plan.model import Action, ActionId, Compile, Recipe, Role, Word
+from optbuild.plan.model import Action, ActionId, Attempt, Compile, Recipe, Role, Word
 from optbuild.profile.model import BuildProfile
 from optbuild.project.layout import Layout
 from optbuild.project.model import Project
@@ -37,18 +37,16 @@ class Draft:
     """A variant while steps work on it.
 
     Attributes:
-        recipe: What will be compiled.
-        actions: What has to happen before.
-        merge: The action that makes the profile which the recipe uses.
-        instrument: The action that builds the instrumented binaries.
+        recipe: What will be compiled, feedback apart.
+        actions: What a feedback step adds: the actions of its attempts.
+        attempts: How the variant may come about, where a feedback step makes it; otherwise the recipe is compiled.
         skipped: Why the variant cannot be built.
     """
 
     variant: str
     recipe: Recipe
     actions: tuple[Action, ...] = ()
-    merge: ActionId | None = None
-    instrument: ActionId | None = None
+    attempts: tuple[Attempt, ...] = ()
     skipped: str | None = None
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NewType
 
+from optbuild.errors import AttemptFault
 from optbuild.workloads.invocation import Invocation
 
 ActionId = NewType("ActionId", str)
@@ -162,6 +163,42 @@ class MergeProfiles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One way to train a variant and to optimise it with what was learnt.
+
+    Attributes:
+        name: For people and the record, such as `lto-free`.
+        instrument: The action that builds the instrumented binaries.
+        merge: The action that makes the profile.
+        compile: The action that compiles with it.
+        lossless: Accepted only where no function with counts is lost: it instruments another recipe than it optimises.
+        mends: What may be wrong with an earlier attempt for this one to be taken in its place.
+    """
+
+    name: str
+    instrument: ActionId
+    merge: ActionId
+    compile: ActionId
+    lossless: bool = False
+    mends: frozenset[AttemptFault] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choose:
+    """Take the binaries of the first attempt whose evidence holds; the others' actions are carried out only if needed.
+
+    Attributes:
+        attempts: In the order in which they are tried.
+    """
+
+    id: ActionId
+    needs: tuple[ActionId, ...]
+    label: str
+    attempts: tuple[Attempt, ...]
+    kind: str = field(default="choose", init=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
     """A variant as it is measured."""
 
@@ -183,7 +220,7 @@ class Measure:
     kind: str = field(default="measure", init=False)
 
 
-Action = Compile | ProbeOutputs | CompareOutputs | Train | MergeProfiles | Measure
+Action = Compile | ProbeOutputs | CompareOutputs | Train | MergeProfiles | Choose | Measure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,17 +229,15 @@ class PlannedVariant:
 
     Attributes:
         compile: The action whose binaries are the variant's; None when it is skipped.
-        merge: The action that makes its profile, for a variant with PGO.
-        instrument: The action that builds its instrumented binaries.
-        plain: A compile action of the plan that differs from `compile` only by PGO, if there is one.
+        attempts: For a variant with PGO, how it may come about, in the order in which that is tried.
+        plain: A compile action of the plan that differs from the variant's only by PGO, if there is one.
         skipped: Why the variant is not built.
         cpu_features: What its binaries need of a CPU, beyond what every CPU of the target has.
     """
 
     name: str
     compile: ActionId | None
-    merge: ActionId | None = None
-    instrument: ActionId | None = None
+    attempts: tuple[Attempt, ...] = ()
     plain: ActionId | None = None
     fallback_allowed: bool = False
     skipped: str | None = None
@@ -242,10 +277,17 @@ class Plan:
             needed += [need for need in self.action(found).needs if need not in needed]
         return tuple(needed)
 
-    def serving(self, variant: PlannedVariant) -> frozenset[ActionId]:
-        """Every action that a variant depends on, and the checks of its outputs."""
+    def serving(self, variant: PlannedVariant, attempt: Attempt | None = None) -> frozenset[ActionId]:
+        """Every action that a variant depends on, and the checks of its outputs.
+
+        Args:
+            variant: A variant of this plan.
+            attempt: Which of its attempts is taken, by default the first; the actions of others do not serve it.
+        """
         if variant.compile is None:
             return frozenset()
+        attempt = attempt or next(iter(variant.attempts), None)
+        made_by = variant.compile if attempt is None else attempt.compile
         checks = (ProbeOutputs, CompareOutputs)
         checked = (a.id for a in self.actions if isinstance(a, checks) and a.binaries == variant.compile)
-        return frozenset((*self.needed_by(variant.compile), *checked))
+        return frozenset((variant.compile, *self.needed_by(made_by), *checked))

@@ -12,8 +12,8 @@ from optbuild.plan.model import (
     Action,
     ActionId,
     Arm,
+    Choose,
     CompareOutputs,
-    Compile,
     Measure,
     Plan,
     PlannedVariant,
@@ -84,7 +84,7 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool) -
     planned: list[PlannedVariant] = []
     probes: tuple[ProbeOutputs, ...] = ()
     for name in order:
-        draft, compilation = _plan_variant(build_profile.variants[name], inputs)
+        draft = _draft_variant(build_profile.variants[name], inputs)
         if draft.skipped is not None:
             if name == baseline:
                 raise UsageError(
@@ -94,23 +94,25 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool) -
                 )
             planned.append(PlannedVariant(name=name, compile=None, skipped=draft.skipped))
             continue
-        _add(actions, (*draft.actions, compilation))
+        made = _make_actions(draft, inputs)
+        _add(actions, made)
+        binaries = made[-1].id
         if name == baseline:
-            probes = tuple(_probe(workload, compilation) for workload in benchmarks)
+            probes = tuple(_probe(workload, binaries) for workload in benchmarks)
             _add(actions, probes)
         else:
-            _add(actions, (_compare(probe, compilation, name) for probe in probes))
+            _add(actions, (_compare(probe, binaries, name) for probe in probes))
         planned.append(
             PlannedVariant(
                 name=name,
-                compile=compilation.id,
-                merge=draft.merge,
-                instrument=draft.instrument,
+                compile=binaries,
+                attempts=draft.attempts,
+                plain=make_compile(draft.recipe, inputs, role=Role.BUILD, label="").id if draft.attempts else None,
                 fallback_allowed=build_profile.variants[name].pgo is PgoMode.AUTO,
                 cpu_features=inputs.cpu_needs.get(name, CpuNeeds()).features,
             )
         )
-    planned = [_with_plain(variant, actions) for variant in planned]
+    planned = [variant if variant.plain in actions else replace(variant, plain=None) for variant in planned]
     measurement = _measure(planned, benchmarks, inputs) if benchmarks else None
     if measurement is not None:
         _add(actions, (measurement,))
@@ -123,7 +125,7 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool) -
     )
 
 
-def _plan_variant(variant: Variant, inputs: PlanInputs) -> tuple[Draft, Compile]:
+def _draft_variant(variant: Variant, inputs: PlanInputs) -> Draft:
     settings, targets = inputs.build_profile.project, inputs.targets
     recipe = Recipe(
         packages=tuple(package.name for package in targets.packages),
@@ -141,39 +143,41 @@ def _plan_variant(variant: Variant, inputs: PlanInputs) -> tuple[Draft, Compile]
     draft = Draft(variant=variant.name, recipe=recipe)
     for step in STEPS:
         draft = step(draft, variant, inputs)
-    role = Role.BUILD if draft.merge is None else Role.OPTIMISE
-    needs = () if draft.merge is None else (draft.merge,)
-    return draft, make_compile(draft.recipe, inputs, role=role, label=f"{variant.name}: build", needs=needs)
+    return draft
 
 
-def _with_plain(variant: PlannedVariant, actions: dict[ActionId, Action]) -> PlannedVariant:
-    """Find the action that compiles the same recipe without PGO, to hold the variant's artifact against."""
-    if variant.merge is None or variant.instrument is None:
-        return variant
-    instrument = actions[variant.instrument]
-    assert isinstance(instrument, Compile)  # noqa: S101 - for mypy: that is what its id stands for
-    plain = replace(instrument.recipe, rustflags=instrument.recipe.rustflags[:-1])
-    found = (action.id for action in actions.values() if isinstance(action, Compile) and action.recipe == plain)
-    return replace(variant, plain=next(found, None))
+def _make_actions(draft: Draft, inputs: PlanInputs) -> tuple[Action, ...]:
+    """What has to be done for a variant; the last action's binaries are its own."""
+    if not draft.attempts:
+        return (*draft.actions, make_compile(draft.recipe, inputs, role=Role.BUILD, label=f"{draft.variant}: build"))
+    if len(draft.attempts) == 1:
+        return draft.actions
+    choose = Choose(
+        id=make_action_id("choose", draft.attempts),
+        needs=tuple(attempt.compile for attempt in draft.attempts),
+        label=f"{draft.variant}: the first attempt whose evidence holds",
+        attempts=draft.attempts,
+    )
+    return (*draft.actions, choose)
 
 
-def _probe(workload: Invocation, baseline: Compile) -> ProbeOutputs:
+def _probe(workload: Invocation, baseline: ActionId) -> ProbeOutputs:
     return ProbeOutputs(
-        id=make_action_id("probe", workload.recipe(), workload.compare_output, baseline.id),
-        needs=(baseline.id,),
+        id=make_action_id("probe", workload.recipe(), workload.compare_output, baseline),
+        needs=(baseline,),
         label=f"outputs of {workload.name}",
         workload=workload,
-        binaries=baseline.id,
+        binaries=baseline,
     )
 
 
-def _compare(probe: ProbeOutputs, candidate: Compile, variant: str) -> CompareOutputs:
+def _compare(probe: ProbeOutputs, candidate: ActionId, variant: str) -> CompareOutputs:
     return CompareOutputs(
-        id=make_action_id("compare", probe.id, candidate.id),
-        needs=(probe.id, candidate.id),
+        id=make_action_id("compare", probe.id, candidate),
+        needs=(probe.id, candidate),
         label=f"{variant}: outputs of {probe.workload.name}",
         workload=probe.workload,
-        binaries=candidate.id,
+        binaries=candidate,
         probe=probe.id,
     )
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from optbuild.plan.model import Action, Compile, Measure, MergeProfiles, Plan, ProbeOutputs, Train, render_word
+from optbuild.plan.model import (
+    Action,
+    Attempt,
+    Choose,
+    Compile,
+    Measure,
+    MergeProfiles,
+    Plan,
+    ProbeOutputs,
+    Train,
+    render_word,
+)
 from optbuild.text import sanitize_line
 from optbuild.tools.cargo import FLAG_SEPARATOR
 from optbuild.tools.llvm_profdata import merge_argv
@@ -25,12 +36,13 @@ def plan_to_dict(plan: Plan) -> dict[str, object]:
             {
                 "name": variant.name,
                 "compile": variant.compile,
-                "merge": variant.merge,
+                "merge": next((attempt.merge for attempt in variant.attempts), None),
+                "attempts": [_attempt_to_dict(attempt) for attempt in variant.attempts],
                 "skipped": variant.skipped,
             }
             for variant in plan.variants
         ],
-        "actions": [_action_to_dict(action) for action in plan.actions],
+        "actions": [_action_to_dict(action) | _condition(action, plan) for action in plan.actions],
         "directories": [str(path) for path in plan.directories],
         "notes": list(plan.notes),
     }
@@ -43,10 +55,12 @@ def render_plan(plan: Plan) -> str:
         state = f"skipped: {variant.skipped}" if variant.skipped else f"built by {variant.compile}"
         lines.append(sanitize_line(f"variant {variant.name}: {state}"))
     for action in plan.actions:
-        content = _action_to_dict(action)
+        content = _action_to_dict(action) | _condition(action, plan)
         lines += ["", f"{action.id}  {sanitize_line(action.label)}"]
         for key in (
+            "only if",
             "needs",
+            "tries",
             "argv",
             "beside",
             "repeat",
@@ -62,6 +76,29 @@ def render_plan(plan: Plan) -> str:
             lines += [f"  {key:<8}{sanitize_line(text)}" for text in _texts(key, content.get(key))]
     lines += ["", *(f"writes below {sanitize_line(str(path))}" for path in plan.directories)]
     return "\n".join(lines) + "\n"
+
+
+def _attempt_to_dict(attempt: Attempt) -> dict[str, object]:
+    return {
+        "name": attempt.name,
+        "instrument": attempt.instrument,
+        "merge": attempt.merge,
+        "compile": attempt.compile,
+        "mends": sorted(attempt.mends),
+    }
+
+
+def _condition(action: Action, plan: Plan) -> dict[str, str]:
+    """What must have happened for an action that is not always carried out."""
+    if isinstance(action, Measure) or any(action.id in plan.serving(variant) for variant in plan.variants):
+        return {}
+    rejected = (
+        f"the attempt {variant.attempts[place - 1].name} of {variant.name} is rejected"
+        for variant in plan.variants
+        for place, attempt in enumerate(variant.attempts)
+        if action.id in plan.needed_by(attempt.compile)
+    )
+    return {"only if": next(rejected)}
 
 
 def _texts(key: str, value: object) -> list[str]:
@@ -100,6 +137,8 @@ def _details(action: Action) -> dict[str, object]:
         weighted = [f"{weight:g} × {{profdata:{train}}}" for train, weight in action.weights.items()]
         argv = merge_argv(action.tool, inputs_file=Path("{inputs}"), output=Path("{profdata}"))
         return {"argv": list(argv), "inputs": weighted, "writes": str(action.directory)}
+    if isinstance(action, Choose):
+        return {"tries": [f"{attempt.name} ({attempt.compile})" for attempt in action.attempts]}
     if isinstance(action, Measure):
         return {
             "argv": [list(workload.shown_argv()) for workload in action.workloads],

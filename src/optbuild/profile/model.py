@@ -78,6 +78,14 @@ class PgoMode(StrEnum):
     AUTO = "auto"
 
 
+class TrainingLto(StrEnum):
+    """How the instrumented binary of a PGO variant with link-time optimisation is linked."""
+
+    AUTO = "auto"
+    OFF = "off"
+    SAME = "same"
+
+
 def _toml_key(name: str) -> str:
     """The TOML key of a field: kebab-case, and the unit is said by the value."""
     return name.removesuffix("_s").removesuffix("_bytes").replace("_", "-")
@@ -169,6 +177,13 @@ class VariantSettings(CodegenSettings):
         Annotated[PgoMode, BeforeValidator(read_pgo_mode), WithJsonSchema({"enum": [False, True, "auto"]})] | None,
         Field(description='Profile-guided optimisation; "auto" leaves it out, with a reason, where it cannot be done.'),
     ] = None
+    training_lto: Annotated[
+        TrainingLto | None,
+        Field(
+            description="Whether the binary that is trained has the variant's link-time optimisation. "
+            '"off" builds it in half the time, "same" is exact, "auto" (default) is "off" where nothing is lost by it.'
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +196,7 @@ class Variant(CodegenSettings):
         features: Cargo features, from the root ancestor down.
         rustflags: Flags for rustc, from the root ancestor down.
         pgo: Whether it is built with PGO.
+        training_lto: How its instrumented binary is linked.
     """
 
     name: str
@@ -188,6 +204,7 @@ class Variant(CodegenSettings):
     features: tuple[str, ...] = ()
     rustflags: tuple[str, ...] = ()
     pgo: PgoMode = PgoMode.OFF
+    training_lto: TrainingLto = TrainingLto.AUTO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

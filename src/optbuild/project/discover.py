@@ -8,6 +8,7 @@ from pathlib import Path
 from optbuild.errors import ToolchainError, UsageError
 from optbuild.execution.command import Command, Completed, Executor, ProgramNotFoundError
 from optbuild.project.cargo_config import load_cargo_config
+from optbuild.project.cargo_profile import load_cargo_profiles
 from optbuild.project.model import BinTarget, GitState, LibFile, LibKind, Package, Project
 from optbuild.project.rustc_programs import rustc_wrappers
 from optbuild.project.rustflags import settle_rustflags
@@ -82,6 +83,7 @@ def load_project(  # noqa: PLR0913 - what to look at, and what to look with
         packages=tuple(_package(package, target_cfg) for package in metadata.packages),
         lockfile=lockfile if lockfile.is_file() else None,
         rustflags=settle_rustflags(config, environ, target, target_cfg, print_cfg),
+        cargo_profiles=load_cargo_profiles(metadata.workspace_root / "Cargo.toml", config, environ),
         rustc_wrappers=rustc_wrappers(config, environ),
         config_files=config.files,
         git=discover_git(root, executor, environ),

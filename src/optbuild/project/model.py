@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from optbuild.errors import ToolchainError
 
@@ -173,6 +173,34 @@ def first_file(node: ConfigNode) -> Path | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CargoProfiles:
+    """Where Cargo's profiles are written.
+
+    Attributes:
+        tables: The `[profile]` tables of the configuration files and of the manifest, the winning ones first.
+        environ: The variables `CARGO_PROFILE_*`, which go before both.
+    """
+
+    tables: tuple[Mapping[str, Any], ...] = ()
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CargoProfile:
+    """What a Cargo profile says about the units of a program.
+
+    Attributes:
+        lto: `off`, `thin-local`, `thin` or `fat`.
+        codegen_units: Into how many units a crate is split.
+        package_codegen_units: The numbers that some packages have instead, under `[profile.NAME.package]`.
+    """
+
+    lto: str
+    codegen_units: int
+    package_codegen_units: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GitState:
     """The revision that the project's directory stands at.
 
@@ -197,6 +225,7 @@ class Project:
         packages: The workspace's members.
         lockfile: `Cargo.lock`, where it exists.
         rustflags: The flags that apply to target code today.
+        cargo_profiles: What every variant starts from.
         rustc_wrappers: `rustc-wrapper`, then `rustc-workspace-wrapper`, where they are set.
         config_files: Cargo's configuration files that apply, nearest first.
         git: The revision.
@@ -209,6 +238,7 @@ class Project:
     packages: tuple[Package, ...]
     lockfile: Path | None
     rustflags: Rustflags
+    cargo_profiles: CargoProfiles
     rustc_wrappers: tuple[ConfiguredValue, ...]
     config_files: tuple[Path, ...]
     git: GitState

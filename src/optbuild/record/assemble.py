@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from optbuild.build.model import Compared, Compiled, Probed
-from optbuild.build.runner import Outcome, Step, profile_of, steps_of
+from optbuild.build.outcome import Outcome, Step, profile_of, steps_of
 from optbuild.files import sha256_of
 from optbuild.measure.machine_checks import MachineCheck
 from optbuild.measure.measurement import Measurement, SamplingSettings, describe_budget
@@ -17,6 +17,7 @@ from optbuild.project.selection import Targets
 from optbuild.record.model import (
     AaRecord,
     ArtifactRecord,
+    AttemptRecord,
     BenchmarkRecord,
     CheckRecord,
     MeasureRecord,
@@ -80,7 +81,7 @@ def _describe_variant(
     step_records = tuple(map(_describe_step, steps))
     is_baseline = variant is plan.baseline
     if not outcome.is_built(variant):
-        failed = not plan.serving(variant).isdisjoint(outcome.failures)
+        failed = not outcome.serving(plan, variant).isdisjoint(outcome.failures)
         return VariantRecord(
             name=variant.name,
             baseline=is_baseline,
@@ -114,7 +115,8 @@ def _describe_variant(
 
 
 def _describe_quarantine(variant: PlannedVariant, plan: Plan, outcome: Outcome) -> tuple[QuarantinedRecord, ...]:
-    served = plan.serving(variant)
+    tried = (outcome.attempt_of(variant), *(each.attempt for each in outcome.rejected.get(variant.name, ())))
+    served = frozenset[str]().union(*(plan.serving(variant, attempt) for attempt in tried))
     return tuple(
         QuarantinedRecord(path=str(item.path), reason=item.reason)
         for action, items in outcome.set_aside.items()
@@ -147,7 +149,8 @@ def _describe_pgo(variant: PlannedVariant, outcome: Outcome, *, in_sample: bool 
     profile = profile_of(outcome, variant)
     if profile is None:
         return None
-    evidence = outcome.evidence.get(variant.name)
+    evidence = outcome.evidence_of(variant)
+    attempt = outcome.attempt_of(variant)
     return PgoRecord(
         profdata=ProfdataRecord(path=str(profile.path), sha256=profile.sha256),
         raw_profiles=profile.raw_profiles,
@@ -160,6 +163,11 @@ def _describe_pgo(variant: PlannedVariant, outcome: Outcome, *, in_sample: bool 
         in_sample=in_sample,
         applied=evidence is not None,
         strange_functions=0 if evidence is None else evidence.strange_functions,
+        attempt=None if attempt is None else attempt.name,
+        rejected_attempts=tuple(
+            AttemptRecord(name=rejection.attempt.name, reason=rejection.reason)
+            for rejection in outcome.rejected.get(variant.name, ())
+        ),
     )
 
 

@@ -116,6 +116,14 @@ class ProfdataRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord:
+    """A way of training that was given up for another one, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PgoRecord:
     """The evidence that PGO took effect.
 
@@ -127,6 +135,8 @@ class PgoRecord:
         in_sample: A benchmark workload has an input that a training workload has as well; None where what one of them
             reads is not known.
         applied: All checks passed; a variant whose checks fail is not published.
+        attempt: In which way it was trained: `lto-free` or `exact`; None where older versions did not say.
+        rejected_attempts: What was tried before.
     """
 
     profdata: ProfdataRecord
@@ -140,6 +150,8 @@ class PgoRecord:
     in_sample: bool | None
     applied: bool
     strange_functions: int = 0
+    attempt: str | None = None
+    rejected_attempts: tuple[AttemptRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

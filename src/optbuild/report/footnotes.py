@@ -180,6 +180,9 @@ def _describe_pgo(pgo: PgoRecord) -> str:
     if pgo.quarantined:
         facts.append(f"{len(pgo.quarantined):,} quarantined")
     facts.append(f"profile {sanitize_line(pgo.profdata.sha256[:_HASH_DIGITS])}")
+    if pgo.attempt == "lto-free":
+        facts.append("trained without LTO")
+    facts += [f"not {sanitize_line(each.name)} ({sentence(each.reason)})" for each in pgo.rejected_attempts]
     return ", ".join(facts) + ("." if pgo.applied else "; not shown to have been applied.")
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 from optbuild import __version__
 from optbuild.build.cargo_driver import CargoDriver
 from optbuild.build.merging import ProfileMerger
+from optbuild.build.outcome import Outcome
 from optbuild.build.outputs import OutputChecker
 from optbuild.build.profdata import Profdata
 from optbuild.build.results import ResultStore
-from optbuild.build.runner import Outcome, Runner
+from optbuild.build.runner import Runner
 from optbuild.build.sources import SourceWatch, sources_changed
 from optbuild.build.training import Trainer
 from optbuild.build.workload_runs import WorkloadRunner
@@ -249,7 +250,7 @@ def _proved(journal: _Journal) -> tuple[str, ...]:
     return tuple(
         variant.name
         for variant in plan.variants
-        if outcome.is_built(variant) and plan.serving(variant) <= outcome.results.keys()
+        if outcome.is_built(variant) and outcome.serving(plan, variant) <= outcome.results.keys()
     )
 
 

@@ -11,7 +11,7 @@ from optbuild.plan.draft import PlanInputs
 from optbuild.profile.model import BuildProfile, Lto, MetricName, PgoMode, ProjectSettings, Use, Variant, slug
 from optbuild.profile.placeholders import parse_placeholders
 from optbuild.project.layout import Layout
-from optbuild.project.model import BinTarget, GitState, Package, Project, Rustflags
+from optbuild.project.model import BinTarget, CargoProfiles, GitState, Package, Project, Rustflags
 from optbuild.project.selection import Targets
 from optbuild.toolchain.model import Tool, Toolchain
 from optbuild.workloads.environment import make_workload_env
@@ -65,6 +65,7 @@ def make_project(*, directory: Path = _PROJECT, **changes: Any) -> Project:  # n
         packages=(make_package(directory=directory),),
         lockfile=directory / "Cargo.lock",
         rustflags=Rustflags(flags=(), origin=None),
+        cargo_profiles=CargoProfiles(),
         rustc_wrappers=(),
         config_files=(),
         git=GitState(commit="5713" * 10, dirty=False),

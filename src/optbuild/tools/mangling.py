@@ -31,7 +31,7 @@ def function_path(name: str) -> str | None:
 
     A function that only its own unit sees stands in a profile with that unit's name before it: `app.1f3a-cgu.0;_ZN…`.
     """
-    name = _without_unit(name)
+    name = without_unit(name)
     if name.startswith("_ZN"):
         return _LEGACY_HASH.sub("E", name)
     return _V0_DISAMBIGUATOR.sub("C", name) if name.startswith("_R") else None
@@ -43,7 +43,7 @@ def crate_of(name: str) -> str | None:
     An implementation counts for the crate that wrote it. A legacy name does not tell, but one of the type and the trait
     must be that crate's own.
     """
-    name = _without_unit(name)
+    name = without_unit(name)
     if match := _LEGACY_FIRST.match(name):
         first = name[match.end() :][: int(match[1])]
         return _legacy_crate(first)
@@ -62,5 +62,6 @@ def _legacy_crate(first: str) -> str | None:
     return next((crate for crate in crates if crate not in STANDARD_LIBRARY), next(iter(crates), None))
 
 
-def _without_unit(name: str) -> str:
+def without_unit(name: str) -> str:
+    """A function's own symbol: before those that only their unit sees stands the unit's name in a profile."""
     return name.rpartition(";")[2]

@@ -1,5 +1,8 @@
 """The feedback step of profile-guided optimisation: instrument, train, merge, and compile the same recipe with it.
 
+In which ways the instrumented binary may be built is said in `training_ways`; each gives an attempt, and the run takes
+the first whose evidence holds.
+
 Both compilations have the identical Cargo profile. Cargo hashes it into `-C metadata` and so into every mangled name;
 with another one in the second phase, no function would find its counts, and rustc would not say so.
 
@@ -14,9 +17,11 @@ from dataclasses import replace
 from optbuild.errors import UsageError
 from optbuild.plan.draft import Draft, PlanInputs, make_compile, work_directory
 from optbuild.plan.fingerprint import make_action_id
-from optbuild.plan.model import Compile, MergeProfiles, Output, Role, Train, Word, render_word
+from optbuild.plan.model import Attempt, Compile, MergeProfiles, Output, Role, Train, Word, render_word
+from optbuild.plan.steps.training_ways import Way, training_ways
 from optbuild.profile.model import PgoMode, Use, Variant
 from optbuild.toolchain.cpu import CpuNeeds
+from optbuild.toolchain.model import Tool
 
 # Without it LLVM tells of functions whose shape changed, but not of those that have no counts at all.
 _WARN_MISSING: Word = ("-Cllvm-args=-pgo-warn-missing-function",)
@@ -45,7 +50,13 @@ def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
             help=f'{remedy}, or say pgo = "auto" to skip it',
             location=f"variants.{variant.name}.pgo",
         )
-    instrument = _instrument(draft, variant, inputs)
+    for way in training_ways(draft, variant, inputs):
+        draft = _add_attempt(draft, way, variant, inputs, tool)
+    return draft
+
+
+def _add_attempt(draft: Draft, way: Way, variant: Variant, inputs: PlanInputs, tool: Tool) -> Draft:
+    instrument = _instrument(draft, way, variant, inputs)
     trainings = _train(instrument, variant, inputs)
     weights = {action.id: action.workload.weight for action in trainings}
     merge = MergeProfiles(
@@ -58,12 +69,19 @@ def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
     )
     use: Word = (_USE, Output(action=merge.id, name="profdata"))
     recipe = replace(draft.recipe, rustflags=(*draft.recipe.rustflags, use, _WARN_MISSING, _WARN))
+    optimise = make_compile(recipe, inputs, role=Role.OPTIMISE, label=f"{variant.name}: build", needs=(merge.id,))
+    attempt = Attempt(
+        name=way.name,
+        instrument=instrument.id,
+        merge=merge.id,
+        compile=optimise.id,
+        lossless=way.lossless,
+        mends=way.mends,
+    )
     return replace(
         draft,
-        recipe=recipe,
-        actions=(*draft.actions, instrument, *trainings, merge),
-        merge=merge.id,
-        instrument=instrument.id,
+        actions=(*draft.actions, instrument, *trainings, merge, optimise),
+        attempts=(*draft.attempts, attempt),
     )
 
 
@@ -104,10 +122,11 @@ def _flag_obstacle(draft: Draft) -> tuple[str, str] | None:
     return None
 
 
-def _instrument(draft: Draft, variant: Variant, inputs: PlanInputs) -> Compile:
+def _instrument(draft: Draft, way: Way, variant: Variant, inputs: PlanInputs) -> Compile:
     generate: Word = (f"{_GENERATE}{inputs.layout.stray_profiles}",)
-    recipe = replace(draft.recipe, rustflags=(*draft.recipe.rustflags, generate))
-    return make_compile(recipe, inputs, role=Role.INSTRUMENT, label=f"{variant.name}: build instrumented")
+    recipe = replace(draft.recipe, rustflags=(*draft.recipe.rustflags, generate, *way.flags))
+    label = f"{variant.name}: build instrumented{way.label}"
+    return make_compile(recipe, inputs, role=Role.INSTRUMENT, label=label)
 
 
 def _train(instrument: Compile, variant: Variant, inputs: PlanInputs) -> tuple[Train, ...]:

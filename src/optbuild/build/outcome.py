@@ -1,0 +1,102 @@
+"""What a run has come to so far: results, steps, failures, and which attempt each variant comes about by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from optbuild.build.evidence import PgoEvidence
+from optbuild.build.model import Artifact, Compiled, Merged, PgoProfile, Probed, Result, SetAside
+from optbuild.errors import OptbuildError
+from optbuild.plan.model import Action, ActionId, Attempt, Plan, PlannedVariant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One action as it was carried out, for the record."""
+
+    action: Action
+    argv: tuple[str, ...]
+    duration_s: float
+    reused: bool
+    log: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """An attempt that was given up for another one, and why."""
+
+    attempt: Attempt
+    reason: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What a run has come to so far; it grows while the plan is carried out, so that nothing finished is lost.
+
+    Attributes:
+        evidence: By the compilation that used the profile.
+        taken: The attempts of variants whose first one was rejected.
+        rejected: What those variants tried before.
+        set_aside: Raw profiles that could not be merged, by training; it may have failed for them.
+    """
+
+    results: dict[ActionId, Result] = field(default_factory=dict)
+    steps: dict[ActionId, Step] = field(default_factory=dict)
+    failures: dict[ActionId, OptbuildError] = field(default_factory=dict)
+    evidence: dict[ActionId, PgoEvidence] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    taken: dict[str, Attempt] = field(default_factory=dict)
+    rejected: dict[str, tuple[Rejection, ...]] = field(default_factory=dict)
+    set_aside: dict[ActionId, tuple[SetAside, ...]] = field(default_factory=dict)
+
+    def compiled(self, action_id: ActionId) -> Compiled:
+        """The result of a compile action."""
+        result = self.results[action_id]
+        assert isinstance(result, Compiled)  # noqa: S101 - ids say what they are
+        return result
+
+    def artifacts(self, action_id: ActionId) -> dict[str, Artifact]:
+        """The binaries of a compile action, by name."""
+        return dict(self.compiled(action_id).artifacts)
+
+    def probed(self, action_id: ActionId) -> Probed:
+        """The result of a probe action."""
+        result = self.results[action_id]
+        assert isinstance(result, Probed)  # noqa: S101 - ids say what they are
+        return result
+
+    def attempt_of(self, variant: PlannedVariant) -> Attempt | None:
+        """The attempt that a variant with PGO comes about by, as far as is known now."""
+        return self.taken.get(variant.name) or next(iter(variant.attempts), None)
+
+    def evidence_of(self, variant: PlannedVariant) -> PgoEvidence | None:
+        """What proves that a variant's profile was used."""
+        attempt = self.attempt_of(variant)
+        return None if attempt is None else self.evidence.get(attempt.compile)
+
+    def serving(self, plan: Plan, variant: PlannedVariant) -> frozenset[ActionId]:
+        """Every action that a variant depends on by its present attempt, and the checks of its outputs."""
+        return plan.serving(variant, self.attempt_of(variant))
+
+    def is_built(self, variant: PlannedVariant) -> bool:
+        """Whether a variant's binaries exist and may be used."""
+        return variant.compile in self.results and variant.name not in self.skipped
+
+
+def profile_of(outcome: Outcome, variant: PlannedVariant) -> PgoProfile | None:
+    """The merged profile that a variant was compiled with."""
+    attempt = outcome.attempt_of(variant)
+    merged = None if attempt is None else outcome.results.get(attempt.merge)
+    return merged.profile if isinstance(merged, Merged) else None
+
+
+def steps_of(outcome: Outcome, variant: PlannedVariant, plan: Plan) -> tuple[Step, ...]:
+    """The steps that made a variant so far, in their order; those of attempts that were given up are among them."""
+    if variant.compile is None:
+        return ()
+    attempt = outcome.attempt_of(variant)
+    made_by = [variant.compile if attempt is None else attempt.compile]
+    made_by += [rejection.attempt.compile for rejection in outcome.rejected.get(variant.name, ())]
+    needed = {action_id for each in made_by for action_id in plan.needed_by(each)}
+    return tuple(step for action_id, step in outcome.steps.items() if action_id in needed)

@@ -1,0 +1,87 @@
+"""In which ways the instrumented binary of a variant may be built, and in which order they are tried.
+
+The exact recipe always works, and with link-time optimisation it is the longest build of all. Counts, though, are put
+into the code before the linker sees anything: a binary that is linked without LTO counts the same edges of the same
+functions, as long as they keep their names. Two things decide that: Cargo's profile stays as it is, since it is hashed
+into every mangled name, and each crate is one codegen unit, whose name stands before those of its local functions. So
+LTO is cancelled in the rustflags, which are hashed into no name.
+
+Sources: the rustc book, "Codegen Options", https://doc.rust-lang.org/rustc/codegen-options/index.html#lto (the last of
+several `-C` with the same key wins; rustc refuses `embed-bitcode=no` beside an LTO that is not off)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from optbuild.errors import AttemptFault, UsageError
+from optbuild.plan.draft import Draft, PlanInputs
+from optbuild.plan.model import Word, render_word
+from optbuild.profile.model import TrainingLto, Variant
+from optbuild.project.cargo_profile import resolve_cargo_profile
+
+_WITH_LTO = ("thin", "fat")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How an instrumented binary is built.
+
+    Attributes:
+        name: For the record.
+        label: What its build is called, after "build instrumented".
+        flags: What only the instrumented compilation gets.
+        lossless: Accepted only where no function with counts is lost.
+        mends: What may be wrong with an earlier way for this one to be taken.
+    """
+
+    name: str
+    label: str = ""
+    flags: tuple[Word, ...] = ()
+    lossless: bool = False
+    mends: frozenset[AttemptFault] = frozenset()
+
+
+LTO_FREE = Way(
+    name="lto-free",
+    label=" without LTO",
+    flags=(("-Clto=off",), ("-Clinker-plugin-lto=no",), ("-Cembed-bitcode=no",)),
+    lossless=True,
+)
+EXACT = Way(name="exact", mends=frozenset({AttemptFault.NOT_BUILT, AttemptFault.UNFIT}))
+
+
+def training_ways(draft: Draft, variant: Variant, inputs: PlanInputs) -> tuple[Way, ...]:
+    """The ways that a variant is trained in, the one that is tried first in front.
+
+    Raises:
+        UsageError: The variant demands a training without LTO, and that would lose functions.
+    """
+    cargo_profile = resolve_cargo_profile(inputs.project.cargo_profiles, draft.recipe.cargo_profile)
+    lto = cargo_profile.lto if variant.lto is None else variant.lto.value
+    if variant.training_lto is TrainingLto.SAME or lto not in _WITH_LTO:
+        return (EXACT,)
+    obstacle = _obstacle(
+        draft,
+        units={variant.codegen_units or cargo_profile.codegen_units, *cargo_profile.package_codegen_units},
+    )
+    if obstacle is None:
+        return (LTO_FREE,) if variant.training_lto is TrainingLto.OFF else (LTO_FREE, EXACT)
+    if variant.training_lto is TrainingLto.OFF:
+        raise UsageError(
+            f'variant {variant.name} has training-lto = "off", but {obstacle}: functions would lose their counts',
+            help='write `codegen-units = 1` in the variant, or training-lto = "auto"',
+            location=f"variants.{variant.name}.training-lto",
+        )
+    return (EXACT,)
+
+
+def _obstacle(draft: Draft, *, units: set[int]) -> str | None:
+    """Why functions would have other names, or LTO would not be cancelled."""
+    if more := sorted(units - {1}):
+        return f"crates are split into {more[-1]} codegen units"
+    flags = (*draft.recipe.inherited_rustflags, *map(render_word, draft.recipe.rustflags), *draft.recipe.cargo_args)
+    deciding = ("lto", "codegen-units", "embed-bitcode")
+    if clash := [flag for flag in flags if any(name in flag.replace("_", "-") for name in deciding)]:
+        return f"{clash[0]} decides that"
+    return None

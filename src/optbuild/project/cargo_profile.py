@@ -1,0 +1,113 @@
+"""What Cargo's profiles say about link-time optimisation and codegen units, before any variant changes it.
+
+Not for setting anything: variants do that with `--config`, which goes before all that is read here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+from optbuild.project.cargo_config import environment_value
+from optbuild.project.model import CargoConfig, CargoProfile, CargoProfiles, ConfigNode, Setting
+
+_ROOTS = {"bench": "release", "test": "dev"}
+_DEFAULT_UNITS = {"dev": 256, "release": 16}  # rustc's own, where Cargo passes none; incremental builds are split finer
+
+
+def load_cargo_profiles(manifest: Path, config: CargoConfig, environ: Mapping[str, str]) -> CargoProfiles:
+    """Read the profiles of a workspace, which cargo has accepted already.
+
+    Args:
+        manifest: The workspace's root manifest: cargo ignores the profiles of others.
+        config: Cargo's configuration, whose `[profile]` tables go before the manifest's.
+        environ: The user's environment, whose `CARGO_PROFILE_*` go before both.
+    """
+    names = (name for name in environ if name.startswith("CARGO_PROFILE_"))
+    configured = _plain(config.find("profile") or {})
+    return CargoProfiles(
+        tables=(configured if isinstance(configured, dict) else {}, _manifest_tables(manifest)),
+        environ={name: value for name in names if (value := environment_value(environ, name)) is not None},
+    )
+
+
+def resolve_cargo_profile(profiles: CargoProfiles, name: str) -> CargoProfile:
+    """What holds for the crates of a program that is built with a profile.
+
+    Sources:
+        The Cargo Book, "Profiles", https://doc.rust-lang.org/cargo/reference/profiles.html, and "Configuration",
+        https://doc.rust-lang.org/cargo/reference/config.html#profile
+    """
+    lineage = tuple(_lineage(profiles, name))
+    lto = _nearest(profiles, lineage, "lto")
+    units = _nearest(profiles, lineage, "codegen-units")
+    overrides = [package for each in lineage for table in profiles.tables for package in _packages(table, each)]
+    package_units = (package["codegen-units"] for package in overrides if "codegen-units" in package)
+    return CargoProfile(
+        lto=_LTO_WORDS.get(str(lto).lower(), str(lto)),
+        codegen_units=_number(units, _DEFAULT_UNITS.get(lineage[-1], 16)),
+        package_codegen_units=frozenset(_number(each, 0) for each in package_units),
+    )
+
+
+# How cargo reads the words of `lto`. `false` is not off: it lets the units of one crate be optimised together.
+_LTO_WORDS = {"true": "fat", "fat": "fat", "thin": "thin", "off": "off", "n": "off", "no": "off"}
+_LTO_WORDS |= dict.fromkeys(("false", "none"), "thin-local")
+
+
+def _manifest_tables(manifest: Path) -> dict[str, Any]:
+    try:
+        tables = tomlkit.parse(manifest.read_bytes().decode("utf-8-sig")).unwrap().get("profile", {})
+    except (OSError, UnicodeDecodeError, TOMLKitError):
+        return {}  # cargo could read it, and says what is wrong with it otherwise
+    return tables if isinstance(tables, dict) else {}
+
+
+def _plain(node: ConfigNode) -> object:
+    """A node of the configuration without where its values come from."""
+    if isinstance(node, Setting):
+        return node.value
+    if isinstance(node, Mapping):
+        return {key: _plain(child) for key, child in node.items()}
+    return [_plain(child) for child in node]
+
+
+def _lineage(profiles: CargoProfiles, name: str) -> Iterator[str]:
+    """A profile and those it inherits from, nearest first."""
+    seen: set[str] = set()
+    current: object = name
+    while isinstance(current, str) and current not in seen:
+        seen.add(current)
+        yield current
+        current = _own(profiles, current, "inherits") or _ROOTS.get(current)
+
+
+def _nearest(profiles: CargoProfiles, lineage: tuple[str, ...], key: str) -> object:
+    return next((value for name in lineage if (value := _own(profiles, name, key)) is not None), None)
+
+
+def _own(profiles: CargoProfiles, name: str, key: str) -> object:
+    """What one profile says itself: the environment goes before configuration files, and these before the manifest."""
+    variable = f"CARGO_PROFILE_{name}_{key}".replace("-", "_").upper()
+    if variable in profiles.environ:
+        return profiles.environ[variable]
+    tables = (table.get(name) for table in profiles.tables)
+    return next((table[key] for table in tables if isinstance(table, dict) and key in table), None)
+
+
+def _packages(table: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
+    """The tables `[profile.NAME.package.*]`; build scripts and macros are no part of the program."""
+    profile = table.get(name)
+    packages = profile.get("package") if isinstance(profile, dict) else None
+    for package in packages.values() if isinstance(packages, dict) else ():
+        if isinstance(package, dict):
+            yield package
+
+
+def _number(value: object, default: int) -> int:
+    text = str(value)
+    return int(text) if text.isascii() and text.isdigit() else default

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from optbuild.build.lost_functions import check_nothing_lost, find_lost
+from optbuild.build.model import Compiled, ProfileContents, ProfileUse
+from optbuild.errors import AttemptFault, ProfileDataError
+
+RAN = "_ZN4demo4work17haaaaaaaaaaaaaaaaE"
+IDLE = "_ZN4demo4idle17haaaaaaaaaaaaaaaaE"
+LOCAL = "_ZN4demo5inner17haaaaaaaaaaaaaaaaE"
+V0 = "_RNvCsaaaa_4demo4run"
+KNOWN = (RAN, IDLE, f"demo.1f2e-cgu.0;{LOCAL}", V0)
+
+
+def contents(*names: str, idle: str = IDLE) -> ProfileContents:
+    """What a profile knows of these functions, of which all but one ran."""
+    known = frozenset(names or KNOWN)
+    return ProfileContents(names=known, names_with_counts=known - {idle}, crates=())
+
+
+def rebuilt(name: str) -> str:
+    """The same function in another build of its crate."""
+    return name.replace("aaaa", "bbbb")
+
+
+@pytest.mark.parametrize(
+    ("missing", "lost"),
+    [
+        (LOCAL, True),  # behind another unit's name
+        (rebuilt(RAN), True),
+        (rebuilt(LOCAL), True),
+        (rebuilt(V0), True),
+        (rebuilt(IDLE), False),
+        ("_ZN4demo5other17haaaaaaaaaaaaaaaaE", False),
+        ("plain_c_name", False),
+    ],
+)
+def test_a_function_that_ran_under_another_name_is_lost(missing: str, *, lost: bool) -> None:
+    """It is recognised by its symbol or its path; what never ran in training is no loss."""
+    assert find_lost([missing], contents()) == ({missing} if lost else set())
+
+
+def test_one_more_instance_of_generic_code_is_no_loss() -> None:
+    """Instances share a path: where the profile knows two, one that never ran may be missing."""
+    instances = [f"_ZN4demo4sort17h{digit * 16}E" for digit in "123"]
+    assert find_lost(instances[2:], contents(*instances[:2])) == frozenset()
+    assert find_lost(instances[1:2], contents(*instances[:2])) == {instances[1]}
+
+
+def compiled(*missing: str, mismatched: int = 0) -> Compiled:
+    """An optimising compilation that found no data for these functions."""
+    use = ProfileUse(
+        missing_functions=len(missing), mismatched_functions=mismatched, missing_names={"": frozenset(missing)}
+    )
+    return Compiled(
+        artifacts={},
+        duration_s=1.0,
+        units=1,
+        fresh=False,
+        fresh_target_units=0,
+        executables=(),
+        log=Path("/logs/build.log"),
+        profile_use=use,
+    )
+
+
+def test_functions_that_never_ran_may_be_missing() -> None:
+    """The linker drops others from a binary without LTO, and the optimiser learns nothing from them."""
+    check_nothing_lost("pgo", compiled(rebuilt(IDLE)), look_into=contents)
+    check_nothing_lost("pgo", replace(compiled(), profile_use=None), look_into=contents)
+
+
+def test_the_profile_is_not_looked_into_where_nothing_is_missing() -> None:
+    """Listing a large profile takes time."""
+
+    def unasked() -> ProfileContents:
+        raise AssertionError
+
+    check_nothing_lost("pgo", compiled(), look_into=unasked)
+
+
+@pytest.mark.parametrize("found", [compiled(rebuilt(RAN), rebuilt(V0)), compiled(mismatched=1)])
+def test_one_lost_function_rejects_the_attempt(found: Compiled) -> None:
+    """The error says how many, names one, and can be mended by another way of training."""
+    with pytest.raises(ProfileDataError, match="training without LTO lost") as caught:
+        check_nothing_lost("pgo", found, look_into=contents)
+    assert caught.value.fault is AttemptFault.UNFIT
+    assert 'training-lto = "same"' in caught.value.help
+    assert caught.value.location == "/logs/build.log"
+    if found.profile_use is not None and found.profile_use.missing_functions:
+        assert f"lost 2 functions with counts, {rebuilt(V0)} among them" in caught.value.message

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from optbuild.errors import AttemptFault, UsageError
+from optbuild.plan.draft import Draft
+from optbuild.plan.model import Choose, Compile, Recipe, Role, render_word
+from optbuild.plan.planner import make_plan
+from optbuild.plan.steps.training_ways import training_ways
+from optbuild.profile.model import Lto, PgoMode, TrainingLto, Variant
+from optbuild.project.model import CargoProfiles
+from optbuild.testing import TARGET, make_build_profile, make_plan_inputs, make_project
+
+PGO = Variant(name="pgo", pgo=PgoMode.REQUIRED)
+LTO = replace(PGO, lto=Lto.FAT, codegen_units=1)
+
+
+def ways(variant: Variant, profile: dict[str, Any] | None = None, **recipe: Any) -> list[str]:  # noqa: ANN401 - fields of Recipe
+    """The names of the ways a variant is trained in, where `[profile.release]` of the manifest is this."""
+    project = make_project(cargo_profiles=CargoProfiles(tables=({}, {"release": profile or {}})))
+    built = Recipe(packages=("demo",), bins=("demo",), target=TARGET, cargo_profile="release", **recipe)
+    draft = Draft(variant=variant.name, recipe=built)
+    return [way.name for way in training_ways(draft, variant, make_plan_inputs(project=project))]
+
+
+@pytest.mark.parametrize("lto", [Lto.FAT, Lto.THIN])
+def test_lto_is_left_out_first_and_the_exact_recipe_comes_if_that_loses_something(lto: Lto) -> None:
+    """With one codegen unit the names stay the same, so that the short way is worth a try."""
+    assert ways(replace(LTO, lto=lto)) == ["lto-free", "exact"]
+
+
+@pytest.mark.parametrize("variant", [PGO, replace(LTO, lto=Lto.OFF), replace(PGO, codegen_units=1)])
+def test_without_lto_there_is_nothing_to_leave_out(variant: Variant) -> None:
+    """The instrumented build is the exact recipe, whatever the setting says."""
+    for setting in TrainingLto:
+        assert ways(replace(variant, training_lto=setting)) == ["exact"]
+
+
+def test_cargos_own_profile_counts_as_well() -> None:
+    """A variant without settings is built with what the project's Cargo.toml says."""
+    assert ways(PGO, {"lto": True, "codegen-units": 1}) == ["lto-free", "exact"]
+    assert ways(PGO, {"lto": "thin", "codegen-units": 1}) == ["lto-free", "exact"]
+    assert ways(PGO, {"lto": True}) == ["exact"]
+    assert ways(replace(PGO, lto=Lto.OFF), {"lto": True, "codegen-units": 1}) == ["exact"]
+
+
+@pytest.mark.parametrize(
+    ("variant", "profile", "recipe"),
+    [
+        (replace(LTO, codegen_units=16), {}, {}),
+        (replace(LTO, codegen_units=None), {}, {}),
+        (LTO, {"package": {"regex": {"codegen-units": 4}}}, {}),
+        (LTO, {}, {"inherited_rustflags": ("-Clinker-plugin-lto",)}),
+        (LTO, {}, {"rustflags": (("-Ccodegen_units=4",),)}),
+        (LTO, {}, {"cargo_args": ("--config", "profile.release.package.regex.codegen-units=4")}),
+    ],
+)
+def test_where_names_would_change_only_the_exact_recipe_will_do(
+    variant: Variant, profile: dict[str, Any], recipe: dict[str, Any]
+) -> None:
+    """More units than one give local functions other names, and flags that decide about LTO may not be overruled."""
+    assert ways(variant, profile, **recipe) == ["exact"]
+    with pytest.raises(UsageError, match="functions would lose their counts") as caught:
+        ways(replace(variant, training_lto=TrainingLto.OFF), profile, **recipe)
+    assert caught.value.location == "variants.pgo.training-lto"
+
+
+def test_either_way_can_be_forced() -> None:
+    """`same` never leaves LTO out, and `off` never goes back to it."""
+    assert ways(replace(LTO, training_lto=TrainingLto.SAME)) == ["exact"]
+    assert ways(replace(LTO, training_lto=TrainingLto.OFF)) == ["lto-free"]
+
+
+def test_lto_is_cancelled_in_the_instrumented_build_alone() -> None:
+    """The flags come last, so that they win over cargo's; the cargo profile stays the same."""
+    build_profile = make_build_profile(Variant(name="release"), LTO)
+    plan = make_plan(make_plan_inputs(build_profile=build_profile), ("release", "pgo"), measure=False)
+    compiles = [action for action in plan.actions if isinstance(action, Compile)]
+    flags = {action.id: [render_word(word) for word in action.recipe.rustflags] for action in compiles}
+    lto_free, exact = plan.variants[1].attempts
+    generate = "-Cprofile_generate=/p/target/optbuild/stray"
+    assert flags[lto_free.instrument] == [generate, "-Clto=off", "-Clinker-plugin-lto=no", "-Cembed-bitcode=no"]
+    assert flags[exact.instrument] == [generate]
+    assert {action.recipe.config for action in compiles if action.role is not Role.BUILD} == {
+        (("profile.release.lto", '"fat"'), ("profile.release.codegen-units", "1"))
+    }
+    for attempt in (lto_free, exact):
+        use = f"-Cprofile_use={{profdata:{attempt.merge}}}"
+        assert flags[attempt.compile] == [use, "-Cllvm-args=-pgo-warn-missing-function", "-Wwarnings"]
+
+
+def test_the_binaries_are_those_of_the_attempt_that_is_chosen() -> None:
+    """One action stands for all attempts, and only the exact recipe is taken in the place of another one."""
+    plan = make_plan(make_plan_inputs(), ("release", "lto", "pgo"), measure=True)
+    pgo = plan.variants[2]
+    assert pgo.compile is not None
+    choose = plan.action(pgo.compile)
+    assert isinstance(choose, Choose)
+    lto_free, exact = choose.attempts
+    assert (lto_free.lossless, lto_free.mends) == (True, frozenset())
+    assert (exact.lossless, set(exact.mends)) == (False, {AttemptFault.NOT_BUILT, AttemptFault.UNFIT})
+    assert choose.needs == (lto_free.compile, exact.compile)
+
+
+def test_a_variant_that_is_trained_in_one_way_needs_no_choice() -> None:
+    """Its compilation is what is measured."""
+    build_profile = make_build_profile(Variant(name="release"), replace(LTO, training_lto=TrainingLto.SAME))
+    plan = make_plan(make_plan_inputs(build_profile=build_profile), ("release", "pgo"), measure=True)
+    (attempt,) = plan.variants[1].attempts
+    assert plan.variants[1].compile == attempt.compile
+    assert not any(isinstance(action, Choose) for action in plan.actions)
+
+
+def test_variants_that_differ_in_their_ways_share_those_they_have_in_common() -> None:
+    """An exact training that one variant demands is the other one's fallback."""
+    same = replace(LTO, name="same", training_lto=TrainingLto.SAME)
+    build_profile = make_build_profile(Variant(name="release"), same, LTO)
+    plan = make_plan(make_plan_inputs(build_profile=build_profile), ("release", "same", "pgo"), measure=False)
+    (exact,) = plan.variants[1].attempts
+    assert plan.variants[2].attempts[1].compile == exact.compile
+    assert Path(plan.action(exact.compile).label).name == "same: build"
