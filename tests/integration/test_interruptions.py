@@ -190,7 +190,18 @@ def test_a_cargo_that_waits_for_its_lock_is_told(optbuild: Optbuild, project: Pa
             os.close(descriptor)
 
 
-@pytest.mark.parametrize("arguments", [("plan",), ("plan", "--json"), ("schema", "record"), ("help", "exit-codes")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("plan",),
+        ("plan", "--json"),
+        ("schema", "record"),
+        ("help", "exit-codes"),
+        ("help", "bench"),
+        ("--help",),
+        ("bench", "--help"),
+    ],
+)
 def test_a_reader_of_a_result_that_has_gone_ends_the_program_quietly(
     optbuild: Optbuild, project: Path, arguments: tuple[str, ...]
 ) -> None:
@@ -208,6 +219,17 @@ def test_a_reader_of_a_result_that_has_gone_ends_the_program_quietly(
     )
     os.close(writer)
     assert (completed.returncode, completed.stderr) == (141, "")
+
+
+def test_a_mistake_that_nobody_reads_ends_quietly(optbuild: Optbuild) -> None:
+    """Typer tells of it by itself; the status is that of an unread message all the same."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    completed = subprocess.run(
+        [program("optbuild"), "--no-such"], env=dict(optbuild.environ), stderr=writer, check=False
+    )
+    os.close(writer)
+    assert completed.returncode == 141
 
 
 def test_a_reader_of_messages_that_has_gone_ends_the_run(optbuild: Optbuild, project: Path) -> None:

@@ -15,7 +15,7 @@ from rich.console import Console as RichConsole
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from optbuild.cli.context import SIGPIPE_STATUS, CliContext, leave, silence
+from optbuild.cli.context import CliContext
 from optbuild.errors import BuildProfileError, OptbuildError
 from optbuild.events import (
     ActionFailed,
@@ -35,14 +35,6 @@ _QUIET, _VERBOSE = -1, 1
 _PLAIN_EVERY_S = 10.0
 
 
-class _Terminal(RichConsole):
-    """Standard error; a reader that has gone away ends the program quietly, as it does on standard output."""
-
-    def on_broken_pipe(self) -> None:
-        silence(sys.stderr)
-        leave(SIGPIPE_STATUS)
-
-
 @dataclass(slots=True)
 class _Told:
     """An action as plain lines tell of it, and when the last one did."""
@@ -60,7 +52,7 @@ class Console:
         self._verbosity = context.verbosity
         self._debug = context.debug
         self._keep_colour = colour
-        self._rich = _Terminal(
+        self._rich = RichConsole(
             stderr=True,
             no_color=not colour,
             force_terminal=is_terminal if not colour else None,

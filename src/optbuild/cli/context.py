@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -99,22 +100,47 @@ def render_report(call: CliContext, record: RunRecord, form: str, *, to_file: bo
 
 
 def write_out(text: str) -> None:
-    """Write a result to standard output; a reader that has gone away ends the program quietly.
+    """Write a result to standard output.
 
     What the stream cannot encode (a path's bytes that are no text, a sign outside ASCII) is written as an escape.
     """
     encoding = sys.stdout.encoding or "utf-8"
-    try:
-        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        silence(sys.stdout)
-        leave(SIGPIPE_STATUS)
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    sys.stdout.flush()
 
 
-def silence(stream: TextIO) -> None:
-    """Let a stream that nobody reads lead nowhere: Python would complain once more when it flushes at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+class ReadStream(io.TextIOWrapper):
+    """A standard stream that ends the program quietly when its reader has gone away, whoever writes to it.
+
+    Typer and rich would end it as well, each with a status of its own.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(
+            os.fdopen(stream.fileno(), "wb", closefd=False),
+            encoding=stream.encoding,
+            errors=stream.errors,
+            line_buffering=getattr(stream, "line_buffering", False),
+        )
+
+    def write(self, text: str) -> int:
+        """Write."""
+        with self._leaving_unread():
+            return super().write(text)
+
+    def flush(self) -> None:
+        """Flush."""
+        with self._leaving_unread():
+            super().flush()
+
+    @contextmanager
+    def _leaving_unread(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            # Python would complain once more when it flushes at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+            leave(SIGPIPE_STATUS)
 
 
 def leave(status: int) -> NoReturn:

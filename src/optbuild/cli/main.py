@@ -8,7 +8,7 @@ import sys
 import typer
 
 from optbuild.cli.app import app
-from optbuild.cli.context import CliContext, error_to_json, leave, write_out
+from optbuild.cli.context import CliContext, ReadStream, error_to_json, leave, write_out
 from optbuild.errors import OptbuildError, UsageError
 from optbuild.text import sanitize, sanitize_line
 
@@ -19,7 +19,7 @@ _CommandLineMistake: type[Exception] = typer.BadParameter.__mro__[1]  # Click's 
 
 def main() -> None:
     """Run one command and exit with its status."""
-    _open_closed_streams()
+    _open_streams()
     argv = tuple(sys.argv[1:])
     if argv[:1] == ("optbuild",) and sys.argv[0].rpartition("/")[2].startswith("cargo-"):
         argv = argv[1:]  # `cargo optbuild pgo` calls `cargo-optbuild optbuild pgo`
@@ -36,13 +36,13 @@ def main() -> None:
         _tell_bug(context)
 
 
-def _open_closed_streams() -> None:
+def _open_streams() -> None:
     """Let standard streams that the caller has closed (`2>&-`) lead nowhere; a pipe must not take their numbers."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
         continue
     os.close(descriptor)
-    sys.stdout = sys.stdout or os.fdopen(_STDOUT, "w", closefd=False)
-    sys.stderr = sys.stderr or os.fdopen(_STDERR, "w", closefd=False)
+    sys.stdout = ReadStream(sys.stdout or os.fdopen(_STDOUT, "w", closefd=False))
+    sys.stderr = ReadStream(sys.stderr or os.fdopen(_STDERR, "w", closefd=False))
 
 
 def split_at_dashes(argv: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
