@@ -12,6 +12,7 @@ from optbuild.execution.command import Command, Stream
 from optbuild.profile.model import BuildProfile, MeasureSettings, MetricName, Use, Variant, Workload, slug
 from optbuild.project.model import LibFile, LibKind
 from optbuild.workloads.invocation import Invocation, make_invocation
+from optbuild.workloads.words import Values
 
 SCRATCH = Path("/scratch")
 BINS = ("wordfreq", "tool")
@@ -45,7 +46,10 @@ def make_from(
 def make_command(invocation: Invocation) -> Command:
     """The command of an invocation with binaries in `/b`."""
     return invocation.make_command(
-        {name: Path("/b") / name for name in BINS}, extra_env={}, stdout=Stream.NULL, stderr=Stream.NULL
+        Values(binaries={name: Path("/b") / name for name in BINS}),
+        extra_env={},
+        stdout=Stream.NULL,
+        stderr=Stream.NULL,
     )
 
 
@@ -256,7 +260,7 @@ def test_the_command_has_everything_of_the_workload(tmp_path: Path) -> None:
     )
 
     command = invocation.make_command(
-        {"wordfreq": Path("/b")},
+        Values(binaries={"wordfreq": Path("/b")}),
         extra_env={"LANG": "X", "LLVM_PROFILE_FILE": "p"},
         stdout=Path("/o"),
         stderr=Stream.CAPTURE,

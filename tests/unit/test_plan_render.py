@@ -39,7 +39,7 @@ def test_a_whole_plan_for_people() -> None:
     assert folded(render_plan(plan)) == snapshot("""\
 variant release: built by compile-2dba87ad
 variant lto: built by compile-efc63902
-variant pgo: built by choose-22ef6a40
+variant pgo: built by choose-d692cf95
 
 compile-2dba87ad  release: build
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
@@ -50,14 +50,14 @@ compile-2dba87ad  release: build
   env     RUSTUP_AUTO_INSTALL=0
   writes  /p/target/optbuild/binaries/compile-2dba87ad
 
-probe-b0f516cb  outputs of books
+probe-31ded162  outputs of books
   needs   compile-2dba87ad
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/books-6e317bcd
 
-probe-56c6e3d4  outputs of held out
+probe-efd1c4d2  outputs of held out
   needs   compile-2dba87ad
   argv    {bin:demo} 'held out.txt'
   cwd     /p
@@ -74,15 +74,15 @@ compile-efc63902  lto: build
   env     RUSTUP_AUTO_INSTALL=0
   writes  /p/target/optbuild/binaries/compile-efc63902
 
-compare-32ded477  lto: outputs of books
-  needs   probe-b0f516cb, compile-efc63902
+compare-6dbdbf42  lto: outputs of books
+  needs   probe-31ded162, compile-efc63902
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/books-6e317bcd
 
-compare-b2935b36  lto: outputs of held out
-  needs   probe-56c6e3d4, compile-efc63902
+compare-13710018  lto: outputs of held out
+  needs   probe-efd1c4d2, compile-efc63902
   argv    {bin:demo} 'held out.txt'
   cwd     /p
   timeout 5 min 00 s
@@ -100,31 +100,31 @@ compile-a79660a2  pgo: build instrumented without LTO
             -Clinker-plugin-lto=no -Cembed-bitcode=no
   writes  /p/target/optbuild/binaries/compile-a79660a2
 
-train-cdd8182c  pgo: train on books
+train-7d2c96a3  pgo: train on books
   needs   compile-a79660a2
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-cdd8182c/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-7d2c96a3/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-cdd8182c
+  writes  /p/target/optbuild/raw/train-7d2c96a3
 
-train-b94c28e4  pgo: train on logs
+train-05710506  pgo: train on logs
   needs   compile-a79660a2
   argv    {bin:demo} logs.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-b94c28e4/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-05710506/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-b94c28e4
+  writes  /p/target/optbuild/raw/train-05710506
 
-merge-3dd1f3b4  pgo: merge profiles
-  needs   train-cdd8182c, train-b94c28e4
+merge-52995d94  pgo: merge profiles
+  needs   train-7d2c96a3, train-05710506
   argv    /toolchain/bin/llvm-profdata merge --input-files={inputs} --output={profdata}
             --failure-mode=any
-  inputs  3 × {profdata:train-cdd8182c}, 1 × {profdata:train-b94c28e4}
+  inputs  3 × {profdata:train-7d2c96a3}, 1 × {profdata:train-05710506}
   writes  /p/target/optbuild/profdata
 
-compile-924c71b3  pgo: build
-  needs   merge-3dd1f3b4
+compile-4c210c54  pgo: build
+  needs   merge-52995d94
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/cargo --config 'profile.release.lto="fat"' --config
@@ -133,9 +133,9 @@ compile-924c71b3  pgo: build
   cwd     /p
   env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-3dd1f3b4}
+  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-52995d94}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings
-  writes  /p/target/optbuild/binaries/compile-924c71b3
+  writes  /p/target/optbuild/binaries/compile-4c210c54
 
 compile-fd8f0583  pgo: build instrumented
   only if the attempt lto-free of pgo is rejected
@@ -149,35 +149,35 @@ compile-fd8f0583  pgo: build instrumented
   env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_generate=/p/target/optbuild/stray
   writes  /p/target/optbuild/binaries/compile-fd8f0583
 
-train-4302b6a2  pgo: train on books
+train-3938fe7e  pgo: train on books
   only if the attempt lto-free of pgo is rejected
   needs   compile-fd8f0583
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-4302b6a2/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-3938fe7e/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-4302b6a2
+  writes  /p/target/optbuild/raw/train-3938fe7e
 
-train-2cd3c5e3  pgo: train on logs
+train-455d5227  pgo: train on logs
   only if the attempt lto-free of pgo is rejected
   needs   compile-fd8f0583
   argv    {bin:demo} logs.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-2cd3c5e3/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-455d5227/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-2cd3c5e3
+  writes  /p/target/optbuild/raw/train-455d5227
 
-merge-6550530e  pgo: merge profiles
+merge-0934e43b  pgo: merge profiles
   only if the attempt lto-free of pgo is rejected
-  needs   train-4302b6a2, train-2cd3c5e3
+  needs   train-3938fe7e, train-455d5227
   argv    /toolchain/bin/llvm-profdata merge --input-files={inputs} --output={profdata}
             --failure-mode=any
-  inputs  3 × {profdata:train-4302b6a2}, 1 × {profdata:train-2cd3c5e3}
+  inputs  3 × {profdata:train-3938fe7e}, 1 × {profdata:train-455d5227}
   writes  /p/target/optbuild/profdata
 
-compile-7fca6bac  pgo: build
+compile-7c4e3351  pgo: build
   only if the attempt lto-free of pgo is rejected
-  needs   merge-6550530e
+  needs   merge-0934e43b
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/cargo --config 'profile.release.lto="fat"' --config
@@ -186,34 +186,34 @@ compile-7fca6bac  pgo: build
   cwd     /p
   env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-6550530e}
+  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-0934e43b}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings
-  writes  /p/target/optbuild/binaries/compile-7fca6bac
+  writes  /p/target/optbuild/binaries/compile-7c4e3351
 
-choose-22ef6a40  pgo: the first attempt whose evidence holds
-  needs   compile-924c71b3, compile-7fca6bac
-  tries   lto-free (compile-924c71b3), exact (compile-7fca6bac)
+choose-d692cf95  pgo: the first attempt whose evidence holds
+  needs   compile-4c210c54, compile-7c4e3351
+  tries   lto-free (compile-4c210c54), exact (compile-7c4e3351)
 
-compare-dd698854  pgo: outputs of books
-  needs   probe-b0f516cb, choose-22ef6a40
+compare-b15bb3e8  pgo: outputs of books
+  needs   probe-31ded162, choose-d692cf95
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/books-6e317bcd
 
-compare-aa0a72eb  pgo: outputs of held out
-  needs   probe-56c6e3d4, choose-22ef6a40
+compare-d0fa3ddf  pgo: outputs of held out
+  needs   probe-efd1c4d2, choose-d692cf95
   argv    {bin:demo} 'held out.txt'
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/held-out-681314dd
 
-measure-272e9560  measure
-  needs   compile-2dba87ad, compile-efc63902, choose-22ef6a40
+measure-1aa30bf8  measure
+  needs   compile-2dba87ad, compile-efc63902, choose-d692cf95
   argv    {bin:demo} --top 20 books.txt
   argv    {bin:demo} 'held out.txt'
   writes  /p/target/optbuild/arms
-  arms    release (compile-2dba87ad), lto (compile-efc63902), pgo (choose-22ef6a40)
+  arms    release (compile-2dba87ad), lto (compile-efc63902), pgo (choose-d692cf95)
   budget  5 min 00 s
 
 writes below /p/target/optbuild
@@ -230,10 +230,10 @@ def test_a_whole_plan_as_data() -> None:
     assert folded("\n".join(map(json.dumps, [plan, *actions]))) == snapshot("""\
 {"schema": "optbuild/plan/1", "variants": [{"name": "release", "compile": "compile-2dba87ad",
             "merge": null, "attempts": [], "skipped": null}, {"name": "pgo", "compile":
-            "choose-25ebc189", "merge": "merge-55ed7d7f", "attempts": [{"name": "lto-free",
-            "instrument": "compile-a79660a2", "merge": "merge-55ed7d7f", "compile":
-            "compile-2fa272a8", "mends": []}, {"name": "exact", "instrument": "compile-fd8f0583",
-            "merge": "merge-4ec5b28d", "compile": "compile-d68a15b0", "mends": ["not-built",
+            "choose-664a51c0", "merge": "merge-04154233", "attempts": [{"name": "lto-free",
+            "instrument": "compile-a79660a2", "merge": "merge-04154233", "compile":
+            "compile-e9888241", "mends": []}, {"name": "exact", "instrument": "compile-fd8f0583",
+            "merge": "merge-8073b1cf", "compile": "compile-ace6f8fc", "mends": ["not-built",
             "unfit"]}], "skipped": null}], "directories": ["/p/target/optbuild"], "notes": []}
 {"id": "compile-2dba87ad", "kind": "compile", "label": "release: build", "needs": [], "argv":
             ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml", "--package",
@@ -242,10 +242,11 @@ def test_a_whole_plan_as_data() -> None:
             "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
             {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0"},
             "writes": "/p/target/optbuild/binaries/compile-2dba87ad"}
-{"id": "probe-b0f516cb", "kind": "probe", "label": "outputs of books", "needs":
-            ["compile-2dba87ad"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "beside": {},
-            "cwd": "/p", "env": {}, "stdin": null, "timeout": "5 min 00 s", "inputs": [], "writes":
-            "/p/target/optbuild/scratch/books-6e317bcd", "runs": 2}
+{"id": "probe-31ded162", "kind": "probe", "label": "outputs of books", "needs":
+            ["compile-2dba87ad"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
+            null, "ready": null, "beside": {}, "cwd": "/p", "env": {}, "stdin": null, "timeout": "5
+            min 00 s", "inputs": [], "writes": "/p/target/optbuild/scratch/books-6e317bcd", "runs":
+            2}
 {"id": "compile-a79660a2", "kind": "compile", "label": "pgo: build instrumented without LTO",
             "needs": [], "argv": ["/toolchain/bin/cargo", "build", "--manifest-path",
             "/p/Cargo.toml", "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release",
@@ -257,26 +258,26 @@ def test_a_whole_plan_as_data() -> None:
             "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_generate=/p/target/optbuild/stray -Clto=off
             -Clinker-plugin-lto=no -Cembed-bitcode=no"}, "writes":
             "/p/target/optbuild/binaries/compile-a79660a2"}
-{"id": "train-cdd8182c", "kind": "train", "label": "pgo: train on books", "needs":
-            ["compile-a79660a2"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "beside": {},
-            "cwd": "/p", "env": {"LLVM_PROFILE_FILE":
-            "/p/target/optbuild/raw/train-cdd8182c/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
-            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-cdd8182c", "repeat":
+{"id": "train-7d2c96a3", "kind": "train", "label": "pgo: train on books", "needs":
+            ["compile-a79660a2"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
+            null, "ready": null, "beside": {}, "cwd": "/p", "env": {"LLVM_PROFILE_FILE":
+            "/p/target/optbuild/raw/train-7d2c96a3/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
+            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-7d2c96a3", "repeat":
             null}
-{"id": "merge-55ed7d7f", "kind": "merge", "label": "pgo: merge profiles", "needs":
-            ["train-cdd8182c"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
+{"id": "merge-04154233", "kind": "merge", "label": "pgo: merge profiles", "needs":
+            ["train-7d2c96a3"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
             "--input-files={inputs}", "--output={profdata}", "--failure-mode=any"], "inputs": ["3
-            \\u00d7 {profdata:train-cdd8182c}"], "writes": "/p/target/optbuild/profdata"}
-{"id": "compile-2fa272a8", "kind": "compile", "label": "pgo: build", "needs": ["merge-55ed7d7f"],
+            \\u00d7 {profdata:train-7d2c96a3}"], "writes": "/p/target/optbuild/profdata"}
+{"id": "compile-e9888241", "kind": "compile", "label": "pgo: build", "needs": ["merge-04154233"],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
             "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/cargo", "--config",
             "profile.release.lto=\\"fat\\"", "--config", "profile.release.codegen-units=1",
             "--locked", "-vv", "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p",
             "env": {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0",
-            "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_use={profdata:merge-55ed7d7f}
+            "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_use={profdata:merge-04154233}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings"}, "writes":
-            "/p/target/optbuild/binaries/compile-2fa272a8"}
+            "/p/target/optbuild/binaries/compile-e9888241"}
 {"id": "compile-fd8f0583", "kind": "compile", "label": "pgo: build instrumented", "needs": [],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
@@ -287,38 +288,39 @@ def test_a_whole_plan_as_data() -> None:
             "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_generate=/p/target/optbuild/stray"}, "writes":
             "/p/target/optbuild/binaries/compile-fd8f0583", "only if": "the attempt lto-free of pgo
             is rejected"}
-{"id": "train-4302b6a2", "kind": "train", "label": "pgo: train on books", "needs":
-            ["compile-fd8f0583"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "beside": {},
-            "cwd": "/p", "env": {"LLVM_PROFILE_FILE":
-            "/p/target/optbuild/raw/train-4302b6a2/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
-            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-4302b6a2", "repeat":
+{"id": "train-3938fe7e", "kind": "train", "label": "pgo: train on books", "needs":
+            ["compile-fd8f0583"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
+            null, "ready": null, "beside": {}, "cwd": "/p", "env": {"LLVM_PROFILE_FILE":
+            "/p/target/optbuild/raw/train-3938fe7e/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
+            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-3938fe7e", "repeat":
             null, "only if": "the attempt lto-free of pgo is rejected"}
-{"id": "merge-4ec5b28d", "kind": "merge", "label": "pgo: merge profiles", "needs":
-            ["train-4302b6a2"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
+{"id": "merge-8073b1cf", "kind": "merge", "label": "pgo: merge profiles", "needs":
+            ["train-3938fe7e"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
             "--input-files={inputs}", "--output={profdata}", "--failure-mode=any"], "inputs": ["3
-            \\u00d7 {profdata:train-4302b6a2}"], "writes": "/p/target/optbuild/profdata", "only if":
+            \\u00d7 {profdata:train-3938fe7e}"], "writes": "/p/target/optbuild/profdata", "only if":
             "the attempt lto-free of pgo is rejected"}
-{"id": "compile-d68a15b0", "kind": "compile", "label": "pgo: build", "needs": ["merge-4ec5b28d"],
+{"id": "compile-ace6f8fc", "kind": "compile", "label": "pgo: build", "needs": ["merge-8073b1cf"],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
             "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/cargo", "--config",
             "profile.release.lto=\\"fat\\"", "--config", "profile.release.codegen-units=1",
             "--locked", "-vv", "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p",
             "env": {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0",
-            "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_use={profdata:merge-4ec5b28d}
+            "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_use={profdata:merge-8073b1cf}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings"}, "writes":
-            "/p/target/optbuild/binaries/compile-d68a15b0", "only if": "the attempt lto-free of pgo
+            "/p/target/optbuild/binaries/compile-ace6f8fc", "only if": "the attempt lto-free of pgo
             is rejected"}
-{"id": "choose-25ebc189", "kind": "choose", "label": "pgo: the first attempt whose evidence holds",
-            "needs": ["compile-2fa272a8", "compile-d68a15b0"], "tries": ["lto-free
-            (compile-2fa272a8)", "exact (compile-d68a15b0)"]}
-{"id": "compare-69f7087e", "kind": "compare", "label": "pgo: outputs of books", "needs":
-            ["probe-b0f516cb", "choose-25ebc189"], "argv": ["{bin:demo}", "--top", "20",
-            "books.txt"], "beside": {}, "cwd": "/p", "env": {}, "stdin": null, "timeout": "5 min 00
-            s", "inputs": [], "writes": "/p/target/optbuild/scratch/books-6e317bcd"}
-{"id": "measure-11ae7db5", "kind": "measure", "label": "measure", "needs": ["compile-2dba87ad",
-            "choose-25ebc189"], "argv": [["{bin:demo}", "--top", "20", "books.txt"]], "arms":
-            ["release (compile-2dba87ad)", "pgo (choose-25ebc189)"], "budget": "5 min 00 s",
+{"id": "choose-664a51c0", "kind": "choose", "label": "pgo: the first attempt whose evidence holds",
+            "needs": ["compile-e9888241", "compile-ace6f8fc"], "tries": ["lto-free
+            (compile-e9888241)", "exact (compile-ace6f8fc)"]}
+{"id": "compare-561a3c0e", "kind": "compare", "label": "pgo: outputs of books", "needs":
+            ["probe-31ded162", "choose-664a51c0"], "argv": ["{bin:demo}", "--top", "20",
+            "books.txt"], "server": null, "ready": null, "beside": {}, "cwd": "/p", "env": {},
+            "stdin": null, "timeout": "5 min 00 s", "inputs": [], "writes":
+            "/p/target/optbuild/scratch/books-6e317bcd"}
+{"id": "measure-f9bbd340", "kind": "measure", "label": "measure", "needs": ["compile-2dba87ad",
+            "choose-664a51c0"], "argv": [["{bin:demo}", "--top", "20", "books.txt"]], "arms":
+            ["release (compile-2dba87ad)", "pgo (choose-664a51c0)"], "budget": "5 min 00 s",
             "writes": "/p/target/optbuild/arms"}
 """)
 

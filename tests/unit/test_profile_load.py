@@ -252,8 +252,8 @@ optbuild.toml:18: `variants.release.codegen-units`: expected an integer of 1 or 
 optbuild.toml:20: `workloads[0].name`: more than one line
   help: write a name of one line
 optbuild.toml:21: `workloads[0].command[1]`: unknown placeholder {"a":1}
-  help: placeholders are {bin}, {bin:NAME}, {lib}, {lib:NAME}, {scratch} and {env:NAME}; literal braces are
-    doubled: {{ and }}
+  help: placeholders are {bin}, {bin:NAME}, {lib}, {lib:NAME}, {scratch}, {port} and {env:NAME}; literal
+    braces are doubled: {{ and }}
 optbuild.toml:21: `workloads[0].command[2]`: a NUL character, which no program can be given
   help: remove the `\\u0000` from the text
 optbuild.toml:22: `workloads[0].timeout`: expected a duration such as "500ms", "30s", "5m" or "1h", got 3
@@ -267,11 +267,10 @@ optbuild.toml:25: `workloads[0].compare-output`: `{scratch}/x` holds braces, and
   help: write a plain relative path
 optbuild.toml:26: `workloads[0].env."a=b"`: not a name for an environment variable
   help: remove the `=` from the name
-optbuild.toml:26: `workloads[0].env.C`: the placeholder {port} needs a newer optbuild
-  help: use only {bin}, {bin:NAME}, {lib}, {lib:NAME}, {scratch} and {env:NAME}, or upgrade: pip install
-    --upgrade cargo-optbuild
-optbuild.toml:28: `workloads[1].server` needs a newer optbuild
-  help: remove it, or upgrade: pip install --upgrade cargo-optbuild
+optbuild.toml:28: `workloads[1]` has a `server` and no `load`
+  help: write what asks it, a fixed number of requests: `load = ["python3", "load.py", "{port}"]`
+optbuild.toml:28: `workloads[1]`: nothing says when the server is ready, for it names no {port}
+  help: write `ready = { stdout = "listening" }`, or let it listen at {port}
 optbuild.toml:31: two workloads are named "s"
   help: give each workload a name of its own
 optbuild.toml:32: `workloads[2].cwd`: "/etc" is an absolute path: /etc
@@ -282,10 +281,10 @@ optbuild.toml:34: `workloads[2].metric`: the metric `instructions` needs a newer
   help: remove it, or upgrade: pip install --upgrade cargo-optbuild
 optbuild.toml:35: `workloads[2].expect-exit`: expected an integer from 0 to 255, got 256
   help: write an integer from 0 to 255
+optbuild.toml:36: `workloads[3].command` is missing
+  help: add `command = ["{bin}", …]`, or `server = […]` and `load = […]`
 optbuild.toml:36: `workloads[3].name` is missing
   help: add `name = …`: a text
-optbuild.toml:36: `workloads[3].command` is missing
-  help: add `command = …`: a list of texts, not empty
 optbuild.toml:39: `measure.baseline` names the unknown variant "relese"
   help: did you mean "release"? write "lto", "bad name" or "release"
 optbuild.toml:40: `measure.precision`: expected a ratio above zero, such as "1%" or 0.01, got 0
@@ -550,6 +549,7 @@ def test_the_resolved_profile_is_plain_data(tmp_path: Path) -> None:
                     "features": [],
                     "rustflags": [],
                     "pgo": "required",
+                    "training-lto": "auto",
                 },
                 "workloads": [
                     {
@@ -569,6 +569,7 @@ def test_the_resolved_profile_is_plain_data(tmp_path: Path) -> None:
                         "stop-signal": "INT",
                         "grace-s": 0.5,
                         "repeat": 1,
+                        "flush-object": True,
                     }
                 ],
             }
@@ -609,3 +610,40 @@ optbuild.toml:5: `raw-profiles.salvage`: expected true or false, got "yes"
 optbuild.toml:6: `raw-profiles.salvage-floor`: expected a share of at most "100%", got "120%"
   help: write a share of at most "100%"
 """)
+
+
+SERVER = """\
+server = ["{bin}", "{port}"]
+load = ["ask", "{port}"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ('command = ["x"]\nserver = ["{bin}", "{port}"]\nload = ["y"]', "has both `command` and `server`"),
+        ('command = ["x"]\nload = ["y"]', "`workloads[0].load` belongs to a `server`, and there is none"),
+        ('command = ["x"]\nready = { tcp = "80" }', "`workloads[0].ready` belongs to a `server`"),
+        ('server = ["{bin}", "{port}"]', "`workloads[0]` has a `server` and no `load`"),
+        ('server = ["{bin}"]\nload = ["y"]', "nothing says when the server is ready, for it names no {port}"),
+        (SERVER + "ready = {}", "`workloads[0].ready` has to say one of tcp, http, stdout, stderr"),
+        (SERVER + 'ready = { tcp = "80", stdout = "x" }', "of tcp, http, stdout, stderr, and has tcp and stdout"),
+        (SERVER + 'ready = { tpc = "80" }', "unknown key `workloads[0].ready.tpc`"),
+        (SERVER + 'ready = { tcp = "{prot}" }', "`workloads[0].ready.tcp`: unknown placeholder {prot}"),
+    ],
+)
+def test_a_workload_is_of_one_kind(tmp_path: Path, lines: str, message: str) -> None:
+    """A command, or a server with a load and one way to see that it is ready."""
+    problems = refuse(tmp_path, f'schema = 1\n[[workloads]]\nname = "a"\n{lines}\n')
+    assert any(message in problem.message for problem in problems), problems
+
+
+def test_a_server_is_read_whole(tmp_path: Path) -> None:
+    """With all that belongs to it."""
+    ready = 'ready = { http = "http://127.0.0.1:{port}/", within = "2m" }\nflush-object = false\n'
+    (workload,) = load(tmp_path, f'schema = 1\n[[workloads]]\nname = "a"\n{SERVER}{ready}').workloads
+    assert workload.command is None
+    assert (workload.server, workload.load) == (("{bin}", "{port}"), ("ask", "{port}"))
+    assert workload.ready is not None
+    assert (workload.ready.http, workload.ready.within_s) == ("http://127.0.0.1:{port}/", 120.0)
+    assert not workload.flush_object

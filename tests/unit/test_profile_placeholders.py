@@ -34,7 +34,7 @@ def test_words_split_into_text_and_placeholders(text: str, pieces: tuple[str | P
         ("{bin:}", r"unknown placeholder \{bin:\}"),
         ("{env}", r"unknown placeholder \{env\}"),
         ("{scratch:a}", r"unknown placeholder \{scratch:a\}"),
-        ("{port}", r"\{port\} needs a newer optbuild"),
+        ("{port:}", r"unknown placeholder \{port:\}"),
         ("{bin", r"the brace \{ in `\{bin` stands alone"),
         ("bin}", r"the brace \} in `bin\}` stands alone"),
     ],
@@ -50,6 +50,6 @@ def test_the_refusal_says_how_to_write_braces_and_what_was_meant() -> None:
     with pytest.raises(ValueError, match="bni") as caught:
         parse_placeholders("{bni}")
     assert getattr(caught.value, "help", "") == (
-        "did you mean {bin}? placeholders are {bin}, {bin:NAME}, {lib}, {lib:NAME}, {scratch} and {env:NAME}; "
+        "did you mean {bin}? placeholders are {bin}, {bin:NAME}, {lib}, {lib:NAME}, {scratch}, {port} and {env:NAME}; "
         "literal braces are doubled: {{ and }}"
     )

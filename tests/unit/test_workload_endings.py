@@ -7,7 +7,7 @@ import pytest
 from optbuild.errors import WorkloadError
 from optbuild.execution.command import Command, Completed
 from optbuild.testing import make_invocation, make_usage
-from optbuild.workloads.running import check_ending
+from optbuild.workloads.programs import check_ending
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from optbuild.execution.command import Command, Completed, ProgramNotFoundError
 from optbuild.testing import Answer, Reply, make_invocation
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Moment
-from optbuild.workloads.running import renew_scratch
+from optbuild.workloads.programs import renew_scratch
 from tests.unit.build_cases import Workshop
 
 

@@ -142,6 +142,14 @@ class Compiled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FlushObject:
+    """The object that is linked into an instrumented server, so that a signal does not lose its counts."""
+
+    path: Path
+    reused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
     """The result of a training action: one workload's counts, merged."""
 
@@ -186,4 +194,4 @@ class Compared:
     reused: bool
 
 
-Result = Compiled | Trained | Merged | Probed | Compared
+Result = Compiled | FlushObject | Trained | Merged | Probed | Compared

@@ -15,9 +15,10 @@ from typing import TypeVar
 
 from optbuild.build.cargo_driver import CargoDriver
 from optbuild.build.evidence import PgoEvidence, prove_applied
+from optbuild.build.flush_object import make_flush_object
 from optbuild.build.lost_functions import check_nothing_lost
 from optbuild.build.merging import ProfileMerger
-from optbuild.build.model import Artifact, Compiled, Merged, Probed, Result, Trained
+from optbuild.build.model import Artifact, Compiled, FlushObject, Merged, Probed, Result, Trained
 from optbuild.build.outcome import Outcome, Rejection, Step
 from optbuild.build.outputs import OutputChecker
 from optbuild.build.training import Trainer
@@ -37,6 +38,7 @@ from optbuild.plan.model import (
     Choose,
     CompareOutputs,
     Compile,
+    MakeFlushObject,
     Measure,
     MergeProfiles,
     Output,
@@ -162,6 +164,8 @@ class Runner:
             return action.argv, self.logs / f"{action.id}.log"
         if isinstance(action, MergeProfiles):
             return (str(action.tool), "merge"), None
+        if isinstance(action, MakeFlushObject):
+            return (str(action.rustc), "--emit=obj"), None
         return action.workload.shown_argv(), self.logs / f"{action.id}.stderr" if isinstance(action, Train) else None
 
     def _result_of(self, action: Action, log: Path | None) -> Result:
@@ -170,6 +174,8 @@ class Runner:
             assert log is not None  # noqa: S101 - for mypy
             env = {name: resolve_word(word, self._value_of) for name, word in action.env.items()}
             return self.cargo.compile(action, env, log)
+        if isinstance(action, MakeFlushObject):
+            return make_flush_object(action, self.cargo.executor, self.cargo.environ)
         if isinstance(action, MergeProfiles):
             trained = {need: result for need in action.needs if isinstance(result := results[need], Trained)}
             return _required(self.merger).merge_weighted(action, trained)
@@ -288,6 +294,8 @@ def _describe(result: Result) -> str:
         profile = result.profile
         ran = f"{profile.functions_with_counts} of {profile.functions} functions ran"
         return f"{ran}, {profile.raw_profiles} raw profile{'s' * (profile.raw_profiles != 1)}"
+    if isinstance(result, FlushObject):
+        return result.path.name
     if isinstance(result, Probed):
         return f"{format_duration(result.run_s)} a run" + ("" if result.deterministic else ", output varies")
     return {True: "equal", None: "not compared", False: "different"}[result.equal]

@@ -22,7 +22,7 @@ from optbuild.plan.model import ActionId, Train
 from optbuild.profile.model import RawFiles, RawProfileSettings
 from optbuild.text import sanitize_line
 from optbuild.workloads.inputs import InputHashes
-from optbuild.workloads.running import PROFILE_FILE
+from optbuild.workloads.programs import PROFILE_FILE
 
 _ARCHIVES = frozenset({".a", ".lib"})
 

@@ -10,12 +10,13 @@ from functools import partial
 from pathlib import Path
 
 from optbuild.errors import WorkloadError
-from optbuild.execution.command import Executor
+from optbuild.execution.command import ConcurrentExecutor
 from optbuild.files import writing
 from optbuild.text import sanitize_line
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
-from optbuild.workloads.running import Place, WorkloadRun, run_workload, set_up
+from optbuild.workloads.programs import Place, WorkloadRun
+from optbuild.workloads.running import run_workload, set_up
 from optbuild.workloads.words import Word
 
 
@@ -29,7 +30,7 @@ class WorkloadRunner:
         logs: Where output is kept.
     """
 
-    executor: Executor
+    executor: ConcurrentExecutor
     root: Path
     stage: Path
     logs: Path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -130,13 +131,49 @@ class Executor(Protocol):
         ...
 
 
+class RunningProgram(Protocol):
+    """A program that was started and runs beside others."""
+
+    def poll(self, wait_s: float = 0.0) -> Completed | None:
+        """How it has ended; None while it runs, also after waiting for so long.
+
+        Raises:
+            ProgramNotFoundError: It could not be started.
+            StorageError: A file for its output could not be opened.
+        """
+        ...
+
+    def stop(self) -> Completed:
+        """Send its stop signal, kill it when its grace has passed, and say how it ended. Raises as `poll`."""
+        ...
+
+
+class ConcurrentExecutor(Executor, Protocol):
+    """An executor that also starts programs which run beside others."""
+
+    def start(self, command: Command) -> AbstractContextManager[RunningProgram]:
+        """Start a program; leaving the context ends it, however that comes about.
+
+        Args:
+            command: What to start. Its output must go to files.
+
+        Raises:
+            ProgramNotFoundError: The program cannot be started.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedExecutor:
     """Another executor, all whose programs are watched by the same function."""
 
-    executor: Executor
+    executor: ConcurrentExecutor
     watch: Callable[[], None]
 
     def run(self, command: Command, *, on_stdout: OnLine | None = None, on_stderr: OnLine | None = None) -> Completed:
         """Run a command and wait for its end; see `Executor.run`."""
         return self.executor.run(replace(command, watch=self.watch), on_stdout=on_stdout, on_stderr=on_stderr)
+
+    def start(self, command: Command) -> AbstractContextManager[RunningProgram]:
+        """Start a program that runs beside those which are watched; see `ConcurrentExecutor.start`."""
+        return self.executor.start(command)

@@ -13,6 +13,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,7 +22,15 @@ from typing import Any, Self
 from optbuild.errors import OptbuildError
 from optbuild.events import Emit, Level, Notice
 from optbuild.execution import launcher
-from optbuild.execution.command import Command, Completed, OnLine, ProgramNotFoundError, Stream, Usage
+from optbuild.execution.command import (
+    Command,
+    Completed,
+    OnLine,
+    ProgramNotFoundError,
+    RunningProgram,
+    Stream,
+    Usage,
+)
 from optbuild.execution.signals import SignalGate
 from optbuild.files import storage_error
 from optbuild.text import last_lines
@@ -77,9 +87,21 @@ class LocalExecutor:
             raise
         if not command.sweep:
             self.close()  # what the command left running keeps its pipes, and is not the next one's survivor
-        if "error" in reply:
-            raise _start_error(command, reply)
-        return conversation.completed(reply)
+        return conversation.judge(reply)
+
+    @contextmanager
+    def start(self, command: Command) -> Iterator[RunningProgram]:
+        """Start a program through a launcher of its own; see `Executor.start`."""
+        launcher_process = _Launcher()
+        try:
+            program = _Running(_Conversation(launcher_process, command, None, None, self._emit), self._signals)
+            program.begin(_find_program(command))
+            try:
+                yield program
+            finally:
+                program.end()
+        finally:
+            launcher_process.close()
 
     def _living_launcher(self) -> _Launcher:
         if self._launcher is not None and self._launcher.process.poll() is not None:
@@ -87,6 +109,35 @@ class LocalExecutor:
         if self._launcher is None:
             self._launcher = _Launcher()
         return self._launcher
+
+
+class _Running:
+    """A program that runs beside others; see `RunningProgram`."""
+
+    def __init__(self, conversation: _Conversation, signals: SignalGate) -> None:
+        self._conversation = conversation
+        self._signals = signals
+        self._reply: dict[str, Any] | None = None
+
+    def begin(self, program: str) -> None:
+        self._conversation.start(program)
+
+    def poll(self, wait_s: float = 0.0) -> Completed | None:
+        deadline = time.monotonic() + wait_s
+        while self._reply is None:
+            self._reply = self._conversation.glance(max(0.0, deadline - time.monotonic()))
+            if time.monotonic() >= deadline:
+                break
+        return None if self._reply is None else self._conversation.judge(self._reply)
+
+    def stop(self) -> Completed:
+        if self._reply is None:
+            self._reply = self._conversation.stop(self._signals)
+        return self._conversation.judge(self._reply)
+
+    def end(self) -> None:
+        if self._reply is None:
+            self._conversation.end(self._signals)
 
 
 class _LauncherDiedError(Exception):
@@ -153,6 +204,7 @@ class _Conversation:
         self._lines = {launcher.stdout: _Lines(on_stdout), launcher.stderr: _Lines(on_stderr)}
         self._reply = b""
         self._started = False
+        self._is_expected_end = False
 
     def start(self, program: str) -> None:
         command = self._command
@@ -195,18 +247,46 @@ class _Conversation:
                 watch()
                 watch_at = time.monotonic() + _WATCH_TICK_S
 
-    def end(self, signals: SignalGate) -> None:
+    def glance(self, wait_s: float) -> dict[str, Any] | None:
+        """The reply, if it is there by then."""
+        try:
+            return self._pump(wait_s)
+        except _LauncherDiedError as error:
+            raise self.launcher_died() from error
+
+    def judge(self, reply: dict[str, Any]) -> Completed:
+        """What a reply means.
+
+        Raises:
+            ProgramNotFoundError: The program could not be started.
+            StorageError: A file for its output could not be opened.
+        """
+        if "error" in reply:
+            raise _start_error(self._command, reply)
+        return self.completed(reply)
+
+    def stop(self, signals: SignalGate) -> dict[str, Any]:
+        """End a program whose time has come, and take the reply."""
+        self._is_expected_end = True
+        reply = self.end(signals)
+        if reply is None:
+            raise self.launcher_died()
+        return reply
+
+    def end(self, signals: SignalGate) -> dict[str, Any] | None:
         """Stop the program: its stop signal, its grace, then SIGKILL; at once when a second signal comes."""
         if not self._started:  # it has half a message, perhaps: closing it is all that can be done
-            return
+            return None
         self._lines = dict.fromkeys(self._lines, _Lines(_ignore))  # an error in a callback must not come again
         with contextlib.suppress(_LauncherDiedError):  # with nothing left to end, the launcher ends itself
             self._launcher.send({"end": 1})
             killed = False
-            while self._pump(_ENDING_TICK_S) is None:
+            while (reply := self._pump(_ENDING_TICK_S)) is None:
                 if signals.forced and not killed:
                     killed = True
                     self._launcher.send({"kill": 1})
+            return reply
+        return None
 
     def completed(self, reply: dict[str, Any]) -> Completed:
         usage = Usage(**{name: reply[name] for name in Usage.__slots__})
@@ -248,7 +328,8 @@ class _Conversation:
             if "stopping" not in message:
                 self._drain()
                 return message
-            self._tell_stopping(message["stopping"])
+            if not self._is_expected_end:
+                self._tell_stopping(message["stopping"])
         return None
 
     def _drain(self) -> None:

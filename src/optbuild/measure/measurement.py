@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from optbuild.measure.model import A_PRIME, Analysis, CrossValidation, Series
 from optbuild.measure.schedule import PILOT_ROUNDS
@@ -36,6 +36,7 @@ class Resources:
         median_major_faults: Page faults that needed the disk.
         median_involuntary_switches: Times the kernel took the CPU away.
         peak_rss_bytes: The largest peak; it says only "at most" where it is `peak_rss_floor_bytes` or less.
+        load: Medians of what a load generator said, by name; units are in the names.
     """
 
     workload: str
@@ -47,6 +48,7 @@ class Resources:
     median_involuntary_switches: float
     peak_rss_bytes: int
     peak_rss_floor_bytes: int
+    load: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from optbuild.errors import WorkloadError
 from optbuild.events import ActionFailed, ActionFinished, ActionProgressed, ActionStarted, Emit
-from optbuild.execution.command import Executor, Usage
+from optbuild.execution.command import ConcurrentExecutor
 from optbuild.files import atomic_copy, remove_below
 from optbuild.measure.guard import Disturbance, NoiseGuard
 from optbuild.measure.measurement import Measurement, Resources, SamplingSettings
@@ -25,7 +25,8 @@ from optbuild.measure.model import A_PRIME, Analysis, CrossValidation, Series, S
 from optbuild.measure.schedule import PILOT_ROUNDS, SuperblockOrder, batch_for, make_round, make_warm_up, passes_for
 from optbuild.units import format_duration, format_percent
 from optbuild.workloads.invocation import Invocation
-from optbuild.workloads.running import Place, run_workload, set_up
+from optbuild.workloads.programs import Place, WorkloadRun
+from optbuild.workloads.running import run_workload, set_up
 
 _PADDING_NAME = "OPTBUILD_PADDING"
 _MOST_PADDING = 4096  # one page: the stack then starts anywhere within it
@@ -55,7 +56,7 @@ class Sampler:
         guard: Watches for what disturbs from outside.
     """
 
-    executor: Executor
+    executor: ConcurrentExecutor
     emit: Emit
     root: Path
     directory: Path
@@ -67,7 +68,7 @@ class Sampler:
     guard: NoiseGuard = field(default_factory=NoiseGuard)
     clock: Callable[[], float] = time.monotonic
     _copies: dict[str, dict[str, dict[str, Path]]] = field(default_factory=dict)
-    _usages: dict[tuple[str, str], list[Usage]] = field(default_factory=dict)
+    _runs: dict[tuple[str, str], list[WorkloadRun]] = field(default_factory=dict)
     _blocks: dict[str, list[_Block]] = field(default_factory=dict)
     _set_aside: dict[str, list[_Block]] = field(default_factory=dict)
     _warm_up_s: dict[str, list[float]] = field(default_factory=dict)
@@ -248,14 +249,15 @@ class Sampler:
         batch = batch_for(self._run_s(workload.name))
         self.guard.begin()
         beside_before_s = self._beside_cpu_s
-        primer = self._run(workload, order.primer)
+        primer = self._run(workload, order.primer).usage
         cpu_s = primer.user_s + primer.system_s
         arms = self._copies[workload.name]
         values: dict[str, dict[str, list[float]]] = {name: {arm: [] for arm in arms} for name in METRICS}
         for arm in order.order:
-            usages = [self._run(workload, arm) for _ in range(batch)]
+            runs = [self._run(workload, arm) for _ in range(batch)]
+            self._runs.setdefault((workload.name, arm), []).extend(runs)
+            usages = [run.usage for run in runs]
             cpu_s += sum(usage.user_s + usage.system_s for usage in usages)
-            self._usages.setdefault((workload.name, arm), []).extend(usages)
             for name, metric in METRICS.items():
                 values[name][arm].append(sum(map(metric.read, usages)) / batch)
         by_metric = {
@@ -265,12 +267,12 @@ class Sampler:
         cpu_s += self._beside_cpu_s - beside_before_s
         return _Block(order=order, by_metric=by_metric, disturbance=self.guard.end(programs_cpu_s=cpu_s))
 
-    def _run(self, workload: Invocation, arm: str) -> Usage:
+    def _run(self, workload: Invocation, arm: str) -> WorkloadRun:
         """One timed run."""
         padding = "x" * random.randrange(_MOST_PADDING)  # noqa: S311 - layout noise, no secret and no result
         run = run_workload(self.executor, workload, self._place(workload, arm, {_PADDING_NAME: padding}))
         self._beside_cpu_s += run.beside_cpu_s
-        return run.usage
+        return run
 
     def _place(self, workload: Invocation, arm: str, extra_env: Mapping[str, str]) -> Place:
         """Where an arm runs. Output goes to a file: some programs do less when they write to the null device."""
@@ -353,7 +355,8 @@ class Sampler:
 
     def _resources(self) -> list[Resources]:
         resources = []
-        for (workload, arm), usages in self._usages.items():
+        for (workload, arm), runs in self._runs.items():
+            usages = [run.usage for run in runs]
             resources.append(
                 Resources(
                     workload=workload,
@@ -365,6 +368,11 @@ class Sampler:
                     median_involuntary_switches=statistics.median(usage.involuntary_switches for usage in usages),
                     peak_rss_bytes=max(usage.peak_rss_bytes for usage in usages),
                     peak_rss_floor_bytes=max(usage.peak_rss_floor_bytes for usage in usages),
+                    load={
+                        name: statistics.median(run.load[name] for run in runs)
+                        for name in runs[0].load
+                        if all(name in run.load for run in runs)
+                    },
                 )
             )
         return resources

@@ -102,6 +102,24 @@ class Compile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MakeFlushObject:
+    """Compile the object that lets an instrumented server write its counts when its stop signal ends it.
+
+    Attributes:
+        object: The file, named for everything that it depends on.
+    """
+
+    id: ActionId
+    needs: tuple[ActionId, ...]
+    label: str
+    rustc: Path
+    target: str
+    cwd: Path
+    object: Path
+    kind: str = field(default="flush-object", init=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeOutputs:
     """Run the baseline twice on a workload, to learn its output and whether that is always the same."""
 
@@ -220,7 +238,7 @@ class Measure:
     kind: str = field(default="measure", init=False)
 
 
-Action = Compile | ProbeOutputs | CompareOutputs | Train | MergeProfiles | Choose | Measure
+Action = Compile | MakeFlushObject | ProbeOutputs | CompareOutputs | Train | MergeProfiles | Choose | Measure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,6 +294,10 @@ class Plan:
         for found in needed:
             needed += [need for need in self.action(found).needs if need not in needed]
         return tuple(needed)
+
+    def has_flush_object(self, action_id: ActionId) -> bool:
+        """Whether an instrumented build links an object that saves counts from signals."""
+        return any(isinstance(self.action(need), MakeFlushObject) for need in self.action(action_id).needs)
 
     def serving(self, variant: PlannedVariant, attempt: Attempt | None = None) -> frozenset[ActionId]:
         """Every action that a variant depends on, and the checks of its outputs.

@@ -9,6 +9,7 @@ from optbuild.plan.model import (
     Attempt,
     Choose,
     Compile,
+    MakeFlushObject,
     Measure,
     MergeProfiles,
     Plan,
@@ -18,13 +19,15 @@ from optbuild.plan.model import (
 )
 from optbuild.text import sanitize_line
 from optbuild.tools.cargo import FLAG_SEPARATOR
+from optbuild.tools.flush_object import compile_argv
 from optbuild.tools.llvm_profdata import merge_argv
 from optbuild.units import format_duration
-from optbuild.workloads.invocation import Invocation
+from optbuild.workloads.invocation import Invocation, Ready
 from optbuild.workloads.words import render_words
 
 _SHOWN = (
-    "needs", "argv", "beside", "repeat", "cwd", "env", "stdin", "timeout", "inputs", "writes", "arms", "budget"
+    "only if", "needs", "tries", "server", "ready", "argv", "beside", "repeat", "cwd", "env", "stdin", "timeout",
+    "inputs", "writes", "arms", "budget",
 )  # fmt: skip
 
 
@@ -57,22 +60,7 @@ def render_plan(plan: Plan) -> str:
     for action in plan.actions:
         content = _action_to_dict(action) | _condition(action, plan)
         lines += ["", f"{action.id}  {sanitize_line(action.label)}"]
-        for key in (
-            "only if",
-            "needs",
-            "tries",
-            "argv",
-            "beside",
-            "repeat",
-            "cwd",
-            "env",
-            "stdin",
-            "timeout",
-            "inputs",
-            "writes",
-            "arms",
-            "budget",
-        ):
+        for key in _SHOWN:
             lines += [f"  {key:<8}{sanitize_line(text)}" for text in _texts(key, content.get(key))]
     lines += ["", *(f"writes below {sanitize_line(str(path))}" for path in plan.directories)]
     return "\n".join(lines) + "\n"
@@ -111,7 +99,7 @@ def _texts(key: str, value: object) -> list[str]:
     if isinstance(value, list):
         if key == "argv" and value and isinstance(value[0], list):
             return [_shell_like(argv) for argv in value]
-        return [_shell_like(value)] if key == "argv" else [", ".join(map(str, value))]
+        return [_shell_like(value)] if key in {"argv", "server"} else [", ".join(map(str, value))]
     return [str(value)]
 
 
@@ -133,6 +121,10 @@ def _details(action: Action) -> dict[str, object]:
     if isinstance(action, Compile):
         env = {name: render_word(word).replace(FLAG_SEPARATOR, " ") for name, word in action.env.items()}
         return {"argv": list(action.argv), "cwd": str(action.cwd), "env": env, "writes": str(action.directory)}
+    if isinstance(action, MakeFlushObject):
+        source = action.object.with_suffix(".rs")
+        argv = compile_argv(action.rustc, target=action.target, source=source, output=action.object)
+        return {"argv": list(argv), "cwd": str(action.cwd), "writes": str(action.object.parent)}
     if isinstance(action, MergeProfiles):
         weighted = [f"{weight:g} × {{profdata:{train}}}" for train, weight in action.weights.items()]
         argv = merge_argv(action.tool, inputs_file=Path("{inputs}"), output=Path("{profdata}"))
@@ -147,9 +139,12 @@ def _details(action: Action) -> dict[str, object]:
             "writes": str(action.directory),
         }
     env = _workload_env(action.workload)
+    server = action.workload.server
     beside = {str(moment): render_words(words) for moment, words in action.workload.beside.items()}
     details: dict[str, object] = {
         "argv": list(action.workload.shown_argv()),
+        "server": None if server is None else list(render_words(server.argv)),
+        "ready": None if server is None else _describe_ready(server.ready),
         "beside": {moment: list(argv) for moment, argv in beside.items()},
         "cwd": str(action.workload.cwd),
         "env": env,
@@ -165,6 +160,10 @@ def _details(action: Action) -> dict[str, object]:
     if isinstance(action, ProbeOutputs):
         details["runs"] = 2
     return details
+
+
+def _describe_ready(ready: Ready) -> str:
+    return f"{ready.kind} {render_words((ready.value,))[0]} within {format_duration(ready.within_s)}"
 
 
 def _workload_env(workload: Invocation) -> dict[str, str]:

@@ -34,6 +34,9 @@ _OWNED_ARGUMENTS: Mapping[str, str] = {
     "--locked": "leave it out, or write `locked = true` under [project], which is the default",
     **dict.fromkeys(("--jobs", "-j"), "name it on the command line: optbuild pgo --jobs N"),
 }
+_WORKLOAD_KINDS = ("command", "server")
+_OF_A_SERVER = frozenset({"load", "ready", "flush-object"})
+_WAYS_TO_BE_READY = ("tcp", "http", "stdout", "stderr")
 _CONFIG = "--config"
 _VARIANT_KEY = re.compile(r"\s*profile\.[^=.]+\.(opt-level|lto|codegen-units|panic|strip|debug|overflow-checks)\s*=")
 
@@ -68,6 +71,63 @@ def find_workload_name_faults(tree: Mapping[str, Any]) -> Iterator[Fault]:
                 help="give each workload a name of its own",
             )
         seen.add(name)
+
+
+def find_workload_kind_faults(tree: Mapping[str, Any]) -> Iterator[Fault]:
+    """Find workloads of no kind or of two, and servers whose load or readiness cannot be."""
+    for index in range(_workload_count(tree)):
+        workload = value_at(tree, ("workloads", index))
+        if not isinstance(workload, dict):
+            continue
+        place: KeyPath = ("workloads", index)
+        kinds = [key for key in _WORKLOAD_KINDS if key in workload]
+        if not kinds:
+            yield Fault(
+                path=(*place, "command"),
+                message=f"`workloads[{index}].command` is missing",
+                help='add `command = ["{bin}", …]`, or `server = […]` and `load = […]`',
+            )
+        for extra in kinds[1:]:
+            yield Fault(
+                path=(*place, extra),
+                message=f"`workloads[{index}]` has both `{kinds[0]}` and `{extra}`",
+                help="a workload is one or the other: write two [[workloads]] tables",
+            )
+        yield from _find_server_faults(workload, place, is_server="server" in kinds)
+
+
+def _find_server_faults(workload: Mapping[str, Any], place: KeyPath, *, is_server: bool) -> Iterator[Fault]:
+    written = f"workloads[{place[-1]}]"
+    if not is_server:
+        for key in _OF_A_SERVER & workload.keys():
+            yield Fault(
+                path=(*place, key),
+                message=f"`{written}.{key}` belongs to a `server`, and there is none",
+                help=f'remove `{key}`, or write the server that it is for: `server = ["{{bin}}", …]`',
+            )
+        return
+    if "load" not in workload:
+        yield Fault(
+            path=(*place, "server"),
+            message=f"`{written}` has a `server` and no `load`",
+            help='write what asks it, a fixed number of requests: `load = ["python3", "load.py", "{port}"]`',
+        )
+    ready = workload.get("ready")
+    ways = [key for key in _WAYS_TO_BE_READY if isinstance(ready, dict) and key in ready]
+    if isinstance(ready, dict) and len(ways) != 1:
+        yield Fault(
+            path=(*place, "ready"),
+            message=f"`{written}.ready` has to say one of {', '.join(_WAYS_TO_BE_READY)}"
+            + (f", and has {' and '.join(ways)}" if ways else ""),
+            help='write for instance `ready = { tcp = "{port}", within = "30s" }`',
+        )
+    words = workload["server"]
+    if ready is None and isinstance(words, list) and not any("{port" in str(word) for word in words):
+        yield Fault(
+            path=(*place, "server"),
+            message=f"`{written}`: nothing says when the server is ready, for it names no {{port}}",
+            help='write `ready = { stdout = "listening" }`, or let it listen at {port}',
+        )
 
 
 def find_path_faults(tree: Mapping[str, Any], *, directory: Path, workspace: Path) -> Iterator[Fault]:

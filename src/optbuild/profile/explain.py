@@ -27,12 +27,11 @@ _UPGRADE = "remove it, or upgrade: pip install --upgrade cargo-optbuild"
 # Specified, and not built yet. `*` stands for a workload's number or a variant's name.
 _LATER_KEYS: Mapping[KeyPath, frozenset[str]] = {
     (): frozenset({"gates", "profile-data"}),
-    ("workloads", "*"): frozenset({"server", "ready", "load", "cargo", "parallel", "runner"}),
+    ("workloads", "*"): frozenset({"cargo", "parallel", "runner"}),
     ("variants", "*"): frozenset({"bolt", "counters"}),
 }
 _LATER_METRICS = frozenset({"instructions"})
 _KINDS = {"object": "a table", "string": "a text", "boolean": "true or false"}
-_KINDS_OF_WORKLOAD = frozenset({"server", "cargo"})
 
 
 def explain(error: ValidationError, tree: Mapping[str, Any]) -> Iterator[Fault]:
@@ -48,9 +47,7 @@ def explain(error: ValidationError, tree: Mapping[str, Any]) -> Iterator[Fault]:
         if details["type"] in _UNKNOWN_KEY:
             yield _explain_unknown_key(path, schema)
         elif details["type"] in _MISSING:
-            owner = value_at(tree, path[:-1])
-            if not (isinstance(owner, dict) and _KINDS_OF_WORKLOAD & owner.keys()):
-                yield _explain_missing(path, schema)
+            yield _explain_missing(path, schema)
         # A list is also told to be too short when each of its items is wrong.
         elif details["type"] != "too_short" or not value_at(tree, path):
             yield _explain_value(path, details, value_at(tree, path), schema)

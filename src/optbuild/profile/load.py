@@ -14,6 +14,7 @@ from optbuild.profile.check import (
     find_cargo_argument_faults,
     find_path_faults,
     find_reference_faults,
+    find_workload_kind_faults,
     find_workload_name_faults,
 )
 from optbuild.profile.confine import find_workspace
@@ -140,6 +141,7 @@ def _find_faults(extended: Extended, layer: Layer, *, directory: Path, workspace
     if extended.is_whole:
         yield from find_reference_faults(layer.tree)
     yield from find_workload_name_faults(layer.tree)
+    yield from find_workload_kind_faults(layer.tree)
     yield from find_cargo_argument_faults(layer.tree)
     yield from find_path_faults(layer.tree, directory=directory, workspace=workspace)
 

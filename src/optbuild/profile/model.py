@@ -208,16 +208,39 @@ class Variant(CodegenSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadySettings:
+    """How a server shows that it is ready: exactly one of the four, and a time limit."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT_KEYS
+
+    tcp: Annotated[Word | None, Field(description='It takes connections at "{port}" or "HOST:PORT".')] = None
+    http: Annotated[Word | None, Field(description="It answers a GET of this URL with success.")] = None
+    stdout: Annotated[Word | None, Field(description="It prints this text.")] = None
+    stderr: Annotated[Word | None, Field(description="It prints this text to standard error.")] = None
+    within_s: Annotated[DurationS, Field(description="How long it may take.")] = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """A command that trains the PGO variants, measures all variants, or both."""
+    """A command, or a server and a load on it, that trains the PGO variants, measures all variants, or both."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT_KEYS
 
     name: Annotated[WorkloadName, Field(description="Any one line of text, unique here.")]
     command: Annotated[
-        Argv,
+        Argv | None,
         Field(description="The program and its arguments: {bin}, {bin:NAME}, {scratch}, {env:NAME}."),
-    ]
+    ] = None
+    server: Annotated[
+        Argv | None,
+        Field(description="A server to start for each run, and to stop after it; {port} is a free port."),
+    ] = None
+    ready: Annotated[
+        ReadySettings | None, Field(description="How the server shows that it is ready; default: it takes connections.")
+    ] = None
+    load: Annotated[
+        Argv | None, Field(description="What asks the server: a fixed number of requests, whose wall time is measured.")
+    ] = None
     cwd: Annotated[PlainPath, Field(description="The directory it runs in, relative to this file.")] = "."
     use: Annotated[
         tuple[Use, ...], Field(min_length=1, description="What it is for: training, the benchmark, or both.")
@@ -255,6 +278,10 @@ class Workload:
     ] = None
     prepare: Annotated[Argv | None, Field(description="A command to run before each run, not timed.")] = None
     conclude: Annotated[Argv | None, Field(description="A command to run after each run, not timed.")] = None
+    flush_object: Annotated[
+        StrictBool,
+        Field(description="Link a handler into the instrumented server that saves its counts from the stop signal."),
+    ] = True
     cleanup: Annotated[Argv | None, Field(description="A command to run once after its runs.")] = None
 
 

@@ -34,8 +34,7 @@ class Placeholder:
 
 
 _PIECE = re.compile(r"(?P<brace>\{\{|\}\})|\{(?P<name>[^{}]*)\}|(?P<stray>[{}])|[^{}]+")
-_LATER = frozenset({"port"})
-_KNOWN = "{bin}, {bin:NAME}, {lib}, {lib:NAME}, {scratch} and {env:NAME}"
+_KNOWN = "{bin}, {bin:NAME}, {lib}, {lib:NAME}, {scratch}, {port} and {env:NAME}"
 _DOUBLE = "literal braces are doubled: {{ and }}"
 
 
@@ -67,20 +66,15 @@ def parse_placeholders(text: str) -> tuple[str | Placeholder, ...]:
 def _parse_one(name: str) -> Placeholder:
     kind, colon, argument = name.partition(":")
     match kind, bool(colon), argument:
-        case ("bin" | "lib" | "scratch", False, ""):
+        case ("bin" | "lib" | "scratch" | "port", False, ""):
             return Placeholder(kind=PlaceholderKind(kind))
-        case ("bin" | "lib" | "env", True, str(argument)) if argument:
+        case ("bin" | "lib" | "env" | "port", True, str(argument)) if argument:
             return Placeholder(kind=PlaceholderKind(kind), argument=argument)
         case _:
             raise _refusal(name, kind)
 
 
 def _refusal(name: str, kind: str) -> RefusedValueError:
-    if kind in _LATER:
-        return RefusedValueError(
-            f"the placeholder {{{name}}} needs a newer optbuild",
-            help=f"use only {_KNOWN}, or upgrade: pip install --upgrade cargo-optbuild",
-        )
     nearest = find_nearest(kind, PlaceholderKind)
     meant = f"did you mean {{{nearest}{':NAME' if nearest == PlaceholderKind.ENV else ''}}}? " if nearest else ""
     return RefusedValueError(

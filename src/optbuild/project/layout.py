@@ -50,6 +50,11 @@ class Layout:
         return self.root / "stray"
 
     @property
+    def flush_objects(self) -> Path:
+        """Objects that are linked into instrumented servers."""
+        return self.root / "flush"
+
+    @property
     def profile_data(self) -> Path:
         """Merged profiles, with their content's hash in the name."""
         return self.root / "profdata"

@@ -108,7 +108,7 @@ def _describe_variant(
         ),
         build_s=_build_s(steps, outcome),
         steps=step_records,
-        pgo=_describe_pgo(variant, outcome, in_sample=in_sample),
+        pgo=_describe_pgo(variant, plan, outcome, in_sample=in_sample),
         quarantined=_describe_quarantine(variant, plan, outcome),
         cpu_features=variant.cpu_features,
     )
@@ -145,7 +145,7 @@ def _describe_step(step: Step) -> StepRecord:
     )
 
 
-def _describe_pgo(variant: PlannedVariant, outcome: Outcome, *, in_sample: bool | None) -> PgoRecord | None:
+def _describe_pgo(variant: PlannedVariant, plan: Plan, outcome: Outcome, *, in_sample: bool | None) -> PgoRecord | None:
     profile = profile_of(outcome, variant)
     if profile is None:
         return None
@@ -168,6 +168,7 @@ def _describe_pgo(variant: PlannedVariant, outcome: Outcome, *, in_sample: bool 
             AttemptRecord(name=rejection.attempt.name, reason=rejection.reason)
             for rejection in outcome.rejected.get(variant.name, ())
         ),
+        flush_object=attempt is not None and plan.has_flush_object(attempt.instrument),
     )
 
 
@@ -222,6 +223,7 @@ def describe_resources(measurement: Measurement) -> tuple[ResourceRecord, ...]:
             median_system_s=item.median_system_s,
             median_major_faults=item.median_major_faults,
             median_involuntary_switches=item.median_involuntary_switches,
+            load=item.load,
         )
         for item in measurement.resources
         if item.arm != A_PRIME

@@ -7,7 +7,7 @@ Within a major version of the schema fields are only added; readers ignore those
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Literal
 
@@ -134,6 +134,7 @@ class PgoRecord:
         strange_functions: Compiled without counts, though a profile of these very sources would have them.
         in_sample: A benchmark workload has an input that a training workload has as well; None where what one of them
             reads is not known.
+        flush_object: An object that saves a server's counts from its stop signal was in the instrumented build.
         applied: All checks passed; a variant whose checks fail is not published.
         attempt: In which way it was trained: `lto-free` or `exact`; None where older versions did not say.
         rejected_attempts: What was tried before.
@@ -152,6 +153,7 @@ class PgoRecord:
     strange_functions: int = 0
     attempt: str | None = None
     rejected_attempts: tuple[AttemptRecord, ...] = ()
+    flush_object: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +236,8 @@ class ResourceRecord:
         median_s: Of the wall times. All medians are over the counted runs.
         median_major_faults: Page faults that needed the disk.
         median_involuntary_switches: Times the kernel took the CPU away.
+        load: Medians of what the load generator of a server said: `requests_per_s`, `latency_p50_s`, `latency_p90_s`,
+            `latency_p99_s`; empty for other workloads and other load generators.
     """
 
     workload: str
@@ -245,6 +249,7 @@ class ResourceRecord:
     median_system_s: float | None = None
     median_major_faults: float | None = None
     median_involuntary_switches: float | None = None
+    load: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -179,6 +179,8 @@ def _describe_pgo(pgo: PgoRecord) -> str:
     ]
     if pgo.quarantined:
         facts.append(f"{len(pgo.quarantined):,} quarantined")
+    if pgo.flush_object:
+        facts.append("counts saved from stop signals by an object in the instrumented build")
     facts.append(f"profile {sanitize_line(pgo.profdata.sha256[:_HASH_DIGITS])}")
     if pgo.attempt == "lto-free":
         facts.append("trained without LTO")

@@ -15,6 +15,7 @@ from optbuild.report.model import NOTHING, Align, Cell, Column, Table
 from optbuild.text import sanitize_line
 from optbuild.units import format_bytes, format_duration, format_percent
 
+_LATENCIES = ("p50", "p90", "p99")
 _UNBUILT = frozenset({VariantStatus.SKIPPED, VariantStatus.FAILED})
 
 
@@ -26,6 +27,8 @@ def make_tables(record: RunRecord) -> tuple[Table, ...]:
     if len(workloads_of(record)) > 1:
         tables.append(_workload_table(record))
     tables += cross_validation_tables(record)
+    if any(item.load for item in record.resources):
+        tables.append(_load_table(record))
     if any(item.count is not None for item in record.instructions):
         tables.append(_instruction_table(record))
     return tuple(tables)
@@ -123,6 +126,32 @@ def _workload_table(record: RunRecord) -> Table:
                 )
             )
     return Table(caption="Each workload", columns=columns, rows=tuple(rows))
+
+
+def _load_table(record: RunRecord) -> Table:
+    """What load generators said: medians over all runs, beside the verdicts and without one of their own."""
+    columns = (
+        Column(heading="workload"),
+        Column(heading="variant"),
+        Column(heading="requests/s", align=Align.RIGHT),
+        *(Column(heading=f"latency {name}", align=Align.RIGHT) for name in _LATENCIES),
+    )
+    rows = []
+    for workload in workloads_of(record):
+        for variant in baseline_first(record):
+            for item in record.resources:
+                if (item.workload, item.variant) == (workload, variant.name) and item.load:
+                    rate = item.load.get("requests_per_s")
+                    latencies = (item.load.get(f"latency_{name}_s") for name in _LATENCIES)
+                    rows.append(
+                        (
+                            Cell(text=sanitize_line(workload), foreign=True),
+                            _name_cell(variant),
+                            NOTHING if rate is None else Cell(text=f"{rate:,.0f}"),
+                            *(NOTHING if value is None else Cell(text=format_duration(value)) for value in latencies),
+                        )
+                    )
+    return Table(caption="Under load (medians)", columns=columns, rows=tuple(rows))
 
 
 def _instruction_table(record: RunRecord) -> Table:

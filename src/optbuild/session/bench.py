@@ -45,7 +45,8 @@ from optbuild.text import sanitize_line
 from optbuild.units import format_duration
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation, make_invocation
-from optbuild.workloads.running import renew_scratch
+from optbuild.workloads.programs import renew_scratch
+from optbuild.workloads.words import Values
 
 _BIN = "bin"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
@@ -304,7 +305,9 @@ def _count(subject: _Subject) -> tuple[InstructionRecord, ...]:
             # From one path, since even the length of argv[0] counts.
             staged = {_BIN: scratch / _BIN}
             atomic_copy(binaries[_BIN], staged[_BIN])
-            command = invocation.make_command(staged, extra_env={}, stdout=Stream.NULL, stderr=Stream.NULL)
+            command = invocation.make_command(
+                Values(binaries=staged), extra_env={}, stdout=Stream.NULL, stderr=Stream.NULL
+            )
             try:
                 count = counter.count(command, machine.executor, scratch / "count")
             except ValueError as error:

@@ -22,7 +22,8 @@ from optbuild.session.request import Machine
 from optbuild.toolchain.model import Finding
 from optbuild.units import format_duration, format_percent
 from optbuild.workloads.invocation import make_invocation
-from optbuild.workloads.running import run_program
+from optbuild.workloads.programs import run_program
+from optbuild.workloads.words import Values
 
 # Small programs that every system has, that only compute, and that run as well from a copy.
 _PROGRAMS = ("sha256sum", "shasum", "md5sum", "cksum")
@@ -95,7 +96,9 @@ def _try(machine: Machine) -> Precision:
             environ=machine.environ,
         )
         binaries = {_BIN: program}
-        command = invocation.make_command(binaries, extra_env={}, stdout=Stream.NULL, stderr=Stream.NULL)
+        command = invocation.make_command(
+            Values(binaries=binaries), extra_env={}, stdout=Stream.NULL, stderr=Stream.NULL
+        )
         run_s = min(run_program(machine.executor, command, invocation).usage.wall_s for _ in range(2))
         settings = SamplingSettings(
             precision=_GOOD_PRECISION,

@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 
 from optbuild.events import Emit
-from optbuild.execution.command import Executor
+from optbuild.execution.command import ConcurrentExecutor
 
 
 class Selection(Enum):
@@ -62,7 +62,7 @@ class Machine:
         platform: As `sys.platform` has it.
     """
 
-    executor: Executor
+    executor: ConcurrentExecutor
     emit: Emit
     environ: Mapping[str, str]
     working_directory: Path

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,39 @@ class ScriptedExecutor:
             timed_out=answer.timed_out,
             survivors=answer.survivors,
         )
+
+    @contextmanager
+    def start(self, command: Command) -> Iterator[ScriptedProgram]:
+        """Start a program that runs until it is stopped, and then ends as its answer says.
+
+        One whose exit code is neither zero nor a stop or kill signal's has ended at once: it crashed.
+
+        Raises:
+            LookupError: The script is at its end.
+        """
+        yield ScriptedProgram(command, partial(self.run, command))
+
+
+class ScriptedProgram:
+    """A program of a script that runs beside others.
+
+    Attributes:
+        stopped: Whether it was stopped.
+    """
+
+    def __init__(self, command: Command, answer: Callable[[], Completed]) -> None:
+        self.completed = answer()
+        self._crashed = self.completed.exit_code not in {0, -command.stop_signal, 128 + command.stop_signal, -9}
+        self.stopped = False
+
+    def poll(self, wait_s: float = 0.0) -> Completed | None:  # noqa: ARG002 - a script takes no time
+        """How it has ended; None while it runs."""
+        return self.completed if self._crashed or self.stopped else None
+
+    def stop(self) -> Completed:
+        """End it."""
+        self.stopped = True
+        return self.completed
 
 
 def _in_order(answers: Iterator[Answer]) -> Callable[[Command], Answer]:

@@ -98,7 +98,7 @@ class InputHashes:
         scratch = str(invocation.scratch)
         argv = [tuple(p.replace(scratch, "") if isinstance(p, str) else p for p in word) for word in invocation.argv]
         stdin = None if invocation.stdin is None else self.of(invocation.stdin)
-        return argv, invocation.cwd, dict(invocation.declared_env), stdin
+        return argv, invocation.server, invocation.cwd, dict(invocation.declared_env), stdin
 
     def _contents(self, invocation: Invocation) -> list[_Content]:
         """What it reads, the program that it starts and what it writes left out."""

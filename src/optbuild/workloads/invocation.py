@@ -14,11 +14,36 @@ from pathlib import Path
 
 from optbuild.errors import UsageError
 from optbuild.execution.command import Command, Stream
-from optbuild.profile.model import BuildProfile, MetricName, Use, Workload, slug
+from optbuild.profile.model import BuildProfile, MetricName, ReadySettings, Use, Workload, slug
 from optbuild.profile.placeholders import PlaceholderKind
 from optbuild.project.model import LibFile
 from optbuild.workloads.environment import is_secret_name, make_workload_env
+from optbuild.workloads.readiness import ReadyKind, check_ready_value
 from optbuild.workloads.words import Values, Word, WordFiller, Words, named_in, render_words
+
+
+class Kind(StrEnum):
+    """What a workload is: the key that it is written with."""
+
+    COMMAND = "command"
+    SERVER = "server"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """How a server shows that it is ready, and within how many seconds it has to."""
+
+    kind: ReadyKind
+    value: Word
+    within_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A program that runs while a load asks it."""
+
+    argv: Words
+    ready: Ready
 
 
 class Moment(StrEnum):
@@ -37,7 +62,7 @@ class Invocation:
     Attributes:
         name: As the user wrote it.
         slug: The name as a file name.
-        argv: What is timed.
+        argv: What is timed: the command, or the load on a server.
         bins: What its commands use of all that is built: names of programs, file names of libraries.
         env: The whole environment.
         declared_env: What the build profile itself sets; the values may be shown.
@@ -49,6 +74,9 @@ class Invocation:
         program: What its command starts, where that is a file of its own and not looked up in PATH.
         repeat: How many runs a training consists of.
         beside: Commands that belong to it and are not timed, by the moment when they run.
+        server: What the load asks; started and stopped anew for each run.
+        port_env: Variables of the environment whose values name a port.
+        needs_flush_object: Its server may be ended by its stop signal, and then needs help to write its counts.
     """
 
     name: str
@@ -74,6 +102,9 @@ class Invocation:
     program: Path | None = None
     repeat: int = 1
     beside: Mapping[Moment, Words] = field(default_factory=dict)
+    server: Server | None = None
+    port_env: Mapping[str, Word] = field(default_factory=dict)
+    needs_flush_object: bool = False
 
     def recipe(self) -> object:
         """What decides the result of running it, apart from files' contents and the caller's environment."""
@@ -90,7 +121,23 @@ class Invocation:
             self.grace_s,
             self.repeat,
             self.beside,
+            self.server,
         )
+
+    @property
+    def kind(self) -> Kind:
+        """What it is."""
+        return Kind.COMMAND if self.server is None else Kind.SERVER
+
+    @property
+    def ports(self) -> tuple[str, ...]:
+        """The names of the ports that it needs."""
+        ready = () if self.server is None else (self.server.ready.value,)
+        return named_in((*chain(*self.commands.values()), *ready, *self.port_env.values()), PlaceholderKind.PORT)
+
+    def env_with(self, values: Values) -> Mapping[str, str]:
+        """The whole environment of one run."""
+        return {**self.env, **{name: values.fill(word) for name, word in self.port_env.items()}}
 
     def shown_argv(self) -> tuple[str, ...]:
         """The argv as people wrote it, `{bin:NAME}` for binaries."""
@@ -99,21 +146,24 @@ class Invocation:
     @property
     def commands(self) -> Mapping[str, Words]:
         """Everything that it runs, by key."""
-        return {"command": self.argv, **{str(moment): words for moment, words in self.beside.items()}}
+        beside = {str(moment): words for moment, words in self.beside.items()}
+        if self.server is None:
+            return {"command": self.argv, **beside}
+        return {"server": self.server.argv, "load": self.argv, **beside}
 
     def make_command(
         self,
-        binaries: Mapping[str, Path],
+        values: Values,
         *,
         extra_env: Mapping[str, str],
         stdout: Path | Stream,
         stderr: Path | Stream,
     ) -> Command:
-        """The command that runs it with the given binaries."""
+        """The command that is timed."""
         return Command(
-            argv=Values(binaries=binaries, ports={}).fill_all(self.argv),
+            argv=values.fill_all(self.argv),
             cwd=self.cwd,
-            env={**self.env, **extra_env},
+            env={**self.env_with(values), **extra_env},
             stdin=self.stdin,
             stdout=stdout,
             stderr=stderr,
@@ -153,10 +203,16 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
     fill = WordFiller(
         workload.name, bins=bins, default_bin=default_bin, libs=libs, scratch=scratch / name, environ=environ
     )
-    argv = fill.words(workload.command)
+    argv = fill.words(workload.command or workload.load or ())
+    server = None if workload.server is None else _make_server(workload, fill)
     beside = {moment: fill.words(words) for moment in Moment if (words := getattr(workload, moment.value)) is not None}
-    commands = (argv, *beside.values())
-    declared = {key: fill.text(value) for key, value in workload.env.items()}
+    commands = (*(() if server is None else (server.argv,)), argv, *beside.values())
+    variables = {key: fill.word(value) for key, value in workload.env.items()}
+    port_env = {key: word for key, word in variables.items() if named_in((word,), PlaceholderKind.PORT)}
+    declared = {
+        key: render_words((word,))[0] if key in port_env else fill.text(workload.env[key])
+        for key, word in variables.items()
+    }
     directory = build_profile.directory
     cwd = (directory / workload.cwd).resolve()
     stdin = None if workload.stdin is None else directory / fill.text(workload.stdin)
@@ -166,7 +222,7 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
     found = [path for words in commands for word in words[1:] if (path := _named_path(cwd, word)) is not None]
     named = [path for path in found if path not in known and not path.is_relative_to(scratch / name)]
     inputs += named if stdin is None else [*named, stdin]
-    inputs += filter(None, (_program(cwd, words[0], scratch / name) for words in beside.values()))
+    inputs += filter(None, (_program(cwd, words[0], scratch / name) for words in commands if words is not argv))
     return Invocation(
         name=workload.name,
         slug=name,
@@ -191,7 +247,29 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
         program=_program(cwd, argv[0], scratch / name),
         repeat=workload.repeat,
         beside=beside,
+        server=server,
+        port_env=port_env,
+        needs_flush_object=server is not None and workload.flush_object,
     )
+
+
+def _make_server(workload: Workload, fill: WordFiller) -> Server:
+    argv = fill.words(workload.server or ())
+    ready = workload.ready or ReadySettings(tcp="{port}")
+    kind = next(kind for kind in ReadyKind if getattr(ready, kind.value) is not None)
+    value = fill.word(getattr(ready, kind.value))
+    sample = Values(binaries={}, ports=dict.fromkeys(named_in((value,), PlaceholderKind.PORT), 1))
+    if named_in((value,), PlaceholderKind.BIN):
+        raise UsageError(
+            f"workload {workload.name!r}: `ready` may not name a binary", help="name a {port}, a URL or a text"
+        )
+    if (problem := check_ready_value(kind, sample.fill(value))) is not None:
+        raise UsageError(
+            f"workload {workload.name!r}: `ready.{kind}` is {render_words((value,))[0]!r}: {problem}",
+            help='write for instance `ready = { tcp = "{port}" }`'
+            ' or `ready = { http = "http://127.0.0.1:{port}/health" }`',
+        )
+    return Server(argv=argv, ready=Ready(kind=kind, value=value, within_s=ready.within_s))
 
 
 def _refuse_secrets(workload: Workload) -> None:

@@ -6,7 +6,7 @@ Binaries differ from variant to variant and ports from run to run; everything el
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from optbuild.errors import UsageError
@@ -41,7 +41,7 @@ class Values:
     """
 
     binaries: Mapping[str, Path]
-    ports: Mapping[str, int]
+    ports: Mapping[str, int] = field(default_factory=dict)
 
     def fill(self, word: Word) -> str:
         """A word with every placeholder replaced."""

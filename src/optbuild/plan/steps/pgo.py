@@ -17,11 +17,23 @@ from dataclasses import replace
 from optbuild.errors import UsageError
 from optbuild.plan.draft import Draft, PlanInputs, make_compile, work_directory
 from optbuild.plan.fingerprint import make_action_id
-from optbuild.plan.model import Attempt, Compile, MergeProfiles, Output, Role, Train, Word, render_word
+from optbuild.plan.model import (
+    Attempt,
+    Compile,
+    MakeFlushObject,
+    MergeProfiles,
+    Output,
+    Role,
+    Train,
+    Word,
+    render_word,
+)
 from optbuild.plan.steps.training_ways import Way, training_ways
 from optbuild.profile.model import PgoMode, Use, Variant
 from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.toolchain.model import Tool
+from optbuild.tools.flush_object import SOURCE as FLUSH_SOURCE
+from optbuild.tools.flush_object import link_flag
 
 # Without it LLVM tells of functions whose shape changed, but not of those that have no counts at all.
 _WARN_MISSING: Word = ("-Cllvm-args=-pgo-warn-missing-function",)
@@ -56,7 +68,8 @@ def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
 
 
 def _add_attempt(draft: Draft, way: Way, variant: Variant, inputs: PlanInputs, tool: Tool) -> Draft:
-    instrument = _instrument(draft, way, variant, inputs)
+    flush = _make_flush_object(inputs)
+    instrument = _instrument(draft, way, inputs, flush)
     trainings = _train(instrument, variant, inputs)
     weights = {action.id: action.workload.weight for action in trainings}
     merge = MergeProfiles(
@@ -80,7 +93,7 @@ def _add_attempt(draft: Draft, way: Way, variant: Variant, inputs: PlanInputs, t
     )
     return replace(
         draft,
-        actions=(*draft.actions, instrument, *trainings, merge, optimise),
+        actions=(*draft.actions, *flush, instrument, *trainings, merge, optimise),
         attempts=(*draft.attempts, attempt),
     )
 
@@ -122,11 +135,36 @@ def _flag_obstacle(draft: Draft) -> tuple[str, str] | None:
     return None
 
 
-def _instrument(draft: Draft, way: Way, variant: Variant, inputs: PlanInputs) -> Compile:
+def _instrument(draft: Draft, way: Way, inputs: PlanInputs, flush: tuple[MakeFlushObject, ...]) -> Compile:
     generate: Word = (f"{_GENERATE}{inputs.layout.stray_profiles}",)
-    recipe = replace(draft.recipe, rustflags=(*draft.recipe.rustflags, generate, *way.flags))
-    label = f"{variant.name}: build instrumented{way.label}"
-    return make_compile(recipe, inputs, role=Role.INSTRUMENT, label=label)
+    links: list[Word] = [(link_flag(action.object),) for action in flush]
+    recipe = replace(draft.recipe, rustflags=(*draft.recipe.rustflags, *links, generate, *way.flags))
+    return make_compile(
+        recipe,
+        inputs,
+        role=Role.INSTRUMENT,
+        label=f"{draft.variant}: build instrumented{way.label}",
+        needs=tuple(action.id for action in flush),
+    )
+
+
+def _make_flush_object(inputs: PlanInputs) -> tuple[MakeFlushObject, ...]:
+    """The object that servers need which their stop signal ends; none where nothing is trained that needs it."""
+    if not any(workload.needs_flush_object for workload in inputs.workloads if Use.TRAIN in workload.use):
+        return ()
+    toolchain = inputs.toolchain
+    action_id = make_action_id("flush-object", FLUSH_SOURCE, toolchain.rustc, toolchain.target)
+    return (
+        MakeFlushObject(
+            id=action_id,
+            needs=(),
+            label="object that saves counts from signals",
+            rustc=toolchain.rustc.path,
+            target=toolchain.target,
+            cwd=inputs.project.directory,
+            object=inputs.layout.flush_objects / f"{action_id}.o",
+        ),
+    )
 
 
 def _train(instrument: Compile, variant: Variant, inputs: PlanInputs) -> tuple[Train, ...]:

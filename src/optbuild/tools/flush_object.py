@@ -1,0 +1,72 @@
+"""The object that lets an instrumented program write its counts when a signal ends it; its source, and its compilation.
+
+A program writes its counts when it returns from `main` or calls `exit`. A server that is ended by SIGTERM does neither.
+Linked into the instrumented build, and into nothing else, the object's constructor installs a handler where the default
+action stands, which writes the counts and then lets the signal do what it would have done. A handler of the program's
+own is never replaced: the program installs it later, over this one.
+
+Writing a file from a signal handler is not safe in general, and could block for ever where the signal interrupts an
+allocation. The grace that a server is given then ends it, and its missing counts are told.
+
+Sources:
+    LLVM, `InstrProfiling.h` of compiler-rt (`__llvm_profile_write_file`):
+    https://github.com/llvm/llvm-project/blob/main/compiler-rt/include/profile/instr_prof_interface.h;
+    sigaction(2), signal(2), signal-safety(7).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SOURCE = """\
+#![no_std]
+
+type Handler = extern "C" fn(i32);
+
+extern "C" {
+    fn sigaction(number: i32, new: *const usize, old: *mut usize) -> i32;
+    fn signal(number: i32, handler: usize) -> usize;
+    fn raise(number: i32) -> i32;
+    fn __llvm_profile_write_file() -> i32;
+}
+
+const ENDING: [i32; 4] = [1, 2, 3, 15]; // SIGHUP, SIGINT, SIGQUIT, SIGTERM
+const DEFAULT: usize = 0;
+
+extern "C" fn write_and_end(number: i32) {
+    unsafe {
+        __llvm_profile_write_file();
+        signal(number, DEFAULT);
+        raise(number); // pending until this handler returns
+    }
+}
+
+extern "C" fn install() {
+    for number in ENDING {
+        // Larger than any system's `struct sigaction`, whose first word is the handler.
+        let mut old = [1_usize; 64];
+        unsafe {
+            if sigaction(number, core::ptr::null(), old.as_mut_ptr()) == 0 && old[0] == DEFAULT {
+                signal(number, write_and_end as Handler as usize);
+            }
+        }
+    }
+}
+
+#[used]
+#[cfg_attr(target_vendor = "apple", link_section = "__DATA,__mod_init_func")]
+#[cfg_attr(not(target_vendor = "apple"), link_section = ".init_array")]
+static INSTALL: extern "C" fn() = install;
+"""
+"""In Rust without its library: the compiler is there in any case, and a C compiler may not be."""
+
+
+def compile_argv(rustc: Path, *, target: str, source: Path, output: Path) -> tuple[str, ...]:
+    """The argv that compiles the source to an object file."""
+    argv = [str(rustc), "--crate-name=optbuild_flush", "--crate-type=lib", "--edition=2021", "--emit=obj"]
+    return (*argv, "-Copt-level=2", "-Cpanic=abort", "--target", target, "-o", str(output), str(source))
+
+
+def link_flag(path: Path) -> str:
+    """The flag for rustc that links the object into a program."""
+    return f"-Clink-arg={path}"

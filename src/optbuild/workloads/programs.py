@@ -1,0 +1,133 @@
+"""One program of a workload: where it runs, how it is started, and which endings are accepted.
+
+Not for the order in which a workload's programs run: `running` knows that, and the module of each kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from optbuild.errors import WorkloadError, WorkloadTimeoutError
+from optbuild.execution.command import Command, Completed, Executor, ProgramNotFoundError, Usage
+from optbuild.execution.signals import describe_ending
+from optbuild.files import remove_below, tail_of, writing
+from optbuild.text import last_lines, sanitize_line
+from optbuild.units import format_duration
+from optbuild.workloads.invocation import Invocation
+
+PROFILE_FILE = "LLVM_PROFILE_FILE"
+"""The variable that tells an instrumented program where to write its counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a workload runs, and with which binaries.
+
+    Attributes:
+        root: The directory with our marker.
+        binaries: By name.
+        stdout: The file for its standard output.
+        stderr: The same for standard error.
+        extra_env: Added to its environment.
+        arm: Whose binaries these are, where several take turns.
+    """
+
+    root: Path
+    binaries: Mapping[str, Path]
+    stdout: Path
+    stderr: Path
+    extra_env: Mapping[str, str]
+    arm: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadRun:
+    """One run of a workload.
+
+    Attributes:
+        usage: What is measured.
+        beside_cpu_s: CPU seconds of what ran for its sake and is not in `usage`.
+        load: What a load generator says of its requests, by name; units are in the names.
+    """
+
+    usage: Usage
+    beside_cpu_s: float = 0.0
+    load: Mapping[str, float] = field(default_factory=dict)
+
+
+def renew_scratch(root: Path, invocation: Invocation) -> None:
+    """Make a workload's scratch directory anew, empty.
+
+    Args:
+        root: The directory with our marker, which it lies below.
+        invocation: Whose directory it is.
+
+    Raises:
+        StorageError: It cannot be deleted or made.
+    """
+    remove_below(root, invocation.scratch)
+    with writing(invocation.scratch):
+        invocation.scratch.mkdir(parents=True)
+
+
+def run_program(executor: Executor, command: Command, invocation: Invocation, key: str = "command") -> Completed:
+    """Run one of a workload's commands, that of a given key.
+
+    Raises:
+        WorkloadError: It cannot be started.
+        StorageError: A file for its output cannot be opened.
+    """
+    try:
+        return executor.run(command)
+    except ProgramNotFoundError as error:
+        raise WorkloadError(
+            f"workload {invocation.name!r}: cannot start {sanitize_line(str(error))}",
+            help=f"check `{key}` and `cwd` in the build profile; a program is looked for in PATH, or relative to cwd",
+            location=str(invocation.cwd),
+        ) from error
+
+
+def check_ending(
+    completed: Completed, invocation: Invocation, *, stdout: Path, stderr: Path, arm: str | None = None
+) -> None:
+    """Accept only a workload that ended by itself, as expected, and took everything it started with it.
+
+    Args:
+        completed: How it ended.
+        invocation: What was run.
+        stdout: The file that holds its standard output.
+        stderr: The file that holds its standard error.
+        arm: Whose binaries it ran, where several take turns.
+
+    Raises:
+        WorkloadError: It did not.
+        WorkloadTimeoutError: It had to be stopped.
+    """
+    name = repr(sanitize_line(invocation.name)) + ("" if arm is None else f", measuring {arm},")
+    tail = last_lines(tail_of(stderr)) or last_lines(tail_of(stdout))
+    if completed.timed_out:
+        raise WorkloadTimeoutError(
+            f"workload {name} was stopped after its timeout of {format_duration(invocation.timeout_s)}",
+            help='give it more time (`timeout = "30m"` in its [[workloads]] table) or less to do',
+            location=str(stderr),
+            detail=tail,
+        )
+    if completed.exit_code != invocation.expect_exit:
+        expected = describe_ending(invocation.expect_exit)
+        raise WorkloadError(
+            f"workload {name} ended with {describe_ending(completed.exit_code)}, expected {expected}",
+            help="run its command by hand to see why; set `expect-exit` if that is its normal exit code,"
+            ' and `pass-env = ["HOME"]` if it misses a variable',
+            location=str(stderr),
+            detail=tail,
+        )
+    if completed.survivors:
+        raise WorkloadError(
+            f"workload {name} left processes running; they were ended: "
+            + ", ".join(map(sanitize_line, completed.survivors)),
+            help="a workload has to end everything it starts; start a daemon in the foreground",
+            location=str(stderr),
+            detail=tail,
+        )

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from optbuild.build.flush_object import make_flush_object
+from optbuild.errors import BuildError
+from optbuild.plan.model import Compile, MakeFlushObject, Role
+from optbuild.plan.planner import make_plan
+from optbuild.profile.model import Use
+from optbuild.testing import Reply, ScriptedExecutor, make_invocation, make_plan_inputs
+
+
+def plan_with(*, needs: bool, use: tuple[Use, ...] = (Use.TRAIN, Use.BENCH)) -> list[MakeFlushObject | Compile]:
+    """The flush objects and compilations of a plan whose only workload needs one, or does not."""
+    workload = make_invocation("{bin:demo}", needs_flush_object=needs, use=use)
+    other = make_invocation("{bin:demo}", "x", name="other")
+    plan = make_plan(make_plan_inputs(workloads=(workload, other)), ("release", "lto", "pgo"), measure=True)
+    return [action for action in plan.actions if isinstance(action, (MakeFlushObject, Compile))]
+
+
+def test_only_the_instrumented_build_links_it() -> None:
+    """What is shipped has none of it, and is compared with the same recipe without PGO all the same."""
+    flush, *_ = [action for action in plan_with(needs=True) if isinstance(action, MakeFlushObject)]
+    linking = [a for a in plan_with(needs=True) if isinstance(a, Compile) and str(flush.object) in str(a.env)]
+    assert {action.role for action in linking} == {Role.INSTRUMENT}
+    assert {action.needs for action in linking} == {(flush.id,)}
+    workload = make_invocation("{bin:demo}", needs_flush_object=True)
+    plan = make_plan(make_plan_inputs(workloads=(workload,)), ("release", "lto", "pgo"), measure=True)
+    lto, pgo = plan.variants[1:]
+    assert pgo.plain == lto.compile
+    assert all(plan.has_flush_object(attempt.instrument) for attempt in pgo.attempts)
+
+
+@pytest.mark.parametrize("changes", [{"needs": False}, {"needs": True, "use": (Use.BENCH,)}])
+def test_without_a_server_to_train_there_is_none(changes: dict[str, object]) -> None:
+    """A program that ends by itself writes its counts by itself."""
+    assert not [item for item in plan_with(**changes) if isinstance(item, MakeFlushObject)]  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def action(tmp_path: Path) -> MakeFlushObject:
+    """The action of a plan, with its object in a directory of the test."""
+    return MakeFlushObject(
+        id=plan_with(needs=True)[1].id,
+        needs=(),
+        label="pgo: object",
+        rustc=Path("/t/rustc"),
+        target="x86_64-unknown-linux-gnu",
+        cwd=tmp_path,
+        object=tmp_path / "flush" / "flush-object-1.o",
+    )
+
+
+def test_it_is_compiled_once(action: MakeFlushObject) -> None:
+    """A finished one is used again; what rustc was writing when it was stopped is not."""
+    executor = ScriptedExecutor(lambda command: Reply(writes={Path(command.argv[-2]): b"object"}))
+    assert not make_flush_object(action, executor, {}).reused
+    assert action.object.read_bytes() == b"object"
+    assert make_flush_object(action, executor, {}).reused
+    assert len(executor.commands) == 1
+    assert "unfinished" in executor.commands[0].argv[-2]
+
+
+def test_a_compiler_that_refuses_it_is_quoted(action: MakeFlushObject) -> None:
+    """And the way without it is named."""
+    executor = ScriptedExecutor([Reply(exit_code=1, stderr=b"error: no such target")])
+    with pytest.raises(BuildError) as caught:
+        make_flush_object(action, executor, {})
+    assert caught.value.detail == "error: no such target"
+    assert "`flush-object = false`" in caught.value.help
+    assert not action.object.exists()
