@@ -165,6 +165,25 @@ def test_what_is_not_built_is_refused_with_what_is(
     assert remedy in caught.value.help
 
 
+def test_a_runner_stands_before_the_binary(tmp_path: Path) -> None:
+    """A program for another machine is run as cargo would run it; other commands are left as they are."""
+    profile = BuildProfile(path=None, directory=tmp_path, variants={"release": Variant(name="release")})
+
+    def shown(*words: str) -> tuple[str, ...]:
+        made = make_invocation(
+            Workload(name="books", command=words, prepare=("{bin}", "--warm")),
+            profile, bins=BINS, default_bin="tool", runner=("qemu", "-L", "/x"), scratch=SCRATCH, environ={},
+        )  # fmt: skip
+        assert made.commands["prepare"][0] == ("qemu",)
+        return made.shown_argv()
+
+    assert shown("{bin}", "a") == ("qemu", "-L", "/x", "{bin:tool}", "a")
+    assert shown("echo", "a") == ("echo", "a")
+    for words in (("sh", "-c", "x", "{bin}"), ("x{bin}",), ("{bin:tool}", "{bin:wordfreq}")):
+        with pytest.raises(UsageError, match="qemu can run it only as a command's program"):
+            shown(*words)
+
+
 @pytest.mark.parametrize("fields", [{"stdin": "{bin}"}, {"inputs": ("x{bin}",)}, {"env": {"TOOL": "{bin:tool}"}}])
 def test_only_arguments_may_name_a_binary(tmp_path: Path, fields: dict[str, Any]) -> None:
     """Files and variables are the same whichever variant runs."""

@@ -23,7 +23,7 @@ from optbuild.plan.model import (
 )
 from optbuild.plan.planner import baseline_name, make_plan, select_pgo_variants, select_variants
 from optbuild.profile.model import BuildProfile, Lto, MeasureSettings, PgoMode, ProjectSettings, Use, Variant
-from optbuild.project.model import ConfiguredValue, Rustflags
+from optbuild.project.model import ConfiguredRunner, ConfiguredValue, Rustflags
 from optbuild.testing import (
     TARGET,
     make_build_profile,
@@ -328,3 +328,22 @@ def test_the_baseline_is_the_named_one_or_the_first() -> None:
     """A profile that names none compares with its first variant."""
     assert baseline_name(make_build_profile()) == "release"
     assert baseline_name(make_build_profile(measure=MeasureSettings(baseline="lto"))) == "lto"
+
+
+def test_what_cannot_run_here_is_built_and_neither_trained_nor_measured() -> None:
+    """The reason stands at the variant with PGO; the others are built."""
+    auto = Variant(name="pgo", pgo=PgoMode.AUTO)
+    plan = plan_of(RELEASE, auto, not_runnable="it does not run here")
+    assert [action.kind for action in plan.actions] == ["compile"]
+    assert (plan.measure, plan.variants[1].skipped) == (None, "it does not run here")
+    with pytest.raises(UsageError, match="variant pgo wants PGO, but it does not run here"):
+        plan_of(RELEASE, replace(auto, pgo=PgoMode.REQUIRED), not_runnable="it does not run here")
+
+
+def test_a_runner_is_named_in_the_notes() -> None:
+    """What is timed is the program together with what runs it."""
+    project = make_project(runner=ConfiguredRunner(argv=("qemu", "-x"), origin="VARIABLE"))
+    workloads = (make_invocation("qemu", "-x", "{bin:demo}"),)
+    (note,) = plan_of(RELEASE, project=project, workloads=workloads).notes
+    assert note == "programs run by qemu -x (from VARIABLE): times are those of both together"
+    assert plan_of(RELEASE, project=project).notes == ()

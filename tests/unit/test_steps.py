@@ -13,6 +13,7 @@ from optbuild.profile.model import Lto, PgoMode, Use, Variant
 from optbuild.project.layout import Layout
 from optbuild.project.model import Rustflags
 from optbuild.testing import TARGET, make_invocation, make_plan_inputs, make_project, make_toolchain
+from optbuild.toolchain.cpu import CpuNeeds
 
 RECIPE = Recipe(packages=("demo",), bins=("demo",), target=TARGET, cargo_profile="release")
 PGO = Variant(name="pgo", pgo=PgoMode.REQUIRED)
@@ -119,10 +120,11 @@ OBSTACLES = [
     ({"toolchain": make_toolchain(llvm_profdata=None)}, "no llvm-profdata fits rustc", "optbuild doctor --fix"),
     ({"toolchain": make_toolchain(profiler_runtime=None)}, f"rustc has no profiler runtime for {TARGET}", "rustup"),
     (
-        {"toolchain": make_toolchain(target="wasm32-wasip1")},
-        f"a program for wasm32-wasip1 cannot be trained on {TARGET}",
-        'target = "host"',
+        {"toolchain": make_toolchain(target="wasm32-wasip1"), "not_runnable": "a program for it does not run here"},
+        "a program for it does not run here",
+        "target.wasm32-wasip1.runner",
     ),
+    ({"cpu_needs": {"pgo": CpuNeeds(missing_here=("avx",))}}, "this machine's CPU lacks avx", "a machine that has"),
     (
         {"layout": Layout.of(Path("/p/100%/target"))},
         "no raw profile can be written below /p/100%/target/optbuild: it has a percent sign",

@@ -20,7 +20,13 @@ from optbuild.workloads.invocation import Invocation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanInputs:
-    """All that a plan is made of."""
+    """All that a plan is made of.
+
+    Attributes:
+        workloads: Ready to run, with a runner where the target's programs need one.
+        cpu_needs: What each variant needs of a CPU.
+        not_runnable: Why nothing that is built can run here, not even by a runner.
+    """
 
     build_profile: BuildProfile
     project: Project
@@ -30,6 +36,7 @@ class PlanInputs:
     workloads: tuple[Invocation, ...]
     jobs: int | None = None
     cpu_needs: Mapping[str, CpuNeeds] = field(default_factory=dict)
+    not_runnable: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,7 +79,8 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool) -
     build_profile = inputs.build_profile
     baseline = baseline_name(build_profile)
     order = sorted(variants, key=lambda name: name != baseline)  # stable: the baseline first, the rest as written
-    benchmarks = tuple(workload for workload in inputs.workloads if Use.BENCH in workload.use) if measure else ()
+    can_measure = measure and inputs.not_runnable is None
+    benchmarks = tuple(workload for workload in inputs.workloads if Use.BENCH in workload.use) if can_measure else ()
     actions: dict[ActionId, Action] = {}
     planned: list[PlannedVariant] = []
     probes: tuple[ProbeOutputs, ...] = ()
@@ -210,6 +211,9 @@ def _notes(inputs: PlanInputs) -> tuple[str, ...]:
         flags = " ".join(project.rustflags.flags)
         notes.append(f"rustflags kept in every build: {flags} (from {project.rustflags.origin})")
     notes += [f"compiler wrapper kept: {wrapper.value} (from {wrapper.origin})" for wrapper in project.rustc_wrappers]
+    if project.runner is not None and any(w.argv[0] == (project.runner.argv[0],) for w in inputs.workloads):
+        runner = " ".join(project.runner.argv)
+        notes.append(f"programs run by {runner} (from {project.runner.origin}): times are those of both together")
     if project.lockfile is None:
         notes.append("there is no Cargo.lock: cargo will resolve the dependencies and write one")
     if len(inputs.targets.packages) > 1:

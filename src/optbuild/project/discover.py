@@ -10,6 +10,7 @@ from optbuild.execution.command import Command, Completed, Executor, ProgramNotF
 from optbuild.project.cargo_config import load_cargo_config
 from optbuild.project.cargo_profile import load_cargo_profiles
 from optbuild.project.model import BinTarget, GitState, LibFile, LibKind, Package, Project
+from optbuild.project.runner import find_runner
 from optbuild.project.rustc_programs import rustc_wrappers
 from optbuild.project.rustflags import settle_rustflags
 from optbuild.text import last_lines
@@ -87,6 +88,7 @@ def load_project(  # noqa: PLR0913 - what to look at, and what to look with
         rustc_wrappers=rustc_wrappers(config, environ),
         config_files=config.files,
         git=discover_git(root, executor, environ),
+        runner=find_runner(config, environ, target, target_cfg),
     )
 
 

@@ -94,6 +94,19 @@ class ConfiguredValue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConfiguredRunner:
+    """What cargo would start a target's programs with.
+
+    Attributes:
+        argv: The program, its path absolute unless it is looked up in `PATH`, and its first arguments.
+        origin: For people, as in `ConfiguredValue`.
+    """
+
+    argv: tuple[str, ...]
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rustflags:
     """The flags that cargo would pass to rustc for target code.
 
@@ -229,6 +242,7 @@ class Project:
         rustc_wrappers: `rustc-wrapper`, then `rustc-workspace-wrapper`, where they are set.
         config_files: Cargo's configuration files that apply, nearest first.
         git: The revision.
+        runner: What starts the target's programs where they do not run by themselves, if that is configured.
     """
 
     manifest: Path
@@ -242,3 +256,4 @@ class Project:
     rustc_wrappers: tuple[ConfiguredValue, ...]
     config_files: tuple[Path, ...]
     git: GitState
+    runner: ConfiguredRunner | None = None

@@ -75,7 +75,7 @@ def settle_rustflags(
         ToolchainError: A value has a type that cargo refuses.
     """
     first = resolve_rustflags(config, environ, target, None)
-    if not _cfg_tables(config):
+    if not _cfg_tables(config, "rustflags"):
         return first
     changing = cfg_flags(first.flags)
     return resolve_rustflags(config, environ, target, print_cfg(changing) if changing else target_cfg)
@@ -122,21 +122,25 @@ def _from_target(
     # Cargo makes one key of it, so a triple with a dot reaches a table within a table.
     found = _from_key(config, environ, ("target", *name.split("."), "rustflags"))
     if target_cfg is not None:
-        for key in _cfg_tables(config):
-            if _matches(key, target_cfg):
-                found += _from_files(config, ("target", key, "rustflags"))
+        for key in matching_cfg_tables(config, target_cfg, "rustflags"):
+            found += _from_files(config, ("target", key, "rustflags"))
     return found
 
 
-def _cfg_tables(config: CargoConfig) -> list[str]:
-    """The names of all `target.'cfg(…)'` tables with flags, sorted as cargo sorts them."""
+def matching_cfg_tables(config: CargoConfig, target_cfg: tuple[str, ...], setting: str) -> list[str]:
+    """The names of those `target.'cfg(…)'` tables that hold for a target and have a setting, in cargo's order."""
+    return [key for key in _cfg_tables(config, setting) if _matches(key, target_cfg)]
+
+
+def _cfg_tables(config: CargoConfig, setting: str) -> list[str]:
+    """The names of all `target.'cfg(…)'` tables with a setting, sorted as cargo sorts them."""
     tables = config.find("target")
     if not isinstance(tables, Mapping):
         return []
     return sorted(
         key
         for key, table in tables.items()
-        if key.startswith("cfg(") and isinstance(table, Mapping) and "rustflags" in table
+        if key.startswith("cfg(") and isinstance(table, Mapping) and setting in table
     )
 
 

@@ -32,6 +32,7 @@ from optbuild.toolchain.doctor import free_disk_bytes
 from optbuild.toolchain.lookup import Inquiry
 from optbuild.toolchain.model import Toolchain
 from optbuild.toolchain.requirements import require_disk, require_pgo_tools, require_platform, require_target
+from optbuild.toolchain.runnable import why_not_runnable
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation, make_invocation
 from optbuild.workloads.overlap import Overlap, find_overlaps
@@ -101,7 +102,9 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared
     targets = select_targets(project, build_profile.project.packages, build_profile.project.bins)
     targets = _buildable(targets, build_profile, names)
     layout = Layout.of(project.target_directory, request.out)
-    workloads = _make_invocations(build_profile, targets, layout, machine)
+    obstacle = why_not_runnable(toolchain)
+    runner = project.runner.argv if project.runner is not None and toolchain.target != toolchain.host else ()
+    workloads = _make_invocations(build_profile, targets, layout, machine, runner)
     inputs = PlanInputs(
         build_profile=build_profile,
         project=project,
@@ -110,6 +113,7 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared
         layout=layout,
         workloads=workloads,
         jobs=request.jobs,
+        not_runnable=None if runner else obstacle,
         cpu_needs=find_cpu_needs(
             build_profile,
             names,
@@ -269,7 +273,7 @@ def _wanted(targets: Targets, workloads: tuple[Invocation, ...]) -> Targets:
 
 
 def _make_invocations(
-    build_profile: BuildProfile, targets: Targets, layout: Layout, machine: Machine
+    build_profile: BuildProfile, targets: Targets, layout: Layout, machine: Machine, runner: tuple[str, ...]
 ) -> tuple[Invocation, ...]:
     default = default_bin(targets)
     return tuple(
@@ -279,6 +283,7 @@ def _make_invocations(
             bins=tuple(target.name for target in targets.bins),
             default_bin=None if default is None else default.name,
             libs=targets.libs,
+            runner=runner,
             scratch=layout.scratch,
             environ=machine.environ,
         )

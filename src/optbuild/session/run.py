@@ -67,6 +67,7 @@ def run(request: RunRequest, machine: Machine) -> RunRecord:
         try:
             for note in prepared.plan.notes:
                 journal.emit(Notice(level=Level.INFO, code="plan", message=note))
+            _tell_not_measured(journal)
             _build(journal)
             earlier = _find_earlier(journal)
             if earlier is not None:
@@ -363,6 +364,20 @@ def _measure(journal: _Journal) -> None:
 def is_reusable(analysis: Analysis, workloads: tuple[Invocation, ...], hashes: InputHashes) -> bool:
     """Whether a later run may take a result for its own: the harness was sound, and what was read is still there."""
     return analysis.aa.verdict is not AaVerdict.INVALID and all(map(hashes.is_steady, workloads))
+
+
+def _tell_not_measured(journal: _Journal) -> None:
+    """Say before the builds that they are all that there will be."""
+    reason = journal.prepared.inputs.not_runnable
+    if reason is not None and journal.request.measure:
+        journal.emit(
+            Notice(
+                level=Level.WARNING,
+                code="not-measured",
+                message=f"nothing is measured: {reason}",
+                help="name an emulator as the target's `runner` in Cargo's configuration, or measure where it runs",
+            )
+        )
 
 
 def _tell_unsteady(journal: _Journal) -> None:

@@ -180,6 +180,7 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
     bins: tuple[str, ...],
     default_bin: str | None,
     libs: tuple[LibFile, ...] = (),
+    runner: tuple[str, ...] = (),
     scratch: Path,
     environ: Mapping[str, str],
 ) -> Invocation:
@@ -191,6 +192,7 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
         bins: The binaries that will be built.
         default_bin: What `{bin}` stands for, if that is clear.
         libs: The libraries that will be built.
+        runner: What starts programs that do not run here by themselves.
         scratch: Where scratch directories are made.
         environ: The caller's environment.
 
@@ -201,7 +203,13 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
     _refuse_secrets(workload)
     name = slug(workload.name)
     fill = WordFiller(
-        workload.name, bins=bins, default_bin=default_bin, libs=libs, scratch=scratch / name, environ=environ
+        workload.name,
+        bins=bins,
+        default_bin=default_bin,
+        libs=libs,
+        scratch=scratch / name,
+        environ=environ,
+        runner=runner,
     )
     argv = fill.words(workload.command or workload.load or ())
     server = None if workload.server is None else _make_server(workload, fill)

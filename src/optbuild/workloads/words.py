@@ -72,9 +72,10 @@ class WordFiller:
         libs: The libraries that will be built.
         scratch: What `{scratch}` stands for.
         environ: The caller's environment, for `{env:NAME}`.
+        runner: What starts programs that do not run here by themselves; nothing where they do.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that placeholders may stand for, by name
         self,
         workload: str,
         *,
@@ -83,6 +84,7 @@ class WordFiller:
         libs: tuple[LibFile, ...],
         scratch: Path,
         environ: Mapping[str, str],
+        runner: tuple[str, ...] = (),
     ) -> None:
         self._workload = workload
         self._bins = bins
@@ -90,14 +92,24 @@ class WordFiller:
         self._libs = libs
         self._scratch = scratch
         self._environ = environ
+        self._runner = runner
 
     def words(self, texts: Iterable[str]) -> Words:
         """Fill an argv.
 
         Raises:
-            UsageError: A placeholder has no value: no such binary, an ambiguous `{bin}`, an unset variable, a secret.
+            UsageError: A placeholder has no value: no such binary, an ambiguous `{bin}`, an unset variable, a secret;
+                or a binary that needs a runner is not the program itself.
         """
-        return tuple(map(self.word, texts))
+        words = tuple(map(self.word, texts))
+        if not self._runner or not named_in(words, PlaceholderKind.BIN):
+            return words
+        if named_in(words[1:], PlaceholderKind.BIN) or len(words[0]) > 1:
+            message = (
+                f"{{bin}} does not run here by itself, and {self._runner[0]} can run it only as a command's program"
+            )
+            raise self._error(message, "let the command begin with {bin}, without a script around it")
+        return (*((word,) for word in self._runner), *words)
 
     def word(self, text: str) -> Word:
         """Fill everything but what is built and ports; neighbouring text is joined."""

@@ -113,9 +113,10 @@ def _obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | None:
 
 def _running_obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | None:
     """Why an instrumented program would not run here, or not write its counts."""
-    toolchain, root = inputs.toolchain, inputs.layout.root
-    if toolchain.target != toolchain.host:
-        return f"a program for {toolchain.target} cannot be trained on {toolchain.host}", 'build for target = "host"'
+    root = inputs.layout.root
+    if inputs.not_runnable is not None:
+        key = f"target.{inputs.toolchain.target}.runner"
+        return inputs.not_runnable, f"name an emulator in Cargo's configuration ({key}), or build for the host"
     needs = inputs.cpu_needs.get(draft.variant, CpuNeeds())
     if needs.missing_here:
         return f"this machine's CPU lacks {', '.join(needs.missing_here)}", "train on a machine that has them"

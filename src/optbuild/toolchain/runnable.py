@@ -1,0 +1,28 @@
+"""Whether a program for a target runs on this machine by itself.
+
+Decided by what rustc says of the target, before anything is built; nothing is run from here.
+"""
+
+from __future__ import annotations
+
+from optbuild.toolchain.model import Toolchain
+
+# What a kernel runs besides programs of its own architecture.
+_ALSO_RUNS = {("linux", "x86_64"): frozenset({"x86"})}
+_X32 = frozenset({'target_arch="x86_64"', 'target_pointer_width="32"'})
+
+
+def why_not_runnable(toolchain: Toolchain) -> str | None:
+    """Why a program for the target does not run here by itself; None where it does, or may.
+
+    One for another C library of the same system and architecture may: if a library is missing, its first run tells.
+    """
+    if toolchain.target == toolchain.host:
+        return None
+    host_os = "macos" if "-darwin" in toolchain.host else "linux"
+    host_arch = toolchain.host.partition("-")[0]
+    cfg = frozenset(toolchain.target_cfg)
+    runs = {host_arch, *_ALSO_RUNS.get((host_os, host_arch), ())}
+    if f'target_os="{host_os}"' in cfg and not cfg >= _X32 and any(f'target_arch="{arch}"' in cfg for arch in runs):
+        return None
+    return f"a program for {toolchain.target} does not run on {toolchain.host}"
