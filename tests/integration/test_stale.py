@@ -85,6 +85,23 @@ def test_the_script_of_a_workload_is_part_of_it(optbuild: Optbuild, project: Pat
     assert digests[0] != digests[1]
 
 
+def test_an_output_that_only_the_command_names_is_no_input(optbuild: Optbuild, project: Path) -> None:
+    """It is not there at first, and differs each time; the next run trains and measures nothing again all the same."""
+    write_script(project / "run.sh", '"$1" "$2" && date +%s%N > "$3"')
+    workloads = "".join(
+        f'[[workloads]]\nname = "{use}"\nuse = ["{use}"]\n'
+        f'command = ["./run.sh", "{{bin}}", "data/{use}.txt", "out.log"]\ncompare-output = "stdout"\n'
+        for use in ("train", "bench")
+    )
+    (project / "optbuild.toml").write_text(f"schema = 1\n{VARIANTS}{workloads}{MEASURE}")
+    first = optbuild.run("pgo", "--json", cwd=project).expect(0).document
+    assert (project / "out.log").is_file()
+    assert optbuild.run("pgo", "--json", cwd=project).expect(0).document == first
+    again = optbuild.run("pgo", "--json", "--fresh", cwd=project).expect(0).document
+    for record in (first, again):
+        assert variant_of(record, "pgo")["pgo"]["in_sample"] is False
+
+
 def test_another_environment_of_the_caller_is_another_result(optbuild: Optbuild, project: Path) -> None:
     """What every workload gets unasked decides as much as what it asks for."""
     first = optbuild.run("pgo", "--json", cwd=project).expect(0).document

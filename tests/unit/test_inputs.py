@@ -172,6 +172,23 @@ def test_a_run_that_writes_the_same_again_is_steady(write: Callable[..., Path]) 
     assert hashes.resolve(workload) == before
 
 
+def test_what_comes_to_be_while_a_workload_runs_is_its_own(write: Callable[..., Path], tmp_path: Path) -> None:
+    """A file that its command names and that was not there at first; another one may write to it, or only read it."""
+    out, never = tmp_path / "out.txt", tmp_path / "never"
+    names = ("maker", "reader", "writer")
+    maker, reader, writer = (make_invocation(name=name, absent=(out, never)) for name in names)
+    hashes = InputHashes()
+    hashes.resolve(maker)
+    write("out.txt", "made")
+    hashes.check_after(maker)
+    hashes.resolve(reader)
+    hashes.check_after(reader)
+    hashes.resolve(writer)
+    write("out.txt", "written over")
+    hashes.check_after(writer)
+    assert hashes.created() == {"maker": {out}, "reader": set(), "writer": {out}}
+
+
 def in_sample_of(workloads: tuple[Invocation, ...], hashes: InputHashes) -> bool | None:
     """Whether anything is measured that was trained on."""
     return is_any_in_sample(find_overlaps(workloads, hashes))

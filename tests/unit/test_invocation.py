@@ -18,9 +18,16 @@ SCRATCH = Path("/scratch")
 BINS = ("wordfreq", "tool")
 
 
-def make(directory: Path, *words: str, environ: dict[str, str] | None = None, **fields: Any) -> Invocation:  # noqa: ANN401 - fields of Workload
+def make(
+    directory: Path,
+    *words: str,
+    environ: dict[str, str] | None = None,
+    written: frozenset[Path] = frozenset(),
+    **fields: Any,  # noqa: ANN401 - fields of Workload
+) -> Invocation:
     """An invocation of a workload `books` in a build profile's directory."""
-    return make_from(directory, Workload(name="books", command=words or ("{bin}",), **fields), environ=environ or {})
+    workload = Workload(name="books", command=words or ("{bin}",), **fields)
+    return make_from(directory, workload, environ=environ or {}, written=written)
 
 
 def make_from(
@@ -30,6 +37,7 @@ def make_from(
     default_bin: str | None = "wordfreq",
     environ: dict[str, str] | None = None,
     metric: MetricName = MetricName.WALL,
+    written: frozenset[Path] = frozenset(),
 ) -> Invocation:
     """An invocation of any workload, where two binaries are built."""
     profile = BuildProfile(
@@ -39,7 +47,13 @@ def make_from(
         measure=MeasureSettings(metric=metric),
     )
     return make_invocation(
-        workload, profile, bins=BINS, default_bin=default_bin, scratch=SCRATCH, environ=environ or {}
+        workload,
+        profile,
+        bins=BINS,
+        default_bin=default_bin,
+        scratch=SCRATCH,
+        environ=environ or {},
+        written=written,
     )
 
 
@@ -352,3 +366,21 @@ def test_what_runs_beside_is_part_of_the_recipe(tmp_path: Path) -> None:
     """Another preparation is another workload."""
     recipes = [make(tmp_path, prepare=words).recipe() for words in (None, ("sync",), ("sync", "-f"))]
     assert len({repr(recipe) for recipe in recipes}) == 3
+
+
+def test_what_an_argument_may_name_and_is_not_there_may_be_an_output(tmp_path: Path) -> None:
+    """Once it is known that the workload creates it, it is no input when it is there."""
+    (tmp_path / "in.txt").touch()
+    words = ("{bin}", "in.txt", "--log=run.log", "-o", "out.json", "{bin:tool}", "x" * 5000)
+    before = make(tmp_path, *words)
+    assert {tmp_path / name for name in ("run.log", "out.json", "--log=run.log")} <= set(before.absent)
+    assert tmp_path / "in.txt" not in before.absent
+    for name in ("run.log", "out.json"):
+        (tmp_path / name).touch()
+    taken = make(tmp_path, *words)
+    assert taken.named == (tmp_path / "in.txt", tmp_path / "run.log", tmp_path / "out.json")
+    known = make(tmp_path, *words, written=frozenset({tmp_path / "run.log", tmp_path / "out.json"}))
+    assert (known.named, known.inputs) == (before.named, before.inputs)
+    assert known.recipe() == before.recipe()
+    declared = make(tmp_path, *words, inputs=("out.json",), written=frozenset({tmp_path / "out.json"}))
+    assert tmp_path / "out.json" in declared.inputs, "who declares it an input is believed"

@@ -65,6 +65,11 @@ class Layout:
         return self.root / "results"
 
     @property
+    def written(self) -> Path:
+        """What workloads have been seen to create."""
+        return self.root / "written.json"
+
+    @property
     def scratch(self) -> Path:
         """Scratch directories of workloads, made anew before each run."""
         return self.root / "scratch"

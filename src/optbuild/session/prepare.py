@@ -36,6 +36,7 @@ from optbuild.toolchain.runnable import why_not_runnable
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation, make_invocation
 from optbuild.workloads.overlap import Overlap, find_overlaps
+from optbuild.workloads.written import WrittenFiles
 
 _PRESET = "preset:"
 _LEAST_DISK_BYTES = 256 << 20
@@ -276,6 +277,7 @@ def _make_invocations(
     build_profile: BuildProfile, targets: Targets, layout: Layout, machine: Machine, runner: tuple[str, ...]
 ) -> tuple[Invocation, ...]:
     default = default_bin(targets)
+    written = WrittenFiles(path=layout.written)
     return tuple(
         make_invocation(
             workload,
@@ -286,6 +288,7 @@ def _make_invocations(
             runner=runner,
             scratch=layout.scratch,
             environ=machine.environ,
+            written=written.of(workload),
         )
         for workload in build_profile.workloads
     )

@@ -40,6 +40,7 @@ from optbuild.text import sanitize_line
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.overlap import is_any_in_sample
+from optbuild.workloads.written import WrittenFiles
 
 
 @dataclass(slots=True)
@@ -117,6 +118,8 @@ class _Journal:
         """Make the record and store it."""
         record = self._record(error or next(iter(self.outcome.failures.values()), None), stopped=error is not None)
         RecordStore(directory=self.prepared.layout.runs).save(record)
+        created, workloads = self.prepared.hashes.created(), self.prepared.build_profile.workloads
+        WrittenFiles(path=self.prepared.layout.written).remember(created, workloads)
         return record
 
     def _record(self, error: OptbuildError | None, *, stopped: bool) -> RunRecord:

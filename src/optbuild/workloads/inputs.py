@@ -17,7 +17,7 @@ from pathlib import Path
 from optbuild.errors import NotComparableError, UsageError
 from optbuild.files import MARKER, sha256_of
 from optbuild.text import sanitize_line
-from optbuild.workloads.invocation import Invocation
+from optbuild.workloads.invocation import Invocation, is_readable
 
 _MAX_FILES = 10_000
 _MAX_BYTES = 1 << 30
@@ -35,6 +35,8 @@ class InputHashes:
         self._known: dict[Path, _Content] = {}
         self._rewritten: set[Path] = set()
         self._unsteady: set[Path] = set()
+        self._absent: dict[str, dict[Path, object]] = {}
+        self._created: dict[str, set[Path]] = {}
 
     def of(self, path: Path) -> str:
         """The hash of an input's content.
@@ -50,6 +52,7 @@ class InputHashes:
         Raises:
             NotComparableError: Something has changed since it was first looked at.
         """
+        self._absent[invocation.name] = {path: _state_of(path) for path in invocation.absent}
         for path in _read_by(invocation):
             # A build may write into a directory of the project that a command happens to name.
             if self._renew(path) and not (path in invocation.named and path.is_dir()):
@@ -65,6 +68,8 @@ class InputHashes:
         Raises:
             NotComparableError: Something has changed that the run is known to read.
         """
+        written = {path for path, state in self._absent.get(invocation.name, {}).items() if _state_of(path) != state}
+        self._created.setdefault(invocation.name, set()).update(written)
         for path in _read_by(invocation):
             before = self._look(path)
             has_changed = self._renew(path)
@@ -83,6 +88,10 @@ class InputHashes:
     def unsteady(self) -> tuple[Path, ...]:
         """Files that commands name and that have changed while they ran."""
         return tuple(sorted(self._unsteady))
+
+    def created(self) -> dict[str, set[Path]]:
+        """What was not there when the run began and what a workload has written whose command names it, by its name."""
+        return self._created
 
     def are_shared(self, training: Invocation, benchmark: Invocation) -> bool | None:
         """Whether a benchmark reads something that a training run reads as well; None where that cannot be told."""
@@ -175,6 +184,14 @@ def _read(path: Path) -> _Content:
 
 
 _State = tuple[int, int, int]
+
+
+def _state_of(path: Path) -> object:
+    """What differs when somebody has written to a path; None where nothing is there that could be read."""
+    try:
+        return _signature(path) if is_readable(path) else None
+    except (OSError, UsageError):
+        return None
 
 
 def _signature(path: Path) -> tuple[tuple[str, _State], ...] | None:

@@ -71,6 +71,7 @@ class Invocation:
         inputs: Files and directories whose content decides what it does.
         compare_output: `auto`, `stdout`, `none`, or files below `cwd`.
         named: Those of the inputs that were not declared: its command names them, and may as well write to them.
+        absent: What its command might name and is not there: outputs, if it creates them.
         program: What its command starts, where that is a file of its own and not looked up in PATH.
         repeat: How many runs a training consists of.
         beside: Commands that belong to it and are not timed, by the moment when they run.
@@ -99,6 +100,7 @@ class Invocation:
     stop_signal: int
     grace_s: float
     named: tuple[Path, ...] = ()
+    absent: tuple[Path, ...] = ()
     program: Path | None = None
     repeat: int = 1
     beside: Mapping[Moment, Words] = field(default_factory=dict)
@@ -183,6 +185,7 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
     runner: tuple[str, ...] = (),
     scratch: Path,
     environ: Mapping[str, str],
+    written: frozenset[Path] = frozenset(),
 ) -> Invocation:
     """Make a workload ready to run.
 
@@ -195,6 +198,7 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
         runner: What starts programs that do not run here by themselves.
         scratch: Where scratch directories are made.
         environ: The caller's environment.
+        written: What it is known to have created, and what is no input for that reason.
 
     Raises:
         UsageError: A placeholder has no value: no such binary, an ambiguous `{bin}`, an unset variable, a secret; or
@@ -226,8 +230,9 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
     stdin = None if workload.stdin is None else directory / fill.text(workload.stdin)
     inputs = [directory / fill.text(text) for text in workload.inputs]
     # An argument that names a file or a directory is an input, whether it was declared or not.
-    known = {*inputs, stdin, *_compared_files(cwd, workload)}
-    found = [path for words in commands for word in words[1:] if (path := _named_path(cwd, word)) is not None]
+    known = {*inputs, stdin, *_compared_files(cwd, workload), *written}
+    arguments = [word for words in commands for word in words[1:]]
+    found = [path for word in arguments if (path := _named_path(cwd, word)) is not None]
     named = [path for path in found if path not in known and not path.is_relative_to(scratch / name)]
     inputs += named if stdin is None else [*named, stdin]
     inputs += filter(None, (_program(cwd, words[0], scratch / name) for words in commands if words is not argv))
@@ -252,6 +257,7 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
         stop_signal=signal.Signals[f"SIG{workload.stop_signal}"],
         grace_s=workload.grace_s,
         named=tuple(dict.fromkeys(named)),
+        absent=tuple(dict.fromkeys(path for word in arguments for path in _absent_paths(cwd, word))),
         program=_program(cwd, argv[0], scratch / name),
         repeat=workload.repeat,
         beside=beside,
@@ -291,10 +297,21 @@ def _refuse_secrets(workload: Workload) -> None:
 
 def _named_path(cwd: Path, word: Word) -> Path | None:
     """The file or directory that an argument names, also as `--option=PATH`."""
+    return next(filter(is_readable, _paths(cwd, word)), None)
+
+
+def _absent_paths(cwd: Path, word: Word) -> tuple[Path, ...]:
+    """What an argument might name and is not there."""
+    paths = _paths(cwd, word)
+    return () if any(map(is_readable, paths)) else paths
+
+
+def _paths(cwd: Path, word: Word) -> tuple[Path, ...]:
+    """What an argument may name: all of it, or what follows a `=`."""
     if len(word) != 1 or not isinstance(word[0], str):
-        return None
+        return ()
     _, _, value = word[0].partition("=")
-    return next((cwd / text for text in (word[0], value) if text and _is_readable(cwd / text)), None)
+    return tuple(cwd / text for text in (word[0], value) if text)
 
 
 def _program(cwd: Path, word: Word, scratch: Path) -> Path | None:
@@ -310,7 +327,8 @@ def _compared_files(cwd: Path, workload: Workload) -> tuple[Path, ...]:
     return tuple(cwd / name for name in names)
 
 
-def _is_readable(path: Path) -> bool:
+def is_readable(path: Path) -> bool:
+    """Whether a path names a file or a directory."""
     try:
         return path.is_file() or path.is_dir()
     except (OSError, ValueError):  # a long argument is no file name, nor is one with a null in it
