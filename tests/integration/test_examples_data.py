@@ -16,6 +16,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 # What each example's documentation promises: the files, and their size together.
 FILES = {
     "wordfreq": {"train-novel.txt", "train-letters.txt", "bench-essays.txt", "bench-papers.txt"},
+    "near-lines": {"train-notes.txt", "train-letters.txt", "bench-reports.txt"},
     "workspace": {"train.tsv", "train.wxr", "bench.tsv", "bench.wxr"},
 }
 
