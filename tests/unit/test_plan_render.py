@@ -39,7 +39,7 @@ def test_a_whole_plan_for_people() -> None:
     assert folded(render_plan(plan)) == snapshot("""\
 variant release: built by compile-2dba87ad
 variant lto: built by compile-efc63902
-variant pgo: built by choose-d692cf95
+variant pgo: built by choose-d4a5c49c
 
 compile-2dba87ad  release: build
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
@@ -88,7 +88,7 @@ compare-13710018  lto: outputs of held out
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/held-out-681314dd
 
-compile-a79660a2  pgo: build instrumented without LTO
+compile-e82a320b  pgo: build instrumented without LTO
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/cargo --config 'profile.release.lto="fat"' --config
@@ -97,34 +97,34 @@ compile-a79660a2  pgo: build instrumented without LTO
   env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
   env     RUSTUP_AUTO_INSTALL=0
   env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_generate=/p/target/optbuild/stray -Clto=off
-            -Clinker-plugin-lto=no -Cembed-bitcode=no
-  writes  /p/target/optbuild/binaries/compile-a79660a2
+            -Clinker_plugin_lto=no -Cembed_bitcode=no
+  writes  /p/target/optbuild/binaries/compile-e82a320b
 
-train-7d2c96a3  pgo: train on books
-  needs   compile-a79660a2
+train-82dae6ff  pgo: train on books
+  needs   compile-e82a320b
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-7d2c96a3/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-82dae6ff/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-7d2c96a3
+  writes  /p/target/optbuild/raw/train-82dae6ff
 
-train-05710506  pgo: train on logs
-  needs   compile-a79660a2
+train-06dc3fee  pgo: train on logs
+  needs   compile-e82a320b
   argv    {bin:demo} logs.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-05710506/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-06dc3fee/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-05710506
+  writes  /p/target/optbuild/raw/train-06dc3fee
 
-merge-52995d94  pgo: merge profiles
-  needs   train-7d2c96a3, train-05710506
+merge-eadbaf7c  pgo: merge profiles
+  needs   train-82dae6ff, train-06dc3fee
   argv    /toolchain/bin/llvm-profdata merge --input-files={inputs} --output={profdata}
             --failure-mode=any
-  inputs  3 × {profdata:train-7d2c96a3}, 1 × {profdata:train-05710506}
+  inputs  3 × {profdata:train-82dae6ff}, 1 × {profdata:train-06dc3fee}
   writes  /p/target/optbuild/profdata
 
-compile-4c210c54  pgo: build
-  needs   merge-52995d94
+compile-9f76cd2c  pgo: build
+  needs   merge-eadbaf7c
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/cargo --config 'profile.release.lto="fat"' --config
@@ -133,9 +133,9 @@ compile-4c210c54  pgo: build
   cwd     /p
   env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-52995d94}
+  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-eadbaf7c}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings
-  writes  /p/target/optbuild/binaries/compile-4c210c54
+  writes  /p/target/optbuild/binaries/compile-9f76cd2c
 
 compile-fd8f0583  pgo: build instrumented
   only if the attempt lto-free of pgo is rejected
@@ -190,30 +190,30 @@ compile-7c4e3351  pgo: build
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings
   writes  /p/target/optbuild/binaries/compile-7c4e3351
 
-choose-d692cf95  pgo: the first attempt whose evidence holds
-  needs   compile-4c210c54, compile-7c4e3351
-  tries   lto-free (compile-4c210c54), exact (compile-7c4e3351)
+choose-d4a5c49c  pgo: the first attempt whose evidence holds
+  needs   compile-9f76cd2c, compile-7c4e3351
+  tries   lto-free (compile-9f76cd2c), exact (compile-7c4e3351)
 
-compare-b15bb3e8  pgo: outputs of books
-  needs   probe-31ded162, choose-d692cf95
+compare-5cf77bb0  pgo: outputs of books
+  needs   probe-31ded162, choose-d4a5c49c
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/books-6e317bcd
 
-compare-d0fa3ddf  pgo: outputs of held out
-  needs   probe-efd1c4d2, choose-d692cf95
+compare-d18d1277  pgo: outputs of held out
+  needs   probe-efd1c4d2, choose-d4a5c49c
   argv    {bin:demo} 'held out.txt'
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/held-out-681314dd
 
-measure-1aa30bf8  measure
-  needs   compile-2dba87ad, compile-efc63902, choose-d692cf95
+measure-88557422  measure
+  needs   compile-2dba87ad, compile-efc63902, choose-d4a5c49c
   argv    {bin:demo} --top 20 books.txt
   argv    {bin:demo} 'held out.txt'
   writes  /p/target/optbuild/arms
-  arms    release (compile-2dba87ad), lto (compile-efc63902), pgo (choose-d692cf95)
+  arms    release (compile-2dba87ad), lto (compile-efc63902), pgo (choose-d4a5c49c)
   budget  5 min 00 s
 
 writes below /p/target/optbuild
@@ -230,9 +230,9 @@ def test_a_whole_plan_as_data() -> None:
     assert folded("\n".join(map(json.dumps, [plan, *actions]))) == snapshot("""\
 {"schema": "optbuild/plan/1", "variants": [{"name": "release", "compile": "compile-2dba87ad",
             "merge": null, "attempts": [], "skipped": null}, {"name": "pgo", "compile":
-            "choose-664a51c0", "merge": "merge-04154233", "attempts": [{"name": "lto-free",
-            "instrument": "compile-a79660a2", "merge": "merge-04154233", "compile":
-            "compile-e9888241", "mends": []}, {"name": "exact", "instrument": "compile-fd8f0583",
+            "choose-09983365", "merge": "merge-6464e332", "attempts": [{"name": "lto-free",
+            "instrument": "compile-e82a320b", "merge": "merge-6464e332", "compile":
+            "compile-0222eaa3", "mends": []}, {"name": "exact", "instrument": "compile-fd8f0583",
             "merge": "merge-8073b1cf", "compile": "compile-ace6f8fc", "mends": ["not-built",
             "unfit"]}], "skipped": null}], "directories": ["/p/target/optbuild"], "notes": []}
 {"id": "compile-2dba87ad", "kind": "compile", "label": "release: build", "needs": [], "argv":
@@ -247,7 +247,7 @@ def test_a_whole_plan_as_data() -> None:
             null, "ready": null, "beside": {}, "cwd": "/p", "env": {}, "stdin": null, "timeout": "5
             min 00 s", "inputs": [], "writes": "/p/target/optbuild/scratch/books-6e317bcd", "runs":
             2}
-{"id": "compile-a79660a2", "kind": "compile", "label": "pgo: build instrumented without LTO",
+{"id": "compile-e82a320b", "kind": "compile", "label": "pgo: build instrumented without LTO",
             "needs": [], "argv": ["/toolchain/bin/cargo", "build", "--manifest-path",
             "/p/Cargo.toml", "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release",
             "--target", "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/cargo",
@@ -256,28 +256,28 @@ def test_a_whole_plan_as_data() -> None:
             "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
             {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0",
             "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_generate=/p/target/optbuild/stray -Clto=off
-            -Clinker-plugin-lto=no -Cembed-bitcode=no"}, "writes":
-            "/p/target/optbuild/binaries/compile-a79660a2"}
-{"id": "train-7d2c96a3", "kind": "train", "label": "pgo: train on books", "needs":
-            ["compile-a79660a2"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
+            -Clinker_plugin_lto=no -Cembed_bitcode=no"}, "writes":
+            "/p/target/optbuild/binaries/compile-e82a320b"}
+{"id": "train-82dae6ff", "kind": "train", "label": "pgo: train on books", "needs":
+            ["compile-e82a320b"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
             null, "ready": null, "beside": {}, "cwd": "/p", "env": {"LLVM_PROFILE_FILE":
-            "/p/target/optbuild/raw/train-7d2c96a3/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
-            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-7d2c96a3", "repeat":
+            "/p/target/optbuild/raw/train-82dae6ff/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
+            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-82dae6ff", "repeat":
             null}
-{"id": "merge-04154233", "kind": "merge", "label": "pgo: merge profiles", "needs":
-            ["train-7d2c96a3"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
+{"id": "merge-6464e332", "kind": "merge", "label": "pgo: merge profiles", "needs":
+            ["train-82dae6ff"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
             "--input-files={inputs}", "--output={profdata}", "--failure-mode=any"], "inputs": ["3
-            \\u00d7 {profdata:train-7d2c96a3}"], "writes": "/p/target/optbuild/profdata"}
-{"id": "compile-e9888241", "kind": "compile", "label": "pgo: build", "needs": ["merge-04154233"],
+            \\u00d7 {profdata:train-82dae6ff}"], "writes": "/p/target/optbuild/profdata"}
+{"id": "compile-0222eaa3", "kind": "compile", "label": "pgo: build", "needs": ["merge-6464e332"],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
             "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/cargo", "--config",
             "profile.release.lto=\\"fat\\"", "--config", "profile.release.codegen-units=1",
             "--locked", "-vv", "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p",
             "env": {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0",
-            "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_use={profdata:merge-04154233}
+            "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_use={profdata:merge-6464e332}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings"}, "writes":
-            "/p/target/optbuild/binaries/compile-e9888241"}
+            "/p/target/optbuild/binaries/compile-0222eaa3"}
 {"id": "compile-fd8f0583", "kind": "compile", "label": "pgo: build instrumented", "needs": [],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
@@ -310,17 +310,17 @@ def test_a_whole_plan_as_data() -> None:
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings"}, "writes":
             "/p/target/optbuild/binaries/compile-ace6f8fc", "only if": "the attempt lto-free of pgo
             is rejected"}
-{"id": "choose-664a51c0", "kind": "choose", "label": "pgo: the first attempt whose evidence holds",
-            "needs": ["compile-e9888241", "compile-ace6f8fc"], "tries": ["lto-free
-            (compile-e9888241)", "exact (compile-ace6f8fc)"]}
-{"id": "compare-561a3c0e", "kind": "compare", "label": "pgo: outputs of books", "needs":
-            ["probe-31ded162", "choose-664a51c0"], "argv": ["{bin:demo}", "--top", "20",
+{"id": "choose-09983365", "kind": "choose", "label": "pgo: the first attempt whose evidence holds",
+            "needs": ["compile-0222eaa3", "compile-ace6f8fc"], "tries": ["lto-free
+            (compile-0222eaa3)", "exact (compile-ace6f8fc)"]}
+{"id": "compare-9885a9a2", "kind": "compare", "label": "pgo: outputs of books", "needs":
+            ["probe-31ded162", "choose-09983365"], "argv": ["{bin:demo}", "--top", "20",
             "books.txt"], "server": null, "ready": null, "beside": {}, "cwd": "/p", "env": {},
             "stdin": null, "timeout": "5 min 00 s", "inputs": [], "writes":
             "/p/target/optbuild/scratch/books-6e317bcd"}
-{"id": "measure-f9bbd340", "kind": "measure", "label": "measure", "needs": ["compile-2dba87ad",
-            "choose-664a51c0"], "argv": [["{bin:demo}", "--top", "20", "books.txt"]], "arms":
-            ["release (compile-2dba87ad)", "pgo (choose-664a51c0)"], "budget": "5 min 00 s",
+{"id": "measure-dfca9d35", "kind": "measure", "label": "measure", "needs": ["compile-2dba87ad",
+            "choose-09983365"], "argv": [["{bin:demo}", "--top", "20", "books.txt"]], "arms":
+            ["release (compile-2dba87ad)", "pgo (choose-09983365)"], "budget": "5 min 00 s",
             "writes": "/p/target/optbuild/arms"}
 """)
 

@@ -83,7 +83,7 @@ def test_lto_is_cancelled_in_the_instrumented_build_alone() -> None:
     flags = {action.id: [render_word(word) for word in action.recipe.rustflags] for action in compiles}
     lto_free, exact = plan.variants[1].attempts
     generate = "-Cprofile_generate=/p/target/optbuild/stray"
-    assert flags[lto_free.instrument] == [generate, "-Clto=off", "-Clinker-plugin-lto=no", "-Cembed-bitcode=no"]
+    assert flags[lto_free.instrument] == [generate, "-Clto=off", "-Clinker_plugin_lto=no", "-Cembed_bitcode=no"]
     assert flags[exact.instrument] == [generate]
     assert {action.recipe.config for action in compiles if action.role is not Role.BUILD} == {
         (("profile.release.lto", '"fat"'), ("profile.release.codegen-units", "1"))

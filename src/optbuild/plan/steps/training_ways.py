@@ -42,10 +42,12 @@ class Way:
     mends: frozenset[AttemptFault] = frozenset()
 
 
+# With underscores as in `pgo`: crates that compile C take the usual spelling of the second one, whatever its value, for
+# a wish to have C prepared for link-time optimisation, and hand that and the third one on to clang.
 LTO_FREE = Way(
     name="lto-free",
     label=" without LTO",
-    flags=(("-Clto=off",), ("-Clinker-plugin-lto=no",), ("-Cembed-bitcode=no",)),
+    flags=(("-Clto=off",), ("-Clinker_plugin_lto=no",), ("-Cembed_bitcode=no",)),
     lossless=True,
 )
 EXACT = Way(name="exact", mends=frozenset({AttemptFault.NOT_BUILT, AttemptFault.UNFIT}))
