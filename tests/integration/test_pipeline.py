@@ -273,6 +273,17 @@ def test_a_rerun_calls_cargo_and_nothing_else(first: Chapter, second: Chapter) -
     assert len(list((first.story.root / "runs").glob("*/record.json"))) >= 1
 
 
+def test_a_plan_knows_what_is_kept(second: Chapter) -> None:
+    """Without running anything it says what would be reused, what only cargo can tell, and what it all took."""
+    story = second.story
+    planned = story.optbuild.run("plan", "--json", cwd=story.directory).expect(0).document["actions"]
+    expected = {action["kind"]: action["forecast"]["expectation"] for action in planned}
+    assert expected.pop("compile") == "cargo decides"
+    assert set(expected) == {"probe", "train", "merge", "compare", "measure"}
+    assert set(expected.values()) == {"reused"}
+    assert all(action["forecast"]["last_s"] > 0 for action in planned)
+
+
 def test_more_time_measures_again(second: Chapter, longer: Chapter) -> None:
     """A run that the budget cut short is measured anew when there is more of it, and only that."""
     assert longer.record["run_id"] != second.record["run_id"]

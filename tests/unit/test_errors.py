@@ -16,7 +16,7 @@ def all_errors(root: type[OptbuildError] = OptbuildError) -> list[type[OptbuildE
 def test_the_drawing_shows_the_tree_as_it_is() -> None:
     """Every class stands in the module's docstring with its exit code, in its place."""
     assert errors.__doc__ is not None
-    drawn = [line.strip("│├└─ ").split()[:2] for line in errors.__doc__.splitlines() if "Error " in line[:30]]
+    drawn = [line.strip("│├└─ ").split()[:2] for line in errors.__doc__.splitlines() if "Error " in line[:32]]
 
     codes = [
         [error.__name__, "128+n" if error is InterruptedRunError else str(error.exit_code)] for error in all_errors()

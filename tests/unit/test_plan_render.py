@@ -6,6 +6,7 @@ from textwrap import fill
 
 from inline_snapshot import snapshot
 
+from optbuild.plan.forecast import Expectation, Forecast
 from optbuild.plan.planner import make_plan
 from optbuild.plan.render import plan_to_dict, render_plan
 from optbuild.profile.model import PgoMode, Use, Variant
@@ -208,7 +209,7 @@ compare-d18d1277  pgo: outputs of held out
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/held-out-681314dd
 
-measure-88557422  measure
+measure-fe11f9a9  measure
   needs   compile-2dba87ad, compile-efc63902, choose-d4a5c49c
   argv    {bin:demo} --top 20 books.txt
   argv    {bin:demo} 'held out.txt'
@@ -318,7 +319,7 @@ def test_a_whole_plan_as_data() -> None:
             "books.txt"], "server": null, "ready": null, "beside": {}, "cwd": "/p", "env": {},
             "stdin": null, "timeout": "5 min 00 s", "inputs": [], "writes":
             "/p/target/optbuild/scratch/books-6e317bcd"}
-{"id": "measure-dfca9d35", "kind": "measure", "label": "measure", "needs": ["compile-2dba87ad",
+{"id": "measure-82d871d8", "kind": "measure", "label": "measure", "needs": ["compile-2dba87ad",
             "choose-09983365"], "argv": [["{bin:demo}", "--top", "20", "books.txt"]], "arms":
             ["release (compile-2dba87ad)", "pgo (choose-09983365)"], "budget": "5 min 00 s",
             "writes": "/p/target/optbuild/arms"}
@@ -368,3 +369,33 @@ def test_standard_input_is_shown() -> None:
     text = render_plan(make_plan(make_plan_inputs(workloads=(workload,)), ("release",), measure=True))
     assert "  stdin   /p/query.txt" in text
     assert "  inputs  /p/query.txt" in text
+
+
+def test_a_forecast_stands_with_its_action() -> None:
+    """People read what will happen and why, what it took the last time, and what that adds up to."""
+    plan = make_plan(make_plan_inputs(), ("release", "lto"), measure=False)
+    release, lto = (action.id for action in plan.actions)
+    forecasts = {
+        release: Forecast(action=release, expectation=Expectation.CARGO_DECIDES, why="it was built before", last_s=9.0),
+        lto: Forecast(action=lto, expectation=Expectation.RUNS, why="it was not built before", last_s=42.0),
+    }
+    lines = render_plan(plan, forecasts).splitlines()
+    assert "  expect  cargo decides: it was built before (took 9 s)" in lines
+    assert "  expect  runs: it was not built before (took 42 s)" in lines
+    assert "what runs took 42 s the last time" in lines
+    unknown = {**forecasts, lto: replace(forecasts[lto], last_s=None)}
+    assert "the last time" not in render_plan(plan, unknown)
+    actions = plan_to_dict(plan, forecasts)["actions"]
+    assert isinstance(actions, list)
+    assert actions[1]["forecast"] == {"expectation": "runs", "why": "it was not built before", "last_s": 42.0}
+
+
+def test_an_estimate_says_what_it_does_not_know() -> None:
+    """Actions without a time are counted; what cargo decides may take no time at all."""
+    plan = make_plan(make_plan_inputs(), ("release", "lto", "pgo"), measure=False)
+    times = dict(zip((action.id for action in plan.actions), (3.0, None, 4.0), strict=False))
+    forecasts = {
+        name: Forecast(action=name, expectation=Expectation.RUNS, why="-", last_s=last_s)
+        for name, last_s in times.items()
+    }
+    assert "what runs took 7 s the last time, and 1 action whose time is not known" in render_plan(plan, forecasts)

@@ -186,6 +186,15 @@ def _open_log(path: Path) -> FileIO:
         return path.open("wb", buffering=0)
 
 
+def find_kept(action: Compile) -> dict[str, Artifact] | None:
+    """What an action built in an earlier run, as it is kept; None where a product is missing."""
+    files = sorted(action.directory.iterdir()) if action.directory.is_dir() else []
+    by_name = {path.stem: path for path in files} | {path.name: path for path in files}  # a program may have a suffix
+    if not all(name in by_name for name in action.recipe.products):
+        return None
+    return {name: _artifact(action, name, by_name[name], sha256_of(by_name[name])) for name in action.recipe.products}
+
+
 def _keep(action: Compile, name: str, products: Mapping[str, Path], log: Path) -> Artifact:
     """Copy a product out of cargo's directory, where the next build with other flags overwrites it.
 
@@ -202,6 +211,10 @@ def _keep(action: Compile, name: str, products: Mapping[str, Path], log: Path) -
     kept = action.directory / built.name
     if not kept.is_file() or sha256_of(kept) != sha256:
         atomic_copy(built, kept)
+    return _artifact(action, name, kept, sha256)
+
+
+def _artifact(action: Compile, name: str, kept: Path, sha256: str) -> Artifact:
     return Artifact(bin=name, path=kept, sha256=sha256, size_bytes=kept.stat().st_size, produced_by=action.id)
 
 

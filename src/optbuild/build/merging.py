@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from optbuild.build.keys import merge_key
 from optbuild.build.model import Merged, PgoProfile, RawProfiles, Trained, Unusable
 from optbuild.build.profdata import MergeEnding, Profdata
 from optbuild.build.results import ResultStore
 from optbuild.errors import ProfileDataError
 from optbuild.events import ActionProgressed, Emit, Level, Notice
 from optbuild.files import atomic_copy, sha256_of
-from optbuild.plan.fingerprint import make_result_key
 from optbuild.plan.model import ActionId, MergeProfiles
 from optbuild.tools.llvm_profdata import OVERFLOW, ProfileSummary
 from optbuild.units import format_bytes
@@ -58,10 +58,6 @@ class ProfileMerger:
     results: ResultStore
     directory: Path
     emit: Emit
-
-    def identity(self) -> dict[str, str]:
-        """What of the tool decides a merge's result."""
-        return {"llvm-profdata": self.profdata.tool.version}
 
     def merge_raw(self, raw: RawProfiles, *, label: ActionId) -> RawMerge:
         """Merge what one workload wrote, each file with weight one, and find the files that cannot be merged.
@@ -162,7 +158,7 @@ class ProfileMerger:
             ProfileDataError: The merge failed, or the result has no counts.
         """
         profiles = {training: trained[training].profile for training in action.weights}
-        key = make_result_key(action.id, {**{str(t): p.sha256 for t, p in profiles.items()}, **self.identity()})
+        key = merge_key(action, profiles, self.profdata.tool.version)
         stored = self.results.load(key, Merged)
         if stored is not None and is_intact(stored.profile):
             return stored

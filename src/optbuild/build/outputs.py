@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from optbuild.build.keys import output_key
 from optbuild.build.model import Artifact, Compared, Probed
 from optbuild.build.results import ResultStore
 from optbuild.build.workload_runs import WorkloadRunner
 from optbuild.errors import NotComparableError
 from optbuild.events import Emit, Level, Notice
 from optbuild.files import atomic_copy, sha256_of, storage_error
-from optbuild.plan.fingerprint import make_result_key
 from optbuild.plan.model import CompareOutputs, ProbeOutputs
 from optbuild.text import sanitize_line
 from optbuild.workloads.inputs import InputHashes
@@ -50,7 +50,7 @@ class OutputChecker:
             NotComparableError: `compare-output` demands a comparison, and the baseline's own output varies; or what
                 the workload reads has changed meanwhile.
         """
-        key = self._key(action, binaries)
+        key = output_key(action, binaries, self.hashes)
         probed = self.results.load(key, Probed) or self._probe_anew(action, binaries, key)
         if not probed.deterministic:
             self._tell_varying(action.workload)
@@ -87,7 +87,7 @@ class OutputChecker:
             NotComparableError: The outputs differ, or what the workload reads has changed meanwhile.
         """
         invocation = action.workload
-        key = self._key(action, binaries, baseline=probed.sha256)
+        key = output_key(action, binaries, self.hashes, probed)
         stored = self.results.load(key, Compared)
         if stored is not None:
             return stored
@@ -123,10 +123,6 @@ class OutputChecker:
                 return wall_s
 
             yield run
-
-    def _key(self, action: ProbeOutputs | CompareOutputs, binaries: dict[str, Artifact], **more: str) -> str:
-        used = {f"bin {name}": binaries[name].sha256 for name in action.workload.bins}
-        return make_result_key(action.id, {**used, **self.hashes.resolve(action.workload), **more})
 
     def _keep(self, invocation: Invocation, stdout: Path, key: str) -> Path | None:
         source = _compared_files(invocation, stdout)[0]

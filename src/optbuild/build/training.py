@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from optbuild.build.accepted import Accepted, AcceptedTrainings
+from optbuild.build.keys import training_key
 from optbuild.build.merging import ProfileMerger, is_intact
 from optbuild.build.model import Artifact, PgoProfile, SetAside, Trained
 from optbuild.build.raw_profiles import MANY_PROCESSES, PER_PROCESS, POOLED, DiskBudget, collect, set_aside
@@ -17,7 +18,6 @@ from optbuild.errors import ProfileDataError
 from optbuild.events import Emit
 from optbuild.execution.command import WatchedExecutor
 from optbuild.files import remove_below, storage_error
-from optbuild.plan.fingerprint import make_result_key
 from optbuild.plan.model import ActionId, Train
 from optbuild.profile.model import RawFiles, RawProfileSettings
 from optbuild.text import sanitize_line
@@ -65,8 +65,7 @@ class Trainer:
             ProfileDataError: It wrote no usable raw profile.
             NotComparableError: What the workload reads has changed meanwhile.
         """
-        used = {f"bin {name}": binaries[name].sha256 for name in action.workload.bins}
-        key = make_result_key(action.id, {**used, **self.hashes.resolve(action.workload), **self.merger.identity()})
+        key = training_key(action, binaries, self.hashes, self.merger.profdata.tool.version)
         stored = self.results.load(key, Trained)
         if stored is not None and is_intact(stored.profile) and self._salvage.allows(stored.profile):
             return stored

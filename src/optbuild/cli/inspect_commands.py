@@ -32,6 +32,8 @@ def plan(
     import json
 
     from optbuild.plan.render import plan_to_dict, render_plan
+    from optbuild.record.host import describe_host
+    from optbuild.session.forecast import forecast
     from optbuild.session.prepare import prepare
     from optbuild.session.request import RunRequest, Selection
 
@@ -48,8 +50,11 @@ def plan(
         max_time_s=max_time,
     )
     with running_machine(call) as machine:
-        planned = prepare(request, machine, trusted=False).plan
-    write_out(json.dumps(plan_to_dict(planned), indent=2) + "\n" if as_json else render_plan(planned))
+        prepared = prepare(request, machine, trusted=False)
+        forecasts = forecast(prepared, describe_host())
+    planned = prepared.plan
+    as_text = render_plan(planned, forecasts)
+    write_out(json.dumps(plan_to_dict(planned, forecasts), indent=2) + "\n" if as_json else as_text)
 
 
 @with_common_options

@@ -188,7 +188,10 @@ def _measure(variants: list[PlannedVariant], workloads: tuple[Invocation, ...], 
     settings = inputs.build_profile.measure
     unlimited = replace(settings, max_time_s=0.0)  # more time gives the same result, only more precisely
     return Measure(
-        id=make_action_id("measure", arms, [(w.name, w.recipe(), w.metric) for w in workloads], unlimited),
+        # What is measured is known by its content when it is: how it came about does not decide the result.
+        id=make_action_id(
+            "measure", [arm.variant for arm in arms], [(w.name, w.recipe(), w.metric) for w in workloads], unlimited
+        ),
         needs=tuple(dict.fromkeys(arm.binaries for arm in arms)),
         label="measure",
         arms=arms,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from optbuild.plan.forecast import Expectation, Forecast, estimate
 from optbuild.plan.model import (
     Action,
+    ActionId,
     Attempt,
     Choose,
     Compile,
@@ -26,13 +29,14 @@ from optbuild.workloads.invocation import Invocation, Ready
 from optbuild.workloads.words import render_words
 
 _SHOWN = (
-    "only if", "needs", "tries", "server", "ready", "argv", "beside", "repeat", "cwd", "env", "stdin", "timeout",
-    "inputs", "writes", "arms", "budget",
+    "expect", "only if", "needs", "tries", "server", "ready", "argv", "beside", "repeat", "cwd", "env", "stdin",
+    "timeout", "inputs", "writes", "arms", "budget",
 )  # fmt: skip
+_NOTHING: Mapping[ActionId, Forecast] = {}
 
 
-def plan_to_dict(plan: Plan) -> dict[str, object]:
-    """The whole plan as JSON-able data, outputs of actions by name."""
+def plan_to_dict(plan: Plan, forecasts: Mapping[ActionId, Forecast] = _NOTHING) -> dict[str, object]:
+    """The whole plan as JSON-able data, outputs of actions by name, and what is expected of each action."""
     return {
         "schema": "optbuild/plan/1",
         "variants": [
@@ -45,24 +49,28 @@ def plan_to_dict(plan: Plan) -> dict[str, object]:
             }
             for variant in plan.variants
         ],
-        "actions": [_action_to_dict(action) | _condition(action, plan) for action in plan.actions],
+        "actions": [
+            _action_to_dict(action) | _condition(action, plan) | _forecast_to_dict(forecasts.get(action.id))
+            for action in plan.actions
+        ],
         "directories": [str(path) for path in plan.directories],
         "notes": list(plan.notes),
     }
 
 
-def render_plan(plan: Plan) -> str:
+def render_plan(plan: Plan, forecasts: Mapping[ActionId, Forecast] = _NOTHING) -> str:
     """The plan for people: each action with its argv, directory, environment additions and timeout."""
     lines = [f"note: {sanitize_line(note)}" for note in plan.notes]
     for variant in plan.variants:
         state = f"skipped: {variant.skipped}" if variant.skipped else f"built by {variant.compile}"
         lines.append(sanitize_line(f"variant {variant.name}: {state}"))
     for action in plan.actions:
-        content = _action_to_dict(action) | _condition(action, plan)
+        content = _action_to_dict(action) | _condition(action, plan) | _expectation(forecasts.get(action.id))
         lines += ["", f"{action.id}  {sanitize_line(action.label)}"]
         for key in _SHOWN:
             lines += [f"  {key:<8}{sanitize_line(text)}" for text in _texts(key, content.get(key))]
-    lines += ["", *(f"writes below {sanitize_line(str(path))}" for path in plan.directories)]
+    lines += ["", *_estimate(forecasts)]
+    lines += [*(f"writes below {sanitize_line(str(path))}" for path in plan.directories)]
     return "\n".join(lines) + "\n"
 
 
@@ -87,6 +95,28 @@ def _condition(action: Action, plan: Plan) -> dict[str, str]:
         if action.id in plan.needed_by(attempt.compile)
     )
     return {"only if": next(rejected)}
+
+
+def _forecast_to_dict(forecast: Forecast | None) -> dict[str, object]:
+    if forecast is None:
+        return {}
+    return {"forecast": {"expectation": forecast.expectation, "why": forecast.why, "last_s": forecast.last_s}}
+
+
+def _expectation(forecast: Forecast | None) -> dict[str, str]:
+    if forecast is None or forecast.expectation is Expectation.ONLY_IF:
+        return {}
+    took = "" if forecast.last_s is None else f" (took {format_duration(forecast.last_s)})"
+    return {"expect": f"{forecast.expectation}: {forecast.why}{took}"}
+
+
+def _estimate(forecasts: Mapping[ActionId, Forecast]) -> list[str]:
+    """How long what runs took the last time, where anything of that is known."""
+    found = estimate(forecasts.values())
+    if not found.seconds:
+        return []
+    more = f", and {found.unknown} action{'s' * (found.unknown != 1)} whose time is not known" if found.unknown else ""
+    return [f"what runs took {format_duration(found.seconds)} the last time{more}"]
 
 
 def _texts(key: str, value: object) -> list[str]:

@@ -179,6 +179,23 @@ def describe_workloads(overlaps: Iterable[Overlap]) -> tuple[WorkloadRecord, ...
     )
 
 
+def describe_checks(plan: Plan, outcome: Outcome, measured_s: float | None) -> tuple[StepRecord, ...]:
+    """The actions that make no variant.
+
+    Args:
+        plan: What was planned.
+        outcome: How far it came.
+        measured_s: How long measuring took; None where nothing was measured.
+    """
+    steps = [step for step in outcome.steps.values() if isinstance(step.action, (ProbeOutputs, CompareOutputs))]
+    checks = [_describe_step(step) for step in steps]
+    if plan.measure is not None and measured_s is not None:
+        checks.append(
+            StepRecord(action=plan.measure, kind="measure", argv=(), duration_s=measured_s, reused=False, log=None)
+        )
+    return tuple(checks)
+
+
 def describe_outputs(plan: Plan, outcome: Outcome) -> tuple[OutputRecord, ...]:
     """How the variants' outputs compare."""
     records: list[tuple[str, str, bool | None, str | None]] = []

@@ -390,6 +390,7 @@ class RunRecord:
     Attributes:
         result_key: Hash of all that decides the result; an equal one need not be measured again.
         build_profile: The resolved build profile, in the keys of `optbuild.toml`.
+        checks: The actions that make no variant: those that look at outputs, and measuring.
     """
 
     schema: Literal["optbuild/record/1"] = SCHEMA
@@ -407,6 +408,7 @@ class RunRecord:
     build_profile: Mapping[str, Any] | None = None
     variants: tuple[VariantRecord, ...] = ()
     workloads: tuple[WorkloadRecord, ...] = ()
+    checks: tuple[StepRecord, ...] = ()
     outputs: tuple[OutputRecord, ...] = ()
     benchmarks: tuple[BenchmarkRecord, ...] = ()
     resources: tuple[ResourceRecord, ...] = ()

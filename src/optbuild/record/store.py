@@ -90,15 +90,22 @@ class RecordStore:
 
     def load_all(self) -> tuple[RunRecord, ...]:
         """All readable records, oldest first; a damaged one is told and passed over."""
-        records = []
-        for path in sorted(self.directory.glob(f"*/{_NAME}")):
-            try:
-                records.append(parse_record(path.read_bytes()))
-            except (OSError, ValueError):
-                if self.emit is not None:
-                    message = f"{path} is damaged, and is passed over"
-                    self.emit(Notice(level=Level.WARNING, code="damaged-record", message=message))
-        return tuple(records)
+        paths = sorted(self.directory.glob(f"*/{_NAME}"))
+        return tuple(record for path in paths if (record := self._load(path)) is not None)
+
+    def _load(self, path: Path) -> RunRecord | None:
+        try:
+            return parse_record(path.read_bytes())
+        except (OSError, ValueError):
+            if self.emit is not None:
+                message = f"{path} is damaged, and is passed over"
+                self.emit(Notice(level=Level.WARNING, code="damaged-record", message=message))
+            return None
+
+    def load_newest(self, limit: int = 20) -> tuple[RunRecord, ...]:
+        """The newest readable records, the newest first; how a project's history is known without reading all of it."""
+        paths = sorted(self.directory.glob(f"*/{_NAME}"), reverse=True)[:limit]
+        return tuple(record for path in paths if (record := self._load(path)) is not None)
 
     def find(self, run_id: str | None) -> RunRecord:
         """One record by its id or an unambiguous beginning of it; the newest where none is named.

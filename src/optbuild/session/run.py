@@ -25,7 +25,6 @@ from optbuild.measure.machine_checks import MachineCheck, check_machine
 from optbuild.measure.measurement import Measurement, SamplingSettings
 from optbuild.measure.model import AaVerdict, Analysis
 from optbuild.measure.sampler import Sampler
-from optbuild.plan.fingerprint import make_result_key
 from optbuild.plan.model import Compile, Measure, Plan, ProbeOutputs
 from optbuild.profile.render import render_resolved
 from optbuild.project.model import Project
@@ -34,6 +33,7 @@ from optbuild.record.host import describe_host
 from optbuild.record.lock import hold_lock
 from optbuild.record.model import ErrorRecord, RunRecord, RunStatus, WarningRecord
 from optbuild.record.store import RecordStore, make_run_id
+from optbuild.session.earlier import find_earlier, measurement_key
 from optbuild.session.prepare import Prepared, prepare
 from optbuild.session.request import Machine, RunRequest
 from optbuild.text import sanitize_line
@@ -141,6 +141,9 @@ class _Journal:
                 self.plan, self.outcome, inputs.layout, in_sample=is_any_in_sample(overlaps)
             ),
             workloads=assemble.describe_workloads(overlaps),
+            checks=assemble.describe_checks(
+                self.plan, self.outcome, None if self.measurement is None else self.measurement.duration_s
+            ),
             outputs=assemble.describe_outputs(self.plan, self.outcome),
             warnings=tuple(self.warnings),
             error=None if error is None else describe_error(error),
@@ -294,24 +297,15 @@ def _find_earlier(journal: _Journal) -> RunRecord | None:
     action = _measure_action(journal)
     if action is None or journal.outcome.failures:
         return None
-    binaries = {
-        f"{arm.variant} {name}": artifact.sha256
-        for arm in action.arms
-        if arm.binaries in journal.outcome.results
-        for name, artifact in journal.outcome.artifacts(arm.binaries).items()
-    }
-    inputs = {f"{w.name} {key}": v for w in action.workloads for key, v in journal.prepared.hashes.resolve(w).items()}
-    compared = {f"{w.name} compare-output": repr(w.compare_output) for w in action.workloads}
-    host = describe_host()
-    machine = {"host": f"{host.cpu}, {host.cores} cores, {host.kernel}"}
-    journal.result_key = make_result_key(action.id, {**binaries, **inputs, **compared, **machine})
+    built = (arm for arm in action.arms if arm.binaries in journal.outcome.results)
+    arms = [(arm.variant, journal.outcome.artifacts(arm.binaries)) for arm in built]
+    journal.result_key = measurement_key(action, arms, journal.prepared.hashes, describe_host())
     if journal.request.fresh:
         return None
-    earlier = RecordStore(directory=journal.prepared.layout.runs, emit=journal.emit).find_complete(journal.result_key)
-    if earlier is None or earlier.measure is None:
+    records = RecordStore(directory=journal.prepared.layout.runs, emit=journal.emit)
+    earlier = find_earlier(journal.result_key, action, records)
+    if earlier is None:
         return None
-    if earlier.measure.advice is not None and earlier.measure.max_time_s < action.max_time_s:
-        return None  # it ended for want of time, and now there is more
     journal.emit(
         Notice(
             level=Level.INFO,

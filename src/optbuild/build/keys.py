@@ -1,0 +1,57 @@
+"""Under which keys results are kept: what each step's result depends on, by content.
+
+A result is used again exactly if its key is the same, so that all that decides it must be in it, and nothing else
+should. How binaries came about does not matter where their content is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from optbuild.build.model import Artifact, PgoProfile, Probed
+from optbuild.plan.fingerprint import make_action_id, make_result_key
+from optbuild.plan.model import ActionId, CompareOutputs, MergeProfiles, ProbeOutputs, Train
+from optbuild.workloads.inputs import InputHashes
+from optbuild.workloads.invocation import Invocation
+
+
+def training_key(action: Train, binaries: Mapping[str, Artifact], hashes: InputHashes, tool_version: str) -> str:
+    """The key of one workload's counts.
+
+    Raises:
+        NotComparableError: What the workload reads has changed since the run began.
+    """
+    used = {**_used(action.workload, binaries), **hashes.resolve(action.workload)}
+    return make_result_key(action.id, {**used, **_tool(tool_version)})
+
+
+def merge_key(action: MergeProfiles, profiles: Mapping[ActionId, PgoProfile], tool_version: str) -> str:
+    """The key of a merged profile."""
+    contents = {str(training): profile.sha256 for training, profile in profiles.items()}
+    return make_result_key(action.id, {**contents, **_tool(tool_version)})
+
+
+def output_key(
+    action: ProbeOutputs | CompareOutputs,
+    binaries: Mapping[str, Artifact],
+    hashes: InputHashes,
+    baseline: Probed | None = None,
+) -> str:
+    """The key of what a workload prints, and of how that compares with the baseline's output.
+
+    Raises:
+        NotComparableError: What the workload reads has changed since the run began.
+    """
+    recipe = make_action_id(action.kind, action.workload.recipe(), action.workload.compare_output)
+    used = {**_used(action.workload, binaries), **hashes.resolve(action.workload)}
+    if baseline is not None:
+        used |= {"baseline": baseline.sha256, "varies": str(not baseline.deterministic)}
+    return make_result_key(recipe, used)
+
+
+def _used(workload: Invocation, binaries: Mapping[str, Artifact]) -> dict[str, str]:
+    return {f"bin {name}": binaries[name].sha256 for name in workload.bins}
+
+
+def _tool(version: str) -> dict[str, str]:
+    return {"llvm-profdata": version}

@@ -1,0 +1,41 @@
+"""What earlier runs of a project took, and in which way its variants came about. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from optbuild.record.model import RunRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """The newest of what earlier runs have found out.
+
+    Attributes:
+        durations_s: How long each action took, by its id, where it was really carried out.
+        attempts: The attempt that each variant with PGO came about by.
+    """
+
+    durations_s: Mapping[str, float] = field(default_factory=dict)
+    attempts: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, newest_first: Iterable[RunRecord]) -> Self:
+        """What some records say, the newest of them first."""
+        durations_s: dict[str, float] = {}
+        attempts: dict[str, str] = {}
+        for record in newest_first:
+            steps = (step for variant in record.variants for step in variant.steps)
+            for step in (*steps, *record.checks):
+                if not step.reused:
+                    durations_s.setdefault(step.action, step.duration_s)
+            for variant in record.variants:
+                if variant.pgo is not None and variant.pgo.attempt is not None:
+                    attempts.setdefault(variant.name, variant.pgo.attempt)
+        return cls(durations_s=durations_s, attempts=attempts)
+
+    def duration_s(self, action: str) -> float | None:
+        """How long an action took when it was last carried out."""
+        return self.durations_s.get(action)

@@ -1,0 +1,44 @@
+"""What decides a measurement, and the stored run whose measurement still holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from optbuild.build.model import Artifact
+from optbuild.plan.fingerprint import make_result_key
+from optbuild.plan.model import Measure
+from optbuild.record.model import HostRecord, RunRecord
+from optbuild.record.store import RecordStore
+from optbuild.workloads.inputs import InputHashes
+
+
+def measurement_key(
+    action: Measure, arms: Iterable[tuple[str, Mapping[str, Artifact]]], hashes: InputHashes, host: HostRecord
+) -> str:
+    """The key of a measurement: its recipe, and the content of binaries and inputs, on a machine like this.
+
+    Args:
+        action: What is measured.
+        arms: Each variant with its binaries.
+        hashes: The content of what the workloads read.
+        host: The machine.
+
+    Raises:
+        NotComparableError: An input has changed since the run began.
+    """
+    binaries = {
+        f"{variant} {name}": artifact.sha256 for variant, artifacts in arms for name, artifact in artifacts.items()
+    }
+    inputs = {f"{w.name} {key}": value for w in action.workloads for key, value in hashes.resolve(w).items()}
+    compared = {f"{w.name} compare-output": repr(w.compare_output) for w in action.workloads}
+    machine = {"host": f"{host.cpu}, {host.cores} cores, {host.kernel}"}
+    return make_result_key(action.id, {**binaries, **inputs, **compared, **machine})
+
+
+def find_earlier(result_key: str, action: Measure, records: RecordStore) -> RunRecord | None:
+    """The newest complete run with this key, unless it ended for want of time and now there is more."""
+    earlier = records.find_complete(result_key)
+    if earlier is None or earlier.measure is None:
+        return None
+    is_short = earlier.measure.advice is not None and earlier.measure.max_time_s < action.max_time_s
+    return None if is_short else earlier

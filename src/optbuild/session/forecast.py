@@ -1,0 +1,150 @@
+"""Say what a run would do and why, without running anything: what is kept, what has changed, and what only cargo knows.
+
+Nothing here decides what is reused: the same keys do, when the run comes to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from optbuild.build.cargo_driver import find_kept
+from optbuild.build.keys import merge_key, output_key, training_key
+from optbuild.build.merging import is_intact
+from optbuild.build.model import Artifact, Compared, Merged, PgoProfile, Probed, Trained
+from optbuild.build.results import ResultStore
+from optbuild.plan.forecast import Expectation, Forecast
+from optbuild.plan.model import (
+    Action,
+    ActionId,
+    Choose,
+    CompareOutputs,
+    Compile,
+    Measure,
+    MergeProfiles,
+    ProbeOutputs,
+    Train,
+)
+from optbuild.record.history import History
+from optbuild.record.model import HostRecord
+from optbuild.record.store import RecordStore
+from optbuild.session.earlier import find_earlier, measurement_key
+from optbuild.session.prepare import Prepared
+
+
+def forecast(prepared: Prepared, host: HostRecord) -> dict[ActionId, Forecast]:
+    """What is expected of each action of a plan, choices apart: those are made when their attempts have run.
+
+    Raises:
+        NotComparableError: An input has changed since it was looked at.
+    """
+    forecaster = _Forecaster(prepared=prepared, host=host)
+    forecasts: dict[ActionId, Forecast] = {}
+    for action in prepared.plan.actions:
+        if isinstance(action, Choose):
+            forecaster.choose(action)
+        else:
+            forecasts[action.id] = forecaster.look_at(action)
+    return forecasts
+
+
+@dataclass(slots=True, kw_only=True)
+class _Forecaster:
+    """Goes through a plan in its order, with what earlier runs have left.
+
+    Attributes:
+        runs: The labels of actions that are expected to run, so that what needs them runs as well.
+        binaries: What each compile action built the last time.
+        profiles: The counts that are kept, of trainings and of merges.
+    """
+
+    prepared: Prepared
+    host: HostRecord
+    runs: dict[ActionId, str] = field(default_factory=dict)
+    binaries: dict[ActionId, Mapping[str, Artifact]] = field(default_factory=dict)
+    profiles: dict[ActionId, PgoProfile] = field(default_factory=dict)
+    probed: dict[ActionId, Probed] = field(default_factory=dict)
+    results: ResultStore = field(init=False)
+    records: RecordStore = field(init=False)
+    history: History = field(init=False)
+
+    def __post_init__(self) -> None:
+        layout = self.prepared.layout
+        self.results = ResultStore(directory=layout.results, emit=lambda _: None)
+        self.records = RecordStore(directory=layout.runs)
+        self.history = History.of(self.records.load_newest())
+
+    def look_at(self, action: Action) -> Forecast:
+        expectation, why = self._expect(action)
+        if expectation in {Expectation.RUNS, Expectation.ONLY_IF}:
+            self.runs[action.id] = action.label
+        last_s = self.history.duration_s(action.id)
+        return Forecast(action=action.id, expectation=expectation, why=why, last_s=last_s)
+
+    def choose(self, action: Choose) -> None:
+        """Take the binaries of the attempt that was taken the last time, or of the first one."""
+        taken = next((each for each in action.attempts if each.name == self._last_attempt(action)), action.attempts[0])
+        if taken.compile in self.runs:
+            self.runs[action.id] = self.runs[taken.compile]
+        else:
+            self.binaries[action.id] = self.binaries[taken.compile]
+
+    def _last_attempt(self, action: Choose) -> str | None:
+        names = {variant.name for variant in self.prepared.plan.variants if variant.compile == action.id}
+        return next((name for each in names if (name := self.history.attempts.get(each)) is not None), None)
+
+    def _expect(self, action: Action) -> tuple[Expectation, str]:
+        waits_for = next((self.runs[need] for need in action.needs if need in self.runs), None)
+        if isinstance(action, Compile):
+            return self._expect_build(action, waits_for)
+        if waits_for is not None:
+            return self._unless_alternative(action, f"after {waits_for!r}")
+        if self._is_kept(action):
+            return Expectation.REUSED, "its result is kept, and holds if cargo finds its binaries fresh"
+        has_run = self.history.duration_s(action.id) is not None
+        why = "its binary or what it reads is not what it was" if has_run else "it was not done before"
+        return self._unless_alternative(action, why)
+
+    def _expect_build(self, action: Compile, waits_for: str | None) -> tuple[Expectation, str]:
+        kept = find_kept(action)
+        if kept is not None and waits_for is None:
+            self.binaries[action.id] = kept
+            return Expectation.CARGO_DECIDES, "it was built before"
+        return self._unless_alternative(action, "it was not built before" if kept is None else f"after {waits_for!r}")
+
+    def _unless_alternative(self, action: Action, why: str) -> tuple[Expectation, str]:
+        plan = self.prepared.plan
+        serves = isinstance(action, Measure) or any(action.id in plan.serving(variant) for variant in plan.variants)
+        return Expectation.RUNS if serves else Expectation.ONLY_IF, why
+
+    def _is_kept(self, action: Action) -> bool:
+        """Whether an action's result is there, with what it depends on as far as that is known."""
+        if isinstance(action, Measure):
+            return self._is_measured(action)
+        tool = self.prepared.inputs.toolchain.llvm_profdata
+        version = "" if tool is None else tool.version
+        hashes = self.prepared.hashes
+        if isinstance(action, Train):
+            key = training_key(action, self.binaries[action.binaries], hashes, version)
+            return self._know(action, self.results.load(key, Trained))
+        if isinstance(action, MergeProfiles):
+            key = merge_key(action, {need: self.profiles[need] for need in action.weights}, version)
+            return self._know(action, self.results.load(key, Merged))
+        if isinstance(action, ProbeOutputs):
+            probed = self.results.load(output_key(action, self.binaries[action.binaries], hashes), Probed)
+            self.probed |= {} if probed is None else {action.id: probed}
+            return probed is not None
+        assert isinstance(action, CompareOutputs)  # noqa: S101 - for mypy: all others are dealt with
+        key = output_key(action, self.binaries[action.binaries], hashes, self.probed[action.probe])
+        return self.results.load(key, Compared) is not None
+
+    def _know(self, action: Action, stored: Trained | Merged | None) -> bool:
+        if stored is None or not is_intact(stored.profile):
+            return False
+        self.profiles[action.id] = stored.profile
+        return True
+
+    def _is_measured(self, action: Measure) -> bool:
+        arms = [(arm.variant, self.binaries[arm.binaries]) for arm in action.arms]
+        key = measurement_key(action, arms, self.prepared.hashes, self.host)
+        return find_earlier(key, action, self.records) is not None
