@@ -12,8 +12,8 @@ from inline_snapshot import snapshot
 from optbuild.cli.context import CliContext
 from optbuild.cli.init import render_diff, settle
 from optbuild.errors import BuildProfileError, UsageError
-from optbuild.profile.edit import SCHEMA_FILE_NAME, Outline
-from optbuild.project.model import BinTarget, Project
+from optbuild.profile.edit import SCHEMA_FILE_NAME, Outline, make_profile_text
+from optbuild.project.model import BinTarget, LibFile, LibKind, Project
 from optbuild.session.init import Proposal, make_outline, propose, write
 from optbuild.session.request import Machine
 from optbuild.testing import ScriptedExecutor, make_package, make_project
@@ -86,6 +86,18 @@ def test_a_library_alone_has_nothing_to_build(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="library only") as caught:
         make_outline(make_project(directory=tmp_path, packages=(library,)), None, tmp_path)
     assert "src/main.rs" in caught.value.help
+
+
+def test_a_library_for_other_languages_is_given_to_a_driver(tmp_path: Path) -> None:
+    """Each library once, however many files it becomes; beside binaries it gets no workload."""
+    files = tuple(LibFile(name="demo", package="demo", kind=kind, file_name=f"libdemo.{kind}") for kind in LibKind)
+    package = make_package(directory=tmp_path, bins=(), libs=files)
+    outline = make_outline(make_project(directory=tmp_path, packages=(package,)), None, tmp_path)
+    assert outline == Outline(bins=(), libs=("demo",))
+    text = make_profile_text(outline)
+    assert '# command = ["{DRIVER}", "{lib}", "{ARGUMENTS}"]' in text
+    beside = replace(make_package(directory=tmp_path), libs=files)
+    assert make_outline(make_project(directory=tmp_path, packages=(beside,)), None, tmp_path) == Outline(bins=("demo",))
 
 
 def test_binaries_that_need_features_are_left_out(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from optbuild.plan.model import (
 )
 from optbuild.plan.planner import baseline_name, make_plan, select_pgo_variants, select_variants
 from optbuild.profile.model import BuildProfile, Lto, MeasureSettings, PgoMode, ProjectSettings, Use, Variant
-from optbuild.project.model import ConfiguredRunner, ConfiguredValue, Rustflags
+from optbuild.project.model import ConfiguredRunner, ConfiguredValue, LibFile, LibKind, Rustflags
 from optbuild.testing import (
     TARGET,
     make_build_profile,
@@ -338,6 +338,18 @@ def test_what_cannot_run_here_is_built_and_neither_trained_nor_measured() -> Non
     assert (plan.measure, plan.variants[1].skipped) == (None, "it does not run here")
     with pytest.raises(UsageError, match="variant pgo wants PGO, but it does not run here"):
         plan_of(RELEASE, replace(auto, pgo=PgoMode.REQUIRED), not_runnable="it does not run here")
+
+
+def test_a_library_that_lto_leaves_out_is_named_in_the_notes() -> None:
+    """Rustc has no LTO for a library that is an rlib as well; cargo leaves it out in silence."""
+    inputs = make_plan_inputs()
+    lib = LibFile(name="demo", package="demo", kind=LibKind.CDYLIB, file_name="libdemo.so", has_rlib=True)
+    targets = replace(inputs.targets, libs=(lib,))
+    lto = Variant(name="lto", lto=Lto.FAT)
+    (note,) = plan_of(RELEASE, lto, targets=targets).notes
+    assert note.startswith("link-time optimisation leaves out libdemo.so")
+    assert plan_of(RELEASE, targets=targets).notes == ()
+    assert plan_of(RELEASE, lto, targets=replace(targets, libs=(replace(lib, has_rlib=False),))).notes == ()
 
 
 def test_a_runner_is_named_in_the_notes() -> None:

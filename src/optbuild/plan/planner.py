@@ -22,7 +22,7 @@ from optbuild.plan.model import (
     Role,
 )
 from optbuild.plan.steps import STEPS
-from optbuild.profile.model import BuildProfile, PgoMode, Use, Variant
+from optbuild.profile.model import BuildProfile, Lto, PgoMode, Use, Variant
 from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.workloads.invocation import Invocation
 
@@ -222,6 +222,10 @@ def _notes(inputs: PlanInputs) -> tuple[str, ...]:
     if len(inputs.targets.packages) > 1:
         names = " ".join(f"-p {package.name}" for package in inputs.targets.packages)
         notes.append(f"several packages are built in one call, which unifies their features: cargo build {names}")
+    mixed = [lib.file_name for lib in inputs.targets.libs if lib.has_rlib]
+    if mixed and any(variant.lto in {Lto.THIN, Lto.FAT} for variant in inputs.build_profile.variants.values()):
+        which = f"link-time optimisation leaves out {', '.join(mixed)}"
+        notes.append(f"{which}: cargo has none for a library that is built for Rust (rlib) as well")
     by_features: dict[tuple[str, ...], list[str]] = {}
     for name, needs in inputs.cpu_needs.items():
         if needs.features:

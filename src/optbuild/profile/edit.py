@@ -39,6 +39,7 @@ class Outline:
     Attributes:
         package: The package to build; None where there is no choice.
         bins: The binaries that a workload is wanted for.
+        libs: Names of libraries for other languages, where there are no binaries.
         features: Features without which cargo builds none of them.
         left_out: Binaries that are not built by default, each with the features that it needs.
         benches: Names of the package's benches.
@@ -48,6 +49,7 @@ class Outline:
 
     package: str | None = None
     bins: tuple[str, ...]
+    libs: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     left_out: tuple[tuple[str, tuple[str, ...]], ...] = ()
     benches: tuple[str, ...] = ()
@@ -69,7 +71,7 @@ def make_profile_text(outline: Outline) -> str:
         _joined(settings),
         _joined(("[project]", *project)) if project else "",
         _WORKLOAD_INTRODUCTION + _joined(_hints(outline)),
-        *_workloads(outline.bins),
+        *_workloads(outline),
     )
     return "\n".join(part for part in parts if part)
 
@@ -114,13 +116,17 @@ def _hints(outline: Outline) -> Iterator[str]:
         yield f"# Benches that may show what is typical: {_listed(outline.benches)}"
 
 
-def _workloads(bins: tuple[str, ...]) -> Iterator[str]:
-    """A pair for each binary; `{ARGUMENTS}` is no placeholder, so what nobody filled in is refused with its line."""
-    for name in bins[:_MOST_LISTED]:
-        word, title = ("{bin}", "") if len(bins) == 1 else (f"{{bin:{name}}}", f" {name}")
-        yield _workload(f"train{title}", (word, "{ARGUMENTS}"), "train")
-        yield _workload(f"benchmark{title}", (word, "{OTHER-ARGUMENTS}"), "bench")
-    if rest := bins[_MOST_LISTED:]:
+def _workloads(outline: Outline) -> Iterator[str]:
+    """A pair for each binary; `{ARGUMENTS}` is no placeholder, so what nobody filled in is refused with its line.
+
+    A library is given to a program that uses it, which nobody but its owner knows.
+    """
+    kind, names, before = ("bin", outline.bins, ()) if outline.bins else ("lib", outline.libs, ("{DRIVER}",))
+    for name in names[:_MOST_LISTED]:
+        word, title = (f"{{{kind}}}", "") if len(names) == 1 else (f"{{{kind}:{name}}}", f" {name}")
+        yield _workload(f"train{title}", (*before, word, "{ARGUMENTS}"), "train")
+        yield _workload(f"benchmark{title}", (*before, word, "{OTHER-ARGUMENTS}"), "bench")
+    if rest := names[_MOST_LISTED:]:
         yield f"# And likewise for {_listed(rest)}.\n"
 
 

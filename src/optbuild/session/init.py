@@ -102,6 +102,7 @@ def make_outline(project: Project, package: str | None, directory: Path) -> Outl
     return Outline(
         package=None if _is_default(project, chosen) else chosen.name,
         bins=tuple(target.name for target in built),
+        libs=tuple(dict.fromkeys(lib.name for lib in chosen.libs)) if not built else (),
         features=tuple(sorted(features)),
         left_out=tuple((target.name, target.required_features) for target in chosen.bins if target not in built),
         benches=_find_benches(chosen.manifest.parent),
