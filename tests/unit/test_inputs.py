@@ -98,7 +98,7 @@ def test_the_whole_environment_decides(write: Callable[..., Path]) -> None:
     """Names that every workload gets count as those that it asks for: each decides what a program does."""
     workload = make_invocation(environ={"TZ": "UTC", "LEVEL": "3"}, passed_env=("LEVEL", "UNSET"))
     script, corpus = write("run.sh"), write("corpus")
-    resolved = InputHashes().resolve(make_invocation(program=script, inputs=(corpus,)))
+    resolved = InputHashes().resolve(make_invocation(programs=(script,), inputs=(corpus,)))
     assert InputHashes().resolve(workload) == {"env PATH": "/bin", "env TZ": "UTC", "env LEVEL": "3", "env UNSET": ""}
     assert {f"input {script}", f"input {corpus}"} < resolved.keys()
 
@@ -106,7 +106,7 @@ def test_the_whole_environment_decides(write: Callable[..., Path]) -> None:
 def test_an_edit_before_the_use_is_refused(write: Callable[..., Path]) -> None:
     """What was looked at before the builds is what must be used after them; being touched is no edit."""
     corpus, script = write("corpus"), write("run.sh")
-    for path, workload in ((corpus, make_invocation(inputs=(corpus,))), (script, make_invocation(program=script))):
+    for path, workload in ((corpus, make_invocation(inputs=(corpus,))), (script, make_invocation(programs=(script,)))):
         hashes = InputHashes()
         before = hashes.resolve(workload)
         path.touch()
@@ -221,7 +221,7 @@ def test_an_empty_file_is_no_content_to_share(write: Callable[..., Path]) -> Non
 def test_a_shared_program_is_no_input(write: Callable[..., Path]) -> None:
     """One script may start the binary on different files."""
     script, one, two = write("run.sh"), write("one", "a"), write("two", "b")
-    assert compare({"program": script, "inputs": (one,)}, {"program": script, "inputs": (two,)}) is False
+    assert compare({"programs": (script,), "inputs": (one,)}, {"programs": (script,), "inputs": (two,)}) is False
 
 
 def same_work(name: str, use: tuple[Use, ...], **changes: Any) -> Invocation:  # noqa: ANN401 - fields of Invocation

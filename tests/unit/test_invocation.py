@@ -253,8 +253,30 @@ def test_a_program_with_a_path_is_known_by_its_content(tmp_path: Path) -> None:
     """A script of the project decides what is run; one that PATH finds, or the binary itself, does not count."""
     (tmp_path / "run.sh").touch()
 
-    assert make(tmp_path, "./run.sh", "{bin}").program == tmp_path / "run.sh"
-    assert make(tmp_path, "./gone.sh", "{bin}").program is None
+    assert make(tmp_path, "./run.sh", "{bin}").programs == (tmp_path / "run.sh",)
+    assert make(tmp_path, "./gone.sh", "{bin}").programs == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "programs", "inputs"),
+    [
+        (("python3", "drive.py", "{bin}", "corpus"), ["drive.py"], ["corpus"]),
+        (("python3.11", "-X", "drive.py"), ["drive.py"], []),
+        (("env", "drive.py"), [], ["drive.py"]),
+        (("sh", "-c", "corpus", "drive.py"), [], ["corpus", "drive.py"]),
+        (("python3", "-m", "corpus"), [], ["corpus"]),
+        (("python3", "{bin}", "drive.py"), [], ["drive.py"]),
+        (("cat", "drive.py"), [], ["drive.py"]),
+    ],
+)
+def test_the_script_of_an_interpreter_is_a_program(
+    tmp_path: Path, words: tuple[str, ...], programs: list[str], inputs: list[str]
+) -> None:
+    """It decides what is run, and sharing it is not sharing what is worked on."""
+    for name in ("drive.py", "corpus"):
+        (tmp_path / name).touch()
+    made = make(tmp_path, *words)
+    assert ([path.name for path in made.programs], [path.name for path in made.inputs]) == (programs, inputs)
 
 
 def test_a_program_that_a_workload_makes_is_no_input(tmp_path: Path) -> None:
@@ -265,9 +287,9 @@ def test_a_program_that_a_workload_makes_is_no_input(tmp_path: Path) -> None:
     (scratch / slug("books") / "driver").touch()
     profile = BuildProfile(path=None, directory=tmp_path, variants={"release": Variant(name="release")})
     made = make_invocation(workload, profile, bins=BINS, default_bin="tool", scratch=scratch, environ={})
-    assert (made.program, made.inputs, made.bins) == (None, (), ("tool",))
-    assert make(tmp_path, "run.sh", "{bin}").program is None
-    assert make(tmp_path, "{bin}", "run.sh").program is None
+    assert (made.programs, made.inputs, made.bins) == ((), (), ("tool",))
+    assert make(tmp_path, "run.sh", "{bin}").programs == ()
+    assert make(tmp_path, "{bin}", "run.sh").programs == ()
     assert make(tmp_path, "./run.sh", "{bin}").inputs == ()
 
 
@@ -359,7 +381,10 @@ def test_commands_beside_are_filled_like_the_command(tmp_path: Path) -> None:
     invocation = make(tmp_path, prepare=("{bin:tool}", "query", "{scratch}"), setup=("./make.sh",))
     assert invocation.bins == ("wordfreq", "tool")
     assert invocation.commands["prepare"][2] == (str(invocation.scratch),)
-    assert {path.name for path in invocation.inputs} == {"make.sh", "query"}
+    assert ([path.name for path in invocation.programs], [path.name for path in invocation.inputs]) == (
+        ["make.sh"],
+        ["query"],
+    )
 
 
 def test_what_runs_beside_is_part_of_the_recipe(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ class InputHashes:
         return argv, invocation.server, invocation.cwd, dict(invocation.declared_env), stdin
 
     def _contents(self, invocation: Invocation) -> list[_Content]:
-        """What it reads, the program that it starts and what it writes left out."""
+        """What it reads, the programs that it starts and what it writes left out."""
         return [self._look(path) for path in invocation.inputs if path not in self._rewritten]
 
     def _look(self, path: Path) -> _Content:
@@ -131,7 +131,7 @@ class InputHashes:
 
 
 def _read_by(invocation: Invocation) -> tuple[Path, ...]:
-    return invocation.inputs if invocation.program is None else (invocation.program, *invocation.inputs)
+    return (*invocation.programs, *invocation.inputs)
 
 
 def _changed(invocation: Invocation, path: Path) -> NotComparableError:

@@ -5,11 +5,12 @@ The same invocation trains an instrumented binary and measures every variant. No
 
 from __future__ import annotations
 
+import re
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import chain
+from itertools import chain, takewhile
 from pathlib import Path
 
 from optbuild.errors import UsageError
@@ -20,6 +21,11 @@ from optbuild.project.model import LibFile
 from optbuild.workloads.environment import is_secret_name, make_workload_env
 from optbuild.workloads.readiness import ReadyKind, check_ready_value
 from optbuild.workloads.words import Values, Word, WordFiller, Words, named_in, render_words
+
+# What runs a script that its first argument names.
+_INTERPRETER = re.compile(r"(?:python|pypy|lua|ruby|perl|php)[\d.]*|(?:ba|da|k|z)?sh|node|deno|bun|Rscript|tclsh")
+
+_NO_SCRIPT = frozenset({"-c", "-e", "-m"})  # the code itself follows, or the name of a module
 
 
 class Kind(StrEnum):
@@ -72,7 +78,7 @@ class Invocation:
         compare_output: `auto`, `stdout`, `none`, or files below `cwd`.
         named: Those of the inputs that were not declared: its command names them, and may as well write to them.
         absent: What its command might name and is not there: outputs, if it creates them.
-        program: What its command starts, where that is a file of its own and not looked up in PATH.
+        programs: Files that its commands start and that are not looked up in PATH, scripts of interpreters included.
         repeat: How many runs a training consists of.
         beside: Commands that belong to it and are not timed, by the moment when they run.
         server: What the load asks; started and stopped anew for each run.
@@ -101,7 +107,7 @@ class Invocation:
     grace_s: float
     named: tuple[Path, ...] = ()
     absent: tuple[Path, ...] = ()
-    program: Path | None = None
+    programs: tuple[Path, ...] = ()
     repeat: int = 1
     beside: Mapping[Moment, Words] = field(default_factory=dict)
     server: Server | None = None
@@ -230,12 +236,12 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
     stdin = None if workload.stdin is None else directory / fill.text(workload.stdin)
     inputs = [directory / fill.text(text) for text in workload.inputs]
     # An argument that names a file or a directory is an input, whether it was declared or not.
-    known = {*inputs, stdin, *_compared_files(cwd, workload), *written}
+    programs = [path for words in commands for path in _programs(cwd, words, scratch / name)]
+    known = {*inputs, *programs, stdin, *_compared_files(cwd, workload), *written}
     arguments = [word for words in commands for word in words[1:]]
     found = [path for word in arguments if (path := _named_path(cwd, word)) is not None]
     named = [path for path in found if path not in known and not path.is_relative_to(scratch / name)]
     inputs += named if stdin is None else [*named, stdin]
-    inputs += filter(None, (_program(cwd, words[0], scratch / name) for words in commands if words is not argv))
     return Invocation(
         name=workload.name,
         slug=name,
@@ -258,7 +264,7 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
         grace_s=workload.grace_s,
         named=tuple(dict.fromkeys(named)),
         absent=tuple(dict.fromkeys(path for word in arguments for path in _absent_paths(cwd, word))),
-        program=_program(cwd, argv[0], scratch / name),
+        programs=tuple(dict.fromkeys(path for path in programs if path not in inputs)),
         repeat=workload.repeat,
         beside=beside,
         server=server,
@@ -314,11 +320,29 @@ def _paths(cwd: Path, word: Word) -> tuple[Path, ...]:
     return tuple(cwd / text for text in (word[0], value) if text)
 
 
-def _program(cwd: Path, word: Word, scratch: Path) -> Path | None:
-    """A file of its own that a command starts; not one that the workload makes first, in its scratch directory."""
-    is_path = len(word) == 1 and isinstance(word[0], str) and "/" in word[0]
-    path = _named_path(cwd, word) if is_path else None
-    return path if path is not None and path.is_file() and not path.is_relative_to(scratch) else None
+def _programs(cwd: Path, words: Words, scratch: Path) -> Iterator[Path]:
+    """The files that a command starts; not one that the workload makes first, in its scratch directory.
+
+    Two workloads that share them do not share what they work on.
+    """
+    program = _literal(words[0])
+    if program is None:
+        return
+    started = [program] if "/" in program else []
+    if _INTERPRETER.fullmatch(Path(program).name):
+        arguments = [_literal(word) or "" for word in words[1:]]
+        options = [*takewhile(lambda text: text.startswith("-"), arguments)]
+        if _NO_SCRIPT.isdisjoint(options):
+            started += arguments[len(options) : len(options) + 1]
+    for text in started:
+        path = cwd / text
+        if text and is_readable(path) and path.is_file() and not path.is_relative_to(scratch):
+            yield path
+
+
+def _literal(word: Word) -> str | None:
+    """A word without placeholders."""
+    return word[0] if len(word) == 1 and isinstance(word[0], str) else None
 
 
 def _compared_files(cwd: Path, workload: Workload) -> tuple[Path, ...]:
