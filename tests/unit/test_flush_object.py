@@ -6,10 +6,16 @@ import pytest
 
 from optbuild.build.flush_object import make_flush_object
 from optbuild.errors import BuildError
+from optbuild.plan.forecast import Expectation
 from optbuild.plan.model import Compile, MakeFlushObject, Role
 from optbuild.plan.planner import make_plan
 from optbuild.profile.model import Use
-from optbuild.testing import Reply, ScriptedExecutor, make_invocation, make_plan_inputs
+from optbuild.project.layout import Layout
+from optbuild.record.model import HostRecord
+from optbuild.session.forecast import forecast
+from optbuild.session.prepare import Prepared
+from optbuild.testing import Reply, ScriptedExecutor, make_invocation, make_plan_inputs, make_project
+from optbuild.workloads.inputs import InputHashes
 
 
 def plan_with(*, needs: bool, use: tuple[Use, ...] = (Use.TRAIN, Use.BENCH)) -> list[MakeFlushObject | Compile]:
@@ -71,3 +77,21 @@ def test_a_compiler_that_refuses_it_is_quoted(action: MakeFlushObject) -> None:
     assert caught.value.detail == "error: no such target"
     assert "`flush-object = false`" in caught.value.help
     assert not action.object.exists()
+
+
+def test_a_plan_knows_whether_the_object_is_there(tmp_path: Path) -> None:
+    """It is made where it is missing, and a build that links it comes after it."""
+    project = make_project(directory=tmp_path)
+    inputs = make_plan_inputs(
+        project=project,
+        workloads=(make_invocation("{bin:demo}", needs_flush_object=True, directory=tmp_path),),
+        layout=Layout.of(project.target_directory),
+    )
+    plan = make_plan(inputs, ("release", "pgo"), measure=False)
+    prepared = Prepared(inputs=inputs, plan=plan, hashes=InputHashes())
+    flush = next(action for action in plan.actions if isinstance(action, MakeFlushObject))
+    host = HostRecord(cpu=None, cores=1, memory_bytes=1, kernel="Linux", governor=None)
+    assert forecast(prepared, host)[flush.id].expectation is Expectation.RUNS
+    flush.object.parent.mkdir(parents=True)
+    flush.object.touch()
+    assert forecast(prepared, host)[flush.id].expectation is Expectation.REUSED

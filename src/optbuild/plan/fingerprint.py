@@ -13,6 +13,7 @@ from optbuild import __version__
 from optbuild.plan.model import ActionId, Output
 
 _ID_DIGITS = 8
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 def make_action_id(kind: str, *content: object) -> ActionId:
@@ -37,6 +38,8 @@ def fingerprint(content: object) -> str:
 
 
 def _plain(value: object) -> object:  # noqa: PLR0911 - a line for each kind of value
+    if type(value) in _SCALARS:  # most are: the other questions take longer
+        return value
     if isinstance(value, (Output, Path)):
         return str(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -49,6 +52,4 @@ def _plain(value: object) -> object:  # noqa: PLR0911 - a line for each kind of 
         return sorted(str(_plain(item)) for item in value)
     if isinstance(value, Enum):
         return value.value
-    if value is None or isinstance(value, (str, int, float, bool)):
-        return value
     raise TypeError(f"cannot fingerprint a {type(value).__name__}")

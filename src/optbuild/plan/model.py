@@ -278,6 +278,20 @@ class Plan:
     measure: ActionId | None
     directories: tuple[Path, ...]
     notes: tuple[str, ...] = ()
+    _by_id: dict[ActionId, Action] = field(init=False, repr=False, compare=False)
+    _checks: dict[ActionId, list[ActionId]] = field(init=False, repr=False, compare=False)
+    _serving: dict[tuple[ActionId, ActionId], frozenset[ActionId]] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+
+    def __post_init__(self) -> None:
+        # Thousands of actions are looked up for each of dozens of variants.
+        object.__setattr__(self, "_by_id", {action.id: action for action in self.actions})
+        checks: dict[ActionId, list[ActionId]] = {}
+        for action in self.actions:
+            if isinstance(action, (ProbeOutputs, CompareOutputs)):
+                checks.setdefault(action.binaries, []).append(action.id)
+        object.__setattr__(self, "_checks", checks)
 
     @property
     def baseline(self) -> PlannedVariant:
@@ -286,13 +300,16 @@ class Plan:
 
     def action(self, action_id: ActionId) -> Action:
         """The action with this id."""
-        return next(action for action in self.actions if action.id == action_id)
+        return self._by_id[action_id]
 
     def needed_by(self, action_id: ActionId) -> tuple[ActionId, ...]:
         """An action and everything that it needs, directly or not."""
-        needed = [action_id]
-        for found in needed:
-            needed += [need for need in self.action(found).needs if need not in needed]
+        needed = {action_id: None}
+        waiting = [action_id]
+        for found in waiting:
+            more = [need for need in self.action(found).needs if need not in needed]
+            needed |= dict.fromkeys(more)
+            waiting += more
         return tuple(needed)
 
     def has_flush_object(self, action_id: ActionId) -> bool:
@@ -310,6 +327,8 @@ class Plan:
             return frozenset()
         attempt = attempt or next(iter(variant.attempts), None)
         made_by = variant.compile if attempt is None else attempt.compile
-        checks = (ProbeOutputs, CompareOutputs)
-        checked = (a.id for a in self.actions if isinstance(a, checks) and a.binaries == variant.compile)
-        return frozenset((variant.compile, *self.needed_by(made_by), *checked))
+        key = (variant.compile, made_by)
+        if key not in self._serving:
+            checked = self._checks.get(variant.compile, ())
+            self._serving[key] = frozenset((variant.compile, *self.needed_by(made_by), *checked))
+        return self._serving[key]

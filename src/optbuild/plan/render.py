@@ -92,7 +92,7 @@ def _condition(action: Action, plan: Plan) -> dict[str, str]:
         f"the attempt {variant.attempts[place - 1].name} of {variant.name} is rejected"
         for variant in plan.variants
         for place, attempt in enumerate(variant.attempts)
-        if action.id in plan.needed_by(attempt.compile)
+        if action.id in plan.serving(variant, attempt)
     )
     return {"only if": next(rejected)}
 

@@ -20,6 +20,7 @@ from optbuild.plan.model import (
     Choose,
     CompareOutputs,
     Compile,
+    MakeFlushObject,
     Measure,
     MergeProfiles,
     ProbeOutputs,
@@ -121,6 +122,8 @@ class _Forecaster:
         """Whether an action's result is there, with what it depends on as far as that is known."""
         if isinstance(action, Measure):
             return self._is_measured(action)
+        if isinstance(action, MakeFlushObject):
+            return action.object.is_file()
         tool = self.prepared.inputs.toolchain.llvm_profdata
         version = "" if tool is None else tool.version
         hashes = self.prepared.hashes
