@@ -70,6 +70,7 @@ _PROFILE_TABLES = (
     ("[variants.NAME]", "VariantSettings"),
     ("[[workloads]]", "Workload"),
     ("[raw-profiles]", "RawProfileSettings"),
+    ("[evidence]", "EvidenceSettings"),
     ("[measure]", "MeasureSettings"),
 )
 _PLAIN_TYPES = {"string": "string", "boolean": "`true` or `false`", "null": "`null`"}

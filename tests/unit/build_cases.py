@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from optbuild.build.canary import Canary
 from optbuild.build.merging import ProfileMerger
 from optbuild.build.model import Artifact
 from optbuild.build.outputs import OutputChecker
@@ -20,7 +21,15 @@ from optbuild.files import claim_directory, sha256_of
 from optbuild.plan.model import ActionId
 from optbuild.profile.model import RawProfileSettings
 from optbuild.project.layout import Layout
-from optbuild.testing import Answer, Reply, ScriptedExecutor, make_invocation, make_raw_profile, raw_profile_path
+from optbuild.testing import (
+    Answer,
+    Reply,
+    ScriptedExecutor,
+    make_indexed_profile,
+    make_invocation,
+    make_raw_profile,
+    raw_profile_path,
+)
 from optbuild.toolchain.model import Tool
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
@@ -41,13 +50,26 @@ def llvm_profdata(command: Command) -> Reply:
     if command.argv[1] == "show":
         return Reply(stdout=shown())
     inputs = Path(command.argv[2].removeprefix("--input-files=")).read_text().splitlines()
-    merged = b"\n".join(_line(text) for text in inputs)
+    merged = make_indexed_profile(b"\n".join(_line(text) for text in inputs))
     return Reply(writes={Path(command.argv[3].removeprefix("--output=")): merged})
 
 
 def _line(text: str) -> bytes:
     weight, _, path = text.partition(",")
-    return weight.encode() + b" x " + Path(path).read_bytes()
+    content = Path(path).read_bytes()
+    return weight.encode() + b" x " + content.removeprefix(make_indexed_profile())
+
+
+def content_of(profile: Path) -> str:
+    """What went into a merged profile, with the weights."""
+    return profile.read_bytes().removeprefix(make_indexed_profile()).decode()
+
+
+def rustc(command: Command) -> Reply:
+    """A compiler that tells of the one function that no profile knows."""
+    return Reply(
+        stderr=b"warning: x.0-cgu.0: no profile data available for function optbuild_canary Hash = 1 up to 0\n"
+    )
 
 
 def trained_program(command: Command) -> Reply:
@@ -65,13 +87,16 @@ class Workshop:
     Attributes:
         program: What the workload's program does.
         tool: What llvm-profdata does.
+        compiler: What rustc does, where it is called directly.
         heard: The events so far.
     """
 
     directory: Path
     program: Callable[[Command], Answer] = trained_program
     tool: Callable[[Command], Answer] = llvm_profdata
+    compiler: Callable[[Command], Answer] = rustc
     tool_version: str = "22.1.2"
+    rustc_version: str = "1.95.0"
     run_id: str = "run-1"
     fresh: bool = False
     settings: RawProfileSettings = field(default_factory=RawProfileSettings)
@@ -82,7 +107,8 @@ class Workshop:
         claim_directory(self.layout.root)
 
     def _answer(self, command: Command) -> Answer:
-        return self.tool(command) if command.argv[0] == "/t/llvm-profdata" else self.program(command)
+        answers = {"/t/llvm-profdata": self.tool, "/t/rustc": self.compiler}
+        return answers.get(command.argv[0], self.program)(command)
 
     @property
     def layout(self) -> Layout:
@@ -109,6 +135,17 @@ class Workshop:
         )
         return ProfileMerger(
             profdata=profdata, results=self.results, directory=self.layout.profile_data, emit=self.heard.append
+        )
+
+    @property
+    def canary(self) -> Canary:
+        return Canary(
+            executor=self.executor,
+            rustc=Tool(name="rustc", path=Path("/t/rustc"), version=self.rustc_version, llvm_major=22),
+            cwd=self.directory,
+            environ={"HOME": "/h"},
+            results=self.results,
+            work=self.layout.root / "merging",
         )
 
     @property
@@ -157,7 +194,7 @@ class Workshop:
 
     def runs(self) -> list[Command]:
         """The commands that ran a workload."""
-        return [command for command in self.executor.commands if command.argv[0] != "/t/llvm-profdata"]
+        return [command for command in self.executor.commands if not command.argv[0].startswith("/t/")]
 
     def tool_runs(self, verb: str) -> list[Command]:
         """The commands that ran llvm-profdata."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from optbuild.measure.model import Comparison, Verdict, held_out_arm
+from optbuild.record.evidence import PgoRecord, ProfdataRecord
 from optbuild.record.model import (
     AaRecord,
     ArtifactRecord,
@@ -18,8 +19,6 @@ from optbuild.record.model import (
     MeasureRecord,
     NoiseRecord,
     OutputRecord,
-    PgoRecord,
-    ProfdataRecord,
     ProjectRecord,
     ResourceRecord,
     RunRecord,

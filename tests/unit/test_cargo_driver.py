@@ -335,3 +335,36 @@ def _artifact(bench: Bench, name: str, kind: str = "bin", *, suffix: str = "") -
     target = {"name": name, "kind": [kind]}
     message = {"reason": "compiler-artifact", "package_id": "p", "target": target, "fresh": False}
     return json.dumps({**message, "executable": str(path)}).encode() + b"\n"
+
+
+def test_crates_without_the_profile_flag_are_noticed(bench: Bench) -> None:
+    """Cargo shows each call of rustc; build scripts and macros have no target, and the profile is not for them."""
+    status = b"""\
+     Running `CARGO=/c rustc --crate-name build_script_build --edition=2024 build.rs`
+     Running `CARGO=/c rustc --crate-name helper --edition=2024 lib.rs --target t -Cprofile_use=/d/ab.profdata`
+     Running `CARGO=/c /wrapper rustc --crate-name demo main.rs --target t -Copt-level=3`
+       Fresh other v0.1.0
+     Running `/p/target/build/demo/build-script-build`
+"""
+    reply = Reply(stderr=status, stdout=_artifact(bench, "demo"), writes={Path("built/demo"): b"x"})
+    use = scripted(bench, reply).compile(bench.action(Role.OPTIMISE), {}, bench.log).profile_use
+    assert use is not None
+    assert (use.profiled, use.unprofiled) == (("helper",), ("demo",))
+
+
+def test_complaints_about_the_profile_itself_are_kept(bench: Bench) -> None:
+    """Rustc compiles without a profile that it cannot read, and only warns."""
+    text = "/d/ab.profdata: invalid instrumentation profile data (bad magic)"
+    message = {
+        "reason": "compiler-message",
+        "package_id": "path+file:///p#demo@0.1.0",
+        "target": {"name": "demo", "kind": ["bin"]},
+        "message": {"level": "warning", "message": text, "rendered": f"warning: {text}\n"},
+    }
+    reply = Reply(
+        stdout=json.dumps(message).encode() + b"\n" + _artifact(bench, "demo"), writes={Path("built/demo"): b"x"}
+    )
+    use = scripted(bench, reply).compile(bench.action(Role.OPTIMISE), {}, bench.log).profile_use
+    assert use is not None
+    assert use.complaints == ("invalid instrumentation profile data (bad magic)",)
+    assert bench.said == []

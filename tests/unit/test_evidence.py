@@ -1,23 +1,18 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from optbuild.build.evidence import PgoEvidence, prove_applied
-from optbuild.build.model import Artifact, Compiled, PgoProfile, ProfileUse
-from optbuild.errors import ProfileDataError
+from optbuild.build.evidence import PgoEvidence, gather_evidence
+from optbuild.build.model import Artifact, Compiled, CrateCounts, Merged, PgoProfile, ProfileUse
 from optbuild.plan.model import ActionId
+from optbuild.testing import make_indexed_profile
+from optbuild.tools.llvm_profdata import ProfileHeader
 
-PROFILE = PgoProfile(
-    path=Path("/d/ab.profdata"),
-    sha256="ab",
-    functions=100,
-    functions_with_counts=60,
-    total_count=1000,
-    raw_profiles=1,
-)
+CRATES = (CrateCounts(name="demo", functions=100, functions_with_counts=60, total_count=1000),)
 
 
 def artifacts(**hashes: str) -> dict[str, Artifact]:
@@ -39,8 +34,14 @@ def in_profile() -> frozenset[str]:
     return frozenset(f"demo.1f-cgu.0;{name}" if name.startswith("_ZN") else name for name in names("a"))
 
 
-def compiled(missing: int = 0, mismatched: int = 0, **hashes: str) -> Compiled:
+def compiled(missing: int = 0, mismatched: int = 0, hashes: dict[str, str] | None = None) -> Compiled:
     """An optimising compilation of which rustc said this much; what it missed comes from another build."""
+    use = ProfileUse(
+        missing_functions=missing,
+        mismatched_functions=mismatched,
+        missing_names={"": names("b", missing)},
+        profiled=("demo",),
+    )
     return Compiled(
         artifacts=artifacts(**(hashes or {"demo": "new"})),
         duration_s=1.0,
@@ -49,82 +50,84 @@ def compiled(missing: int = 0, mismatched: int = 0, **hashes: str) -> Compiled:
         fresh_target_units=0,
         executables=(),
         log=Path("/logs/build.log"),
-        profile_use=ProfileUse(
-            missing_functions=missing, mismatched_functions=mismatched, missing_names={"": names("b", missing)}
-        ),
+        profile_use=use,
     )
 
 
-def test_a_profile_that_fits_is_evidence() -> None:
-    """Few functions without counts are normal: the linker drops some from the instrumented binary."""
-    result = compiled(missing=8, mismatched=2)
-    assert prove_applied(
-        "pgo", PROFILE, result, artifacts(demo="old"), names_in_profile=in_profile, trained_bins={"demo"}
-    ) == PgoEvidence(
-        profile=PROFILE, missing_functions=8, mismatched_functions=2, strange_functions=8, unmatched_ratio=0.1
+@pytest.fixture
+def merged(tmp_path: Path) -> Merged:
+    """A profile of 100 functions."""
+    path = tmp_path / "ab.profdata"
+    path.write_bytes(make_indexed_profile(b"counts"))
+    profile = PgoProfile(
+        path=path, sha256="ab", functions=100, functions_with_counts=60, total_count=1000, raw_profiles=1
+    )
+    return Merged(profile=profile, duration_s=0.0, reused=False, crates=CRATES)
+
+
+def gather(
+    merged: Merged,
+    result: Compiled,
+    plain: dict[str, Artifact] | None = None,
+    known: Callable[[], Iterable[str]] = in_profile,
+    trained: Iterable[str] = ("demo",),
+) -> PgoEvidence:
+    """What is known of a compilation."""
+    unprofiled = artifacts(demo="old") if plain is None else plain
+    return gather_evidence(merged, result, unprofiled, names_in_profile=known, trained_bins=set(trained))
+
+
+def test_everything_that_is_known_is_put_together(merged: Merged) -> None:
+    """Counts, shares, crates and the format of the file."""
+    assert gather(merged, compiled(missing=25, mismatched=2)) == PgoEvidence(
+        profile=merged.profile,
+        header=ProfileHeader(kind="indexed", version=13, is_ir_level=True),
+        crates=CRATES,
+        missing_functions=25,
+        mismatched_functions=2,
+        strange_functions=25,
+        missing_ratio=0.2,
+        mismatched_ratio=0.02,
+        unmatched_ratio=0.27,
+        differs=True,
     )
 
 
-@pytest.mark.parametrize(("missing", "mismatched", "accepted"), [(50, 0, True), (30, 21, False), (0, 51, False)])
-def test_a_profile_of_other_code_is_refused(missing: int, mismatched: int, *, accepted: bool) -> None:
-    """Where more than half of the functions find no counts, the profile does not fit; half is the limit."""
-    result = compiled(missing, mismatched)
-    if accepted:
-        assert (
-            prove_applied(
-                "pgo", PROFILE, result, artifacts(demo="old"), names_in_profile=in_profile, trained_bins={"demo"}
-            ).unmatched_ratio
-            == 0.5
-        )
-        return
-    with pytest.raises(ProfileDataError, match=r"variant pgo: the profile does not fit .* 51\.0% of those") as caught:
-        prove_applied("pgo", PROFILE, result, artifacts(demo="old"), names_in_profile=in_profile, trained_bins={"demo"})
-    assert caught.value.location == "/logs/build.log"
+def test_names_are_asked_for_only_where_functions_were_missing(merged: Merged) -> None:
+    """To list all functions of a large profile takes a while."""
+    evidence = gather(merged, compiled(), known=lambda: pytest.fail("nothing is missing"))
+    assert (evidence.missing_ratio, evidence.unmatched_ratio) == (0.0, 0.0)
 
 
-def test_an_unchanged_binary_is_refused() -> None:
-    """The same bytes as without the profile prove that it did nothing."""
-    with pytest.raises(ProfileDataError, match="the profile changed nothing: demo is the same binary") as caught:
-        prove_applied(
-            "pgo",
-            PROFILE,
-            compiled(demo="same"),
-            artifacts(demo="same"),
-            names_in_profile=in_profile,
-            trained_bins={"demo"},
-        )
-    assert caught.value.location == "/d/ab.profdata"
+@pytest.mark.parametrize(
+    ("hashes", "plain", "differs"),
+    [
+        ({"demo": "new"}, {"demo": "old"}, True),
+        ({"demo": "same"}, {"demo": "same"}, False),
+        ({"demo": "new", "tiny": "same"}, {"demo": "old", "tiny": "same"}, True),
+        ({"demo": "new"}, {}, None),
+    ],
+)
+def test_a_binary_differs_or_not(
+    merged: Merged, hashes: dict[str, str], plain: dict[str, str], *, differs: bool | None
+) -> None:
+    """One of several is enough, for another may hold no code of its own; without another build it is not known."""
+    assert gather(merged, compiled(hashes=hashes), artifacts(**plain)).differs is differs
 
 
-def test_one_changed_binary_of_several_is_enough() -> None:
-    """A second binary may hold no code of its own."""
-    result = compiled(demo="new", tiny="same")
-    assert (
-        prove_applied(
-            "pgo",
-            PROFILE,
-            result,
-            artifacts(demo="old", tiny="same"),
-            names_in_profile=in_profile,
-            trained_bins={"demo"},
-        ).missing_functions
-        == 0
-    )
+def test_without_a_word_of_rustc_nothing_is_known(merged: Merged) -> None:
+    """No number is made up; the checks see to it that this is no evidence."""
+    evidence = gather(merged, replace(compiled(), profile_use=None))
+    assert (evidence.missing_functions, evidence.mismatched_functions, evidence.failed) == (0, 0, ())
 
 
-def test_without_another_binary_what_rustc_said_decides() -> None:
-    """A baseline with PGO has nothing to be held against; a profile of other code is refused all the same."""
-    assert (
-        prove_applied(
-            "pgo", PROFILE, compiled(missing=1), {}, names_in_profile=in_profile, trained_bins={"demo"}
-        ).missing_functions
-        == 1
-    )
-    with pytest.raises(ProfileDataError, match="does not fit"):
-        prove_applied("pgo", PROFILE, compiled(missing=80), {}, names_in_profile=in_profile, trained_bins={"demo"})
+def test_a_file_that_is_no_profile_is_known_as_such(merged: Merged) -> None:
+    """Rustc would only warn."""
+    merged.profile.path.write_bytes(b"something else entirely")
+    assert gather(merged, compiled()).header is None
 
 
-def test_functions_that_no_profile_can_know_are_no_fault() -> None:
+def test_functions_that_no_profile_can_know_are_no_fault(merged: Merged) -> None:
     """What the linker dropped, or a binary that no workload runs, is missing under any name."""
     use = ProfileUse(
         missing_functions=420,
@@ -134,40 +137,24 @@ def test_functions_that_no_profile_can_know_are_no_fault() -> None:
             "untrained": names("b"),
         },
     )
-    result = replace(compiled(), profile_use=use)
-    evidence = prove_applied(
-        "pgo", PROFILE, result, artifacts(demo="old"), names_in_profile=in_profile, trained_bins={"demo"}
-    )
+    evidence = gather(merged, replace(compiled(), profile_use=use))
     assert (evidence.missing_functions, evidence.strange_functions, evidence.unmatched_ratio) == (420, 0, 0.0)
 
 
-def test_the_standard_librarys_generic_code_is_left_out() -> None:
+def test_the_standard_librarys_generic_code_is_left_out(merged: Merged) -> None:
     """Each crate has instances of its own of the same few functions, so another hash says nothing."""
     std = ("_ZN3std2rt10lang_start17h{}E", "_ZN4core3ptr13drop_in_place17h{}E", "_RNvCs{}_4core3fmt5write")
     use = ProfileUse(
         missing_functions=3, mismatched_functions=0, missing_names={"": frozenset(n.format("b" * 16) for n in std)}
     )
-    evidence = prove_applied(
-        "pgo",
-        PROFILE,
-        replace(compiled(), profile_use=use),
-        artifacts(demo="old"),
-        names_in_profile=lambda: [*in_profile(), *(n.format("a" * 16) for n in std)],
-        trained_bins=("demo",),
-    )
-    assert evidence.strange_functions == 0
+    known = [*in_profile(), *(n.format("a" * 16) for n in std)]
+    assert gather(merged, replace(compiled(), profile_use=use), known=lambda: known).strange_functions == 0
 
 
-def test_a_profile_that_does_not_know_a_trained_binarys_own_code_is_refused() -> None:
+def test_a_trained_binarys_own_code_should_be_known(merged: Merged) -> None:
     """Cargo compiles no dead code of a binary, so that what it was trained with knows all of it."""
     own = frozenset(f"_ZN4demo5other{i}17h{'b' * 16}E" for i in range(60))
     use = ProfileUse(missing_functions=60, mismatched_functions=0, missing_names={"demo": own})
-    with pytest.raises(ProfileDataError, match="60 functions are not in it as they should be"):
-        prove_applied(
-            "pgo",
-            PROFILE,
-            replace(compiled(), profile_use=use),
-            artifacts(demo="old"),
-            names_in_profile=in_profile,
-            trained_bins={"demo"},
-        )
+    result = replace(compiled(), profile_use=use)
+    assert gather(merged, result).unmatched_ratio == 0.6
+    assert gather(merged, result, trained=("other",)).unmatched_ratio == 0.0

@@ -15,7 +15,7 @@ from optbuild.files import sha256_of
 from optbuild.plan.model import ActionId, MergeProfiles
 from optbuild.profile.model import RawProfileSettings
 from optbuild.testing import Answer, Reply
-from tests.unit.build_cases import RECORDED, TOTAL, Workshop, llvm_profdata, shown
+from tests.unit.build_cases import RECORDED, TOTAL, Workshop, content_of, llvm_profdata, shown
 
 A, B = ActionId("train-a"), ActionId("train-b")
 MERGE = MergeProfiles(
@@ -97,7 +97,7 @@ def trained(workshop: Workshop, *totals: int) -> dict[ActionId, Trained]:
 def test_raw_profiles_are_merged_with_weight_one(workshop: Workshop) -> None:
     """Every file of one workload counts alike; the summary comes from the tool."""
     profile = accept(workshop, "x", "y")
-    assert profile.path.read_text() == "1 x x\n1 x y"
+    assert content_of(profile.path) == "1 x x\n1 x y"
     assert (profile.functions, profile.functions_with_counts, profile.total_count) == (11, 6, TOTAL)
     assert (profile.raw_profiles, profile.quarantined) == (2, ())
     assert is_intact(profile)
@@ -121,7 +121,7 @@ def test_many_files_are_merged_in_portions(workshop: Workshop) -> None:
     merged = merge(workshop, *("x" * 4001))
     assert len(workshop.tool_runs("merge")) == 4
     assert merged.unfinished is not None
-    assert merged.unfinished.read_text().count("1 x x") == 4001
+    assert content_of(merged.unfinished).count("1 x x") == 4001
     assert merged.raw_profiles == 4001
     told = [(event.done, event.total) for event in workshop.heard if isinstance(event, ActionProgressed)]
     assert told == [(2000, 4001), (4000, 4001), (4001, 4001)]
@@ -160,7 +160,7 @@ def test_a_damaged_profile_is_written_again(workshop: Workshop) -> None:
 def test_workloads_are_merged_by_weight(workshop: Workshop) -> None:
     """The counts of each training run are multiplied so that weights are shares, whatever the runs' lengths."""
     merged = workshop.merger.merge_weighted(MERGE, trained(workshop, 1000, 100))
-    assert merged.profile.path.read_text() == f"100 x {A}\n333 x {B}"
+    assert content_of(merged.profile.path) == f"100 x {A}\n333 x {B}"
     assert (merged.profile.raw_profiles, merged.profile.quarantined) == (4, (f"{A}.bad", f"{B}.bad"))
     assert not merged.reused
 
@@ -228,7 +228,7 @@ def test_a_broken_file_is_left_out_and_named(workshop: Workshop, case: str, reas
     merged = merge(workshop, "x", "y", "z")
     assert merged.unusable == (Unusable(name="0001.profraw", reason=reason),)
     assert merged.unfinished is not None
-    assert merged.unfinished.read_text() == "1 x x\n1 x z"
+    assert content_of(merged.unfinished) == "1 x x\n1 x z"
     assert merged.raw_profiles == 2
 
 
@@ -261,7 +261,7 @@ def test_a_file_that_a_merge_does_not_name_is_found_by_trying_each(workshop: Wor
         ("0001.profraw", "llvm-profdata fails on it without a word")
     ]
     assert merged.unfinished is not None
-    assert merged.unfinished.read_text() == "1 x x\n1 x z"
+    assert content_of(merged.unfinished) == "1 x x\n1 x z"
 
 
 def test_sums_that_are_cut_off_are_told(workshop: Workshop) -> None:

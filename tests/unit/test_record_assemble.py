@@ -5,8 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.evidence import PgoEvidence
-from optbuild.build.model import Artifact, Compared, Compiled, Merged, PgoProfile, Probed, Result, SetAside, Trained
+from optbuild.build.evidence import Check, PgoEvidence, Unit
+from optbuild.build.model import (
+    Artifact,
+    Compared,
+    Compiled,
+    CrateCounts,
+    Merged,
+    PgoProfile,
+    Probed,
+    Result,
+    SetAside,
+    Trained,
+)
 from optbuild.build.outcome import Outcome, Rejection, Step
 from optbuild.errors import BuildError, NotComparableError, OptbuildError
 from optbuild.events import Level
@@ -19,17 +30,23 @@ from optbuild.plan.planner import make_plan
 from optbuild.project.model import LibFile, LibKind
 from optbuild.project.selection import Targets
 from optbuild.record import assemble
-from optbuild.record.model import (
+from optbuild.record.evidence import (
     AttemptRecord,
-    OutputRecord,
+    EvidenceCheckRecord,
     PgoRecord,
     ProfdataRecord,
+    ProfileFormatRecord,
     QuarantinedRecord,
+    TrainingRecord,
+)
+from optbuild.record.model import (
+    OutputRecord,
     VariantRecord,
     VariantStatus,
     WorkloadRecord,
 )
 from optbuild.testing import TARGET, make_comparison, make_package, make_plan_inputs, make_project, make_toolchain
+from optbuild.tools.llvm_profdata import ProfileHeader
 from optbuild.workloads.overlap import Overlap
 
 INPUTS = make_plan_inputs()
@@ -42,6 +59,33 @@ PROFILE = PgoProfile(
     total_count=1000,
     raw_profiles=2,
     quarantined=("bad.profraw",),
+)
+
+
+EVIDENCE = PgoEvidence(
+    profile=PROFILE,
+    header=ProfileHeader(kind="indexed", version=13, is_ir_level=True),
+    crates=tuple(CrateCounts(name=f"c{i}", functions=9, functions_with_counts=5, total_count=50) for i in range(30)),
+    missing_functions=3,
+    mismatched_functions=1,
+    strange_functions=0,
+    missing_ratio=0.03,
+    mismatched_ratio=0.01,
+    unmatched_ratio=0.04,
+    differs=True,
+    checks=(
+        Check(name="differs", passed=True, fault="", help=""),
+        Check(
+            name="covered",
+            passed=True,
+            fault="",
+            help="",
+            value=0.6,
+            limit=0.01,
+            unit=Unit.RATIO,
+            key="min-covered",
+        ),
+    ),
 )
 
 
@@ -82,9 +126,7 @@ def outcome_of(plan: Plan = PLAN, *, fresh: bool = False) -> Outcome:
         log = Path(f"/logs/{action.id}.log") if isinstance(action, Compile) else None
         outcome.steps[action.id] = Step(action=action, argv=("x",), duration_s=2.0, reused=fresh, log=log)
     for attempt in plan.variants[-1].attempts:
-        outcome.evidence[attempt.compile] = PgoEvidence(
-            profile=PROFILE, missing_functions=3, mismatched_functions=1, strange_functions=0, unmatched_ratio=0.04
-        )
+        outcome.evidence[attempt.compile] = EVIDENCE
     return outcome
 
 
@@ -110,8 +152,10 @@ def test_variants_that_were_built() -> None:
 
 
 def test_the_evidence_of_pgo() -> None:
-    """What the profile knows, what rustc found missing, and that both were accepted."""
-    assert variants(outcome_of())["pgo"].pgo == PgoRecord(
+    """What the profile knows, what rustc found missing, what was demanded, and that all of it was accepted."""
+    recorded = variants(outcome_of())["pgo"].pgo
+    assert recorded is not None
+    assert recorded == PgoRecord(
         profdata=ProfdataRecord(path="/d/ab.profdata", sha256="ab"),
         raw_profiles=2,
         quarantined=("bad.profraw",),
@@ -123,7 +167,49 @@ def test_the_evidence_of_pgo() -> None:
         in_sample=True,
         applied=True,
         attempt="lto-free",
+        format=ProfileFormatRecord(kind="indexed", version=13, is_ir_level=True),
+        missing_ratio=0.03,
+        mismatched_ratio=0.01,
+        unmatched_ratio=0.04,
+        differs=True,
+        crates=recorded.crates,
+        crate_count=30,
+        trainings=(
+            TrainingRecord(
+                workload="small",
+                weight=1.0,
+                duration_s=1.0,
+                reused=False,
+                raw_profiles=2,
+                pooled=False,
+                quarantined=("bad.profraw",),
+                functions_with_counts=60,
+                total_count=1000,
+            ),
+        ),
+        checks=(
+            EvidenceCheckRecord(name="differs", passed=True, value=None, limit=None, unit=None, key=None),
+            EvidenceCheckRecord(name="covered", passed=True, value=0.6, limit=0.01, unit="ratio", key="min-covered"),
+        ),
     )
+    assert [crate.name for crate in recorded.crates] == [f"c{number}" for number in range(20)]
+
+
+def test_evidence_that_proves_nothing_is_recorded_as_well() -> None:
+    """A variant that failed for it shows what was found; one that never was compiled, what was counted."""
+    outcome = outcome_of()
+    failed = replace(EVIDENCE.checks[0], passed=False)
+    (compile_id, *_) = outcome.evidence
+    outcome.evidence[compile_id] = replace(EVIDENCE, checks=(failed,), header=None)
+    outcome.skipped["pgo"] = "the profile changed nothing"
+    recorded = variants(outcome)["pgo"]
+    assert recorded.status is VariantStatus.SKIPPED
+    assert recorded.pgo is not None
+    assert (recorded.pgo.applied, recorded.pgo.checks[0].passed, recorded.pgo.format) == (False, False, None)
+    del outcome.evidence[compile_id]
+    recorded = variants(outcome)["pgo"]
+    assert recorded.pgo is not None
+    assert (recorded.pgo.applied, recorded.pgo.checks, recorded.pgo.total_count) == (False, (), 1000)
 
 
 def test_an_attempt_that_was_rejected_is_told() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from optbuild.measure.model import Superblock, Verdict
+from optbuild.record.evidence import AttemptRecord
 from optbuild.record.model import (
-    AttemptRecord,
     BenchmarkRecord,
     CheckRecord,
     ErrorRecord,

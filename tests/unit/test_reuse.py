@@ -16,7 +16,7 @@ from optbuild.execution.command import Command
 from optbuild.plan.forecast import Expectation
 from optbuild.plan.model import Measure
 from optbuild.plan.planner import make_plan
-from optbuild.profile.model import BuildProfile, MeasureSettings, TrainingLto, Use, Variant
+from optbuild.profile.model import BuildProfile, EvidenceSettings, MeasureSettings, TrainingLto, Use, Variant
 from optbuild.project.layout import Layout
 from optbuild.project.model import Rustflags
 from optbuild.record.model import HostRecord
@@ -25,6 +25,7 @@ from optbuild.session.earlier import find_earlier, measurement_key
 from optbuild.session.forecast import forecast
 from optbuild.session.prepare import Prepared
 from optbuild.testing import (
+    TARGET,
     Reply,
     make_build_profile,
     make_plan_inputs,
@@ -107,6 +108,8 @@ class Machine:
             cargo=CargoDriver(executor=shop.executor, environ={}, emit=shop.heard.append),
             trainer=shop.trainer,
             merger=shop.merger,
+            canary=shop.canary,
+            demanded=EvidenceSettings(),
             outputs=shop.outputs,
             logs=shop.layout.root / "logs",
             emit=shop.heard.append,
@@ -175,7 +178,8 @@ class Machine:
             '{"reason":"compiler-artifact","package_id":"path+file:///p#demo@0.1.0","target":'
             f'{{"name":"demo","kind":["bin"]}},"fresh":{str(fresh).lower()},"executable":"{place}"}}\n'
         )
-        return Reply(stdout=message.encode(), writes={place: content})
+        status = f"     Running `rustc --crate-name demo --target {TARGET} {flags}`\n"
+        return Reply(stdout=message.encode(), stderr=status.encode(), writes={place: content})
 
 
 def _as_tuples(given: dict[str, Any]) -> dict[str, Any]:

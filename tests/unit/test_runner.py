@@ -23,8 +23,9 @@ from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Level
 from optbuild.execution.command import Command
 from optbuild.plan.model import Action, ActionId, Compile, Plan, Role
 from optbuild.plan.planner import make_plan
-from optbuild.profile.model import Lto, PgoMode, TrainingLto, Use, Variant
+from optbuild.profile.model import EvidenceSettings, Lto, PgoMode, TrainingLto, Use, Variant
 from optbuild.testing import (
+    TARGET,
     Answer,
     Reply,
     make_build_profile,
@@ -52,7 +53,9 @@ def cargo(command: Command, *, fresh: bool = False) -> Reply:
         '{"reason":"compiler-artifact","package_id":"path+file:///p#demo@0.1.0",'
         f'"target":{{"name":"demo","kind":["bin"]}},"fresh":{str(fresh).lower()},"executable":"{place}"}}\n'
     )
-    return Reply(stdout=message.encode(), writes={place: binary_for(command)})
+    flags = command.env.get("CARGO_ENCODED_RUSTFLAGS", "").replace("\x1f", " ")
+    status = f"     Running `/t/rustc --crate-name demo --target {TARGET} {flags}`\n"
+    return Reply(stdout=message.encode(), stderr=status.encode(), writes={place: binary_for(command)})
 
 
 @dataclass
@@ -65,6 +68,7 @@ class Run:
     program: Callable[[Command], Answer] = trained_program
     keep_going: bool = False
     has_tools: bool = True
+    demanded: EvidenceSettings = field(default_factory=EvidenceSettings)
     outcome: Outcome = field(default_factory=Outcome)
 
     def __post_init__(self) -> None:
@@ -89,6 +93,8 @@ class Run:
             cargo=CargoDriver(executor=shop.executor, environ={}, emit=shop.heard.append),
             trainer=shop.trainer if self.has_tools else None,
             merger=shop.merger if self.has_tools else None,
+            canary=shop.canary,
+            demanded=self.demanded,
             outputs=shop.outputs,
             logs=shop.layout.root / "logs",
             emit=shop.heard.append,
@@ -276,7 +282,7 @@ def test_a_variant_that_fell_back_is_not_compared(run: Run) -> None:
 
 
 def _without_pgo(command: Command) -> Reply:
-    return cargo(replace(command, env={}))
+    return replace(cargo(command), writes=cargo(replace(command, env={})).writes)
 
 
 def test_auto_does_not_hide_a_failed_build(run: Run) -> None:
@@ -299,7 +305,10 @@ def test_required_pgo_without_evidence_is_an_error(run: Run) -> None:
     run.cargo = lambda c: _without_pgo(c) if "profile_use" in str(c.env) else cargo(c)
     run.fail(ProfileDataError)
     assert run.built() == ["release", "lto"]
-    assert run.outcome.evidence == {}
+    evidence = run.outcome.evidence_of(run.plan.variants[-1])
+    assert evidence is not None
+    (failed,) = evidence.failed
+    assert failed.name == "the binary differs from the one without it"
 
 
 def test_another_output_is_not_published(run: Run) -> None:

@@ -25,11 +25,13 @@ from optbuild.tools.cargo import (
     parse_message,
     short_package_name,
 )
+from optbuild.tools.rustc import MISMATCHED_FUNCTION, MISSING_FUNCTION, OF_A_PROFILE
 
-_MISSING = re.compile(r"no profile data available for function (\S+)")
-_MISMATCHED = re.compile(r"function control flow change detected \(hash mismatch\)")
 _BLOCKED = b"Blocking waiting for file lock"
 _SHOWN_ERROR_LINES = 40
+# How cargo shows a compilation under `-vv`; one that is not for the target has no `--target`.
+_COMPILATION = re.compile(rb"\s+Running `.* --crate-name (?P<crate>\S+) .*--target ")
+_PROFILED = b"profile_use="
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,6 +101,9 @@ class _Listener:
     missing: int = 0
     missing_names: dict[str, set[str]] = field(default_factory=dict)
     mismatched: int = 0
+    complaints: set[str] = field(default_factory=set)
+    profiled: set[str] = field(default_factory=set)
+    unprofiled: set[str] = field(default_factory=set)
     products: dict[str, Path] = field(default_factory=dict)
     status: bytearray = field(default_factory=bytearray)
 
@@ -145,12 +150,14 @@ class _Listener:
     def _hear_rustc(self, message: CompilerMessage) -> None:
         rendered = message.message.rendered or message.message.message
         self._write(rendered.encode("utf-8", "replace"))
-        if missing := _MISSING.search(message.message.message):
+        if missing := MISSING_FUNCTION.search(message.message.message):
             self.missing += 1
             owner = message.target.name if "bin" in message.target.kind else ""
             self.missing_names.setdefault(owner, set()).add(missing[1])
-        elif _MISMATCHED.search(message.message.message):
+        elif MISMATCHED_FUNCTION.search(message.message.message):
             self.mismatched += 1
+        elif complaint := OF_A_PROFILE.search(message.message.message):
+            self.complaints.add(complaint[1])
         elif rendered not in self.shown and (message.message.level == "error" or self._concerns_user(message)):
             self.shown.add(rendered)  # each variant repeats the same warnings: once is enough
             self.emit(ForeignText(text=rendered))
@@ -162,6 +169,9 @@ class _Listener:
     def hear_status(self, line: bytes) -> None:
         self._write(line)
         self.status += line
+        if compilation := _COMPILATION.match(line):
+            crates = self.profiled if _PROFILED in line else self.unprofiled
+            crates.add(compilation["crate"].decode("utf-8", "replace"))
         if _BLOCKED in line:
             self.emit(
                 Notice(
@@ -176,6 +186,9 @@ class _Listener:
             missing_functions=self.missing,
             mismatched_functions=self.mismatched,
             missing_names={owner: frozenset(names) for owner, names in self.missing_names.items()},
+            complaints=tuple(sorted(self.complaints)),
+            profiled=tuple(sorted(self.profiled)),
+            unprofiled=tuple(sorted(self.unprofiled)),
         )
 
 

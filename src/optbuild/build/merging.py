@@ -174,7 +174,8 @@ class ProfileMerger:
             raw_profiles=sum(item.raw_profiles for item in profiles.values()),
             quarantined=tuple(name for item in profiles.values() for name in item.quarantined),
         )
-        merged = Merged(profile=profile, duration_s=0.0, reused=False)
+        crates = self.profdata.look_into(profile.path).crates
+        merged = Merged(profile=profile, duration_s=0.0, reused=False, crates=crates)
         self.results.save(key, replace(merged, reused=True))
         return merged
 

@@ -111,11 +111,17 @@ class ProfileUse:
         missing_functions: Functions that have no counts in the profile.
         missing_names: Their mangled names, by the binary whose own code they are; "" stands for libraries.
         mismatched_functions: Functions whose control flow is not the one that was counted.
+        complaints: What it said of the profile itself.
+        profiled: Crates that it was told to compile with the profile; those that were fresh are not among them.
+        unprofiled: Crates that it was not.
     """
 
     missing_functions: int
     mismatched_functions: int
     missing_names: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    complaints: tuple[str, ...] = ()
+    profiled: tuple[str, ...] = ()
+    unprofiled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,20 +157,30 @@ class FlushObject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """The result of a training action: one workload's counts, merged."""
+    """The result of a training action: one workload's counts, merged.
+
+    Attributes:
+        pooled: Its processes added their counts to a pool of files.
+    """
 
     profile: PgoProfile
     duration_s: float
     reused: bool
+    pooled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merged:
-    """The result of a merge action."""
+    """The result of a merge action.
+
+    Attributes:
+        crates: What was counted in each crate, the one with the most counts first.
+    """
 
     profile: PgoProfile
     duration_s: float
     reused: bool
+    crates: tuple[CrateCounts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

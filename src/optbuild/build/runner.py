@@ -13,8 +13,10 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
 
+from optbuild.build.canary import Canary
 from optbuild.build.cargo_driver import CargoDriver
-from optbuild.build.evidence import PgoEvidence, prove_applied
+from optbuild.build.checks import check_evidence, require_proof
+from optbuild.build.evidence import gather_evidence
 from optbuild.build.flush_object import make_flush_object
 from optbuild.build.lost_functions import check_nothing_lost
 from optbuild.build.merging import ProfileMerger
@@ -49,6 +51,7 @@ from optbuild.plan.model import (
     Train,
     resolve_word,
 )
+from optbuild.profile.model import EvidenceSettings
 from optbuild.units import format_bytes, format_duration
 
 T = TypeVar("T")
@@ -60,6 +63,8 @@ class Runner:
 
     Attributes:
         trainer: None where no `llvm-profdata` fits; such a plan has no training.
+        canary: Tells whether rustc would tell.
+        demanded: What PGO has to show.
         keep_going: Go on with other variants when one fails.
     """
 
@@ -67,6 +72,8 @@ class Runner:
     cargo: CargoDriver
     trainer: Trainer | None
     merger: ProfileMerger | None
+    canary: Canary
+    demanded: EvidenceSettings
     outputs: OutputChecker
     logs: Path
     emit: Emit
@@ -125,7 +132,8 @@ class Runner:
     def _choose(self, action: Choose) -> None:
         """Give a variant the binaries of the attempt that was accepted; all variants of one choice have the same."""
         attempt = self.outcome.attempt_of(self._served_by(action)[0])
-        if attempt is not None and attempt.compile in self.outcome.evidence:
+        evidence = None if attempt is None else self.outcome.evidence.get(attempt.compile)
+        if attempt is not None and evidence is not None and not evidence.failed:
             self.outcome.results[action.id] = self.outcome.compiled(attempt.compile)
 
     def _do(self, action: Action) -> None:
@@ -201,27 +209,31 @@ class Runner:
         return str(result.profile.path)
 
     def _prove(self, action: Compile) -> None:
-        """Close a compilation that used a profile with the evidence that it did."""
+        """Close a compilation that used a profile with the evidence that it did, or with what is missing."""
         for variant in self._served_by(action):
             attempt = self.outcome.attempt_of(variant)
             if attempt is not None and attempt.compile == action.id and variant.name not in self.outcome.skipped:
-                self.outcome.evidence[action.id] = self._evidence(variant, attempt)
+                self._prove_attempt(variant, attempt)
                 return  # others that share the compilation share its evidence
 
-    def _evidence(self, variant: PlannedVariant, attempt: Attempt) -> PgoEvidence:
+    def _prove_attempt(self, variant: PlannedVariant, attempt: Attempt) -> None:
         merged, compiled = self.outcome.results[attempt.merge], self.outcome.compiled(attempt.compile)
         assert isinstance(merged, Merged)  # noqa: S101 - ids say what they are
         look_into = cache(partial(_required(self.merger).profdata.look_into, merged.profile.path))
         if attempt.lossless:
             check_nothing_lost(variant.name, compiled, look_into=look_into)
-        return prove_applied(
-            variant.name,
-            merged.profile,
+        evidence = gather_evidence(
+            merged,
             compiled,
             self.outcome.artifacts(variant.plain) if variant.plain in self.outcome.results else {},
             names_in_profile=lambda: look_into().names,
             trained_bins=self._trained_bins(attempt.merge),
         )
+        is_heard = self.canary.is_heard(merged.profile)
+        checks = check_evidence(evidence, compiled, self.demanded, is_canary_heard=is_heard)
+        evidence = replace(evidence, checks=checks)
+        self.outcome.evidence[attempt.compile] = evidence  # also where it proves nothing: the record shows why
+        require_proof(variant.name, evidence, compiled)
 
     def _trained_bins(self, merge: ActionId) -> set[str]:
         """The binaries that went into a profile."""

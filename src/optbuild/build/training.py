@@ -74,7 +74,7 @@ class Trainer:
         duration_s = self._run(action, binaries, directory, pooled=pooled)
         self.hashes.check_after(action.workload)
         profile = self._make_profile(action, directory, pooled=pooled)
-        trained = Trained(profile=profile, duration_s=duration_s, reused=False)
+        trained = Trained(profile=profile, duration_s=duration_s, reused=False, pooled=pooled)
         if self.hashes.is_steady(action.workload):
             self.results.save(key, replace(trained, reused=True))
         remove_below(self.root, action.directory)

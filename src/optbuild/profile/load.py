@@ -158,5 +158,6 @@ def _make_build_profile(settings: ProfileSettings, *, path: Path | None, directo
         variants=variants,
         workloads=settings.workloads,
         raw_profiles=settings.raw_profiles,
+        evidence=settings.evidence,
         measure=replace(settings.measure, baseline=baseline),
     )

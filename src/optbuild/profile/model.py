@@ -315,6 +315,37 @@ class RawProfileSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceSettings:
+    """What a PGO profile has to show to be evidence; what it does not show fails the variant."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT_KEYS
+
+    min_functions: Annotated[
+        Annotated[int, Field(strict=True, ge=1)], Field(description="At least so many functions have counts.")
+    ] = 1
+    min_covered: Annotated[
+        Share, Field(description="At least this share of the functions in the profile has counts.")
+    ] = 0.01
+    max_missing: Annotated[
+        Share,
+        Field(
+            description="At most this share of all functions was compiled without data. Code that the linker drops and "
+            "binaries that nothing trains have none, so that there is no limit unless you set one."
+        ),
+    ] = 1.0
+    max_mismatched: Annotated[
+        Share, Field(description="At most this share of the functions in the profile has another control flow.")
+    ] = 0.05
+    max_unmatched: Annotated[
+        Share,
+        Field(
+            description="At most this share of the functions in the profile has another control flow, or should be in "
+            "it and is not."
+        ),
+    ] = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureSettings:
     """How variants are compared."""
 
@@ -358,6 +389,9 @@ class ProfileSettings:
     raw_profiles: Annotated[
         RawProfileSettings, Field(description="The files that instrumented programs write, and what becomes of them.")
     ] = field(default_factory=RawProfileSettings)
+    evidence: Annotated[EvidenceSettings, Field(description="What PGO has to show.")] = field(
+        default_factory=EvidenceSettings
+    )
     measure: Annotated[MeasureSettings, Field(description="How the variants are compared.")] = field(
         default_factory=MeasureSettings
     )
@@ -374,6 +408,7 @@ class BuildProfile:
         variants: The resolved variants by name, in order.
         workloads: What trains and measures them.
         raw_profiles: What becomes of the files that training writes.
+        evidence: What PGO has to show.
         measure: How they are compared; the baseline is one of `variants`.
     """
 
@@ -383,6 +418,7 @@ class BuildProfile:
     variants: Mapping[str, Variant]
     workloads: tuple[Workload, ...] = ()
     raw_profiles: RawProfileSettings = field(default_factory=RawProfileSettings)
+    evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
     measure: MeasureSettings = field(default_factory=MeasureSettings)
 
 

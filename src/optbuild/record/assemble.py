@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from optbuild.build.model import Compared, Compiled, Probed
-from optbuild.build.outcome import Outcome, Step, profile_of, steps_of
+from optbuild.build.outcome import Outcome, Step, steps_of
 from optbuild.files import sha256_of
 from optbuild.measure.machine_checks import MachineCheck
 from optbuild.measure.measurement import Measurement, SamplingSettings, describe_budget
@@ -14,19 +14,16 @@ from optbuild.plan.model import CompareOutputs, Plan, PlannedVariant, ProbeOutpu
 from optbuild.project.layout import Layout
 from optbuild.project.model import Project
 from optbuild.project.selection import Targets
+from optbuild.record.assemble_evidence import describe_pgo, describe_quarantine
 from optbuild.record.model import (
     AaRecord,
     ArtifactRecord,
-    AttemptRecord,
     BenchmarkRecord,
     CheckRecord,
     MeasureRecord,
     NoiseRecord,
     OutputRecord,
-    PgoRecord,
-    ProfdataRecord,
     ProjectRecord,
-    QuarantinedRecord,
     ResourceRecord,
     StepRecord,
     ToolchainRecord,
@@ -88,7 +85,8 @@ def _describe_variant(
             status=VariantStatus.FAILED if failed else VariantStatus.SKIPPED,
             reason=outcome.skipped.get(variant.name),
             steps=step_records,
-            quarantined=_describe_quarantine(variant, plan, outcome),
+            pgo=describe_pgo(variant, plan, outcome, in_sample=in_sample),
+            quarantined=describe_quarantine(variant, plan, outcome),
             cpu_features=variant.cpu_features,
         )
     assert variant.compile is not None  # noqa: S101 - `is_built` has said so
@@ -108,20 +106,9 @@ def _describe_variant(
         ),
         build_s=_build_s(steps, outcome),
         steps=step_records,
-        pgo=_describe_pgo(variant, plan, outcome, in_sample=in_sample),
-        quarantined=_describe_quarantine(variant, plan, outcome),
+        pgo=describe_pgo(variant, plan, outcome, in_sample=in_sample),
+        quarantined=describe_quarantine(variant, plan, outcome),
         cpu_features=variant.cpu_features,
-    )
-
-
-def _describe_quarantine(variant: PlannedVariant, plan: Plan, outcome: Outcome) -> tuple[QuarantinedRecord, ...]:
-    tried = (outcome.attempt_of(variant), *(each.attempt for each in outcome.rejected.get(variant.name, ())))
-    served = frozenset[str]().union(*(plan.serving(variant, attempt) for attempt in tried))
-    return tuple(
-        QuarantinedRecord(path=str(item.path), reason=item.reason)
-        for action, items in outcome.set_aside.items()
-        if action in served
-        for item in items
     )
 
 
@@ -142,33 +129,6 @@ def _describe_step(step: Step) -> StepRecord:
         duration_s=step.duration_s,
         reused=step.reused,
         log=None if step.log is None else str(step.log),
-    )
-
-
-def _describe_pgo(variant: PlannedVariant, plan: Plan, outcome: Outcome, *, in_sample: bool | None) -> PgoRecord | None:
-    profile = profile_of(outcome, variant)
-    if profile is None:
-        return None
-    evidence = outcome.evidence_of(variant)
-    attempt = outcome.attempt_of(variant)
-    return PgoRecord(
-        profdata=ProfdataRecord(path=str(profile.path), sha256=profile.sha256),
-        raw_profiles=profile.raw_profiles,
-        quarantined=profile.quarantined,
-        functions=profile.functions,
-        functions_with_counts=profile.functions_with_counts,
-        total_count=profile.total_count,
-        missing_functions=0 if evidence is None else evidence.missing_functions,
-        mismatched_functions=0 if evidence is None else evidence.mismatched_functions,
-        in_sample=in_sample,
-        applied=evidence is not None,
-        strange_functions=0 if evidence is None else evidence.strange_functions,
-        attempt=None if attempt is None else attempt.name,
-        rejected_attempts=tuple(
-            AttemptRecord(name=rejection.attempt.name, reason=rejection.reason)
-            for rejection in outcome.rejected.get(variant.name, ())
-        ),
-        flush_object=attempt is not None and plan.has_flush_object(attempt.instrument),
     )
 
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Final, Literal
 
 from optbuild.measure.model import Comparison, Superblock
+from optbuild.record.evidence import PgoRecord, QuarantinedRecord
 
 SCHEMA: Final = "optbuild/record/1"
 
@@ -105,63 +106,6 @@ class StepRecord:
     duration_s: float
     reused: bool
     log: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProfdataRecord:
-    """A merged profile."""
-
-    path: str
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptRecord:
-    """A way of training that was given up for another one, and why."""
-
-    name: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PgoRecord:
-    """The evidence that PGO took effect.
-
-    Attributes:
-        quarantined: Names of raw profiles that were left out, because `salvage` allowed it.
-        missing_functions: Compiled without counts, over all crates.
-        mismatched_functions: Counts discarded because the control flow had changed.
-        strange_functions: Compiled without counts, though a profile of these very sources would have them.
-        in_sample: A benchmark workload has an input that a training workload has as well; None where what one of them
-            reads is not known.
-        flush_object: An object that saves a server's counts from its stop signal was in the instrumented build.
-        applied: All checks passed; a variant whose checks fail is not published.
-        attempt: In which way it was trained: `lto-free` or `exact`; None where older versions did not say.
-        rejected_attempts: What was tried before.
-    """
-
-    profdata: ProfdataRecord
-    raw_profiles: int
-    quarantined: tuple[str, ...]
-    functions: int
-    functions_with_counts: int
-    total_count: int
-    missing_functions: int
-    mismatched_functions: int
-    in_sample: bool | None
-    applied: bool
-    strange_functions: int = 0
-    attempt: str | None = None
-    rejected_attempts: tuple[AttemptRecord, ...] = ()
-    flush_object: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuarantinedRecord:
-    """A raw profile that could not be merged, where it is kept."""
-
-    path: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

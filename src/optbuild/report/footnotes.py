@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from optbuild.measure.model import AaVerdict, Verdict
+from optbuild.record.evidence import PgoRecord
 from optbuild.record.model import (
     AaRecord,
     HostRecord,
-    PgoRecord,
     RunRecord,
     VariantStatus,
     WarningRecord,

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from optbuild import __version__
+from optbuild.build.canary import Canary
 from optbuild.build.cargo_driver import CargoDriver
 from optbuild.build.merging import ProfileMerger
 from optbuild.build.outcome import Outcome
@@ -242,6 +243,15 @@ def _make_runner(journal: _Journal) -> Runner:
         cargo=CargoDriver(executor=machine.executor, environ=machine.environ, emit=emit),
         trainer=trainer,
         merger=merger,
+        canary=Canary(
+            executor=machine.executor,
+            rustc=prepared.inputs.toolchain.rustc,
+            cwd=prepared.inputs.project.directory,
+            environ=machine.environ,
+            results=results,
+            work=layout.root / "merging",
+        ),
+        demanded=prepared.build_profile.evidence,
         outputs=OutputChecker(
             workloads=workloads, results=results, hashes=prepared.hashes, kept=layout.root / "outputs", emit=emit
         ),

@@ -16,6 +16,9 @@ from optbuild.execution.command import Command, Completed, OnLine, Stream, Usage
 _RAW_MAGIC = b"\x81rforpl\xff"
 _RAW_VERSION = (10 | 1 << 56).to_bytes(8, "little")  # the format of LLVM 22, instrumented by `-C profile-generate`
 
+_INDEXED_MAGIC = b"\xfflprofi\x81"
+_INDEXED_VERSION = (13 | 1 << 56).to_bytes(8, "little")
+
 
 def make_usage(*, wall_s: float = 0.25, **changes: Any) -> Usage:  # noqa: ANN401 - fields of Usage
     """What a run cost: mostly CPU time in user mode, 8 MiB of memory."""
@@ -226,6 +229,11 @@ class RecordedExecutor(ScriptedExecutor):
 def make_raw_profile(content: bytes = b"") -> bytes:
     """Bytes that begin as a raw profile does; no tool could merge them."""
     return _RAW_MAGIC + _RAW_VERSION + content
+
+
+def make_indexed_profile(content: bytes = b"") -> bytes:
+    """Bytes that begin as a merged profile of IR level does."""
+    return _INDEXED_MAGIC + _INDEXED_VERSION + content
 
 
 def raw_profile_path(command: Command, *, process: int = 1) -> Path:

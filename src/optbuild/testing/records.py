@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from optbuild.measure.model import A_PRIME, Comparison, Superblock, Verdict
+from optbuild.record.evidence import PgoRecord, ProfdataRecord
 from optbuild.record.model import (
     AaRecord,
     ArtifactRecord,
@@ -14,8 +15,6 @@ from optbuild.record.model import (
     MeasureRecord,
     NoiseRecord,
     OutputRecord,
-    PgoRecord,
-    ProfdataRecord,
     ProjectRecord,
     ResourceRecord,
     RunRecord,

@@ -10,6 +10,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _FIELD = re.compile(r"(?P<key>[A-Za-z][A-Za-z -]*): (?P<value>.+)")
+PROFILE_USE = "-Cprofile_use="
+"""Optimise with a profile. With an underscore, which rustc takes as well: crates that compile C read the usual spelling
+from the rustflags and hand it to clang, whose profiles have another format and whose version is another one.
+
+Sources: the `cc` crate's flags.rs, https://github.com/rust-lang/cc-rs/blob/main/src/flags.rs
+"""
+PROFILE_GENERATE = "-Cprofile_generate="
+WARN_MISSING_FUNCTIONS = "-Cllvm-args=-pgo-warn-missing-function"
+"""Without it LLVM tells of functions whose shape changed, but not of those that have no counts at all."""
+WARN = "-Wwarnings"
+"""Warnings are where rustc tells of functions without counts; a flag or a [lints] table may have switched them off."""
+
+MISSING_FUNCTION = re.compile(r"no profile data available for function (\S+)")
+"""What rustc says of a function that it compiled without counts."""
+MISMATCHED_FUNCTION = re.compile(r"function control flow change detected \(hash mismatch\)")
+"""What it says of one whose counts it discarded."""
+OF_A_PROFILE = re.compile(r"\.profdata: (.+)")
+"""What it says of a profile itself, such as that it cannot be read; that is no more than a warning."""
+
 _RELEASE = re.compile(r"(\d+)\.(\d+)\.")
 
 

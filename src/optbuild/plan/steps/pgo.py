@@ -34,16 +34,8 @@ from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.toolchain.model import Tool
 from optbuild.tools.flush_object import SOURCE as FLUSH_SOURCE
 from optbuild.tools.flush_object import link_flag
+from optbuild.tools.rustc import PROFILE_GENERATE, PROFILE_USE, WARN, WARN_MISSING_FUNCTIONS
 
-# Without it LLVM tells of functions whose shape changed, but not of those that have no counts at all.
-_WARN_MISSING: Word = ("-Cllvm-args=-pgo-warn-missing-function",)
-# With underscores, which rustc takes as well: crates that compile C read the usual spelling from the rustflags and hand
-# it to clang, whose profiles have another format and whose version is another one.
-# Source: the `cc` crate's flags.rs, https://github.com/rust-lang/cc-rs/blob/main/src/flags.rs
-_GENERATE = "-Cprofile_generate="
-_USE = "-Cprofile_use="
-# Warnings are where rustc tells of functions without counts; a flag or a [lints] table may have switched them off.
-_WARN: Word = ("-Wwarnings",)
 _CLASHING = ("profile-generate", "profile-use", "instrument-coverage")
 
 
@@ -80,8 +72,8 @@ def _add_attempt(draft: Draft, way: Way, variant: Variant, inputs: PlanInputs, t
         tool=tool.path,
         directory=inputs.layout.profile_data,
     )
-    use: Word = (_USE, Output(action=merge.id, name="profdata"))
-    recipe = replace(draft.recipe, rustflags=(*draft.recipe.rustflags, use, _WARN_MISSING, _WARN))
+    use: Word = (PROFILE_USE, Output(action=merge.id, name="profdata"))
+    recipe = replace(draft.recipe, rustflags=(*draft.recipe.rustflags, use, (WARN_MISSING_FUNCTIONS,), (WARN,)))
     optimise = make_compile(recipe, inputs, role=Role.OPTIMISE, label=f"{variant.name}: build", needs=(merge.id,))
     attempt = Attempt(
         name=way.name,
@@ -137,7 +129,7 @@ def _flag_obstacle(draft: Draft) -> tuple[str, str] | None:
 
 
 def _instrument(draft: Draft, way: Way, inputs: PlanInputs, flush: tuple[MakeFlushObject, ...]) -> Compile:
-    generate: Word = (f"{_GENERATE}{inputs.layout.stray_profiles}",)
+    generate: Word = (f"{PROFILE_GENERATE}{inputs.layout.stray_profiles}",)
     links: list[Word] = [(link_flag(action.object),) for action in flush]
     recipe = replace(draft.recipe, rustflags=(*draft.recipe.rustflags, *links, generate, *way.flags))
     return make_compile(

@@ -1,0 +1,126 @@
+"""From what is known of a variant's PGO to its record. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from optbuild.build.evidence import PgoEvidence
+from optbuild.build.model import Trained
+from optbuild.build.outcome import Outcome, profile_of
+from optbuild.plan.model import Attempt, MergeProfiles, Plan, PlannedVariant, Train
+from optbuild.record.evidence import (
+    AttemptRecord,
+    CrateRecord,
+    EvidenceCheckRecord,
+    PgoRecord,
+    ProfdataRecord,
+    ProfileFormatRecord,
+    QuarantinedRecord,
+    TrainingRecord,
+)
+
+_CRATES = 20
+
+
+def describe_pgo(variant: PlannedVariant, plan: Plan, outcome: Outcome, *, in_sample: bool | None) -> PgoRecord | None:
+    """The evidence of a variant, as far as it came; also where it proves nothing."""
+    profile = profile_of(outcome, variant)
+    if profile is None:
+        return None
+    evidence = outcome.evidence_of(variant)
+    attempt = outcome.attempt_of(variant)
+    record = PgoRecord(
+        profdata=ProfdataRecord(path=str(profile.path), sha256=profile.sha256),
+        raw_profiles=profile.raw_profiles,
+        quarantined=profile.quarantined,
+        functions=profile.functions,
+        functions_with_counts=profile.functions_with_counts,
+        total_count=profile.total_count,
+        missing_functions=0,
+        mismatched_functions=0,
+        in_sample=in_sample,
+        applied=False,
+        attempt=None if attempt is None else attempt.name,
+        rejected_attempts=tuple(
+            AttemptRecord(name=rejection.attempt.name, reason=rejection.reason)
+            for rejection in outcome.rejected.get(variant.name, ())
+        ),
+        flush_object=attempt is not None and plan.has_flush_object(attempt.instrument),
+        trainings=() if attempt is None else tuple(_describe_trainings(attempt, plan, outcome)),
+    )
+    return record if evidence is None else _with_evidence(record, evidence)
+
+
+def _with_evidence(record: PgoRecord, evidence: PgoEvidence) -> PgoRecord:
+    """What became known when something was compiled with the profile."""
+    return replace(
+        record,
+        missing_functions=evidence.missing_functions,
+        mismatched_functions=evidence.mismatched_functions,
+        applied=not evidence.failed,
+        strange_functions=evidence.strange_functions,
+        format=_describe_format(evidence),
+        missing_ratio=evidence.missing_ratio,
+        mismatched_ratio=evidence.mismatched_ratio,
+        unmatched_ratio=evidence.unmatched_ratio,
+        differs=evidence.differs,
+        crates=tuple(
+            CrateRecord(
+                name=crate.name,
+                functions=crate.functions,
+                functions_with_counts=crate.functions_with_counts,
+                total_count=crate.total_count,
+            )
+            for crate in evidence.crates[:_CRATES]
+        ),
+        crate_count=len(evidence.crates),
+        checks=tuple(
+            EvidenceCheckRecord(
+                name=check.name,
+                passed=check.passed,
+                value=check.value,
+                limit=check.limit,
+                unit=check.unit,
+                key=check.key,
+            )
+            for check in evidence.checks
+        ),
+    )
+
+
+def _describe_format(evidence: PgoEvidence) -> ProfileFormatRecord | None:
+    header = evidence.header
+    if header is None:
+        return None
+    return ProfileFormatRecord(kind=header.kind, version=header.version, is_ir_level=header.is_ir_level)
+
+
+def _describe_trainings(attempt: Attempt, plan: Plan, outcome: Outcome) -> Iterator[TrainingRecord]:
+    merge = plan.action(attempt.merge)
+    for training, weight in merge.weights.items() if isinstance(merge, MergeProfiles) else ():
+        action, result = plan.action(training), outcome.results.get(training)
+        if isinstance(action, Train) and isinstance(result, Trained):
+            yield TrainingRecord(
+                workload=action.workload.name,
+                weight=weight,
+                duration_s=result.duration_s,
+                reused=result.reused,
+                raw_profiles=result.profile.raw_profiles,
+                pooled=result.pooled,
+                quarantined=result.profile.quarantined,
+                functions_with_counts=result.profile.functions_with_counts,
+                total_count=result.profile.total_count,
+            )
+
+
+def describe_quarantine(variant: PlannedVariant, plan: Plan, outcome: Outcome) -> tuple[QuarantinedRecord, ...]:
+    """The raw profiles that were set aside while a variant was trained, in whatever way."""
+    tried = (outcome.attempt_of(variant), *(each.attempt for each in outcome.rejected.get(variant.name, ())))
+    served = frozenset[str]().union(*(plan.serving(variant, attempt) for attempt in tried))
+    return tuple(
+        QuarantinedRecord(path=str(item.path), reason=item.reason)
+        for action, items in outcome.set_aside.items()
+        if action in served
+        for item in items
+    )
