@@ -52,6 +52,14 @@ def test_the_evidence_says_what_was_counted_where(optbuild: Optbuild, tmp_path: 
     (training,) = pgo["trainings"]
     assert training["raw_profiles"] == pgo["raw_profiles"]
 
+    page = optbuild.run("report", "--evidence", cwd=project).expect(0).stdout
+    assert "pgo: what the profile had to show" in page
+    assert "pgo: where it counted" in page
+    evidence = optbuild.run("report", "--evidence", "--format", "json", cwd=project).expect(0).document
+    assert evidence["variants"][0]["pgo"] == pgo
+    refused = optbuild.run("report", "--evidence", "--format", "csv", cwd=project).expect(2)
+    assert "terminal, markdown, html, json" in refused.stderr
+
 
 def test_without_a_plain_build_other_checks_carry_the_proof(optbuild: Optbuild, project: Path) -> None:
     """The variant's own settings differ from every other's: the record says so, and costs no further build."""

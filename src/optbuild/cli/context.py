@@ -79,8 +79,8 @@ def running_machine(context: CliContext) -> Iterator[Machine]:
         )
 
 
-def render_report(call: CliContext, record: RunRecord, form: str, *, to_file: bool) -> str:
-    """A stored run in a format, as wide and as colourful as standard output takes it.
+def render_report(call: CliContext, record: RunRecord, form: str, *, to_file: bool, evidence: bool = False) -> str:
+    """A stored run, or its evidence of PGO, in a format, as wide and as colourful as standard output takes it.
 
     Raises:
         UsageError: There is no such format.
@@ -89,14 +89,20 @@ def render_report(call: CliContext, record: RunRecord, form: str, *, to_file: bo
 
     from optbuild.errors import UsageError
     from optbuild.report.assemble import assemble
-    from optbuild.report.formats import FORMATS
+    from optbuild.report.evidence_page import assemble_evidence
+    from optbuild.report.formats import EVIDENCE_FORMATS, FORMATS
     from optbuild.report.model import Screen
 
-    if form not in FORMATS:
-        raise UsageError(f"there is no format {form!r}", help=f"choose one of: {', '.join(FORMATS)}")
+    formats = EVIDENCE_FORMATS if evidence else FORMATS
+    if form not in formats:
+        raise UsageError(
+            f"there is no format {form!r}" + " for the evidence" * evidence,
+            help=f"choose one of: {', '.join(formats)}",
+        )
     colour = not to_file and call.wants_colour(is_terminal=sys.stdout.isatty())
     width = shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
-    return FORMATS[form](record, assemble(record), Screen(width=width, colour=colour))
+    report = assemble_evidence(record) if evidence else assemble(record)
+    return formats[form](record, report, Screen(width=width, colour=colour))
 
 
 def write_out(text: str) -> None:

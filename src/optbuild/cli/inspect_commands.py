@@ -113,6 +113,9 @@ def report(
         str, typer.Option("--format", metavar="FORMAT", help="terminal, markdown, html, json or csv.")
     ] = "terminal",
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to a file.")] = None,
+    evidence: Annotated[
+        bool, typer.Option("--evidence", help="What shows that PGO took effect, on a page of its own.")
+    ] = False,
     build_profile: options.BuildProfile = None,
 ) -> None:
     """Render a stored run; runs nothing that the repository names."""
@@ -122,7 +125,7 @@ def report(
     call: CliContext = context.obj
     with running_machine(call) as machine:
         record = find_record(run_name, RunRequest(directory=Path(), build_profile=build_profile), machine)
-    text = render_report(call, record, form, to_file=output is not None)
+    text = render_report(call, record, form, to_file=output is not None, evidence=evidence)
     if output is None:
         write_out(text)
         return

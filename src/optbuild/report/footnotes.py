@@ -40,7 +40,7 @@ def make_footnotes(record: RunRecord) -> tuple[str, ...]:
         *_target_cpus(record),
         *_machine_checks(record),
         *_warnings(record),
-        *_provenance(record),
+        *provenance(record),
     )
 
 
@@ -232,7 +232,8 @@ def _describe_warning(warning: WarningRecord) -> str:
     return f"{message} (help: {sentence(warning.help)})" if warning.help else message
 
 
-def _provenance(record: RunRecord) -> Iterator[str]:
+def provenance(record: RunRecord) -> Iterator[str]:
+    """On which machine, with what, from which commit, in which run."""
     facts = [] if record.host is None else _describe_host(record.host)
     if record.toolchain is not None:
         facts.append(f"rustc {sanitize_line(record.toolchain.rustc).removeprefix('rustc ')}")

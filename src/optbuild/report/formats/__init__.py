@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from optbuild.record.model import RunRecord
 from optbuild.report.formats.csv import render_csv
 from optbuild.report.formats.html import render_html
-from optbuild.report.formats.json import render_json
+from optbuild.report.formats.json import render_evidence_json, render_json
 from optbuild.report.formats.markdown import render_markdown
 from optbuild.report.formats.terminal import render_terminal
 from optbuild.report.model import Report, Screen
@@ -22,3 +22,9 @@ FORMATS: Mapping[str, Format] = {
     "json": lambda record, _report, _screen: render_json(record),
     "csv": lambda record, _report, _screen: render_csv(record),
 }
+
+EVIDENCE_FORMATS: Mapping[str, Format] = {
+    **{name: FORMATS[name] for name in ("terminal", "markdown", "html")},
+    "json": lambda record, _report, _screen: render_evidence_json(record),
+}
+"""The same for the page of evidence, which holds no comparisons for a spreadsheet."""
