@@ -219,7 +219,8 @@ max-time = "5 minutes"
 optbuild.toml:1: `schema` is missing
   help: write `schema = 1` at the top of the file
 optbuild.toml:1: unknown key `what`
-  help: remove it; the keys here are extends, measure, project, raw-profiles, schema, variants, workloads
+  help: remove it; the keys here are evidence, extends, measure, project, raw-profiles, schema, variants,
+    workloads
 optbuild.toml:2: `gates` needs a newer optbuild
   help: remove it, or upgrade: pip install --upgrade cargo-optbuild
 optbuild.toml:4: `project.manifest`: "../Cargo.toml" leaves the workspace: it is ABOVE/Cargo.toml
