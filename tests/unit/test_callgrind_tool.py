@@ -27,9 +27,17 @@ totals: 130291
 
 
 def test_the_output_goes_where_it_is_looked_for() -> None:
-    """The file is named, so that no pid stands in its name."""
+    """A file for each process, since a script may start the program."""
     assert make_count_argv("/usr/bin/valgrind", Path("/p/count"), ("/p/demo", "--tool=x")) == snapshot(
-        ("/usr/bin/valgrind", "--quiet", "--tool=callgrind", "--callgrind-out-file=/p/count", "/p/demo", "--tool=x")
+        (
+            "/usr/bin/valgrind",
+            "--quiet",
+            "--trace-children=yes",
+            "--tool=callgrind",
+            "--callgrind-out-file=/p/count.%p",
+            "/p/demo",
+            "--tool=x",
+        )
     )
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,39 +101,53 @@ def callgrind(tmp_path: Path) -> InstructionCounter:
     return found(counting(valgrind=CALLGRIND_COUNTS), install(tmp_path, "valgrind"), tmp_path)
 
 
-def test_a_count_runs_the_command_once_in_its_own_place(tmp_path: Path, callgrind: InstructionCounter) -> None:
-    """Directory, environment and streams are those of the command; its time is longer as counting is slower."""
-    executor = counting(valgrind=CALLGRIND_COUNTS)
+def test_a_counted_command_runs_in_its_own_place(tmp_path: Path, callgrind: InstructionCounter) -> None:
+    """Directory, environment, streams and timeout are those of the command."""
     command = make_command("/p/demo", "small.txt", env={"LANG": "C"}, timeout_s=10.0)
-    assert callgrind.count(command, executor, tmp_path / "count") == 140302
-    (run,) = executor.commands
-    assert run.argv[-2:] == ("/p/demo", "small.txt")
-    assert (run.cwd, run.env, run.stdout) == (command.cwd, command.env, command.stdout)
-    assert run.timeout_s == 10.0 * callgrind.slowdown
-    callgrind.count(make_command("/p/demo"), executor, tmp_path / "count")
-    assert executor.commands[-1].timeout_s is None
+    counted = callgrind.counted(command, tmp_path / "count")
+    assert counted.argv[0] == callgrind.path
+    assert counted.argv[-2:] == ("/p/demo", "small.txt")
+    assert replace(counted, argv=command.argv) == command
+
+
+def test_all_processes_of_a_command_are_counted_together(tmp_path: Path, callgrind: InstructionCounter) -> None:
+    """A script that starts the program writes a file of its own; where nothing was written, nothing was counted."""
+    for name, count in (("count.12", 100), ("count.13", 23), ("other.12", 1)):
+        (tmp_path / name).write_text(f"summary: {count}\n")
+    assert callgrind.read(tmp_path / "count") == 123
+    (tmp_path / "count.14").write_text("# callgrind format\n")
+    with pytest.raises(ValueError, match="callgrind counted no instructions"):
+        callgrind.read(tmp_path / "count")
 
 
 def test_what_another_run_has_written_is_not_read(tmp_path: Path, callgrind: InstructionCounter) -> None:
     """A counter that writes nothing has counted nothing."""
-    (tmp_path / "count").write_text(CALLGRIND_COUNTS)
+    (tmp_path / "count.12").write_text(CALLGRIND_COUNTS)
+    callgrind.counted(make_command(), tmp_path / "count")
     with pytest.raises(ValueError, match="callgrind counted no instructions"):
-        callgrind.count(make_command(), counting(), tmp_path / "count")
+        callgrind.read(tmp_path / "count")
 
 
-@pytest.mark.parametrize(
-    ("reply", "reason"),
-    [
-        (Reply(exit_code=-15, timed_out=True), "took longer than 10 min 00 s by callgrind"),
-        (Reply(exit_code=1), "ended with 1 by callgrind"),
-        (Reply(exit_code=-4), "ended with -4 by callgrind"),
-    ],
-)
-def test_a_run_that_was_cut_short_has_no_count(
-    tmp_path: Path, callgrind: InstructionCounter, reply: Reply, reason: str
-) -> None:
+@pytest.mark.parametrize("reply", [Reply(exit_code=1), Reply(exit_code=-15, timed_out=True)])
+def test_a_trial_that_is_cut_short_is_no_way_to_count(tmp_path: Path, reply: Reply) -> None:
     """A counter that is stopped writes how far it came: that number is not the program's."""
-    output = tmp_path / "count"
-    stopped = Reply(exit_code=reply.exit_code, timed_out=reply.timed_out, writes={output: CALLGRIND_COUNTS.encode()})
-    with pytest.raises(ValueError, match=f"^{reason}$"):
-        callgrind.count(make_command(timeout_s=10.0), ScriptedExecutor([stopped]), output)
+
+    def answer(command: Command) -> Reply:
+        output = Path(next(word for word in command.argv if "out-file" in word).partition("=")[2])
+        return replace(reply, writes={output: CALLGRIND_COUNTS.encode()})
+
+    environ = install(tmp_path, "valgrind")
+    assert find_counter(ScriptedExecutor(answer), environ, tmp_path) == (
+        f"perf is not installed; callgrind ended with {reply.exit_code}"
+    )
+
+
+def test_what_is_not_worth_trying_is_given_untried(tmp_path: Path) -> None:
+    """Starting valgrind takes a second, and there may be no time for its counting."""
+    executor = counting(perf=PERF_DOES_NOT)
+    counter = find_counter(
+        executor, install(tmp_path, "perf", "valgrind"), tmp_path, lambda counter: counter.name == "perf"
+    )
+    assert isinstance(counter, InstructionCounter)
+    assert counter.name == "callgrind"
+    assert len(executor.commands) == 1

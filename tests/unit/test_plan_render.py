@@ -216,6 +216,7 @@ measure-fe11f9a9  measure
   writes  /p/target/optbuild/arms
   arms    release (compile-2dba87ad), lto (compile-efc63902), pgo (choose-d4a5c49c)
   budget  5 min 00 s
+  counts  instructions, each once, by perf or callgrind if that takes a tenth of the budget at most
 
 writes below /p/target/optbuild
 """)
@@ -322,7 +323,8 @@ def test_a_whole_plan_as_data() -> None:
 {"id": "measure-82d871d8", "kind": "measure", "label": "measure", "needs": ["compile-2dba87ad",
             "choose-09983365"], "argv": [["{bin:demo}", "--top", "20", "books.txt"]], "arms":
             ["release (compile-2dba87ad)", "pgo (choose-09983365)"], "budget": "5 min 00 s",
-            "writes": "/p/target/optbuild/arms"}
+            "counts": "instructions, each once, by perf or callgrind if that takes a tenth of the
+            budget at most", "writes": "/p/target/optbuild/arms"}
 """)
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from optbuild.execution.command import Command, Executor, ProgramNotFoundError
 from optbuild.tools import callgrind, perf
-from optbuild.units import format_duration
 
 _CALLGRIND_SLOWDOWN = 60.0
 """How many times longer a program takes under callgrind, roughly; used only to see whether there is time for it."""
@@ -33,40 +32,40 @@ class InstructionCounter:
     make_argv: Callable[[str, Path, tuple[str, ...]], tuple[str, ...]]
     parse: Callable[[str], int]
 
-    def count(self, command: Command, executor: Executor, output: Path) -> int:
-        """Run a command once and count.
+    def counted(self, command: Command, output: Path) -> Command:
+        """The command that runs another one and counts.
 
         Args:
             command: What to run; its program must be an absolute path or in its PATH.
-            executor: Runs it.
-            output: A file for the counter's own output.
+            output: A file for the counter's own output; where there are several processes, the beginning of its name.
+        """
+        for path in output.parent.glob(f"{output.name}*"):
+            path.unlink()
+        return replace(command, argv=self.make_argv(self.path, output, command.argv))
+
+    def read(self, output: Path) -> int:
+        """The count of a command that has ended, all its processes together.
 
         Raises:
-            ValueError: It could not be counted; the message says why.
+            ValueError: Nothing was counted; the message says why.
         """
-        output.unlink(missing_ok=True)
-        timeout_s = None if command.timeout_s is None else command.timeout_s * self.slowdown
-        counted = replace(command, argv=self.make_argv(self.path, output, command.argv), timeout_s=timeout_s)
-        try:
-            completed = executor.run(counted)
-        except ProgramNotFoundError as error:
-            raise ValueError(f"{self.name} cannot be run: {error.reason}") from error
-        count = self.parse(output.read_text(errors="replace") if output.is_file() else "")
-        # A counter that is cut short still writes a number.
-        if completed.timed_out:
-            raise ValueError(f"took longer than {format_duration(timeout_s or 0.0)} by {self.name}")
-        if completed.exit_code != 0:
-            raise ValueError(f"ended with {completed.exit_code} by {self.name}")
-        return count
+        texts = [path.read_text(errors="replace") for path in sorted(output.parent.glob(f"{output.name}*"))]
+        return sum(map(self.parse, texts or [""]))
 
 
-def find_counter(executor: Executor, environ: Mapping[str, str], scratch: Path) -> InstructionCounter | str:
+def find_counter(
+    executor: Executor,
+    environ: Mapping[str, str],
+    scratch: Path,
+    is_worth_trying: Callable[[InstructionCounter], bool] = lambda _: True,
+) -> InstructionCounter | str:
     """The best counter that works on this machine, or the reason why there is none.
 
     Args:
         executor: Runs a trial.
         environ: The caller's environment, in whose PATH the tools are looked for.
         scratch: A directory for the trial's output.
+        is_worth_trying: Where it is not, the counter is given untried.
     """
     reasons = []
     for name, program, slowdown, tool in (
@@ -80,11 +79,27 @@ def find_counter(executor: Executor, environ: Mapping[str, str], scratch: Path) 
         counter = InstructionCounter(
             name=name, path=path, slowdown=slowdown, make_argv=tool.make_count_argv, parse=tool.parse_count
         )
-        trial = Command(argv=("true",), cwd=scratch, env=environ, timeout_s=10.0)
-        try:
-            counter.count(trial, executor, scratch / "trial")
-        except ValueError as error:
-            reasons.append(str(error))
-        else:
+        reason = _find_fault(counter, executor, environ, scratch) if is_worth_trying(counter) else None
+        if reason is None:
             return counter
+        reasons.append(reason)
     return "; ".join(reasons)
+
+
+def _find_fault(
+    counter: InstructionCounter, executor: Executor, environ: Mapping[str, str], scratch: Path
+) -> str | None:
+    """Why a counter does not count a program that does nothing, if it does not."""
+    output = scratch / "trial"
+    trial = Command(argv=("true",), cwd=scratch, env=environ, timeout_s=10.0)
+    try:
+        completed = executor.run(counter.counted(trial, output))
+        counter.read(output)
+    except ProgramNotFoundError as error:
+        return f"{counter.name} cannot be run: {error.reason}"
+    except ValueError as error:
+        return str(error)
+    # A counter that is cut short still writes a number.
+    if completed.timed_out or completed.exit_code != 0:
+        return f"{counter.name} ended with {completed.exit_code}"
+    return None

@@ -30,7 +30,7 @@ from optbuild.workloads.words import render_words
 
 _SHOWN = (
     "expect", "only if", "needs", "tries", "server", "ready", "argv", "beside", "repeat", "cwd", "env", "stdin",
-    "timeout", "inputs", "writes", "arms", "budget",
+    "timeout", "inputs", "writes", "arms", "budget", "counts",
 )  # fmt: skip
 _NOTHING: Mapping[ActionId, Forecast] = {}
 
@@ -166,6 +166,7 @@ def _details(action: Action) -> dict[str, object]:
             "argv": [list(workload.shown_argv()) for workload in action.workloads],
             "arms": [f"{arm.variant} ({arm.binaries})" for arm in action.arms],
             "budget": format_duration(action.max_time_s),
+            "counts": "instructions, each once, by perf or callgrind if that takes a tenth of the budget at most",
             "writes": str(action.directory),
         }
     env = _workload_env(action.workload)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from optbuild.build.model import Compared, Compiled, Probed
 from optbuild.build.outcome import Outcome, Step, steps_of
 from optbuild.files import sha256_of
+from optbuild.measure.counting import Count
 from optbuild.measure.machine_checks import MachineCheck
 from optbuild.measure.measurement import Measurement, SamplingSettings, describe_budget
 from optbuild.measure.model import A_PRIME
@@ -20,6 +21,7 @@ from optbuild.record.model import (
     ArtifactRecord,
     BenchmarkRecord,
     CheckRecord,
+    InstructionRecord,
     MeasureRecord,
     NoiseRecord,
     OutputRecord,
@@ -204,6 +206,16 @@ def describe_resources(measurement: Measurement) -> tuple[ResourceRecord, ...]:
         )
         for item in measurement.resources
         if item.arm != A_PRIME
+    )
+
+
+def describe_counts(counts: Iterable[Count]) -> tuple[InstructionRecord, ...]:
+    """Counts of instructions, or why there are none."""
+    return tuple(
+        InstructionRecord(
+            workload=count.workload, variant=count.arm, count=count.count, tool=count.tool, reason=count.reason
+        )
+        for count in counts
     )
 
 

@@ -15,10 +15,8 @@ from optbuild import __version__
 from optbuild.build.workload_runs import WorkloadRunner, check_before_building
 from optbuild.errors import ToolchainError, UsageError, WorkloadError, WorkloadTimeoutError
 from optbuild.events import Emit, Event, Level, Notice
-from optbuild.execution.command import Stream
-from optbuild.files import atomic_copy, claim_directory, sha256_of, writing
-from optbuild.measure.instructions import find_counter
-from optbuild.measure.machine_checks import check_machine
+from optbuild.files import atomic_copy, claim_directory, sha256_of
+from optbuild.measure.counting import InstructionCounting
 from optbuild.measure.measurement import SamplingSettings
 from optbuild.measure.sampler import Sampler
 from optbuild.profile.load import check_placeholders, command_line_workload
@@ -39,18 +37,15 @@ from optbuild.record.model import (
 )
 from optbuild.record.store import RecordStore, make_run_id
 from optbuild.session.inspect import find_layout
+from optbuild.session.measuring import Measured, measure
 from optbuild.session.prepare import require_ours
 from optbuild.session.request import Machine, RunRequest
 from optbuild.text import sanitize_line
-from optbuild.units import format_duration
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation, make_invocation
-from optbuild.workloads.programs import renew_scratch
-from optbuild.workloads.words import Values
 
 _BIN = "bin"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-_COUNTING_SHARE = 0.1  # of the budget: more is spent on counting only when it is asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,9 +154,10 @@ def bench(request: BenchRequest, machine: Machine) -> RunRecord:
             machine=replace(machine, emit=emit),
             root=root,
         )
-        record = replace(record, instructions=_count(subject))
-        if request.metric is not None:
-            record = _measure(subject, record)
+        if request.metric is None:
+            record = replace(record, instructions=_count(subject))
+        else:
+            record = _measure(subject).added_to(record)
         hashes.check_after(invocation)
         record = replace(record, finished_at=machine.now().isoformat(timespec="seconds"), warnings=tuple(warnings))
         if store is not None:
@@ -284,49 +280,24 @@ def _describe_binaries(binaries: Mapping[str, Path]) -> tuple[VariantRecord, ...
 
 
 def _count(subject: _Subject) -> tuple[InstructionRecord, ...]:
-    """Count instructions if that is asked for, or if it costs little beside the measuring."""
-    request, invocation, machine, root = subject.request, subject.invocation, subject.machine, subject.root
-    scratch = root / "counting"
-    with writing(scratch):
-        scratch.mkdir(exist_ok=True)
-    counter = find_counter(machine.executor, machine.environ, scratch)
-    if not isinstance(counter, str) and request.metric is not None:
-        needed_s = subject.run_s * counter.slowdown * len(subject.copies)
-        if needed_s > _COUNTING_SHARE * request.max_time_s:
-            counter = f"would take {format_duration(needed_s)} by {counter.name}: --metric instructions counts only"
-    records = []
-    for name, binaries in subject.copies.items():
-        count, reason, tool = None, None, None
-        if isinstance(counter, str):
-            reason = counter
-        else:
-            tool = counter.name
-            renew_scratch(root, invocation)
-            # From one path, since even the length of argv[0] counts.
-            staged = {_BIN: scratch / _BIN}
-            atomic_copy(binaries[_BIN], staged[_BIN])
-            command = invocation.make_command(
-                Values(binaries=staged), extra_env={}, stdout=Stream.NULL, stderr=Stream.NULL
-            )
-            try:
-                count = counter.count(command, machine.executor, scratch / "count")
-            except ValueError as error:
-                reason = str(error)
-        records.append(InstructionRecord(workload=invocation.name, variant=name, count=count, tool=tool, reason=reason))
-    return tuple(records)
-
-
-def _measure(subject: _Subject, record: RunRecord) -> RunRecord:
-    request, invocation, machine, root = subject.request, subject.invocation, subject.machine, subject.root
-    settings = SamplingSettings(
-        precision=request.precision,
-        min_effect=request.min_effect,
-        max_time_s=request.max_time_s,
-        confidence=MeasureSettings().confidence,
-        seed=secrets.randbits(32),
+    """Count instructions, and nothing else."""
+    counting = InstructionCounting(
+        executor=subject.machine.executor,
+        emit=subject.machine.emit,
+        environ=subject.machine.environ,
+        root=subject.root,
+        arms=subject.copies,
+        workloads=(subject.invocation,),
+        run_s={subject.invocation.name: subject.run_s},
+        most_s=None,
     )
-    checks = check_machine()
-    measurement = Sampler(
+    counts, _ = counting.count()
+    return assemble.describe_counts(counts)
+
+
+def _measure(subject: _Subject) -> Measured:
+    request, invocation, machine, root = subject.request, subject.invocation, subject.machine, subject.root
+    sampler = Sampler(
         executor=machine.executor,
         emit=machine.emit,
         root=root,
@@ -334,15 +305,12 @@ def _measure(subject: _Subject, record: RunRecord) -> RunRecord:
         arms=subject.copies,
         workloads=(invocation,),
         run_s={invocation.name: subject.run_s},
-        settings=settings,
-    ).measure("measure", "measure")
-    for warning in measurement.warnings:
-        machine.emit(Notice(level=Level.WARNING, code="measurement", message=warning))
-    return replace(
-        record,
-        benchmarks=assemble.describe_benchmarks(measurement),
-        resources=assemble.describe_resources(measurement),
-        comparisons=measurement.analysis.comparisons,
-        measure=assemble.describe_measuring(measurement, settings),
-        noise=assemble.describe_noise(measurement, checks),
+        settings=SamplingSettings(
+            precision=request.precision,
+            min_effect=request.min_effect,
+            max_time_s=request.max_time_s,
+            confidence=MeasureSettings().confidence,
+            seed=secrets.randbits(32),
+        ),
     )
+    return measure(sampler, environ=machine.environ, action_id="measure", label="measure")

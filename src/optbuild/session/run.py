@@ -22,8 +22,7 @@ from optbuild.build.workload_runs import WorkloadRunner
 from optbuild.errors import InterruptedRunError, OptbuildError
 from optbuild.events import Emit, Event, Level, Notice
 from optbuild.files import atomic_copy, claim_directory, remove_below, sha256_of
-from optbuild.measure.machine_checks import MachineCheck, check_machine
-from optbuild.measure.measurement import Measurement, SamplingSettings
+from optbuild.measure.measurement import SamplingSettings
 from optbuild.measure.model import AaVerdict, Analysis
 from optbuild.measure.sampler import Sampler
 from optbuild.plan.model import Compile, Measure, Plan, ProbeOutputs
@@ -35,6 +34,7 @@ from optbuild.record.lock import hold_lock
 from optbuild.record.model import ErrorRecord, RunRecord, RunStatus, WarningRecord
 from optbuild.record.store import RecordStore, make_run_id
 from optbuild.session.earlier import find_earlier, measurement_key
+from optbuild.session.measuring import Measured, measure
 from optbuild.session.prepare import Prepared, prepare
 from optbuild.session.request import Machine, RunRequest
 from optbuild.text import sanitize_line
@@ -89,9 +89,7 @@ class _Journal:
     request: RunRequest
     machine: Machine
     outcome: Outcome = field(default_factory=Outcome)
-    measurement: Measurement | None = None
-    settings: SamplingSettings | None = None
-    checks: tuple[MachineCheck, ...] = ()
+    measured: Measured | None = None
     result_key: str | None = None
     warnings: list[WarningRecord] = field(default_factory=list)
     started: datetime = field(init=False)
@@ -149,16 +147,7 @@ class _Journal:
             warnings=tuple(self.warnings),
             error=None if error is None else describe_error(error),
         )
-        if self.measurement is None or self.settings is None:
-            return record
-        return replace(
-            record,
-            benchmarks=assemble.describe_benchmarks(self.measurement),
-            resources=assemble.describe_resources(self.measurement),
-            comparisons=self.measurement.analysis.comparisons,
-            measure=assemble.describe_measuring(self.measurement, self.settings),
-            noise=assemble.describe_noise(self.measurement, self.checks),
-        )
+        return record if self.measured is None else self.measured.added_to(record)
 
 
 def _with_new_lockfile(project: Project) -> Project:
@@ -331,12 +320,12 @@ def _measure(journal: _Journal) -> None:
     action = _measure_action(journal)
     if action is None:
         return
-    measure = journal.prepared.build_profile.measure
-    journal.settings = SamplingSettings(
-        precision=measure.precision,
-        min_effect=measure.min_effect,
-        max_time_s=measure.max_time_s,
-        confidence=measure.confidence,
+    asked = journal.prepared.build_profile.measure
+    settings = SamplingSettings(
+        precision=asked.precision,
+        min_effect=asked.min_effect,
+        max_time_s=asked.max_time_s,
+        confidence=asked.confidence,
         seed=secrets.randbits(32),
     )
     built = {variant.name for variant in journal.plan.variants if journal.outcome.is_built(variant)}
@@ -354,18 +343,22 @@ def _measure(journal: _Journal) -> None:
         arms=arms,
         workloads=action.workloads,
         run_s={probe.workload.name: journal.outcome.probed(probe.id).run_s for probe in probes},
-        settings=journal.settings,
+        settings=settings,
     )
-    journal.checks = check_machine()
-    measurement = sampler.measure(action.id, action.label)
+    runner = journal.prepared.inputs.project.runner
+    measured = measure(
+        sampler,
+        environ=journal.machine.environ,
+        action_id=action.id,
+        label=action.label,
+        runner=None if runner is None else runner.argv[0],
+    )
     hashes = journal.prepared.hashes
     for workload in action.workloads:
         hashes.check_after(workload)
-    journal.measurement = measurement
-    if not is_reusable(measurement.analysis, action.workloads, hashes):
+    journal.measured = measured
+    if not is_reusable(measured.measurement.analysis, action.workloads, hashes):
         journal.result_key = None
-    for warning in journal.measurement.warnings:
-        journal.emit(Notice(level=Level.WARNING, code="measurement", message=warning))
 
 
 def is_reusable(analysis: Analysis, workloads: tuple[Invocation, ...], hashes: InputHashes) -> bool:

@@ -7,8 +7,13 @@ from pathlib import Path
 
 
 def make_count_argv(valgrind: str, output: Path, argv: tuple[str, ...]) -> tuple[str, ...]:
-    """The argv that runs a program on callgrind's simulated CPU; children are not followed."""
-    return (valgrind, "--quiet", "--tool=callgrind", f"--callgrind-out-file={output}", *argv)
+    """The argv that runs a program and what it starts on callgrind's simulated CPU; one file for each process.
+
+    Sources:
+        Valgrind manual, "Core Command-line Options" (--trace-children, %p), https://valgrind.org/docs/manual/
+    """
+    options = ("--quiet", "--trace-children=yes", "--tool=callgrind", f"--callgrind-out-file={output}.%p")
+    return (valgrind, *options, *argv)
 
 
 def parse_count(text: str) -> int:

@@ -1,0 +1,160 @@
+"""Count the instructions of every arm on every workload, as far as there is a way and the time for it.
+
+A count needs no second run and no interval: it stands beside the times, and says what a noisy machine still can.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from optbuild.errors import WorkloadError, WorkloadTimeoutError
+from optbuild.events import ActionFinished, ActionStarted, Emit
+from optbuild.execution.command import Command, Completed, ConcurrentExecutor, OnLine, RunningProgram
+from optbuild.files import atomic_copy, remove_below, writing
+from optbuild.measure.instructions import InstructionCounter, find_counter
+from optbuild.units import format_duration
+from optbuild.workloads.invocation import Invocation, Kind
+from optbuild.workloads.programs import Place
+from optbuild.workloads.running import run_workload, set_up
+
+_ACTION = "count"
+_LABEL = "count instructions"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """The instructions of one arm on one workload; `reason` says why there is no count."""
+
+    workload: str
+    arm: str
+    count: int | None = None
+    tool: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _CountingExecutor:
+    """Another executor, which counts the program that is told by where its output goes."""
+
+    executor: ConcurrentExecutor
+    counter: InstructionCounter
+    stdout: Path
+    output: Path
+    timeout_s: float
+
+    def run(self, command: Command, *, on_stdout: OnLine | None = None, on_stderr: OnLine | None = None) -> Completed:
+        """Run a command and wait for its end; see `Executor.run`."""
+        if command.stdout == self.stdout:
+            command = replace(self.counter.counted(command, self.output), timeout_s=self.timeout_s)
+        return self.executor.run(command, on_stdout=on_stdout, on_stderr=on_stderr)
+
+    def start(self, command: Command) -> AbstractContextManager[RunningProgram]:
+        """Start a program that runs beside it; see `ConcurrentExecutor.start`."""
+        return self.executor.start(command)
+
+
+@dataclass(slots=True, kw_only=True)
+class InstructionCounting:
+    """Counts arms on workloads.
+
+    Attributes:
+        environ: The caller's environment, in whose PATH the tools are looked for.
+        root: The directory with our marker.
+        arms: The binaries of each variant by name.
+        run_s: About how long one run of each workload takes, by its name.
+        most_s: What it may cost; None where nothing else was asked for. What would take longer is not begun.
+        runner: What starts programs that do not run here by themselves: its instructions are not theirs.
+    """
+
+    executor: ConcurrentExecutor
+    emit: Emit
+    environ: Mapping[str, str]
+    root: Path
+    arms: Mapping[str, Mapping[str, Path]]
+    workloads: tuple[Invocation, ...]
+    run_s: Mapping[str, float]
+    most_s: float | None
+    runner: str | None = None
+    clock: Callable[[], float] = time.monotonic
+    _started_s: float = field(init=False, default=0.0)
+
+    def count(self) -> tuple[tuple[Count, ...], float]:
+        """Count what can be counted; the counts, and the seconds that it took."""
+        self._started_s = self.clock()
+        remove_below(self.root, self._directory)
+        with writing(self._directory):
+            self._directory.mkdir(parents=True)
+        counter = find_counter(self.executor, self.environ, self._directory, self._is_worth_trying)
+        self.emit(ActionStarted(action=_ACTION, label=_LABEL))
+        counts = tuple(count for workload in self.workloads for count in self._count(workload, counter))
+        duration_s = self.clock() - self._started_s
+        outcome = f"{sum(count.count is not None for count in counts)} of {len(counts)}"
+        self.emit(ActionFinished(action=_ACTION, label=_LABEL, duration_s=duration_s, outcome=outcome))
+        return counts, duration_s
+
+    def _is_worth_trying(self, counter: InstructionCounter) -> bool:
+        """Whether there is anything that it may count: trying it takes a second, too."""
+        return any(self._obstacle(workload, counter) is None for workload in self.workloads)
+
+    @property
+    def _directory(self) -> Path:
+        return self.root / "counting"
+
+    def _count(self, workload: Invocation, counter: InstructionCounter | str) -> Iterable[Count]:
+        obstacle = counter if isinstance(counter, str) else self._obstacle(workload, counter)
+        if isinstance(counter, str) or obstacle is not None:
+            return [Count(workload=workload.name, arm=arm, reason=obstacle) for arm in self.arms]
+        try:
+            with set_up(self.executor, workload, self._stage(next(iter(self.arms)))):
+                return [self._count_arm(workload, arm, counter) for arm in self.arms]
+        except WorkloadError as error:  # of its setup or cleanup
+            return [Count(workload=workload.name, arm=arm, reason=error.message) for arm in self.arms]
+
+    def _obstacle(self, workload: Invocation, counter: InstructionCounter) -> str | None:
+        if workload.kind is not Kind.COMMAND:
+            return f"not counted for a {workload.kind}"
+        if self.runner is not None and workload.argv[0] == (self.runner,):
+            return f"run by {self.runner}, whose instructions would be counted"
+        needed_s = self.run_s[workload.name] * counter.slowdown * len(self.arms)
+        if self.most_s is not None and needed_s > self._left_s(self.most_s):
+            return f"would take {format_duration(needed_s)} by {counter.name}: `optbuild bench --metric instructions`"
+        return None
+
+    def _left_s(self, most_s: float) -> float:
+        return max(0.0, most_s - (self.clock() - self._started_s))
+
+    def _count_arm(self, workload: Invocation, arm: str, counter: InstructionCounter) -> Count:
+        place, output = self._stage(arm), self._directory / "count"
+        whole_s = workload.timeout_s * counter.slowdown
+        timeout_s = whole_s if self.most_s is None else min(whole_s, self._left_s(self.most_s))
+        executor = _CountingExecutor(
+            executor=self.executor, counter=counter, stdout=place.stdout, output=output, timeout_s=timeout_s
+        )
+        count, reason = None, None
+        try:
+            run_workload(executor, workload, place)
+            count = counter.read(output)
+        except WorkloadTimeoutError:
+            reason = f"took longer than {format_duration(timeout_s)} by {counter.name}"
+        except WorkloadError as error:
+            reason = f"{error.message}, by {counter.name}"
+        except ValueError as error:
+            reason = str(error)
+        return Count(workload=workload.name, arm=arm, count=count, tool=counter.name, reason=reason)
+
+    def _stage(self, arm: str) -> Place:
+        """Put an arm's binaries where all of them run: even the length of argv[0] counts."""
+        staged = {name: self._directory / "bin" / name for name in self.arms[arm]}
+        for name, path in self.arms[arm].items():
+            atomic_copy(path, staged[name])
+        return Place(
+            root=self.root,
+            binaries=staged,
+            stdout=self._directory / "stdout",
+            stderr=self._directory / "stderr",
+            extra_env={},
+        )
