@@ -122,7 +122,7 @@ def test_copies_of_one_program_are_not_told_apart(stand: Bench) -> None:
 
 def test_a_record_holds_all_that_was_found_out(stand: Bench) -> None:
     """It validates against the schema, raw samples are kept, and the same numbers stand in text."""
-    record = stand.record("--max-time", "2s")
+    record = stand.record("--max-time", "30s", "--precision", "50%")
     schema = stand.optbuild.run("schema", "record", cwd=stand.directory).expect(0).document
     jsonschema.validate(record, schema)
     assert record["project"] is None
@@ -276,7 +276,7 @@ def test_no_time_gives_a_label_and_advice(stand: Bench) -> None:
 
 
 def test_commands_run_around_each_timed_run(stand: Bench) -> None:
-    """`--prepare` before and `--conclude` after every run of a session, not around those that compare outputs."""
+    """`--prepare` before and `--conclude` after every run of a session, also around those that compare outputs."""
     log = stand.directory / "log"
     for name in ("old", "new"):
         stand.script(name, f'printf r >> "{log}"')
@@ -288,7 +288,7 @@ def test_commands_run_around_each_timed_run(stand: Bench) -> None:
         "--conclude",
         f"sh -c 'printf c >> \"{log}\"'",
     )
-    assert re.fullmatch(r"r{3,}(prc)+", log.read_text())
+    assert re.fullmatch(r"(prc){3,}", log.read_text())
 
 
 def test_what_runs_around_a_run_is_not_timed(stand: Bench) -> None:
@@ -303,17 +303,15 @@ def test_what_runs_around_a_run_is_not_timed(stand: Bench) -> None:
 @pytest.mark.parametrize(
     ("option", "command", "words"),
     [
-        ("--prepare", "sh -c 'echo no >&2; exit 4'", "sh ended with 4, between two timed runs"),
-        ("--conclude", "sh -c 'exit 4'", "sh ended with 4, between two timed runs"),
-        ("--prepare", "/no/such/program", "cannot start /no/such/program"),
-        ("--conclude", "sh -c 'sleep 1000 &'", "sh left processes running, between two timed runs"),
+        ("--prepare", "sh -c 'echo no >&2; exit 4'", "`prepare` of workload '{bin} data' ended with exit code 4: sh"),
+        ("--conclude", "sh -c 'exit 4'", "`conclude` of workload '{bin} data' ended with exit code 4: sh"),
+        ("--prepare", "/no/such/program", "/no/such/program is missing or not executable"),
+        ("--conclude", "sh -c 'sleep 1000 &'", "`conclude` of workload '{bin} data' left processes running: sh"),
     ],
 )
 def test_what_runs_around_a_run_has_to_succeed(stand: Bench, option: str, command: str, words: str) -> None:
     """A machine that was not prepared is another one."""
-    ended = stand.refused(11, "--max-time", "2s", option, command)
-    assert words in ended.error["message"]
-    assert option in ended.error["help"]
+    assert words in stand.refused(11, "--max-time", "2s", option, command).error["message"]
 
 
 def test_cpu_time_can_decide(stand: Bench) -> None:
@@ -386,7 +384,9 @@ def test_a_small_program_beside_a_large_one_keeps_its_own_peak(stand: Bench) -> 
         path = stand.directory / name
         path.write_text(TAKES.format(python=sys.executable, size=size, log=str(stand.directory / f"{name}.log")))
         path.chmod(0o755)
-    record = stand.record("--max-time", "4s", binaries="large=./large small=./small", command="{bin}")
+    record = stand.record(
+        "--max-time", "60s", "--precision", "50%", binaries="large=./large small=./small", command="{bin}"
+    )
     assert record["measure"]["rounds"] > 0
     for item in record["resources"]:
         own = [int(line) * 1024 for line in (stand.directory / f"{item['variant']}.log").read_text().split()]
