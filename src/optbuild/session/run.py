@@ -141,7 +141,7 @@ class _Journal:
             ),
             workloads=assemble.describe_workloads(overlaps),
             checks=assemble.describe_checks(
-                self.plan, self.outcome, None if self.measurement is None else self.measurement.duration_s
+                self.plan, self.outcome, None if self.measured is None else self.measured.measurement.duration_s
             ),
             outputs=assemble.describe_outputs(self.plan, self.outcome),
             warnings=tuple(self.warnings),
