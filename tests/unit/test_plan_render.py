@@ -38,34 +38,34 @@ def test_a_whole_plan_for_people() -> None:
     inputs = make_plan_inputs(workloads=WORKLOADS)
     plan = make_plan(inputs, ("release", "lto", "pgo"), measure=True)
     assert folded(render_plan(plan)) == snapshot("""\
-variant release: built by compile-2dba87ad
-variant lto: built by compile-efc63902
-variant pgo: built by choose-d4a5c49c
+variant release: built by compile-cfc67397
+variant lto: built by compile-1c3b8aa5
+variant pgo: built by choose-3a59ec05
 
-compile-2dba87ad  release: build
+compile-cfc67397  release: build
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/cargo --locked --message-format=json-diagnostic-rendered-ansi
   cwd     /p
   env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
   env     RUSTUP_AUTO_INSTALL=0
-  writes  /p/target/optbuild/binaries/compile-2dba87ad
+  writes  /p/target/optbuild/binaries/compile-cfc67397
 
-probe-31ded162  outputs of books
-  needs   compile-2dba87ad
+probe-3c439742  outputs of books
+  needs   compile-cfc67397
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/books-6e317bcd
 
-probe-efd1c4d2  outputs of held out
-  needs   compile-2dba87ad
+probe-83471241  outputs of held out
+  needs   compile-cfc67397
   argv    {bin:demo} 'held out.txt'
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/held-out-681314dd
 
-compile-efc63902  lto: build
+compile-1c3b8aa5  lto: build
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/cargo --config 'profile.release.lto="fat"' --config
@@ -73,23 +73,23 @@ compile-efc63902  lto: build
   cwd     /p
   env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
   env     RUSTUP_AUTO_INSTALL=0
-  writes  /p/target/optbuild/binaries/compile-efc63902
+  writes  /p/target/optbuild/binaries/compile-1c3b8aa5
 
-compare-6dbdbf42  lto: outputs of books
-  needs   probe-31ded162, compile-efc63902
+compare-77dd5e9f  lto: outputs of books
+  needs   probe-3c439742, compile-1c3b8aa5
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/books-6e317bcd
 
-compare-13710018  lto: outputs of held out
-  needs   probe-efd1c4d2, compile-efc63902
+compare-ad48e79c  lto: outputs of held out
+  needs   probe-83471241, compile-1c3b8aa5
   argv    {bin:demo} 'held out.txt'
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/held-out-681314dd
 
-compile-e82a320b  pgo: build instrumented without LTO
+compile-1223730c  pgo: build instrumented without LTO
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/cargo --config 'profile.release.lto="fat"' --config
@@ -99,33 +99,33 @@ compile-e82a320b  pgo: build instrumented without LTO
   env     RUSTUP_AUTO_INSTALL=0
   env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_generate=/p/target/optbuild/stray -Clto=off
             -Clinker_plugin_lto=no -Cembed_bitcode=no
-  writes  /p/target/optbuild/binaries/compile-e82a320b
+  writes  /p/target/optbuild/binaries/compile-1223730c
 
-train-82dae6ff  pgo: train on books
-  needs   compile-e82a320b
+train-06a43eb4  pgo: train on books
+  needs   compile-1223730c
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-82dae6ff/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-06a43eb4/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-82dae6ff
+  writes  /p/target/optbuild/raw/train-06a43eb4
 
-train-06dc3fee  pgo: train on logs
-  needs   compile-e82a320b
+train-e1a355f0  pgo: train on logs
+  needs   compile-1223730c
   argv    {bin:demo} logs.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-06dc3fee/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-e1a355f0/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-06dc3fee
+  writes  /p/target/optbuild/raw/train-e1a355f0
 
-merge-eadbaf7c  pgo: merge profiles
-  needs   train-82dae6ff, train-06dc3fee
+merge-45b8f813  pgo: merge profiles
+  needs   train-06a43eb4, train-e1a355f0
   argv    /toolchain/bin/llvm-profdata merge --input-files={inputs} --output={profdata}
             --failure-mode=any
-  inputs  3 × {profdata:train-82dae6ff}, 1 × {profdata:train-06dc3fee}
+  inputs  3 × {profdata:train-06a43eb4}, 1 × {profdata:train-e1a355f0}
   writes  /p/target/optbuild/profdata
 
-compile-9f76cd2c  pgo: build
-  needs   merge-eadbaf7c
+compile-36f96ef6  pgo: build
+  needs   merge-45b8f813
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/cargo --config 'profile.release.lto="fat"' --config
@@ -134,11 +134,11 @@ compile-9f76cd2c  pgo: build
   cwd     /p
   env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-eadbaf7c}
+  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-45b8f813}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings
-  writes  /p/target/optbuild/binaries/compile-9f76cd2c
+  writes  /p/target/optbuild/binaries/compile-36f96ef6
 
-compile-fd8f0583  pgo: build instrumented
+compile-00ee9cff  pgo: build instrumented
   only if the attempt lto-free of pgo is rejected
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
@@ -148,37 +148,37 @@ compile-fd8f0583  pgo: build instrumented
   env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
   env     RUSTUP_AUTO_INSTALL=0
   env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_generate=/p/target/optbuild/stray
-  writes  /p/target/optbuild/binaries/compile-fd8f0583
+  writes  /p/target/optbuild/binaries/compile-00ee9cff
 
-train-3938fe7e  pgo: train on books
+train-cdb710d5  pgo: train on books
   only if the attempt lto-free of pgo is rejected
-  needs   compile-fd8f0583
+  needs   compile-00ee9cff
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-3938fe7e/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-cdb710d5/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-3938fe7e
+  writes  /p/target/optbuild/raw/train-cdb710d5
 
-train-455d5227  pgo: train on logs
+train-10ba3c34  pgo: train on logs
   only if the attempt lto-free of pgo is rejected
-  needs   compile-fd8f0583
+  needs   compile-00ee9cff
   argv    {bin:demo} logs.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-455d5227/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-10ba3c34/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-455d5227
+  writes  /p/target/optbuild/raw/train-10ba3c34
 
-merge-0934e43b  pgo: merge profiles
+merge-8fd6d0b0  pgo: merge profiles
   only if the attempt lto-free of pgo is rejected
-  needs   train-3938fe7e, train-455d5227
+  needs   train-cdb710d5, train-10ba3c34
   argv    /toolchain/bin/llvm-profdata merge --input-files={inputs} --output={profdata}
             --failure-mode=any
-  inputs  3 × {profdata:train-3938fe7e}, 1 × {profdata:train-455d5227}
+  inputs  3 × {profdata:train-cdb710d5}, 1 × {profdata:train-10ba3c34}
   writes  /p/target/optbuild/profdata
 
-compile-7c4e3351  pgo: build
+compile-90b483b3  pgo: build
   only if the attempt lto-free of pgo is rejected
-  needs   merge-0934e43b
+  needs   merge-8fd6d0b0
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/cargo --config 'profile.release.lto="fat"' --config
@@ -187,34 +187,34 @@ compile-7c4e3351  pgo: build
   cwd     /p
   env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-0934e43b}
+  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-8fd6d0b0}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings
-  writes  /p/target/optbuild/binaries/compile-7c4e3351
+  writes  /p/target/optbuild/binaries/compile-90b483b3
 
-choose-d4a5c49c  pgo: the first attempt whose evidence holds
-  needs   compile-9f76cd2c, compile-7c4e3351
-  tries   lto-free (compile-9f76cd2c), exact (compile-7c4e3351)
+choose-3a59ec05  pgo: the first attempt whose evidence holds
+  needs   compile-36f96ef6, compile-90b483b3
+  tries   lto-free (compile-36f96ef6), exact (compile-90b483b3)
 
-compare-5cf77bb0  pgo: outputs of books
-  needs   probe-31ded162, choose-d4a5c49c
+compare-4799a4cb  pgo: outputs of books
+  needs   probe-3c439742, choose-3a59ec05
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/books-6e317bcd
 
-compare-d18d1277  pgo: outputs of held out
-  needs   probe-efd1c4d2, choose-d4a5c49c
+compare-8c521911  pgo: outputs of held out
+  needs   probe-83471241, choose-3a59ec05
   argv    {bin:demo} 'held out.txt'
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/held-out-681314dd
 
-measure-fe11f9a9  measure
-  needs   compile-2dba87ad, compile-efc63902, choose-d4a5c49c
+measure-496e7380  measure
+  needs   compile-cfc67397, compile-1c3b8aa5, choose-3a59ec05
   argv    {bin:demo} --top 20 books.txt
   argv    {bin:demo} 'held out.txt'
   writes  /p/target/optbuild/arms
-  arms    release (compile-2dba87ad), lto (compile-efc63902), pgo (choose-d4a5c49c)
+  arms    release (compile-cfc67397), lto (compile-1c3b8aa5), pgo (choose-3a59ec05)
   budget  5 min 00 s
   counts  instructions, each once, by perf or callgrind if that takes a tenth of the budget at most
 
@@ -230,26 +230,26 @@ def test_a_whole_plan_as_data() -> None:
     actions = plan.pop("actions")
     assert isinstance(actions, list)
     assert folded("\n".join(map(json.dumps, [plan, *actions]))) == snapshot("""\
-{"schema": "optbuild/plan/1", "variants": [{"name": "release", "compile": "compile-2dba87ad",
+{"schema": "optbuild/plan/1", "variants": [{"name": "release", "compile": "compile-cfc67397",
             "merge": null, "attempts": [], "skipped": null}, {"name": "pgo", "compile":
-            "choose-09983365", "merge": "merge-6464e332", "attempts": [{"name": "lto-free",
-            "instrument": "compile-e82a320b", "merge": "merge-6464e332", "compile":
-            "compile-0222eaa3", "mends": []}, {"name": "exact", "instrument": "compile-fd8f0583",
-            "merge": "merge-8073b1cf", "compile": "compile-ace6f8fc", "mends": ["not-built",
+            "choose-cedfed22", "merge": "merge-d976fe45", "attempts": [{"name": "lto-free",
+            "instrument": "compile-1223730c", "merge": "merge-d976fe45", "compile":
+            "compile-c93fbe3c", "mends": []}, {"name": "exact", "instrument": "compile-00ee9cff",
+            "merge": "merge-a3fc34f1", "compile": "compile-7f8df1ee", "mends": ["not-built",
             "unfit"]}], "skipped": null}], "directories": ["/p/target/optbuild"], "notes": []}
-{"id": "compile-2dba87ad", "kind": "compile", "label": "release: build", "needs": [], "argv":
+{"id": "compile-cfc67397", "kind": "compile", "label": "release: build", "needs": [], "argv":
             ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml", "--package",
             "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
             "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/cargo", "--locked",
             "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
             {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0"},
-            "writes": "/p/target/optbuild/binaries/compile-2dba87ad"}
-{"id": "probe-31ded162", "kind": "probe", "label": "outputs of books", "needs":
-            ["compile-2dba87ad"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
+            "writes": "/p/target/optbuild/binaries/compile-cfc67397"}
+{"id": "probe-3c439742", "kind": "probe", "label": "outputs of books", "needs":
+            ["compile-cfc67397"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
             null, "ready": null, "beside": {}, "cwd": "/p", "env": {}, "stdin": null, "timeout": "5
             min 00 s", "inputs": [], "writes": "/p/target/optbuild/scratch/books-6e317bcd", "runs":
             2}
-{"id": "compile-e82a320b", "kind": "compile", "label": "pgo: build instrumented without LTO",
+{"id": "compile-1223730c", "kind": "compile", "label": "pgo: build instrumented without LTO",
             "needs": [], "argv": ["/toolchain/bin/cargo", "build", "--manifest-path",
             "/p/Cargo.toml", "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release",
             "--target", "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/cargo",
@@ -259,28 +259,28 @@ def test_a_whole_plan_as_data() -> None:
             {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0",
             "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_generate=/p/target/optbuild/stray -Clto=off
             -Clinker_plugin_lto=no -Cembed_bitcode=no"}, "writes":
-            "/p/target/optbuild/binaries/compile-e82a320b"}
-{"id": "train-82dae6ff", "kind": "train", "label": "pgo: train on books", "needs":
-            ["compile-e82a320b"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
+            "/p/target/optbuild/binaries/compile-1223730c"}
+{"id": "train-06a43eb4", "kind": "train", "label": "pgo: train on books", "needs":
+            ["compile-1223730c"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
             null, "ready": null, "beside": {}, "cwd": "/p", "env": {"LLVM_PROFILE_FILE":
-            "/p/target/optbuild/raw/train-82dae6ff/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
-            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-82dae6ff", "repeat":
+            "/p/target/optbuild/raw/train-06a43eb4/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
+            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-06a43eb4", "repeat":
             null}
-{"id": "merge-6464e332", "kind": "merge", "label": "pgo: merge profiles", "needs":
-            ["train-82dae6ff"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
+{"id": "merge-d976fe45", "kind": "merge", "label": "pgo: merge profiles", "needs":
+            ["train-06a43eb4"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
             "--input-files={inputs}", "--output={profdata}", "--failure-mode=any"], "inputs": ["3
-            \\u00d7 {profdata:train-82dae6ff}"], "writes": "/p/target/optbuild/profdata"}
-{"id": "compile-0222eaa3", "kind": "compile", "label": "pgo: build", "needs": ["merge-6464e332"],
+            \\u00d7 {profdata:train-06a43eb4}"], "writes": "/p/target/optbuild/profdata"}
+{"id": "compile-c93fbe3c", "kind": "compile", "label": "pgo: build", "needs": ["merge-d976fe45"],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
             "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/cargo", "--config",
             "profile.release.lto=\\"fat\\"", "--config", "profile.release.codegen-units=1",
             "--locked", "-vv", "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p",
             "env": {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0",
-            "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_use={profdata:merge-6464e332}
+            "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_use={profdata:merge-d976fe45}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings"}, "writes":
-            "/p/target/optbuild/binaries/compile-0222eaa3"}
-{"id": "compile-fd8f0583", "kind": "compile", "label": "pgo: build instrumented", "needs": [],
+            "/p/target/optbuild/binaries/compile-c93fbe3c"}
+{"id": "compile-00ee9cff", "kind": "compile", "label": "pgo: build instrumented", "needs": [],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
             "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/cargo", "--config",
@@ -288,41 +288,41 @@ def test_a_whole_plan_as_data() -> None:
             "--locked", "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
             {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0",
             "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_generate=/p/target/optbuild/stray"}, "writes":
-            "/p/target/optbuild/binaries/compile-fd8f0583", "only if": "the attempt lto-free of pgo
+            "/p/target/optbuild/binaries/compile-00ee9cff", "only if": "the attempt lto-free of pgo
             is rejected"}
-{"id": "train-3938fe7e", "kind": "train", "label": "pgo: train on books", "needs":
-            ["compile-fd8f0583"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
+{"id": "train-cdb710d5", "kind": "train", "label": "pgo: train on books", "needs":
+            ["compile-00ee9cff"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
             null, "ready": null, "beside": {}, "cwd": "/p", "env": {"LLVM_PROFILE_FILE":
-            "/p/target/optbuild/raw/train-3938fe7e/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
-            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-3938fe7e", "repeat":
+            "/p/target/optbuild/raw/train-cdb710d5/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
+            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-cdb710d5", "repeat":
             null, "only if": "the attempt lto-free of pgo is rejected"}
-{"id": "merge-8073b1cf", "kind": "merge", "label": "pgo: merge profiles", "needs":
-            ["train-3938fe7e"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
+{"id": "merge-a3fc34f1", "kind": "merge", "label": "pgo: merge profiles", "needs":
+            ["train-cdb710d5"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
             "--input-files={inputs}", "--output={profdata}", "--failure-mode=any"], "inputs": ["3
-            \\u00d7 {profdata:train-3938fe7e}"], "writes": "/p/target/optbuild/profdata", "only if":
+            \\u00d7 {profdata:train-cdb710d5}"], "writes": "/p/target/optbuild/profdata", "only if":
             "the attempt lto-free of pgo is rejected"}
-{"id": "compile-ace6f8fc", "kind": "compile", "label": "pgo: build", "needs": ["merge-8073b1cf"],
+{"id": "compile-7f8df1ee", "kind": "compile", "label": "pgo: build", "needs": ["merge-a3fc34f1"],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
             "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/cargo", "--config",
             "profile.release.lto=\\"fat\\"", "--config", "profile.release.codegen-units=1",
             "--locked", "-vv", "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p",
             "env": {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0",
-            "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_use={profdata:merge-8073b1cf}
+            "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_use={profdata:merge-a3fc34f1}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings"}, "writes":
-            "/p/target/optbuild/binaries/compile-ace6f8fc", "only if": "the attempt lto-free of pgo
+            "/p/target/optbuild/binaries/compile-7f8df1ee", "only if": "the attempt lto-free of pgo
             is rejected"}
-{"id": "choose-09983365", "kind": "choose", "label": "pgo: the first attempt whose evidence holds",
-            "needs": ["compile-0222eaa3", "compile-ace6f8fc"], "tries": ["lto-free
-            (compile-0222eaa3)", "exact (compile-ace6f8fc)"]}
-{"id": "compare-9885a9a2", "kind": "compare", "label": "pgo: outputs of books", "needs":
-            ["probe-31ded162", "choose-09983365"], "argv": ["{bin:demo}", "--top", "20",
+{"id": "choose-cedfed22", "kind": "choose", "label": "pgo: the first attempt whose evidence holds",
+            "needs": ["compile-c93fbe3c", "compile-7f8df1ee"], "tries": ["lto-free
+            (compile-c93fbe3c)", "exact (compile-7f8df1ee)"]}
+{"id": "compare-c35f348c", "kind": "compare", "label": "pgo: outputs of books", "needs":
+            ["probe-3c439742", "choose-cedfed22"], "argv": ["{bin:demo}", "--top", "20",
             "books.txt"], "server": null, "ready": null, "beside": {}, "cwd": "/p", "env": {},
             "stdin": null, "timeout": "5 min 00 s", "inputs": [], "writes":
             "/p/target/optbuild/scratch/books-6e317bcd"}
-{"id": "measure-82d871d8", "kind": "measure", "label": "measure", "needs": ["compile-2dba87ad",
-            "choose-09983365"], "argv": [["{bin:demo}", "--top", "20", "books.txt"]], "arms":
-            ["release (compile-2dba87ad)", "pgo (choose-09983365)"], "budget": "5 min 00 s",
+{"id": "measure-e9e38e56", "kind": "measure", "label": "measure", "needs": ["compile-cfc67397",
+            "choose-cedfed22"], "argv": [["{bin:demo}", "--top", "20", "books.txt"]], "arms":
+            ["release (compile-cfc67397)", "pgo (choose-cedfed22)"], "budget": "5 min 00 s",
             "counts": "instructions, each once, by perf or callgrind if that takes a tenth of the
             budget at most", "writes": "/p/target/optbuild/arms"}
 """)

@@ -35,7 +35,7 @@ STATEMENTS = (
 
 def fill_in(text: str) -> str:
     """What an owner does: remove the `# ` in front of every line of a workload."""
-    starts = ("# [[workloads]]", "# name =", "# command =", "# use =")
+    starts = ("# [[workloads]]", "# name =", "# command =", "# cargo =", "# use =")
     return "\n".join(line[2:] if line.startswith(starts) else line for line in text.split("\n"))
 
 
@@ -73,7 +73,7 @@ extends = "preset:pgo"            # the variants release, lto and pgo
 
 
 def test_what_was_found_is_said() -> None:
-    """Package, binaries and features become settings; data and benches become hints."""
+    """Package, binaries and features become settings, data a hint, and benches a workload for training."""
     outline = Outline(
         package="codec",
         bins=("decode", "encode"),
@@ -99,7 +99,6 @@ features = ["cli"]                # without them cargo builds none of the binari
 # typical call in the place of the words in capitals, remove the `# ` of each line, and train on other data than you
 # measure: a gain on the training data says only how well that data was learnt by heart.
 # Data that may serve as input: "tests/data", "examples/samples"
-# Benches that may show what is typical: "parse"
 
 # [[workloads]]
 # name = "train decode"
@@ -120,6 +119,12 @@ features = ["cli"]                # without them cargo builds none of the binari
 # name = "benchmark encode"
 # command = ["{bin:encode}", "{OTHER-ARGUMENTS}"]
 # use = ["bench"]
+
+# Where the benches do what users do, they can be trained on as they are.
+# [[workloads]]
+# name = "benches"
+# cargo = ["bench", "--bench", "parse"]
+# use = ["train"]
 """)
 
 
@@ -149,6 +154,20 @@ def test_filled_in_workloads_are_used(tmp_path: Path) -> None:
         (("{bin}", "a.txt"), ("train",)),
         (("{bin}", "b.txt"), ("bench",)),
     ]
+
+
+def test_benches_are_trained_on_as_they_are(tmp_path: Path) -> None:
+    """Six of them, whatever they are called; what cargo would take for an option is left out."""
+    benches = ("-x", "a{b}", *(f"bench-{number}" for number in range(7)))
+    text = make_profile_text(Outline(bins=("demo",), benches=benches))
+    assert '# There is more: "bench-5", "bench-6".' in text
+    path = write(tmp_path, fill_in(text.replace("ARGUMENTS", "scratch").replace("OTHER-", "")))
+    *_, workload = load_build_profile(path, directory=tmp_path).workloads
+    assert (workload.name, workload.use) == ("benches", ("train",))
+    assert workload.cargo == (
+        *("bench", "--bench", "a{{b}}"),
+        *(word for number in range(5) for word in ("--bench", f"bench-{number}")),
+    )
 
 
 def test_what_was_not_filled_in_is_refused_with_its_line(tmp_path: Path) -> None:
@@ -182,7 +201,8 @@ def test_filled_in_names_are_the_binaries(outline: Outline) -> None:
     """With the comment signs gone it is TOML still, and each command names the binary that it is for."""
     workloads = tomllib.loads(fill_in(make_profile_text(outline)))["workloads"]
     words = ["{bin}"] if len(outline.bins) == 1 else [f"{{bin:{name}}}" for name in outline.bins[:6]]
-    assert [workload["command"][0] for workload in workloads[::2]] == words
+    commands = [workload["command"] for workload in workloads if "command" in workload]
+    assert [command[0] for command in commands[::2]] == words
 
 
 @pytest.mark.parametrize(

@@ -283,7 +283,7 @@ optbuild.toml:34: `workloads[2].metric`: the metric `instructions` needs a newer
 optbuild.toml:35: `workloads[2].expect-exit`: expected an integer from 0 to 255, got 256
   help: write an integer from 0 to 255
 optbuild.toml:36: `workloads[3].command` is missing
-  help: add `command = ["{bin}", …]`, or `server = […]` and `load = […]`
+  help: add `command = ["{bin}", …]`, `cargo = ["bench", …]`, or `server = […]` and `load = […]`
 optbuild.toml:36: `workloads[3].name` is missing
   help: add `name = …`: a text
 optbuild.toml:39: `measure.baseline` names the unknown variant "relese"

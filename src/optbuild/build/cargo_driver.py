@@ -1,4 +1,4 @@
-"""The one driver of `cargo build`: starts it, reads its messages, shows what rustc says, and takes its artifacts.
+"""The one driver of cargo's builds: starts it, reads its messages, shows what rustc says, and takes its artifacts.
 
 Cargo decides what is fresh; nothing here second-guesses it. An unchanged build costs a fraction of a second.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
 
+from optbuild.build.cargo_builds import find_cargo_build, keep_cargo_build
 from optbuild.build.model import Artifact, Compiled, ProfileUse
 from optbuild.errors import BuildError, ToolchainError
 from optbuild.events import ActionProgressed, Emit, ForeignText, Level, Notice
@@ -25,13 +26,18 @@ from optbuild.tools.cargo import (
     parse_message,
     short_package_name,
 )
+from optbuild.tools.cargo_programs import StartedProgram, parse_started
 from optbuild.tools.rustc import MISMATCHED_FUNCTION, MISSING_FUNCTION, OF_A_PROFILE
+from optbuild.workloads.cargo_build import CargoBuild, CargoProgram
+from optbuild.workloads.harness import find_harness
 
 _BLOCKED = b"Blocking waiting for file lock"
 _SHOWN_ERROR_LINES = 40
 # How cargo shows a compilation under `-vv`; one that is not for the target has no `--target`.
 _COMPILATION = re.compile(rb"\s+Running `.* --crate-name (?P<crate>\S+) .*--target ")
 _PROFILED = b"profile_use="
+# What rustup's stand-in for cargo sets for itself.
+_OF_RUSTUP = re.compile("RUSTUP_|RUST_RECURSION_COUNT$|PATH$")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,7 +70,8 @@ class CargoDriver:
         """
         command = Command(argv=action.argv, cwd=action.cwd, env={**self.environ, **env}, sweep=False)
         with _open_log(log) as stream:
-            listener = _Listener(action=action, emit=self.emit, log=stream, shown=self._shown)
+            given = command.env
+            listener = _Listener(action=action, emit=self.emit, log=stream, shown=self._shown, given=given)
             try:
                 completed = self.executor.run(command, on_stdout=listener.hear_message, on_stderr=listener.hear_status)
             except ProgramNotFoundError as error:
@@ -75,8 +82,13 @@ class CargoDriver:
             raise _build_error(action, completed.exit_code, bytes(listener.status), log)
         if listener.units:
             self.units_taught = listener.units
+        if action.recipe.call is not None and not listener.programs:
+            raise _nothing_to_run(action, log)
+        artifacts = {name: _keep(action, name, listener.products, log) for name in listener.wanted()}
+        if (build := listener.cargo_build()) is not None:
+            keep_cargo_build(action, build)
         return Compiled(
-            artifacts={name: _keep(action, name, listener.products, log) for name in action.recipe.products},
+            artifacts=artifacts,
             duration_s=completed.usage.wall_s,
             units=listener.units,
             fresh=listener.fresh,
@@ -84,17 +96,27 @@ class CargoDriver:
             executables=tuple(listener.products.values()),
             log=log,
             profile_use=listener.profile_use() if action.role is Role.OPTIMISE else None,
+            cargo_build=build,
         )
 
 
 @dataclass(slots=True, kw_only=True)
 class _Listener:
-    """Hears what cargo says during one build."""
+    """Hears what cargo says during one build.
+
+    Attributes:
+        given: The environment that cargo was given.
+        programs: What cargo would have run.
+        started: The binaries beside them, which they may start.
+    """
 
     action: Compile
     emit: Emit
     log: FileIO
     shown: set[str]
+    given: Mapping[str, str]
+    programs: list[CargoProgram] = field(default_factory=list)
+    started: dict[str, Path] = field(default_factory=dict)
     units: int = 0
     fresh: bool = True
     fresh_target_units: int = 0
@@ -118,12 +140,40 @@ class _Listener:
             self._finish_unit(message.package_id)
         elif isinstance(message, CompilerMessage):
             self._hear_rustc(message)
+        elif (started := parse_started(line)) is not None:
+            self._hear_started(started)
         elif message is None:
             self._write(line)
 
+    def _hear_started(self, started: StartedProgram) -> None:
+        path = Path(started.argv[0])
+        added = {name: value for name, value in started.env.items() if self.given.get(name) != value}
+        self.products[path.name] = path
+        self.programs.append(
+            CargoProgram(
+                name=path.name,
+                arguments=started.argv[1:],
+                cwd=Path(started.cwd),
+                env={name: value for name, value in sorted(added.items()) if _OF_RUSTUP.match(name) is None},
+                harness=find_harness(path),
+            )
+        )
+
+    def wanted(self) -> tuple[str, ...]:
+        """The names of the products to keep."""
+        recipe = self.action.recipe
+        return recipe.products if recipe.call is None else tuple(self.products)
+
+    def cargo_build(self) -> CargoBuild | None:
+        return CargoBuild(programs=tuple(self.programs), started=self.started) if self.programs else None
+
     def _find_products(self, artifact: CompilerArtifact) -> None:
         recipe = self.action.recipe
-        if artifact.executable is not None:
+        if recipe.call is not None:
+            if artifact.executable is not None and "bin" in artifact.target.kind and not artifact.profile.test:
+                name = artifact.executable.name
+                self.products[name] = self.started[name] = artifact.executable
+        elif artifact.executable is not None:
             names = recipe.examples if "example" in artifact.target.kind else recipe.bins
             if artifact.target.name in names and {"bin", "example"}.intersection(artifact.target.kind):
                 self.products[artifact.target.name] = artifact.executable
@@ -203,9 +253,13 @@ def find_kept(action: Compile) -> dict[str, Artifact] | None:
     """What an action built in an earlier run, as it is kept; None where a product is missing."""
     files = sorted(action.directory.iterdir()) if action.directory.is_dir() else []
     by_name = {path.stem: path for path in files} | {path.name: path for path in files}  # a program may have a suffix
-    if not all(name in by_name for name in action.recipe.products):
+    names = action.recipe.products
+    if action.recipe.call is not None:
+        build = find_cargo_build(action)
+        names = () if build is None else (*build.started, *(program.name for program in build.programs))
+    if not names or not all(name in by_name for name in names):
         return None
-    return {name: _artifact(action, name, by_name[name], sha256_of(by_name[name])) for name in action.recipe.products}
+    return {name: _artifact(action, name, by_name[name], sha256_of(by_name[name])) for name in names}
 
 
 def _keep(action: Compile, name: str, products: Mapping[str, Path], log: Path) -> Artifact:
@@ -229,6 +283,16 @@ def _keep(action: Compile, name: str, products: Mapping[str, Path], log: Path) -
 
 def _artifact(action: Compile, name: str, kept: Path, sha256: str) -> Artifact:
     return Artifact(bin=name, path=kept, sha256=sha256, size_bytes=kept.stat().st_size, produced_by=action.id)
+
+
+def _nothing_to_run(action: Compile, log: Path) -> BuildError:
+    call = action.recipe.call
+    verb = "run" if call is None else call.verb
+    return BuildError(
+        f"{action.label}: cargo {verb} would run nothing",
+        help=f"see what there is: cargo {verb} -- --list; and correct `cargo` in the workload's [[workloads]] table",
+        location=str(log),
+    )
 
 
 def _build_error(action: Compile, exit_code: int, status: bytes, log: Path) -> BuildError:

@@ -8,20 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from optbuild.build.model import Artifact, PgoProfile, Probed
-from optbuild.plan.fingerprint import make_action_id, make_result_key
+from optbuild.build.model import Artifact, CargoTraining, PgoProfile, Probed
+from optbuild.plan.fingerprint import fingerprint, make_action_id, make_result_key
 from optbuild.plan.model import ActionId, CompareOutputs, MergeProfiles, ProbeOutputs, Train
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
 
 
-def training_key(action: Train, binaries: Mapping[str, Artifact], hashes: InputHashes, tool_version: str) -> str:
+def training_key(
+    action: Train,
+    binaries: Mapping[str, Artifact],
+    cargo: CargoTraining | None,
+    hashes: InputHashes,
+    tool_version: str,
+) -> str:
     """The key of one workload's counts.
 
     Raises:
         NotComparableError: What the workload reads has changed since the run began.
     """
     used = {**_used(action.workload, binaries), **hashes.resolve(action.workload)}
+    if cargo is not None:
+        used |= {f"bin {name}": artifact.sha256 for name, artifact in binaries.items()}
+        used |= {f"program {name}": artifact.sha256 for name, artifact in cargo.program.items()}
+        used["cargo"] = fingerprint(cargo.build)
     return make_result_key(action.id, {**used, **_tool(tool_version)})
 
 

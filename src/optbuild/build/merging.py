@@ -14,6 +14,7 @@ from pathlib import Path
 from optbuild.build.keys import merge_key
 from optbuild.build.model import Merged, PgoProfile, RawProfiles, Trained, Unusable
 from optbuild.build.profdata import MergeEnding, Profdata
+from optbuild.build.projection import write_projected
 from optbuild.build.results import ResultStore
 from optbuild.errors import ProfileDataError
 from optbuild.events import ActionProgressed, Emit, Level, Notice
@@ -37,6 +38,7 @@ class RawMerge:
         unfinished: The merged profile; None where no file could be merged.
         unusable: The files that could not.
         overflowed: A sum was cut off at the largest counter.
+        renamed_functions: How many the programs that ran know by other names than the one that is optimised.
     """
 
     unfinished: Path | None
@@ -44,6 +46,7 @@ class RawMerge:
     unusable: tuple[Unusable, ...]
     raw_profiles: int
     overflowed: bool = False
+    renamed_functions: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -139,6 +142,33 @@ class ProfileMerger:
             raise self.profdata.failed(ending.exit_code, ending.log)
         return ending
 
+    def project(self, merge: RawMerge, functions: Mapping[str, int], *, label: str) -> RawMerge:
+        """Keep of what other programs counted what is a program's own, under the names that it has there.
+
+        Args:
+            merge: What they counted.
+            functions: The program's functions, each with the hash of its control flow.
+            label: Names what is written.
+
+        Raises:
+            ProfileDataError: Nothing is the program's own, or `llvm-profdata` failed.
+        """
+        if merge.unfinished is None:
+            return merge
+        text = self.profdata.write_text(merge.unfinished)
+        projected = text.with_name(f"{label}.projected.proftext")
+        try:
+            known, renamed = write_projected(text, projected, functions)
+            if not known:
+                raise _nothing_of_the_program(label)
+            ending = self._merge_all([(1, projected)], f"{label}.projected")
+        finally:
+            for path in (text, projected, merge.unfinished):
+                path.unlink(missing_ok=True)
+        assert ending.output is not None  # noqa: S101 - `_merge_all` has seen to it
+        summary = self.profdata.summarise(ending.output)
+        return replace(merge, unfinished=ending.output, summary=summary, renamed_functions=renamed)
+
     def accept(self, merge: RawMerge, *, label: str) -> PgoProfile:
         """Keep what one workload counted.
 
@@ -148,7 +178,10 @@ class ProfileMerger:
         assert merge.unfinished is not None and merge.summary is not None  # noqa: S101, PT018 - a merge with files has both
         profile = self._keep(merge.unfinished, merge.summary, label)
         return replace(
-            profile, raw_profiles=merge.raw_profiles, quarantined=tuple(item.name for item in merge.unusable)
+            profile,
+            raw_profiles=merge.raw_profiles,
+            quarantined=tuple(item.name for item in merge.unusable),
+            renamed_functions=merge.renamed_functions,
         )
 
     def merge_weighted(self, action: MergeProfiles, trained: Mapping[ActionId, Trained]) -> Merged:
@@ -173,6 +206,7 @@ class ProfileMerger:
             self._keep(ending.output, self.profdata.summarise(ending.output), action.id),
             raw_profiles=sum(item.raw_profiles for item in profiles.values()),
             quarantined=tuple(name for item in profiles.values() for name in item.quarantined),
+            renamed_functions=max(item.renamed_functions for item in profiles.values()),
         )
         crates = self.profdata.look_into(profile.path).crates
         merged = Merged(profile=profile, duration_s=0.0, reused=False, crates=crates)
@@ -200,6 +234,13 @@ class ProfileMerger:
             total_count=summary.total_count,
             raw_profiles=0,
         )
+
+
+def _nothing_of_the_program(label: str) -> ProfileDataError:
+    return ProfileDataError(
+        f"the profile of {label} holds nothing of the program that is optimised: what ran is other code",
+        help="train on benches, integration tests or examples of the package whose program it is, or on `command`",
+    )
 
 
 def _portions(raw: RawProfiles) -> Iterator[tuple[str, ...]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from optbuild.plan.model import ActionId
+from optbuild.workloads.cargo_build import CargoBuild
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,7 @@ class PgoProfile:
         total_count: The sum of all counts.
         raw_profiles: How many files went into it.
         quarantined: Names of files that were left out.
+        renamed_functions: How many were counted in other programs, under other names.
     """
 
     path: Path
@@ -76,6 +78,7 @@ class PgoProfile:
     total_count: int
     raw_profiles: int
     quarantined: tuple[str, ...] = ()
+    renamed_functions: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +138,7 @@ class Compiled:
             are not counted: all variants share those, so that only the first build of a run compiles them.
         executables: Programs and libraries where cargo put them; the next build with other flags replaces them.
         profile_use: For an optimising compilation only.
+        cargo_build: For a compilation of what cargo would run only.
     """
 
     artifacts: Mapping[str, Artifact]
@@ -145,6 +149,7 @@ class Compiled:
     executables: tuple[Path, ...]
     log: Path
     profile_use: ProfileUse | None = None
+    cargo_build: CargoBuild | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +158,19 @@ class FlushObject:
 
     path: Path
     reused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CargoTraining:
+    """What a training on cargo's programs needs besides them.
+
+    Attributes:
+        build: How cargo would start them.
+        program: The instrumented program that is optimised: what they counted becomes its counts.
+    """
+
+    build: CargoBuild
+    program: Mapping[str, Artifact]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from optbuild.tools.llvm_profdata import (
     parse_function_line,
     parse_show,
     show_argv,
+    text_argv,
 )
 from optbuild.tools.mangling import crate_of
 from optbuild.units import format_duration
@@ -87,6 +88,19 @@ class Profdata:
         return MergeEnding(
             exit_code=completed.exit_code, output=output if succeeded else None, complaints=complaints, log=log
         )
+
+    def write_text(self, profile: Path) -> Path:
+        """Write a profile as text beside it.
+
+        Raises:
+            ProfileDataError: It cannot be read.
+        """
+        output, log = profile.with_suffix(".proftext"), self._log(profile.stem)
+        completed = self._run(text_argv(self.tool.path, profile, output), log)
+        if completed.exit_code != 0:
+            raise self.failed(completed.exit_code, log)
+        log.unlink()
+        return output
 
     def summarise(self, profile: Path) -> ProfileSummary:
         """What a profile contains, in numbers.

@@ -20,7 +20,7 @@ from optbuild.build.evidence import gather_evidence
 from optbuild.build.flush_object import make_flush_object
 from optbuild.build.lost_functions import check_nothing_lost
 from optbuild.build.merging import ProfileMerger
-from optbuild.build.model import Artifact, Compiled, FlushObject, Merged, Probed, Result, Trained
+from optbuild.build.model import Artifact, CargoTraining, Compiled, FlushObject, Merged, Probed, Result, Trained
 from optbuild.build.outcome import Outcome, Rejection, Step
 from optbuild.build.outputs import OutputChecker
 from optbuild.build.training import Trainer
@@ -192,16 +192,24 @@ class Runner:
         if isinstance(action, Train):
             trainer = _required(self.trainer)
             try:
-                return trainer.train(action, used)
+                return trainer.train(action, used, self._cargo_training(action))
             finally:
                 self.outcome.set_aside |= trainer.set_aside
         if isinstance(action, ProbeOutputs):
             return self.outputs.probe(action, used)
         return self.outputs.compare(action, used, self.outcome.probed(action.probe))
 
+    def _cargo_training(self, action: Train) -> CargoTraining | None:
+        build = self.outcome.compiled(action.binaries).cargo_build
+        if build is None or action.program is None:
+            return None
+        return CargoTraining(build=build, program=self.outcome.artifacts(action.program))
+
     def _used_binaries(self, action: Train | ProbeOutputs | CompareOutputs) -> dict[str, Artifact]:
         artifacts = self.outcome.artifacts(action.binaries)
-        return {name: artifacts[name] for name in action.workload.bins}
+        return (
+            artifacts if action.workload.call is not None else {name: artifacts[name] for name in action.workload.bins}
+        )
 
     def _value_of(self, output: Output) -> str:
         result = self.outcome.results[output.action]

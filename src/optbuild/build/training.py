@@ -9,18 +9,20 @@ from pathlib import Path
 from optbuild.build.accepted import Accepted, AcceptedTrainings
 from optbuild.build.keys import training_key
 from optbuild.build.merging import ProfileMerger, is_intact
-from optbuild.build.model import Artifact, PgoProfile, SetAside, Trained
+from optbuild.build.model import Artifact, CargoTraining, PgoProfile, SetAside, Trained
 from optbuild.build.raw_profiles import MANY_PROCESSES, PER_PROCESS, POOLED, DiskBudget, collect, set_aside
 from optbuild.build.results import ResultStore
 from optbuild.build.salvage import Salvage
 from optbuild.build.workload_runs import WorkloadRunner
 from optbuild.errors import ProfileDataError
-from optbuild.events import Emit
+from optbuild.events import Emit, Level, Notice
 from optbuild.execution.command import WatchedExecutor
 from optbuild.files import remove_below, storage_error
 from optbuild.plan.model import ActionId, Train
 from optbuild.profile.model import RawFiles, RawProfileSettings
 from optbuild.text import sanitize_line
+from optbuild.tools.instrumentation import parse_functions
+from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.programs import PROFILE_FILE
 
@@ -57,23 +59,29 @@ class Trainer:
         self._accepted = AcceptedTrainings(results=self.results)
         self._salvage = Salvage(settings=self.settings, accepted=self._accepted, emit=self.emit)
 
-    def train(self, action: Train, binaries: Mapping[str, Artifact]) -> Trained:
+    def train(self, action: Train, binaries: Mapping[str, Artifact], cargo: CargoTraining | None = None) -> Trained:
         """Run a workload with instrumented binaries and collect its counts.
+
+        Args:
+            action: What to run.
+            binaries: All that it uses of what was built.
+            cargo: What else is needed where the workload is what cargo would run.
 
         Raises:
             WorkloadError: The workload failed; what it wrote is not accepted.
             ProfileDataError: It wrote no usable raw profile.
             NotComparableError: What the workload reads has changed meanwhile.
         """
-        key = training_key(action, binaries, self.hashes, self.merger.profdata.tool.version)
+        key = training_key(action, binaries, cargo, self.hashes, self.merger.profdata.tool.version)
         stored = self.results.load(key, Trained)
         if stored is not None and is_intact(stored.profile) and self._salvage.allows(stored.profile):
             return stored
         directory = self._fresh_directory(action)
         pooled = self._is_pooled(action)
-        duration_s = self._run(action, binaries, directory, pooled=pooled)
+        duration_s = self._run(action, binaries, None if cargo is None else cargo.build, directory, pooled=pooled)
         self.hashes.check_after(action.workload)
-        profile = self._make_profile(action, directory, pooled=pooled)
+        program = {} if cargo is None else cargo.program
+        profile = self._make_profile(action, directory, program, pooled=pooled)
         trained = Trained(profile=profile, duration_s=duration_s, reused=False, pooled=pooled)
         if self.hashes.is_steady(action.workload):
             self.results.save(key, replace(trained, reused=True))
@@ -99,7 +107,15 @@ class Trainer:
             return True
         return action.workload.repeat >= MANY_PROCESSES
 
-    def _run(self, action: Train, binaries: Mapping[str, Artifact], directory: Path, *, pooled: bool) -> float:
+    def _run(
+        self,
+        action: Train,
+        binaries: Mapping[str, Artifact],
+        cargo_build: CargoBuild | None,
+        directory: Path,
+        *,
+        pooled: bool,
+    ) -> float:
         """Run the workload as often as it says, and stop it if it writes too much; the seconds that took."""
         budget = DiskBudget(
             directory=directory,
@@ -115,6 +131,7 @@ class Trainer:
                 {name: artifact.path for name, artifact in binaries.items()},
                 log_name=action.id,
                 extra_env={PROFILE_FILE: str(directory / (POOLED if pooled else PER_PROCESS))},
+                cargo_build=cargo_build,
             ) as run_once:
                 for _ in range(action.workload.repeat):
                     duration_s += run_once().usage.wall_s
@@ -126,12 +143,16 @@ class Trainer:
         self.workloads.output(action.id).unlink(missing_ok=True)
         return duration_s
 
-    def _make_profile(self, action: Train, directory: Path, *, pooled: bool) -> PgoProfile:
+    def _make_profile(
+        self, action: Train, directory: Path, program: Mapping[str, Artifact], *, pooled: bool
+    ) -> PgoProfile:
         """Merge what a training wrote, and accept it if it is all there, or as much of it as was asked for."""
         raw = collect(directory)
         if not raw.names and not raw.unusable:
             raise self._nothing_written(action)
         merge = self.merger.merge_raw(raw, label=action.id)
+        if functions := self._functions_of(program):
+            merge = self.merger.project(merge, functions, label=action.id)
         try:
             if merge.unusable:
                 kept = self.kept / action.id / self.run_id
@@ -144,6 +165,14 @@ class Trainer:
                 merge.unfinished.unlink(missing_ok=True)
         self._accepted.save(action.id, Accepted(profile=profile, pooled=pooled))
         return profile
+
+    def _functions_of(self, program: Mapping[str, Artifact]) -> dict[str, int]:
+        """The functions of the program that is optimised, where other programs were run in its place."""
+        found = {name: parse_functions(artifact.path.read_bytes()) for name, artifact in program.items()}
+        for name in (name for name, functions in found.items() if functions is None):
+            message = f"the functions of {sanitize_line(name)} cannot be listed: counts are used by their names only"
+            self.emit(Notice(level=Level.INFO, code="functions-unknown", message=message))
+        return {name: value for functions in found.values() for name, value in (functions or {}).items()}
 
     def _nothing_written(self, action: Train) -> ProfileDataError:
         name = sanitize_line(action.workload.name)

@@ -13,6 +13,7 @@ from optbuild.errors import WorkloadError
 from optbuild.execution.command import ConcurrentExecutor
 from optbuild.files import writing
 from optbuild.text import sanitize_line
+from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.programs import Place, WorkloadRun
@@ -37,7 +38,13 @@ class WorkloadRunner:
 
     @contextmanager
     def set_up(
-        self, invocation: Invocation, binaries: Mapping[str, Path], *, log_name: str, extra_env: Mapping[str, str]
+        self,
+        invocation: Invocation,
+        binaries: Mapping[str, Path],
+        *,
+        log_name: str,
+        extra_env: Mapping[str, str],
+        cargo_build: CargoBuild | None = None,
     ) -> Iterator[Callable[[], WorkloadRun]]:
         """Set a workload up and give what runs it once, to its end; its output is in `output(log_name)`.
 
@@ -54,6 +61,7 @@ class WorkloadRunner:
             stdout=self.output(log_name),
             stderr=self.logs / f"{log_name}.stderr",
             extra_env=extra_env,
+            cargo_build=cargo_build,
         )
         with set_up(self.executor, invocation, place):
             yield partial(run_workload, self.executor, invocation, place)

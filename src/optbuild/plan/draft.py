@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.model import Action, ActionId, Attempt, Compile, Recipe, Role, Word
+from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.profile.model import BuildProfile
 from optbuild.project.layout import Layout
-from optbuild.project.model import Project
+from optbuild.project.model import Package, Project
 from optbuild.project.selection import Targets
 from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.toolchain.model import Toolchain
 from optbuild.tools.cargo import FLAG_SEPARATOR, BuildSettings, make_build_argv
+from optbuild.tools.cargo_programs import runner_setting
 from optbuild.workloads.invocation import Invocation
 
 
@@ -26,6 +29,7 @@ class PlanInputs:
         workloads: Ready to run, with a runner where the target's programs need one.
         cpu_needs: What each variant needs of a CPU.
         not_runnable: Why nothing that is built can run here, not even by a runner.
+        python: Tells what cargo would run, in cargo's place.
     """
 
     build_profile: BuildProfile
@@ -37,6 +41,7 @@ class PlanInputs:
     jobs: int | None = None
     cpu_needs: Mapping[str, CpuNeeds] = field(default_factory=dict)
     not_runnable: str | None = None
+    python: Path = Path(sys.executable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +71,38 @@ def make_compile(
     cargo_target = inputs.layout.cargo_target
     if not inputs.toolchain.flag_sets_coexist:
         cargo_target /= action_id
-    packages = inputs.targets.packages
+    # Dependencies' warnings about their profile are silent otherwise.
+    settings = replace(_build_settings(recipe, inputs, cargo_target), explain=role is Role.OPTIMISE)
+    return Compile(
+        id=action_id,
+        needs=needs,
+        label=label,
+        role=role,
+        recipe=recipe,
+        argv=make_build_argv(str(inputs.toolchain.cargo.path), settings),
+        cwd=project.directory,
+        env=_cargo_env(recipe, cargo_target),
+        cargo_target=cargo_target,
+        directory=inputs.layout.binaries / action_id,
+    )
+
+
+def for_call(recipe: Recipe, call: CargoCall) -> Recipe:
+    """The same recipe for what cargo would run, in the place of a variant's programs and libraries.
+
+    A package that the call names is built together with those of the project: its features would not unify with
+    theirs otherwise, and functions get other names by that.
+    """
+    names = dict.fromkeys((*recipe.packages, *call.packages))
+    if call.verb is CargoVerb.RUN:  # which takes one
+        names = dict.fromkeys(call.packages or recipe.packages[:1])
+    return replace(recipe, packages=tuple(names), bins=(), examples=(), libs=(), call=call)
+
+
+def _build_settings(recipe: Recipe, inputs: PlanInputs, cargo_target: Path) -> BuildSettings:
+    project = inputs.project
+    by_name: Mapping[str, Package] = {package.name: package for package in project.packages}
+    packages = [by_name[name] for name in recipe.packages]
     settings = BuildSettings(
         # A package's own manifest, so that its features may be named; several are known to the workspace only.
         manifest=packages[0].manifest if len(packages) == 1 else project.workspace_root / "Cargo.toml",
@@ -83,20 +119,19 @@ def make_compile(
         all_features=recipe.all_features,
         locked=inputs.build_profile.project.locked and project.lockfile is not None,
         jobs=inputs.jobs,
-        explain=role is Role.OPTIMISE,  # dependencies' warnings about their profile are silent otherwise
         extra=recipe.cargo_args,
     )
-    return Compile(
-        id=action_id,
-        needs=needs,
-        label=label,
-        role=role,
-        recipe=recipe,
-        argv=make_build_argv(str(inputs.toolchain.cargo.path), settings),
-        cwd=project.directory,
-        env=_cargo_env(recipe, cargo_target),
-        cargo_target=cargo_target,
-        directory=inputs.layout.binaries / action_id,
+    if (call := recipe.call) is None:
+        return settings
+    targets = tuple(word for option in call.targets for word in option.words)
+    # Documentation tests run with a plain `cargo test` only.
+    default = ("--tests",) if call.verb is CargoVerb.TEST else ()
+    return replace(
+        settings,
+        verb=call.verb.value,
+        targets=targets or default,
+        arguments=call.arguments,
+        config=(*recipe.config, runner_setting(recipe.target, inputs.python)),
     )
 
 

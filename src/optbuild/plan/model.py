@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NewType
 
 from optbuild.errors import AttemptFault
+from optbuild.profile.cargo_words import CargoCall
 from optbuild.workloads.invocation import Invocation
 
 ActionId = NewType("ActionId", str)
@@ -53,6 +54,7 @@ class Recipe:
 
     Attributes:
         libs: File names of libraries for other languages.
+        call: Build what cargo would run, in the place of programs and libraries by their names.
         config: Cargo profile settings by `--config` key, values in TOML.
         inherited_rustflags: The user's own flags, as cargo would find them.
         rustflags: Flags that optbuild appends to them.
@@ -62,6 +64,7 @@ class Recipe:
     bins: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
     libs: tuple[str, ...] = ()
+    call: CargoCall | None = None
     target: str
     cargo_profile: str
     features: tuple[str, ...] = ()
@@ -150,6 +153,7 @@ class Train:
 
     Attributes:
         directory: Raw profiles are written to a fresh directory below this one.
+        program: Builds the instrumented program whose counts are wanted, where others are run in its place.
     """
 
     id: ActionId
@@ -158,6 +162,7 @@ class Train:
     workload: Invocation
     binaries: ActionId
     directory: Path
+    program: ActionId | None = None
     kind: str = field(default="train", init=False)
 
 

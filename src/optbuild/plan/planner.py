@@ -214,7 +214,7 @@ def _notes(inputs: PlanInputs) -> tuple[str, ...]:
         flags = " ".join(project.rustflags.flags)
         notes.append(f"rustflags kept in every build: {flags} (from {project.rustflags.origin})")
     notes += [f"compiler wrapper kept: {wrapper.value} (from {wrapper.origin})" for wrapper in project.rustc_wrappers]
-    if project.runner is not None and any(w.argv[0] == (project.runner.argv[0],) for w in inputs.workloads):
+    if project.runner is not None and any(w.runner or w.argv[0] == (project.runner.argv[0],) for w in inputs.workloads):
         runner = " ".join(project.runner.argv)
         notes.append(f"programs run by {runner} (from {project.runner.origin}): times are those of both together")
     if project.lockfile is None:

@@ -29,7 +29,7 @@ from optbuild.workloads.invocation import Invocation, Ready
 from optbuild.workloads.words import render_words
 
 _SHOWN = (
-    "expect", "only if", "needs", "tries", "server", "ready", "argv", "beside", "repeat", "cwd", "env", "stdin",
+    "expect", "only if", "needs", "tries", "server", "ready", "argv", "how", "beside", "repeat", "cwd", "env", "stdin",
     "timeout", "inputs", "writes", "arms", "budget", "counts",
 )  # fmt: skip
 _NOTHING: Mapping[ActionId, Forecast] = {}
@@ -184,6 +184,8 @@ def _details(action: Action) -> dict[str, object]:
         "inputs": [str(path) for path in action.workload.inputs],
         "writes": str(action.workload.scratch),
     }
+    if action.workload.call is not None:
+        details["how"] = f"each program of {action.binaries}, one after the other, as cargo would start it"
     if isinstance(action, Train):
         details["env"] = {**env, "LLVM_PROFILE_FILE": f"{action.directory}/…/%m_%p.profraw"}
         details["writes"] = str(action.directory)

@@ -11,6 +11,7 @@ from optbuild.profile.confine import find_escape
 from optbuild.profile.faults import Fault, KeyPath, render_value
 from optbuild.profile.inherit import find_inheritance_faults, suggest_variant
 from optbuild.profile.merge import value_at
+from optbuild.profile.model import Use
 
 # Arguments of `cargo build` that optbuild passes or relies on, and what to write instead.
 _OWNED_ARGUMENTS: Mapping[str, str] = {
@@ -34,7 +35,7 @@ _OWNED_ARGUMENTS: Mapping[str, str] = {
     "--locked": "leave it out, or write `locked = true` under [project], which is the default",
     **dict.fromkeys(("--jobs", "-j"), "name it on the command line: optbuild pgo --jobs N"),
 }
-_WORKLOAD_KINDS = ("command", "server")
+_WORKLOAD_KINDS = ("command", "server", "cargo")
 _OF_A_SERVER = frozenset({"load", "ready", "flush-object"})
 _WAYS_TO_BE_READY = ("tcp", "http", "stdout", "stderr")
 _CONFIG = "--config"
@@ -85,7 +86,7 @@ def find_workload_kind_faults(tree: Mapping[str, Any]) -> Iterator[Fault]:
             yield Fault(
                 path=(*place, "command"),
                 message=f"`workloads[{index}].command` is missing",
-                help='add `command = ["{bin}", …]`, or `server = […]` and `load = […]`',
+                help='add `command = ["{bin}", …]`, `cargo = ["bench", …]`, or `server = […]` and `load = […]`',
             )
         for extra in kinds[1:]:
             yield Fault(
@@ -94,6 +95,8 @@ def find_workload_kind_faults(tree: Mapping[str, Any]) -> Iterator[Fault]:
                 help="a workload is one or the other: write two [[workloads]] tables",
             )
         yield from _find_server_faults(workload, place, is_server="server" in kinds)
+        if "cargo" in kinds:
+            yield from _find_cargo_workload_faults(workload, place)
 
 
 def _find_server_faults(workload: Mapping[str, Any], place: KeyPath, *, is_server: bool) -> Iterator[Fault]:
@@ -127,6 +130,22 @@ def _find_server_faults(workload: Mapping[str, Any], place: KeyPath, *, is_serve
             path=(*place, "server"),
             message=f"`{written}`: nothing says when the server is ready, for it names no {{port}}",
             help='write `ready = { stdout = "listening" }`, or let it listen at {port}',
+        )
+
+
+def _find_cargo_workload_faults(workload: Mapping[str, Any], place: KeyPath) -> Iterator[Fault]:
+    written = f"workloads[{place[-1]}]"
+    if "cwd" in workload:
+        yield Fault(
+            path=(*place, "cwd"),
+            message=f"`{written}.cwd` is not for `cargo`, which chooses the directory itself",
+            help="remove `cwd`: tests and benches run in their package's directory, others where Cargo.toml lies",
+        )
+    if Use.BENCH in workload.get("use", tuple(Use)):
+        yield Fault(
+            path=(*place, "use" if "use" in workload else "cargo"),
+            message=f"`{written}`: what cargo runs is for training only",
+            help='write `use = ["train"]`, and another workload for the benchmark',
         )
 
 

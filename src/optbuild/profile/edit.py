@@ -72,6 +72,7 @@ def make_profile_text(outline: Outline) -> str:
         _joined(("[project]", *project)) if project else "",
         _WORKLOAD_INTRODUCTION + _joined(_hints(outline)),
         *_workloads(outline),
+        *_bench_workload(outline.benches),
     )
     return "\n".join(part for part in parts if part)
 
@@ -112,8 +113,6 @@ def _project_lines(outline: Outline) -> Iterator[str]:
 def _hints(outline: Outline) -> Iterator[str]:
     if outline.data:
         yield f"# Data that may serve as input: {_listed(outline.data)}"
-    if outline.benches:
-        yield f"# Benches that may show what is typical: {_listed(outline.benches)}"
 
 
 def _workloads(outline: Outline) -> Iterator[str]:
@@ -130,12 +129,27 @@ def _workloads(outline: Outline) -> Iterator[str]:
         yield f"# And likewise for {_listed(rest)}.\n"
 
 
-def _workload(name: str, argv: tuple[str, ...], use: str) -> str:
+def _bench_workload(benches: tuple[str, ...]) -> Iterator[str]:
+    """Benches as they are need no arguments; whether they do what users do is for their owner to say."""
+    named = tuple(name for name in benches if not name.startswith("-"))
+    if named:
+        words = ("bench", *(word for name in named[:_MOST_LISTED] for word in ("--bench", _literal(name))))
+        left_out = f"# There is more: {_listed(named[_MOST_LISTED:])}.\n" if named[_MOST_LISTED:] else ""
+        introduction = "# Where the benches do what users do, they can be trained on as they are.\n"
+        yield introduction + left_out + _workload("benches", words, "train", key="cargo")
+
+
+def _literal(text: str) -> str:
+    """A text in which braces are no placeholders."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def _workload(name: str, argv: tuple[str, ...], use: str, key: str = "command") -> str:
     return _joined(
         (
             "# [[workloads]]",
             f"# name = {_quoted(name)}",
-            f"# command = {_array(argv)}",
+            f"# {key} = {_array(argv)}",
             f"# use = {_array((use,))}",
         )
     )

@@ -18,6 +18,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, WithJsonSch
 from optbuild.profile.values import (
     AboveZeroRatio,
     Argv,
+    CargoWords,
     CompareOutput,
     DurationS,
     Name,
@@ -240,6 +241,10 @@ class Workload:
     ] = None
     load: Annotated[
         Argv | None, Field(description="What asks the server: a fixed number of requests, whose wall time is measured.")
+    ] = None
+    cargo: Annotated[
+        CargoWords | None,
+        Field(description='The programs that cargo would run: "test", "bench" or "run", and its arguments.'),
     ] = None
     cwd: Annotated[PlainPath, Field(description="The directory it runs in, relative to this file.")] = "."
     use: Annotated[

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from optbuild.profile.cargo_words import parse_cargo_words
 from optbuild.profile.faults import RefusedValueError
 from optbuild.profile.placeholders import parse_placeholders
 from optbuild.units import parse_duration_s, parse_ratio, parse_size_bytes
@@ -43,6 +44,11 @@ def _check_plain_path(text: str) -> str:
 def _check_program(words: tuple[str, ...]) -> tuple[str, ...]:
     if not words[0].strip():
         raise RefusedValueError("the program's name is empty", help='begin the command with "{bin}" or a program')
+    return words
+
+
+def _check_cargo_words(words: tuple[str, ...]) -> tuple[str, ...]:
+    parse_cargo_words(words)
     return words
 
 
@@ -168,6 +174,7 @@ Ratio = Annotated[float, BeforeValidator(_read_ratio), WithJsonSchema(_RATIO_SCH
 Share = Annotated[Ratio, AfterValidator(_check_share)]
 WorkloadName = Annotated[Name, AfterValidator(_check_one_line)]
 Argv = Annotated[tuple[Word, ...], Field(min_length=1), AfterValidator(_check_program)]
+CargoWords = Annotated[tuple[Word, ...], Field(min_length=1), AfterValidator(_check_cargo_words)]
 AboveZeroRatio = Annotated[Ratio, AfterValidator(_check_above_zero)]
 CompareOutput = Annotated[
     Literal["auto", "stdout", "none"] | Annotated[tuple[str, ...], Field(min_length=1)],

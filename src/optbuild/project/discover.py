@@ -193,6 +193,8 @@ def _package(package: PackageMetadata, target_cfg: tuple[str, ...]) -> Package:
         features=dict(sorted(package.features.items())),
         is_library_only=not bins and any(_LIBRARY_KINDS.intersection(target.kind) for target in package.targets),
         examples=_programs(package, "example"),
+        tests=tuple(target.name for target in package.targets if "test" in target.kind),
+        benches=tuple(target.name for target in package.targets if "bench" in target.kind),
         libs=tuple(
             LibFile(
                 name=name,

@@ -64,6 +64,8 @@ class Package:
         bins: Its binaries, in cargo's order.
         examples: Its examples that are programs.
         libs: What its library becomes for other languages: a shared one first.
+        tests: Names of its integration tests.
+        benches: Names of its benches.
         default_run: The binary that `cargo run` takes, where one is declared.
         features: What each feature enables, sorted by name; optional dependencies that count as features included.
         is_library_only: It has a library and no binary.
@@ -78,6 +80,8 @@ class Package:
     is_library_only: bool
     examples: tuple[BinTarget, ...] = ()
     libs: tuple[LibFile, ...] = ()
+    tests: tuple[str, ...] = ()
+    benches: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

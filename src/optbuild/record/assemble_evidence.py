@@ -47,6 +47,7 @@ def describe_pgo(variant: PlannedVariant, plan: Plan, outcome: Outcome, *, in_sa
             for rejection in outcome.rejected.get(variant.name, ())
         ),
         flush_object=attempt is not None and plan.has_flush_object(attempt.instrument),
+        renamed_functions=profile.renamed_functions,
         trainings=() if attempt is None else tuple(_describe_trainings(attempt, plan, outcome)),
     )
     return record if evidence is None else _with_evidence(record, evidence)

@@ -105,6 +105,7 @@ class PgoRecord:
         in_sample: A benchmark workload has an input that a training workload has as well; None where what one of them
             reads is not known.
         flush_object: An object that saves a server's counts from its stop signal was in the instrumented build.
+        renamed_functions: Counted in tests, benches or examples, where they have other names.
         checks: What it had to show.
         applied: All checks passed; a variant whose checks fail is not published.
         attempt: In which way it was trained: `lto-free` or `exact`; None where older versions did not say.
@@ -125,6 +126,7 @@ class PgoRecord:
     attempt: str | None = None
     rejected_attempts: tuple[AttemptRecord, ...] = ()
     flush_object: bool = False
+    renamed_functions: int = 0
     format: ProfileFormatRecord | None = None
     missing_ratio: float = 0.0
     mismatched_ratio: float = 0.0

@@ -177,6 +177,8 @@ def _describe_pgo(pgo: PgoRecord) -> str:
         f"{pgo.mismatched_functions:,} mismatched",
         f"{pgo.raw_profiles:,} raw profile{'s' * (pgo.raw_profiles != 1)}",
     ]
+    if pgo.renamed_functions:
+        facts.insert(1, f"{pgo.renamed_functions:,} known to tests, benches or examples by other names")
     if pgo.quarantined:
         facts.append(f"{len(pgo.quarantined):,} quarantined")
     if pgo.flush_object:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from optbuild.build.cargo_builds import find_cargo_build
 from optbuild.build.cargo_driver import find_kept
 from optbuild.build.keys import merge_key, output_key, training_key
 from optbuild.build.merging import is_intact
-from optbuild.build.model import Artifact, Compared, Merged, PgoProfile, Probed, Trained
+from optbuild.build.model import Artifact, CargoTraining, Compared, Merged, PgoProfile, Probed, Trained
 from optbuild.build.results import ResultStore
 from optbuild.plan.forecast import Expectation, Forecast
 from optbuild.plan.model import (
@@ -128,7 +129,7 @@ class _Forecaster:
         version = "" if tool is None else tool.version
         hashes = self.prepared.hashes
         if isinstance(action, Train):
-            key = training_key(action, self.binaries[action.binaries], hashes, version)
+            key = training_key(action, self.binaries[action.binaries], self._cargo_training(action), hashes, version)
             return self._know(action, self.results.load(key, Trained))
         if isinstance(action, MergeProfiles):
             key = merge_key(action, {need: self.profiles[need] for need in action.weights}, version)
@@ -140,6 +141,13 @@ class _Forecaster:
         assert isinstance(action, CompareOutputs)  # noqa: S101 - for mypy: all others are dealt with
         key = output_key(action, self.binaries[action.binaries], hashes, self.probed[action.probe])
         return self.results.load(key, Compared) is not None
+
+    def _cargo_training(self, action: Train) -> CargoTraining | None:
+        compiled = self.prepared.plan.action(action.binaries)
+        build = find_cargo_build(compiled) if isinstance(compiled, Compile) else None
+        if build is None or action.program is None:
+            return None
+        return CargoTraining(build=build, program=self.binaries[action.program])
 
     def _know(self, action: Action, stored: Trained | Merged | None) -> bool:
         if stored is None or not is_intact(stored.profile):

@@ -105,7 +105,8 @@ def make_outline(project: Project, package: str | None, directory: Path) -> Outl
         libs=tuple(dict.fromkeys(lib.name for lib in chosen.libs)) if not built else (),
         features=tuple(sorted(features)),
         left_out=tuple((target.name, target.required_features) for target in chosen.bins if target not in built),
-        benches=_find_benches(chosen.manifest.parent),
+        # What cannot be shown is no help to anybody.
+        benches=tuple(name for name in chosen.benches if name.isprintable()),
         data=_find_data(directory, chosen.manifest.parent),
         has_schema_file=(directory / SCHEMA_FILE_NAME).is_file(),
     )
@@ -171,18 +172,6 @@ def _is_default(project: Project, package: Package) -> bool:
         return select_targets(project, (), ()).packages == (package,)
     except UsageError:
         return False
-
-
-def _find_benches(directory: Path) -> tuple[str, ...]:
-    """The benches of a package by the files that cargo takes for them.
-
-    Sources:
-        The Cargo Book, package layout: https://doc.rust-lang.org/cargo/guide/project-layout.html
-    """
-    files = {path.stem for path in directory.glob("benches/*.rs")}
-    directories = {path.parent.name for path in directory.glob("benches/*/main.rs")}
-    # A name may hold anything; what cannot be shown is no help to anybody.
-    return tuple(sorted(name for name in files | directories if name.isprintable()))
 
 
 def _find_data(directory: Path, package: Path) -> tuple[str, ...]:

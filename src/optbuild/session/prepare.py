@@ -33,6 +33,7 @@ from optbuild.toolchain.lookup import Inquiry
 from optbuild.toolchain.model import Toolchain
 from optbuild.toolchain.requirements import require_disk, require_pgo_tools, require_platform, require_target
 from optbuild.toolchain.runnable import why_not_runnable
+from optbuild.workloads.cargo_targets import check_targets
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation, make_invocation
 from optbuild.workloads.overlap import Overlap, find_overlaps
@@ -129,6 +130,7 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared
     require_ours(layout)
     hashes = InputHashes()
     for invocation in inputs.workloads:
+        check_targets(invocation, project, targets)
         check_before_building(invocation, hashes)
     return Prepared(
         inputs=inputs,

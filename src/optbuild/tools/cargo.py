@@ -1,4 +1,4 @@
-"""Cargo's build command: arguments out, JSON messages in. Cargo's metadata has a module of its own."""
+"""Cargo's build commands: arguments out, JSON messages in. Cargo's metadata has a module of its own."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ FLAG_SEPARATOR = "\x1f"  # between the flags in CARGO_ENCODED_RUSTFLAGS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildSettings:
-    """What to ask of `cargo build`.
+    """What to ask of cargo.
 
     Attributes:
         packages: Package ID specifications, such as `name@1.2.3`; features unify over all of them.
         lib: Build the packages' libraries as well.
+        verb: `build`, or a command that also runs what it has built.
+        targets: Further options that choose what is built.
+        arguments: What programs that are run are given.
         config: `--config` keys and their values in TOML, such as `("profile.release.lto", '"fat"')`.
         explain: Let cargo and rustc tell all they know (`-vv`), which also lifts the cap on dependencies' warnings.
     """
@@ -40,11 +43,14 @@ class BuildSettings:
     jobs: int | None = None
     explain: bool = False
     extra: tuple[str, ...] = ()
+    verb: str = "build"
+    targets: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
 
 
 def make_build_argv(cargo: str, settings: BuildSettings) -> tuple[str, ...]:
-    """The argv of one `cargo build`."""
-    argv = [cargo, "build", "--manifest-path", str(settings.manifest), *_choose_targets(settings)]
+    """The argv of one call of cargo."""
+    argv = [cargo, settings.verb, "--manifest-path", str(settings.manifest), *_choose_targets(settings)]
     argv += ["--profile", settings.cargo_profile, "--target", settings.target]
     argv += ["--target-dir", str(settings.target_directory)]
     for key, value in settings.config:
@@ -62,7 +68,8 @@ def make_build_argv(cargo: str, settings: BuildSettings) -> tuple[str, ...]:
     if settings.explain:
         argv.append("-vv")
     argv.append("--message-format=json-diagnostic-rendered-ansi")
-    return (*argv, *settings.extra)
+    argv += settings.extra
+    return (*argv, "--", *settings.arguments) if settings.arguments else tuple(argv)
 
 
 def _choose_targets(settings: BuildSettings) -> Iterator[str]:
@@ -71,6 +78,7 @@ def _choose_targets(settings: BuildSettings) -> Iterator[str]:
             yield from (option, name)
     if settings.lib:
         yield "--lib"
+    yield from settings.targets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +90,13 @@ class CargoTarget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactProfile:
+    """How a unit was compiled; `test`: with a main function that runs its tests or benches."""
+
+    test: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompilerArtifact:
     """Cargo finished a unit, or found it fresh; `filenames` are what the unit consists of."""
 
@@ -89,6 +104,7 @@ class CompilerArtifact:
     package_id: str
     target: CargoTarget
     fresh: bool
+    profile: ArtifactProfile = ArtifactProfile()
     filenames: tuple[Path, ...] = ()
     executable: Path | None = None
 

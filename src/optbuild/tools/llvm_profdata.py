@@ -128,6 +128,11 @@ def merge_argv(tool: Path, *, inputs_file: Path, output: Path, num_threads: int 
     return tuple(argv)
 
 
+def text_argv(tool: Path, profile: Path, output: Path) -> tuple[str, ...]:
+    """The argv that writes a profile as text, which `merge_argv` takes for an input as well."""
+    return (str(tool), "merge", "--text", f"--output={output}", str(profile))
+
+
 def show_argv(tool: Path, profile: Path) -> tuple[str, ...]:
     """The argv that prints what `parse_show` reads."""
     return (str(tool), "show", "--value-cutoff=1", "--detailed-summary", str(profile))

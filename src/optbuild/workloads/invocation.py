@@ -15,6 +15,7 @@ from pathlib import Path
 
 from optbuild.errors import UsageError
 from optbuild.execution.command import Command, Stream
+from optbuild.profile.cargo_words import CargoCall, parse_cargo_words
 from optbuild.profile.model import BuildProfile, MetricName, ReadySettings, Use, Workload, slug
 from optbuild.profile.placeholders import PlaceholderKind
 from optbuild.project.model import LibFile
@@ -26,6 +27,7 @@ from optbuild.workloads.words import Values, Word, WordFiller, Words, named_in, 
 _INTERPRETER = re.compile(r"(?:python|pypy|lua|ruby|perl|php)[\d.]*|(?:ba|da|k|z)?sh|node|deno|bun|Rscript|tclsh")
 
 _NO_SCRIPT = frozenset({"-c", "-e", "-m"})  # the code itself follows, or the name of a module
+_CARGO = "cargo"
 
 
 class Kind(StrEnum):
@@ -33,6 +35,7 @@ class Kind(StrEnum):
 
     COMMAND = "command"
     SERVER = "server"
+    CARGO = "cargo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +71,7 @@ class Invocation:
     Attributes:
         name: As the user wrote it.
         slug: The name as a file name.
-        argv: What is timed: the command, or the load on a server.
+        argv: What is timed: the command, the load on a server, or the programs that this call of cargo would run.
         bins: What its commands use of all that is built: names of programs, file names of libraries.
         env: The whole environment.
         declared_env: What the build profile itself sets; the values may be shown.
@@ -84,6 +87,8 @@ class Invocation:
         server: What the load asks; started and stopped anew for each run.
         port_env: Variables of the environment whose values name a port.
         needs_flush_object: Its server may be ended by its stop signal, and then needs help to write its counts.
+        call: What cargo is asked for, where its programs are the workload.
+        runner: What starts those programs, where they do not run here by themselves.
     """
 
     name: str
@@ -113,6 +118,8 @@ class Invocation:
     server: Server | None = None
     port_env: Mapping[str, Word] = field(default_factory=dict)
     needs_flush_object: bool = False
+    call: CargoCall | None = None
+    runner: tuple[str, ...] = ()
 
     def recipe(self) -> object:
         """What decides the result of running it, apart from files' contents and the caller's environment."""
@@ -130,11 +137,14 @@ class Invocation:
             self.repeat,
             self.beside,
             self.server,
+            self.runner,
         )
 
     @property
     def kind(self) -> Kind:
         """What it is."""
+        if self.call is not None:
+            return Kind.CARGO
         return Kind.COMMAND if self.server is None else Kind.SERVER
 
     @property
@@ -153,8 +163,10 @@ class Invocation:
 
     @property
     def commands(self) -> Mapping[str, Words]:
-        """Everything that it runs, by key."""
+        """Everything that it runs, by key; but for what cargo builds first."""
         beside = {str(moment): words for moment, words in self.beside.items()}
+        if self.call is not None:
+            return beside
         if self.server is None:
             return {"command": self.argv, **beside}
         return {"server": self.server.argv, "load": self.argv, **beside}
@@ -221,10 +233,13 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
         environ=environ,
         runner=runner,
     )
-    argv = fill.words(workload.command or workload.load or ())
+    call = None if workload.cargo is None else parse_cargo_words(tuple(map(fill.text, workload.cargo)))
+    argv = fill.words(workload.command or workload.load or (_CARGO, *(workload.cargo or ())))
+    # Of cargo's own words none is a file; the programs run where cargo would be called.
+    timed = argv if call is None else tuple((word,) for word in (_CARGO, *call.arguments))
     server = None if workload.server is None else _make_server(workload, fill)
     beside = {moment: fill.words(words) for moment in Moment if (words := getattr(workload, moment.value)) is not None}
-    commands = (*(() if server is None else (server.argv,)), argv, *beside.values())
+    commands = (*(() if server is None else (server.argv,)), timed, *beside.values())
     variables = {key: fill.word(value) for key, value in workload.env.items()}
     port_env = {key: word for key, word in variables.items() if named_in((word,), PlaceholderKind.PORT)}
     declared = {
@@ -233,6 +248,8 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
     }
     directory = build_profile.directory
     cwd = (directory / workload.cwd).resolve()
+    if call is not None:
+        cwd = (directory / build_profile.project.manifest).resolve().parent
     stdin = None if workload.stdin is None else directory / fill.text(workload.stdin)
     inputs = [directory / fill.text(text) for text in workload.inputs]
     # An argument that names a file or a directory is an input, whether it was declared or not.
@@ -270,6 +287,8 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
         server=server,
         port_env=port_env,
         needs_flush_object=server is not None and workload.flush_object,
+        call=call,
+        runner=() if call is None else runner,
     )
 
 

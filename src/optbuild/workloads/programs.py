@@ -15,6 +15,7 @@ from optbuild.execution.signals import describe_ending
 from optbuild.files import remove_below, tail_of, writing
 from optbuild.text import last_lines, sanitize_line
 from optbuild.units import format_duration
+from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.invocation import Invocation
 
 PROFILE_FILE = "LLVM_PROFILE_FILE"
@@ -32,6 +33,7 @@ class Place:
         stderr: The same for standard error.
         extra_env: Added to its environment.
         arm: Whose binaries these are, where several take turns.
+        cargo_build: What cargo would run with them, for a workload of that kind.
     """
 
     root: Path
@@ -40,6 +42,7 @@ class Place:
     stderr: Path
     extra_env: Mapping[str, str]
     arm: str | None = None
+    cargo_build: CargoBuild | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

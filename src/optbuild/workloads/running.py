@@ -16,6 +16,7 @@ from optbuild.execution.command import Command, ConcurrentExecutor, Stream
 from optbuild.execution.signals import describe_ending
 from optbuild.files import tail_of
 from optbuild.text import last_lines, sanitize_line
+from optbuild.workloads.cargo import run_cargo
 from optbuild.workloads.command import run_command
 from optbuild.workloads.invocation import Invocation, Kind, Moment
 from optbuild.workloads.ports import choose_ports
@@ -34,6 +35,7 @@ RunKind = Callable[[ConcurrentExecutor, Invocation, Place, Values], WorkloadRun]
 WORKLOADS: Mapping[Kind, RunKind] = {
     Kind.COMMAND: run_command,
     Kind.SERVER: run_server,
+    Kind.CARGO: run_cargo,
 }
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from optbuild.errors import UsageError
-from optbuild.plan.draft import Draft, PlanInputs, make_compile, work_directory
+from optbuild.plan.draft import Draft, PlanInputs, for_call, make_compile, work_directory
 from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.model import (
     Attempt,
@@ -62,8 +62,8 @@ def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
 def _add_attempt(draft: Draft, way: Way, variant: Variant, inputs: PlanInputs, tool: Tool) -> Draft:
     flush = _make_flush_object(inputs)
     instrument = _instrument(draft, way, inputs, flush)
-    trainings = _train(instrument, variant, inputs)
-    weights = {action.id: action.workload.weight for action in trainings}
+    builds_and_trainings = _train(instrument, variant, inputs)
+    weights = {action.id: action.workload.weight for action in builds_and_trainings if isinstance(action, Train)}
     merge = MergeProfiles(
         id=make_action_id("merge", weights),
         needs=tuple(weights),
@@ -85,7 +85,7 @@ def _add_attempt(draft: Draft, way: Way, variant: Variant, inputs: PlanInputs, t
     )
     return replace(
         draft,
-        actions=(*draft.actions, *flush, instrument, *trainings, merge, optimise),
+        actions=(*draft.actions, *flush, instrument, *builds_and_trainings, merge, optimise),
         attempts=(*draft.attempts, attempt),
     )
 
@@ -160,20 +160,28 @@ def _make_flush_object(inputs: PlanInputs) -> tuple[MakeFlushObject, ...]:
     )
 
 
-def _train(instrument: Compile, variant: Variant, inputs: PlanInputs) -> tuple[Train, ...]:
-    trainings = []
+def _train(instrument: Compile, variant: Variant, inputs: PlanInputs) -> tuple[Compile | Train, ...]:
+    """The training actions, each after what only it needs."""
+    actions: list[Compile | Train] = []
     for workload in inputs.workloads:
         if Use.TRAIN not in workload.use:
             continue
-        action_id = make_action_id("train", workload.recipe(), instrument.id)
-        trainings.append(
+        needs = [instrument.id]
+        if workload.call is not None:
+            label = f"{variant.name}: build for {workload.name}, instrumented"
+            recipe = for_call(instrument.recipe, workload.call)
+            actions.append(make_compile(recipe, inputs, role=Role.INSTRUMENT, label=label, needs=instrument.needs))
+            needs.append(actions[-1].id)
+        action_id = make_action_id("train", workload.recipe(), *needs)
+        actions.append(
             Train(
                 id=action_id,
-                needs=(instrument.id,),
+                needs=tuple(needs),
                 label=f"{variant.name}: train on {workload.name}",
                 workload=workload,
-                binaries=instrument.id,
+                binaries=needs[-1],
                 directory=work_directory(inputs.layout, action_id),
+                program=instrument.id if workload.call is not None else None,
             )
         )
-    return tuple(trainings)
+    return tuple(actions)

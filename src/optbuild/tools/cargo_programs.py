@@ -1,0 +1,71 @@
+"""How cargo would start the programs that it builds to test or bench with: asked of cargo itself, which starts none.
+
+Cargo runs a program by its `runner` where one is configured. Ours only tells, as one line of JSON among cargo's own
+messages, what it was given: the program with its arguments, the directory and the environment. Nothing of what cargo
+does for tests and benches has to be known here, nor kept up with. Pure: `optbuild.build` calls cargo.
+
+Sources:
+    The Cargo Book, target.<triple>.runner: https://doc.rust-lang.org/cargo/reference/config.html#targettriplerunner
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+_MARK = b'{"optbuild-program": '
+# Bytes are told as Latin-1, which has a character for each: a name or value need not be UTF-8.
+_TELL = """\
+import json, os, sys
+def tell(text): return os.fsencode(text).decode("latin-1")
+env = {tell(name): tell(value) for name, value in os.environ.items()}
+print(json.dumps({"optbuild-program": {"argv": [*map(tell, sys.argv[1:])], "cwd": tell(os.getcwd()), "env": env}}))
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartedProgram:
+    """A program as cargo would have started it; `env` is the whole environment."""
+
+    argv: tuple[str, ...]
+    cwd: str
+    env: Mapping[str, str]
+
+
+_STARTED = TypeAdapter(Mapping[str, StartedProgram])
+
+
+def runner_setting(target: str, python: Path) -> tuple[str, str]:
+    """The `--config` key and value that let cargo tell of programs in the place of running them.
+
+    Args:
+        target: The target triple, or the path of a target's JSON file.
+        python: What runs the teller: the standard library is all that it needs.
+    """
+    triple = Path(target).stem if target.endswith(".json") else target
+    # A JSON text is a TOML text.
+    return f"target.{json.dumps(triple)}.runner", json.dumps([str(python), "-I", "-S", "-c", _TELL])
+
+
+def parse_started(line: bytes) -> StartedProgram | None:
+    """Read what the runner told; None for any other line."""
+    if not line.startswith(_MARK):
+        return None
+    try:
+        told = _STARTED.validate_json(line)["optbuild-program"]
+    except ValidationError:
+        return None
+    return StartedProgram(
+        argv=tuple(map(_text, told.argv)),
+        cwd=_text(told.cwd),
+        env={_text(name): _text(value) for name, value in told.env.items()},
+    )
+
+
+def _text(told: str) -> str:
+    return os.fsdecode(told.encode("latin-1"))

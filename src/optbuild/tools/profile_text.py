@@ -1,0 +1,57 @@
+"""A merged profile as text: the functions' records, one after the other. Pure: `build` has the tool write and read it.
+
+Sources:
+    LLVM, llvm-profdata merge --text: https://llvm.org/docs/CommandGuide/llvm-profdata.html; the format is that of
+    `TextInstrProfReader` in LLVM's lib/ProfileData/InstrProfReader.cpp
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionRecord:
+    """What a profile knows of one function.
+
+    Attributes:
+        hash: Of its control flow.
+        lines: The whole record after its name: hash, counters, and the values that were seen.
+    """
+
+    name: str
+    hash: int
+    lines: tuple[str, ...]
+
+
+def read_header(lines: Iterable[str]) -> Iterator[str]:
+    """The lines in front of the first record, which say how the program was instrumented."""
+    for line in lines:
+        if not line.startswith(("#", ":")):
+            return
+        yield line
+
+
+def read_records(lines: Iterable[str]) -> Iterator[FunctionRecord]:
+    """The records of a profile.
+
+    Raises:
+        ValueError: A record is not as expected.
+    """
+    block: list[str] = []
+    for line in chain(lines, ("",)):
+        if line.strip():
+            # What is in front of a record's name is the header of the file.
+            block += [] if not block and line.startswith(("#", ":")) else [line.rstrip("\n")]
+        elif block:
+            name, *rest = block
+            numbers = (line for line in rest if not line.startswith("#"))
+            yield FunctionRecord(name=name, hash=int(next(numbers, "")), lines=tuple(rest))
+            block = []
+
+
+def write_record(name: str, record: FunctionRecord) -> str:
+    """A record's text, under a name that may be another one."""
+    return "\n".join((name, *record.lines, "", ""))

@@ -1,0 +1,38 @@
+"""What cargo has built for a workload, as data; not for running it: `cargo` does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from optbuild.workloads.harness import Harness
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CargoProgram:
+    """A program of a workload, and how cargo starts it.
+
+    Attributes:
+        name: Its file's name, by which its copies are known.
+        env: What cargo adds to the environment.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    cwd: Path
+    env: Mapping[str, str]
+    harness: Harness
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CargoBuild:
+    """What cargo has built for a workload.
+
+    Attributes:
+        programs: In the order in which cargo runs them.
+        started: The binaries that they may start, by name, and where cargo had put each.
+    """
+
+    programs: tuple[CargoProgram, ...]
+    started: Mapping[str, Path]

@@ -1,0 +1,81 @@
+"""Refuse a `cargo` workload whose targets do not exist, before anything is built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+from optbuild.errors import UsageError
+from optbuild.profile.cargo_words import CargoCall, CargoVerb, TargetOption
+from optbuild.profile.faults import find_nearest
+from optbuild.project.model import Package, Project
+from optbuild.project.selection import Targets
+from optbuild.workloads.invocation import Invocation
+
+_PATTERN = frozenset("*?[")
+_NOUNS = {"--bench": "bench", "--test": "integration test", "--bin": "binary", "--example": "example"}
+
+
+def check_targets(invocation: Invocation, project: Project, targets: Targets) -> None:
+    """Find out whether cargo would find what a workload asks it for.
+
+    Args:
+        invocation: The workload; one of another kind passes.
+        project: What there is.
+        targets: What the variants are built of.
+
+    Raises:
+        UsageError: There is no such package or target, or more than one program to run.
+    """
+    call = invocation.call
+    if call is None:
+        return
+    known = {package.name: package for package in project.packages}
+    if unknown := [name for name in call.packages if name not in known]:
+        raise _error(invocation, f"there is no package `{unknown[0]}`", unknown[0], known)
+    named = tuple(known[name] for name in call.packages)
+    if call.verb is CargoVerb.RUN:
+        _check_run(invocation, call, named or targets.packages)
+    packages = named if call.verb is CargoVerb.RUN and named else (*targets.packages, *named)
+    for option in call.targets:
+        _check_option(invocation, option, packages)
+
+
+def _check_option(invocation: Invocation, option: TargetOption, packages: tuple[Package, ...]) -> None:
+    if option.name is None:
+        return
+    names = [name for package in packages for name in _names(package, option.option)]
+    if option.name in names or (_PATTERN & {*option.name} and any(fnmatchcase(name, option.name) for name in names)):
+        return
+    where = ", ".join(f"`{package.name}`" for package in packages)
+    raise _error(invocation, f"there is no {_NOUNS[option.option]} `{option.name}` in {where}", option.name, names)
+
+
+def _check_run(invocation: Invocation, call: CargoCall, packages: tuple[Package, ...]) -> None:
+    if len(packages) > 1:
+        names = [package.name for package in packages]
+        raise _error(invocation, "`cargo run` takes one package", None, names, example=f'"-p", "{names[0]}"')
+    bins = _names(packages[0], "--bin")
+    if not call.targets and len(bins) != 1 and packages[0].default_run is None:
+        example = f'"--bin", "{bins[0]}"' if bins else '"--example", "NAME"'
+        raise _error(invocation, "`cargo run` has no single program to run", None, bins, example=example)
+
+
+def _names(package: Package, option: str) -> tuple[str, ...]:
+    if option == "--bench":
+        return package.benches
+    if option == "--test":
+        return package.tests
+    return tuple(target.name for target in (package.bins if option == "--bin" else package.examples))
+
+
+def _error(
+    invocation: Invocation, message: str, wrong: str | None, names: Iterable[str], example: str = ""
+) -> UsageError:
+    names = list(names)
+    listed = ", ".join(f"`{name}`" for name in names)
+    nearest = find_nearest(wrong, names)
+    remedy = f"did you mean `{nearest}`?" if nearest else "correct `cargo` in its [[workloads]] table"
+    if example:
+        remedy = f"name it in `cargo`: {example}"
+    return UsageError(f"workload {invocation.name!r}: {message}; there is {listed or 'none'}", help=remedy)

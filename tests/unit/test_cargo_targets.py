@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from optbuild.errors import UsageError
+from optbuild.profile.cargo_words import parse_cargo_words
+from optbuild.project.model import BinTarget, Package, Project
+from optbuild.project.selection import Targets
+from optbuild.testing import make_invocation, make_package, make_project
+from optbuild.workloads.cargo_targets import check_targets
+
+DEMO = replace(
+    make_package(),
+    tests=("cli", "docs"),
+    benches=("parse", "print"),
+    examples=(BinTarget(name="shapes", package="demo", required_features=(), is_example=True),),
+)
+PARSER = replace(make_package(bins=()), name="parser", manifest=Path("/p/parser/Cargo.toml"), benches=("tokens",))
+
+
+def check(*words: str, packages: tuple[Package, ...] = (DEMO,)) -> None:
+    """Check a workload of a workspace with two members, of which these packages are built."""
+    project: Project = replace(make_project(), packages=(DEMO, PARSER))
+    targets = Targets(packages=packages, bins=packages[0].bins)
+    invocation = replace(make_invocation(name="w"), call=parse_cargo_words(words))
+    check_targets(invocation, project, targets)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("test",),
+        ("bench", "--bench", "parse"),
+        ("bench", "--bench", "p*"),
+        ("test", "--test", "cli", "--lib", "--bin", "demo"),
+        ("run",),
+        ("run", "--example", "shapes"),
+        ("bench", "-p", "parser", "--bench", "tokens"),
+        ("bench", "-p", "parser", "--bench", "parse"),
+    ],
+)
+def test_what_cargo_would_find_passes(words: tuple[str, ...]) -> None:
+    """By name, by a pattern of cargo's, in the project's packages and in those that are named."""
+    check(*words)
+
+
+def test_other_workloads_pass() -> None:
+    """They name no targets."""
+    check_targets(make_invocation(), make_project(), Targets(packages=(DEMO,), bins=DEMO.bins))
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "help_text"),
+    [
+        (
+            ("bench", "--bench", "prase"),
+            "workload 'w': there is no bench `prase` in `demo`; there is `parse`, `print`",
+            "did you mean `parse`?",
+        ),
+        (
+            ("bench", "--bench", "x*"),
+            "workload 'w': there is no bench `x*` in `demo`; there is `parse`, `print`",
+            "correct `cargo` in its [[workloads]] table",
+        ),
+        (
+            ("test", "--test", "clii"),
+            "workload 'w': there is no integration test `clii` in `demo`; there is `cli`, `docs`",
+            "did you mean `cli`?",
+        ),
+        (
+            ("run", "--bin", "dmo"),
+            "workload 'w': there is no binary `dmo` in `demo`; there is `demo`",
+            "did you mean `demo`?",
+        ),
+        (
+            ("run", "--example", "shape"),
+            "workload 'w': there is no example `shape` in `demo`; there is `shapes`",
+            "did you mean `shapes`?",
+        ),
+        (
+            ("test", "-p", "parser", "--test", "tokens"),
+            "workload 'w': there is no integration test `tokens` in `demo`, `parser`; there is `cli`, `docs`",
+            "correct `cargo` in its [[workloads]] table",
+        ),
+        (
+            ("test", "-p", "prser"),
+            "workload 'w': there is no package `prser`; there is `demo`, `parser`",
+            "did you mean `parser`?",
+        ),
+        (
+            ("run", "-p", "parser"),
+            "workload 'w': `cargo run` has no single program to run; there is none",
+            'name it in `cargo`: "--example", "NAME"',
+        ),
+        (
+            ("run", "-p", "parser", "--bin", "demo"),
+            "workload 'w': there is no binary `demo` in `parser`; there is none",
+            "correct `cargo` in its [[workloads]] table",
+        ),
+    ],
+)
+def test_what_cargo_would_not_find_is_refused(words: tuple[str, ...], message: str, help_text: str) -> None:
+    """With what there is, and what was meant."""
+    with pytest.raises(UsageError) as caught:
+        check(*words)
+    assert (caught.value.message, caught.value.help) == (message, help_text)
+
+
+def test_one_of_several_programs_has_to_be_chosen() -> None:
+    """As cargo itself demands, but before the first build."""
+    several = replace(DEMO, bins=make_package(bins=("one", "two")).bins)
+    with pytest.raises(UsageError, match="no single program to run; there is `one`, `two`") as caught:
+        check("run", packages=(several,))
+    assert caught.value.help == 'name it in `cargo`: "--bin", "one"'
+    check("run", packages=(replace(several, default_run="two"),))
+
+
+def test_one_of_several_packages_has_to_be_chosen_to_run() -> None:
+    """`cargo run` takes a single one."""
+    with pytest.raises(UsageError, match="`cargo run` takes one package; there is `demo`, `parser`") as caught:
+        check("run", packages=(DEMO, PARSER))
+    assert caught.value.help == 'name it in `cargo`: "-p", "demo"'

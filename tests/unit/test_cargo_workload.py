@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from optbuild.errors import WorkloadError, WorkloadTimeoutError
+from optbuild.execution.command import Command
+from optbuild.files import claim_directory
+from optbuild.profile.cargo_words import CargoCall, CargoVerb
+from optbuild.testing import Answer, Reply, ScriptedExecutor, make_invocation, make_usage
+from optbuild.workloads.cargo_build import CargoBuild, CargoProgram
+from optbuild.workloads.harness import Harness
+from optbuild.workloads.invocation import Invocation
+from optbuild.workloads.programs import Place, WorkloadRun
+from optbuild.workloads.running import run_workload
+
+
+@dataclass
+class Yard:
+    """A project whose cargo has built two tests and the binary that they start, and copies of all three."""
+
+    directory: Path
+    answers: list[Answer] = field(default_factory=list)
+    harness: Harness = Harness.LIBTEST
+    extra_env: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.executor = ScriptedExecutor(lambda _: self.answers.pop(0) if self.answers else Reply())
+        claim_directory(self.directory)
+        self.home = self.directory / "cargo/release"
+        self.stage = self.directory / "stage"
+        for place in (self.home, self.stage):
+            place.mkdir(parents=True)
+        for name in ("demo", "cli-00005713aaaabbbb", "lib-00005713aaaabbbb"):
+            (self.stage / name).write_text(f"instrumented {name}")
+
+    def program(self, name: str, *arguments: str, **env: str) -> CargoProgram:
+        return CargoProgram(
+            name=f"{name}-00005713aaaabbbb",
+            arguments=arguments,
+            cwd=self.directory / "package",
+            env={"CARGO_PKG_NAME": "demo", **env},
+            harness=self.harness,
+        )
+
+    def run(self, *programs: CargoProgram, **changes: Any) -> WorkloadRun:  # noqa: ANN401 - fields of Invocation
+        return run_workload(self.executor, self.invocation(**changes), self.place(programs))
+
+    def invocation(self, **changes: Any) -> Invocation:  # noqa: ANN401 - fields of Invocation
+        invocation = make_invocation("cargo", "test", name="tests", directory=self.directory)
+        settings = {"call": CargoCall(verb=CargoVerb.TEST), "scratch": self.directory / "scratch", **changes}
+        return replace(invocation, **settings)
+
+    def place(self, programs: tuple[CargoProgram, ...]) -> Place:
+        return Place(
+            root=self.directory,
+            binaries={path.name: path for path in self.stage.iterdir()},
+            stdout=self.directory / "stdout",
+            stderr=self.directory / "stderr",
+            extra_env=self.extra_env,
+            cargo_build=CargoBuild(programs=programs, started={"demo": self.home / "demo"}),
+        )
+
+    @property
+    def ran(self) -> list[Command]:
+        return self.executor.commands
+
+
+@pytest.fixture
+def yard(tmp_path: Path) -> Yard:
+    """A project with two tests."""
+    return Yard(tmp_path.resolve())
+
+
+def test_programs_run_from_their_copies_as_cargo_would_run_them(yard: Yard) -> None:
+    """In cargo's order, with cargo's arguments, directory and additions to the environment."""
+    yard.run(yard.program("lib"), yard.program("cli", "--exact", OUT_DIR="/out"))
+    assert [command.argv for command in yard.ran] == [
+        (str(yard.stage / "lib-00005713aaaabbbb"),),
+        (str(yard.stage / "cli-00005713aaaabbbb"), "--exact"),
+    ]
+    assert {command.cwd for command in yard.ran} == {yard.directory / "package"}
+    assert yard.ran[1].env == {"PATH": "/bin", "CARGO_PKG_NAME": "demo", "OUT_DIR": "/out"}
+
+
+def test_what_the_build_profile_says_of_the_environment_wins(yard: Yard) -> None:
+    """Over cargo's own variables; and the profile of each program goes where it is wanted."""
+    yard.extra_env["LLVM_PROFILE_FILE"] = "/raw/%p"
+    declared = {"CARGO_PKG_NAME": "mine"}
+    yard.run(yard.program("cli"), declared_env=declared, env={"PATH": "/bin", **declared})
+    assert yard.ran[0].env == {"PATH": "/bin", "CARGO_PKG_NAME": "mine", "LLVM_PROFILE_FILE": "/raw/%p"}
+
+
+def test_tests_find_the_binaries_of_their_own_build(yard: Yard) -> None:
+    """At the path that was compiled into them, whatever was built since, and by the variable of newer cargos."""
+    (yard.home / "demo").write_text("of another variant")
+    yard.run(yard.program("cli", CARGO_BIN_EXE_demo=str(yard.home / "demo")))
+    assert (yard.home / "demo").read_text() == "instrumented demo"
+    assert yard.ran[0].env["CARGO_BIN_EXE_demo"] == str(yard.stage / "demo")
+
+
+def test_a_binary_is_put_back_where_cargo_has_deleted_it(yard: Yard) -> None:
+    """`cargo clean` does that; and what lies there already stays as it is."""
+    for _ in range(2):
+        yard.run(yard.program("cli"))
+        assert (yard.home / "demo").samefile(yard.stage / "demo")
+    assert [path.name for path in yard.home.iterdir()] == ["demo"]
+
+
+def test_criterion_is_brief_in_training_and_writes_to_the_scratch_directory(yard: Yard) -> None:
+    """Not into the project's own target directory, where its owner compares results."""
+    yard.harness = Harness.CRITERION
+    yard.extra_env["LLVM_PROFILE_FILE"] = "/raw/%p"
+    yard.run(yard.program("cli", "large", "--bench"))
+    assert yard.ran[0].argv[1:] == ("large", "--bench", "--profile-time", "1")
+    assert yard.ran[0].env["CRITERION_HOME"] == str(yard.directory / "scratch/criterion")
+
+
+def test_a_run_costs_what_its_programs_cost(yard: Yard) -> None:
+    """Times and faults add up; memory is the largest."""
+    usage = make_usage(wall_s=2.0, major_faults=3, peak_rss_bytes=100)
+    yard.answers = [Reply(usage=usage), Reply(usage=replace(usage, wall_s=1.0, peak_rss_bytes=700))]
+    total = yard.run(yard.program("lib"), yard.program("cli")).usage
+    assert (total.wall_s, total.major_faults, total.peak_rss_bytes) == (3.0, 6, 700)
+
+
+def test_the_timeout_is_for_all_programs_together(yard: Yard) -> None:
+    """The second one has what the first has left."""
+    yard.answers = [Reply(usage=make_usage(wall_s=90.0)), Reply(timed_out=True, exit_code=-15)]
+    with pytest.raises(WorkloadTimeoutError, match="'tests: cli' was stopped after its timeout of 1 min 40 s"):
+        yard.run(yard.program("lib"), yard.program("cli"), timeout_s=100.0)
+    assert [command.timeout_s for command in yard.ran] == [100.0, 10.0]
+
+
+def test_the_first_program_that_fails_ends_the_run_and_is_named(yard: Yard) -> None:
+    """Without the hash in its file's name, and with what it said."""
+    yard.answers = [Reply(exit_code=101, stdout=b"test evaluates ... FAILED\n")]
+    with pytest.raises(WorkloadError, match="'tests: lib' ended with exit code 101, expected exit code 0") as caught:
+        yard.run(yard.program("lib"), yard.program("cli"))
+    assert caught.value.detail == "test evaluates ... FAILED"
+    assert len(yard.ran) == 1
+
+
+def test_programs_of_another_machine_are_run_by_a_runner(yard: Yard) -> None:
+    """As cargo would, by what its configuration names."""
+    yard.run(yard.program("cli", "--exact"), runner=("qemu-aarch64", "-L", "/sysroot"))
+    assert yard.ran[0].argv == ("qemu-aarch64", "-L", "/sysroot", str(yard.stage / "cli-00005713aaaabbbb"), "--exact")

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from optbuild.workloads.harness import Harness, find_harness, training_arguments
+
+_HELP = {
+    Harness.CRITERION: b"\nThis executable is a Criterion.rs benchmark.\nSee https://",
+    Harness.LIBTEST: b"The FILTER string is tested against the name of all tests, and only those",
+    Harness.OTHER: b"usage: speed [OPTIONS]",
+}
+
+
+@pytest.mark.parametrize("harness", Harness)
+def test_a_harness_is_known_by_its_help(harness: Harness, tmp_path: Path) -> None:
+    """The text lies somewhere in the program; nothing is run to find out."""
+    program = tmp_path / "speed"
+    program.write_bytes(b"\x7fELF" + bytes(5000) + _HELP[harness] + bytes(300))
+    assert find_harness(program) is harness
+
+
+def test_criterion_is_brief_in_training() -> None:
+    """One second of each bench, without the analysis that would be trained on as well."""
+    assert training_arguments(Harness.CRITERION, ("--bench",)) == ("--profile-time", "1")
+    assert training_arguments(Harness.CRITERION, ("large", "--bench")) == ("--profile-time", "1")
+
+
+@pytest.mark.parametrize("chosen", ["--profile-time=3", "--test", "--list"])
+def test_whoever_chooses_how_criterion_runs_is_left_alone(chosen: str) -> None:
+    """What stands in the build profile wins; Criterion would refuse both together."""
+    assert training_arguments(Harness.CRITERION, (chosen, "--bench")) == ()
+
+
+def test_criterion_that_only_tests_its_benches_is_brief_as_it_is() -> None:
+    """`cargo test --benches` runs each once."""
+    assert training_arguments(Harness.CRITERION, ()) == ()
+
+
+@pytest.mark.parametrize("harness", [Harness.LIBTEST, Harness.OTHER])
+def test_other_harnesses_run_as_cargo_runs_them(harness: Harness) -> None:
+    """What they would take is not known, or they are brief."""
+    assert training_arguments(harness, ("--bench",)) == ()

@@ -1,0 +1,112 @@
+"""Training on what cargo would run: counts of other programs become those of the one that is optimised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from optbuild.build.model import Artifact, CargoTraining, Trained
+from optbuild.errors import ProfileDataError
+from optbuild.execution.command import Command
+from optbuild.files import sha256_of
+from optbuild.plan.model import ActionId, Train
+from optbuild.profile.cargo_words import CargoCall, CargoVerb
+from optbuild.testing import Answer, Reply
+from optbuild.workloads.cargo_build import CargoBuild, CargoProgram
+from optbuild.workloads.harness import Harness
+from tests.unit.build_cases import Workshop, llvm_profdata
+from tests.unit.test_instrumentation import program as instrumented_program
+
+PARSE = "_ZN4demo5parse17h0123456789abcdefE"
+PARSE_IN_TEST = "_ZN4demo5parse17hfedcba9876543210E"
+
+
+def record(name: str, count: int = 30) -> str:
+    """A function's record in a profile's text."""
+    return f"{name}\n# Func Hash:\n2\n# Num Counters:\n1\n# Counter Values:\n{count}\n\n"
+
+
+def tool_that_tells(*records: str) -> Callable[[Command], Answer]:
+    """An `llvm-profdata` that knows these functions."""
+
+    def tool(command: Command) -> Reply:
+        if "--text" not in command.argv:
+            return llvm_profdata(command)
+        output = next(word for word in command.argv if word.startswith("--output="))
+        return Reply(writes={Path(output.removeprefix("--output=")): b":ir\n" + "".join(records).encode()})
+
+    return tool
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Workshop:
+    """A place to train in."""
+    return Workshop(tmp_path)
+
+
+def artifact(workshop: Workshop, name: str, content: bytes, action: str) -> Artifact:
+    """A file that an action built."""
+    found = workshop.artifact("", name=name, action=action)[name]
+    found.path.write_bytes(content)
+    return replace(found, sha256=sha256_of(found.path))
+
+
+def train(workshop: Workshop, program: bytes, *arguments: str) -> Trained:
+    """Train on a test, for a program whose file is given."""
+    workload = replace(workshop.workload("cargo", "test"), call=CargoCall(verb=CargoVerb.TEST), bins=())
+    action = Train(
+        id=ActionId("train-1"),
+        needs=(ActionId("compile-1"), ActionId("compile-2")),
+        label="pgo: train on tests",
+        workload=workload,
+        binaries=ActionId("compile-2"),
+        directory=workshop.layout.raw_profiles / "train-1",
+        program=ActionId("compile-1"),
+    )
+    test = CargoProgram(name="cli-5713", arguments=arguments, cwd=workshop.directory, env={}, harness=Harness.LIBTEST)
+    cargo = CargoTraining(
+        build=CargoBuild(programs=(test,), started={}),
+        program={"demo": artifact(workshop, "demo", program, "compile-1")},
+    )
+    binaries = {"cli-5713": artifact(workshop, "cli-5713", b"test", "compile-2")}
+    return workshop.trainer.train(action, binaries, cargo)
+
+
+def test_counts_of_a_test_become_those_of_the_program(workshop: Workshop) -> None:
+    """Under the names that functions have there; what is not the program's is left out."""
+    workshop.tool = tool_that_tells(record(PARSE_IN_TEST), record("_ZN4test3runE"))
+    profile = train(workshop, instrumented_program({PARSE: 2})).profile
+    content = profile.path.read_text(errors="replace")
+    assert record(PARSE) in content
+    assert "4test3run" not in content
+    assert profile.renamed_functions == 1
+    assert profile.raw_profiles == 1
+    assert not list((workshop.layout.root / "merging").glob("*.proftext"))
+
+
+def test_a_test_that_runs_nothing_of_the_program_teaches_nothing(workshop: Workshop) -> None:
+    """That is told, with what would."""
+    workshop.tool = tool_that_tells(record("_ZN4test3runE"))
+    with pytest.raises(ProfileDataError, match="holds nothing of the program that is optimised") as caught:
+        train(workshop, instrumented_program({PARSE: 2}))
+    assert "integration tests" in caught.value.help
+
+
+def test_where_functions_cannot_be_listed_names_have_to_do(workshop: Workshop) -> None:
+    """A file of another format; nothing is lost that has the same name."""
+    profile = train(workshop, b"\xcf\xfa\xed\xfe").profile
+    assert profile.renamed_functions == 0
+    assert [notice.code for notice in workshop.notices] == ["functions-unknown"]
+    assert "the functions of demo cannot be listed" in workshop.notices[0].message
+
+
+def test_a_training_is_used_again_where_programs_and_program_are_the_same(workshop: Workshop) -> None:
+    """Other arguments, or another program that is optimised, are another training."""
+    workshop.tool = tool_that_tells(record(PARSE_IN_TEST))
+    assert not train(workshop, instrumented_program({PARSE: 2})).reused
+    assert train(workshop, instrumented_program({PARSE: 2})).reused
+    assert not train(workshop, instrumented_program({PARSE: 2}), "--exact").reused
+    assert not train(workshop, instrumented_program({PARSE: 2, "main": 1})).reused
