@@ -153,7 +153,7 @@ def _coverage(reports: Sequence[Report]) -> Table:
             )
         )
     outside = [share for share, outcome in outcomes.items() if outcome is Outcome.MISSED]
-    few = [share for share, outcome in outcomes.items() if outcome is Outcome.OPEN]
+    few = [name for share in SHARES if outcomes.get(name := f"{share:.1%}", Outcome.OPEN) is Outcome.OPEN]
     return Table(
         title="Coverage",
         target=f"at each share, {_INJECTED} reports or more, and the interval of the coverage contains 95%",

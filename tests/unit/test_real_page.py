@@ -97,7 +97,9 @@ def test_coverage_is_held_against_95_percent_at_each_share(held: int, of: int, j
 
 def test_shares_that_are_not_yet_there_leave_coverage_open() -> None:
     """A page can be written while reports are being taken."""
-    assert outcome(render(with_every_share(95, 100)[:300]), "Coverage") == "undecided"
+    page = render(with_every_share(95, 100)[:300])
+    assert outcome(page, "Coverage") == "undecided"
+    assert "Fewer than 100 reports at 2.0%, 5.0%, 10.0%." in page
 
 
 def test_a_report_promises_what_it_prints_by_the_rule_of_today() -> None:
