@@ -135,3 +135,13 @@ def bench(session: nox.Session) -> None:
     session.install("-e", ".")
     _find_llvm_profdata(session)
     session.run("python", "benchmarks/overhead.py", *session.posargs)
+
+
+@nox.session(name="bench-builds")
+def bench_builds(session: nox.Session) -> None:
+    """How long builds and training take with optbuild, by shell script and with cargo-pgo: `-- PROJECT...`."""
+    if not session.posargs:
+        session.error("name projects with the variants release, lto and pgo: nox -s bench-builds -- examples/calc-vm")
+    session.install("-e", ".")
+    _find_llvm_profdata(session)
+    session.run("python", "benchmarks/builds.py", *session.posargs)
