@@ -48,7 +48,7 @@ Compiled with it, over all crates: 3 functions without data, of which 0 should h
 another control flow.
 Of 31 crates, the 2 with the most counts are shown.
 This run built no other binary of the recipe of pgo, without PGO, to hold it against.
-Trained as exact. Before that, lto-free would not do: empty.
+Trained as exact, single counters. Before that, lto-free would not do: empty.
 Set aside in training pgo: /q/bad.profraw (empty).
 A CPU, 2 cores, 8.0 GiB, Linux 6.1, rustc 1.95.0, commit 571357135713, optbuild 0.1.0, run
 20260102-030405-0a0b.

@@ -9,7 +9,7 @@ from optbuild.errors import UsageError
 from optbuild.plan.draft import Draft, PlanInputs
 from optbuild.plan.model import Compile, MergeProfiles, Recipe, Role, Train, render_word
 from optbuild.plan.steps import STEPS
-from optbuild.profile.model import Lto, PgoMode, Use, Variant
+from optbuild.profile.model import Counters, Lto, PgoMode, Use, Variant
 from optbuild.project.layout import Layout
 from optbuild.project.model import Rustflags
 from optbuild.testing import TARGET, make_invocation, make_plan_inputs, make_project, make_toolchain
@@ -97,6 +97,16 @@ def test_feedback_is_instrument_train_merge_use() -> None:
     flags = [render_word(word) for word in optimise.recipe.rustflags]
     use = f"-Cprofile_use={{profdata:{merge.id}}}"
     assert flags == ["-g", use, "-Cllvm-args=-pgo-warn-missing-function", "-Wwarnings"]
+
+
+def test_atomic_counters_are_for_the_instrumented_build_alone() -> None:
+    """The flag is in no other recipe; the optimised program has nothing to count."""
+    for counters, flags in ((Counters.SINGLE, 0), (Counters.ATOMIC, 1)):
+        draft = draft_of(replace(PGO, lto=None, codegen_units=None, counters=counters))
+        compilations = [action for action in draft.actions if isinstance(action, Compile)]
+        found = [sum("atomic" in render_word(word) for word in each.recipe.rustflags) for each in compilations]
+        assert found == [flags, 0]
+        assert (", atomic counters" in compilations[0].label) is bool(flags)
 
 
 def test_both_phases_have_one_cargo_profile() -> None:

@@ -28,7 +28,7 @@ _UPGRADE = "remove it, or upgrade: pip install --upgrade cargo-optbuild"
 _LATER_KEYS: Mapping[KeyPath, frozenset[str]] = {
     (): frozenset({"gates", "profile-data"}),
     ("workloads", "*"): frozenset({"parallel", "runner"}),
-    ("variants", "*"): frozenset({"bolt", "counters"}),
+    ("variants", "*"): frozenset({"bolt"}),
 }
 _LATER_METRICS = frozenset({"instructions"})
 _KINDS = {"object": "a table", "string": "a text", "boolean": "true or false"}

@@ -87,6 +87,13 @@ class TrainingLto(StrEnum):
     SAME = "same"
 
 
+class Counters(StrEnum):
+    """How the instrumented binary of a PGO variant counts where threads may count at the same time."""
+
+    SINGLE = "single"
+    ATOMIC = "atomic"
+
+
 def _toml_key(name: str) -> str:
     """The TOML key of a field: kebab-case, and the unit is said by the value."""
     return name.removesuffix("_s").removesuffix("_bytes").replace("_", "-")
@@ -185,6 +192,13 @@ class VariantSettings(CodegenSettings):
             '"off" builds it in half the time, "same" is exact, "auto" (default) is "off" where nothing is lost by it.'
         ),
     ] = None
+    counters: Annotated[
+        Counters | None,
+        Field(
+            description='How the binary that is trained counts. "single" (default) is fast, and threads that count at '
+            'the same time lose counts; "atomic" loses none, and trains more slowly.'
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +212,7 @@ class Variant(CodegenSettings):
         rustflags: Flags for rustc, from the root ancestor down.
         pgo: Whether it is built with PGO.
         training_lto: How its instrumented binary is linked.
+        counters: How its instrumented binary counts.
     """
 
     name: str
@@ -206,6 +221,7 @@ class Variant(CodegenSettings):
     rustflags: tuple[str, ...] = ()
     pgo: PgoMode = PgoMode.OFF
     training_lto: TrainingLto = TrainingLto.AUTO
+    counters: Counters = Counters.SINGLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ from dataclasses import replace
 from optbuild.build.evidence import PgoEvidence
 from optbuild.build.model import Trained
 from optbuild.build.outcome import Outcome, profile_of
-from optbuild.plan.model import Attempt, MergeProfiles, Plan, PlannedVariant, Train
+from optbuild.plan.model import Attempt, Compile, MergeProfiles, Plan, PlannedVariant, Train
+from optbuild.profile.model import Counters
 from optbuild.record.evidence import (
     AttemptRecord,
     CrateRecord,
@@ -19,6 +20,7 @@ from optbuild.record.evidence import (
     QuarantinedRecord,
     TrainingRecord,
 )
+from optbuild.tools.rustc import ATOMIC_COUNTERS
 
 _CRATES = 20
 
@@ -46,11 +48,18 @@ def describe_pgo(variant: PlannedVariant, plan: Plan, outcome: Outcome, *, in_sa
             AttemptRecord(name=rejection.attempt.name, reason=rejection.reason)
             for rejection in outcome.rejected.get(variant.name, ())
         ),
+        counters=Counters.SINGLE if attempt is None else _counters_of(attempt, plan),
         flush_object=attempt is not None and plan.has_flush_object(attempt.instrument),
         renamed_functions=profile.renamed_functions,
         trainings=() if attempt is None else tuple(_describe_trainings(attempt, plan, outcome)),
     )
     return record if evidence is None else _with_evidence(record, evidence)
+
+
+def _counters_of(attempt: Attempt, plan: Plan) -> Counters:
+    instrument = plan.action(attempt.instrument)
+    is_atomic = isinstance(instrument, Compile) and (ATOMIC_COUNTERS,) in instrument.recipe.rustflags
+    return Counters.ATOMIC if is_atomic else Counters.SINGLE
 
 
 def _with_evidence(record: PgoRecord, evidence: PgoEvidence) -> PgoRecord:

@@ -106,6 +106,7 @@ class PgoRecord:
             reads is not known.
         flush_object: An object that saves a server's counts from its stop signal was in the instrumented build.
         renamed_functions: Counted in tests, benches or examples, where they have other names.
+        counters: How threads counted: `single`, so that they may have lost counts, or `atomic`.
         checks: What it had to show.
         applied: All checks passed; a variant whose checks fail is not published.
         attempt: In which way it was trained: `lto-free` or `exact`; None where older versions did not say.
@@ -127,6 +128,7 @@ class PgoRecord:
     rejected_attempts: tuple[AttemptRecord, ...] = ()
     flush_object: bool = False
     renamed_functions: int = 0
+    counters: str = "single"
     format: ProfileFormatRecord | None = None
     missing_ratio: float = 0.0
     mismatched_ratio: float = 0.0

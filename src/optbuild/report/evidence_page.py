@@ -151,7 +151,7 @@ def _profile_notes(name: str, pgo: PgoRecord) -> Iterator[str]:
     if pgo.checks and pgo.differs is None:
         yield f"This run built no other binary of the recipe of {name}, without PGO, to hold it against."
     if pgo.attempt is not None:
-        yield f"Trained as {sanitize_line(pgo.attempt)}." + "".join(
+        yield f"Trained as {sanitize_line(pgo.attempt)}, {sanitize_line(pgo.counters)} counters." + "".join(
             f" Before that, {sanitize_line(item.name)} would not do: {sentence(item.reason)}."
             for item in pgo.rejected_attempts
         )

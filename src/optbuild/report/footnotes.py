@@ -181,6 +181,8 @@ def _describe_pgo(pgo: PgoRecord) -> str:
         facts.insert(1, f"{pgo.renamed_functions:,} known to tests, benches or examples by other names")
     if pgo.quarantined:
         facts.append(f"{len(pgo.quarantined):,} quarantined")
+    if pgo.counters != "single":
+        facts.append(f"{sanitize_line(pgo.counters)} counters")
     if pgo.flush_object:
         facts.append("counts saved from stop signals by an object in the instrumented build")
     facts.append(f"profile {sanitize_line(pgo.profdata.sha256[:_HASH_DIGITS])}")

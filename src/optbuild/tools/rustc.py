@@ -17,6 +17,11 @@ from the rustflags and hand it to clang, whose profiles have another format and 
 Sources: the `cc` crate's flags.rs, https://github.com/rust-lang/cc-rs/blob/main/src/flags.rs
 """
 PROFILE_GENERATE = "-Cprofile_generate="
+ATOMIC_COUNTERS = "-Cllvm-args=-instrprof-atomic-counter-update-all"
+"""Count with atomic instructions, so that threads which count in the same place lose nothing.
+
+Sources: LLVM, `InstrProfiling.cpp`, `AtomicCounterUpdateAll`; what Clang's `-fprofile-update=atomic` switches on
+"""
 WARN_MISSING_FUNCTIONS = "-Cllvm-args=-pgo-warn-missing-function"
 """Without it LLVM tells of functions whose shape changed, but not of those that have no counts at all."""
 WARN = "-Wwarnings"
