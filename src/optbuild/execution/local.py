@@ -2,45 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import marshal
-import math
 import os
-import selectors
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from optbuild.errors import OptbuildError
-from optbuild.events import Emit, Level, Notice
-from optbuild.execution import launcher
+from optbuild.events import Emit
 from optbuild.execution.command import (
     Command,
     Completed,
     OnLine,
     ProgramNotFoundError,
     RunningProgram,
-    Stream,
-    Usage,
 )
+from optbuild.execution.conversation import Conversation, LauncherDiedError, LauncherProcess
 from optbuild.execution.signals import SignalGate
-from optbuild.files import storage_error
-from optbuild.text import last_lines
-from optbuild.units import format_duration
-
-_CHUNK_BYTES = 1 << 16
-_PIPE_BYTES = 1 << 20  # what a pipe can hold, unless root allows more
-_ENDING_TICK_S = 0.05  # how soon a second signal is seen while a child takes its grace
-_SLOW_SHARE = 0.5  # of the timeout, after which people are told that something takes long
-_WATCH_TICK_S = 1.0
 
 
 class LocalExecutor:
@@ -52,7 +32,7 @@ class LocalExecutor:
     def __init__(self, emit: Emit, signals: SignalGate | None = None) -> None:
         self._emit = emit
         self._signals = signals or SignalGate()
-        self._launcher: _Launcher | None = None
+        self._launcher: LauncherProcess | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -71,11 +51,11 @@ class LocalExecutor:
     def run(self, command: Command, *, on_stdout: OnLine | None = None, on_stderr: OnLine | None = None) -> Completed:
         """Run a command and wait for its end; see `Executor.run`."""
         program = _find_program(command)
-        conversation = _Conversation(self._living_launcher(), command, on_stdout, on_stderr, self._emit)
+        conversation = Conversation(self._living_launcher(), command, on_stdout, on_stderr, self._emit)
         try:
             conversation.start(program)
             reply = conversation.await_reply()
-        except _LauncherDiedError as error:
+        except LauncherDiedError as error:
             died = conversation.launcher_died()
             self.close()
             raise died from error
@@ -92,9 +72,9 @@ class LocalExecutor:
     @contextmanager
     def start(self, command: Command) -> Iterator[RunningProgram]:
         """Start a program through a launcher of its own; see `Executor.start`."""
-        launcher_process = _Launcher()
+        launcher_process = LauncherProcess()
         try:
-            program = _Running(_Conversation(launcher_process, command, None, None, self._emit), self._signals)
+            program = _Running(Conversation(launcher_process, command, None, None, self._emit), self._signals)
             program.begin(_find_program(command))
             try:
                 yield program
@@ -103,18 +83,18 @@ class LocalExecutor:
         finally:
             launcher_process.close()
 
-    def _living_launcher(self) -> _Launcher:
+    def _living_launcher(self) -> LauncherProcess:
         if self._launcher is not None and self._launcher.process.poll() is not None:
             self.close()
         if self._launcher is None:
-            self._launcher = _Launcher()
+            self._launcher = LauncherProcess()
         return self._launcher
 
 
 class _Running:
     """A program that runs beside others; see `RunningProgram`."""
 
-    def __init__(self, conversation: _Conversation, signals: SignalGate) -> None:
+    def __init__(self, conversation: Conversation, signals: SignalGate) -> None:
         self._conversation = conversation
         self._signals = signals
         self._reply: dict[str, Any] | None = None
@@ -140,278 +120,6 @@ class _Running:
             self._conversation.end(self._signals)
 
 
-class _LauncherDiedError(Exception):
-    """The launcher process is gone, though nobody told it to go."""
-
-
-class _Launcher:
-    """The launcher process and the pipes to it."""
-
-    def __init__(self) -> None:
-        self.reply, reply_writer = os.pipe()
-        self.stdout, stdout_writer = os.pipe()
-        self.stderr, stderr_writer = os.pipe()
-        try:
-            # A process group of its own: Ctrl-C on the terminal reaches optbuild alone, which then ends it in order.
-            self.process = subprocess.Popen(
-                [sys.executable, "-I", "-S", launcher.__file__, str(reply_writer)],
-                stdin=subprocess.PIPE,
-                stdout=stdout_writer,
-                stderr=stderr_writer,
-                pass_fds=(reply_writer,),
-                process_group=0,
-                bufsize=0,
-            )
-        finally:
-            for descriptor in (reply_writer, stdout_writer, stderr_writer):
-                os.close(descriptor)
-        for descriptor in (self.reply, self.stdout, self.stderr):
-            os.set_blocking(descriptor, False)
-
-    def send(self, message: dict[str, Any]) -> None:
-        """Write one message to the control pipe.
-
-        Raises:
-            _LauncherDiedError: Nobody is left to read it.
-        """
-        body = marshal.dumps(message)
-        data = memoryview(len(body).to_bytes(launcher.LENGTH_BYTES, "little") + body)
-        assert self.process.stdin is not None  # noqa: S101 - for mypy: it is a pipe
-        try:
-            while data:
-                data = data[self.process.stdin.write(data) :]
-        except BrokenPipeError as error:
-            raise _LauncherDiedError from error
-
-    def close(self) -> None:
-        """Close the control pipe, upon which the launcher kills what still runs and ends."""
-        assert self.process.stdin is not None  # noqa: S101 - for mypy: it is a pipe
-        self.process.stdin.close()
-        self.process.wait()
-        for descriptor in (self.reply, self.stdout, self.stderr):
-            os.close(descriptor)
-
-
-class _Conversation:
-    """One command's way through the launcher."""
-
-    def __init__(
-        self, launcher: _Launcher, command: Command, on_stdout: OnLine | None, on_stderr: OnLine | None, emit: Emit
-    ) -> None:
-        self._launcher = launcher
-        self._command = command
-        self._emit = emit
-        self._lines = {launcher.stdout: _Lines(on_stdout), launcher.stderr: _Lines(on_stderr)}
-        self._reply = b""
-        self._started = False
-        self._is_expected_end = False
-
-    def start(self, program: str) -> None:
-        command = self._command
-        self._launcher.send(
-            {
-                "run": {
-                    "argv": [program, *command.argv[1:]],
-                    "cwd": str(command.cwd.absolute()),
-                    "env": dict(command.env),
-                    "streams": [
-                        os.devnull if command.stdin is None else str(command.stdin),
-                        _stream_path(command.stdout),
-                        _stream_path(command.stderr),
-                    ],
-                    "timeout_s": command.timeout_s,
-                    "stop_signal": int(command.stop_signal),
-                    "grace_s": command.grace_s,
-                    "sweep": command.sweep,
-                }
-            }
-        )
-        self._started = True
-
-    def await_reply(self) -> dict[str, Any]:
-        """Pump output until the program's end is told."""
-        watch, timeout_s = self._command.watch, self._command.timeout_s
-        now = time.monotonic()
-        slow_at = math.inf if timeout_s is None else now + timeout_s * _SLOW_SHARE
-        watch_at = math.inf if watch is None else now + _WATCH_TICK_S
-        while True:
-            due = min(slow_at, watch_at)
-            reply = self._pump(None if due == math.inf else due - time.monotonic())
-            if reply is not None:
-                return reply
-            now = time.monotonic()
-            if now >= slow_at:
-                slow_at = math.inf
-                self._tell_slow()
-            if watch is not None and now >= watch_at:
-                watch()
-                watch_at = time.monotonic() + _WATCH_TICK_S
-
-    def glance(self, wait_s: float) -> dict[str, Any] | None:
-        """The reply, if it is there by then."""
-        try:
-            return self._pump(wait_s)
-        except _LauncherDiedError as error:
-            raise self.launcher_died() from error
-
-    def judge(self, reply: dict[str, Any]) -> Completed:
-        """What a reply means.
-
-        Raises:
-            ProgramNotFoundError: The program could not be started.
-            StorageError: A file for its output could not be opened.
-        """
-        if "error" in reply:
-            raise _start_error(self._command, reply)
-        return self.completed(reply)
-
-    def stop(self, signals: SignalGate) -> dict[str, Any]:
-        """End a program whose time has come, and take the reply."""
-        self._is_expected_end = True
-        reply = self.end(signals)
-        if reply is None:
-            raise self.launcher_died()
-        return reply
-
-    def end(self, signals: SignalGate) -> dict[str, Any] | None:
-        """Stop the program: its stop signal, its grace, then SIGKILL; at once when a second signal comes."""
-        if not self._started:  # it has half a message, perhaps: closing it is all that can be done
-            return None
-        self._lines = dict.fromkeys(self._lines, _Lines(_ignore))  # an error in a callback must not come again
-        with contextlib.suppress(_LauncherDiedError):  # with nothing left to end, the launcher ends itself
-            self._launcher.send({"end": 1})
-            killed = False
-            while (reply := self._pump(_ENDING_TICK_S)) is None:
-                if signals.forced and not killed:
-                    killed = True
-                    self._launcher.send({"kill": 1})
-            return reply
-        return None
-
-    def completed(self, reply: dict[str, Any]) -> Completed:
-        usage = Usage(**{name: reply[name] for name in Usage.__slots__})
-        return Completed(
-            command=self._command,
-            exit_code=reply["exit_code"],
-            stdout=bytes(self._lines[self._launcher.stdout].kept),
-            stderr=bytes(self._lines[self._launcher.stderr].kept),
-            usage=usage,
-            timed_out=reply["timed_out"],
-            survivors=tuple(reply["survivors"]),
-        )
-
-    def _pump(self, timeout_s: float | None) -> dict[str, Any] | None:
-        """Take what has arrived; the final reply once it is there and all output has been taken."""
-        with selectors.DefaultSelector() as selector:
-            for descriptor in (self._launcher.reply, *self._lines):
-                selector.register(descriptor, selectors.EVENT_READ)
-            wait_s = None if timeout_s is None else min(max(0.0, timeout_s), launcher.LONGEST_WAIT_S)
-            ready = [key.fd for key, _ in selector.select(wait_s)]
-        for descriptor, lines in self._lines.items():
-            if descriptor in ready and self._launcher.reply not in ready:
-                lines.feed(_read(descriptor))
-        if self._launcher.reply not in ready:
-            return None
-        piece = _read(self._launcher.reply)
-        if piece == b"":
-            raise _LauncherDiedError
-        self._reply += piece or b""
-        return self._take_message()
-
-    def _take_message(self) -> dict[str, Any] | None:
-        while len(self._reply) >= launcher.LENGTH_BYTES:
-            end = launcher.LENGTH_BYTES + int.from_bytes(self._reply[: launcher.LENGTH_BYTES], "little")
-            if len(self._reply) < end:
-                return None
-            message: dict[str, Any] = marshal.loads(self._reply[launcher.LENGTH_BYTES : end])  # noqa: S302 - our own child wrote it
-            self._reply = self._reply[end:]
-            if "stopping" not in message:
-                self._drain()
-                return message
-            if not self._is_expected_end:
-                self._tell_stopping(message["stopping"])
-        return None
-
-    def _drain(self) -> None:
-        """The program has ended: all it wrote lies in the pipes already."""
-        for descriptor, lines in self._lines.items():
-            for _ in range(_PIPE_BYTES // _CHUNK_BYTES):  # what it left running may go on writing for ever
-                if not (piece := _read(descriptor)):
-                    break
-                lines.feed(piece)
-            lines.finish()
-
-    def launcher_died(self) -> OptbuildError:
-        """The error to raise when the launcher has died under this command."""
-        self._drain()
-        return OptbuildError(
-            f"the process that starts programs for optbuild ended while {_program_name(self._command)} ran",
-            help="run the same command again; if nobody killed it, please report this as a defect of optbuild",
-            detail=last_lines(bytes(self._lines[self._launcher.stderr].kept)),
-        )
-
-    def _tell_slow(self) -> None:
-        timeout_s = self._command.timeout_s or 0.0
-        self._emit(
-            Notice(
-                level=Level.INFO,
-                code="slow",
-                message=f"{_program_name(self._command)} is still running after "
-                f"{format_duration(timeout_s * _SLOW_SHARE)} of its {format_duration(timeout_s)} timeout",
-            )
-        )
-
-    def _tell_stopping(self, number: int) -> None:
-        self._emit(
-            Notice(
-                level=Level.INFO,
-                code="stopping",
-                message=f"stopping {_program_name(self._command)} with {signal.Signals(number).name}; "
-                f"it has {format_duration(self._command.grace_s)} to end before it is killed",
-            )
-        )
-
-
-class _Lines:
-    """Cuts a stream into lines for a callback, or keeps it whole."""
-
-    def __init__(self, on_line: OnLine | None) -> None:
-        self._on_line = on_line
-        self.kept = bytearray()
-
-    def feed(self, piece: bytes | None) -> None:
-        self.kept += piece or b""
-        if self._on_line is None or not piece or b"\n" not in piece:
-            return
-        *lines, rest = self.kept.split(b"\n")
-        self.kept = rest
-        for line in lines:
-            self._on_line(bytes(line) + b"\n")
-
-    def finish(self) -> None:
-        if self._on_line is not None and self.kept:
-            self._on_line(bytes(self.kept))
-            self.kept.clear()
-
-
-def _read(descriptor: int) -> bytes | None:
-    """What can be read now; `b""` at the end, None when there is nothing yet."""
-    try:
-        return os.read(descriptor, _CHUNK_BYTES)
-    except BlockingIOError:
-        return None
-
-
-def _ignore(_line: bytes) -> None:
-    """Nobody listens any more."""
-
-
-def _stream_path(stream: Path | Stream) -> str | None:
-    if isinstance(stream, Path):
-        return str(stream)
-    return os.devnull if stream is Stream.NULL else None
-
-
 def _find_program(command: Command) -> str:
     """The absolute path of a command's program, as `execvp` in its own directory and PATH would find it."""
     name = command.argv[0]
@@ -427,24 +135,3 @@ def _find_program(command: Command) -> str:
         missing = not os.path.exists(path)  # noqa: PTH110 - the same
         raise ProgramNotFoundError(path, os.strerror(errno.ENOENT) if missing else "not an executable file")
     return path
-
-
-def _start_error(command: Command, reply: dict[str, Any]) -> Exception:
-    """Say which of the things that a program needs to start is not there."""
-    reason = str(reply["reason"])
-    match reply["failed"]:
-        case "cwd":
-            reason = f"cannot enter its directory {command.cwd.absolute()}: {reason}"
-        case "stdin":
-            reason = f"cannot open {command.stdin}: {reason}"
-        case "stdout" | "stderr" as name:
-            path = command.stdout if name == "stdout" else command.stderr
-            if isinstance(path, Path):
-                return storage_error(path, OSError(reply["error"], reason))
-        case _ if reply["error"] == errno.ENOENT:
-            reason = "it is there, but the interpreter or loader that it names is not"
-    return ProgramNotFoundError(command.argv[0], reason)
-
-
-def _program_name(command: Command) -> str:
-    return Path(command.argv[0]).name
