@@ -165,3 +165,15 @@ def test_every_key_of_the_build_profile_has_words() -> None:
 def test_the_documents_name_no_path_of_a_machine(page: Path) -> None:
     """Quoted output is shortened so that it holds nobody's home or working directory."""
     assert re.findall(r"(?<![\w.])/(?:root|home|work|Users)/", text_of(page)) == []
+
+
+def test_every_test_that_the_documents_name_exists() -> None:
+    """A trap without a test that provokes it would be a promise."""
+    defined = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    named = set(re.findall(r"`(test_\w+)`", text_of(ROOT / "docs/explanation/pgo-traps.md")))
+    assert len(named) > 30
+    assert named <= defined, named - defined
