@@ -153,6 +153,14 @@ def test_a_counter_that_is_too_large_is_explained(optbuild: Optbuild, project: P
     assert len(quarantined(ended)) == 1
 
 
+def test_a_counter_that_no_run_can_have_made_is_refused(optbuild: Optbuild, project: Path) -> None:
+    """LLVM takes a counter of 2**55 without a word; a core would count for months."""
+    train_in_python(project, OVERSIZE.replace("2**60", "2**55"))
+    ended = optbuild.run("build", "--json", cwd=project).expect(13)
+    assert ended.error["code"] == "implausible-counts"
+    assert "36,028,797,018,963,968" in ended.error["message"]
+
+
 def test_fifty_thousand_raw_profiles_are_merged(optbuild: Optbuild, project: Path) -> None:
     """No argument list is too long for them, and one sees how far it is."""
     train_in_python(project, MANY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from optbuild.build.accepted import Accepted, AcceptedTrainings
 from optbuild.build.keys import training_key
 from optbuild.build.merging import ProfileMerger, is_intact
 from optbuild.build.model import Artifact, CargoTraining, PgoProfile, SetAside, Trained
+from optbuild.build.plausibility import check_plausible
 from optbuild.build.raw_profiles import MANY_PROCESSES, PER_PROCESS, POOLED, DiskBudget, collect, set_aside
 from optbuild.build.results import ResultStore
 from optbuild.build.salvage import Salvage
@@ -81,7 +83,7 @@ class Trainer:
         duration_s = self._run(action, binaries, None if cargo is None else cargo.build, directory, pooled=pooled)
         self.hashes.check_after(action.workload)
         program = {} if cargo is None else cargo.program
-        profile = self._make_profile(action, directory, program, pooled=pooled)
+        profile = self._make_profile(action, directory, program, pooled=pooled, duration_s=duration_s)
         trained = Trained(profile=profile, duration_s=duration_s, reused=False, pooled=pooled)
         if self.hashes.is_steady(action.workload):
             self.results.save(key, replace(trained, reused=True))
@@ -144,7 +146,7 @@ class Trainer:
         return duration_s
 
     def _make_profile(
-        self, action: Train, directory: Path, program: Mapping[str, Artifact], *, pooled: bool
+        self, action: Train, directory: Path, program: Mapping[str, Artifact], *, pooled: bool, duration_s: float
     ) -> PgoProfile:
         """Merge what a training wrote, and accept it if it is all there, or as much of it as was asked for."""
         raw = collect(directory)
@@ -159,6 +161,8 @@ class Trainer:
                 aside = set_aside(directory, merge.unusable, root=self.root, kept=kept)
                 self.set_aside[action.id] = aside
                 self._salvage.judge(action.id, action.workload.name, merge, aside)
+            cores = os.cpu_count() or 1
+            check_plausible(action.workload.name, merge, duration_s=duration_s, cores=cores)
             profile = self.merger.accept(merge, label=action.id)
         finally:
             if merge.unfinished is not None:
