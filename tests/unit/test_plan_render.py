@@ -236,7 +236,8 @@ def test_a_whole_plan_as_data() -> None:
             "instrument": "compile-1223730c", "merge": "merge-d976fe45", "compile":
             "compile-c93fbe3c", "mends": []}, {"name": "exact", "instrument": "compile-00ee9cff",
             "merge": "merge-a3fc34f1", "compile": "compile-7f8df1ee", "mends": ["not-built",
-            "unfit"]}], "skipped": null}], "directories": ["/p/target/optbuild"], "notes": []}
+            "unfit"]}], "skipped": null}], "directories": ["/p/target/optbuild"], "notes": [],
+            "folds": []}
 {"id": "compile-cfc67397", "kind": "compile", "label": "release: build", "needs": [], "argv":
             ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml", "--package",
             "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",

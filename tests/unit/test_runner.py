@@ -34,6 +34,7 @@ from optbuild.testing import (
     make_toolchain,
     make_variants,
 )
+from optbuild.workloads.folds import Fold
 from tests.unit.build_cases import Workshop, trained_program
 
 RELEASE, LTO, PGO = make_variants().values()
@@ -69,6 +70,7 @@ class Run:
     keep_going: bool = False
     has_tools: bool = True
     demanded: EvidenceSettings = field(default_factory=EvidenceSettings)
+    folds: tuple[Fold, ...] = ()
     outcome: Outcome = field(default_factory=Outcome)
 
     def __post_init__(self) -> None:
@@ -76,6 +78,12 @@ class Run:
         workloads = (
             self.workshop.workload("{bin:demo}", "one", name="one"),
             self.workshop.workload("{bin:demo}", "two", name="two", use=(Use.TRAIN,)),
+            *(
+                self.workshop.workload("{bin:demo}", name, name=name)
+                for fold in self.folds
+                for name in fold.workloads
+                if name != "one"
+            ),
         )
         inputs = make_plan_inputs(
             project=project,
@@ -83,7 +91,8 @@ class Run:
             workloads=workloads,
             toolchain=make_toolchain(),
         )
-        self.plan: Plan = make_plan(inputs, tuple(v.name for v in self.variants), measure=True)
+        names = tuple(v.name for v in self.variants)
+        self.plan: Plan = make_plan(inputs, names, measure=True, folds=self.folds)
 
     def make_runner(self) -> Runner:
         shop = self.workshop

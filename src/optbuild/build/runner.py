@@ -52,6 +52,7 @@ from optbuild.plan.model import (
     resolve_word,
 )
 from optbuild.profile.model import EvidenceSettings
+from optbuild.text import sanitize_line
 from optbuild.units import format_bytes, format_duration
 
 T = TypeVar("T")
@@ -127,7 +128,7 @@ class Runner:
         return all(variant.name in self.outcome.skipped for variant in self._served_by(action))
 
     def _served_by(self, action: Action) -> list[PlannedVariant]:
-        return [variant for variant in self.plan.variants if action.id in self.outcome.serving(self.plan, variant)]
+        return [build for build in self.plan.builds if action.id in self.outcome.serving(self.plan, build)]
 
     def _choose(self, action: Choose) -> None:
         """Give a variant the binaries of the attempt that was accepted; all variants of one choice have the same."""
@@ -253,7 +254,8 @@ class Runner:
 
         Those with another attempt that may mend the fault take that one; others are neither measured nor published.
         """
-        affected = [variant for variant in self._served_by(action) if not self._try_next(variant, action, error)]
+        found = [build for build in self._served_by(action) if not self._try_next(build, action, error)]
+        affected = [build for build in found if action.id in self.outcome.serving(self.plan, build)]
         if not affected:
             return
         is_needed = self.plan.baseline in affected
@@ -263,7 +265,7 @@ class Runner:
             return
         self.outcome.failures[action.id] = error
         for variant in affected:
-            self.outcome.skipped.setdefault(variant.name, error.message)
+            self._give_up(variant, error.message)
         if not self.keep_going or is_needed:
             raise error
         self.emit(Notice(level=Level.ERROR, code=error.code, message=error.message, help=error.help))
@@ -279,17 +281,34 @@ class Runner:
             if fault in other.mends and self.outcome.failures.keys().isdisjoint(self.plan.needed_by(other.compile)):
                 rejection = Rejection(attempt=attempt, reason=error.message)
                 self.outcome.rejected[variant.name] = (*self.outcome.rejected.get(variant.name, ()), rejection)
-                self.outcome.taken[variant.name] = other
+                self._take(variant, other)
                 message = f"variant {variant.name}: training goes on as {other.name}, for {attempt.name} will not do: "
                 self.emit(Notice(level=Level.INFO, code="next-attempt", message=message + error.message))
                 return True
         return False
 
-    def _skip(self, variant: PlannedVariant, reason: str) -> None:
-        self.outcome.skipped[variant.name] = reason
-        self.emit(
-            Notice(level=Level.WARNING, code="variant-skipped", message=f"variant {variant.name} is skipped: {reason}")
-        )
+    def _take(self, variant: PlannedVariant, attempt: Attempt) -> None:
+        """Go on with another attempt; the folds of a variant are trained as it is."""
+        self.outcome.taken[variant.name] = attempt
+        place = variant.attempts.index(attempt)
+        for fold in self._folds_of(variant):
+            self.outcome.taken[fold.name] = fold.attempts[place]
+
+    def _skip(self, build: PlannedVariant, reason: str) -> None:
+        if build.name in self.outcome.skipped:
+            return  # a fold of a variant that is skipped
+        self._give_up(build, reason)
+        kind = "variant" if build in self.plan.variants else "fold"
+        message = f"{kind} {sanitize_line(build.name)} is skipped: {reason}"
+        self.emit(Notice(level=Level.WARNING, code=f"{kind}-skipped", message=message))
+
+    def _give_up(self, build: PlannedVariant, reason: str) -> None:
+        """Build no more of a variant; without it nobody asks for its folds."""
+        for given_up in (build, *self._folds_of(build)):
+            self.outcome.skipped.setdefault(given_up.name, reason)
+
+    def _folds_of(self, variant: PlannedVariant) -> list[PlannedVariant]:
+        return [fold.build for fold in self.plan.folds if fold.variant == variant.name]
 
 
 def _fault_of(error: OptbuildError, action: Action) -> AttemptFault | None:

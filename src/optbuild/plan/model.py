@@ -230,8 +230,25 @@ class Arm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldOutArm:
+    """A variant as it is measured on some workloads only: those that its profile has left out.
+
+    Attributes:
+        workloads: Their names.
+    """
+
+    variant: str
+    binaries: ActionId
+    workloads: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """Run all arms on all benchmark workloads, interleaved, and compare them with the first arm."""
+    """Run all arms on all benchmark workloads, interleaved, and compare them with the first arm.
+
+    Attributes:
+        held_out: What takes turns with the arms on single workloads, for a cross-validation.
+    """
 
     id: ActionId
     needs: tuple[ActionId, ...]
@@ -240,6 +257,7 @@ class Measure:
     workloads: tuple[Invocation, ...]
     max_time_s: float
     directory: Path
+    held_out: tuple[HeldOutArm, ...] = ()
     kind: str = field(default="measure", init=False)
 
 
@@ -268,12 +286,31 @@ class PlannedVariant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedFold:
+    """A variant that is built once more for a cross-validation, with a profile that leaves workloads out.
+
+    Attributes:
+        variant: The variant's name.
+        left_out: Names of the training workloads that the profile does not know.
+        workloads: Names of the benchmark workloads that it is measured on.
+        build: How it comes about: as a variant that is neither published nor part of the suite, and whose attempts are
+            those of the variant, one for one.
+    """
+
+    variant: str
+    left_out: tuple[str, ...]
+    workloads: tuple[str, ...]
+    build: PlannedVariant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A whole run.
 
     Attributes:
         actions: Each after everything it needs.
         variants: The baseline first.
+        folds: Of a cross-validation.
         directories: Where the run writes.
         notes: What the user should know before it starts, such as the origin of rustflags.
     """
@@ -283,6 +320,7 @@ class Plan:
     measure: ActionId | None
     directories: tuple[Path, ...]
     notes: tuple[str, ...] = ()
+    folds: tuple[PlannedFold, ...] = ()
     _by_id: dict[ActionId, Action] = field(init=False, repr=False, compare=False)
     _checks: dict[ActionId, list[ActionId]] = field(init=False, repr=False, compare=False)
     _serving: dict[tuple[ActionId, ActionId], frozenset[ActionId]] = field(
@@ -302,6 +340,11 @@ class Plan:
     def baseline(self) -> PlannedVariant:
         """The variant that all others are compared with."""
         return self.variants[0]
+
+    @property
+    def builds(self) -> tuple[PlannedVariant, ...]:
+        """Everything that is built: the variants, and after them those that leave workloads out."""
+        return (*self.variants, *(fold.build for fold in self.folds))
 
     def action(self, action_id: ActionId) -> Action:
         """The action with this id."""

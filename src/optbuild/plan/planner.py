@@ -6,16 +6,18 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from optbuild.errors import UsageError
+from optbuild.plan.checks import make_choice, make_output_check, make_probe
 from optbuild.plan.draft import Draft, PlanInputs, make_compile
 from optbuild.plan.fingerprint import make_action_id
+from optbuild.plan.folds import draft_folds
 from optbuild.plan.model import (
     Action,
     ActionId,
     Arm,
-    Choose,
-    CompareOutputs,
+    HeldOutArm,
     Measure,
     Plan,
+    PlannedFold,
     PlannedVariant,
     ProbeOutputs,
     Recipe,
@@ -24,6 +26,7 @@ from optbuild.plan.model import (
 from optbuild.plan.steps import STEPS
 from optbuild.profile.model import BuildProfile, Lto, PgoMode, Use, Variant
 from optbuild.toolchain.cpu import CpuNeeds
+from optbuild.workloads.folds import Fold
 from optbuild.workloads.invocation import Invocation
 
 
@@ -65,13 +68,14 @@ def baseline_name(build_profile: BuildProfile) -> str:
     return build_profile.measure.baseline or next(iter(build_profile.variants))
 
 
-def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool) -> Plan:
+def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, folds: tuple[Fold, ...] = ()) -> Plan:
     """Plan a run.
 
     Args:
         inputs: What is to be built, and with what.
         variants: Names of the variants to build; the baseline must be among them.
         measure: Compare outputs and benchmark as well, not only build.
+        folds: What to leave out of training in turn, for a cross-validation.
 
     Raises:
         UsageError: A variant cannot be built in the way that the build profile demands.
@@ -99,10 +103,10 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool) -
         _add(actions, made)
         binaries = made[-1].id
         if name == baseline:
-            probes = tuple(_probe(workload, binaries) for workload in benchmarks)
+            probes = tuple(make_probe(workload, binaries) for workload in benchmarks)
             _add(actions, probes)
         else:
-            _add(actions, (_compare(probe, binaries, name) for probe in probes))
+            _add(actions, (make_output_check(probe, binaries, name) for probe in probes))
         planned.append(
             PlannedVariant(
                 name=name,
@@ -114,7 +118,11 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool) -
             )
         )
     planned = [variant if variant.plain in actions else replace(variant, plain=None) for variant in planned]
-    measurement = _measure(planned, benchmarks, inputs) if benchmarks else None
+    drafts = tuple(draft_folds(planned[1:], folds, actions=actions, probes=probes, inputs=inputs))
+    for fold in drafts:
+        _add(actions, fold.actions)
+    planned_folds = tuple(fold.fold for fold in drafts)
+    measurement = _measure(planned, planned_folds, benchmarks, inputs) if benchmarks else None
     if measurement is not None:
         _add(actions, (measurement,))
     return Plan(
@@ -123,6 +131,7 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool) -
         measure=None if measurement is None else measurement.id,
         directories=(inputs.layout.root, *({inputs.layout.artifacts} - {inputs.layout.root / "artifacts"})),
         notes=_notes(inputs),
+        folds=planned_folds,
     )
 
 
@@ -153,51 +162,39 @@ def _make_actions(draft: Draft, inputs: PlanInputs) -> tuple[Action, ...]:
         return (*draft.actions, make_compile(draft.recipe, inputs, role=Role.BUILD, label=f"{draft.variant}: build"))
     if len(draft.attempts) == 1:
         return draft.actions
-    choose = Choose(
-        id=make_action_id("choose", draft.attempts),
-        needs=tuple(attempt.compile for attempt in draft.attempts),
-        label=f"{draft.variant}: the first attempt whose evidence holds",
-        attempts=draft.attempts,
-    )
-    return (*draft.actions, choose)
+    return (*draft.actions, make_choice(draft.variant, draft.attempts))
 
 
-def _probe(workload: Invocation, baseline: ActionId) -> ProbeOutputs:
-    return ProbeOutputs(
-        id=make_action_id("probe", workload.recipe(), workload.compare_output, baseline),
-        needs=(baseline,),
-        label=f"outputs of {workload.name}",
-        workload=workload,
-        binaries=baseline,
-    )
-
-
-def _compare(probe: ProbeOutputs, candidate: ActionId, variant: str) -> CompareOutputs:
-    return CompareOutputs(
-        id=make_action_id("compare", probe.id, candidate),
-        needs=(probe.id, candidate),
-        label=f"{variant}: outputs of {probe.workload.name}",
-        workload=probe.workload,
-        binaries=candidate,
-        probe=probe.id,
-    )
-
-
-def _measure(variants: list[PlannedVariant], workloads: tuple[Invocation, ...], inputs: PlanInputs) -> Measure | None:
+def _measure(
+    variants: list[PlannedVariant],
+    folds: tuple[PlannedFold, ...],
+    workloads: tuple[Invocation, ...],
+    inputs: PlanInputs,
+) -> Measure:
     arms = tuple(Arm(variant=item.name, binaries=item.compile) for item in variants if item.compile is not None)
+    held_out = tuple(
+        HeldOutArm(variant=fold.variant, binaries=fold.build.compile, workloads=fold.workloads)
+        for fold in folds
+        if fold.build.compile is not None
+    )
     settings = inputs.build_profile.measure
     unlimited = replace(settings, max_time_s=0.0)  # more time gives the same result, only more precisely
     return Measure(
         # What is measured is known by its content when it is: how it came about does not decide the result.
         id=make_action_id(
-            "measure", [arm.variant for arm in arms], [(w.name, w.recipe(), w.metric) for w in workloads], unlimited
+            "measure",
+            [arm.variant for arm in arms],
+            [(w.name, w.recipe(), w.metric) for w in workloads],
+            unlimited,
+            *((arm.variant, arm.workloads) for arm in held_out),
         ),
-        needs=tuple(dict.fromkeys(arm.binaries for arm in arms)),
+        needs=tuple(dict.fromkeys((*(arm.binaries for arm in arms), *(arm.binaries for arm in held_out)))),
         label="measure",
         arms=arms,
         workloads=workloads,
         max_time_s=settings.max_time_s,
         directory=inputs.layout.arms,
+        held_out=held_out,
     )
 
 

@@ -16,6 +16,7 @@ from optbuild.plan.model import (
     Measure,
     MergeProfiles,
     Plan,
+    PlannedVariant,
     ProbeOutputs,
     Train,
     render_word,
@@ -55,6 +56,17 @@ def plan_to_dict(plan: Plan, forecasts: Mapping[ActionId, Forecast] = _NOTHING) 
         ],
         "directories": [str(path) for path in plan.directories],
         "notes": list(plan.notes),
+        "folds": [
+            {
+                "variant": fold.variant,
+                "name": fold.build.name,
+                "left_out": list(fold.left_out),
+                "workloads": list(fold.workloads),
+                "compile": fold.build.compile,
+                "attempts": [_attempt_to_dict(attempt) for attempt in fold.build.attempts],
+            }
+            for fold in plan.folds
+        ],
     }
 
 
@@ -64,6 +76,9 @@ def render_plan(plan: Plan, forecasts: Mapping[ActionId, Forecast] = _NOTHING) -
     for variant in plan.variants:
         state = f"skipped: {variant.skipped}" if variant.skipped else f"built by {variant.compile}"
         lines.append(sanitize_line(f"variant {variant.name}: {state}"))
+    for fold in plan.folds:
+        measured = f"{fold.build.name}: built by {fold.build.compile}, measured on {', '.join(fold.workloads)}"
+        lines.append(sanitize_line(f"fold {measured}"))
     for action in plan.actions:
         content = _action_to_dict(action) | _condition(action, plan) | _expectation(forecasts.get(action.id))
         lines += ["", f"{action.id}  {sanitize_line(action.label)}"]
@@ -86,15 +101,23 @@ def _attempt_to_dict(attempt: Attempt) -> dict[str, object]:
 
 def _condition(action: Action, plan: Plan) -> dict[str, str]:
     """What must have happened for an action that is not always carried out."""
-    if isinstance(action, Measure) or any(action.id in plan.serving(variant) for variant in plan.variants):
+    if isinstance(action, Measure) or any(action.id in plan.serving(build) for build in plan.builds):
         return {}
     rejected = (
-        f"the attempt {variant.attempts[place - 1].name} of {variant.name} is rejected"
-        for variant in plan.variants
-        for place, attempt in enumerate(variant.attempts)
-        if action.id in plan.serving(variant, attempt)
+        f"the attempt {build.attempts[place - 1].name} of {variant} is rejected"
+        for variant, build in _tried(plan)
+        for place, attempt in enumerate(build.attempts)
+        if action.id in plan.serving(build, attempt)
     )
     return {"only if": next(rejected)}
+
+
+def _tried(plan: Plan) -> list[tuple[str, PlannedVariant]]:
+    """All that may be built in several ways; folds follow the way that their variant is trained in."""
+    return [
+        *((variant.name, variant) for variant in plan.variants),
+        *((fold.variant, fold.build) for fold in plan.folds),
+    ]
 
 
 def _forecast_to_dict(forecast: Forecast | None) -> dict[str, object]:
@@ -164,7 +187,10 @@ def _details(action: Action) -> dict[str, object]:
     if isinstance(action, Measure):
         return {
             "argv": [list(workload.shown_argv()) for workload in action.workloads],
-            "arms": [f"{arm.variant} ({arm.binaries})" for arm in action.arms],
+            "arms": [
+                *(f"{arm.variant} ({arm.binaries})" for arm in action.arms),
+                *(f"{arm.variant} ({arm.binaries}) on {', '.join(arm.workloads)} only" for arm in action.held_out),
+            ],
             "budget": format_duration(action.max_time_s),
             "counts": "instructions, each once, by perf or callgrind if that takes a tenth of the budget at most",
             "writes": str(action.directory),
