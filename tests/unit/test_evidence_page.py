@@ -1,16 +1,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from inline_snapshot import snapshot
 
-from optbuild.record.model import RunRecord
+from optbuild.record.model import CrossValidationRecord, FoldRecord, RunRecord
 from optbuild.report.evidence_page import assemble_evidence
 from optbuild.report.formats import EVIDENCE_FORMATS
 from optbuild.report.model import Screen
 from optbuild.testing import make_pgo_record, make_run_record, make_variant_record
-from tests.unit.evidence_cases import make_evidence_run, make_unproven_run
+from tests.unit.evidence_cases import make_evidence, make_evidence_run, make_unproven_run
 
 
 def render(record: RunRecord, form: str = "terminal", width: int = 100) -> str:
@@ -62,6 +63,16 @@ def test_a_failed_check_stands_out() -> None:
     (failed,) = [row for row in report.tables[0].rows if row[1].text == "no"]
     assert (failed[1].tone, failed[2].text, failed[3].text) == ("slower", "1.5%", "≤ 1.0%")
     assert assemble_evidence(make_unproven_run(reason=None)).status == ("Not shown to have been applied in pgo.",)
+
+
+def test_folds_have_evidence_too() -> None:
+    """A variant that was built once more without a workload is proved as any other, and shown as one."""
+    run = make_evidence_run()
+    build = make_variant_record("pgo without small", pgo=make_evidence(name="other"))
+    fold = FoldRecord(variant="pgo", left_out=("small",), workloads=("small",), build=build)
+    run = replace(run, cross_validation=CrossValidationRecord(folds=(fold,)))
+    assert "pgo without small: what the profile had to show" in render(run)
+    assert [item["name"] for item in json.loads(render(run, "json"))["variants"]] == ["pgo", "pgo without small"]
 
 
 def test_a_run_without_pgo_says_so() -> None:

@@ -435,3 +435,56 @@ def test_a_manifest_that_does_not_exist_is_the_projects_fault(desk: Desk) -> Non
     desk.write(TWO_WORKLOADS + '[project]\nmanifest = "gone/Cargo.toml"\n')
     with pytest.raises(UsageError, match=r"gone/Cargo\.toml does not exist"):
         desk.prepare()
+
+
+BOTH_WORKLOADS = TWO_WORKLOADS.replace('use = ["train"]\n', "").replace('use = ["bench"]\n', "")
+
+
+def test_cross_validation_leaves_out_what_is_trained_and_measured(desk: Desk) -> None:
+    """A fold for each workload of both uses; what is left of the training has not seen it."""
+    desk.write(BOTH_WORKLOADS)
+    prepared = desk.prepare(cross_validate=True)
+    assert [(fold.variant, fold.left_out) for fold in prepared.plan.folds] == [("pgo", ("learn",)), ("pgo", ("race",))]
+    assert [prepared.fold_in_sample(fold) for fold in prepared.plan.folds] == [False, False]
+    assert prepared.plan.notes == ("cross-validation: 2 more builds of pgo; left out in turn: learn; race",)
+    assert desk.prepare().plan.folds == ()
+
+
+def test_what_is_left_of_the_training_may_be_unknown(desk: Desk) -> None:
+    """Where a workload names no file, nobody knows whether another one reads the same."""
+    desk.write(BOTH_WORKLOADS.replace("b.txt", "--generated"))
+    prepared = desk.prepare(cross_validate=True)
+    assert [prepared.fold_in_sample(fold) for fold in prepared.plan.folds] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("profile", "message"),
+    [
+        (TWO_WORKLOADS, "no benchmark is known to share an input with it"),
+        (BOTH_WORKLOADS.replace("b.txt", "a.txt"), "all 2 training workloads share an input with it"),
+        (BOTH_WORKLOADS + "[variants.release]\n[variants.lto]\nlto = 'fat'\n", "no variant of the build profile has"),
+    ],
+)
+def test_what_cannot_be_cross_validated_is_refused_before_anything_is_built(
+    desk: Desk, profile: str, message: str
+) -> None:
+    """Each with exit code 2 and a way out."""
+    desk.write(profile)
+    with pytest.raises(UsageError, match=message) as caught:
+        desk.prepare(cross_validate=True)
+    assert caught.value.status == 2
+    assert caught.value.help
+
+
+def test_one_command_cannot_be_cross_validated(desk: Desk) -> None:
+    """It is the only training workload there is."""
+    with pytest.raises(UsageError, match="it is the only training workload"):
+        desk.prepare(workload=("{bin}", "a.txt"), cross_validate=True)
+
+
+def test_named_variants_without_pgo_are_refused_before_the_toolchain_is_looked_for(desk: Desk) -> None:
+    """The build profile alone tells."""
+    desk.write(BOTH_WORKLOADS)
+    with pytest.raises(UsageError, match="no variant that is compared with release has PGO"):
+        desk.prepare(selection=Selection.NAMED, variants=("lto",), cross_validate=True)
+    assert desk.executor.commands == []

@@ -175,6 +175,17 @@ def test_the_list_of_runs_says_what_is_left_elsewhere() -> None:
     assert "pgo −11.8% faster (in-sample), −5.2% held-out\n" in render_runs([make_cross_validated()])
 
 
+def test_a_gain_that_was_tried_elsewhere_is_not_doubted() -> None:
+    """Beyond 30% an in-sample gain is suspect, unless it is known what is left of it."""
+    record = make_cross_validated("books", "logs")
+    large = tuple(
+        replace(item, change=-0.4, ci_low=-0.5, ci_high=-0.3) for item in record.comparisons if item.candidate == "pgo"
+    )
+    record = replace(record, comparisons=large)
+    assert "Beware" not in "\n".join(assemble(record).footnotes)
+    assert "--cross-validate" in "\n".join(assemble(replace(record, cross_validation=None)).footnotes)
+
+
 def test_a_run_without_folds_says_nothing_of_them() -> None:
     """Neither a table nor a note."""
     record = with_in_sample(make_measured("a", "b"), a=True, b=True)

@@ -22,6 +22,7 @@ def plan(
     build_profile: options.BuildProfile = None,
     train: options.Train = None,
     bench: options.Bench = None,
+    cross_validate: options.CrossValidate = False,
     every: Annotated[bool, typer.Option("--all", help="Plan `optbuild run` instead of `optbuild pgo`.")] = False,
     out: options.Out = None,
     jobs: options.Jobs = None,
@@ -48,6 +49,7 @@ def plan(
         out=options.absolute(out),
         jobs=jobs,
         max_time_s=max_time,
+        cross_validate=cross_validate,
     )
     with running_machine(call) as machine:
         prepared = prepare(request, machine, trusted=False)

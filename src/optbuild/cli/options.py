@@ -91,6 +91,13 @@ MinEffect = Annotated[
     float,
     typer.Option("--min-effect", metavar="RATIO", parser=read_ratio, help="The change that matters: the margin."),
 ]
+CrossValidate = Annotated[
+    bool,
+    typer.Option(
+        "--cross-validate",
+        help="Leave each training workload out in turn, and measure what is left of the gain on it; costs builds.",
+    ),
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Reuse no earlier result.", rich_help_panel=_COMMON)]
 NoWait = Annotated[
     bool, typer.Option("--no-wait", help="Fail when another run holds the project.", rich_help_panel=_COMMON)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -259,6 +259,11 @@ class Measure:
     directory: Path
     held_out: tuple[HeldOutArm, ...] = ()
     kind: str = field(default="measure", init=False)
+
+    def measured(self) -> Iterator[tuple[str, ActionId]]:
+        """All binaries that are measured, by a name that tells them apart."""
+        yield from ((arm.variant, arm.binaries) for arm in self.arms)
+        yield from ((f"{arm.variant} {arm.workloads}", arm.binaries) for arm in self.held_out)
 
 
 Action = Compile | MakeFlushObject | ProbeOutputs | CompareOutputs | Train | MergeProfiles | Choose | Measure

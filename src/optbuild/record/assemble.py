@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from optbuild.build.model import Compared, Compiled, Probed
 from optbuild.build.outcome import Outcome, Step, steps_of
@@ -70,13 +71,38 @@ def describe_variants(
     plan: Plan, outcome: Outcome, layout: Layout, *, in_sample: bool | None
 ) -> tuple[VariantRecord, ...]:
     """Every variant as far as it came."""
-    return tuple(_describe_variant(variant, plan, outcome, layout, in_sample=in_sample) for variant in plan.variants)
+    return tuple(
+        describe_build(
+            variant,
+            plan,
+            outcome,
+            steps=steps_of(outcome, variant, plan),
+            published=layout.artifacts / variant.name,
+            in_sample=in_sample,
+        )
+        for variant in plan.variants
+    )
 
 
-def _describe_variant(
-    variant: PlannedVariant, plan: Plan, outcome: Outcome, layout: Layout, *, in_sample: bool | None
+def describe_build(
+    variant: PlannedVariant,
+    plan: Plan,
+    outcome: Outcome,
+    *,
+    steps: tuple[Step, ...],
+    published: Path | None,
+    in_sample: bool | None,
 ) -> VariantRecord:
-    steps = steps_of(outcome, variant, plan)
+    """One build as far as it came.
+
+    Args:
+        variant: How it was planned.
+        plan: The whole run.
+        outcome: What the run came to.
+        steps: Those that made it.
+        published: Where its binaries were put; None where they are only kept.
+        in_sample: Whether anything is measured that its profile knows.
+    """
     step_records = tuple(map(_describe_step, steps))
     is_baseline = variant is plan.baseline
     if not outcome.is_built(variant):
@@ -100,7 +126,7 @@ def _describe_variant(
         artifacts=tuple(
             ArtifactRecord(
                 bin=name,
-                path=str(layout.artifacts / variant.name / artifact.path.name),
+                path=str(artifact.path if published is None else published / artifact.path.name),
                 sha256=artifact.sha256,
                 size_bytes=artifact.size_bytes,
             )
@@ -167,7 +193,7 @@ def describe_outputs(plan: Plan, outcome: Outcome) -> tuple[OutputRecord, ...]:
             equal = True if result.deterministic and action.workload.compare_output != "none" else None
             records.append((action.workload.name, plan.baseline.name, equal, result.sha256))
         elif isinstance(action, CompareOutputs) and isinstance(result, Compared):
-            names = [variant.name for variant in plan.variants if variant.compile == action.binaries]
+            names = [build.name for build in plan.builds if build.compile == action.binaries]
             records += [(action.workload.name, name, result.equal, result.sha256) for name in names]
     return tuple(
         OutputRecord(workload=workload, variant=variant, equal=equal, sha256=sha256)

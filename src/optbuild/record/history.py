@@ -27,7 +27,7 @@ class History:
         durations_s: dict[str, float] = {}
         attempts: dict[str, str] = {}
         for record in newest_first:
-            steps = (step for variant in record.variants for step in variant.steps)
+            steps = (step for build in record.builds for step in build.steps)
             for step in (*steps, *record.checks):
                 if not step.reused:
                     durations_s.setdefault(step.action, step.duration_s)

@@ -365,6 +365,12 @@ class RunRecord:
     error: ErrorRecord | None = None
 
     @property
+    def builds(self) -> tuple[VariantRecord, ...]:
+        """All that was built: the variants, and those built once more with workloads left out."""
+        folds = self.cross_validation.folds if self.cross_validation else ()
+        return (*self.variants, *(fold.build for fold in folds))
+
+    @property
     def baseline(self) -> VariantRecord | None:
         """The variant that all others are compared with."""
         return next((variant for variant in self.variants if variant.baseline), None)

@@ -30,7 +30,7 @@ def assemble(record: RunRecord) -> Report:
         tables=make_tables(record),
         footnotes=make_footnotes(record),
         plot=_plot(record),
-        steps=tuple(step for variant in _builds(record) for step in _steps(variant)),
+        steps=tuple(step for variant in record.builds for step in _steps(variant)),
     )
 
 
@@ -88,12 +88,6 @@ def _plotted(comparison: Comparison, record: RunRecord) -> tuple[PlottedInterval
             words=f"{change_cell(comparison).text} {interval_cell(comparison).text} {comparison.verdict}",
         ),
     )
-
-
-def _builds(record: RunRecord) -> tuple[VariantRecord, ...]:
-    """All that was built: variants, and those built once more with workloads left out."""
-    folds = record.cross_validation.folds if record.cross_validation else ()
-    return (*record.variants, *(fold.build for fold in folds))
 
 
 def _steps(variant: VariantRecord) -> tuple[BuildStep, ...]:

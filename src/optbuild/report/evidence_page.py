@@ -21,7 +21,7 @@ _NO_CRATE = "(none: main, C)"
 
 def assemble_evidence(record: RunRecord) -> Report:
     """Put what a record says of PGO into tables, a set of them for each variant that has it."""
-    variants = tuple(variant for variant in record.variants if variant.pgo is not None or variant.quarantined)
+    variants = tuple(variant for variant in record.builds if variant.pgo is not None or variant.quarantined)
     package = f"{sanitize_line(record.project.package)}: " if record.project else ""
     return Report(
         title=f"{package}evidence of PGO",

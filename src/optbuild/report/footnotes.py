@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from optbuild.measure.model import AaVerdict, Verdict
+from optbuild.measure.model import AaVerdict, Verdict, held_out_arm
 from optbuild.record.evidence import PgoRecord
 from optbuild.record.model import (
     AaRecord,
@@ -14,7 +14,7 @@ from optbuild.record.model import (
     VariantStatus,
     WarningRecord,
 )
-from optbuild.report.cross_validation import describe_generality
+from optbuild.report.cross_validation import describe_generality, find_comparison
 from optbuild.report.display import digits_for, sentence, unsigned_percent
 from optbuild.report.in_sample import describe_training, in_sample_label
 from optbuild.text import sanitize_line
@@ -22,7 +22,7 @@ from optbuild.units import format_bytes, format_percent
 
 _SUSPICIOUS_GAIN = 0.30
 """Beyond this a gain from PGO is rarely seen on inputs that were not trained on."""
-_SAID_ELSEWHERE = frozenset({"variant-skipped", "outputs-not-compared"})
+_SAID_ELSEWHERE = frozenset({"variant-skipped", "fold-skipped", "outputs-not-compared"})
 _HASH_DIGITS = 12
 
 
@@ -148,13 +148,20 @@ def _too_good(record: RunRecord) -> Iterator[str]:
         if item.verdict is Verdict.FASTER
         and item.change < -_SUSPICIOUS_GAIN
         and in_sample_label(record, item.candidate, item.workload)
+        and not _is_answered(record, item.candidate)
     )
     if suspects:
         yield (
             f"Beware: more than {_SUSPICIOUS_GAIN:.0%} less time on the very input that was trained on "
             f'({", ".join(suspects)}). Measure on held-out input: one workload with use = ["train"], '
-            'another one with use = ["bench"].'
+            'another one with use = ["bench"]; or, with several for both, --cross-validate.'
         )
+
+
+def _is_answered(record: RunRecord, candidate: str) -> bool:
+    """Whether it is known what is left of a gain elsewhere."""
+    found = record.cross_validation
+    return found is not None and find_comparison(found.held_out, held_out_arm(candidate)) is not None
 
 
 def _uncounted(record: RunRecord) -> Iterator[str]:

@@ -92,7 +92,9 @@ class _Forecaster:
             self.binaries[action.id] = self.binaries[taken.compile]
 
     def _last_attempt(self, action: Choose) -> str | None:
-        names = {variant.name for variant in self.prepared.plan.variants if variant.compile == action.id}
+        plan = self.prepared.plan
+        names = {variant.name for variant in plan.variants if variant.compile == action.id}
+        names |= {fold.variant for fold in plan.folds if fold.build.compile == action.id}
         return next((name for each in names if (name := self.history.attempts.get(each)) is not None), None)
 
     def _expect(self, action: Action) -> tuple[Expectation, str]:
@@ -116,7 +118,7 @@ class _Forecaster:
 
     def _unless_alternative(self, action: Action, why: str) -> tuple[Expectation, str]:
         plan = self.prepared.plan
-        serves = isinstance(action, Measure) or any(action.id in plan.serving(variant) for variant in plan.variants)
+        serves = isinstance(action, Measure) or any(action.id in plan.serving(build) for build in plan.builds)
         return Expectation.RUNS if serves else Expectation.ONLY_IF, why
 
     def _is_kept(self, action: Action) -> bool:
@@ -156,6 +158,6 @@ class _Forecaster:
         return True
 
     def _is_measured(self, action: Measure) -> bool:
-        arms = [(arm.variant, self.binaries[arm.binaries]) for arm in action.arms]
+        arms = [(name, self.binaries[binaries]) for name, binaries in action.measured()]
         key = measurement_key(action, arms, self.prepared.hashes, self.host)
         return find_earlier(key, action, self.records) is not None

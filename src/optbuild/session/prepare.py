@@ -10,7 +10,7 @@ from optbuild.build.workload_runs import check_before_building
 from optbuild.errors import UsageError
 from optbuild.files import MARKER
 from optbuild.plan.draft import PlanInputs
-from optbuild.plan.model import Plan
+from optbuild.plan.model import Plan, PlannedFold
 from optbuild.plan.planner import make_plan, select_pgo_variants, select_variants
 from optbuild.profile.load import (
     command_line_workload,
@@ -25,7 +25,10 @@ from optbuild.project.discover import load_project
 from optbuild.project.layout import Layout
 from optbuild.project.rustc_programs import configured_rustc
 from optbuild.project.selection import Targets, default_bin, enabled_features, is_buildable, select_targets
+from optbuild.record.history import History
+from optbuild.record.store import RecordStore
 from optbuild.session.cpus import find_cpu_needs, require_cpu
+from optbuild.session.cross_validation import describe_folds, find_folds, require_candidate
 from optbuild.session.request import Machine, RunRequest, Selection
 from optbuild.toolchain.discover import discover_toolchain
 from optbuild.toolchain.doctor import free_disk_bytes
@@ -36,7 +39,7 @@ from optbuild.toolchain.runnable import why_not_runnable
 from optbuild.workloads.cargo_targets import check_targets
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation, make_invocation
-from optbuild.workloads.overlap import Overlap, find_overlaps
+from optbuild.workloads.overlap import Overlap, find_overlap, find_overlaps, is_any_in_sample
 from optbuild.workloads.written import WrittenFiles
 
 _PRESET = "preset:"
@@ -66,6 +69,12 @@ class Prepared:
         """What each benchmark workload has in common with training, as far as is known now."""
         return find_overlaps(self.inputs.workloads, self.hashes)
 
+    def fold_in_sample(self, fold: PlannedFold) -> bool | None:
+        """Whether a fold measures anything that is left in its training; None where that cannot be told."""
+        kept = [w for w in self.inputs.workloads if Use.TRAIN in w.use and w.name not in fold.left_out]
+        measured = (w for w in self.inputs.workloads if w.name in fold.workloads)
+        return is_any_in_sample([find_overlap(workload, kept, self.hashes) for workload in measured])
+
 
 def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared:
     """Plan a run, and find out now what would stop it later.
@@ -89,6 +98,8 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared
         else select_variants(build_profile, request.variants)
     )
     _require_workloads(build_profile, names, request)
+    if request.cross_validate:
+        require_candidate(build_profile, names)
     manifest = (build_profile.directory / build_profile.project.manifest).resolve()
     toolchain = discover_for(build_profile, machine, trusted=trusted)
     project = load_project(
@@ -132,11 +143,17 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared
     for invocation in inputs.workloads:
         check_targets(invocation, project, targets)
         check_before_building(invocation, hashes)
-    return Prepared(
-        inputs=inputs,
-        plan=make_plan(inputs, names, measure=request.measure),
-        hashes=hashes,
-    )
+    return Prepared(inputs=inputs, plan=_make_plan(inputs, names, request, hashes), hashes=hashes)
+
+
+def _make_plan(inputs: PlanInputs, names: tuple[str, ...], request: RunRequest, hashes: InputHashes) -> Plan:
+    if not request.cross_validate:
+        return make_plan(inputs, names, measure=request.measure)
+    overlaps = find_overlaps(inputs.workloads, hashes)
+    folds = find_folds(inputs, overlaps)
+    plan = make_plan(inputs, names, measure=request.measure, folds=folds)
+    history = History.of(RecordStore(directory=inputs.layout.runs).load_newest())
+    return replace(plan, notes=(*plan.notes, *describe_folds(plan, folds, overlaps, history)))
 
 
 def load_for(request: RunRequest, machine: Machine) -> BuildProfile:

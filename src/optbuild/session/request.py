@@ -31,6 +31,7 @@ class RunRequest:
         train: `--train` commands, instead of the profile's training workloads.
         bench: `--bench` commands, instead of its benchmark workloads.
         measure: Compare outputs and benchmark; otherwise only build.
+        cross_validate: Build PGO variants with profiles that leave workloads out in turn, and measure them on those.
         fresh: Reuse no earlier result.
     """
 
@@ -42,6 +43,7 @@ class RunRequest:
     train: tuple[tuple[str, ...], ...] = ()
     bench: tuple[tuple[str, ...], ...] = ()
     measure: bool = True
+    cross_validate: bool = False
     out: Path | None = None
     jobs: int | None = None
     max_time_s: float | None = None

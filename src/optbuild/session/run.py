@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
 
-from optbuild import __version__
 from optbuild.build.canary import Canary
 from optbuild.build.cargo_driver import CargoDriver
 from optbuild.build.merging import ProfileMerger
-from optbuild.build.outcome import Outcome
 from optbuild.build.outputs import OutputChecker
 from optbuild.build.profdata import Profdata
 from optbuild.build.results import ResultStore
@@ -19,29 +16,25 @@ from optbuild.build.runner import Runner
 from optbuild.build.sources import SourceWatch, sources_changed
 from optbuild.build.training import Trainer
 from optbuild.build.workload_runs import WorkloadRunner
-from optbuild.errors import InterruptedRunError, OptbuildError
-from optbuild.events import Emit, Event, Level, Notice
+from optbuild.errors import OptbuildError
+from optbuild.events import Emit, Level, Notice
 from optbuild.files import atomic_copy, claim_directory, remove_below, sha256_of
 from optbuild.measure.measurement import SamplingSettings
-from optbuild.measure.model import AaVerdict, Analysis
+from optbuild.measure.model import AaVerdict, Analysis, held_out_arm
 from optbuild.measure.sampler import Sampler
-from optbuild.plan.model import Compile, Measure, Plan, ProbeOutputs
-from optbuild.profile.render import render_resolved
-from optbuild.project.model import Project
-from optbuild.record import assemble
+from optbuild.plan.model import ActionId, Compile, Measure, ProbeOutputs
 from optbuild.record.host import describe_host
 from optbuild.record.lock import hold_lock
-from optbuild.record.model import ErrorRecord, RunRecord, RunStatus, WarningRecord
-from optbuild.record.store import RecordStore, make_run_id
+from optbuild.record.model import RunRecord
+from optbuild.record.store import RecordStore
 from optbuild.session.earlier import find_earlier, measurement_key
-from optbuild.session.measuring import Measured, measure
-from optbuild.session.prepare import Prepared, prepare
+from optbuild.session.journal import Journal
+from optbuild.session.measuring import measure
+from optbuild.session.prepare import prepare
 from optbuild.session.request import Machine, RunRequest
 from optbuild.text import sanitize_line
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
-from optbuild.workloads.overlap import is_any_in_sample
-from optbuild.workloads.written import WrittenFiles
 
 
 @dataclass(slots=True)
@@ -65,7 +58,7 @@ def run(request: RunRequest, machine: Machine) -> RunRecord:
     if layout.artifacts.parent != layout.root:
         claim_directory(layout.artifacts)
     with hold_lock(layout.lock, wait=request.wait, emit=machine.emit):
-        journal = _Journal(prepared=prepared, request=request, machine=machine)
+        journal = Journal(prepared=prepared, request=request, machine=machine)
         try:
             for note in prepared.plan.notes:
                 journal.emit(Notice(level=Level.INFO, code="plan", message=note))
@@ -81,95 +74,7 @@ def run(request: RunRequest, machine: Machine) -> RunRecord:
             raise RunFailedError(error, journal.close(error)) from error
 
 
-@dataclass(slots=True, kw_only=True)
-class _Journal:
-    """What a run knows so far. Whatever happens, `close` makes a record of it."""
-
-    prepared: Prepared
-    request: RunRequest
-    machine: Machine
-    outcome: Outcome = field(default_factory=Outcome)
-    measured: Measured | None = None
-    result_key: str | None = None
-    warnings: list[WarningRecord] = field(default_factory=list)
-    started: datetime = field(init=False)
-    run_id: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.started = self.machine.now()
-        self.run_id = make_run_id(self.started)
-
-    @property
-    def plan(self) -> Plan:
-        return self.prepared.plan
-
-    @property
-    def directory(self) -> Path:
-        return RecordStore(directory=self.prepared.layout.runs).run_directory(self.run_id)
-
-    def emit(self, event: Event) -> None:
-        """Pass an event on, and keep warnings for the record."""
-        if isinstance(event, Notice) and event.level is not Level.INFO:
-            self.warnings.append(WarningRecord(code=event.code, message=event.message, help=event.help))
-        self.machine.emit(event)
-
-    def close(self, error: OptbuildError | None = None) -> RunRecord:
-        """Make the record and store it."""
-        record = self._record(error or next(iter(self.outcome.failures.values()), None), stopped=error is not None)
-        RecordStore(directory=self.prepared.layout.runs).save(record)
-        created, workloads = self.prepared.hashes.created(), self.prepared.build_profile.workloads
-        WrittenFiles(path=self.prepared.layout.written).remember(created, workloads)
-        return record
-
-    def _record(self, error: OptbuildError | None, *, stopped: bool) -> RunRecord:
-        inputs, overlaps = self.prepared.inputs, self.prepared.overlaps
-        record = RunRecord(
-            optbuild_version=__version__,
-            run_id=self.run_id,
-            status=_status(error, stopped=stopped),
-            exit_code=0 if error is None else error.status,
-            started_at=self.started.isoformat(timespec="seconds"),
-            finished_at=self.machine.now().isoformat(timespec="seconds"),
-            command_line=self.request.command_line,
-            result_key=self.result_key,
-            project=assemble.describe_project(_with_new_lockfile(inputs.project), inputs.targets),
-            toolchain=assemble.describe_toolchain(inputs.toolchain),
-            host=describe_host(),
-            build_profile=render_resolved(inputs.build_profile),
-            variants=assemble.describe_variants(
-                self.plan, self.outcome, inputs.layout, in_sample=is_any_in_sample(overlaps)
-            ),
-            workloads=assemble.describe_workloads(overlaps),
-            checks=assemble.describe_checks(
-                self.plan, self.outcome, None if self.measured is None else self.measured.measurement.duration_s
-            ),
-            outputs=assemble.describe_outputs(self.plan, self.outcome),
-            warnings=tuple(self.warnings),
-            error=None if error is None else describe_error(error),
-        )
-        return record if self.measured is None else self.measured.added_to(record)
-
-
-def _with_new_lockfile(project: Project) -> Project:
-    """Where there was no lock file, cargo has written one with its first build."""
-    written = project.workspace_root / "Cargo.lock"
-    return project if project.lockfile is not None or not written.is_file() else replace(project, lockfile=written)
-
-
-def describe_error(error: OptbuildError) -> ErrorRecord:
-    """An error for the record."""
-    return ErrorRecord(code=error.code, message=error.message, help=error.help, location=error.location)
-
-
-def _status(error: OptbuildError | None, *, stopped: bool) -> RunStatus:
-    if error is None:
-        return RunStatus.COMPLETE
-    if not stopped:
-        return RunStatus.INCOMPLETE
-    return RunStatus.INTERRUPTED if isinstance(error, InterruptedRunError) else RunStatus.FAILED
-
-
-def _build(journal: _Journal) -> None:
+def _build(journal: Journal) -> None:
     """Build and train everything, compare outputs, and publish the binaries that passed."""
     runner = _make_runner(journal)
     journal.outcome = runner.outcome
@@ -188,7 +93,7 @@ def _build(journal: _Journal) -> None:
         raise sources_changed(changed)
 
 
-def _watch_sources(journal: _Journal) -> SourceWatch:
+def _watch_sources(journal: Journal) -> SourceWatch:
     project, layout = journal.prepared.inputs.project, journal.prepared.layout
     root = project.workspace_root
     manifests = [root / "Cargo.toml", root / "Cargo.lock", *(package.manifest for package in project.packages)]
@@ -196,7 +101,7 @@ def _watch_sources(journal: _Journal) -> SourceWatch:
     return SourceWatch(ignored=layout.root, stamp=layout.root / "stamp", manifests=tuple(manifests))
 
 
-def _make_runner(journal: _Journal) -> Runner:
+def _make_runner(journal: Journal) -> Runner:
     prepared, machine, layout = journal.prepared, journal.machine, journal.prepared.layout
     emit: Emit = journal.emit
     logs = journal.directory / "logs"
@@ -250,7 +155,7 @@ def _make_runner(journal: _Journal) -> Runner:
     )
 
 
-def _proved(journal: _Journal) -> tuple[str, ...]:
+def _proved(journal: Journal) -> tuple[str, ...]:
     """The variants that are built and checked to the end."""
     plan, outcome = journal.plan, journal.outcome
     return tuple(
@@ -260,7 +165,7 @@ def _proved(journal: _Journal) -> tuple[str, ...]:
     )
 
 
-def _publish(journal: _Journal, names: tuple[str, ...]) -> None:
+def _publish(journal: Journal, names: tuple[str, ...]) -> None:
     """Put the binaries of these variants where people look for them, and take those of earlier runs away.
 
     A variant of this run that failed, was skipped or not reached has none: an old one would pass for this run's.
@@ -283,7 +188,7 @@ def _publish(journal: _Journal, names: tuple[str, ...]) -> None:
                 atomic_copy(artifact.path, target)
 
 
-def _measure_action(journal: _Journal) -> Measure | None:
+def _measure_action(journal: Journal) -> Measure | None:
     if journal.plan.measure is None:
         return None
     action = journal.plan.action(journal.plan.measure)
@@ -291,13 +196,13 @@ def _measure_action(journal: _Journal) -> Measure | None:
     return action
 
 
-def _find_earlier(journal: _Journal) -> RunRecord | None:
+def _find_earlier(journal: Journal) -> RunRecord | None:
     """An earlier run whose result still holds: same binaries, workloads, inputs and settings, and time enough."""
     action = _measure_action(journal)
     if action is None or journal.outcome.failures:
         return None
-    built = (arm for arm in action.arms if arm.binaries in journal.outcome.results)
-    arms = [(arm.variant, journal.outcome.artifacts(arm.binaries)) for arm in built]
+    built = {name: binaries for name, binaries in action.measured() if binaries in journal.outcome.results}
+    arms = [(name, journal.outcome.artifacts(binaries)) for name, binaries in built.items()]
     journal.result_key = measurement_key(action, arms, journal.prepared.hashes, describe_host())
     if journal.request.fresh:
         return None
@@ -315,7 +220,7 @@ def _find_earlier(journal: _Journal) -> RunRecord | None:
     return earlier
 
 
-def _measure(journal: _Journal) -> None:
+def _measure(journal: Journal) -> None:
     """Benchmark every variant against the baseline."""
     action = _measure_action(journal)
     if action is None:
@@ -329,11 +234,7 @@ def _measure(journal: _Journal) -> None:
         seed=secrets.randbits(32),
     )
     built = {variant.name for variant in journal.plan.variants if journal.outcome.is_built(variant)}
-    arms = {
-        arm.variant: {name: artifact.path for name, artifact in journal.outcome.artifacts(arm.binaries).items()}
-        for arm in action.arms
-        if arm.variant in built
-    }
+    arms = {arm.variant: _paths(journal, arm.binaries) for arm in action.arms if arm.variant in built}
     probes = [item for item in journal.plan.actions if isinstance(item, ProbeOutputs)]
     sampler = Sampler(
         executor=journal.machine.executor,
@@ -344,6 +245,7 @@ def _measure(journal: _Journal) -> None:
         workloads=action.workloads,
         run_s={probe.workload.name: journal.outcome.probed(probe.id).run_s for probe in probes},
         settings=settings,
+        held_out=_held_out_arms(journal, action),
     )
     runner = journal.prepared.inputs.project.runner
     measured = measure(
@@ -361,12 +263,26 @@ def _measure(journal: _Journal) -> None:
         journal.result_key = None
 
 
+def _held_out_arms(journal: Journal, action: Measure) -> dict[str, dict[str, dict[str, Path]]]:
+    """For each workload that was left out of a profile, the arms with binaries that have not seen it."""
+    built = {fold.build.compile for fold in journal.plan.folds if journal.outcome.is_built(fold.build)}
+    arms: dict[str, dict[str, dict[str, Path]]] = {}
+    for arm in action.held_out:
+        for name in arm.workloads if arm.binaries in built else ():
+            arms.setdefault(name, {})[held_out_arm(arm.variant)] = _paths(journal, arm.binaries)
+    return arms
+
+
+def _paths(journal: Journal, binaries: ActionId) -> dict[str, Path]:
+    return {name: artifact.path for name, artifact in journal.outcome.artifacts(binaries).items()}
+
+
 def is_reusable(analysis: Analysis, workloads: tuple[Invocation, ...], hashes: InputHashes) -> bool:
     """Whether a later run may take a result for its own: the harness was sound, and what was read is still there."""
     return analysis.aa.verdict is not AaVerdict.INVALID and all(map(hashes.is_steady, workloads))
 
 
-def _tell_not_measured(journal: _Journal) -> None:
+def _tell_not_measured(journal: Journal) -> None:
     """Say before the builds that they are all that there will be."""
     reason = journal.prepared.inputs.not_runnable
     if reason is not None and journal.request.measure:
@@ -380,7 +296,7 @@ def _tell_not_measured(journal: _Journal) -> None:
         )
 
 
-def _tell_unsteady(journal: _Journal) -> None:
+def _tell_unsteady(journal: Journal) -> None:
     """Say why results of this run cannot be used again."""
     for path in journal.prepared.hashes.unsteady():
         journal.emit(

@@ -19,7 +19,9 @@ def render_evidence_json(record: RunRecord) -> str:
     """Write what the record says of PGO as one JSON document; its objects are those of the record."""
     whole = json.loads(render_record(record))
     kept = ("name", "status", "reason", "pgo", "quarantined")
-    trained = (variant for variant in whole["variants"] if variant["pgo"] is not None or variant["quarantined"])
+    folds = (whole["cross_validation"] or {"folds": ()})["folds"]
+    builds = (*whole["variants"], *(fold["build"] for fold in folds))
+    trained = (variant for variant in builds if variant["pgo"] is not None or variant["quarantined"])
     variants = [{key: variant[key] for key in kept} for variant in trained]
     evidence = {"schema": EVIDENCE_SCHEMA, "run_id": record.run_id, "variants": variants}
     return json.dumps(evidence, indent=2, ensure_ascii=True) + "\n"
