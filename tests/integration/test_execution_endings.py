@@ -16,7 +16,7 @@ import pytest
 
 from optbuild.errors import InterruptedRunError, OptbuildError
 from optbuild.events import Event, Notice
-from optbuild.execution import launcher, local
+from optbuild.execution import conversation, launcher
 from optbuild.execution.local import LocalExecutor
 from tests.integration.execution_programs import (
     LOOP,
@@ -218,13 +218,13 @@ def test_an_error_in_a_callback_ends_the_program_in_good_order(executor: LocalEx
     assert executor.run(shell("echo fine", tmp_path)).stdout == b"fine\n"
 
 
-@pytest.mark.parametrize("moment", ["_Launcher.send", "_Conversation._take_message"])
+@pytest.mark.parametrize("moment", ["LauncherProcess.send", "Conversation._take_message"])
 def test_a_signal_in_the_middle_of_a_start_or_an_end_hangs_nothing(
     executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     """A program that was never sent, or whose end was read and forgotten, is not waited for."""
     executor.run(shell("true", tmp_path))
-    owner, name = (getattr(local, moment.partition(".")[0]), moment.partition(".")[2])
+    owner, name = (getattr(conversation, moment.partition(".")[0]), moment.partition(".")[2])
     original = getattr(owner, name)
 
     def interrupted(*_arguments: object) -> NoReturn:

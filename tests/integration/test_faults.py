@@ -73,7 +73,7 @@ def test_keep_going_measures_what_is_left(optbuild: Optbuild, project: Path) -> 
     write_profile(
         project, train="exit 1", variants=VARIANTS + '[variants.small]\ninherits = "release"\nopt-level = "s"\n'
     )
-    record = optbuild.run("run", "--json", "--keep-going", cwd=project).expect(11).document
+    record = optbuild.run("run", "--json", "--keep-going", "--max-time", "5s", cwd=project).expect(11).document
     assert (record["status"], record["error"]["code"]) == ("incomplete", "workload")
     assert [(item["name"], item["status"]) for item in record["variants"]] == [
         ("release", "built"),

@@ -51,9 +51,9 @@ use = ["bench"]
 
 [measure]
 precision = "0.01%"
-max-time = "500ms"
+max-time = "2s"
 """
-"""Asks for a precision that half a second cannot give, so that more time is always of use."""
+"""Asks for a precision that two seconds cannot give, so that more time is always of use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +146,7 @@ def second(first: Chapter) -> Chapter:
 @pytest.fixture(scope="module")
 def longer(second: Chapter) -> Chapter:
     """Once more, with more time."""
-    return second.story.run("--max-time", "700ms")
+    return second.story.run("--max-time", "4s")
 
 
 @pytest.fixture(scope="module")

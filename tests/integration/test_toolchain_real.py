@@ -132,7 +132,7 @@ def test_a_truncated_profile_is_named_by_the_merge(tmp_path: Path, raw_profile: 
     broken.write_bytes(raw_profile.read_bytes()[:-8])
     stderr, code = _merge(executor, tmp_path, [(1, raw_profile), (1, broken)], tmp_path / "o")
     assert code != 0
-    assert [name for name, _ in llvm_profdata.failed_inputs(stderr)] == [str(broken)]
+    assert [name for name, _ in llvm_profdata.failed_inputs(stderr.splitlines())] == [str(broken)]
 
 
 def _tool(executor: LocalExecutor, directory: Path) -> Path:
