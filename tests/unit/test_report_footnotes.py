@@ -11,12 +11,15 @@ from optbuild.record.model import (
     BenchmarkRecord,
     CheckRecord,
     ErrorRecord,
+    InstructionRecord,
     RunRecord,
     RunStatus,
     VariantStatus,
     WarningRecord,
 )
 from optbuild.report.assemble import assemble
+from optbuild.report.footnotes import make_footnotes
+from optbuild.testing import make_run_record
 from tests.unit.report_cases import (
     make_comparison,
     make_measured,
@@ -349,3 +352,15 @@ def test_the_way_of_training_is_told_where_it_is_not_the_exact_recipe() -> None:
     assert "trained" not in notes(with_pgo(record, attempt="exact"))
     rejected = (AttemptRecord(name="lto-free", reason="3 functions lost"),)
     assert ", not lto-free (3 functions lost)." in notes(with_pgo(record, attempt="exact", rejected_attempts=rejected))
+
+
+def test_why_nothing_was_counted_is_said_once() -> None:
+    """Each workload has a figure of its own in its reason; one line is enough for all of them."""
+    reasons = [("books", "would take 4 min by callgrind"), ("logs", "would take 1 min by callgrind")]
+    uncounted = tuple(
+        InstructionRecord(workload=workload, variant=variant, count=None, tool=None, reason=reason)
+        for workload, reason in reasons
+        for variant in ("release", "pgo")
+    )
+    notes = [note for note in make_footnotes(make_run_record(instructions=uncounted)) if "Instructions" in note]
+    assert notes == ["Instructions: n/a (would take 4 min by callgrind; likewise for 1 more workload)."]

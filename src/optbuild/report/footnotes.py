@@ -165,10 +165,12 @@ def _is_answered(record: RunRecord, candidate: str) -> bool:
 
 
 def _uncounted(record: RunRecord) -> Iterator[str]:
-    """Why there are no instruction counts, once for each reason."""
-    reasons = dict.fromkeys(item.reason for item in record.instructions if item.reason is not None)
-    for reason in reasons:
-        yield f"Instructions: n/a ({sanitize_line(reason)})."
+    """Why there are no instruction counts: one reason, and how many workloads it is much the same for."""
+    reasons = {item.workload: item.reason for item in record.instructions if item.reason is not None}
+    if reasons:
+        first, *others = reasons.values()
+        likewise = f"; likewise for {len(others)} more workload{'s' * (len(others) > 1)}" if others else ""
+        yield f"Instructions: n/a ({sanitize_line(first)}{likewise})."
 
 
 def _evidence(record: RunRecord) -> Iterator[str]:
