@@ -11,6 +11,7 @@ from validation.document import Table, render_page
 from validation.rates import Outcome, Rate
 
 _TARGET = 0.95
+_QUIET = 0.1
 _LEAST_RATIO = 0.05
 _LEAST_S = 0.02
 _NOTHING = "–"
@@ -105,6 +106,8 @@ def render(sessions: Sequence[Session]) -> str:
 def _found(sessions: Sequence[Session]) -> Table:
     rows = []
     affected: list[Block] = []
+    untouched = [block for one in sessions for block in one.blocks if not block.load_cpu_s]
+    is_quiet = bool(untouched) and _count(untouched) <= _QUIET * len(untouched)
     for regime in dict.fromkeys(one.regime for one in sessions):
         own = [one for one in sessions if one.regime == regime]
         blocks = [block for one in own for block in one.blocks]
@@ -139,7 +142,13 @@ def _found(sessions: Sequence[Session]) -> Table:
             "of these by steal",
         ),
         rows=tuple(rows),
-        outcome=Rate(hits=_count(affected), trials=len(affected)).against(_TARGET, 1.0) if affected else Outcome.OPEN,
+        outcome=Rate(hits=_count(affected), trials=len(affected)).against(_TARGET, 1.0)
+        if affected and is_quiet
+        else Outcome.OPEN,
+        remark=""
+        if is_quiet
+        else f"Of {len(untouched)} superblocks that the load did not touch {_count(untouched)} were tainted: something "
+        "else was running beside the program, so that what is tainted proves nothing. Run it on a quiet core.",
     )
 
 

@@ -64,13 +64,22 @@ def test_affected_is_what_a_quiet_machine_would_not_let_pass(
 def test_of_the_affected_superblocks_95_percent_have_to_be_tainted(found: int, of: int, judged: str) -> None:
     """The interval of the share is held against the target; what the load did not touch is counted beside it."""
     affected = [make_block(0.4, "other programs used 41% of a core")] * found + [make_block(0.4)] * (of - found)
-    page = render([make_session(*affected, make_block(), make_block(reason="steal 7%"))])
+    page = render([make_session(*affected, *[make_block()] * 9, make_block(reason="steal 7%"))])
     row = cells(page, "half of the time")
-    assert row[1:4] == [str(of + 2), "1 of 1", row[3]]
+    assert row[1:4] == [str(of + 10), "1 of 1", row[3]]
     assert row[3].startswith(f"{found} of {of}: ")
-    assert row[4].startswith("1 of 2: ")
+    assert row[4].startswith("1 of 10: ")
     assert row[5] == "1"
     assert cells(page, "Superblocks that are tainted")[-1] == judged
+
+
+def test_beside_something_else_nothing_is_proven() -> None:
+    """Where untouched superblocks are tainted as well, finding the affected ones is no feat, and no target is met."""
+    affected = [make_block(0.4, "other programs used 41% of a core")] * 200
+    page = render([make_session(*affected, *[make_block()] * 8, *[make_block(reason="other programs used 50%")] * 2)])
+    assert cells(page, "Superblocks that are tainted")[-1] == "undecided"
+    assert "Of 10 superblocks that the load did not touch 2 were tainted" in page
+    assert cells(render([make_session(*affected)]), "Superblocks that are tainted")[-1] == "undecided"
 
 
 def test_small_loads_are_told_as_well() -> None:
