@@ -29,14 +29,17 @@ OPTBUILD = Path(sys.executable).with_name("optbuild")
 MARK = b"share="
 PROGRAM = """
 use std::hint::black_box;
+use std::io::{Read, Seek, SeekFrom};
 fn work(rounds: u64) -> u64 {
     let mut x = 0x9e3779b97f4a7c15u64;
     for _ in 0..rounds { x ^= x << 13; x ^= x >> 7; x ^= x << 17; }
     x
 }
 fn main() {
-    let file = std::fs::read(std::env::current_exe().unwrap()).unwrap();
-    let tail = &file[file.len() - 32..];
+    let mut file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
+    file.seek(SeekFrom::End(-32)).unwrap();
+    let mut tail = [0; 32];
+    file.read_exact(&mut tail).unwrap();
     let mark = tail.windows(6).position(|w| w == b"share=").unwrap();
     let share: f64 = std::str::from_utf8(&tail[mark + 6..]).unwrap().trim().parse().unwrap();
     let rounds = 20_000_000u64;

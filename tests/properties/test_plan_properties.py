@@ -12,6 +12,7 @@ from optbuild.build.merging import make_multipliers
 from optbuild.plan.fingerprint import fingerprint
 from optbuild.plan.model import ActionId, Measure, Plan, Recipe
 from optbuild.plan.planner import make_plan
+from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.profile.model import BuildProfile, Lto, MeasureSettings, PgoMode, Use, Variant
 from optbuild.project.model import Rustflags
 from optbuild.testing import (
@@ -159,6 +160,7 @@ OTHER_VALUES: Mapping[str, object] = {
     "inherited_rustflags": ("-g",),
     "rustflags": (("-g",),),
     "cargo_args": ("-v",),
+    "call": CargoCall(verb=CargoVerb.TEST),
 }
 
 
