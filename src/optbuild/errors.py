@@ -133,6 +133,8 @@ class AttemptFault(StrEnum):
     """The instrumented program cannot be built."""
     UNFIT = "unfit"
     """The profile does not fit what is compiled with it, or not well enough."""
+    IMPLAUSIBLE = "implausible"
+    """No run of the workload can have counted what counters hold."""
 
 
 class ProfileDataError(OptbuildError):

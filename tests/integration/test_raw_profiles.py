@@ -142,7 +142,7 @@ def test_where_all_raw_profiles_are_bad_the_accepted_one_stays(optbuild: Optbuil
 
 
 def test_a_counter_that_is_too_large_is_explained(optbuild: Optbuild, project: Path) -> None:
-    """One counter of 2**60 in a raw profile: what it is, what may have made it, and what to do."""
+    """One counter of 2**60 in every raw profile: what it is, what may have made it, and what to do."""
     train_in_python(project, OVERSIZE)
     ended = optbuild.run("build", "--json", cwd=project).expect(13)
     assert ended.error["code"] == "implausible-counts"
@@ -150,7 +150,34 @@ def test_a_counter_that_is_too_large_is_explained(optbuild: Optbuild, project: P
     assert "excessively large counter value" in ended.error["message"]
     assert "1152921504606846976" in ended.stderr
     assert 'counters = "atomic"' in ended.error["help"]
-    assert len(quarantined(ended)) == 1
+    assert len(quarantined(ended)) == 2  # counting atomically was tried as well
+
+
+def test_counting_goes_on_atomically_where_counts_are_damaged(optbuild: Optbuild, project: Path) -> None:
+    """By itself, once, and the record says so; a variant that says how it counts is not overruled."""
+    once = f"""
+import pathlib
+mark = pathlib.Path({str(project / "damaged")!r})
+if not mark.exists():
+    mark.touch()
+    {OVERSIZE.strip().replace(chr(10), chr(10) + "    ")}
+else:
+    import subprocess, sys
+    subprocess.run([sys.argv[1], "data/train.txt"], check=True)
+"""
+    train_in_python(project, once)
+    ended = optbuild.run("build", "--json", cwd=project).expect(0)
+    evidence = variant_of(ended.document, "pgo")["pgo"]
+    assert (evidence["attempt"], evidence["counters"], evidence["applied"]) == ("exact-atomic", "atomic", True)
+    assert [item["name"] for item in evidence["rejected_attempts"]] == ["exact"]
+    assert "more than any program can count to" in evidence["rejected_attempts"][0]["reason"]
+    shown = optbuild.run("report", "--evidence", cwd=project).expect(0).stdout
+    assert "Trained as exact-atomic, atomic counters" in shown
+
+    (project / "damaged").unlink()
+    edit(project / "optbuild.toml", "pgo = true", 'pgo = true\ncounters = "single"')
+    ended = optbuild.run("build", "--json", cwd=project).expect(13)
+    assert ended.error["code"] == "implausible-counts"
 
 
 def test_a_counter_that_no_run_can_have_made_is_refused(optbuild: Optbuild, project: Path) -> None:

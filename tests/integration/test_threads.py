@@ -20,6 +20,7 @@ schema = 1
 [variants.pgo]
 inherits = "release"
 pgo = true
+counters = "single"
 [variants.atomic]
 inherits = "pgo"
 counters = "atomic"

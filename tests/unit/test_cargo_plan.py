@@ -12,7 +12,7 @@ from optbuild.plan.model import Compile, Plan, Role, Train, render_word
 from optbuild.plan.planner import make_plan
 from optbuild.plan.render import plan_to_dict, render_plan
 from optbuild.profile.cargo_words import parse_cargo_words
-from optbuild.profile.model import PgoMode, ProjectSettings, Use, Variant
+from optbuild.profile.model import Counters, PgoMode, ProjectSettings, Use, Variant
 from optbuild.testing import TARGET, make_build_profile, make_invocation, make_package, make_plan_inputs, make_project
 from optbuild.workloads.invocation import Invocation
 
@@ -28,7 +28,9 @@ BENCHES = cargo_workload("bench", "--bench", "parse", "large")
 
 def plan_of(*workloads: Invocation, **changes: object) -> Plan:
     """The plan of release and pgo, trained on these workloads."""
-    profile = make_build_profile(Variant(name="release"), Variant(name="pgo", pgo=PgoMode.REQUIRED))
+    profile = make_build_profile(
+        Variant(name="release"), Variant(name="pgo", pgo=PgoMode.REQUIRED, counters=Counters.SINGLE)
+    )
     inputs = make_plan_inputs(
         **{"workloads": workloads, "build_profile": profile, "python": Path("/python"), **changes}
     )
@@ -133,7 +135,9 @@ def test_the_plan_shows_what_is_asked_of_cargo_and_how_it_is_run() -> None:
 
 def test_features_of_the_project_hold_for_what_cargo_would_run() -> None:
     """They change names as well."""
-    profile = make_build_profile(Variant(name="pgo", pgo=PgoMode.REQUIRED), project=ProjectSettings(features=("fast",)))
+    profile = make_build_profile(
+        Variant(name="pgo", pgo=PgoMode.REQUIRED, counters=Counters.SINGLE), project=ProjectSettings(features=("fast",))
+    )
     (action,) = builds_for_cargo(plan_of(BENCHES, build_profile=profile))
     assert between(action, "--features", "fast") == ("--features", "fast")
     assert render_word(action.env["CARGO_ENCODED_RUSTFLAGS"]).startswith("-Cprofile_generate=")

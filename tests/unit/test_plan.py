@@ -22,7 +22,7 @@ from optbuild.plan.model import (
     resolve_word,
 )
 from optbuild.plan.planner import baseline_name, make_plan, select_pgo_variants, select_variants
-from optbuild.profile.model import BuildProfile, Lto, MeasureSettings, PgoMode, ProjectSettings, Use, Variant
+from optbuild.profile.model import BuildProfile, Counters, Lto, MeasureSettings, PgoMode, ProjectSettings, Use, Variant
 from optbuild.project.model import ConfiguredRunner, ConfiguredValue, LibFile, LibKind, Rustflags
 from optbuild.testing import (
     TARGET,
@@ -109,7 +109,10 @@ def test_ids_do_not_depend_on_names() -> None:
 
 def test_variants_share_what_they_have_in_common() -> None:
     """Two variants of one recipe are compiled, trained and merged once."""
-    twins = (RELEASE, *(Variant(name=name, lto=Lto.FAT, pgo=PgoMode.REQUIRED) for name in ("one", "two")))
+    twins = (
+        RELEASE,
+        *(Variant(name=name, lto=Lto.FAT, pgo=PgoMode.REQUIRED, counters=Counters.SINGLE) for name in ("one", "two")),
+    )
     plan = plan_of(*twins)
     one, two = plan.variants[1:]
     assert (one.compile, one.attempts) == (two.compile, two.attempts)
@@ -228,7 +231,7 @@ def test_notes_name_what_the_user_may_have_forgotten() -> None:
 
 def test_a_variant_that_cannot_be_built_is_left_out_with_its_reason() -> None:
     """Nothing is planned for it, and it is no arm of the measurement."""
-    auto = Variant(name="pgo", pgo=PgoMode.AUTO)
+    auto = Variant(name="pgo", pgo=PgoMode.AUTO, counters=Counters.SINGLE)
     plan = plan_of(RELEASE, auto, toolchain=make_toolchain(profiler_runtime=None))
     assert plan.variants[1].skipped == f"rustc has no profiler runtime for {TARGET}"
     assert plan.variants[1].compile is None
@@ -237,7 +240,7 @@ def test_a_variant_that_cannot_be_built_is_left_out_with_its_reason() -> None:
 
 def test_a_baseline_that_cannot_be_built_is_an_error() -> None:
     """Without it there is nothing to compare with."""
-    auto = Variant(name="pgo", pgo=PgoMode.AUTO)
+    auto = Variant(name="pgo", pgo=PgoMode.AUTO, counters=Counters.SINGLE)
     with pytest.raises(UsageError, match="the baseline pgo cannot be built: no workload") as caught:
         plan_of(auto, RELEASE, workloads=())
     assert "[measure]" in caught.value.help
@@ -332,12 +335,14 @@ def test_the_baseline_is_the_named_one_or_the_first() -> None:
 
 def test_what_cannot_run_here_is_built_and_neither_trained_nor_measured() -> None:
     """The reason stands at the variant with PGO; the others are built."""
-    auto = Variant(name="pgo", pgo=PgoMode.AUTO)
+    auto = Variant(name="pgo", pgo=PgoMode.AUTO, counters=Counters.SINGLE)
     plan = plan_of(RELEASE, auto, not_runnable="it does not run here")
     assert [action.kind for action in plan.actions] == ["compile"]
     assert (plan.measure, plan.variants[1].skipped) == (None, "it does not run here")
     with pytest.raises(UsageError, match="variant pgo wants PGO, but it does not run here"):
-        plan_of(RELEASE, replace(auto, pgo=PgoMode.REQUIRED), not_runnable="it does not run here")
+        plan_of(
+            RELEASE, replace(auto, pgo=PgoMode.REQUIRED, counters=Counters.SINGLE), not_runnable="it does not run here"
+        )
 
 
 def test_a_library_that_lto_leaves_out_is_named_in_the_notes() -> None:

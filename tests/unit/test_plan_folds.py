@@ -18,7 +18,7 @@ from optbuild.plan.model import (
 )
 from optbuild.plan.planner import make_plan
 from optbuild.plan.render import plan_to_dict, render_plan
-from optbuild.profile.model import PgoMode, Use, Variant
+from optbuild.profile.model import Counters, PgoMode, Use, Variant
 from optbuild.testing import make_build_profile, make_invocation, make_plan_inputs, make_toolchain, make_variants
 from optbuild.workloads.folds import Fold
 
@@ -30,7 +30,7 @@ WORKLOADS = (
 )
 FOLDS = tuple(Fold(left_out=(name,), workloads=(name,)) for name in ("books", "logs"))
 RELEASE, LTO, PGO = make_variants().values()
-ONE_WAY = Variant(name="pgo", pgo=PgoMode.REQUIRED)
+ONE_WAY = Variant(name="pgo", pgo=PgoMode.REQUIRED, counters=Counters.SINGLE)
 
 
 def plan_of(*variants: Variant, folds: tuple[Fold, ...] = FOLDS, **changes: object) -> Plan:

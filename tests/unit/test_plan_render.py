@@ -40,7 +40,7 @@ def test_a_whole_plan_for_people() -> None:
     assert folded(render_plan(plan)) == snapshot("""\
 variant release: built by compile-cfc67397
 variant lto: built by compile-1c3b8aa5
-variant pgo: built by choose-3a59ec05
+variant pgo: built by choose-1b9801cf
 
 compile-cfc67397  release: build
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
@@ -101,31 +101,31 @@ compile-1223730c  pgo: build instrumented without LTO
             -Clinker_plugin_lto=no -Cembed_bitcode=no
   writes  /p/target/optbuild/binaries/compile-1223730c
 
-train-06a43eb4  pgo: train on books
+train-382abbf2  pgo: train on books
   needs   compile-1223730c
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-06a43eb4/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-382abbf2/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-06a43eb4
+  writes  /p/target/optbuild/raw/train-382abbf2
 
-train-e1a355f0  pgo: train on logs
+train-5638ffa1  pgo: train on logs
   needs   compile-1223730c
   argv    {bin:demo} logs.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-e1a355f0/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-5638ffa1/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-e1a355f0
+  writes  /p/target/optbuild/raw/train-5638ffa1
 
-merge-45b8f813  pgo: merge profiles
-  needs   train-06a43eb4, train-e1a355f0
+merge-0f4de46f  pgo: merge profiles
+  needs   train-382abbf2, train-5638ffa1
   argv    /toolchain/bin/llvm-profdata merge --input-files={inputs} --output={profdata}
             --failure-mode=any
-  inputs  3 × {profdata:train-06a43eb4}, 1 × {profdata:train-e1a355f0}
+  inputs  3 × {profdata:train-382abbf2}, 1 × {profdata:train-5638ffa1}
   writes  /p/target/optbuild/profdata
 
-compile-36f96ef6  pgo: build
-  needs   merge-45b8f813
+compile-1cebc402  pgo: build
+  needs   merge-0f4de46f
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/cargo --config 'profile.release.lto="fat"' --config
@@ -134,9 +134,9 @@ compile-36f96ef6  pgo: build
   cwd     /p
   env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-45b8f813}
+  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-0f4de46f}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings
-  writes  /p/target/optbuild/binaries/compile-36f96ef6
+  writes  /p/target/optbuild/binaries/compile-1cebc402
 
 compile-00ee9cff  pgo: build instrumented
   only if the attempt lto-free of pgo is rejected
@@ -150,35 +150,35 @@ compile-00ee9cff  pgo: build instrumented
   env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_generate=/p/target/optbuild/stray
   writes  /p/target/optbuild/binaries/compile-00ee9cff
 
-train-cdb710d5  pgo: train on books
+train-18b81ac2  pgo: train on books
   only if the attempt lto-free of pgo is rejected
   needs   compile-00ee9cff
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-cdb710d5/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-18b81ac2/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-cdb710d5
+  writes  /p/target/optbuild/raw/train-18b81ac2
 
-train-10ba3c34  pgo: train on logs
+train-5717b135  pgo: train on logs
   only if the attempt lto-free of pgo is rejected
   needs   compile-00ee9cff
   argv    {bin:demo} logs.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-10ba3c34/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-5717b135/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-10ba3c34
+  writes  /p/target/optbuild/raw/train-5717b135
 
-merge-8fd6d0b0  pgo: merge profiles
+merge-404c491f  pgo: merge profiles
   only if the attempt lto-free of pgo is rejected
-  needs   train-cdb710d5, train-10ba3c34
+  needs   train-18b81ac2, train-5717b135
   argv    /toolchain/bin/llvm-profdata merge --input-files={inputs} --output={profdata}
             --failure-mode=any
-  inputs  3 × {profdata:train-cdb710d5}, 1 × {profdata:train-10ba3c34}
+  inputs  3 × {profdata:train-18b81ac2}, 1 × {profdata:train-5717b135}
   writes  /p/target/optbuild/profdata
 
-compile-90b483b3  pgo: build
+compile-c3202858  pgo: build
   only if the attempt lto-free of pgo is rejected
-  needs   merge-8fd6d0b0
+  needs   merge-404c491f
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/cargo --config 'profile.release.lto="fat"' --config
@@ -187,34 +187,34 @@ compile-90b483b3  pgo: build
   cwd     /p
   env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-8fd6d0b0}
+  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-404c491f}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings
-  writes  /p/target/optbuild/binaries/compile-90b483b3
+  writes  /p/target/optbuild/binaries/compile-c3202858
 
-choose-3a59ec05  pgo: the first attempt whose evidence holds
-  needs   compile-36f96ef6, compile-90b483b3
-  tries   lto-free (compile-36f96ef6), exact (compile-90b483b3)
+choose-1b9801cf  pgo: the first attempt whose evidence holds
+  needs   compile-1cebc402, compile-c3202858
+  tries   lto-free (compile-1cebc402), exact (compile-c3202858)
 
-compare-4799a4cb  pgo: outputs of books
-  needs   probe-3c439742, choose-3a59ec05
+compare-83ed1891  pgo: outputs of books
+  needs   probe-3c439742, choose-1b9801cf
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/books-6e317bcd
 
-compare-8c521911  pgo: outputs of held out
-  needs   probe-83471241, choose-3a59ec05
+compare-450ee741  pgo: outputs of held out
+  needs   probe-83471241, choose-1b9801cf
   argv    {bin:demo} 'held out.txt'
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/held-out-681314dd
 
 measure-496e7380  measure
-  needs   compile-cfc67397, compile-1c3b8aa5, choose-3a59ec05
+  needs   compile-cfc67397, compile-1c3b8aa5, choose-1b9801cf
   argv    {bin:demo} --top 20 books.txt
   argv    {bin:demo} 'held out.txt'
   writes  /p/target/optbuild/arms
-  arms    release (compile-cfc67397), lto (compile-1c3b8aa5), pgo (choose-3a59ec05)
+  arms    release (compile-cfc67397), lto (compile-1c3b8aa5), pgo (choose-1b9801cf)
   budget  5 min 00 s
   counts  instructions, each once, by perf or callgrind if that takes a tenth of the budget at most
 
@@ -232,10 +232,10 @@ def test_a_whole_plan_as_data() -> None:
     assert folded("\n".join(map(json.dumps, [plan, *actions]))) == snapshot("""\
 {"schema": "optbuild/plan/1", "variants": [{"name": "release", "compile": "compile-cfc67397",
             "merge": null, "attempts": [], "skipped": null}, {"name": "pgo", "compile":
-            "choose-cedfed22", "merge": "merge-d976fe45", "attempts": [{"name": "lto-free",
-            "instrument": "compile-1223730c", "merge": "merge-d976fe45", "compile":
-            "compile-c93fbe3c", "mends": []}, {"name": "exact", "instrument": "compile-00ee9cff",
-            "merge": "merge-a3fc34f1", "compile": "compile-7f8df1ee", "mends": ["not-built",
+            "choose-1817c75a", "merge": "merge-3392312d", "attempts": [{"name": "lto-free",
+            "instrument": "compile-1223730c", "merge": "merge-3392312d", "compile":
+            "compile-1ced7f2f", "mends": []}, {"name": "exact", "instrument": "compile-00ee9cff",
+            "merge": "merge-441485fe", "compile": "compile-dd490826", "mends": ["not-built",
             "unfit"]}], "skipped": null}], "directories": ["/p/target/optbuild"], "notes": [],
             "folds": []}
 {"id": "compile-cfc67397", "kind": "compile", "label": "release: build", "needs": [], "argv":
@@ -261,26 +261,26 @@ def test_a_whole_plan_as_data() -> None:
             "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_generate=/p/target/optbuild/stray -Clto=off
             -Clinker_plugin_lto=no -Cembed_bitcode=no"}, "writes":
             "/p/target/optbuild/binaries/compile-1223730c"}
-{"id": "train-06a43eb4", "kind": "train", "label": "pgo: train on books", "needs":
+{"id": "train-382abbf2", "kind": "train", "label": "pgo: train on books", "needs":
             ["compile-1223730c"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
             null, "ready": null, "beside": {}, "cwd": "/p", "env": {"LLVM_PROFILE_FILE":
-            "/p/target/optbuild/raw/train-06a43eb4/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
-            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-06a43eb4", "repeat":
+            "/p/target/optbuild/raw/train-382abbf2/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
+            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-382abbf2", "repeat":
             null}
-{"id": "merge-d976fe45", "kind": "merge", "label": "pgo: merge profiles", "needs":
-            ["train-06a43eb4"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
+{"id": "merge-3392312d", "kind": "merge", "label": "pgo: merge profiles", "needs":
+            ["train-382abbf2"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
             "--input-files={inputs}", "--output={profdata}", "--failure-mode=any"], "inputs": ["3
-            \\u00d7 {profdata:train-06a43eb4}"], "writes": "/p/target/optbuild/profdata"}
-{"id": "compile-c93fbe3c", "kind": "compile", "label": "pgo: build", "needs": ["merge-d976fe45"],
+            \\u00d7 {profdata:train-382abbf2}"], "writes": "/p/target/optbuild/profdata"}
+{"id": "compile-1ced7f2f", "kind": "compile", "label": "pgo: build", "needs": ["merge-3392312d"],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
             "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/cargo", "--config",
             "profile.release.lto=\\"fat\\"", "--config", "profile.release.codegen-units=1",
             "--locked", "-vv", "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p",
             "env": {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0",
-            "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_use={profdata:merge-d976fe45}
+            "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_use={profdata:merge-3392312d}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings"}, "writes":
-            "/p/target/optbuild/binaries/compile-c93fbe3c"}
+            "/p/target/optbuild/binaries/compile-1ced7f2f"}
 {"id": "compile-00ee9cff", "kind": "compile", "label": "pgo: build instrumented", "needs": [],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
@@ -291,39 +291,39 @@ def test_a_whole_plan_as_data() -> None:
             "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_generate=/p/target/optbuild/stray"}, "writes":
             "/p/target/optbuild/binaries/compile-00ee9cff", "only if": "the attempt lto-free of pgo
             is rejected"}
-{"id": "train-cdb710d5", "kind": "train", "label": "pgo: train on books", "needs":
+{"id": "train-18b81ac2", "kind": "train", "label": "pgo: train on books", "needs":
             ["compile-00ee9cff"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
             null, "ready": null, "beside": {}, "cwd": "/p", "env": {"LLVM_PROFILE_FILE":
-            "/p/target/optbuild/raw/train-cdb710d5/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
-            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-cdb710d5", "repeat":
+            "/p/target/optbuild/raw/train-18b81ac2/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
+            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-18b81ac2", "repeat":
             null, "only if": "the attempt lto-free of pgo is rejected"}
-{"id": "merge-a3fc34f1", "kind": "merge", "label": "pgo: merge profiles", "needs":
-            ["train-cdb710d5"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
+{"id": "merge-441485fe", "kind": "merge", "label": "pgo: merge profiles", "needs":
+            ["train-18b81ac2"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
             "--input-files={inputs}", "--output={profdata}", "--failure-mode=any"], "inputs": ["3
-            \\u00d7 {profdata:train-cdb710d5}"], "writes": "/p/target/optbuild/profdata", "only if":
+            \\u00d7 {profdata:train-18b81ac2}"], "writes": "/p/target/optbuild/profdata", "only if":
             "the attempt lto-free of pgo is rejected"}
-{"id": "compile-7f8df1ee", "kind": "compile", "label": "pgo: build", "needs": ["merge-a3fc34f1"],
+{"id": "compile-dd490826", "kind": "compile", "label": "pgo: build", "needs": ["merge-441485fe"],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
             "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/cargo", "--config",
             "profile.release.lto=\\"fat\\"", "--config", "profile.release.codegen-units=1",
             "--locked", "-vv", "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p",
             "env": {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0",
-            "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_use={profdata:merge-a3fc34f1}
+            "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_use={profdata:merge-441485fe}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings"}, "writes":
-            "/p/target/optbuild/binaries/compile-7f8df1ee", "only if": "the attempt lto-free of pgo
+            "/p/target/optbuild/binaries/compile-dd490826", "only if": "the attempt lto-free of pgo
             is rejected"}
-{"id": "choose-cedfed22", "kind": "choose", "label": "pgo: the first attempt whose evidence holds",
-            "needs": ["compile-c93fbe3c", "compile-7f8df1ee"], "tries": ["lto-free
-            (compile-c93fbe3c)", "exact (compile-7f8df1ee)"]}
-{"id": "compare-c35f348c", "kind": "compare", "label": "pgo: outputs of books", "needs":
-            ["probe-3c439742", "choose-cedfed22"], "argv": ["{bin:demo}", "--top", "20",
+{"id": "choose-1817c75a", "kind": "choose", "label": "pgo: the first attempt whose evidence holds",
+            "needs": ["compile-1ced7f2f", "compile-dd490826"], "tries": ["lto-free
+            (compile-1ced7f2f)", "exact (compile-dd490826)"]}
+{"id": "compare-cf44f918", "kind": "compare", "label": "pgo: outputs of books", "needs":
+            ["probe-3c439742", "choose-1817c75a"], "argv": ["{bin:demo}", "--top", "20",
             "books.txt"], "server": null, "ready": null, "beside": {}, "cwd": "/p", "env": {},
             "stdin": null, "timeout": "5 min 00 s", "inputs": [], "writes":
             "/p/target/optbuild/scratch/books-6e317bcd"}
 {"id": "measure-e9e38e56", "kind": "measure", "label": "measure", "needs": ["compile-cfc67397",
-            "choose-cedfed22"], "argv": [["{bin:demo}", "--top", "20", "books.txt"]], "arms":
-            ["release (compile-cfc67397)", "pgo (choose-cedfed22)"], "budget": "5 min 00 s",
+            "choose-1817c75a"], "argv": [["{bin:demo}", "--top", "20", "books.txt"]], "arms":
+            ["release (compile-cfc67397)", "pgo (choose-1817c75a)"], "budget": "5 min 00 s",
             "counts": "instructions, each once, by perf or callgrind if that takes a tenth of the
             budget at most", "writes": "/p/target/optbuild/arms"}
 """)

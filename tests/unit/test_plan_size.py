@@ -14,7 +14,7 @@ from optbuild.testing import make_build_profile, make_invocation, make_plan_inpu
 
 
 def large_plan(variants: int, workloads: int) -> Plan:
-    """A plan of many PGO variants, each with two attempts, and many workloads."""
+    """A plan of many PGO variants, each with three attempts, and many workloads."""
     trained = [
         Variant(name=f"v{index}", lto=Lto.FAT, codegen_units=1, pgo=PgoMode.REQUIRED, rustflags=(f"--cfg=v{index}",))
         for index in range(variants)
@@ -39,4 +39,4 @@ def test_each_chain_of_a_plan_is_followed_once(workloads: int) -> None:
 
     with patch.object(Plan, "needed_by", follow):
         render_plan(plan)
-    assert len(followed) == len(set(followed)) == 1 + 5 * 2
+    assert len(followed) == len(set(followed)) == 1 + 5 * 3

@@ -551,7 +551,6 @@ def test_the_resolved_profile_is_plain_data(tmp_path: Path) -> None:
                     "rustflags": [],
                     "pgo": "required",
                     "training-lto": "auto",
-                    "counters": "single",
                 },
                 "workloads": [
                     {

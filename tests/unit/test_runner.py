@@ -430,6 +430,36 @@ def test_an_attempt_that_lost_something_is_followed_by_the_next(run: Run) -> Non
     assert len(steps_of(outcome, pgo, run.plan)) == 2 * len(ATTEMPT)
 
 
+def test_counts_that_no_run_can_have_made_are_counted_again_atomically(run: Run) -> None:
+    """The exact recipe would count as before, and is not tried in vain."""
+    run = Run(run.workshop, variants=(RELEASE, LTO, replace(PGO, counters=None)))
+    tool = run.workshop.tool
+    refusal = b"excessively large counter value suggests corrupted profile data: 1152921504606846976"
+    instrumented: list[Command] = []
+
+    def note(command: Command) -> Answer:
+        if "profile_generate" in str(command.env):
+            instrumented.append(command)
+        return cargo(command)
+
+    def refuse(command: Command) -> Answer:
+        if command.argv[1] == "show" or "atomic" in str(instrumented[-1].env):
+            return tool(command)
+        (raw,) = (run.workshop.layout.raw_profiles).rglob("*.profraw")
+        return Reply(exit_code=1, stderr=b"warning: %s: %s\n" % (str(raw).encode(), refusal))
+
+    run.cargo, run.workshop.tool = note, refuse
+    outcome = run.carry_out()
+    attempt = outcome.attempt_of(run.plan.variants[2])
+    assert attempt is not None
+    assert attempt.name == "exact-atomic"
+    ((rejection,),) = outcome.rejected.values()
+    assert rejection.attempt.name == "lto-free"
+    assert "more than any program can count to" in rejection.reason
+    assert len(instrumented) == 2
+    assert run.built() == ["release", "lto", "pgo"]
+
+
 def test_an_instrumented_build_that_fails_is_followed_by_the_next_attempt(run: Run) -> None:
     """A program may link with LTO only; its own recipe is tried before the variant is given up."""
     run.cargo = fails_for("-Clto=off", Reply(exit_code=101, stderr=b"error: undefined symbol\n"))

@@ -16,8 +16,8 @@ from optbuild.testing import TARGET, make_invocation, make_plan_inputs, make_pro
 from optbuild.toolchain.cpu import CpuNeeds
 
 RECIPE = Recipe(packages=("demo",), bins=("demo",), target=TARGET, cargo_profile="release")
-PGO = Variant(name="pgo", pgo=PgoMode.REQUIRED)
-AUTO = Variant(name="pgo", pgo=PgoMode.AUTO)
+PGO = Variant(name="pgo", pgo=PgoMode.REQUIRED, counters=Counters.SINGLE)
+AUTO = Variant(name="pgo", pgo=PgoMode.AUTO, counters=Counters.SINGLE)
 
 
 def draft_of(variant: Variant, inputs: PlanInputs | None = None, recipe: Recipe = RECIPE) -> Draft:

@@ -11,11 +11,11 @@ from optbuild.plan.draft import Draft
 from optbuild.plan.model import Choose, Compile, Recipe, Role, render_word
 from optbuild.plan.planner import make_plan
 from optbuild.plan.steps.training_ways import training_ways
-from optbuild.profile.model import Lto, PgoMode, TrainingLto, Variant
+from optbuild.profile.model import Counters, Lto, PgoMode, TrainingLto, Variant
 from optbuild.project.model import CargoProfiles
 from optbuild.testing import TARGET, make_build_profile, make_plan_inputs, make_project
 
-PGO = Variant(name="pgo", pgo=PgoMode.REQUIRED)
+PGO = Variant(name="pgo", pgo=PgoMode.REQUIRED, counters=Counters.SINGLE)
 LTO = replace(PGO, lto=Lto.FAT, codegen_units=1)
 
 
@@ -73,6 +73,27 @@ def test_either_way_can_be_forced() -> None:
     """`same` never leaves LTO out, and `off` never goes back to it."""
     assert ways(replace(LTO, training_lto=TrainingLto.SAME)) == ["exact"]
     assert ways(replace(LTO, training_lto=TrainingLto.OFF)) == ["lto-free"]
+
+
+def test_counters_are_atomic_once_others_went_wrong() -> None:
+    """Unless the variant says how it counts: the last way again, for counts that no run can have made and no more."""
+    by_itself = replace(LTO, counters=None)
+    assert ways(by_itself) == ["lto-free", "exact", "exact-atomic"]
+    assert ways(replace(by_itself, training_lto=TrainingLto.OFF)) == ["lto-free", "lto-free-atomic"]
+    assert ways(replace(by_itself, counters=Counters.ATOMIC)) == ["lto-free", "exact"]
+    plan = make_plan(
+        make_plan_inputs(build_profile=make_build_profile(Variant(name="release"), by_itself)),
+        ("release", "pgo"),
+        measure=False,
+    )
+    exact, atomic = plan.variants[1].attempts[1:]
+    assert (atomic.lossless, set(atomic.mends)) == (exact.lossless, {AttemptFault.IMPLAUSIBLE})
+    flags = []
+    for attempt in (exact, atomic):
+        instrument = plan.action(attempt.instrument)
+        assert isinstance(instrument, Compile)
+        flags.append([render_word(word) for word in instrument.recipe.rustflags])
+    assert flags[1] == [*flags[0], "-Cllvm-args=-instrprof-atomic-counter-update-all"]
 
 
 def test_lto_is_cancelled_in_the_instrumented_build_alone() -> None:

@@ -7,7 +7,7 @@ largest number without failing. Everything below may still be far more than a pr
 from __future__ import annotations
 
 from optbuild.build.merging import RawMerge
-from optbuild.errors import ImplausibleCountsError
+from optbuild.errors import AttemptFault, ImplausibleCountsError
 from optbuild.text import sanitize_line
 from optbuild.units import format_duration
 
@@ -43,5 +43,6 @@ def check_plausible(workload: str, merge: RawMerge, *, duration_s: float, cores:
         return
     raise ImplausibleCountsError(
         f"{fault}: a raw profile is damaged, or threads counted in the same place at the same time",
-        help='count without races: counters = "atomic" in the variant; or train again if a disk was full',
+        help='count without races: counters = "atomic" in the variant; if it is, train again with room on the disk',
+        fault=AttemptFault.IMPLAUSIBLE,
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from optbuild.build.accepted import AcceptedTrainings
 from optbuild.build.merging import RawMerge
 from optbuild.build.model import PgoProfile, SetAside, Unusable
-from optbuild.errors import ImplausibleCountsError, ProfileDataError
+from optbuild.errors import AttemptFault, ImplausibleCountsError, ProfileDataError
 from optbuild.events import Emit, Level, Notice
 from optbuild.plan.model import ActionId
 from optbuild.profile.model import RawProfileSettings
@@ -97,9 +97,10 @@ def _refusal(merge: RawMerge, aside: Sequence[SetAside], message: str) -> Profil
         return ImplausibleCountsError(
             f"{message}. A counter holds more than any program can count to: the file is damaged, or threads counted "
             "in the same place at the same time",
-            help='count without races: counters = "atomic" in the variant; or run again if a disk was full',
+            help='count without races: counters = "atomic" in the variant; if it is, train again with room on the disk',
             location=place,
             detail=text,
+            fault=AttemptFault.IMPLAUSIBLE,
         )
     return ProfileDataError(
         f"{message}. A process was killed before it had written its counts, or is not of this build",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from optbuild.plan.fingerprint import make_action_id
+from optbuild.plan.fingerprint import fingerprint, make_action_id
 from optbuild.plan.model import Action, ActionId, Attempt, Compile, Recipe, Role, Word
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.profile.model import BuildProfile
@@ -30,6 +30,7 @@ class PlanInputs:
         cpu_needs: What each variant needs of a CPU.
         not_runnable: Why nothing that is built can run here, not even by a runner.
         python: Tells what cargo would run, in cargo's place.
+        workload_keys: By name a fingerprint of each workload's recipe, which would be made anew for every training.
     """
 
     build_profile: BuildProfile
@@ -42,6 +43,12 @@ class PlanInputs:
     cpu_needs: Mapping[str, CpuNeeds] = field(default_factory=dict)
     not_runnable: str | None = None
     python: Path = Path(sys.executable)
+    workload_keys: Mapping[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Take the fingerprints."""
+        keys = {workload.name: fingerprint(workload.recipe()) for workload in self.workloads}
+        object.__setattr__(self, "workload_keys", keys)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

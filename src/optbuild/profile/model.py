@@ -195,8 +195,9 @@ class VariantSettings(CodegenSettings):
     counters: Annotated[
         Counters | None,
         Field(
-            description='How the binary that is trained counts. "single" (default) is fast, and threads that count at '
-            'the same time lose counts; "atomic" loses none, and trains more slowly.'
+            description='How the binary that is trained counts. "single" is fast, and threads that count at the same '
+            'time lose counts; "atomic" loses none, and trains more slowly. By default "single", and then "atomic" if '
+            "there are counts that no run can have made."
         ),
     ] = None
 
@@ -212,7 +213,7 @@ class Variant(CodegenSettings):
         rustflags: Flags for rustc, from the root ancestor down.
         pgo: Whether it is built with PGO.
         training_lto: How its instrumented binary is linked.
-        counters: How its instrumented binary counts.
+        counters: How its instrumented binary counts; None for `single`, and `atomic` where that goes wrong.
     """
 
     name: str
@@ -221,7 +222,7 @@ class Variant(CodegenSettings):
     rustflags: tuple[str, ...] = ()
     pgo: PgoMode = PgoMode.OFF
     training_lto: TrainingLto = TrainingLto.AUTO
-    counters: Counters = Counters.SINGLE
+    counters: Counters | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

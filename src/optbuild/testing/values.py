@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from optbuild.plan.draft import PlanInputs
-from optbuild.profile.model import BuildProfile, Lto, MetricName, PgoMode, ProjectSettings, Use, Variant, slug
+from optbuild.profile.model import BuildProfile, Counters, Lto, MetricName, PgoMode, ProjectSettings, Use, Variant, slug
 from optbuild.profile.placeholders import parse_placeholders
 from optbuild.project.layout import Layout
 from optbuild.project.model import BinTarget, CargoProfiles, GitState, Package, Project, Rustflags
@@ -78,7 +78,14 @@ def make_variants() -> dict[str, Variant]:
     return {
         "release": Variant(name="release"),
         "lto": Variant(name="lto", ancestors=("release",), lto=Lto.FAT, codegen_units=1),
-        "pgo": Variant(name="pgo", ancestors=("lto", "release"), lto=Lto.FAT, codegen_units=1, pgo=PgoMode.REQUIRED),
+        "pgo": Variant(
+            name="pgo",
+            ancestors=("lto", "release"),
+            lto=Lto.FAT,
+            codegen_units=1,
+            pgo=PgoMode.REQUIRED,
+            counters=Counters.SINGLE,
+        ),
     }
 
 

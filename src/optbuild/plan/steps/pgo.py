@@ -29,12 +29,12 @@ from optbuild.plan.model import (
     render_word,
 )
 from optbuild.plan.steps.training_ways import Way, training_ways
-from optbuild.profile.model import Counters, PgoMode, Use, Variant
+from optbuild.profile.model import PgoMode, Use, Variant
 from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.toolchain.model import Tool
 from optbuild.tools.flush_object import SOURCE as FLUSH_SOURCE
 from optbuild.tools.flush_object import link_flag
-from optbuild.tools.rustc import ATOMIC_COUNTERS, PROFILE_GENERATE, PROFILE_USE, WARN, WARN_MISSING_FUNCTIONS
+from optbuild.tools.rustc import PROFILE_GENERATE, PROFILE_USE, WARN, WARN_MISSING_FUNCTIONS
 
 _CLASHING = ("profile-generate", "profile-use", "instrument-coverage")
 
@@ -61,7 +61,7 @@ def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
 
 def _add_attempt(draft: Draft, way: Way, variant: Variant, inputs: PlanInputs, tool: Tool) -> Draft:
     flush = _make_flush_object(inputs)
-    instrument = _instrument(draft, way, variant, inputs, flush)
+    instrument = _instrument(draft, way, inputs, flush)
     builds_and_trainings = _train(instrument, variant, inputs)
     weights = {action.id: action.workload.weight for action in builds_and_trainings if isinstance(action, Train)}
     merge = MergeProfiles(
@@ -128,19 +128,15 @@ def _flag_obstacle(draft: Draft) -> tuple[str, str] | None:
     return None
 
 
-def _instrument(
-    draft: Draft, way: Way, variant: Variant, inputs: PlanInputs, flush: tuple[MakeFlushObject, ...]
-) -> Compile:
+def _instrument(draft: Draft, way: Way, inputs: PlanInputs, flush: tuple[MakeFlushObject, ...]) -> Compile:
     generate: Word = (f"{PROFILE_GENERATE}{inputs.layout.stray_profiles}",)
     links: list[Word] = [(link_flag(action.object),) for action in flush]
-    is_atomic = variant.counters is Counters.ATOMIC
-    atomic: tuple[Word, ...] = ((ATOMIC_COUNTERS,),) if is_atomic else ()
-    recipe = replace(draft.recipe, rustflags=(*draft.recipe.rustflags, *links, generate, *atomic, *way.flags))
+    recipe = replace(draft.recipe, rustflags=(*draft.recipe.rustflags, *links, generate, *way.flags))
     return make_compile(
         recipe,
         inputs,
         role=Role.INSTRUMENT,
-        label=f"{draft.variant}: build instrumented{way.label}" + ", atomic counters" * is_atomic,
+        label=f"{draft.variant}: build instrumented{way.label}",
         needs=tuple(action.id for action in flush),
     )
 
@@ -176,7 +172,7 @@ def _train(instrument: Compile, variant: Variant, inputs: PlanInputs) -> tuple[C
             recipe = for_call(instrument.recipe, workload.call)
             actions.append(make_compile(recipe, inputs, role=Role.INSTRUMENT, label=label, needs=instrument.needs))
             needs.append(actions[-1].id)
-        action_id = make_action_id("train", workload.recipe(), *needs)
+        action_id = make_action_id("train", inputs.workload_keys[workload.name], *needs)
         actions.append(
             Train(
                 id=action_id,

@@ -6,19 +6,23 @@ functions, as long as they keep their names. Two things decide that: Cargo's pro
 into every mangled name, and each crate is one codegen unit, whose name stands before those of its local functions. So
 LTO is cancelled in the rustflags, which are hashed into no name.
 
+Threads that count in the same place at the same time may leave counts that no run can have made. Where that happened,
+the last way is tried once more with atomic counters, unless the variant says how it counts.
+
 Sources: the rustc book, "Codegen Options", https://doc.rust-lang.org/rustc/codegen-options/index.html#lto (the last of
 several `-C` with the same key wins; rustc refuses `embed-bitcode=no` beside an LTO that is not off)
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from optbuild.errors import AttemptFault, UsageError
 from optbuild.plan.draft import Draft, PlanInputs
 from optbuild.plan.model import Word, render_word
-from optbuild.profile.model import TrainingLto, Variant
+from optbuild.profile.model import Counters, TrainingLto, Variant
 from optbuild.project.cargo_profile import resolve_cargo_profile
+from optbuild.tools.rustc import ATOMIC_COUNTERS
 
 _WITH_LTO = ("thin", "fat")
 
@@ -59,6 +63,21 @@ def training_ways(draft: Draft, variant: Variant, inputs: PlanInputs) -> tuple[W
     Raises:
         UsageError: The variant demands a training without LTO, and that would lose functions.
     """
+    ways = _linking_ways(draft, variant, inputs)
+    if variant.counters is Counters.ATOMIC:
+        return tuple(map(_counting_atomically, ways))
+    if variant.counters is Counters.SINGLE:
+        return ways
+    last = ways[-1]
+    retry = replace(last, name=f"{last.name}-atomic", mends=frozenset({AttemptFault.IMPLAUSIBLE}))
+    return (*ways, _counting_atomically(retry))
+
+
+def _counting_atomically(way: Way) -> Way:
+    return replace(way, label=f"{way.label}, atomic counters", flags=((ATOMIC_COUNTERS,), *way.flags))
+
+
+def _linking_ways(draft: Draft, variant: Variant, inputs: PlanInputs) -> tuple[Way, ...]:
     cargo_profile = resolve_cargo_profile(inputs.project.cargo_profiles, draft.recipe.cargo_profile)
     lto = cargo_profile.lto if variant.lto is None else variant.lto.value
     if variant.training_lto is TrainingLto.SAME or lto not in _WITH_LTO:
