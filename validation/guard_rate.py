@@ -23,6 +23,7 @@ from pathlib import Path
 
 from optbuild.execution.local import LocalExecutor
 from optbuild.files import claim_directory
+from optbuild.measure.arms import Arms
 from optbuild.measure.guard import Disturbance, NoiseGuard
 from optbuild.measure.measurement import SamplingSettings
 from optbuild.measure.sampler import Sampler
@@ -174,7 +175,7 @@ def measure(executor: LocalExecutor, guard: NoiseGuard, directory: Path, program
         emit=lambda _: None,
         root=directory,
         directory=directory / "arms",
-        arms={_PROGRAM: {_PROGRAM: program}},
+        arms=Arms(variants={_PROGRAM: {_PROGRAM: program}}),
         workloads=(invocation,),
         run_s={_PROGRAM: _RUN_S},
         settings=SamplingSettings(

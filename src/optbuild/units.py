@@ -61,7 +61,11 @@ def parse_size_bytes(text: str) -> int:
 
 
 def format_duration(seconds: float) -> str:
-    """Write seconds for people: `1.24 ms`, `3.2 s`, `2 min 05 s`, `1 h 02 min`."""
+    """Write seconds for people: `82.1 ns`, `1.24 ms`, `3.2 s`, `2 min 05 s`, `1 h 02 min`."""
+    if 0 < seconds < 0.9995e-6:  # noqa: PLR2004 - below a microsecond
+        return f"{seconds * 1e9:.3g} ns"
+    if 0 < seconds < 0.09995e-3:  # noqa: PLR2004 - below a tenth of a millisecond, in microseconds
+        return f"{seconds * 1e6:.3g} µs"
     if seconds < 0.0995:  # noqa: PLR2004 - below a tenth of a second, in milliseconds
         return f"{seconds * 1000:.3g} ms"
     if seconds < 99.5:  # noqa: PLR2004 - three digits say enough

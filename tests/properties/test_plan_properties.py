@@ -53,14 +53,16 @@ def build_profiles(draw: st.DrawFn) -> BuildProfile:
 def plans(draw: st.DrawFn, build_profile: BuildProfile | None = None) -> tuple[Plan, Plan]:
     """The same run planned twice, with an equal but other set of inputs."""
     profile = build_profile or draw(build_profiles())
-    uses = draw(st.lists(USES, min_size=1, max_size=3))
+    uses = draw(st.lists(st.tuples(USES, st.booleans()), min_size=1, max_size=3))
     flags = draw(st.sampled_from([(), ("-Copt-level=3",)]))
     cargo_version = draw(st.sampled_from(["1.70.0", "1.95.0"]))
     measure = draw(st.booleans())
 
     def plan() -> Plan:
+        bench = CargoCall(verb=CargoVerb.BENCH)
         workloads = tuple(
-            make_invocation("{bin:demo}", str(index), name=f"w{index}", use=use) for index, use in enumerate(uses)
+            make_invocation("{bin:demo}", str(index), name=f"w{index}", use=use, call=bench if is_cargo else None)
+            for index, (use, is_cargo) in enumerate(uses)
         )
         project = make_project(rustflags=Rustflags(flags=flags, origin="RUSTFLAGS" if flags else None))
         cargo = replace(make_toolchain().cargo, version=cargo_version)

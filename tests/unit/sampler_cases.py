@@ -10,6 +10,7 @@ from pathlib import Path
 from optbuild.events import Event
 from optbuild.execution.command import Command
 from optbuild.files import claim_directory
+from optbuild.measure.arms import ArmBinaries, Arms
 from optbuild.measure.guard import NoiseGuard, Reading
 from optbuild.measure.measurement import Measurement, SamplingSettings
 from optbuild.measure.model import A_PRIME
@@ -28,6 +29,7 @@ class Track:
     directory: Path
     arms: Mapping[str, float] = field(default_factory=lambda: ARMS)
     held_out: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    programs: Mapping[str, Mapping[str, ArmBinaries]] = field(default_factory=dict)
     noise: float = 0.001
     run_s: float = 1.0
     names: tuple[str, ...] = ("small",)
@@ -98,14 +100,17 @@ class Track:
             emit=self.heard.append,
             root=self.root,
             directory=self.root / "arms",
-            arms=self.binaries,
+            arms=Arms(
+                variants=self.binaries,
+                held_out={
+                    workload: {arm: self._binary(f"{workload} {arm}", seconds) for arm, seconds in arms.items()}
+                    for workload, arms in self.held_out.items()
+                },
+                programs=self.programs,
+            ),
             workloads=self.workloads(),
             run_s=dict.fromkeys(self.names, self.run_s),
             settings=self.settings,
-            held_out={
-                workload: {arm: self._binary(f"{workload} {arm}", seconds) for arm, seconds in arms.items()}
-                for workload, arms in self.held_out.items()
-            },
             guard=NoiseGuard(read=self.read, own_cpu_s=lambda: 0.0),
             clock=lambda: self.now_s,
         )

@@ -8,12 +8,26 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.plan.model import Compile, Plan, Role, Train, render_word
+from optbuild.plan.model import (
+    ActionId,
+    Choose,
+    CompareOutputs,
+    Compile,
+    Measure,
+    MergeProfiles,
+    Plan,
+    PlannedVariant,
+    ProbeOutputs,
+    Role,
+    Train,
+    render_word,
+)
 from optbuild.plan.planner import make_plan
 from optbuild.plan.render import plan_to_dict, render_plan
 from optbuild.profile.cargo_words import parse_cargo_words
-from optbuild.profile.model import Counters, PgoMode, ProjectSettings, Use, Variant
+from optbuild.profile.model import Counters, Lto, PgoMode, ProjectSettings, Use, Variant
 from optbuild.testing import TARGET, make_build_profile, make_invocation, make_package, make_plan_inputs, make_project
+from optbuild.workloads.folds import Fold
 from optbuild.workloads.invocation import Invocation
 
 
@@ -141,3 +155,141 @@ def test_features_of_the_project_hold_for_what_cargo_would_run() -> None:
     (action,) = builds_for_cargo(plan_of(BENCHES, build_profile=profile))
     assert between(action, "--features", "fast") == ("--features", "fast")
     assert render_word(action.env["CARGO_ENCODED_RUSTFLAGS"]).startswith("-Cprofile_generate=")
+
+
+def measured_plan(*workloads: Invocation, **changes: object) -> Plan:
+    """The plan of release and pgo, trained and measured on these workloads."""
+    profile = make_build_profile(
+        Variant(name="release"), Variant(name="pgo", pgo=PgoMode.REQUIRED, counters=Counters.SINGLE)
+    )
+    inputs = make_plan_inputs(
+        **{"workloads": workloads, "build_profile": profile, "python": Path("/python"), **changes}
+    )
+    return make_plan(inputs, tuple(inputs.build_profile.variants), measure=True)
+
+
+BOTH = replace(BENCHES, use=(Use.TRAIN, Use.BENCH))
+ONLY_BENCH = replace(BENCHES, use=(Use.BENCH,))
+
+
+def variant_of(plan: Plan, name: str) -> PlannedVariant:
+    """A planned variant."""
+    return next(variant for variant in plan.variants if variant.name == name)
+
+
+def compiled_by(plan: Plan, action_id: ActionId) -> Compile:
+    """A compile action."""
+    action = plan.action(action_id)
+    assert isinstance(action, Compile)
+    return action
+
+
+def test_to_be_measured_it_is_built_once_more_for_each_variant() -> None:
+    """With that variant's recipe; nothing where it is not a benchmark, or nothing is measured."""
+    plan = measured_plan(BOTH)
+    programs = {variant.name: compiled_by(plan, variant.programs["bench"]) for variant in plan.variants}
+    release = compiled_by(plan, variant_of(plan, "release").compile or ActionId(""))
+    assert replace(programs["release"].recipe, call=None, bins=("demo",)) == release.recipe
+    assert programs["release"].role is Role.BUILD
+    assert programs["pgo"].role is Role.OPTIMISE
+    assert [action.label for action in builds_for_cargo(plan)] == [
+        "release: build for bench",
+        "pgo: build for bench, instrumented",  # which the training is on
+        "pgo: build for bench",
+    ]
+    assert variant_of(plan_of(BOTH), "pgo").programs == {}
+    assert variant_of(measured_plan(BENCHES, make_invocation()), "pgo").programs == {}
+
+
+def test_a_bench_is_built_with_counts_by_its_own_names() -> None:
+    """The variant's profile knows the program's; a bench compiled with it would be compiled without counts."""
+    plan = measured_plan(BOTH)
+    attempt = variant_of(plan, "pgo").attempts[0]
+    built = compiled_by(plan, variant_of(plan, "pgo").programs["bench"])
+    (own,) = (plan.action(need) for need in built.needs)
+    merge = plan.action(attempt.merge)
+    assert isinstance(own, MergeProfiles)
+    assert isinstance(merge, MergeProfiles)
+    assert own.weights == merge.weights
+    assert merge.program is None
+    training = next(action for action in plan.actions if isinstance(action, Train))
+    assert own.program == training.binaries  # the instrumented bench: the only build that tells its functions
+    optimised = compiled_by(plan, attempt.compile)
+    flags = [render_word(word).replace(own.id, merge.id) for word in built.recipe.rustflags]
+    assert flags == [*map(render_word, optimised.recipe.rustflags)]
+
+
+def test_what_is_not_trained_on_is_built_instrumented_for_its_names() -> None:
+    """Which a training on something else does not need."""
+    plan = measured_plan(ONLY_BENCH, make_invocation(name="use"))
+    assert [action.label for action in builds_for_cargo(plan)] == [
+        "release: build for bench",
+        "pgo: build for bench, instrumented",
+        "pgo: build for bench",
+    ]
+
+
+def test_outputs_and_times_are_those_of_these_programs() -> None:
+    """Other workloads run the variants' binaries."""
+    plan = measured_plan(BOTH, make_invocation(name="use"))
+    checks = [action for action in plan.actions if isinstance(action, (ProbeOutputs, CompareOutputs))]
+    release, pgo = plan.variants
+    assert [(check.workload.name, check.binaries) for check in checks] == [
+        ("bench", release.programs["bench"]),
+        ("use", release.compile),
+        ("bench", pgo.programs["bench"]),
+        ("use", pgo.compile),
+    ]
+    (measure,) = (action for action in plan.actions if isinstance(action, Measure))
+    assert {*measure.needs} == {*release.made, *pgo.made}
+    assert dict(measure.measured()) == {
+        "release": release.compile,
+        "release bench": release.programs["bench"],
+        "pgo": pgo.compile,
+        "pgo bench": pgo.programs["bench"],
+    }
+    assert {check.id for check in checks[2:]} <= plan.serving(pgo)
+    shown = render_plan(plan)
+    assert f"pgo on bench ({pgo.programs['bench']})" in shown
+    assert f"by the names that functions have in {compiled_by(plan, checks[0].binaries).id}" not in shown
+    assert plan_to_dict(plan)["variants"][1]["programs"] == {"bench": pgo.programs["bench"]}  # type: ignore[index]
+
+
+def test_each_attempt_of_a_variant_has_its_own_and_one_is_chosen() -> None:
+    """As with the variant's binaries; what belongs to an attempt that is not taken serves nothing."""
+    variant = Variant(name="pgo", pgo=PgoMode.REQUIRED, lto=Lto.FAT, codegen_units=1, counters=Counters.SINGLE)
+    plan = measured_plan(BOTH, build_profile=make_build_profile(Variant(name="release"), variant))
+    pgo = variant_of(plan, "pgo")
+    choice = plan.action(pgo.programs["bench"])
+    assert isinstance(choice, Choose)
+    assert [attempt.name for attempt in choice.attempts] == [attempt.name for attempt in pgo.attempts] != []
+    first, second = (choice.of(attempt).compile for attempt in pgo.attempts)
+    assert first != second
+    assert second not in plan.serving(pgo)
+    assert {first, *plan.needed_by(first), choice.id} <= plan.serving(pgo)
+    assert first not in plan.serving(pgo, pgo.attempts[1])
+    assert second in plan.serving(pgo, pgo.attempts[1])
+
+
+def test_a_fold_that_is_measured_on_it_has_its_own() -> None:
+    """With the fold's profile."""
+    use = make_invocation(name="use")
+    inputs = make_plan_inputs(
+        workloads=(BOTH, use),
+        build_profile=make_build_profile(
+            Variant(name="release"), Variant(name="pgo", pgo=PgoMode.REQUIRED, counters=Counters.SINGLE)
+        ),
+        python=Path("/python"),
+    )
+    folds = (Fold(left_out=("bench",), workloads=("bench",)), Fold(left_out=("use",), workloads=("use",)))
+    plan = make_plan(inputs, ("release", "pgo"), measure=True, folds=folds)
+    on_bench, on_use = (fold.build for fold in plan.folds)
+    own = plan.action(compiled_by(plan, on_bench.programs["bench"]).needs[0])
+    rest = plan.action(on_bench.attempts[0].merge)
+    assert isinstance(own, MergeProfiles)
+    assert isinstance(rest, MergeProfiles)
+    assert own.weights == rest.weights
+    assert len(own.weights) == 1
+    assert on_use.programs == {}
+    (measure,) = (action for action in plan.actions if isinstance(action, Measure))
+    assert [dict(arm.programs) for arm in measure.held_out] == [dict(on_bench.programs), {}]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.testing import Answer, Reply, ScriptedExecutor, make_invocation, make_usage
 from optbuild.workloads.cargo_build import CargoBuild, CargoProgram
 from optbuild.workloads.harness import Harness
-from optbuild.workloads.invocation import Invocation
+from optbuild.workloads.invocation import Invocation, Moment
 from optbuild.workloads.programs import Place, WorkloadRun
 from optbuild.workloads.running import run_workload
+
+BENCH = {"call": CargoCall(verb=CargoVerb.BENCH)}
 
 
 @dataclass
@@ -116,7 +119,95 @@ def test_criterion_is_brief_in_training_and_writes_to_the_scratch_directory(yard
     yard.extra_env["LLVM_PROFILE_FILE"] = "/raw/%p"
     yard.run(yard.program("cli", "large", "--bench"))
     assert yard.ran[0].argv[1:] == ("large", "--bench", "--profile-time", "1")
-    assert yard.ran[0].env["CRITERION_HOME"] == str(yard.directory / "scratch/criterion")
+    assert yard.ran[0].env["CRITERION_HOME"] == str(yard.directory / "scratch/criterion/cli-00005713aaaabbbb")
+
+
+def sample(name: str, ns: float) -> bytes:
+    """Criterion's samples of a benchmark."""
+    return json.dumps({"iters": [1, 2], "times": [ns, 2 * ns]}).encode()
+
+
+def measured(yard: Yard, program: CargoProgram, **benchmarks: float) -> Reply:
+    """A Criterion bench that has measured so many nanoseconds."""
+    home = yard.directory / "scratch/criterion" / program.name
+    writes = {}
+    for name, ns in benchmarks.items():
+        writes[home / name / "new/sample.json"] = sample(name, ns)
+        writes[home / name / "new/benchmark.json"] = json.dumps({"full_id": f"group/{name}"}).encode()
+    return Reply(stdout=b"group/parse time: [1 ns 2 ns 3 ns]\n", writes=writes)
+
+
+def test_criterion_tells_what_it_has_measured(yard: Yard) -> None:
+    """Its own samples, by the names that people know; and variants are compared by those names."""
+    yard.harness = Harness.CRITERION
+    program = yard.program("cli", "--bench")
+    yard.answers = [measured(yard, program, parse=5.0, count=7.0)]
+    run = yard.run(program, **BENCH)
+    assert run.benchmarks == {"group/count": pytest.approx(7e-9), "group/parse": pytest.approx(5e-9)}
+    assert "--noplot" in yard.ran[0].argv
+    assert yard.ran[0].env["CRITERION_HOME"] == str(yard.directory / "scratch/criterion" / program.name)
+    assert (yard.directory / "stdout").read_text() == "benchmark group/count\nbenchmark group/parse\n"
+
+
+def test_criterion_never_finds_an_earlier_run(yard: Yard) -> None:
+    """It would compare, and a benchmark that is gone would still be there; also where a `setup` keeps the scratch."""
+    yard.harness = Harness.CRITERION
+    program = yard.program("cli", "--bench")
+    setup = {Moment.SETUP: (("make-data",),)}
+    yard.answers = [measured(yard, program, parse=5.0), measured(yard, program, count=7.0)]
+    assert [*yard.run(program, **BENCH, beside=setup).benchmarks] == ["group/parse"]
+    assert [*yard.run(program, **BENCH, beside=setup).benchmarks] == ["group/count"]
+
+
+def test_criterion_that_measures_nothing_is_an_error(yard: Yard) -> None:
+    """A filter that matches nothing would otherwise be measured by how fast it does nothing."""
+    yard.harness = Harness.CRITERION
+    with pytest.raises(WorkloadError, match="Criterion measured nothing in cli") as caught:
+        yard.run(yard.program("cli", "nope", "--bench"), **BENCH)
+    assert "filter" in caught.value.help
+
+
+def test_samples_that_cannot_be_read_are_an_error(yard: Yard) -> None:
+    """With their file."""
+    yard.harness = Harness.CRITERION
+    program = yard.program("cli", "--bench")
+    home = yard.directory / "scratch/criterion" / program.name
+    yard.answers = [Reply(writes={home / "parse/new/sample.json": b"{}"})]
+    with pytest.raises(WorkloadError, match=r"samples cannot be used: .*parse/new/sample\.json"):
+        yard.run(program, **BENCH)
+
+
+def test_benchmarks_of_libtest_are_read_from_what_it_prints(yard: Yard) -> None:
+    """And what it prints of its own time is no difference between variants."""
+    yard.answers = [Reply(stdout=b"test sums ... bench:   1,000 ns/iter (+/- 3)\nfinished in 0.51s\n")]
+    assert yard.run(yard.program("lib", "--bench"), **BENCH).benchmarks == {"sums": pytest.approx(1e-6)}
+    assert (yard.directory / "stdout").read_text() == "test sums ... bench\n"
+
+
+def test_beside_benches_that_measure_themselves_others_count_by_their_wall_time(yard: Yard) -> None:
+    """Programs of libtest that have no benches run nothing: they are not measured."""
+    lines = b"test sums ... bench:   1,000 ns/iter (+/- 3)\n"
+    yard.answers = [Reply(stdout=b"running 0 tests\n"), Reply(stdout=lines), Reply(stdout=b"42\n")]
+    programs = [yard.program("lib", "--bench"), yard.program("cli", "--bench")]
+    own = replace(yard.program("lib", "--bench"), harness=Harness.OTHER)
+    run = yard.run(*programs, own, **BENCH)
+    assert run.benchmarks == {"sums": pytest.approx(1e-6), "lib": 0.25}
+    assert (yard.directory / "stdout").read_text() == "test sums ... bench\n42\n"
+
+
+def test_benchmarks_of_one_name_in_two_programs_are_told_apart(yard: Yard) -> None:
+    """The second one is called by its program as well."""
+    yard.answers = [Reply(stdout=b"test sums ... bench: %d ns/iter (+/- 3)\n" % ns) for ns in (1, 2)]
+    run = yard.run(yard.program("lib", "--bench"), yard.program("cli", "--bench"), **BENCH)
+    assert run.benchmarks == {"sums": pytest.approx(1e-9), "cli/sums": pytest.approx(2e-9)}
+
+
+def test_what_measures_nothing_itself_is_measured_as_a_whole(yard: Yard) -> None:
+    """Tests, programs, and benches of their own making; their output is compared as it is."""
+    yard.harness = Harness.OTHER
+    yard.answers = [Reply(stdout=b"42\n")]
+    assert yard.run(yard.program("cli", "--bench"), **BENCH).benchmarks == {}
+    assert (yard.directory / "stdout").read_text() == "42\n"
 
 
 def test_a_run_costs_what_its_programs_cost(yard: Yard) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.workloads.harness import Harness, find_harness, training_arguments
+from optbuild.workloads.harness import Harness, find_harness, measures_itself, measuring_arguments, training_arguments
 
 _HELP = {
     Harness.CRITERION: b"\nThis executable is a Criterion.rs benchmark.\nSee https://",
@@ -42,3 +42,41 @@ def test_criterion_that_only_tests_its_benches_is_brief_as_it_is() -> None:
 def test_other_harnesses_run_as_cargo_runs_them(harness: Harness) -> None:
     """What they would take is not known, or they are brief."""
     assert training_arguments(harness, ("--bench",)) == ()
+
+
+def test_criterion_is_short_when_it_is_measured() -> None:
+    """Many short runs that take turns say more than a long one; and nobody looks at its analysis or plots."""
+    short = measuring_arguments(Harness.CRITERION, ("large", "--bench"))
+    assert short == (
+        *("--warm-up-time", "0.05", "--measurement-time", "0.1", "--sample-size", "10", "--nresamples", "1000"),
+        "--noplot",
+    )
+
+
+def test_what_stands_in_the_build_profile_is_not_shortened() -> None:
+    """Criterion refuses an option that stands twice, and a sample size beside its quick mode."""
+    short = measuring_arguments(Harness.CRITERION, ("--measurement-time=2", "--noplot", "--quick", "--bench"))
+    assert short == ("--warm-up-time", "0.05", "--nresamples", "1000")
+
+
+@pytest.mark.parametrize(
+    ("harness", "arguments", "measures"),
+    [
+        (Harness.CRITERION, ("--bench",), True),
+        (Harness.CRITERION, (), False),
+        (Harness.CRITERION, ("--test", "--bench"), False),
+        (Harness.CRITERION, ("--profile-time=3", "--bench"), False),
+        (Harness.LIBTEST, ("--bench",), True),
+        (Harness.LIBTEST, (), False),
+        (Harness.OTHER, ("--bench",), False),
+    ],
+)
+def test_only_benches_of_a_known_kind_measure_themselves(
+    harness: Harness,
+    arguments: tuple[str, ...],
+    measures: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    """Others are measured by their wall time, with the arguments that cargo gives them."""
+    assert measures_itself(harness, arguments) is measures
+    if not measures or harness is Harness.LIBTEST:
+        assert measuring_arguments(harness, arguments) == ()

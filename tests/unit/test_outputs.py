@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ from optbuild.errors import NotComparableError, StorageError, WorkloadError
 from optbuild.events import Level
 from optbuild.execution.command import Command
 from optbuild.plan.model import ActionId, CompareOutputs, ProbeOutputs
+from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.testing import Reply, make_usage
+from optbuild.workloads.cargo_build import CargoBuild, CargoProgram
+from optbuild.workloads.harness import Harness
 from tests.unit.build_cases import Workshop
 
 BASELINE, CANDIDATE = ActionId("compile-1"), ActionId("compile-2")
@@ -245,3 +249,21 @@ def test_each_input_makes_outputs_be_compared_again(workshop: Workshop, change: 
     assert probed.reused == (change == "candidate")
     # The baseline's output is what a candidate is held against, whichever binary printed it.
     assert result.reused == (change == "baseline")
+
+
+def test_what_cargo_would_run_is_known_by_all_of_its_programs_and_how_it_starts_them(workshop: Workshop) -> None:
+    """None of them stands in its command: another program, or another argument, is another output."""
+    workload = replace(workshop.workload("cargo", "test"), call=CargoCall(verb=CargoVerb.TEST), bins=())
+    action = ProbeOutputs(
+        id=ActionId("probe-1"), needs=(BASELINE,), label="outputs of tests", workload=workload, binaries=BASELINE
+    )
+
+    def probe_programs(content: str, *arguments: str) -> bool:
+        program = CargoProgram(name="demo", arguments=arguments, cwd=workshop.directory, env={}, harness=Harness.OTHER)
+        build = CargoBuild(programs=(program,), started={})
+        return workshop.outputs.probe(action, workshop.artifact(content), build).reused
+
+    assert not probe_programs("one")
+    assert probe_programs("one")
+    assert not probe_programs("two")
+    assert not probe_programs("one", "--exact")

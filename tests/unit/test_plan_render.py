@@ -231,13 +231,13 @@ def test_a_whole_plan_as_data() -> None:
     assert isinstance(actions, list)
     assert folded("\n".join(map(json.dumps, [plan, *actions]))) == snapshot("""\
 {"schema": "optbuild/plan/1", "variants": [{"name": "release", "compile": "compile-cfc67397",
-            "merge": null, "attempts": [], "skipped": null}, {"name": "pgo", "compile":
-            "choose-1817c75a", "merge": "merge-3392312d", "attempts": [{"name": "lto-free",
-            "instrument": "compile-1223730c", "merge": "merge-3392312d", "compile":
-            "compile-1ced7f2f", "mends": []}, {"name": "exact", "instrument": "compile-00ee9cff",
-            "merge": "merge-441485fe", "compile": "compile-dd490826", "mends": ["not-built",
-            "unfit"]}], "skipped": null}], "directories": ["/p/target/optbuild"], "notes": [],
-            "folds": []}
+            "programs": {}, "merge": null, "attempts": [], "skipped": null}, {"name": "pgo",
+            "compile": "choose-1817c75a", "programs": {}, "merge": "merge-3392312d", "attempts":
+            [{"name": "lto-free", "instrument": "compile-1223730c", "merge": "merge-3392312d",
+            "compile": "compile-1ced7f2f", "mends": []}, {"name": "exact", "instrument":
+            "compile-00ee9cff", "merge": "merge-441485fe", "compile": "compile-dd490826", "mends":
+            ["not-built", "unfit"]}], "skipped": null}], "directories": ["/p/target/optbuild"],
+            "notes": [], "folds": []}
 {"id": "compile-cfc67397", "kind": "compile", "label": "release: build", "needs": [], "argv":
             ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml", "--package",
             "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
@@ -269,8 +269,9 @@ def test_a_whole_plan_as_data() -> None:
             null}
 {"id": "merge-3392312d", "kind": "merge", "label": "pgo: merge profiles", "needs":
             ["train-382abbf2"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
-            "--input-files={inputs}", "--output={profdata}", "--failure-mode=any"], "inputs": ["3
-            \\u00d7 {profdata:train-382abbf2}"], "writes": "/p/target/optbuild/profdata"}
+            "--input-files={inputs}", "--output={profdata}", "--failure-mode=any"], "how": null,
+            "inputs": ["3 \\u00d7 {profdata:train-382abbf2}"], "writes":
+            "/p/target/optbuild/profdata"}
 {"id": "compile-1ced7f2f", "kind": "compile", "label": "pgo: build", "needs": ["merge-3392312d"],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
@@ -299,9 +300,9 @@ def test_a_whole_plan_as_data() -> None:
             null, "only if": "the attempt lto-free of pgo is rejected"}
 {"id": "merge-441485fe", "kind": "merge", "label": "pgo: merge profiles", "needs":
             ["train-18b81ac2"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
-            "--input-files={inputs}", "--output={profdata}", "--failure-mode=any"], "inputs": ["3
-            \\u00d7 {profdata:train-18b81ac2}"], "writes": "/p/target/optbuild/profdata", "only if":
-            "the attempt lto-free of pgo is rejected"}
+            "--input-files={inputs}", "--output={profdata}", "--failure-mode=any"], "how": null,
+            "inputs": ["3 \\u00d7 {profdata:train-18b81ac2}"], "writes":
+            "/p/target/optbuild/profdata", "only if": "the attempt lto-free of pgo is rejected"}
 {"id": "compile-dd490826", "kind": "compile", "label": "pgo: build", "needs": ["merge-441485fe"],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",

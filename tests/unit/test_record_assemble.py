@@ -357,6 +357,7 @@ TAINTED = replace(BLOCK, tainted="steal 9%")
 MEASUREMENT = Measurement(
     series=(Series(workload="small", metric="wall", unit="s", rounds=(BLOCK,), set_aside=(TAINTED,)),),
     judged={"small": "wall"},
+    workload_of={"small": "small"},
     resources=tuple(
         Resources(
             workload="small",
@@ -431,6 +432,20 @@ def test_workloads_say_what_they_share_with_training() -> None:
     assert assemble.describe_workloads(overlaps) == (
         WorkloadRecord(name="a", in_sample=True, shared_with=("a", "b")),
         WorkloadRecord(name="b", in_sample=None),
+    )
+
+
+def test_benchmarks_that_a_workload_measures_itself_are_labelled_as_it_is() -> None:
+    """Each stands in the tables by its own name, so that each needs the answer."""
+    overlaps = (
+        Overlap(workload="benches", shared_with=("benches",), unknown_with=()),
+        Overlap(workload="use", shared_with=(), unknown_with=()),
+    )
+    workload_of = {"benches/parse": "benches", "benches/print": "benches", "use": "use"}
+    assert assemble.describe_workloads(overlaps, workload_of) == (
+        WorkloadRecord(name="benches/parse", in_sample=True, shared_with=("benches",), part_of="benches"),
+        WorkloadRecord(name="benches/print", in_sample=True, shared_with=("benches",), part_of="benches"),
+        WorkloadRecord(name="use", in_sample=False),
     )
 
 

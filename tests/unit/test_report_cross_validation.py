@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from inline_snapshot import snapshot
 
-from optbuild.measure.model import Verdict
-from optbuild.record.model import RunRecord
+from optbuild.measure.model import Verdict, held_out_arm
+from optbuild.record.model import RunRecord, WorkloadRecord
 from optbuild.record.store import parse_record, render_record
 from optbuild.report.assemble import assemble
 from optbuild.report.formats import FORMATS
+from optbuild.report.in_sample import in_sample_by_workload
 from optbuild.report.model import Screen
 from optbuild.report.runs_table import render_runs
 from tests.unit.report_cases import make_cross_validated, make_measured, make_pgo, rename, with_in_sample
@@ -198,3 +199,12 @@ def test_foreign_names_are_escaped() -> None:
     record = rename(make_cross_validated("books", "logs"), {"books": "a|b<c>"})
     assert "a|b" not in render(record, "markdown")
     assert "<c>" not in render(record, "html")
+
+
+def test_a_fold_labels_the_benchmarks_of_its_workload() -> None:
+    """Their names are not those of workloads, which folds know."""
+    record = make_cross_validated("benches")
+    parts = (WorkloadRecord(name="benches/parse", in_sample=True, part_of="benches"),)
+    found = in_sample_by_workload(replace(record, workloads=parts), held_out_arm("pgo"))
+    assert [*found] == ["benches/parse"]
+    assert in_sample_by_workload(record, held_out_arm("pgo")).keys() == {"benches"}

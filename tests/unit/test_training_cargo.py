@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.model import Artifact, CargoTraining, Trained
+from optbuild.build.model import Artifact, CargoTraining, PgoProfile, Trained
 from optbuild.errors import ProfileDataError
 from optbuild.execution.command import Command
 from optbuild.files import sha256_of
-from optbuild.plan.model import ActionId, Train
+from optbuild.plan.model import ActionId, MergeProfiles, Train
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.testing import Answer, Reply
 from optbuild.workloads.cargo_build import CargoBuild, CargoProgram
@@ -110,3 +110,35 @@ def test_a_training_is_used_again_where_programs_and_program_are_the_same(worksh
     assert train(workshop, instrumented_program({PARSE: 2})).reused
     assert not train(workshop, instrumented_program({PARSE: 2}), "--exact").reused
     assert not train(workshop, instrumented_program({PARSE: 2, "main": 1})).reused
+
+
+def test_a_merged_profile_is_given_the_names_of_a_bench(workshop: Workshop) -> None:
+    """The counts of the program, under the names that its functions have where they are measured."""
+    workshop.tool = tool_that_tells(record(PARSE))
+    training = ActionId("train-1")
+    profile = PgoProfile(
+        path=workshop.directory / "train.profdata",
+        sha256="1",
+        functions=1,
+        functions_with_counts=1,
+        total_count=30,
+        raw_profiles=1,
+    )
+    profile.path.write_bytes(b"counts")
+    action = MergeProfiles(
+        id=ActionId("merge-2"),
+        needs=(training, ActionId("compile-3")),
+        label="pgo: build for benches: counts by its names",
+        weights={training: 1.0},
+        tool=Path("/t/llvm-profdata"),
+        directory=workshop.layout.profile_data,
+        program=ActionId("compile-3"),
+    )
+    trained = {training: Trained(profile=profile, duration_s=1.0, reused=False)}
+    program = {"speed": artifact(workshop, "speed", instrumented_program({PARSE_IN_TEST: 2}), "compile-3")}
+    merged = workshop.merger.merge_weighted(action, trained, program)
+    assert record(PARSE_IN_TEST) in merged.profile.path.read_text(errors="replace")
+    assert merged.profile.renamed_functions == 1
+    assert workshop.merger.merge_weighted(action, trained, program).reused
+    other = {"speed": artifact(workshop, "speed", instrumented_program({PARSE_IN_TEST: 2, PARSE: 3}), "compile-3")}
+    assert not workshop.merger.merge_weighted(action, trained, other).reused

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from optbuild.build.model import Artifact, CargoTraining, PgoProfile, Probed
 from optbuild.plan.fingerprint import fingerprint, make_action_id, make_result_key
 from optbuild.plan.model import ActionId, CompareOutputs, MergeProfiles, ProbeOutputs, Train
+from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
 
@@ -29,15 +30,20 @@ def training_key(
     """
     used = {**_used(action.workload, binaries), **hashes.resolve(action.workload)}
     if cargo is not None:
-        used |= {f"bin {name}": artifact.sha256 for name, artifact in binaries.items()}
+        used |= _cargo(binaries, cargo.build)
         used |= {f"program {name}": artifact.sha256 for name, artifact in cargo.program.items()}
-        used["cargo"] = fingerprint(cargo.build)
     return make_result_key(action.id, {**used, **_tool(tool_version)})
 
 
-def merge_key(action: MergeProfiles, profiles: Mapping[ActionId, PgoProfile], tool_version: str) -> str:
-    """The key of a merged profile."""
+def merge_key(
+    action: MergeProfiles,
+    profiles: Mapping[ActionId, PgoProfile],
+    program: Mapping[str, Artifact],
+    tool_version: str,
+) -> str:
+    """The key of a merged profile, and of the programs whose names its functions are given."""
     contents = {str(training): profile.sha256 for training, profile in profiles.items()}
+    contents |= {f"program {name}": artifact.sha256 for name, artifact in program.items()}
     return make_result_key(action.id, {**contents, **_tool(tool_version)})
 
 
@@ -45,6 +51,8 @@ def output_key(
     action: ProbeOutputs | CompareOutputs,
     binaries: Mapping[str, Artifact],
     hashes: InputHashes,
+    cargo: CargoBuild | None = None,
+    *,
     baseline: Probed | None = None,
 ) -> str:
     """The key of what a workload prints, and of how that compares with the baseline's output.
@@ -54,6 +62,8 @@ def output_key(
     """
     recipe = make_action_id(action.kind, action.workload.recipe(), action.workload.compare_output)
     used = {**_used(action.workload, binaries), **hashes.resolve(action.workload)}
+    if cargo is not None:
+        used |= _cargo(binaries, cargo)
     if baseline is not None:
         used |= {"baseline": baseline.sha256, "varies": str(not baseline.deterministic)}
     return make_result_key(recipe, used)
@@ -61,6 +71,11 @@ def output_key(
 
 def _used(workload: Invocation, binaries: Mapping[str, Artifact]) -> dict[str, str]:
     return {f"bin {name}": binaries[name].sha256 for name in workload.bins}
+
+
+def _cargo(binaries: Mapping[str, Artifact], build: CargoBuild) -> dict[str, str]:
+    """All that cargo would run, and how."""
+    return {**{f"bin {name}": artifact.sha256 for name, artifact in binaries.items()}, "cargo": fingerprint(build)}
 
 
 def _tool(version: str) -> dict[str, str]:

@@ -10,9 +10,10 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from optbuild.build.keys import merge_key
-from optbuild.build.model import Merged, PgoProfile, RawProfiles, Trained, Unusable
+from optbuild.build.model import Artifact, Merged, PgoProfile, RawProfiles, Trained, Unusable
 from optbuild.build.profdata import MergeEnding, Profdata
 from optbuild.build.projection import write_projected
 from optbuild.build.results import ResultStore
@@ -20,6 +21,8 @@ from optbuild.errors import ProfileDataError
 from optbuild.events import ActionProgressed, Emit, Level, Notice
 from optbuild.files import atomic_copy, sha256_of
 from optbuild.plan.model import ActionId, MergeProfiles
+from optbuild.text import sanitize_line
+from optbuild.tools.instrumentation import parse_functions
 from optbuild.tools.llvm_profdata import OVERFLOW, ProfileSummary
 from optbuild.units import format_bytes
 
@@ -184,14 +187,32 @@ class ProfileMerger:
             renamed_functions=merge.renamed_functions,
         )
 
-    def merge_weighted(self, action: MergeProfiles, trained: Mapping[ActionId, Trained]) -> Merged:
+    def functions_of(self, program: Mapping[str, Artifact]) -> dict[str, int]:
+        """The functions of instrumented programs, each with the hash of its control flow, as far as they tell."""
+        found = {name: parse_functions(artifact.path.read_bytes()) for name, artifact in program.items()}
+        for name in (name for name, functions in found.items() if functions is None):
+            message = f"the functions of {sanitize_line(name)} cannot be listed: counts are used by their names only"
+            self.emit(Notice(level=Level.INFO, code="functions-unknown", message=message))
+        return {name: value for functions in found.values() for name, value in (functions or {}).items()}
+
+    def merge_weighted(
+        self,
+        action: MergeProfiles,
+        trained: Mapping[ActionId, Trained],
+        program: Mapping[str, Artifact] = MappingProxyType({}),
+    ) -> Merged:
         """Merge the workloads' profiles so that each has its weight's share of the counts.
+
+        Args:
+            action: With the weights.
+            trained: The profiles.
+            program: The programs whose names functions are to have; empty where they keep theirs.
 
         Raises:
             ProfileDataError: The merge failed, or the result has no counts.
         """
         profiles = {training: trained[training].profile for training in action.weights}
-        key = merge_key(action, profiles, self.profdata.tool.version)
+        key = merge_key(action, profiles, program, self.profdata.tool.version)
         stored = self.results.load(key, Merged)
         if stored is not None and is_intact(stored.profile):
             return stored
@@ -202,12 +223,17 @@ class ProfileMerger:
             ((multipliers[training], profile.path) for training, profile in profiles.items()), action.id
         )
         assert ending.output is not None  # noqa: S101 - `_merge_all` has seen to it
-        profile = replace(
-            self._keep(ending.output, self.profdata.summarise(ending.output), action.id),
+        merge = RawMerge(
+            unfinished=ending.output,
+            summary=self.profdata.summarise(ending.output),
+            unusable=(),
             raw_profiles=sum(item.raw_profiles for item in profiles.values()),
-            quarantined=tuple(name for item in profiles.values() for name in item.quarantined),
             renamed_functions=max(item.renamed_functions for item in profiles.values()),
         )
+        if functions := self.functions_of(program):
+            merge = self.project(merge, functions, label=action.id)
+        quarantined = tuple(name for item in profiles.values() for name in item.quarantined)
+        profile = replace(self.accept(merge, label=action.id), quarantined=quarantined)
         crates = self.profdata.look_into(profile.path).crates
         merged = Merged(profile=profile, duration_s=0.0, reused=False, crates=crates)
         self.results.save(key, replace(merged, reused=True))

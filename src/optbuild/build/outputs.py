@@ -21,6 +21,7 @@ from optbuild.events import Emit, Level, Notice
 from optbuild.files import atomic_copy, sha256_of, storage_error
 from optbuild.plan.model import CompareOutputs, ProbeOutputs
 from optbuild.text import sanitize_line
+from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
 
@@ -43,25 +44,34 @@ class OutputChecker:
     kept: Path
     emit: Emit
 
-    def probe(self, action: ProbeOutputs, binaries: dict[str, Artifact]) -> Probed:
+    def probe(
+        self, action: ProbeOutputs, binaries: dict[str, Artifact], cargo_build: CargoBuild | None = None
+    ) -> Probed:
         """Run the baseline twice.
+
+        Args:
+            action: What to run.
+            binaries: All that it uses of what was built.
+            cargo_build: How cargo would start them, where the workload is that.
 
         Raises:
             NotComparableError: `compare-output` demands a comparison, and the baseline's own output varies; or what
                 the workload reads has changed meanwhile.
         """
-        key = output_key(action, binaries, self.hashes)
-        probed = self.results.load(key, Probed) or self._probe_anew(action, binaries, key)
+        key = output_key(action, binaries, self.hashes, cargo_build)
+        probed = self.results.load(key, Probed) or self._probe_anew(action, binaries, cargo_build, key)
         if not probed.deterministic:
             self._tell_varying(action.workload)
         return probed
 
-    def _probe_anew(self, action: ProbeOutputs, binaries: dict[str, Artifact], key: str) -> Probed:
+    def _probe_anew(
+        self, action: ProbeOutputs, binaries: dict[str, Artifact], cargo_build: CargoBuild | None, key: str
+    ) -> Probed:
         invocation = action.workload
         stdout = self.workloads.output(action.id)
         digests = []
         durations = []
-        with self._set_up(invocation, binaries, action.id) as run_once:
+        with self._set_up(invocation, binaries, action.id, cargo_build) as run_once:
             for _ in range(2):
                 durations.append(run_once())
                 self._require_files(invocation)
@@ -80,19 +90,25 @@ class OutputChecker:
             self.results.save(key, replace(probed, reused=True))
         return probed
 
-    def compare(self, action: CompareOutputs, binaries: dict[str, Artifact], probed: Probed) -> Compared:
+    def compare(
+        self,
+        action: CompareOutputs,
+        binaries: dict[str, Artifact],
+        probed: Probed,
+        cargo_build: CargoBuild | None = None,
+    ) -> Compared:
         """Run a candidate and compare; without a verdict where the baseline itself varies.
 
         Raises:
             NotComparableError: The outputs differ, or what the workload reads has changed meanwhile.
         """
         invocation = action.workload
-        key = output_key(action, binaries, self.hashes, probed)
+        key = output_key(action, binaries, self.hashes, cargo_build, baseline=probed)
         stored = self.results.load(key, Compared)
         if stored is not None:
             return stored
         stdout = self.workloads.output(action.id)
-        with self._set_up(invocation, binaries, action.id) as run_once:
+        with self._set_up(invocation, binaries, action.id, cargo_build) as run_once:
             run_once()
             digest = _digest(invocation, stdout)
         comparable = probed.deterministic and invocation.compare_output != "none"
@@ -110,11 +126,13 @@ class OutputChecker:
 
     @contextmanager
     def _set_up(
-        self, invocation: Invocation, binaries: dict[str, Artifact], log_name: str
+        self, invocation: Invocation, binaries: dict[str, Artifact], log_name: str, cargo_build: CargoBuild | None
     ) -> Iterator[Callable[[], float]]:
         """Set a workload up and give what runs it once and tells the seconds that took."""
         paths = {name: artifact.path for name, artifact in binaries.items()}
-        with self.workloads.set_up(invocation, paths, log_name=log_name, extra_env={}) as run_once:
+        with self.workloads.set_up(
+            invocation, paths, log_name=log_name, extra_env={}, cargo_build=cargo_build
+        ) as run_once:
 
             def run() -> float:
                 _age_files(invocation)

@@ -135,7 +135,9 @@ class Runner:
         attempt = self.outcome.attempt_of(self._served_by(action)[0])
         evidence = None if attempt is None else self.outcome.evidence.get(attempt.compile)
         if attempt is not None and evidence is not None and not evidence.failed:
-            self.outcome.results[action.id] = self.outcome.compiled(attempt.compile)
+            built = action.of(attempt).compile
+            if built in self.outcome.results:
+                self.outcome.results[action.id] = self.outcome.compiled(built)
 
     def _do(self, action: Action) -> None:
         total = self.cargo.units_taught if isinstance(action, Compile) else None
@@ -187,7 +189,8 @@ class Runner:
             return make_flush_object(action, self.cargo.executor, self.cargo.environ)
         if isinstance(action, MergeProfiles):
             trained = {need: result for need in action.needs if isinstance(result := results[need], Trained)}
-            return _required(self.merger).merge_weighted(action, trained)
+            program = {} if action.program is None else self.outcome.artifacts(action.program)
+            return _required(self.merger).merge_weighted(action, trained, program)
         assert not isinstance(action, (Choose, Measure))  # noqa: S101 - `carry_out` starts neither
         used = self._used_binaries(action)
         if isinstance(action, Train):
@@ -196,9 +199,10 @@ class Runner:
                 return trainer.train(action, used, self._cargo_training(action))
             finally:
                 self.outcome.set_aside |= trainer.set_aside
+        build = self.outcome.compiled(action.binaries).cargo_build
         if isinstance(action, ProbeOutputs):
-            return self.outputs.probe(action, used)
-        return self.outputs.compare(action, used, self.outcome.probed(action.probe))
+            return self.outputs.probe(action, used, build)
+        return self.outputs.compare(action, used, self.outcome.probed(action.probe), build)
 
     def _cargo_training(self, action: Train) -> CargoTraining | None:
         build = self.outcome.compiled(action.binaries).cargo_build

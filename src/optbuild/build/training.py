@@ -17,13 +17,12 @@ from optbuild.build.results import ResultStore
 from optbuild.build.salvage import Salvage
 from optbuild.build.workload_runs import WorkloadRunner
 from optbuild.errors import ProfileDataError
-from optbuild.events import Emit, Level, Notice
+from optbuild.events import Emit
 from optbuild.execution.command import WatchedExecutor
 from optbuild.files import remove_below, storage_error
 from optbuild.plan.model import ActionId, Train
 from optbuild.profile.model import RawFiles, RawProfileSettings
 from optbuild.text import sanitize_line
-from optbuild.tools.instrumentation import parse_functions
 from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.programs import PROFILE_FILE
@@ -153,7 +152,7 @@ class Trainer:
         if not raw.names and not raw.unusable:
             raise self._nothing_written(action)
         merge = self.merger.merge_raw(raw, label=action.id)
-        if functions := self._functions_of(program):
+        if functions := self.merger.functions_of(program):
             merge = self.merger.project(merge, functions, label=action.id)
         try:
             if merge.unusable:
@@ -169,14 +168,6 @@ class Trainer:
                 merge.unfinished.unlink(missing_ok=True)
         self._accepted.save(action.id, Accepted(profile=profile, pooled=pooled))
         return profile
-
-    def _functions_of(self, program: Mapping[str, Artifact]) -> dict[str, int]:
-        """The functions of the program that is optimised, where other programs were run in its place."""
-        found = {name: parse_functions(artifact.path.read_bytes()) for name, artifact in program.items()}
-        for name in (name for name, functions in found.items() if functions is None):
-            message = f"the functions of {sanitize_line(name)} cannot be listed: counts are used by their names only"
-            self.emit(Notice(level=Level.INFO, code="functions-unknown", message=message))
-        return {name: value for functions in found.values() for name, value in (functions or {}).items()}
 
     def _nothing_written(self, action: Train) -> ProfileDataError:
         name = sanitize_line(action.workload.name)

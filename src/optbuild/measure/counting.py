@@ -116,7 +116,7 @@ class InstructionCounting:
 
     def _obstacle(self, workload: Invocation, counter: InstructionCounter) -> str | None:
         if workload.kind is not Kind.COMMAND:
-            return f"not counted for a {workload.kind}"
+            return f"not counted for a {workload.kind} workload"
         if self.runner is not None and workload.argv[0] == (self.runner,):
             return f"run by {self.runner}, whose instructions would be counted"
         needed_s = self.run_s[workload.name] * counter.slowdown * len(self.arms)

@@ -31,8 +31,10 @@ class Resources:
     """What an arm needed on a workload, over all its runs.
 
     Attributes:
-        median_s: The median of the wall times.
-        median_user_s: Of the CPU seconds in user mode; likewise those in the kernel, and what follows.
+        workload: The workload's name, or that and the name of a benchmark which it measures itself.
+        median_s: The median of the wall times; for such a benchmark, of its times per iteration.
+        median_user_s: Of the CPU seconds in user mode; likewise those in the kernel, and what follows. None for such a
+            benchmark.
         median_major_faults: Page faults that needed the disk.
         median_involuntary_switches: Times the kernel took the CPU away.
         peak_rss_bytes: The largest peak; it says only "at most" where it is `peak_rss_floor_bytes` or less.
@@ -42,12 +44,12 @@ class Resources:
     workload: str
     arm: str
     median_s: float
-    median_user_s: float
-    median_system_s: float
-    median_major_faults: float
-    median_involuntary_switches: float
     peak_rss_bytes: int
     peak_rss_floor_bytes: int
+    median_user_s: float | None = None
+    median_system_s: float | None = None
+    median_major_faults: float | None = None
+    median_involuntary_switches: float | None = None
     load: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -56,8 +58,9 @@ class Measurement:
     """All that was measured in one session.
 
     Attributes:
-        series: One for each workload and metric.
-        judged: The metric that each workload is judged by.
+        series: One for each metric of each workload, or of each benchmark that a workload measures itself.
+        judged: The metric that each of these is judged by.
+        workload_of: The workload that each belongs to.
         wanted_rounds: How many rounds the precision asked for takes; None where there was no time for a pilot.
         round_s: How long one round took on average; an estimate where none fitted into the budget.
         stopped_by_time: The budget ended it before the precision was reached.
@@ -68,6 +71,7 @@ class Measurement:
 
     series: tuple[Series, ...]
     judged: Mapping[str, str]
+    workload_of: Mapping[str, str]
     resources: tuple[Resources, ...]
     analysis: Analysis
     seed: int
@@ -98,7 +102,7 @@ def describe_budget(measurement: Measurement) -> str | None:
 
 def _warn_of_faults(resources: Iterable[Resources]) -> Iterator[str]:
     for item in resources:
-        if item.arm != A_PRIME and item.median_major_faults > 0:
+        if item.arm != A_PRIME and item.median_major_faults:
             yield (
                 f"{item.arm} on {item.workload}: each run waits for the disk ({item.median_major_faults:.3g} major "
                 "page faults), which is in its wall time"

@@ -11,18 +11,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from itertools import count
 from pathlib import Path
 
 from optbuild.errors import WorkloadError
-from optbuild.events import ActionFailed, ActionFinished, ActionProgressed, ActionStarted, Emit
+from optbuild.events import ActionFailed, ActionFinished, ActionProgressed, ActionStarted, Emit, Level, Notice
 from optbuild.execution.command import ConcurrentExecutor
-from optbuild.files import atomic_copy, remove_below
+from optbuild.measure.arms import ArmBinaries, Arms
+from optbuild.measure.cells import Cell, cells_of, check_benchmarks, check_names, summarise_resources
 from optbuild.measure.guard import Disturbance, NoiseGuard
 from optbuild.measure.measurement import Measurement, Resources, SamplingSettings
 from optbuild.measure.metrics import METRICS
 from optbuild.measure.model import A_PRIME, Analysis, CrossValidation, Series, Superblock, held_out_arm
 from optbuild.measure.schedule import PILOT_ROUNDS, SuperblockOrder, batch_for, make_round, make_warm_up, passes_for
+from optbuild.text import sanitize_line
 from optbuild.units import format_duration, format_percent
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.programs import Place, WorkloadRun
@@ -36,10 +37,10 @@ _LATEST_ROUNDS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Block:
-    """One superblock as it was measured, by metric."""
+    """One superblock as it was measured, by cell and metric."""
 
     order: SuperblockOrder
-    by_metric: Mapping[str, Superblock]
+    superblocks: Mapping[tuple[str, str], Superblock]
     disturbance: Disturbance
 
 
@@ -50,8 +51,7 @@ class Sampler:
     Attributes:
         root: The directory with our marker.
         directory: Where copies of the binaries are put, at paths of equal length.
-        arms: The binaries of each variant by name, the baseline first.
-        held_out: For some workloads, the binaries of variants whose profiles left that workload out.
+        arms: What takes turns.
         run_s: About how long one run of each workload takes, by its name.
         guard: Watches for what disturbs from outside.
     """
@@ -60,14 +60,14 @@ class Sampler:
     emit: Emit
     root: Path
     directory: Path
-    arms: Mapping[str, Mapping[str, Path]]
+    arms: Arms
     workloads: tuple[Invocation, ...]
     run_s: Mapping[str, float]
     settings: SamplingSettings
-    held_out: Mapping[str, Mapping[str, Mapping[str, Path]]] = field(default_factory=dict)
     guard: NoiseGuard = field(default_factory=NoiseGuard)
     clock: Callable[[], float] = time.monotonic
-    _copies: dict[str, dict[str, dict[str, Path]]] = field(default_factory=dict)
+    _copies: dict[str, dict[str, ArmBinaries]] = field(default_factory=dict)
+    _cells: dict[str, tuple[Cell, ...]] = field(default_factory=dict)
     _runs: dict[tuple[str, str], list[WorkloadRun]] = field(default_factory=dict)
     _blocks: dict[str, list[_Block]] = field(default_factory=dict)
     _set_aside: dict[str, list[_Block]] = field(default_factory=dict)
@@ -87,7 +87,7 @@ class Sampler:
 
         self._started_s = self.clock()
         try:
-            self._copy_arms()
+            self._copies = self.arms.copy(self.workloads, root=self.root, directory=self.directory)
             with ExitStack() as stack:
                 for workload in self.workloads:
                     place = self._place(workload, self._baseline, {})
@@ -121,8 +121,9 @@ class Sampler:
         self.emit(ActionFinished(action=action_id, label=label, duration_s=duration_s, outcome=outcome))
         analysis = self._analyse()
         return Measurement(
-            series=tuple(self._series(workload, metric) for workload in self._blocks for metric in METRICS),
-            judged={workload.name: str(workload.metric) for workload in self.workloads},
+            series=tuple(self._series(cell, metric) for cell in self._all_cells() for metric in cell.metrics),
+            judged={cell.name: cell.judged for cell in self._all_cells()},
+            workload_of={cell.name: cell.workload for cell in self._all_cells()},
             resources=tuple(self._resources()),
             analysis=analysis,
             seed=self.settings.seed,
@@ -227,22 +228,6 @@ class Sampler:
                 reason = self.guard.judge(again.disturbance)
                 blocks[index] = again if reason is None else _tainted(again, reason)
 
-    def _copy_arms(self) -> None:
-        """Give every arm files of its own at paths of equal length; the baseline's copy is a byte copy."""
-        remove_below(self.root, self.directory)
-        numbers = count()
-        everywhere = {**self.arms, A_PRIME: self.arms[self._baseline]}
-        shared = {arm: self._copy(binaries, next(numbers)) for arm, binaries in everywhere.items()}
-        for workload in self.workloads:
-            own = {a: self._copy(b, next(numbers)) for a, b in self.held_out.get(workload.name, {}).items()}
-            self._copies[workload.name] = {**shared, **own}
-
-    def _copy(self, binaries: Mapping[str, Path], number: int) -> dict[str, Path]:
-        copies = {name: self.directory / f"{number:03d}" / name for name in binaries}
-        for name, path in binaries.items():
-            atomic_copy(path, copies[name])
-        return copies
-
     def _take_superblock(self, order: SuperblockOrder) -> _Block:
         """Run one superblock, its primer first and not counted."""
         workload = next(item for item in self.workloads if item.name == order.workload)
@@ -251,51 +236,73 @@ class Sampler:
         beside_before_s = self._beside_cpu_s
         primer = self._run(workload, order.primer).usage
         cpu_s = primer.user_s + primer.system_s
-        arms = self._copies[workload.name]
-        values: dict[str, dict[str, list[float]]] = {name: {arm: [] for arm in arms} for name in METRICS}
+        taken: dict[str, list[list[WorkloadRun]]] = {arm: [] for arm in self._copies[workload.name]}
         for arm in order.order:
             runs = [self._run(workload, arm) for _ in range(batch)]
             self._runs.setdefault((workload.name, arm), []).extend(runs)
-            usages = [run.usage for run in runs]
-            cpu_s += sum(usage.user_s + usage.system_s for usage in usages)
-            for name, metric in METRICS.items():
-                values[name][arm].append(sum(map(metric.read, usages)) / batch)
-        by_metric = {
-            name: Superblock(order=order.order, values={arm: tuple(v) for arm, v in by_arm.items()})
-            for name, by_arm in values.items()
-        }
+            cpu_s += sum(run.usage.user_s + run.usage.system_s for run in runs)
+            taken[arm].append(runs)
         cpu_s += self._beside_cpu_s - beside_before_s
-        return _Block(order=order, by_metric=by_metric, disturbance=self.guard.end(programs_cpu_s=cpu_s))
+        disturbance = self.guard.end(programs_cpu_s=cpu_s)
+        superblocks = {
+            (cell.name, metric): Superblock(
+                order=order.order,
+                values={arm: tuple(cell.read(runs, metric) for runs in turns) for arm, turns in taken.items()},
+            )
+            for cell in self._cells[workload.name]
+            for metric in cell.metrics
+        }
+        return _Block(order=order, superblocks=superblocks, disturbance=disturbance)
 
     def _run(self, workload: Invocation, arm: str) -> WorkloadRun:
         """One timed run."""
         padding = "x" * random.randrange(_MOST_PADDING)  # noqa: S311 - layout noise, no secret and no result
         run = run_workload(self.executor, workload, self._place(workload, arm, {_PADDING_NAME: padding}))
         self._beside_cpu_s += run.beside_cpu_s
+        if workload.name not in self._cells:
+            self._cells[workload.name] = self._find_cells(workload, run)
+        check_benchmarks(workload, arm, self._cells[workload.name], run)
         return run
+
+    def _find_cells(self, workload: Invocation, run: WorkloadRun) -> tuple[Cell, ...]:
+        """Learn from the first run of a workload what it is compared on."""
+        cells = cells_of(workload, run)
+        check_names((*self._all_cells(without=workload.name), *cells))
+        if any(cell.judged != workload.metric for cell in cells):
+            message = (
+                f"workload {workload.name!r}: its benchmarks know wall time only, which stands for {workload.metric}"
+            )
+            self.emit(Notice(level=Level.WARNING, code="measures-itself", message=sanitize_line(message)))
+        return cells
+
+    def _all_cells(self, without: str | None = None) -> tuple[Cell, ...]:
+        """All that is compared, as far as is known."""
+        known = (self._cells.get(item.name) or cells_of(item) for item in self.workloads if item.name != without)
+        return tuple(cell for cells in known for cell in cells)
 
     def _place(self, workload: Invocation, arm: str, extra_env: Mapping[str, str]) -> Place:
         """Where an arm runs. Output goes to a file: some programs do less when they write to the null device."""
         return Place(
             root=self.root,
-            binaries=self._copies[workload.name][arm],
+            binaries=self._copies[workload.name][arm].binaries,
             stdout=self.directory / "stdout",
             stderr=self.directory / "stderr",
             extra_env=extra_env,
             arm=arm,
+            cargo_build=self._copies[workload.name][arm].cargo_build,
         )
 
-    def _series(self, workload: str, metric: str) -> Series:
+    def _series(self, cell: Cell, metric: str) -> Series:
         return Series(
-            workload=workload,
+            workload=cell.name,
             metric=metric,
             unit=METRICS[metric].unit,
-            rounds=tuple(block.by_metric[metric] for block in self._blocks[workload]),
-            set_aside=tuple(block.by_metric[metric] for block in self._set_aside[workload]),
+            rounds=tuple(block.superblocks[cell.name, metric] for block in self._blocks[cell.workload]),
+            set_aside=tuple(block.superblocks[cell.name, metric] for block in self._set_aside[cell.workload]),
         )
 
     def _judged_series(self) -> list[Series]:
-        return [self._series(workload.name, workload.metric) for workload in self.workloads]
+        return [self._series(cell, cell.judged) for cell in self._all_cells()]
 
     def _wanted_rounds(self) -> int:
         from optbuild.measure.compare import needed_rounds
@@ -316,19 +323,23 @@ class Sampler:
         from optbuild.measure.cross_validation import folds_of
 
         series = self._judged_series()
-        yield series, tuple(self.arms)[1:] or (A_PRIME,)
+        yield series, self._candidates or (A_PRIME,)
         if folds := folds_of(series, self._tried):
             yield folds, tuple(map(held_out_arm, self._tried))
 
     @property
     def _baseline(self) -> str:
-        return next(iter(self.arms))
+        return self.arms.baseline
+
+    @property
+    def _candidates(self) -> tuple[str, ...]:
+        return tuple(self.arms.variants)[1:]
 
     @property
     def _tried(self) -> tuple[str, ...]:
         """The variants that there are with workloads left out as well."""
-        built = {arm for arms in self.held_out.values() for arm in arms}
-        return tuple(name for name in self.arms if held_out_arm(name) in built)
+        built = {arm for arms in self.arms.held_out.values() for arm in arms}
+        return tuple(name for name in self.arms.variants if held_out_arm(name) in built)
 
     def _analyse(self) -> Analysis:
         from optbuild.measure.compare import analyse
@@ -336,7 +347,7 @@ class Sampler:
         return analyse(
             self._judged_series(),
             baseline=self._baseline,
-            candidates=tuple(self.arms)[1:],
+            candidates=self._candidates,
             confidence=self.settings.confidence,
             min_effect=self.settings.min_effect,
         )
@@ -354,34 +365,17 @@ class Sampler:
         )
 
     def _resources(self) -> list[Resources]:
-        resources = []
-        for (workload, arm), runs in self._runs.items():
-            usages = [run.usage for run in runs]
-            resources.append(
-                Resources(
-                    workload=workload,
-                    arm=arm,
-                    median_s=statistics.median(usage.wall_s for usage in usages),
-                    median_user_s=statistics.median(usage.user_s for usage in usages),
-                    median_system_s=statistics.median(usage.system_s for usage in usages),
-                    median_major_faults=statistics.median(usage.major_faults for usage in usages),
-                    median_involuntary_switches=statistics.median(usage.involuntary_switches for usage in usages),
-                    peak_rss_bytes=max(usage.peak_rss_bytes for usage in usages),
-                    peak_rss_floor_bytes=max(usage.peak_rss_floor_bytes for usage in usages),
-                    load={
-                        name: statistics.median(run.load[name] for run in runs)
-                        for name in runs[0].load
-                        if all(name in run.load for run in runs)
-                    },
-                )
-            )
-        return resources
+        return [
+            summarise_resources(cell, arm, runs)
+            for (workload, arm), runs in self._runs.items()
+            for cell in self._cells[workload]
+        ]
 
 
 def _tainted(block: _Block, reason: str) -> _Block:
-    by_metric = {name: replace(superblock, tainted=reason) for name, superblock in block.by_metric.items()}
-    return replace(block, by_metric=by_metric)
+    superblocks = {key: replace(superblock, tainted=reason) for key, superblock in block.superblocks.items()}
+    return replace(block, superblocks=superblocks)
 
 
 def _reason(block: _Block) -> str | None:
-    return next(iter(block.by_metric.values())).tainted
+    return next(iter(block.superblocks.values())).tainted

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from optbuild.plan.fingerprint import fingerprint, make_action_id
-from optbuild.plan.model import Action, ActionId, Attempt, Compile, Recipe, Role, Word
+from optbuild.plan.model import Action, ActionId, Attempt, Compile, Output, Recipe, Role, Word
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.profile.model import BuildProfile
 from optbuild.project.layout import Layout
@@ -104,6 +104,17 @@ def for_call(recipe: Recipe, call: CargoCall) -> Recipe:
     if call.verb is CargoVerb.RUN:  # which takes one
         names = dict.fromkeys(call.packages or recipe.packages[:1])
     return replace(recipe, packages=tuple(names), bins=(), examples=(), libs=(), call=call)
+
+
+def with_profile(recipe: Recipe, *, old: ActionId, new: ActionId) -> Recipe:
+    """A recipe that uses another action's profile."""
+
+    def renamed(word: Word) -> Word:
+        return tuple(
+            replace(piece, action=new) if isinstance(piece, Output) and piece.action == old else piece for piece in word
+        )
+
+    return replace(recipe, rustflags=tuple(map(renamed, recipe.rustflags)))
 
 
 def _build_settings(recipe: Recipe, inputs: PlanInputs, cargo_target: Path) -> BuildSettings:

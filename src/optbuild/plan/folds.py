@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from optbuild.plan.checks import make_choice, make_output_check
-from optbuild.plan.draft import PlanInputs, make_compile
+from optbuild.plan.draft import PlanInputs, make_compile, with_profile
 from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.model import (
     Action,
@@ -18,15 +18,13 @@ from optbuild.plan.model import (
     Attempt,
     Compile,
     MergeProfiles,
-    Output,
     PlannedFold,
     PlannedVariant,
     ProbeOutputs,
-    Recipe,
     Role,
     Train,
-    Word,
 )
+from optbuild.plan.programs import draft_programs
 from optbuild.workloads.folds import Fold
 
 
@@ -79,12 +77,17 @@ def _draft_fold(
     if len(attempts) > 1:
         added.append(make_choice(name, tuple(attempts)))
     binaries = added[-1].id
-    added += [make_output_check(probe, binaries, name) for probe in probes if probe.workload.name in fold.workloads]
+    checked = [probe for probe in probes if probe.workload.name in fold.workloads]
+    known = {**actions, **{action.id: action for action in added}}
+    programs = draft_programs(name, tuple(attempts), [probe.workload for probe in checked], known, inputs)
+    added += programs.actions
+    added += [make_output_check(probe, programs.of(probe.workload, binaries), name) for probe in checked]
     build = PlannedVariant(
         name=name,
         compile=binaries,
         attempts=tuple(attempts),
         plain=variant.plain,
+        programs=programs.built,
         fallback_allowed=True,  # a profile without a workload may prove nothing: that is an answer, and no failure
         cpu_features=variant.cpu_features,
     )
@@ -107,21 +110,10 @@ def _leave_out(
         label=f"{name}: merge profiles",
         weights=weights,
     )
-    recipe = _with_profile(compilation.recipe, old=merge.id, new=rest.id)
+    recipe = with_profile(compilation.recipe, old=merge.id, new=rest.id)
     return rest, make_compile(recipe, inputs, role=Role.OPTIMISE, label=f"{name}: build", needs=(rest.id,))
 
 
 def _workload_of(action: Action) -> str:
     assert isinstance(action, Train)  # noqa: S101 - what a merge has weights for
     return action.workload.name
-
-
-def _with_profile(recipe: Recipe, *, old: ActionId, new: ActionId) -> Recipe:
-    """A recipe that uses another action's profile."""
-
-    def renamed(word: Word) -> Word:
-        return tuple(
-            replace(piece, action=new) if isinstance(piece, Output) and piece.action == old else piece for piece in word
-        )
-
-    return replace(recipe, rustflags=tuple(map(renamed, recipe.rustflags)))

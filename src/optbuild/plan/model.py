@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import NewType
 
@@ -174,6 +175,8 @@ class MergeProfiles:
         weights: The share of each training run in the merged profile, whatever its length.
         tool: The `llvm-profdata` that fits rustc.
         directory: Where the merged profile is kept, its content's hash in the name.
+        program: Builds instrumented programs by whose names of functions the counts are wanted; None where they are
+            wanted by the names that they were trained under.
     """
 
     id: ActionId
@@ -182,6 +185,7 @@ class MergeProfiles:
     weights: Mapping[ActionId, float]
     tool: Path
     directory: Path
+    program: ActionId | None = None
     kind: str = field(default="merge", init=False)
 
 
@@ -211,7 +215,7 @@ class Choose:
     """Take the binaries of the first attempt whose evidence holds; the others' actions are carried out only if needed.
 
     Attributes:
-        attempts: In the order in which they are tried.
+        attempts: In the order in which they are tried. Of what is built for a workload, `compile` builds that.
     """
 
     id: ActionId
@@ -220,25 +224,32 @@ class Choose:
     attempts: tuple[Attempt, ...]
     kind: str = field(default="choose", init=False)
 
+    def of(self, attempt: Attempt) -> Attempt:
+        """How this is built if a variant comes about by an attempt."""
+        return next(own for own in self.attempts if own.name == attempt.name)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """A variant as it is measured."""
+    """A variant as it is measured.
+
+    Attributes:
+        programs: For workloads that are what cargo would run, what builds it; by their names.
+    """
 
     variant: str
     binaries: ActionId
+    programs: Mapping[str, ActionId] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeldOutArm:
+class HeldOutArm(Arm):
     """A variant as it is measured on some workloads only: those that its profile has left out.
 
     Attributes:
         workloads: Their names.
     """
 
-    variant: str
-    binaries: ActionId
     workloads: tuple[str, ...]
 
 
@@ -262,8 +273,11 @@ class Measure:
 
     def measured(self) -> Iterator[tuple[str, ActionId]]:
         """All binaries that are measured, by a name that tells them apart."""
-        yield from ((arm.variant, arm.binaries) for arm in self.arms)
-        yield from ((f"{arm.variant} {arm.workloads}", arm.binaries) for arm in self.held_out)
+        named = [(arm.variant, arm) for arm in self.arms]
+        held_out = [(f"{arm.variant} {arm.workloads}", arm) for arm in self.held_out]
+        for name, arm in (*named, *held_out):
+            yield name, arm.binaries
+            yield from ((f"{name} {workload}", programs) for workload, programs in arm.programs.items())
 
 
 Action = Compile | MakeFlushObject | ProbeOutputs | CompareOutputs | Train | MergeProfiles | Choose | Measure
@@ -277,6 +291,7 @@ class PlannedVariant:
         compile: The action whose binaries are the variant's; None when it is skipped.
         attempts: For a variant with PGO, how it may come about, in the order in which that is tried.
         plain: A compile action of the plan that differs from the variant's only by PGO, if there is one.
+        programs: For benchmark workloads that are what cargo would run, the action whose binaries that is; by name.
         skipped: Why the variant is not built.
         cpu_features: What its binaries need of a CPU, beyond what every CPU of the target has.
     """
@@ -285,9 +300,15 @@ class PlannedVariant:
     compile: ActionId | None
     attempts: tuple[Attempt, ...] = ()
     plain: ActionId | None = None
+    programs: Mapping[str, ActionId] = field(default_factory=dict)
     fallback_allowed: bool = False
     skipped: str | None = None
     cpu_features: tuple[str, ...] = ()
+
+    @property
+    def made(self) -> tuple[ActionId, ...]:
+        """The actions whose binaries are its own, those that are run for benchmarks last."""
+        return (*(() if self.compile is None else (self.compile,)), *self.programs.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -382,6 +403,16 @@ class Plan:
         made_by = variant.compile if attempt is None else attempt.compile
         key = (variant.compile, made_by)
         if key not in self._serving:
-            checked = self._checks.get(variant.compile, ())
-            self._serving[key] = frozenset((variant.compile, *self.needed_by(made_by), *checked))
+            found = {variant.compile, *self.needed_by(made_by)}
+            for programs in variant.programs.values():
+                found |= {programs, *self.needed_by(self._chosen(programs, attempt))}
+            checked = (self._checks.get(binaries, ()) for binaries in variant.made)
+            self._serving[key] = frozenset((*found, *chain(*checked)))
         return self._serving[key]
+
+    def _chosen(self, binaries: ActionId, attempt: Attempt | None) -> ActionId:
+        """The action that builds binaries if an attempt is taken."""
+        action = self.action(binaries)
+        if not isinstance(action, Choose) or attempt is None:
+            return binaries
+        return action.of(attempt).compile

@@ -23,6 +23,7 @@ from optbuild.plan.model import (
     Recipe,
     Role,
 )
+from optbuild.plan.programs import draft_programs
 from optbuild.plan.steps import STEPS
 from optbuild.profile.model import BuildProfile, Lto, PgoMode, Use, Variant
 from optbuild.toolchain.cpu import CpuNeeds
@@ -102,17 +103,20 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
         made = _make_actions(draft, inputs)
         _add(actions, made)
         binaries = made[-1].id
+        programs = draft_programs(name, draft.attempts, benchmarks, actions, inputs, recipe=draft.recipe)
+        _add(actions, programs.actions)
         if name == baseline:
-            probes = tuple(make_probe(workload, binaries) for workload in benchmarks)
+            probes = tuple(make_probe(workload, programs.of(workload, binaries)) for workload in benchmarks)
             _add(actions, probes)
         else:
-            _add(actions, (make_output_check(probe, binaries, name) for probe in probes))
+            _add(actions, (make_output_check(p, programs.of(p.workload, binaries), name) for p in probes))
         planned.append(
             PlannedVariant(
                 name=name,
                 compile=binaries,
                 attempts=draft.attempts,
                 plain=make_compile(draft.recipe, inputs, role=Role.BUILD, label="").id if draft.attempts else None,
+                programs=programs.built,
                 fallback_allowed=build_profile.variants[name].pgo is PgoMode.AUTO,
                 cpu_features=inputs.cpu_needs.get(name, CpuNeeds()).features,
             )
@@ -171,9 +175,18 @@ def _measure(
     workloads: tuple[Invocation, ...],
     inputs: PlanInputs,
 ) -> Measure:
-    arms = tuple(Arm(variant=item.name, binaries=item.compile) for item in variants if item.compile is not None)
+    arms = tuple(
+        Arm(variant=item.name, binaries=item.compile, programs=item.programs)
+        for item in variants
+        if item.compile is not None
+    )
     held_out = tuple(
-        HeldOutArm(variant=fold.variant, binaries=fold.build.compile, workloads=fold.workloads)
+        HeldOutArm(
+            variant=fold.variant,
+            binaries=fold.build.compile,
+            workloads=fold.workloads,
+            programs=fold.build.programs,
+        )
         for fold in folds
         if fold.build.compile is not None
     )
@@ -188,7 +201,9 @@ def _measure(
             unlimited,
             *((arm.variant, arm.workloads) for arm in held_out),
         ),
-        needs=tuple(dict.fromkeys((*(arm.binaries for arm in arms), *(arm.binaries for arm in held_out)))),
+        needs=tuple(
+            dict.fromkeys(need for arm in (*arms, *held_out) for need in (arm.binaries, *arm.programs.values()))
+        ),
         label="measure",
         arms=arms,
         workloads=workloads,

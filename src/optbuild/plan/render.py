@@ -44,6 +44,7 @@ def plan_to_dict(plan: Plan, forecasts: Mapping[ActionId, Forecast] = _NOTHING) 
             {
                 "name": variant.name,
                 "compile": variant.compile,
+                "programs": dict(variant.programs),
                 "merge": next((attempt.merge for attempt in variant.attempts), None),
                 "attempts": [_attempt_to_dict(attempt) for attempt in variant.attempts],
                 "skipped": variant.skipped,
@@ -181,7 +182,8 @@ def _details(action: Action) -> dict[str, object]:
     if isinstance(action, MergeProfiles):
         weighted = [f"{weight:g} × {{profdata:{train}}}" for train, weight in action.weights.items()]
         argv = merge_argv(action.tool, inputs_file=Path("{inputs}"), output=Path("{profdata}"))
-        return {"argv": list(argv), "inputs": weighted, "writes": str(action.directory)}
+        how = None if action.program is None else f"by the names that functions have in {action.program}"
+        return {"argv": list(argv), "how": how, "inputs": weighted, "writes": str(action.directory)}
     if isinstance(action, Choose):
         return {"tries": [f"{attempt.name} ({attempt.compile})" for attempt in action.attempts]}
     if isinstance(action, Measure):
@@ -190,6 +192,11 @@ def _details(action: Action) -> dict[str, object]:
             "arms": [
                 *(f"{arm.variant} ({arm.binaries})" for arm in action.arms),
                 *(f"{arm.variant} ({arm.binaries}) on {', '.join(arm.workloads)} only" for arm in action.held_out),
+                *(
+                    f"{arm.variant} on {name} ({programs})"
+                    for arm in (*action.arms, *action.held_out)
+                    for name, programs in arm.programs.items()
+                ),
             ],
             "budget": format_duration(action.max_time_s),
             "counts": "instructions, each once, by perf or callgrind if that takes a tenth of the budget at most",

@@ -11,7 +11,6 @@ from optbuild.profile.confine import find_escape
 from optbuild.profile.faults import Fault, KeyPath, render_value
 from optbuild.profile.inherit import find_inheritance_faults, suggest_variant
 from optbuild.profile.merge import value_at
-from optbuild.profile.model import Use
 
 # Arguments of `cargo build` that optbuild passes or relies on, and what to write instead.
 _OWNED_ARGUMENTS: Mapping[str, str] = {
@@ -140,12 +139,6 @@ def _find_cargo_workload_faults(workload: Mapping[str, Any], place: KeyPath) -> 
             path=(*place, "cwd"),
             message=f"`{written}.cwd` is not for `cargo`, which chooses the directory itself",
             help="remove `cwd`: tests and benches run in their package's directory, others where Cargo.toml lies",
-        )
-    if Use.BENCH in workload.get("use", tuple(Use)):
-        yield Fault(
-            path=(*place, "use" if "use" in workload else "cargo"),
-            message=f"`{written}`: what cargo runs is for training only",
-            help='write `use = ["train"]`, and another workload for the benchmark',
         )
 
 

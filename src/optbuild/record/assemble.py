@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from optbuild.build.model import Compared, Compiled, Probed
@@ -160,11 +160,24 @@ def _describe_step(step: Step) -> StepRecord:
     )
 
 
-def describe_workloads(overlaps: Iterable[Overlap]) -> tuple[WorkloadRecord, ...]:
-    """What is measured, and what of it was trained on."""
-    return tuple(
-        WorkloadRecord(name=item.workload, in_sample=item.in_sample, shared_with=item.shared_with) for item in overlaps
-    )
+def describe_workloads(
+    overlaps: Iterable[Overlap], workload_of: Mapping[str, str] | None = None
+) -> tuple[WorkloadRecord, ...]:
+    """What is measured, and what of it was trained on.
+
+    Args:
+        overlaps: Of each workload.
+        workload_of: The workload that each measured name belongs to; None where nothing was measured.
+    """
+    records = []
+    for item in overlaps:
+        cells = [name for name, workload in (workload_of or {}).items() if workload == item.workload]
+        for name in cells or [item.workload]:
+            part_of = item.workload if name != item.workload else None
+            records.append(
+                WorkloadRecord(name=name, in_sample=item.in_sample, shared_with=item.shared_with, part_of=part_of)
+            )
+    return tuple(records)
 
 
 def describe_checks(plan: Plan, outcome: Outcome, measured_s: float | None) -> tuple[StepRecord, ...]:
@@ -175,8 +188,10 @@ def describe_checks(plan: Plan, outcome: Outcome, measured_s: float | None) -> t
         outcome: How far it came.
         measured_s: How long measuring took; None where nothing was measured.
     """
-    steps = [step for step in outcome.steps.values() if isinstance(step.action, (ProbeOutputs, CompareOutputs))]
-    checks = [_describe_step(step) for step in steps]
+    attempts = [attempt.compile for build in plan.builds for attempt in build.attempts]
+    made_by = [*(build.compile for build in plan.builds if build.compile is not None), *attempts]
+    making = {action for compilation in made_by for action in plan.needed_by(compilation)}
+    checks = [_describe_step(step) for step in outcome.steps.values() if step.action.id not in making]
     if plan.measure is not None and measured_s is not None:
         checks.append(
             StepRecord(action=plan.measure, kind="measure", argv=(), duration_s=measured_s, reused=False, log=None)
@@ -193,7 +208,7 @@ def describe_outputs(plan: Plan, outcome: Outcome) -> tuple[OutputRecord, ...]:
             equal = True if result.deterministic and action.workload.compare_output != "none" else None
             records.append((action.workload.name, plan.baseline.name, equal, result.sha256))
         elif isinstance(action, CompareOutputs) and isinstance(result, Compared):
-            names = [build.name for build in plan.builds if build.compile == action.binaries]
+            names = [build.name for build in plan.builds if action.binaries in build.made]
             records += [(action.workload.name, name, result.equal, result.sha256) for name in names]
     return tuple(
         OutputRecord(workload=workload, variant=variant, equal=equal, sha256=sha256)

@@ -134,17 +134,19 @@ class VariantRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadRecord:
-    """One benchmark workload, and what it has in common with training.
+    """One benchmark workload, or a benchmark that one measures itself, and what it has in common with training.
 
     Attributes:
         in_sample: It is a training workload as well, or shares the content of an input with one; None where what one
             of them reads is not known.
         shared_with: Names of those training workloads.
+        part_of: The workload whose benchmark this is, where that measures itself; None for a workload as a whole.
     """
 
     name: str
     in_sample: bool | None
     shared_with: tuple[str, ...] = ()
+    part_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +179,8 @@ class ResourceRecord:
     """What a variant needed on a workload; a peak at or below the floor says only "at most the floor".
 
     Attributes:
-        median_s: Of the wall times. All medians are over the counted runs.
+        median_s: Of the wall times, or of the times per iteration of a benchmark that its workload measures itself. All
+            medians are over the counted runs.
         median_major_faults: Page faults that needed the disk.
         median_involuntary_switches: Times the kernel took the CPU away.
         load: Medians of what the load generator of a server said: `requests_per_s`, `latency_p50_s`, `latency_p90_s`,
@@ -334,7 +337,8 @@ class RunRecord:
     Attributes:
         result_key: Hash of all that decides the result; an equal one need not be measured again.
         build_profile: The resolved build profile, in the keys of `optbuild.toml`.
-        checks: The actions that make no variant: those that look at outputs, and measuring.
+        checks: The actions that make no variant: those that look at outputs, what is built for benchmarks only, and
+            measuring.
     """
 
     schema: Literal["optbuild/record/1"] = SCHEMA

@@ -42,7 +42,18 @@ def in_sample_by_workload(record: RunRecord, candidate: str) -> dict[str | None,
         return {item.name: item.in_sample for item in record.workloads} or {None: pgo.in_sample}
     folds = record.cross_validation.folds if record.cross_validation else ()
     builds = {fold.workloads: fold.build.pgo for fold in folds if held_out_arm(fold.variant) == candidate}
-    return {name: pgo.in_sample for names, pgo in builds.items() if pgo is not None for name in names}
+    return {
+        part: pgo.in_sample
+        for names, pgo in builds.items()
+        if pgo is not None
+        for name in names
+        for part in _parts_of(name, record)
+    }
+
+
+def _parts_of(workload: str, record: RunRecord) -> list[str]:
+    """What is measured of a workload."""
+    return [item.name for item in record.workloads if item.part_of == workload] or [workload]
 
 
 def describe_training(record: RunRecord) -> str:

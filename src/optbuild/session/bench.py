@@ -16,6 +16,7 @@ from optbuild.build.workload_runs import WorkloadRunner, check_before_building
 from optbuild.errors import ToolchainError, UsageError, WorkloadError, WorkloadTimeoutError
 from optbuild.events import Emit, Event, Level, Notice
 from optbuild.files import atomic_copy, claim_directory, sha256_of
+from optbuild.measure.arms import Arms
 from optbuild.measure.counting import InstructionCounting
 from optbuild.measure.measurement import SamplingSettings
 from optbuild.measure.sampler import Sampler
@@ -302,7 +303,7 @@ def _measure(subject: _Subject) -> Measured:
         emit=machine.emit,
         root=root,
         directory=root / "arms",
-        arms=subject.copies,
+        arms=Arms(variants=subject.copies),
         workloads=(invocation,),
         run_s={invocation.name: subject.run_s},
         settings=SamplingSettings(

@@ -32,6 +32,7 @@ from optbuild.record.model import HostRecord
 from optbuild.record.store import RecordStore
 from optbuild.session.earlier import find_earlier, measurement_key
 from optbuild.session.prepare import Prepared
+from optbuild.workloads.cargo_build import CargoBuild
 
 
 def forecast(prepared: Prepared, host: HostRecord) -> dict[ActionId, Forecast]:
@@ -58,6 +59,7 @@ class _Forecaster:
         runs: The labels of actions that are expected to run, so that what needs them runs as well.
         binaries: What each compile action built the last time.
         profiles: The counts that are kept, of trainings and of merges.
+        chosen: What choices took the last time.
     """
 
     prepared: Prepared
@@ -66,6 +68,7 @@ class _Forecaster:
     binaries: dict[ActionId, Mapping[str, Artifact]] = field(default_factory=dict)
     profiles: dict[ActionId, PgoProfile] = field(default_factory=dict)
     probed: dict[ActionId, Probed] = field(default_factory=dict)
+    chosen: dict[ActionId, ActionId] = field(default_factory=dict)
     results: ResultStore = field(init=False)
     records: RecordStore = field(init=False)
     history: History = field(init=False)
@@ -86,6 +89,7 @@ class _Forecaster:
     def choose(self, action: Choose) -> None:
         """Take the binaries of the attempt that was taken the last time, or of the first one."""
         taken = next((each for each in action.attempts if each.name == self._last_attempt(action)), action.attempts[0])
+        self.chosen[action.id] = taken.compile
         if taken.compile in self.runs:
             self.runs[action.id] = self.runs[taken.compile]
         else:
@@ -93,8 +97,8 @@ class _Forecaster:
 
     def _last_attempt(self, action: Choose) -> str | None:
         plan = self.prepared.plan
-        names = {variant.name for variant in plan.variants if variant.compile == action.id}
-        names |= {fold.variant for fold in plan.folds if fold.build.compile == action.id}
+        names = {variant.name for variant in plan.variants if action.id in variant.made}
+        names |= {fold.variant for fold in plan.folds if action.id in fold.build.made}
         return next((name for each in names if (name := self.history.attempts.get(each)) is not None), None)
 
     def _expect(self, action: Action) -> tuple[Expectation, str]:
@@ -134,22 +138,29 @@ class _Forecaster:
             key = training_key(action, self.binaries[action.binaries], self._cargo_training(action), hashes, version)
             return self._know(action, self.results.load(key, Trained))
         if isinstance(action, MergeProfiles):
-            key = merge_key(action, {need: self.profiles[need] for need in action.weights}, version)
+            program = {} if action.program is None else self.binaries[action.program]
+            key = merge_key(action, {need: self.profiles[need] for need in action.weights}, program, version)
             return self._know(action, self.results.load(key, Merged))
         if isinstance(action, ProbeOutputs):
-            probed = self.results.load(output_key(action, self.binaries[action.binaries], hashes), Probed)
+            cargo = self._cargo_build(action.binaries)
+            probed = self.results.load(output_key(action, self.binaries[action.binaries], hashes, cargo), Probed)
             self.probed |= {} if probed is None else {action.id: probed}
             return probed is not None
         assert isinstance(action, CompareOutputs)  # noqa: S101 - for mypy: all others are dealt with
-        key = output_key(action, self.binaries[action.binaries], hashes, self.probed[action.probe])
+        cargo, probed = self._cargo_build(action.binaries), self.probed[action.probe]
+        key = output_key(action, self.binaries[action.binaries], hashes, cargo, baseline=probed)
         return self.results.load(key, Compared) is not None
 
     def _cargo_training(self, action: Train) -> CargoTraining | None:
-        compiled = self.prepared.plan.action(action.binaries)
-        build = find_cargo_build(compiled) if isinstance(compiled, Compile) else None
+        build = self._cargo_build(action.binaries)
         if build is None or action.program is None:
             return None
         return CargoTraining(build=build, program=self.binaries[action.program])
+
+    def _cargo_build(self, binaries: ActionId) -> CargoBuild | None:
+        """How cargo would have run what was built the last time."""
+        compiled = self.prepared.plan.action(self.chosen.get(binaries, binaries))
+        return find_cargo_build(compiled) if isinstance(compiled, Compile) else None
 
     def _know(self, action: Action, stored: Trained | Merged | None) -> bool:
         if stored is None or not is_intact(stored.profile):

@@ -85,7 +85,9 @@ class Journal:
             variants=assemble.describe_variants(
                 self.plan, self.outcome, inputs.layout, in_sample=is_any_in_sample(overlaps)
             ),
-            workloads=assemble.describe_workloads(overlaps),
+            workloads=assemble.describe_workloads(
+                overlaps, None if self.measured is None else self.measured.measurement.workload_of
+            ),
             checks=assemble.describe_checks(
                 self.plan, self.outcome, None if self.measured is None else self.measured.measurement.duration_s
             ),

@@ -13,6 +13,7 @@ from optbuild.errors import ToolchainError
 from optbuild.events import Level
 from optbuild.execution.command import Stream
 from optbuild.files import claim_directory
+from optbuild.measure.arms import Arms
 from optbuild.measure.machine_checks import check_machine
 from optbuild.measure.measurement import SamplingSettings
 from optbuild.measure.sampler import Sampler
@@ -112,7 +113,7 @@ def _try(machine: Machine) -> Precision:
             emit=machine.emit,
             root=root,
             directory=root / "arms",
-            arms={name: binaries},
+            arms=Arms(variants={name: binaries}),
             workloads=(invocation,),
             run_s={name: run_s},
             settings=settings,

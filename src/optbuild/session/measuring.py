@@ -60,7 +60,7 @@ def measure(
         emit=sampler.emit,
         environ=environ,
         root=sampler.root,
-        arms=sampler.arms,
+        arms=sampler.arms.variants,
         workloads=sampler.workloads,
         run_s=sampler.run_s,
         most_s=_COUNTING_SHARE * settings.max_time_s,

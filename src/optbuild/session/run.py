@@ -19,10 +19,11 @@ from optbuild.build.workload_runs import WorkloadRunner
 from optbuild.errors import OptbuildError
 from optbuild.events import Emit, Level, Notice
 from optbuild.files import atomic_copy, claim_directory, remove_below, sha256_of
+from optbuild.measure.arms import ArmBinaries, Arms
 from optbuild.measure.measurement import SamplingSettings
 from optbuild.measure.model import AaVerdict, Analysis, held_out_arm
 from optbuild.measure.sampler import Sampler
-from optbuild.plan.model import ActionId, Compile, Measure, ProbeOutputs
+from optbuild.plan.model import ActionId, Compile, HeldOutArm, Measure, ProbeOutputs
 from optbuild.record.host import describe_host
 from optbuild.record.lock import hold_lock
 from optbuild.record.model import RunRecord
@@ -233,19 +234,16 @@ def _measure(journal: Journal) -> None:
         confidence=asked.confidence,
         seed=secrets.randbits(32),
     )
-    built = {variant.name for variant in journal.plan.variants if journal.outcome.is_built(variant)}
-    arms = {arm.variant: _paths(journal, arm.binaries) for arm in action.arms if arm.variant in built}
     probes = [item for item in journal.plan.actions if isinstance(item, ProbeOutputs)]
     sampler = Sampler(
         executor=journal.machine.executor,
         emit=journal.emit,
         root=journal.prepared.layout.root,
         directory=action.directory,
-        arms=arms,
+        arms=_find_arms(journal, action),
         workloads=action.workloads,
         run_s={probe.workload.name: journal.outcome.probed(probe.id).run_s for probe in probes},
         settings=settings,
-        held_out=_held_out_arms(journal, action),
     )
     runner = journal.prepared.inputs.project.runner
     measured = measure(
@@ -263,14 +261,25 @@ def _measure(journal: Journal) -> None:
         journal.result_key = None
 
 
-def _held_out_arms(journal: Journal, action: Measure) -> dict[str, dict[str, dict[str, Path]]]:
-    """For each workload that was left out of a profile, the arms with binaries that have not seen it."""
-    built = {fold.build.compile for fold in journal.plan.folds if journal.outcome.is_built(fold.build)}
-    arms: dict[str, dict[str, dict[str, Path]]] = {}
-    for arm in action.held_out:
-        for name in arm.workloads if arm.binaries in built else ():
-            arms.setdefault(name, {})[held_out_arm(arm.variant)] = _paths(journal, arm.binaries)
-    return arms
+def _find_arms(journal: Journal, action: Measure) -> Arms:
+    """What of a plan's arms there is: variants that were built, and on each workload those that have not seen it."""
+    built = {build.compile for build in journal.plan.builds if journal.outcome.is_built(build)}
+    variants = {arm.variant: _paths(journal, arm.binaries) for arm in action.arms if arm.binaries in built}
+    held_out: dict[str, dict[str, dict[str, Path]]] = {}
+    programs: dict[str, dict[str, ArmBinaries]] = {}
+    for arm in (*action.arms, *action.held_out):
+        if arm.binaries not in built:
+            continue
+        name = arm.variant
+        if isinstance(arm, HeldOutArm):
+            name = held_out_arm(arm.variant)
+            for workload in arm.workloads:
+                held_out.setdefault(workload, {})[name] = _paths(journal, arm.binaries)
+        for workload, built_for in arm.programs.items():
+            cargo_build = journal.outcome.compiled(built_for).cargo_build
+            own = ArmBinaries(binaries=_paths(journal, built_for), cargo_build=cargo_build)
+            programs.setdefault(workload, {})[name] = own
+    return Arms(variants=variants, held_out=held_out, programs=programs)
 
 
 def _paths(journal: Journal, binaries: ActionId) -> dict[str, Path]:

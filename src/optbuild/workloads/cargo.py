@@ -3,21 +3,34 @@
 The programs run one after the other, as cargo would run them, from copies: the next variant's build replaces what cargo
 itself keeps. A test or bench may start the package's binaries by the path at which cargo had put them when it was
 compiled, so before each run those of its own build are put there.
+
+A bench that measures itself is asked for what it found, and what it prints is then put into what two variants can be
+compared by: a bench tells times, and nothing of what it computes.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from optbuild.errors import WorkloadError
 from optbuild.execution.command import Command, Executor, Usage
-from optbuild.files import writing
+from optbuild.files import remove_below, writing
+from optbuild.profile.cargo_words import CargoVerb
+from optbuild.text import sanitize_line
 from optbuild.workloads.cargo_build import CargoProgram
-from optbuild.workloads.harness import CRITERION_HOME, Harness, training_arguments
+from optbuild.workloads.harness import (
+    CRITERION_HOME,
+    Harness,
+    measures_itself,
+    measuring_arguments,
+    training_arguments,
+)
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.programs import PROFILE_FILE, Place, WorkloadRun, check_ending, run_program
+from optbuild.workloads.self_measured import describe_benchmarks, describe_tests, read_criterion, read_libtest
 from optbuild.workloads.words import Values
 
 _SHORTEST_TIMEOUT_S = 0.001
@@ -37,16 +50,102 @@ def run_cargo(executor: Executor, invocation: Invocation, place: Place, values: 
     assert build is not None  # noqa: S101 - for mypy: whoever runs a workload of this kind has built it
     for name, path in build.started.items():
         _put_back(values.binaries[name], path)
-    usages: list[Usage] = []
+    remove_below(place.root, _criterion_home(invocation))  # of an earlier run, with which Criterion would compare
+    is_training = PROFILE_FILE in place.extra_env
+    runs: list[_ProgramRun] = []
     for program in build.programs:
-        left_s = invocation.timeout_s - sum(usage.wall_s for usage in usages)
+        left_s = invocation.timeout_s - sum(run.usage.wall_s for run in runs)
         command = _make_command(program, invocation, place, values)
         command = replace(command, timeout_s=max(left_s, _SHORTEST_TIMEOUT_S))
-        named = replace(invocation, name=f"{invocation.name}: {_HASH.sub('', program.name)}")
+        named = replace(invocation, name=f"{invocation.name}: {_target_name(program)}")
         completed = run_program(executor, command, named, "cargo")
         check_ending(completed, named, stdout=place.stdout, stderr=place.stderr, arm=place.arm)
-        usages.append(completed.usage)
-    return WorkloadRun(usage=_total(usages))
+        benchmarks = {} if is_training else _read_benchmarks(program, named, place)
+        runs.append(_ProgramRun(program=program, usage=completed.usage, benchmarks=benchmarks))
+        if not is_training and (len(build.programs) > 1 or program.harness is not Harness.OTHER):
+            runs[-1].shown = _comparable_output(runs[-1], place)
+    if any(run.shown is not None for run in runs):
+        with writing(place.stdout):
+            place.stdout.write_bytes(b"".join(run.shown or b"" for run in runs))
+    return WorkloadRun(
+        usage=_total(run.usage for run in runs),
+        benchmarks={} if is_training else _benchmarks_of(runs, invocation),
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class _ProgramRun:
+    """One program, run once.
+
+    Attributes:
+        benchmarks: What it has measured itself.
+        shown: What of its output can be compared; None where all of it can, and lies where it was written.
+    """
+
+    program: CargoProgram
+    usage: Usage
+    benchmarks: Mapping[str, float]
+    shown: bytes | None = None
+
+
+def _target_name(program: CargoProgram) -> str:
+    return _HASH.sub("", program.name)
+
+
+def _criterion_home(invocation: Invocation) -> Path:
+    return invocation.scratch / "criterion"
+
+
+def _read_benchmarks(program: CargoProgram, invocation: Invocation, place: Place) -> dict[str, float]:
+    """What a bench has measured itself, which is nothing for most programs.
+
+    Raises:
+        WorkloadError: It has left something that cannot be read.
+    """
+    if not measures_itself(program.harness, program.arguments):
+        return {}
+    if program.harness is Harness.LIBTEST:
+        return read_libtest(place.stdout.read_text("utf-8", "replace"))
+    try:
+        return read_criterion(_criterion_home(invocation) / program.name)
+    except ValueError as error:
+        raise WorkloadError(
+            f"workload {sanitize_line(invocation.name)!r}: Criterion's samples cannot be used: {error}",
+            help="see whether `cargo bench` itself reports a time for each benchmark",
+            location=str(place.stderr),
+        ) from error
+
+
+def _comparable_output(run: _ProgramRun, place: Place) -> bytes:
+    if run.program.harness is Harness.OTHER:
+        return place.stdout.read_bytes()
+    if run.program.harness is Harness.CRITERION:
+        return describe_benchmarks(run.benchmarks).encode()
+    return describe_tests(place.stdout.read_text("utf-8", "replace")).encode()
+
+
+def _benchmarks_of(runs: list[_ProgramRun], invocation: Invocation) -> dict[str, float]:
+    """All that was measured by itself; programs of `cargo bench` beside it that say nothing count by their wall time.
+
+    Raises:
+        WorkloadError: Criterion was to measure, and nothing was measured at all.
+    """
+    found: dict[str, float] = {}
+    for run in runs:
+        for name, value in run.benchmarks.items():
+            found[name if name not in found else f"{_target_name(run.program)}/{name}"] = value
+    asked = [run.program for run in runs if run.program.harness is Harness.CRITERION]
+    asked = [program for program in asked if measures_itself(program.harness, program.arguments)]
+    if asked and not found:
+        names = ", ".join(map(_target_name, asked))
+        raise WorkloadError(
+            f"workload {sanitize_line(invocation.name)!r}: Criterion measured nothing in {sanitize_line(names)}",
+            help="correct the filter in `cargo`; a bench that sets `output_directory` or discards its results"
+            " cannot be read",
+        )
+    if found and invocation.call is not None and invocation.call.verb is CargoVerb.BENCH:
+        found |= {_target_name(r.program): r.usage.wall_s for r in runs if r.program.harness is Harness.OTHER}
+    return found
 
 
 def _make_command(program: CargoProgram, invocation: Invocation, place: Place, values: Values) -> Command:
@@ -55,12 +154,14 @@ def _make_command(program: CargoProgram, invocation: Invocation, place: Place, v
     arguments = program.arguments
     if PROFILE_FILE in place.extra_env:
         arguments += training_arguments(program.harness, arguments)
+    else:
+        arguments += measuring_arguments(program.harness, arguments)
     env = {**command.env, **program.env}
     env |= {
         _BINARY_VARIABLE + name: str(path) for name, path in values.binaries.items() if _BINARY_VARIABLE + name in env
     }
     if program.harness is Harness.CRITERION:
-        env[CRITERION_HOME] = str(invocation.scratch / "criterion")
+        env[CRITERION_HOME] = str(_criterion_home(invocation) / program.name)
     env |= {name: command.env[name] for name in (*invocation.declared_env, *place.extra_env)}
     return replace(
         command, argv=(*invocation.runner, str(values.binaries[program.name]), *arguments), cwd=program.cwd, env=env

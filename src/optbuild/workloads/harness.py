@@ -1,6 +1,7 @@
-"""Who runs what is in a test or bench program, and how that is told to be brief in training.
+"""Who runs what is in a test or bench program, and how that is told to be brief.
 
-A bench decides by itself how often it repeats what it measures. In training one second of each is enough.
+A bench decides by itself how often it repeats what it measures. In training one second of each is enough. When it is
+measured, many short runs that take turns say more than one long run, whose analysis nobody reads.
 """
 
 from __future__ import annotations
@@ -28,6 +29,15 @@ _BENCH = "--bench"
 # https://bheisler.github.io/criterion.rs/book/user_guide/profiling.html
 _BRIEF = ("--profile-time", "1")
 _OTHER_MODES = ("--profile-time", "--list", "--test", "--load-baseline")
+# https://bheisler.github.io/criterion.rs/book/user_guide/command_line_options.html; 10 is the smallest sample it takes
+_SHORT: Mapping[str, tuple[str, ...]] = {
+    "--warm-up-time": ("0.05",),
+    "--measurement-time": ("0.1",),
+    "--sample-size": ("10",),
+    "--nresamples": ("1000",),
+    "--noplot": (),
+}
+_QUICK = "--quick"  # which excludes a sample size
 
 CRITERION_HOME = "CRITERION_HOME"
 """The variable that names the directory in which Criterion keeps its results."""
@@ -41,6 +51,21 @@ def find_harness(program: Path) -> Harness:
 
 def training_arguments(harness: Harness, arguments: tuple[str, ...]) -> tuple[str, ...]:
     """What to add to a program's arguments in training, so that it neither measures nor takes long."""
-    is_chosen = any(word.partition("=")[0] in _OTHER_MODES for word in arguments)
-    is_measuring = harness is Harness.CRITERION and _BENCH in arguments
-    return _BRIEF if is_measuring and not is_chosen else ()
+    return _BRIEF if harness is Harness.CRITERION and measures_itself(harness, arguments) else ()
+
+
+def measuring_arguments(harness: Harness, arguments: tuple[str, ...]) -> tuple[str, ...]:
+    """What to add to a program's arguments when it is measured, so that it takes no longer than it has to."""
+    if harness is not Harness.CRITERION or not measures_itself(harness, arguments):
+        return ()
+    given = {word.partition("=")[0] for word in arguments}
+    given |= {"--sample-size"} if _QUICK in given else set()
+    return tuple(word for option, value in _SHORT.items() if option not in given for word in (option, *value))
+
+
+def measures_itself(harness: Harness, arguments: tuple[str, ...]) -> bool:
+    """Whether a program is asked to measure benchmarks, and says in a way that is known here how long they took."""
+    if harness is Harness.OTHER or _BENCH not in arguments:
+        return False
+    is_other_mode = any(word.partition("=")[0] in _OTHER_MODES for word in arguments)
+    return not is_other_mode or harness is Harness.LIBTEST

@@ -53,11 +53,14 @@ class WorkloadRun:
         usage: What is measured.
         beside_cpu_s: CPU seconds of what ran for its sake and is not in `usage`.
         load: What a load generator says of its requests, by name; units are in the names.
+        benchmarks: Seconds per iteration of the benchmarks that it has measured itself, by name; where there are any,
+            they are what is measured, and not the run as a whole.
     """
 
     usage: Usage
     beside_cpu_s: float = 0.0
     load: Mapping[str, float] = field(default_factory=dict)
+    benchmarks: Mapping[str, float] = field(default_factory=dict)
 
 
 def renew_scratch(root: Path, invocation: Invocation) -> None:

@@ -1,0 +1,88 @@
+"""Read what benches have measured themselves: Criterion's raw samples, and what libtest prints of `#[bench]`.
+
+Such a bench runs its code for a time that it chooses itself, so that its own wall time says nothing of the code. One
+run of it is one observation here, whatever it did inside: the value of a benchmark is its time per iteration.
+
+Sources:
+    Criterion.rs, "Analysis Process", https://bheisler.github.io/criterion.rs/book/analysis.html: where the numbers of
+    iterations of a sample differ, the estimate is the slope of a regression through the origin, else the mean. With
+    equal numbers the slope is the mean, so that one formula serves both.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from optbuild.text import sanitize_line
+
+_NS_PER_S = 1e9
+# `test sum::short ... bench:       1,234.56 ns/iter (+/- 78)`
+_BENCH_LINE = re.compile(r"^test (?P<name>.+?) +\.\.\. bench: +(?P<ns>[\d,]+(?:\.\d+)?) ns/iter", re.MULTILINE)
+_TEST_LINE = re.compile(r"^test (?P<name>.+?) +\.\.\. (?P<verdict>ok|ignored|bench|FAILED)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sample:
+    """`sample.json`: how often each measurement ran the code, and how long all of it took, in nanoseconds."""
+
+    iters: tuple[float, ...]
+    times: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Benchmark:
+    """`benchmark.json`: the name that people know a benchmark by."""
+
+    full_id: str
+
+
+_SAMPLE = TypeAdapter(_Sample)
+_BENCHMARK = TypeAdapter(_Benchmark)
+
+
+def read_criterion(home: Path) -> dict[str, float]:
+    """Seconds per iteration of each benchmark that has left its samples below a directory, by its id.
+
+    Raises:
+        ValueError: A file is not as expected, or a benchmark measured no time.
+    """
+    found = {}
+    for file in sorted(home.rglob("new/sample.json")):
+        try:
+            sample = _SAMPLE.validate_json(file.read_bytes())
+            name = _BENCHMARK.validate_json(file.with_name("benchmark.json").read_bytes()).full_id
+        except (OSError, ValidationError) as error:
+            raise ValueError(f"{file} and the benchmark.json beside it are not what Criterion writes") from error
+        found[name] = _per_iteration_ns(sample, file) / _NS_PER_S
+    return found
+
+
+def _per_iteration_ns(sample: _Sample, file: Path) -> float:
+    """The slope of the regression through the origin."""
+    squares = math.fsum(count * count for count in sample.iters)
+    products = math.fsum(count * time for count, time in zip(sample.iters, sample.times, strict=False))
+    if len(sample.iters) != len(sample.times) or not squares or not 0 < products / squares < math.inf:
+        raise ValueError(f"{file} holds no time per iteration")
+    return products / squares
+
+
+def read_libtest(text: str) -> dict[str, float]:
+    """Seconds per iteration of each `#[bench]` that a program of libtest's has reported, by its name."""
+    return {found["name"]: float(found["ns"].replace(",", "")) / _NS_PER_S for found in _BENCH_LINE.finditer(text)}
+
+
+def describe_benchmarks(values: Mapping[str, float]) -> str:
+    """What can be compared of what a bench prints: which benchmarks it has."""
+    return "".join(f"benchmark {sanitize_line(name)}\n" for name in sorted(values))
+
+
+def describe_tests(text: str) -> str:
+    """What can be compared of what libtest prints, which tells its own time and has no order: tests and verdicts."""
+    lines = {f"test {found['name']} ... {found['verdict']}\n" for found in _TEST_LINE.finditer(text)}
+    return "".join(sorted(lines))

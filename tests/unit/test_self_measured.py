@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from optbuild.workloads.self_measured import describe_benchmarks, describe_tests, read_criterion, read_libtest
+
+LIBTEST = """
+running 4 tests
+test sum::tests::adds ... ignored
+test sum::long        ... bench:       1,234.56 ns/iter (+/- 7.89)
+test sum::short       ... bench:          12 ns/iter (+/- 1) = 640 MB/s
+test sum::tests::more ... ok
+
+test result: ok. 1 passed; 0 failed; 1 ignored; 2 measured; 0 filtered out; finished in 2.51s
+"""
+
+
+def write_sample(home: Path, name: str, iters: list[float], times: list[float], *, baseline: str = "new") -> Path:
+    """What Criterion leaves of one benchmark."""
+    directory = home / name.replace(" ", "_") / baseline
+    directory.mkdir(parents=True)
+    sample = directory / "sample.json"
+    sample.write_text(json.dumps({"sampling_mode": "Linear", "iters": iters, "times": times}))
+    (directory / "benchmark.json").write_text(json.dumps({"group_id": name, "full_id": name, "title": name}))
+    return sample
+
+
+def test_a_benchmark_is_worth_the_slope_of_its_samples(tmp_path: Path) -> None:
+    """With growing numbers of iterations, as Criterion estimates it: 4 ns each here, beside one that was held up."""
+    write_sample(tmp_path, "parse/long lines", [1.0, 2.0, 3.0], [4.0, 8.0, 12.0 + 14.0 / 3])
+    assert read_criterion(tmp_path) == {"parse/long lines": pytest.approx(5e-9)}
+
+
+def test_with_equal_numbers_the_slope_is_the_mean(tmp_path: Path) -> None:
+    """Flat sampling, which Criterion chooses for slow code."""
+    write_sample(tmp_path, "slow", [2.0, 2.0], [100.0, 300.0])
+    assert read_criterion(tmp_path) == {"slow": pytest.approx(100e-9)}
+
+
+def test_only_the_new_samples_count(tmp_path: Path) -> None:
+    """The copy that Criterion keeps for its next comparison is the same once more."""
+    write_sample(tmp_path, "sum", [1.0], [1.0])
+    write_sample(tmp_path, "sum", [1.0], [9.0], baseline="base")
+    assert [*read_criterion(tmp_path)] == ["sum"]
+    assert read_criterion(tmp_path / "nothing") == {}
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"iters": [1], "times": []}', '{"iters": [], "times": []}', '{"iters": [1], "times": [0]}']
+)
+def test_samples_that_hold_no_time_are_refused(content: str, tmp_path: Path) -> None:
+    """With the file's name; a benchmark without a time is none."""
+    sample = write_sample(tmp_path, "sum", [1.0], [1.0])
+    sample.write_text(content)
+    with pytest.raises(ValueError, match=r"sum/new/sample\.json"):
+        read_criterion(tmp_path)
+
+
+def test_samples_without_a_name_are_refused(tmp_path: Path) -> None:
+    """Directories are named in another way than people know a benchmark by."""
+    write_sample(tmp_path, "sum", [1.0], [1.0]).with_name("benchmark.json").unlink()
+    with pytest.raises(ValueError, match="not what Criterion writes"):
+        read_criterion(tmp_path)
+
+
+def test_libtest_prints_its_benchmarks() -> None:
+    """With thousands in groups; tests have no time."""
+    assert read_libtest(LIBTEST) == {"sum::long": pytest.approx(1.23456e-6), "sum::short": pytest.approx(12e-9)}
+
+
+def test_what_two_runs_can_be_compared_by_has_no_times_and_no_order() -> None:
+    """Libtest runs tests at the same time, and says how long all took."""
+    expected = (
+        "test sum::long ... bench\ntest sum::short ... bench\ntest sum::tests::adds ... ignored\n"
+        "test sum::tests::more ... ok\n"
+    )
+    assert describe_tests(LIBTEST) == expected
+    assert describe_tests("\n".join(reversed(LIBTEST.splitlines()))) == expected
+    assert describe_benchmarks({"b": 1.0, "a\x1b": 2.0}) == "benchmark a^[\nbenchmark b\n"
