@@ -49,6 +49,11 @@ class Block:
     reason: str | None
 
     @property
+    def is_tainted_by_programs(self) -> bool:
+        """The guard said so of other programs of this machine, not of the hypervisor."""
+        return self.reason is not None and "programs" in self.reason
+
+    @property
     def is_affected(self) -> bool:
         """The load took more than the guard lets pass on a quiet machine: 5% of the time, and two clock ticks."""
         return self.load_cpu_s > max(_LEAST_RATIO * self.elapsed_s, _LEAST_S)
@@ -107,7 +112,8 @@ def _found(sessions: Sequence[Session]) -> Table:
     rows = []
     affected: list[Block] = []
     untouched = [block for one in sessions for block in one.blocks if not block.load_cpu_s]
-    is_quiet = bool(untouched) and _count(untouched) <= _QUIET * len(untouched)
+    beside = sum(block.is_tainted_by_programs for block in untouched)
+    is_quiet = bool(untouched) and beside <= _QUIET * len(untouched)
     for regime in dict.fromkeys(one.regime for one in sessions):
         own = [one for one in sessions if one.regime == regime]
         blocks = [block for one in own for block in one.blocks]
@@ -120,8 +126,9 @@ def _found(sessions: Sequence[Session]) -> Table:
                 str(len(blocks)),
                 f"{sum(one.noisy for one in own)} of {len(own)}",
                 _tainted(hit),
+                str(sum(block.is_tainted_by_programs for block in hit)),
                 _tainted(clean),
-                f"{sum('steal' in (block.reason or '') for block in clean)}",
+                str(sum(block.is_tainted_by_programs for block in clean)),
             )
         )
     return Table(
@@ -130,16 +137,18 @@ def _found(sessions: Sequence[Session]) -> Table:
         text=(
             "*Affected*: by its own log the load used more than 5% of the superblock's time and more than 20 ms, which "
             "is what the guard lets pass on a quiet machine. *Untouched*: the load did not run at all; what taints "
-            "those is something else, and *no load* says how often that is. *Noisy*: more than a tenth of the "
-            "session's superblocks were disturbed, so that none was taken again."
+            "those is something else. Where that is time that the hypervisor took, the guard is right, and it is asked "
+            "for that first: so *by programs* counts what it said of other programs alone. *Noisy*: more than a tenth "
+            "of the session's superblocks were disturbed, so that none was taken again."
         ),
         header=(
             "load",
             "superblocks",
             "noisy sessions",
             "affected, tainted",
+            "by programs",
             "untouched, tainted",
-            "of these by steal",
+            "by programs",
         ),
         rows=tuple(rows),
         outcome=Rate(hits=_count(affected), trials=len(affected)).against(_TARGET, 1.0)
@@ -147,8 +156,8 @@ def _found(sessions: Sequence[Session]) -> Table:
         else Outcome.OPEN,
         remark=""
         if is_quiet
-        else f"Of {len(untouched)} superblocks that the load did not touch {_count(untouched)} were tainted: something "
-        "else was running beside the program, so that what is tainted proves nothing. Run it on a quiet core.",
+        else f"Of {len(untouched)} superblocks that the load did not touch {beside} were tainted by other programs: "
+        "something else ran beside the program, so that what is tainted proves nothing. Run it on a quiet core.",
     )
 
 

@@ -8,7 +8,7 @@ Sources:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,17 +42,36 @@ def render(reports: Sequence[Report]) -> str:
     """Give the page: the sentence, what was reached and what was not, and what it was taken on.
 
     Args:
-        reports: At least one.
+        reports: At least one that counts.
     """
+    aside = [item for item in reports if not is_counted(item)]
+    reports = [item for item in reports if is_counted(item)]
     same = [item for item in reports if item["share"] == 0.0]
     false = sum(map(_is_false, same))
     opening = [
         _WHAT,
         f"In {len(same)} A/A reports, {false} false verdicts (95% upper bound {upper_bound(false, len(same)):.1%}).",
         _machine(reports),
+        *_set_aside(aside),
     ]
     tables = [_false_verdicts(same), _coverage(reports), _power(reports), _hyperfine(same)]
     return render_page(tables, title="Validation by real reports", opening=opening)
+
+
+def is_counted(report: Report) -> bool:
+    """Whether a report was taken as the others were."""
+    return "set_aside" not in report
+
+
+def _set_aside(aside: Sequence[Report]) -> Iterator[str]:
+    """What is not counted, by the reason that its lines give."""
+    for reason in dict.fromkeys(item["set_aside"] for item in aside):
+        group = [item for item in aside if item["set_aside"] == reason]
+        shares = ", ".join(
+            f"{sum(item['share'] == share for item in group)} with {share:.1%} of extra work"
+            for share in sorted({item["share"] for item in group})
+        )
+        yield f"Not counted, though kept among the raw results: {shares}. {reason}"
 
 
 def upper_bound(count: int, of: int) -> float:
@@ -159,7 +178,9 @@ def _coverage(reports: Sequence[Report]) -> Table:
         target=f"at each share, {_INJECTED} reports or more, and the interval of the coverage contains 95%",
         text=(
             "How often a report's 95% interval holds the share of extra work. The program's start is no work, so that "
-            "the true change is a little smaller than the share."
+            "the true change is a little smaller than the share, by the part of its time that is work: 98.5% of it, "
+            "and 89% in reports without `work_ratio`, when the program still read the whole of its file to find its "
+            "end."
         ),
         header=("extra work", "reports", "median estimate", "interval holds it", "target", "slower", "faster"),
         rows=tuple(rows),

@@ -68,8 +68,9 @@ def test_of_the_affected_superblocks_95_percent_have_to_be_tainted(found: int, o
     row = cells(page, "half of the time")
     assert row[1:4] == [str(of + 10), "1 of 1", row[3]]
     assert row[3].startswith(f"{found} of {of}: ")
-    assert row[4].startswith("1 of 10: ")
-    assert row[5] == "1"
+    assert row[4] == str(found)
+    assert row[5].startswith("1 of 10: ")
+    assert row[6] == "0"  # what the hypervisor takes is no other program's doing, and no proof against the guard
     assert cells(page, "Superblocks that are tainted")[-1] == judged
 
 
@@ -78,7 +79,7 @@ def test_beside_something_else_nothing_is_proven() -> None:
     affected = [make_block(0.4, "other programs used 41% of a core")] * 200
     page = render([make_session(*affected, *[make_block()] * 8, *[make_block(reason="other programs used 50%")] * 2)])
     assert cells(page, "Superblocks that are tainted")[-1] == "undecided"
-    assert "Of 10 superblocks that the load did not touch 2 were tainted" in page
+    assert "Of 10 superblocks that the load did not touch 2 were tainted by other programs" in page
     assert cells(render([make_session(*affected)]), "Superblocks that are tainted")[-1] == "undecided"
 
 

@@ -157,6 +157,15 @@ def test_the_machine_is_told() -> None:
     assert "hypervisor took: unknown" in render([make_report(steal_ratio=None)])
 
 
+def test_reports_that_are_set_aside_are_told_and_not_counted() -> None:
+    """Whatever they say, with the reason that stands in the raw results."""
+    wrong = [make_report(share, verdict="faster", set_aside="Taken beside tests.") for share in (0.0, 0.1, 0.1)]
+    page = render([make_report(), *wrong])
+    assert "In 1 A/A reports, 0 false verdicts" in page
+    told = "1 with 0.0% of extra work, 2 with 10.0% of extra work. Taken beside tests."
+    assert f"Not counted, though kept among the raw results: {told}\n" in page
+
+
 def test_the_page_can_be_written_at_any_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the reports that there are, and only if there are some; none is taken."""
     monkeypatch.setattr(real, "RAW", tmp_path / "raw" / "real.jsonl")
