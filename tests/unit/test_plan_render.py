@@ -231,13 +231,13 @@ def test_a_whole_plan_as_data() -> None:
     assert isinstance(actions, list)
     assert folded("\n".join(map(json.dumps, [plan, *actions]))) == snapshot("""\
 {"schema": "optbuild/plan/1", "variants": [{"name": "release", "compile": "compile-cfc67397",
-            "programs": {}, "merge": null, "attempts": [], "skipped": null}, {"name": "pgo",
-            "compile": "choose-1817c75a", "programs": {}, "merge": "merge-3392312d", "attempts":
-            [{"name": "lto-free", "instrument": "compile-1223730c", "merge": "merge-3392312d",
-            "compile": "compile-1ced7f2f", "mends": []}, {"name": "exact", "instrument":
-            "compile-00ee9cff", "merge": "merge-441485fe", "compile": "compile-dd490826", "mends":
-            ["not-built", "unfit"]}], "skipped": null}], "directories": ["/p/target/optbuild"],
-            "notes": [], "folds": []}
+            "programs": {}, "merge": null, "attempts": [], "skipped": null, "parts": {}}, {"name":
+            "pgo", "compile": "choose-1817c75a", "programs": {}, "merge": "merge-3392312d",
+            "attempts": [{"name": "lto-free", "instrument": "compile-1223730c", "merge":
+            "merge-3392312d", "compile": "compile-1ced7f2f", "mends": []}, {"name": "exact",
+            "instrument": "compile-00ee9cff", "merge": "merge-441485fe", "compile":
+            "compile-dd490826", "mends": ["not-built", "unfit"]}], "skipped": null, "parts": {}}],
+            "directories": ["/p/target/optbuild"], "notes": [], "folds": []}
 {"id": "compile-cfc67397", "kind": "compile", "label": "release: build", "needs": [], "argv":
             ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml", "--package",
             "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",

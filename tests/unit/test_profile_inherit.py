@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from optbuild.profile.inherit import find_inheritance_faults, resolve_variants
-from optbuild.profile.model import Lto, PgoMode, Variant, VariantSettings
+from optbuild.profile.model import Lto, PgoMode, Profiles, Variant, VariantSettings
 
 
 def test_the_nearest_setting_wins_and_lists_add_up() -> None:
@@ -25,6 +25,18 @@ def test_the_nearest_setting_wins_and_lists_add_up() -> None:
         rustflags=("-a", "-b", "-c"),
         pgo=PgoMode.AUTO,
     )
+
+
+def test_what_programs_are_optimised_with_is_inherited() -> None:
+    """One profile for all, unless somebody asks for one each."""
+    variants = resolve_variants(
+        {
+            "pgo": VariantSettings(pgo=PgoMode.REQUIRED),
+            "each": VariantSettings(inherits="pgo", profiles=Profiles.PER_BIN),
+            "same": VariantSettings(inherits="each"),
+        }
+    )
+    assert [each.profiles for each in variants.values()] == [Profiles.MERGED, Profiles.PER_BIN, Profiles.PER_BIN]
 
 
 def test_pgo_can_be_switched_off_again() -> None:

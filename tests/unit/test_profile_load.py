@@ -551,6 +551,7 @@ def test_the_resolved_profile_is_plain_data(tmp_path: Path) -> None:
                     "rustflags": [],
                     "pgo": "required",
                     "training-lto": "auto",
+                    "profiles": "merged",
                 },
                 "workloads": [
                     {

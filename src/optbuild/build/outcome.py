@@ -77,6 +77,8 @@ class Outcome:
 
     def serving(self, plan: Plan, variant: PlannedVariant) -> frozenset[ActionId]:
         """Every action that a variant depends on by its present attempt, and the checks of its outputs."""
+        if variant.parts:
+            return plan.serving_whole(variant).union(*(self.serving(plan, part) for part in variant.parts.values()))
         return plan.serving(variant, self.attempt_of(variant))
 
     def is_built(self, variant: PlannedVariant) -> bool:

@@ -7,7 +7,7 @@ order, what a failure means for the rest, and the evidence that closes each vari
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
@@ -40,6 +40,7 @@ from optbuild.plan.model import (
     Choose,
     CompareOutputs,
     Compile,
+    Gather,
     MakeFlushObject,
     Measure,
     MergeProfiles,
@@ -51,6 +52,7 @@ from optbuild.plan.model import (
     Train,
     resolve_word,
 )
+from optbuild.profile.cargo_words import CargoVerb
 from optbuild.profile.model import EvidenceSettings
 from optbuild.text import sanitize_line
 from optbuild.units import format_bytes, format_duration
@@ -99,6 +101,9 @@ class Runner:
             if isinstance(action, Choose):
                 self._choose(action)
                 continue
+            if isinstance(action, Gather):
+                self._gather(action)
+                continue
             try:
                 self._do(action)
                 if isinstance(action, Compile):
@@ -132,12 +137,19 @@ class Runner:
 
     def _choose(self, action: Choose) -> None:
         """Give a variant the binaries of the attempt that was accepted; all variants of one choice have the same."""
-        attempt = self.outcome.attempt_of(self._served_by(action)[0])
+        build = next(build for build in self._served_by(action) if build.attempts)
+        attempt = self.outcome.attempt_of(build)
         evidence = None if attempt is None else self.outcome.evidence.get(attempt.compile)
         if attempt is not None and evidence is not None and not evidence.failed:
             built = action.of(attempt).compile
             if built in self.outcome.results:
                 self.outcome.results[action.id] = self.outcome.compiled(built)
+
+    def _gather(self, action: Gather) -> None:
+        """Give a variant the programs that were built for it one by one."""
+        each = [self.outcome.compiled(built) for built in action.programs.values()]
+        artifacts = {name: artifact for compiled in each for name, artifact in compiled.artifacts.items()}
+        self.outcome.results[action.id] = replace(each[0], artifacts=artifacts, profile_use=None)
 
     def _do(self, action: Action) -> None:
         total = self.cargo.units_taught if isinstance(action, Compile) else None
@@ -170,7 +182,7 @@ class Runner:
 
     def _command_of(self, action: Action) -> tuple[tuple[str, ...], Path | None]:
         """What an action runs, as people know it, and where its words are kept."""
-        assert not isinstance(action, (Choose, Measure))  # noqa: S101 - `carry_out` starts neither
+        assert not isinstance(action, (Choose, Gather, Measure))  # noqa: S101 - `carry_out` starts neither
         if isinstance(action, Compile):
             return action.argv, self.logs / f"{action.id}.log"
         if isinstance(action, MergeProfiles):
@@ -191,7 +203,7 @@ class Runner:
             trained = {need: result for need in action.needs if isinstance(result := results[need], Trained)}
             program = {} if action.program is None else self.outcome.artifacts(action.program)
             return _required(self.merger).merge_weighted(action, trained, program)
-        assert not isinstance(action, (Choose, Measure))  # noqa: S101 - `carry_out` starts neither
+        assert not isinstance(action, (Choose, Gather, Measure))  # noqa: S101 - `carry_out` starts neither
         used = self._used_binaries(action)
         if isinstance(action, Train):
             trainer = _required(self.trainer)
@@ -235,10 +247,11 @@ class Runner:
         look_into = cache(partial(_required(self.merger).profdata.look_into, merged.profile.path))
         if attempt.lossless:
             check_nothing_lost(variant.name, compiled, look_into=look_into)
+        plain = self.outcome.artifacts(variant.plain) if variant.plain in self.outcome.results else {}
         evidence = gather_evidence(
             merged,
             compiled,
-            self.outcome.artifacts(variant.plain) if variant.plain in self.outcome.results else {},
+            {name: artifact for name, artifact in plain.items() if name in compiled.artifacts},
             names_in_profile=lambda: look_into().names,
             trained_bins=self._trained_bins(attempt.merge),
         )
@@ -250,8 +263,16 @@ class Runner:
 
     def _trained_bins(self, merge: ActionId) -> set[str]:
         """The binaries that went into a profile."""
-        trainings = (self.plan.action(need) for need in self.plan.action(merge).needs)
-        return {name for action in trainings if isinstance(action, Train) for name in action.workload.bins}
+        trainings = [self.plan.action(need) for need in self.plan.action(merge).needs]
+        return {name for action in trainings if isinstance(action, Train) for name in self._ran_in(action)}
+
+    def _ran_in(self, training: Train) -> Iterable[str]:
+        """The binaries that a training is known to run; a test may start one, and need not."""
+        call = training.workload.call
+        build = self.outcome.compiled(training.binaries).cargo_build
+        if call is None or call.verb is not CargoVerb.RUN or build is None:
+            return training.workload.bins
+        return (program.name for program in build.programs)
 
     def _fail(self, action: Action, error: OptbuildError) -> None:
         """Decide what a failed action means for the variants that need it.
@@ -300,15 +321,15 @@ class Runner:
 
     def _skip(self, build: PlannedVariant, reason: str) -> None:
         if build.name in self.outcome.skipped:
-            return  # a fold of a variant that is skipped
+            return  # a part or a fold of a variant that is skipped
         self._give_up(build, reason)
         kind = "variant" if build in self.plan.variants else "fold"
         message = f"{kind} {sanitize_line(build.name)} is skipped: {reason}"
         self.emit(Notice(level=Level.WARNING, code=f"{kind}-skipped", message=message))
 
     def _give_up(self, build: PlannedVariant, reason: str) -> None:
-        """Build no more of a variant; without it nobody asks for its folds."""
-        for given_up in (build, *self._folds_of(build)):
+        """Build no more of a variant; without it nobody asks for its parts and folds."""
+        for given_up in (build, *build.parts.values(), *self._folds_of(build)):
             self.outcome.skipped.setdefault(given_up.name, reason)
 
     def _folds_of(self, variant: PlannedVariant) -> list[PlannedVariant]:

@@ -53,9 +53,10 @@ class PlanInputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A variant while steps work on it.
+    """A variant while steps work on it, or one of its programs.
 
     Attributes:
+        program: The only one that is optimised; None for all of them.
         recipe: What will be compiled, feedback apart.
         actions: What a feedback step adds: the actions of its attempts.
         attempts: How the variant may come about, where a feedback step makes it; otherwise the recipe is compiled.
@@ -64,9 +65,15 @@ class Draft:
 
     variant: str
     recipe: Recipe
+    program: str | None = None
     actions: tuple[Action, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     skipped: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What it is called; no variant has a name with a blank."""
+        return self.variant if self.program is None else f"{self.variant}: {self.program}"
 
 
 def make_compile(

@@ -230,6 +230,21 @@ class Choose:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gather:
+    """Put the programs together that were built one by one, each with a profile of its own.
+
+    Attributes:
+        programs: For each program the action whose binary it is.
+    """
+
+    id: ActionId
+    needs: tuple[ActionId, ...]
+    label: str
+    programs: Mapping[str, ActionId]
+    kind: str = field(default="gather", init=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
     """A variant as it is measured.
 
@@ -280,7 +295,7 @@ class Measure:
             yield from ((f"{name} {workload}", programs) for workload, programs in arm.programs.items())
 
 
-Action = Compile | MakeFlushObject | ProbeOutputs | CompareOutputs | Train | MergeProfiles | Choose | Measure
+Action = Compile | MakeFlushObject | ProbeOutputs | CompareOutputs | Train | MergeProfiles | Choose | Gather | Measure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,6 +307,7 @@ class PlannedVariant:
         attempts: For a variant with PGO, how it may come about, in the order in which that is tried.
         plain: A compile action of the plan that differs from the variant's only by PGO, if there is one.
         programs: For benchmark workloads that are what cargo would run, the action whose binaries that is; by name.
+        parts: By program, how each comes about where each has a profile of its own; the variant gathers them.
         skipped: Why the variant is not built.
         cpu_features: What its binaries need of a CPU, beyond what every CPU of the target has.
     """
@@ -301,6 +317,7 @@ class PlannedVariant:
     attempts: tuple[Attempt, ...] = ()
     plain: ActionId | None = None
     programs: Mapping[str, ActionId] = field(default_factory=dict)
+    parts: Mapping[str, PlannedVariant] = field(default_factory=dict)
     fallback_allowed: bool = False
     skipped: str | None = None
     cpu_features: tuple[str, ...] = ()
@@ -369,8 +386,9 @@ class Plan:
 
     @property
     def builds(self) -> tuple[PlannedVariant, ...]:
-        """Everything that is built: the variants, and after them those that leave workloads out."""
-        return (*self.variants, *(fold.build for fold in self.folds))
+        """Everything that is built: the variants with their parts, and after them those that leave workloads out."""
+        parts = (part for variant in self.variants for part in variant.parts.values())
+        return (*self.variants, *parts, *(fold.build for fold in self.folds))
 
     def action(self, action_id: ActionId) -> Action:
         """The action with this id."""
@@ -399,6 +417,9 @@ class Plan:
         """
         if variant.compile is None:
             return frozenset()
+        if variant.parts:
+            served = (self.serving(part) for part in variant.parts.values())
+            return self.serving_whole(variant).union(*served)
         attempt = attempt or next(iter(variant.attempts), None)
         made_by = variant.compile if attempt is None else attempt.compile
         key = (variant.compile, made_by)
@@ -409,6 +430,10 @@ class Plan:
             checked = (self._checks.get(binaries, ()) for binaries in variant.made)
             self._serving[key] = frozenset((*found, *chain(*checked)))
         return self._serving[key]
+
+    def serving_whole(self, variant: PlannedVariant) -> frozenset[ActionId]:
+        """What a variant depends on beside its parts."""
+        return frozenset((*variant.made, *self._checks.get(variant.compile or ActionId(""), ())))
 
     def _chosen(self, binaries: ActionId, attempt: Attempt | None) -> ActionId:
         """The action that builds binaries if an attempt is taken."""

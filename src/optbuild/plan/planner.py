@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from optbuild.errors import UsageError
@@ -23,6 +23,7 @@ from optbuild.plan.model import (
     Recipe,
     Role,
 )
+from optbuild.plan.parts import check_parts, has_parts, make_gather
 from optbuild.plan.programs import draft_programs
 from optbuild.plan.steps import STEPS
 from optbuild.profile.model import BuildProfile, Lto, PgoMode, Use, Variant
@@ -90,42 +91,34 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
     planned: list[PlannedVariant] = []
     probes: tuple[ProbeOutputs, ...] = ()
     for name in order:
-        draft = _draft_variant(build_profile.variants[name], inputs)
-        if draft.skipped is not None:
+        variant = build_profile.variants[name]
+        drafts = _draft_variant(variant, inputs, benchmarks)
+        skipped = next((draft.skipped for draft in drafts if draft.skipped is not None), None)
+        if skipped is not None:
             if name == baseline:
                 raise UsageError(
-                    f"the baseline {name} cannot be built: {draft.skipped}",
+                    f"the baseline {name} cannot be built: {skipped}",
                     help="name another variant as `baseline` in [measure]",
                     location=f"variants.{name}.pgo",
                 )
-            planned.append(PlannedVariant(name=name, compile=None, skipped=draft.skipped))
+            planned.append(PlannedVariant(name=name, compile=None, skipped=skipped))
             continue
-        made = _make_actions(draft, inputs)
+        built, made = _plan_variant(variant, drafts, inputs)
         _add(actions, made)
         binaries = made[-1].id
-        programs = draft_programs(name, draft.attempts, benchmarks, actions, inputs, recipe=draft.recipe)
+        programs = draft_programs(name, built.attempts, benchmarks, actions, inputs, recipe=drafts[0].recipe)
         _add(actions, programs.actions)
         if name == baseline:
             probes = tuple(make_probe(workload, programs.of(workload, binaries)) for workload in benchmarks)
             _add(actions, probes)
         else:
             _add(actions, (make_output_check(p, programs.of(p.workload, binaries), name) for p in probes))
-        planned.append(
-            PlannedVariant(
-                name=name,
-                compile=binaries,
-                attempts=draft.attempts,
-                plain=make_compile(draft.recipe, inputs, role=Role.BUILD, label="").id if draft.attempts else None,
-                programs=programs.built,
-                fallback_allowed=build_profile.variants[name].pgo is PgoMode.AUTO,
-                cpu_features=inputs.cpu_needs.get(name, CpuNeeds()).features,
-            )
-        )
-    planned = [variant if variant.plain in actions else replace(variant, plain=None) for variant in planned]
-    drafts = tuple(draft_folds(planned[1:], folds, actions=actions, probes=probes, inputs=inputs))
-    for fold in drafts:
+        planned.append(replace(built, programs=programs.built))
+    planned = [_with_plain(variant, actions) for variant in planned]
+    fold_drafts = tuple(draft_folds(planned[1:], folds, actions=actions, probes=probes, inputs=inputs))
+    for fold in fold_drafts:
         _add(actions, fold.actions)
-    planned_folds = tuple(fold.fold for fold in drafts)
+    planned_folds = tuple(fold.fold for fold in fold_drafts)
     measurement = _measure(planned, planned_folds, benchmarks, inputs) if benchmarks else None
     if measurement is not None:
         _add(actions, (measurement,))
@@ -139,7 +132,47 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
     )
 
 
-def _draft_variant(variant: Variant, inputs: PlanInputs) -> Draft:
+def _draft_variant(variant: Variant, inputs: PlanInputs, benchmarks: tuple[Invocation, ...]) -> tuple[Draft, ...]:
+    """A draft of all of a variant, or where each of its programs has a profile of its own, one of each."""
+    if not has_parts(variant, inputs.targets):
+        return (_draft(variant, inputs, None),)
+    check_parts(variant, inputs.targets, benchmarks)
+    return tuple(_draft(variant, inputs, target.name) for target in inputs.targets.bins)
+
+
+def _plan_variant(
+    variant: Variant, drafts: tuple[Draft, ...], inputs: PlanInputs
+) -> tuple[PlannedVariant, tuple[Action, ...]]:
+    """A variant, and its actions; the last one's binaries are its own."""
+    each = []
+    made: list[Action] = []
+    for draft in drafts:
+        made += _make_actions(draft, inputs)
+        each.append(
+            PlannedVariant(
+                name=draft.label,
+                compile=made[-1].id,
+                attempts=draft.attempts,
+                plain=make_compile(draft.recipe, inputs, role=Role.BUILD, label="").id if draft.attempts else None,
+                fallback_allowed=variant.pgo is PgoMode.AUTO,
+                cpu_features=inputs.cpu_needs.get(variant.name, CpuNeeds()).features,
+            )
+        )
+    parts = {draft.program: part for draft, part in zip(drafts, each, strict=True) if draft.program is not None}
+    if not parts:
+        return each[0], tuple(made)
+    gather = make_gather(variant.name, parts)
+    whole = replace(each[0], name=variant.name, compile=gather.id, attempts=(), plain=None, parts=parts)
+    return whole, (*made, gather)
+
+
+def _with_plain(build: PlannedVariant, actions: Mapping[ActionId, Action]) -> PlannedVariant:
+    """A build that is compared with one without its profile only where the plan has that."""
+    parts = {name: _with_plain(part, actions) for name, part in build.parts.items()}
+    return replace(build, parts=parts, plain=build.plain if build.plain in actions else None)
+
+
+def _draft(variant: Variant, inputs: PlanInputs, program: str | None) -> Draft:
     settings, targets = inputs.build_profile.project, inputs.targets
     recipe = Recipe(
         packages=tuple(package.name for package in targets.packages),
@@ -154,7 +187,7 @@ def _draft_variant(variant: Variant, inputs: PlanInputs) -> Draft:
         inherited_rustflags=inputs.project.rustflags.flags,
         cargo_args=settings.cargo_args,
     )
-    draft = Draft(variant=variant.name, recipe=recipe)
+    draft = Draft(variant=variant.name, recipe=recipe, program=program)
     for step in STEPS:
         draft = step(draft, variant, inputs)
     return draft
@@ -163,10 +196,10 @@ def _draft_variant(variant: Variant, inputs: PlanInputs) -> Draft:
 def _make_actions(draft: Draft, inputs: PlanInputs) -> tuple[Action, ...]:
     """What has to be done for a variant; the last action's binaries are its own."""
     if not draft.attempts:
-        return (*draft.actions, make_compile(draft.recipe, inputs, role=Role.BUILD, label=f"{draft.variant}: build"))
+        return (*draft.actions, make_compile(draft.recipe, inputs, role=Role.BUILD, label=f"{draft.label}: build"))
     if len(draft.attempts) == 1:
         return draft.actions
-    return (*draft.actions, make_choice(draft.variant, draft.attempts))
+    return (*draft.actions, make_choice(draft.label, draft.attempts))
 
 
 def _measure(

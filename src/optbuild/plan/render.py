@@ -12,6 +12,7 @@ from optbuild.plan.model import (
     Attempt,
     Choose,
     Compile,
+    Gather,
     MakeFlushObject,
     Measure,
     MergeProfiles,
@@ -48,6 +49,10 @@ def plan_to_dict(plan: Plan, forecasts: Mapping[ActionId, Forecast] = _NOTHING) 
                 "merge": next((attempt.merge for attempt in variant.attempts), None),
                 "attempts": [_attempt_to_dict(attempt) for attempt in variant.attempts],
                 "skipped": variant.skipped,
+                "parts": {
+                    name: {"compile": part.compile, "attempts": [_attempt_to_dict(each) for each in part.attempts]}
+                    for name, part in variant.parts.items()
+                },
             }
             for variant in plan.variants
         ],
@@ -117,6 +122,7 @@ def _tried(plan: Plan) -> list[tuple[str, PlannedVariant]]:
     """All that may be built in several ways; folds follow the way that their variant is trained in."""
     return [
         *((variant.name, variant) for variant in plan.variants),
+        *((part.name, part) for variant in plan.variants for part in variant.parts.values()),
         *((fold.variant, fold.build) for fold in plan.folds),
     ]
 
@@ -184,8 +190,8 @@ def _details(action: Action) -> dict[str, object]:
         argv = merge_argv(action.tool, inputs_file=Path("{inputs}"), output=Path("{profdata}"))
         how = None if action.program is None else f"by the names that functions have in {action.program}"
         return {"argv": list(argv), "how": how, "inputs": weighted, "writes": str(action.directory)}
-    if isinstance(action, Choose):
-        return {"tries": [f"{attempt.name} ({attempt.compile})" for attempt in action.attempts]}
+    if isinstance(action, (Choose, Gather)):
+        return _sources(action)
     if isinstance(action, Measure):
         return {
             "argv": [list(workload.shown_argv()) for workload in action.workloads],
@@ -226,6 +232,13 @@ def _details(action: Action) -> dict[str, object]:
     if isinstance(action, ProbeOutputs):
         details["runs"] = 2
     return details
+
+
+def _sources(action: Choose | Gather) -> dict[str, object]:
+    """Where the binaries of an action come from that builds none itself."""
+    if isinstance(action, Choose):
+        return {"tries": [f"{attempt.name} ({attempt.compile})" for attempt in action.attempts]}
+    return {"how": ", ".join(f"{name} by {built}" for name, built in action.programs.items())}
 
 
 def _describe_ready(ready: Ready) -> str:

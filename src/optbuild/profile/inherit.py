@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from optbuild.profile.faults import Fault, KeyPath, find_nearest, render_choices, render_key_path, render_value
-from optbuild.profile.model import CodegenSettings, PgoMode, TrainingLto, Variant, VariantSettings
+from optbuild.profile.model import CodegenSettings, PgoMode, Profiles, TrainingLto, Variant, VariantSettings
 
 _NEAREST_WINS = tuple(field.name for field in fields(CodegenSettings))
 
@@ -78,6 +78,7 @@ def _resolve(name: str, settings: Mapping[str, VariantSettings]) -> Variant:
         pgo=_nearest("pgo", nearest_first) or PgoMode.OFF,
         training_lto=_nearest("training_lto", nearest_first) or TrainingLto.AUTO,
         counters=_nearest("counters", nearest_first),
+        profiles=_nearest("profiles", nearest_first) or Profiles.MERGED,
         **{key: _nearest(key, nearest_first) for key in _NEAREST_WINS},
     )
 

@@ -94,6 +94,13 @@ class Counters(StrEnum):
     ATOMIC = "atomic"
 
 
+class Profiles(StrEnum):
+    """Whether all programs of a PGO variant are optimised with one profile, or each with one of its own."""
+
+    MERGED = "merged"
+    PER_BIN = "per-bin"
+
+
 def _toml_key(name: str) -> str:
     """The TOML key of a field: kebab-case, and the unit is said by the value."""
     return name.removesuffix("_s").removesuffix("_bytes").replace("_", "-")
@@ -201,6 +208,14 @@ class VariantSettings(CodegenSettings):
         ),
     ] = None
 
+    profiles: Annotated[
+        Profiles | None,
+        Field(
+            description='Of several programs: "merged" optimises all of them with what all workloads have shown, '
+            '"per-bin" each with the workloads that run it, and compiles once for each.'
+        ),
+    ] = None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant(CodegenSettings):
@@ -214,6 +229,7 @@ class Variant(CodegenSettings):
         pgo: Whether it is built with PGO.
         training_lto: How its instrumented binary is linked.
         counters: How its instrumented binary counts; None for `single`, and `atomic` where that goes wrong.
+        profiles: What its programs are optimised with.
     """
 
     name: str
@@ -223,6 +239,7 @@ class Variant(CodegenSettings):
     pgo: PgoMode = PgoMode.OFF
     training_lto: TrainingLto = TrainingLto.AUTO
     counters: Counters | None = None
+    profiles: Profiles = Profiles.MERGED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,6 +104,9 @@ def describe_build(
         in_sample: Whether anything is measured that its profile knows.
     """
     step_records = tuple(map(_describe_step, steps))
+    found = {name: describe_pgo(part, plan, outcome, in_sample=in_sample) for name, part in variant.parts.items()}
+    pgo_by_bin = {name: pgo for name, pgo in found.items() if pgo is not None}
+    pgo = describe_pgo(variant, plan, outcome, in_sample=in_sample) or next(iter(pgo_by_bin.values()), None)
     is_baseline = variant is plan.baseline
     if not outcome.is_built(variant):
         failed = not outcome.serving(plan, variant).isdisjoint(outcome.failures)
@@ -113,7 +116,8 @@ def describe_build(
             status=VariantStatus.FAILED if failed else VariantStatus.SKIPPED,
             reason=outcome.skipped.get(variant.name),
             steps=step_records,
-            pgo=describe_pgo(variant, plan, outcome, in_sample=in_sample),
+            pgo=pgo,
+            pgo_by_bin=pgo_by_bin,
             quarantined=describe_quarantine(variant, plan, outcome),
             cpu_features=variant.cpu_features,
         )
@@ -134,7 +138,8 @@ def describe_build(
         ),
         build_s=_build_s(steps, outcome),
         steps=step_records,
-        pgo=describe_pgo(variant, plan, outcome, in_sample=in_sample),
+        pgo=pgo,
+        pgo_by_bin=pgo_by_bin,
         quarantined=describe_quarantine(variant, plan, outcome),
         cpu_features=variant.cpu_features,
     )

@@ -126,8 +126,10 @@ def _describe_trainings(attempt: Attempt, plan: Plan, outcome: Outcome) -> Itera
 
 def describe_quarantine(variant: PlannedVariant, plan: Plan, outcome: Outcome) -> tuple[QuarantinedRecord, ...]:
     """The raw profiles that were set aside while a variant was trained, in whatever way."""
-    tried = (outcome.attempt_of(variant), *(each.attempt for each in outcome.rejected.get(variant.name, ())))
-    served = frozenset[str]().union(*(plan.serving(variant, attempt) for attempt in tried))
+    served: set[str] = set()
+    for build in (variant, *variant.parts.values()):
+        tried = (outcome.attempt_of(build), *(each.attempt for each in outcome.rejected.get(build.name, ())))
+        served.update(*(plan.serving(build, attempt) for attempt in tried))
     return tuple(
         QuarantinedRecord(path=str(item.path), reason=item.reason)
         for action, items in outcome.set_aside.items()

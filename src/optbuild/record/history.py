@@ -31,9 +31,9 @@ class History:
             for step in (*steps, *record.checks):
                 if not step.reused:
                     durations_s.setdefault(step.action, step.duration_s)
-            for variant in record.variants:
-                if variant.pgo is not None and variant.pgo.attempt is not None:
-                    attempts.setdefault(variant.name, variant.pgo.attempt)
+            for name, pgo in (item for variant in record.variants for item in variant.evidence.items()):
+                if pgo.attempt is not None:
+                    attempts.setdefault(name, pgo.attempt)
         return cls(durations_s=durations_s, attempts=attempts)
 
     def duration_s(self, action: str) -> float | None:

@@ -118,6 +118,8 @@ class VariantRecord:
             was reused. Build scripts and procedural macros, which all variants share, may have been there already.
         cpu_features: What its binaries need of a CPU beyond what every CPU of the target has; None where that was not
             asked.
+        pgo: The evidence of PGO. Where each program has a profile of its own, that of the first one.
+        pgo_by_bin: By program, where each has a profile of its own.
     """
 
     name: str
@@ -130,6 +132,14 @@ class VariantRecord:
     pgo: PgoRecord | None = None
     quarantined: tuple[QuarantinedRecord, ...] = ()
     cpu_features: tuple[str, ...] | None = None
+    pgo_by_bin: Mapping[str, PgoRecord] = field(default_factory=dict)
+
+    @property
+    def evidence(self) -> Mapping[str, PgoRecord]:
+        """All evidence of PGO, by the name of the variant, or of that and a program."""
+        if self.pgo_by_bin:
+            return {f"{self.name}: {program}": pgo for program, pgo in self.pgo_by_bin.items()}
+        return {} if self.pgo is None else {self.name: self.pgo}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

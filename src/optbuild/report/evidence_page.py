@@ -35,21 +35,20 @@ def _status(variants: tuple[VariantRecord, ...]) -> Iterator[str]:
     if not variants:
         yield "No variant of this run came as far as training with PGO."
     for variant in variants:
-        if variant.pgo is None or not variant.pgo.applied:
+        if not variant.evidence or not all(pgo.applied for pgo in variant.evidence.values()):
             reason = f": {sentence(variant.reason)}" if variant.reason else "."
             yield f"Not shown to have been applied in {sanitize_line(variant.name)}{reason}"
 
 
 def _tables(variant: VariantRecord) -> Iterator[Table]:
-    pgo, name = variant.pgo, sanitize_line(variant.name)
-    if pgo is None:
-        return
-    if pgo.checks:
-        yield _check_table(f"{name}: what the profile had to show", pgo.checks)
-    if pgo.trainings:
-        yield _training_table(f"{name}: what trained it", pgo)
-    if pgo.crates:
-        yield _crate_table(f"{name}: where it counted", pgo)
+    for name, pgo in variant.evidence.items():
+        shown = sanitize_line(name)
+        if pgo.checks:
+            yield _check_table(f"{shown}: what the profile had to show", pgo.checks)
+        if pgo.trainings:
+            yield _training_table(f"{shown}: what trained it", pgo)
+        if pgo.crates:
+            yield _crate_table(f"{shown}: where it counted", pgo)
 
 
 def _check_table(caption: str, checks: Iterable[EvidenceCheckRecord]) -> Table:
@@ -130,8 +129,8 @@ def _crate_table(caption: str, pgo: PgoRecord) -> Table:
 
 def _notes(variant: VariantRecord) -> Iterator[str]:
     name = sanitize_line(variant.name)
-    if variant.pgo is not None:
-        yield from _profile_notes(name, variant.pgo)
+    for built, pgo in variant.evidence.items():
+        yield from _profile_notes(sanitize_line(built), pgo)
     for item in variant.quarantined:
         yield f"Set aside in training {name}: {sanitize_line(item.path)} ({sentence(item.reason)})."
 

@@ -175,8 +175,8 @@ def _uncounted(record: RunRecord) -> Iterator[str]:
 
 def _evidence(record: RunRecord) -> Iterator[str]:
     for variant in record.variants:
-        if variant.pgo is not None:
-            yield f"PGO evidence of {sanitize_line(variant.name)}: {_describe_pgo(variant.pgo)}"
+        for name, pgo in variant.evidence.items():
+            yield f"PGO evidence of {sanitize_line(name)}: {_describe_pgo(pgo)}"
 
 
 def _describe_pgo(pgo: PgoRecord) -> str:

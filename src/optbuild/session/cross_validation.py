@@ -59,6 +59,9 @@ def describe_folds(
         overlaps: What each benchmark workload has in common with training.
         history: How long builds took in earlier runs.
     """
+    for variant in plan.variants:
+        if variant.parts:
+            yield f"{variant.name} is not cross-validated: each of its programs has a profile of its own"
     if not plan.folds:
         yield "nothing is cross-validated: no variant with PGO is built"
         return

@@ -21,6 +21,7 @@ from optbuild.plan.model import (
     Choose,
     CompareOutputs,
     Compile,
+    Gather,
     MakeFlushObject,
     Measure,
     MergeProfiles,
@@ -46,6 +47,8 @@ def forecast(prepared: Prepared, host: HostRecord) -> dict[ActionId, Forecast]:
     for action in prepared.plan.actions:
         if isinstance(action, Choose):
             forecaster.choose(action)
+        elif isinstance(action, Gather):
+            forecaster.gather(action)
         else:
             forecasts[action.id] = forecaster.look_at(action)
     return forecasts
@@ -95,9 +98,18 @@ class _Forecaster:
         else:
             self.binaries[action.id] = self.binaries[taken.compile]
 
+    def gather(self, action: Gather) -> None:
+        """Take the binaries that were built one by one."""
+        waits_for = next((self.runs[built] for built in action.programs.values() if built in self.runs), None)
+        if waits_for is not None:
+            self.runs[action.id] = waits_for
+            return
+        each = [self.binaries[built] for built in action.programs.values()]
+        self.binaries[action.id] = {name: artifact for binaries in each for name, artifact in binaries.items()}
+
     def _last_attempt(self, action: Choose) -> str | None:
         plan = self.prepared.plan
-        names = {variant.name for variant in plan.variants if action.id in variant.made}
+        names = {build.name for build in plan.builds if action.id in build.made}
         names |= {fold.variant for fold in plan.folds if action.id in fold.build.made}
         return next((name for each in names if (name := self.history.attempts.get(each)) is not None), None)
 

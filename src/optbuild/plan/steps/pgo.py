@@ -28,6 +28,7 @@ from optbuild.plan.model import (
     Word,
     render_word,
 )
+from optbuild.plan.parts import for_program, trains
 from optbuild.plan.steps.training_ways import Way, training_ways
 from optbuild.profile.model import PgoMode, Use, Variant
 from optbuild.toolchain.cpu import CpuNeeds
@@ -35,6 +36,7 @@ from optbuild.toolchain.model import Tool
 from optbuild.tools.flush_object import SOURCE as FLUSH_SOURCE
 from optbuild.tools.flush_object import link_flag
 from optbuild.tools.rustc import PROFILE_GENERATE, PROFILE_USE, WARN, WARN_MISSING_FUNCTIONS
+from optbuild.workloads.invocation import Invocation
 
 _CLASHING = ("profile-generate", "profile-use", "instrument-coverage")
 
@@ -55,26 +57,27 @@ def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
             location=f"variants.{variant.name}.pgo",
         )
     for way in training_ways(draft, variant, inputs):
-        draft = _add_attempt(draft, way, variant, inputs, tool)
+        draft = _add_attempt(draft, way, inputs, tool)
     return draft
 
 
-def _add_attempt(draft: Draft, way: Way, variant: Variant, inputs: PlanInputs, tool: Tool) -> Draft:
+def _add_attempt(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -> Draft:
     flush = _make_flush_object(inputs)
     instrument = _instrument(draft, way, inputs, flush)
-    builds_and_trainings = _train(instrument, variant, inputs)
+    builds_and_trainings = _train(instrument, draft, inputs)
     weights = {action.id: action.workload.weight for action in builds_and_trainings if isinstance(action, Train)}
     merge = MergeProfiles(
         id=make_action_id("merge", weights),
         needs=tuple(weights),
-        label=f"{variant.name}: merge profiles",
+        label=f"{draft.label}: merge profiles",
         weights=weights,
         tool=tool.path,
         directory=inputs.layout.profile_data,
     )
     use: Word = (PROFILE_USE, Output(action=merge.id, name="profdata"))
-    recipe = replace(draft.recipe, rustflags=(*draft.recipe.rustflags, use, (WARN_MISSING_FUNCTIONS,), (WARN,)))
-    optimise = make_compile(recipe, inputs, role=Role.OPTIMISE, label=f"{variant.name}: build", needs=(merge.id,))
+    recipe = draft.recipe if draft.program is None else for_program(draft.recipe, draft.program)
+    recipe = replace(recipe, rustflags=(*recipe.rustflags, use, (WARN_MISSING_FUNCTIONS,), (WARN,)))
+    optimise = make_compile(recipe, inputs, role=Role.OPTIMISE, label=f"{draft.label}: build", needs=(merge.id,))
     attempt = Attempt(
         name=way.name,
         instrument=instrument.id,
@@ -96,6 +99,10 @@ def _obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | None:
     if not any(Use.TRAIN in workload.use for workload in inputs.workloads):
         remedy = 'name one (`optbuild pgo -- {bin} ARGS`, or [[workloads]] with use = ["train"])'
         return "no workload is for training", remedy
+    if draft.program is not None and not any(_trains(workload, draft) for workload in inputs.workloads):
+        workload = f'add a [[workloads]] table with {{bin:{draft.program}}} and use = ["train"]'
+        remedy = f'{workload}, or say profiles = "merged"'
+        return f"no training workload runs {draft.program}, which is to have a profile of its own", remedy
     if (clash := _flag_obstacle(draft)) is not None:
         return clash
     if toolchain.profiler_runtime is None:
@@ -160,15 +167,19 @@ def _make_flush_object(inputs: PlanInputs) -> tuple[MakeFlushObject, ...]:
     )
 
 
-def _train(instrument: Compile, variant: Variant, inputs: PlanInputs) -> tuple[Compile | Train, ...]:
+def _trains(workload: Invocation, draft: Draft) -> bool:
+    return Use.TRAIN in workload.use and (draft.program is None or trains(workload, draft.program))
+
+
+def _train(instrument: Compile, draft: Draft, inputs: PlanInputs) -> tuple[Compile | Train, ...]:
     """The training actions, each after what only it needs."""
     actions: list[Compile | Train] = []
     for workload in inputs.workloads:
-        if Use.TRAIN not in workload.use:
+        if not _trains(workload, draft):
             continue
         needs = [instrument.id]
         if workload.call is not None:
-            label = f"{variant.name}: build for {workload.name}, instrumented"
+            label = f"{draft.variant}: build for {workload.name}, instrumented"
             recipe = for_call(instrument.recipe, workload.call)
             actions.append(make_compile(recipe, inputs, role=Role.INSTRUMENT, label=label, needs=instrument.needs))
             needs.append(actions[-1].id)
@@ -177,7 +188,7 @@ def _train(instrument: Compile, variant: Variant, inputs: PlanInputs) -> tuple[C
             Train(
                 id=action_id,
                 needs=tuple(needs),
-                label=f"{variant.name}: train on {workload.name}",
+                label=f"{draft.variant}: train on {workload.name}",
                 workload=workload,
                 binaries=needs[-1],
                 directory=work_directory(inputs.layout, action_id),

@@ -1,0 +1,78 @@
+"""Variants whose programs each have a PGO profile of their own: which workloads train which, and what is refused.
+
+All programs are instrumented in one build and trained as in any variant. Each is then compiled by itself, with what the
+workloads that run it have shown; the variant gathers them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from optbuild.errors import UsageError
+from optbuild.plan.fingerprint import make_action_id
+from optbuild.plan.model import Gather, PlannedVariant, Recipe
+from optbuild.profile.cargo_words import CargoVerb
+from optbuild.profile.model import PgoMode, Profiles, Variant
+from optbuild.profile.placeholders import PlaceholderKind
+from optbuild.project.selection import Targets
+from optbuild.workloads.invocation import Invocation
+from optbuild.workloads.words import named_in
+
+
+def has_parts(variant: Variant, targets: Targets) -> bool:
+    """Whether each program of a variant has a profile of its own; a single one has that in any case."""
+    is_asked = variant.pgo is not PgoMode.OFF and variant.profiles is Profiles.PER_BIN
+    return is_asked and len(targets.bins) + len(targets.libs) > 1
+
+
+def check_parts(variant: Variant, targets: Targets, benchmarks: Collection[Invocation]) -> None:
+    """Refuse what has no program to be optimised for.
+
+    Raises:
+        UsageError: A library, or a benchmark that is what cargo would run, would need a profile of its own as well.
+    """
+    where = f"variants.{variant.name}.profiles"
+    if targets.libs:
+        raise UsageError(
+            f'variant {variant.name} has profiles = "per-bin", but {targets.libs[0].file_name} is a library',
+            help='write profiles = "merged", or leave the library out of all commands',
+            location=where,
+        )
+    for workload in benchmarks:
+        if workload.call is not None:
+            raise UsageError(
+                f'variant {variant.name} has profiles = "per-bin", but what cargo runs for the benchmark '
+                f"{workload.name!r} belongs to no single program",
+                help=f'write use = ["train"] in the workload, or profiles = "merged" in {variant.name}',
+                location=where,
+            )
+
+
+def trains(workload: Invocation, program: str) -> bool:
+    """Whether a training workload runs a program; tests and benches run code of any."""
+    if workload.call is not None:
+        named = {option.name for option in workload.call.targets if option.option in {"--bin", "--example"}}
+        return workload.call.verb is not CargoVerb.RUN or not named or program in named
+    server = () if workload.server is None else workload.server.argv
+    return program in named_in((*workload.argv, *server), PlaceholderKind.BIN)
+
+
+def for_program(recipe: Recipe, program: str) -> Recipe:
+    """The same recipe for one of its programs; packages stay, for their features unify over all of them."""
+    return replace(
+        recipe,
+        bins=tuple(name for name in recipe.bins if name == program),
+        examples=tuple(name for name in recipe.examples if name == program),
+    )
+
+
+def make_gather(variant: str, parts: Mapping[str, PlannedVariant]) -> Gather:
+    """The action that puts a variant's programs together."""
+    programs = {name: part.compile for name, part in parts.items() if part.compile is not None}
+    return Gather(
+        id=make_action_id("gather", programs),
+        needs=tuple(programs.values()),
+        label=f"{variant}: each program with its own profile",
+        programs=programs,
+    )
