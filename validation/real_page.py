@@ -23,6 +23,8 @@ Report = Mapping[str, Any]
 """A line of the raw results; `share` is how much more the second program does."""
 
 SHARES = (0.005, 0.01, 0.02, 0.05, 0.1)
+WHOLE = 1.0
+"""A share that tells how much of the program's time is work: the change that it makes."""
 _REPORTS = 200
 _MOST_FALSE = 4
 _INJECTED = 100
@@ -150,23 +152,51 @@ def _false_verdicts(same: Sequence[Report]) -> Table:
     )
 
 
+def _work_ratios(reports: Sequence[Report]) -> dict[int, float]:
+    """By the program's version, the part of its time that is work."""
+    whole = [item for item in reports if item["share"] == WHOLE]
+    return {
+        program: float(np.median([item["change"] for item in whole if _program(item) == program]))
+        for program in sorted(set(map(_program, whole)))
+    }
+
+
+def _program(report: Report) -> int:
+    return int(report.get("program", 1))
+
+
+def _describe_ratios(reports: Sequence[Report]) -> str:
+    """What the reports with the whole work again say, and of which program."""
+    told = []
+    for program, ratio in _work_ratios(reports).items():
+        count = sum(item["share"] == WHOLE and _program(item) == program for item in reports)
+        shares = sorted({item["share"] for item in reports if _program(item) == program} & set(SHARES))
+        met = f" (met by {', '.join(f'{share:.1%}' for share in shares)})" if shares else ""
+        told.append(f"{ratio:.1%} in the median of {count}, with version {program} of the program{met}")
+    return "; ".join(told) or "there are none"
+
+
 def _coverage(reports: Sequence[Report]) -> Table:
     rows, outcomes = [], {}
+    ratios = _work_ratios(reports)
     for share in (0.0, *SHARES):
         group = [item for item in reports if item["share"] == share]
         known = _known(group)
         if not known:
             continue
-        rate = Rate(hits=sum(_holds(item, share) for item in known), trials=len(known))
+        changes = [share * ratios.get(_program(item), 1.0) for item in known]
+        rate = Rate(hits=sum(map(_holds, known, changes)), trials=len(known))
         low, high = rate.interval
         outcome = Outcome.MET if low <= _CONFIDENCE <= high else Outcome.MISSED
         outcomes[f"{share:.1%}"] = outcome if len(group) >= _INJECTED else Outcome.OPEN
         rows.append(
             (
                 f"{share:.1%}",
+                f"{np.median(changes):.2%}",
                 str(len(group)),
                 f"{np.median([item['change'] for item in known]):+.2%}".replace("-", "−"),
                 str(rate),
+                str(sum(_holds(item, share) for item in known)),
                 outcomes[f"{share:.1%}"],
                 *(str(sum(item["verdict"] == verdict for item in group)) for verdict in ("slower", "faster")),
             )
@@ -177,12 +207,21 @@ def _coverage(reports: Sequence[Report]) -> Table:
         title="Coverage",
         target=f"at each share, {_INJECTED} reports or more, and the interval of the coverage contains 95%",
         text=(
-            "How often a report's 95% interval holds the share of extra work. The program's start is no work, so that "
-            "the true change is a little smaller than the share, by the part of its time that is work: 98.5% of it, "
-            "and 89% in reports without `work_ratio`, when the program still read the whole of its file to find its "
-            "end."
+            "How often a report's 95% interval holds the change that was made. The program's start is no work, so that "
+            f"the change is smaller than the share of extra work. How much smaller, reports with {WHOLE:.0%} of extra "
+            f"work say: {_describe_ratios(reports)}. Without them the change is taken to be the share."
         ),
-        header=("extra work", "reports", "median estimate", "interval holds it", "target", "slower", "faster"),
+        header=(
+            "extra work",
+            "change",
+            "reports",
+            "median estimate",
+            "interval holds it",
+            "holds the share",
+            "target",
+            "slower",
+            "faster",
+        ),
         rows=tuple(rows),
         outcome=worst(list(outcomes.values())) if len(outcomes) > len(SHARES) else Outcome.OPEN,
         remark=" ".join(

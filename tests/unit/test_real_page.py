@@ -90,9 +90,21 @@ def test_coverage_is_held_against_95_percent_at_each_share(held: int, of: int, j
     """Its own interval has to contain 95%, and a hundred reports are asked for; too much is as wrong as too little."""
     page = render(with_every_share(held, of))
     assert outcome(page, "Coverage") == judged
-    assert row(page, "Coverage", "5.0%")[4] == judged
-    assert row(page, "Coverage", "0.5%")[:3] == ["0.5%", str(of), "+0.50%"]
+    assert row(page, "Coverage", "5.0%")[6] == judged
+    assert row(page, "Coverage", "0.5%")[:4] == ["0.5%", "0.50%", str(of), "+0.50%"]
     assert ("does not contain 95% at 0.0%, 0.5%, 1.0%, 2.0%, 5.0%, 10.0%." in page) == (judged == "missed")
+
+
+def test_the_change_is_smaller_than_the_share_by_what_is_no_work() -> None:
+    """Reports with all of the work again tell how much; each program has its own."""
+    whole = [make_report(1.0, change=change, program=2) for change in (0.8, 0.9, 0.99)]
+    mended = [make_report(0.1, change=0.08, half_width=0.011, program=2)] * 3
+    page = render([make_report(0.05, change=0.05), *mended, *whole])
+    assert row(page, "Coverage", "5.0%")[1] == "5.00%"
+    assert row(page, "Coverage", "10.0%")[1:4] == ["9.00%", "3", "+8.00%"]
+    assert row(page, "Coverage", "10.0%")[4].startswith("100.0%")
+    assert row(page, "Coverage", "10.0%")[5] == "0"
+    assert "90.0% in the median of 3, with version 2 of the program (met by 10.0%). " in page
 
 
 def test_shares_that_are_not_yet_there_leave_coverage_open() -> None:
