@@ -9,7 +9,7 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2025.2.9"
-nox.options.sessions = ["lint", "types", "imports", "schema", "build", "tests", "integration"]
+nox.options.sessions = ["lint", "types", "imports", "schema", "build", "tests", "integration", "registry"]
 nox.options.reuse_venv = "yes"
 nox.options.stop_on_first_error = True
 
@@ -89,6 +89,15 @@ def integration(session: nox.Session) -> None:
     _find_llvm_profdata(session)
     required = [f"--require={REQUIRED_TOOLS}"] if os.environ.get("CI") else []  # noqa: TID251 - not the product
     session.run("pytest", "tests/integration", *required, *session.posargs)
+
+
+@nox.session
+def registry(session: nox.Session) -> None:
+    """Crates of the registry, built with real tools: Criterion, and C and C++ by cc, cmake and bindgen."""
+    session.install("-e", ".", *_group("registry"))
+    _find_llvm_profdata(session)
+    required = [f"--require={REQUIRED_TOOLS},cmake,libclang,registry"] if os.environ.get("CI") else []  # noqa: TID251
+    session.run("pytest", "tests/registry", *required, *session.posargs)
 
 
 @nox.session

@@ -1,19 +1,37 @@
-"""Rules for all tests: those of the pure parts start no process."""
+"""Rules for all tests: those of the pure parts start no process, and others say which tools they need."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
 import signal
 import subprocess
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import NoReturn
 
 import hypothesis
 import pytest
 
+from optbuild.errors import OptbuildError
+from optbuild.execution.local import LocalExecutor
+from optbuild.toolchain.discover import discover_toolchain
+from optbuild.toolchain.requirements import require_pgo_tools
+
 # How long an example takes says how busy the machine is, and nothing about the code.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+TOOLS = {
+    "cargo": "the test needs cargo and rustc",
+    "pgo": "the test needs cargo, an llvm-profdata of rustc's LLVM, and the profiler runtime",
+    "cmake": "the test needs cmake and a C++ compiler",
+    "libclang": "the test needs libclang.so, of the package `libclang` or where LIBCLANG_PATH says",
+    "registry": "the test needs crates of the registry",
+}
+NEEDED = {**{name: (name,) for name in TOOLS}, "pgo": ("cargo", "pgo"), "registry": ("cargo", "registry")}
 
 _PURE = tuple(Path(__file__).parent / name for name in ("unit", "properties"))
 
@@ -43,3 +61,95 @@ def _hear_signals() -> None:
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let CI demand what a laptop may lack."""
+    parser.addoption(
+        "--require",
+        default="",
+        metavar="TOOL,…",
+        help=f"fail, instead of skipping, where one of these is missing: {', '.join(TOOLS)}",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare a marker for each tool, and refuse to require one that does not exist."""
+    for name, meaning in TOOLS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+    if unknown := _required(config) - TOOLS.keys():
+        raise pytest.UsageError(f"--require knows {', '.join(TOOLS)}, not {', '.join(sorted(unknown))}")
+
+
+def _required(config: pytest.Config) -> set[str]:
+    return {name for name in config.getoption("--require", default="").split(",") if name}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose tool is missing, or fail it where that tool is required."""
+    marked = [tool for name, tools in NEEDED.items() if item.get_closest_marker(name) for tool in tools]
+    for tool in dict.fromkeys(marked):
+        lack = _find_lack(tool)
+        if lack is not None and tool in _required(item.config):
+            pytest.fail(lack, pytrace=False)
+        if lack is not None:
+            pytest.skip(lack)
+
+
+@cache
+def _find_lack(tool: str) -> str | None:
+    """Why a tool cannot be used here; None where it can."""
+    return _LACKS[tool]()
+
+
+def _find_lack_of_programs(*names: str) -> str | None:
+    missing = [name for name in names if shutil.which(name) is None]
+    return f"{missing[0]} is not on PATH" if missing else None
+
+
+def _find_lack_of_pgo() -> str | None:
+    try:
+        with LocalExecutor(emit=lambda _: None) as executor:
+            require_pgo_tools(
+                discover_toolchain(
+                    directory=Path.cwd(),
+                    target="host",
+                    environ=dict(os.environ),
+                    executor=executor,
+                    configured_rustc=None,
+                    trusted=True,
+                )
+            )
+    except OptbuildError as error:
+        return error.message
+    return None
+
+
+def find_libclang() -> Path | None:
+    """The directory of libclang.so: the one that is named, or that of the Python package."""
+    if (named := os.environ.get("LIBCLANG_PATH")) is not None:
+        return Path(named)
+    package = importlib.util.find_spec("clang")
+    native = None if package is None or package.origin is None else Path(package.origin).parent / "native"
+    return native if native is not None and native.is_dir() else None
+
+
+def _find_lack_of_libclang() -> str | None:
+    return "there is no libclang.so: pip install libclang" if find_libclang() is None else None
+
+
+def _find_lack_of_crates() -> str | None:
+    """What cargo says of the smallest crate here that has dependencies."""
+    manifest = Path(__file__).parent / "registry/crates/packed/Cargo.toml"
+    argv = ["cargo", "fetch", "--locked", "--manifest-path", str(manifest)]
+    ended = subprocess.run(argv, capture_output=True, text=True, check=False)
+    return None if ended.returncode == 0 else f"cargo fetches no crates: {ended.stderr.strip()[-300:]}"
+
+
+_LACKS: Mapping[str, Callable[[], str | None]] = {
+    "cargo": partial(_find_lack_of_programs, "cargo", "rustc"),
+    "pgo": _find_lack_of_pgo,
+    "cmake": partial(_find_lack_of_programs, "cmake", "c++"),
+    "libclang": _find_lack_of_libclang,
+    "registry": _find_lack_of_crates,
+}

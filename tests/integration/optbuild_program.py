@@ -99,10 +99,12 @@ class Optbuild:
 
     Attributes:
         home: Where HOME, CARGO_HOME and TMPDIR lie, all empty at first.
+        deadline_s: How long a run may take.
     """
 
     home: Path
     environ: Mapping[str, str] = field(default_factory=dict)
+    deadline_s: float = _DEADLINE_S
 
     @classmethod
     def at(cls, home: Path) -> Self:
@@ -134,7 +136,7 @@ class Optbuild:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",
-            timeout=_DEADLINE_S,
+            timeout=self.deadline_s,
             check=False,
         )
         return Ended(status=completed.returncode, stdout=completed.stdout, stderr=completed.stderr)

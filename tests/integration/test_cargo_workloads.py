@@ -88,3 +88,17 @@ def test_what_does_not_exist_is_refused_before_anything_is_built(optbuild: Optbu
     assert error["message"] == "workload 'cargo': there is no bench `sped` in `abacus`; there is `speed`"
     assert error["help"] == "did you mean `speed`?"
     assert not (project / "target").exists()
+
+
+def test_another_package_of_the_workspace_trains_the_program_that_uses_it(optbuild: Optbuild, tmp_path: Path) -> None:
+    """Its tests know the code of the library only; features unify with those of the program, as it is built."""
+    project = copy_crate("suite", tmp_path / "suite")
+    (project / "optbuild.toml").write_text(
+        f'schema = 1\n[project]\npackage = "left"\nbins = ["left"]\n{VARIANTS}[[workloads]]\nname = "library"\n'
+        'cargo = ["test", "-p", "common", "--test", "lengths"]\nuse = ["train"]\n'
+    )
+    pgo = variant_of(build(optbuild, project), "pgo")["pgo"]
+    assert pgo["applied"]
+    assert pgo["functions_with_counts"] >= 1
+    (crate,) = (crate for crate in pgo["crates"] if crate["name"] == "common")
+    assert crate["total_count"] > 1000

@@ -163,3 +163,14 @@ def test_a_value_need_not_be_text(site: Site) -> None:
     assert build is not None
     assert build.programs[0].env["ODD"] == os.fsdecode(b"\xff")
     assert find_cargo_build(site.action) == build
+
+
+def test_programs_of_an_earlier_build_are_deleted(site: Site) -> None:
+    """Their names hold a hash that changes with their dependencies, so that none would ever be written over."""
+    directory = site.action.directory
+    directory.mkdir(parents=True)
+    (directory / "speed-1111").write_bytes(b"old")
+    build_benches(site)
+    names = {path.name for path in directory.iterdir()}
+    assert names == {"demo", "demo-5713", "speed-5713", "cargo-build.json"}
+    assert find_cargo_build(site.action) is not None

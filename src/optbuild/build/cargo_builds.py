@@ -17,16 +17,17 @@ _ADAPTER = TypeAdapter(CargoBuild)
 def keep_cargo_build(action: Compile, build: CargoBuild) -> None:
     """Keep how cargo would run the programs that an action has built."""
     # Pydantic's own JSON has no room for a value that is not Unicode.
-    atomic_write(_path(action), json.dumps(_ADAPTER.dump_python(build, mode="json"), indent=1).encode())
+    atomic_write(cargo_build_path(action), json.dumps(_ADAPTER.dump_python(build, mode="json"), indent=1).encode())
 
 
 def find_cargo_build(action: Compile) -> CargoBuild | None:
     """How cargo would have run what the action built in an earlier run; None where that is not known any more."""
     try:
-        return _ADAPTER.validate_python(json.loads(_path(action).read_bytes()))
+        return _ADAPTER.validate_python(json.loads(cargo_build_path(action).read_bytes()))
     except (OSError, ValueError):  # a ValidationError is one
         return None
 
 
-def _path(action: Compile) -> Path:
+def cargo_build_path(action: Compile) -> Path:
+    """The file that it is kept in."""
     return action.directory / "cargo-build.json"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
 
-from optbuild.build.cargo_builds import find_cargo_build, keep_cargo_build
+from optbuild.build.cargo_builds import cargo_build_path, find_cargo_build, keep_cargo_build
 from optbuild.build.model import Artifact, Compiled, ProfileUse
 from optbuild.errors import BuildError, ToolchainError
 from optbuild.events import ActionProgressed, Emit, ForeignText, Level, Notice
@@ -87,6 +87,7 @@ class CargoDriver:
         artifacts = {name: _keep(action, name, listener.products, log) for name in listener.wanted()}
         if (build := listener.cargo_build()) is not None:
             keep_cargo_build(action, build)
+            _delete_others(action, artifacts)
         return Compiled(
             artifacts=artifacts,
             duration_s=completed.usage.wall_s,
@@ -279,6 +280,15 @@ def _keep(action: Compile, name: str, products: Mapping[str, Path], log: Path) -
     if not kept.is_file() or sha256_of(kept) != sha256:
         atomic_copy(built, kept)
     return _artifact(action, name, kept, sha256)
+
+
+def _delete_others(action: Compile, artifacts: Mapping[str, Artifact]) -> None:
+    """Delete what an earlier call has left: the files of tests and benches get another name with each change."""
+    kept = {artifact.path.name for artifact in artifacts.values()}
+    for path in action.directory.iterdir():
+        if path.name not in kept and path != cargo_build_path(action):
+            with writing(path):
+                path.unlink()
 
 
 def _artifact(action: Compile, name: str, kept: Path, sha256: str) -> Artifact:
