@@ -44,6 +44,21 @@ def test_a_function_that_ran_under_another_name_is_lost(missing: str, *, lost: b
     assert find_lost([missing], contents()) == ({missing} if lost else set())
 
 
+@pytest.mark.parametrize(
+    ("missing", "lost"),
+    [
+        (f"demo.9d00-cgu.3;{LOCAL}", True),  # the same crate, another unit
+        (f"demo.9d00-cgu.3;{rebuilt(LOCAL)}", True),
+        (f"other.77aa-cgu.0;{LOCAL}", False),  # each has an instance of its own
+        (f"other.77aa-cgu.0;{rebuilt(LOCAL)}", False),
+        (f"other.77aa-cgu.0;{RAN}", True),  # that one is known to all, whoever compiled it
+    ],
+)
+def test_what_one_crate_counted_is_no_loss_for_another(missing: str, *, lost: bool) -> None:
+    """Crates that instantiate the same generic code have functions of the same symbol, which only their units see."""
+    assert find_lost([missing], contents()) == ({missing} if lost else set())
+
+
 def test_one_more_instance_of_generic_code_is_no_loss() -> None:
     """Instances share a path: where the profile knows two, one that never ran may be missing."""
     instances = [f"_ZN4demo4sort17h{digit * 16}E" for digit in "123"]

@@ -89,6 +89,6 @@ class Canary:
             ) from error
         said = completed.stderr.decode("utf-8", "replace")
         missed = MISSING_FUNCTION.search(said)
-        song = Song(heard=missed is not None and missed[1] == _NAME and OF_A_PROFILE.search(said) is None)
+        song = Song(heard=missed is not None and missed["symbol"] == _NAME and OF_A_PROFILE.search(said) is None)
         self.results.save(key, song)
         return song.heard

@@ -27,6 +27,7 @@ from optbuild.tools.cargo import (
     short_package_name,
 )
 from optbuild.tools.cargo_programs import StartedProgram, parse_started
+from optbuild.tools.mangling import join_unit
 from optbuild.tools.rustc import MISMATCHED_FUNCTION, MISSING_FUNCTION, OF_A_PROFILE
 from optbuild.workloads.cargo_build import CargoBuild, CargoProgram
 from optbuild.workloads.harness import find_harness
@@ -204,7 +205,7 @@ class _Listener:
         if missing := MISSING_FUNCTION.search(message.message.message):
             self.missing += 1
             owner = message.target.name if "bin" in message.target.kind else ""
-            self.missing_names.setdefault(owner, set()).add(missing[1])
+            self.missing_names.setdefault(owner, set()).add(join_unit(missing["unit"], missing["symbol"]))
         elif MISMATCHED_FUNCTION.search(message.message.message):
             self.mismatched += 1
         elif complaint := OF_A_PROFILE.search(message.message.message):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 
 from optbuild.build.model import Compiled, ProfileContents
 from optbuild.errors import AttemptFault, ProfileDataError
-from optbuild.tools.mangling import function_path, without_unit
+from optbuild.tools.mangling import function_path, unit_crate, without_unit
 
 
 def check_nothing_lost(variant: str, compiled: Compiled, *, look_into: Callable[[], ProfileContents]) -> None:
@@ -46,16 +46,29 @@ def check_nothing_lost(variant: str, compiled: Compiled, *, look_into: Callable[
 def find_lost(missing: Iterable[str], contents: ProfileContents) -> frozenset[str]:
     """The functions compiled without data which the profile seems to have counts for under another name.
 
-    One has the same symbol behind the name of another unit, or the same path with another hash. Instances of generic
-    code share a path: where the profile knows several, one that is missing is one more.
+    One has the same symbol behind the name of another unit of its crate, or the same path with another hash. Instances
+    of generic code share a path: where the profile knows several, one that is missing is one more. Crates that each
+    have an instance of their own share even the symbol: what one of them counted is no loss for another.
 
     Args:
-        missing: Symbols of the functions that were compiled without data.
+        missing: Functions that were compiled without data, each behind its unit's name where that is known.
         contents: What the profile knows.
     """
     symbols_by_path: dict[str | None, set[str]] = {}
     for name in contents.names:
         symbols_by_path.setdefault(function_path(name), set()).add(without_unit(name))
-    counted = {without_unit(name) for name in contents.names_with_counts}
-    counted_paths = {path for path in map(function_path, counted) if len(symbols_by_path.get(path, ())) == 1} - {None}
-    return frozenset(name for name in missing if name in counted or function_path(name) in counted_paths)
+    crates_by_symbol: dict[str, set[str | None]] = {}
+    for name in contents.names_with_counts:
+        crates_by_symbol.setdefault(without_unit(name), set()).add(unit_crate(name))
+    crates_by_path = {
+        path: crates
+        for symbol, crates in crates_by_symbol.items()
+        if (path := function_path(symbol)) is not None and len(symbols_by_path[path]) == 1
+    }
+
+    def is_lost(name: str) -> bool:
+        crates = crates_by_symbol.get(without_unit(name)) or crates_by_path.get(function_path(name) or "") or set()
+        own = unit_crate(name)
+        return bool(crates) if own is None else not crates.isdisjoint({own, None})
+
+    return frozenset(filter(is_lost, missing))

@@ -112,7 +112,8 @@ class ProfileUse:
 
     Attributes:
         missing_functions: Functions that have no counts in the profile.
-        missing_names: Their mangled names, by the binary whose own code they are; "" stands for libraries.
+        missing_names: Their mangled names, each behind that of its codegen unit, by the binary whose own code they are;
+            "" stands for libraries.
         mismatched_functions: Functions whose control flow is not the one that was counted.
         complaints: What it said of the profile itself.
         profiled: Crates that it was told to compile with the profile; those that were fresh are not among them.

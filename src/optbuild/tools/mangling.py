@@ -62,6 +62,17 @@ def _legacy_crate(first: str) -> str | None:
     return next((crate for crate in crates if crate not in STANDARD_LIBRARY), next(iter(crates), None))
 
 
+def join_unit(unit: str | None, symbol: str) -> str:
+    """The name of a function that only its own unit sees, as a profile has it."""
+    return f"{unit};{symbol}" if unit else symbol
+
+
+def unit_crate(name: str) -> str | None:
+    """The crate whose unit a function was compiled in, where its name tells: that of an instance may be any crate."""
+    unit, _, _ = name.rpartition(";")
+    return unit.partition(".")[0] or None
+
+
 def without_unit(name: str) -> str:
     """A function's own symbol: before those that only their unit sees stands the unit's name in a profile."""
     return name.rpartition(";")[2]

@@ -27,8 +27,8 @@ WARN_MISSING_FUNCTIONS = "-Cllvm-args=-pgo-warn-missing-function"
 WARN = "-Wwarnings"
 """Warnings are where rustc tells of functions without counts; a flag or a [lints] table may have switched them off."""
 
-MISSING_FUNCTION = re.compile(r"no profile data available for function (\S+)")
-"""What rustc says of a function that it compiled without counts."""
+MISSING_FUNCTION = re.compile(r"(?:(?P<unit>\S+): )?no profile data available for function (?P<symbol>\S+)")
+"""What rustc says of a function that it compiled without counts, the codegen unit in front."""
 MISMATCHED_FUNCTION = re.compile(r"function control flow change detected \(hash mismatch\)")
 """What it says of one whose counts it discarded."""
 OF_A_PROFILE = re.compile(r"\.profdata: (.+)")
