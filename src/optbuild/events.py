@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -90,3 +92,20 @@ class Notice:
 
 Event = ActionStarted | ActionProgressed | ActionFinished | ActionFailed | ForeignText | Notice
 Emit = Callable[[Event], None]
+
+_told_of: ContextVar[str] = ContextVar("told_of", default="")
+
+
+@contextmanager
+def telling_of(action: str) -> Iterator[None]:
+    """Within it, events that do not say so themselves are of this action, as far as this thread tells them."""
+    token = _told_of.set(action)
+    try:
+        yield
+    finally:
+        _told_of.reset(token)
+
+
+def told_of() -> str:
+    """The action that is told of now; empty where it is none."""
+    return _told_of.get()

@@ -81,5 +81,5 @@ def ended_afterwards(pid: int) -> Iterator[None]:
 
 def launcher_pid(executor: LocalExecutor) -> int:
     """The pid of an executor's launcher, which must have been started."""
-    assert executor._launcher is not None
-    return executor._launcher.process.pid
+    assert executor._own.launcher is not None
+    return executor._own.launcher.process.pid

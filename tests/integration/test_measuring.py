@@ -114,8 +114,8 @@ def test_what_optbuild_does_itself_is_not_foreign(core: int, tmp_path: Path) -> 
     with LocalExecutor(emit=lambda _: None) as executor:
         command = Command(argv=("true",), cwd=tmp_path, env={"PATH": os.defpath}, stdout=Stream.NULL)
         executor.run(command)
-        assert executor._launcher is not None
-        launcher = executor._launcher.process.pid
+        assert executor._own.launcher is not None
+        launcher = executor._own.launcher.process.pid
         own_s, launcher_s, process_s = read_own_cpu_s(), cpu_s(launcher), cpu_s(os.getpid())
         for _ in range(300):
             executor.run(command)

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from optbuild.build.canary import Canary
+from optbuild.build.cargo_driver import CargoDriver
 from optbuild.build.merging import ProfileMerger
 from optbuild.build.model import Artifact
+from optbuild.build.outcome import Outcome
 from optbuild.build.outputs import OutputChecker
+from optbuild.build.performing import Performed, Performer
 from optbuild.build.profdata import Profdata
+from optbuild.build.proof import Prover
 from optbuild.build.results import ResultStore
+from optbuild.build.runner import Runner
 from optbuild.build.training import Trainer
+from optbuild.build.workers import Workers
 from optbuild.build.workload_runs import WorkloadRunner
 from optbuild.events import Event, Notice
 from optbuild.execution.command import Command
 from optbuild.files import claim_directory, sha256_of
-from optbuild.plan.model import ActionId
-from optbuild.profile.model import RawProfileSettings
+from optbuild.plan.model import ActionId, Compile, Plan
+from optbuild.profile.model import EvidenceSettings, RawProfileSettings
 from optbuild.project.layout import Layout
 from optbuild.testing import (
     Answer,
@@ -78,6 +85,11 @@ def trained_program(command: Command) -> Reply:
         return Reply(stdout=" ".join(command.argv[1:]).encode())
     content = make_raw_profile(" ".join(command.argv[1:]).encode())
     return Reply(writes={raw_profile_path(command): content})
+
+
+def unwatched(_action: Compile) -> Callable[[], None]:
+    """Nobody watches the sources of a build."""
+    return lambda: None
 
 
 @dataclass
@@ -171,6 +183,42 @@ class Workshop:
             hashes=InputHashes(),
             kept=self.layout.root / "outputs",
             emit=self.heard.append,
+        )
+
+    def runner(
+        self,
+        plan: Plan,
+        outcome: Outcome,
+        *,
+        has_tools: bool = True,
+        demanded: EvidenceSettings | None = None,
+        **changes: Any,  # noqa: ANN401 - fields of Runner
+    ) -> Runner:
+        """What carries a plan out with all of this."""
+        merger = self.merger if has_tools else None
+        return Runner(
+            plan=plan,
+            outcome=outcome,
+            performer=Performer(
+                cargo=CargoDriver(executor=self.executor, environ={}, emit=self.heard.append),
+                trainer=self.trainer if has_tools else None,
+                merger=merger,
+                outputs=self.outputs,
+                stage=self.workloads.stage,
+                logs=self.layout.root / "logs",
+                emit=self.heard.append,
+                outcome=outcome,
+            ),
+            prover=Prover(
+                plan=plan,
+                outcome=outcome,
+                merger=merger,
+                canary=self.canary,
+                demanded=demanded or EvidenceSettings(),
+            ),
+            emit=self.heard.append,
+            hire=partial(Workers[Performed], self.executor),
+            **changes,
         )
 
     @property

@@ -23,7 +23,7 @@ from optbuild.plan.model import (
 )
 from optbuild.plan.planner import baseline_name, make_plan, select_pgo_variants, select_variants
 from optbuild.profile.model import BuildProfile, Counters, Lto, MeasureSettings, PgoMode, ProjectSettings, Use, Variant
-from optbuild.project.model import ConfiguredRunner, ConfiguredValue, LibFile, LibKind, Rustflags
+from optbuild.project.model import CargoProfiles, ConfiguredRunner, ConfiguredValue, LibFile, LibKind, Rustflags
 from optbuild.testing import (
     TARGET,
     make_build_profile,
@@ -172,20 +172,63 @@ def test_the_profile_is_named_by_its_content_when_it_is_known() -> None:
 
 
 def test_flag_sets_share_a_directory_where_cargo_keeps_them_apart() -> None:
-    """From cargo 1.85 on all builds use one target directory, and older cargo gets one for each recipe."""
+    """From cargo 1.85 on two directories are enough, and older cargo gets one for each recipe."""
 
     def target_directories(version: str) -> set[str]:
         cargo = Tool(name="cargo", path=Path("/toolchain/bin/cargo"), version=version)
         plan = plan_of(toolchain=make_toolchain(cargo=cargo))
         return {action.argv[action.argv.index("--target-dir") + 1] for action in compiles(plan)}
 
-    assert target_directories("1.85.0") == {"/p/target/optbuild/cargo"}
-    assert target_directories("1.84.1") == {f"/p/target/optbuild/cargo/{a.id}" for a in compiles(plan_of())}
+    assert target_directories("1.85.0") == {"/p/target/optbuild/cargo", "/p/target/optbuild/train"}
+    assert target_directories("1.84.1") == {f"{a.cargo_target}/{a.id}" for a in compiles(plan_of())}
+
+
+def test_what_is_about_a_profile_has_a_directory_of_its_own() -> None:
+    """Cargo locks a directory, and builds of both sorts shall run side by side.
+
+    How many jobs there are does not change it: paths of generated files may be in binaries, and so may be their length.
+    """
+    for inputs in ({}, {"jobs": 1}, {"shares_jobs": True}):
+        places = {action.role: action.cargo_target.name for action in compiles(plan_of(**inputs))}
+        assert places == {Role.BUILD: "cargo", Role.INSTRUMENT: "train", Role.OPTIMISE: "train"}
+    assert len("cargo") == len("train")
+
+
+def test_builds_that_share_jobs_are_told_of_the_jobserver() -> None:
+    """Cargo would warn of `--jobs` beside it, so that build scripts learn of the number in another way."""
+    alone, shared = (plan_of(jobs=3, shares_jobs=shares) for shares in (False, True))
+    assert [action.id for action in alone.actions] == [action.id for action in shared.actions]
+    for action in compiles(alone):
+        assert action.argv[action.argv.index("--jobs") + 1] == "3"
+        assert not {"CARGO_MAKEFLAGS", "CARGO_BUILD_JOBS"} & action.env.keys()
+    for action in compiles(shared):
+        assert "--jobs" not in action.argv
+        told = "{descriptors:jobserver}"
+        assert env_of(action)["CARGO_MAKEFLAGS"] == f"-j --jobserver-fds={told} --jobserver-auth={told}"
+        assert env_of(action)["CARGO_BUILD_JOBS"] == "3"
+    assert all("CARGO_BUILD_JOBS" not in action.env for action in compiles(plan_of(shares_jobs=True)))
+
+
+def test_links_of_the_whole_program_are_known(tmp_path: Path) -> None:
+    """By the variant's setting, or by the project's own; an instrumented build that cancels it does not count."""
+    links = {action.label: action.links_whole_program for action in compiles(plan_of())}
+    assert links == {
+        "release: build": False,
+        "lto: build": True,
+        "pgo: build instrumented without LTO": False,
+        "pgo: build instrumented": True,
+        "pgo: build": True,
+    }
+    tables = ({"release": {"lto": True}},)
+    project = make_project(directory=tmp_path, cargo_profiles=CargoProfiles(tables=tables))
+    plan = plan_of(project=project, build_profile=make_build_profile(make_variants()["release"]))
+    assert [action.links_whole_program for action in compiles(plan)] == [True]
 
 
 def test_intermediate_files_stay_in_our_directory() -> None:
     """A `build-dir` in cargo's configuration would lead them elsewhere."""
-    assert {env_of(action)["CARGO_BUILD_BUILD_DIR"] for action in compiles(plan_of())} == {"/p/target/optbuild/cargo"}
+    for action in compiles(plan_of()):
+        assert env_of(action)["CARGO_BUILD_BUILD_DIR"] == str(action.cargo_target)
 
 
 def test_settings_of_the_project_reach_cargo() -> None:

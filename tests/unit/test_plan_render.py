@@ -92,10 +92,10 @@ compare-ad48e79c  lto: outputs of held out
 compile-1223730c  pgo: build instrumented without LTO
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
-            /p/target/optbuild/cargo --config 'profile.release.lto="fat"' --config
+            /p/target/optbuild/train --config 'profile.release.lto="fat"' --config
             profile.release.codegen-units=1 --locked --message-format=json-diagnostic-rendered-ansi
   cwd     /p
-  env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
+  env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/train
   env     RUSTUP_AUTO_INSTALL=0
   env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_generate=/p/target/optbuild/stray -Clto=off
             -Clinker_plugin_lto=no -Cembed_bitcode=no
@@ -128,11 +128,11 @@ compile-1cebc402  pgo: build
   needs   merge-0f4de46f
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
-            /p/target/optbuild/cargo --config 'profile.release.lto="fat"' --config
+            /p/target/optbuild/train --config 'profile.release.lto="fat"' --config
             profile.release.codegen-units=1 --locked -vv
             --message-format=json-diagnostic-rendered-ansi
   cwd     /p
-  env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
+  env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/train
   env     RUSTUP_AUTO_INSTALL=0
   env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-0f4de46f}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings
@@ -142,10 +142,10 @@ compile-00ee9cff  pgo: build instrumented
   only if the attempt lto-free of pgo is rejected
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
-            /p/target/optbuild/cargo --config 'profile.release.lto="fat"' --config
+            /p/target/optbuild/train --config 'profile.release.lto="fat"' --config
             profile.release.codegen-units=1 --locked --message-format=json-diagnostic-rendered-ansi
   cwd     /p
-  env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
+  env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/train
   env     RUSTUP_AUTO_INSTALL=0
   env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_generate=/p/target/optbuild/stray
   writes  /p/target/optbuild/binaries/compile-00ee9cff
@@ -181,11 +181,11 @@ compile-c3202858  pgo: build
   needs   merge-404c491f
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
-            /p/target/optbuild/cargo --config 'profile.release.lto="fat"' --config
+            /p/target/optbuild/train --config 'profile.release.lto="fat"' --config
             profile.release.codegen-units=1 --locked -vv
             --message-format=json-diagnostic-rendered-ansi
   cwd     /p
-  env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
+  env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/train
   env     RUSTUP_AUTO_INSTALL=0
   env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-404c491f}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings
@@ -253,11 +253,11 @@ def test_a_whole_plan_as_data() -> None:
 {"id": "compile-1223730c", "kind": "compile", "label": "pgo: build instrumented without LTO",
             "needs": [], "argv": ["/toolchain/bin/cargo", "build", "--manifest-path",
             "/p/Cargo.toml", "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release",
-            "--target", "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/cargo",
+            "--target", "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/train",
             "--config", "profile.release.lto=\\"fat\\"", "--config",
             "profile.release.codegen-units=1", "--locked",
             "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
-            {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0",
+            {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/train", "RUSTUP_AUTO_INSTALL": "0",
             "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_generate=/p/target/optbuild/stray -Clto=off
             -Clinker_plugin_lto=no -Cembed_bitcode=no"}, "writes":
             "/p/target/optbuild/binaries/compile-1223730c"}
@@ -275,20 +275,20 @@ def test_a_whole_plan_as_data() -> None:
 {"id": "compile-1ced7f2f", "kind": "compile", "label": "pgo: build", "needs": ["merge-3392312d"],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
-            "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/cargo", "--config",
+            "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/train", "--config",
             "profile.release.lto=\\"fat\\"", "--config", "profile.release.codegen-units=1",
             "--locked", "-vv", "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p",
-            "env": {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0",
+            "env": {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/train", "RUSTUP_AUTO_INSTALL": "0",
             "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_use={profdata:merge-3392312d}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings"}, "writes":
             "/p/target/optbuild/binaries/compile-1ced7f2f"}
 {"id": "compile-00ee9cff", "kind": "compile", "label": "pgo: build instrumented", "needs": [],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
-            "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/cargo", "--config",
+            "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/train", "--config",
             "profile.release.lto=\\"fat\\"", "--config", "profile.release.codegen-units=1",
             "--locked", "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
-            {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0",
+            {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/train", "RUSTUP_AUTO_INSTALL": "0",
             "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_generate=/p/target/optbuild/stray"}, "writes":
             "/p/target/optbuild/binaries/compile-00ee9cff", "only if": "the attempt lto-free of pgo
             is rejected"}
@@ -306,10 +306,10 @@ def test_a_whole_plan_as_data() -> None:
 {"id": "compile-dd490826", "kind": "compile", "label": "pgo: build", "needs": ["merge-441485fe"],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
-            "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/cargo", "--config",
+            "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/train", "--config",
             "profile.release.lto=\\"fat\\"", "--config", "profile.release.codegen-units=1",
             "--locked", "-vv", "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p",
-            "env": {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0",
+            "env": {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/train", "RUSTUP_AUTO_INSTALL": "0",
             "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_use={profdata:merge-441485fe}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings"}, "writes":
             "/p/target/optbuild/binaries/compile-dd490826", "only if": "the attempt lto-free of pgo

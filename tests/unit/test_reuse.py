@@ -9,14 +9,12 @@ from typing import Any
 
 import pytest
 
-from optbuild.build.cargo_driver import CargoDriver
 from optbuild.build.outcome import Outcome
-from optbuild.build.runner import Runner
 from optbuild.execution.command import Command
 from optbuild.plan.forecast import Expectation
 from optbuild.plan.model import Measure
 from optbuild.plan.planner import make_plan
-from optbuild.profile.model import BuildProfile, EvidenceSettings, MeasureSettings, TrainingLto, Use, Variant
+from optbuild.profile.model import BuildProfile, MeasureSettings, TrainingLto, Use, Variant
 from optbuild.project.layout import Layout
 from optbuild.project.model import Rustflags
 from optbuild.record.model import HostRecord
@@ -38,7 +36,7 @@ from optbuild.testing import (
 )
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
-from tests.unit.build_cases import Workshop
+from tests.unit.build_cases import Workshop, unwatched
 
 HOST = HostRecord(cpu="A CPU", cores=2, memory_bytes=8 << 30, kernel="Linux 6.1", governor=None)
 BUILDS = {"release: build", "lto: build", "pgo: build instrumented without LTO", "pgo: build"}
@@ -103,19 +101,9 @@ class Machine:
             toolchain=make_toolchain(llvm_profdata=shop.merger.profdata.tool),
         )
         plan = make_plan(inputs, tuple(build_profile.variants), measure=True)
-        runner = Runner(
-            plan=plan,
-            cargo=CargoDriver(executor=shop.executor, environ={}, emit=shop.heard.append),
-            trainer=shop.trainer,
-            merger=shop.merger,
-            canary=shop.canary,
-            demanded=EvidenceSettings(),
-            outputs=shop.outputs,
-            logs=shop.layout.root / "logs",
-            emit=shop.heard.append,
-        )
+        runner = shop.runner(plan, Outcome())
         self._look_ahead(Prepared(inputs=inputs, plan=plan, hashes=InputHashes()), world.host)
-        runner.carry_out(after_compiling=lambda _: None)
+        runner.carry_out(watch_build=unwatched)
         done = {step.action.label for step in runner.outcome.steps.values() if not step.reused}
         assert plan.measure is not None
         measure = plan.action(plan.measure)

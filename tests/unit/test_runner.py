@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.cargo_driver import CargoDriver
 from optbuild.build.outcome import Outcome, profile_of, steps_of
-from optbuild.build.runner import Runner
+from optbuild.build.runner import Runner, WatchBuild
+from optbuild.build.turns import Budget
 from optbuild.errors import (
     BuildError,
     InterruptedRunError,
@@ -35,7 +35,7 @@ from optbuild.testing import (
     make_variants,
 )
 from optbuild.workloads.folds import Fold
-from tests.unit.build_cases import Workshop, trained_program
+from tests.unit.build_cases import Workshop, trained_program, unwatched
 
 RELEASE, LTO, PGO = make_variants().values()
 AUTO = replace(PGO, pgo=PgoMode.AUTO)
@@ -71,6 +71,7 @@ class Run:
     has_tools: bool = True
     demanded: EvidenceSettings = field(default_factory=EvidenceSettings)
     folds: tuple[Fold, ...] = ()
+    budget: Budget = field(default_factory=Budget)
     outcome: Outcome = field(default_factory=Outcome)
 
     def __post_init__(self) -> None:
@@ -97,22 +98,17 @@ class Run:
     def make_runner(self) -> Runner:
         shop = self.workshop
         shop.program = lambda command: (self.cargo if "build" in command.argv[:2] else self.program)(command)
-        return Runner(
-            plan=self.plan,
-            cargo=CargoDriver(executor=shop.executor, environ={}, emit=shop.heard.append),
-            trainer=shop.trainer if self.has_tools else None,
-            merger=shop.merger if self.has_tools else None,
-            canary=shop.canary,
+        return shop.runner(
+            self.plan,
+            self.outcome,
+            has_tools=self.has_tools,
             demanded=self.demanded,
-            outputs=shop.outputs,
-            logs=shop.layout.root / "logs",
-            emit=shop.heard.append,
             keep_going=self.keep_going,
-            outcome=self.outcome,
+            budget=self.budget,
         )
 
-    def carry_out(self, after_compiling: Callable[[Compile], None] = lambda _: None) -> Outcome:
-        self.make_runner().carry_out(after_compiling=after_compiling)
+    def carry_out(self, watch_build: WatchBuild = unwatched) -> Outcome:
+        self.make_runner().carry_out(watch_build=watch_build)
         return self.outcome
 
     def fail(self, kind: type[OptbuildError]) -> OptbuildError:
@@ -209,14 +205,14 @@ def test_the_steps_of_a_variant_are_those_it_needs(run: Run) -> None:
 def test_after_each_build_the_caller_may_look(run: Run) -> None:
     """The sources are remembered as soon as the first build is done."""
     seen: list[int] = []
-    run.carry_out(after_compiling=lambda _: seen.append(len(run.outcome.results)))
+    run.carry_out(watch_build=lambda _: lambda: seen.append(len(run.outcome.results)))
     assert seen == [1, 3, 5, 9]
 
 
 def test_a_build_may_be_asked_for_once_more(run: Run) -> None:
     """Whether cargo found it fresh is told; the binaries are the latest, and the time is that of the first."""
     runner = run.make_runner()
-    runner.carry_out(after_compiling=lambda _: None)
+    runner.carry_out(watch_build=unwatched)
     action = run.plan.actions[0]
     assert isinstance(action, Compile)
     first = run.outcome.compiled(action.id)

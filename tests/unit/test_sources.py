@@ -9,6 +9,9 @@ import pytest
 from optbuild.build.sources import SourceWatch, parse_dep_info
 from optbuild.errors import BuildError, NotComparableError
 
+EARLIER, LATER = 0, 2**62
+"""When a build began: before a test has written its files, and after."""
+
 
 @pytest.mark.parametrize(
     ("text", "files"),
@@ -27,10 +30,8 @@ def test_dep_info_names_files(text: str, files: list[str]) -> None:
 
 @pytest.fixture
 def watch(tmp_path: Path) -> SourceWatch:
-    """A watch that begins long after every file that a test has written before."""
-    watch = SourceWatch(ignored=tmp_path / "target", stamp=tmp_path / "stamp", manifests=(tmp_path / "Cargo.toml",))
-    watch._since_ns = 2**62
-    return watch
+    """A watch of a project."""
+    return SourceWatch(ignored=tmp_path / "target", stamp=tmp_path / "stamp", manifests=(tmp_path / "Cargo.toml",))
 
 
 def never() -> bool:
@@ -52,7 +53,7 @@ def test_a_changed_source_is_noticed(watch: SourceWatch, tmp_path: Path) -> None
     edited, removed, touched, made = (tmp_path / name for name in files)
     for path in (edited, removed, touched):
         path.write_text("old")
-    watch.add(names(tmp_path, *files), never)
+    watch.add(names(tmp_path, *files), never, since_ns=LATER)
     assert watch.changed() == ()
     edited.write_text("new")
     removed.unlink()
@@ -63,7 +64,7 @@ def test_a_changed_source_is_noticed(watch: SourceWatch, tmp_path: Path) -> None
 
 def test_manifests_are_sources(watch: SourceWatch, tmp_path: Path) -> None:
     """Dep-info does not name them, and yet they decide what is built."""
-    watch.add([], never)
+    watch.add([], never, since_ns=LATER)
     (tmp_path / "Cargo.toml").write_text("[profile.release]")
     assert watch.changed() == (tmp_path / "Cargo.toml",)
 
@@ -72,10 +73,9 @@ def test_each_build_adds_its_own_sources(watch: SourceWatch, tmp_path: Path) -> 
     """A module that only one variant's features compile is watched from then on; the rest as it was at first."""
     for name in ("main.rs", "extra.rs"):
         (tmp_path / name).write_text("old")
-    watch.add(names(tmp_path, "main.rs"), never)
+    watch.add(names(tmp_path, "main.rs"), never, since_ns=LATER)
     (tmp_path / "main.rs").write_text("new")
-    watch._since_ns = 2**62
-    watch.add(names(tmp_path, "main.rs", "extra.rs"), never)
+    watch.add(names(tmp_path, "main.rs", "extra.rs"), never, since_ns=LATER)
     (tmp_path / "extra.rs").write_text("new")
     assert watch.changed() == (tmp_path / "main.rs", tmp_path / "extra.rs")
 
@@ -85,7 +85,7 @@ def test_generated_files_do_not_count(watch: SourceWatch, tmp_path: Path) -> Non
     generated = tmp_path / "target" / "out.rs"
     generated.parent.mkdir()
     generated.write_text("old")
-    watch.add(names(tmp_path, "target/out.rs"), never)
+    watch.add(names(tmp_path, "target/out.rs"), never, since_ns=LATER)
     generated.write_text("new")
     assert watch.changed() == ()
 
@@ -94,8 +94,8 @@ def test_directories_and_missing_dep_info_are_no_sources(tmp_path: Path) -> None
     """A build script may watch a directory; and a binary without dep-info has no sources that are known."""
     watch = SourceWatch(ignored=tmp_path / "target", stamp=tmp_path / "stamp")
     (tmp_path / "assets").mkdir()
-    watch.add(names(tmp_path, "assets"), never)
-    watch.add([tmp_path / "other"], never)
+    watch.add(names(tmp_path, "assets"), never, since_ns=LATER)
+    watch.add([tmp_path / "other"], never, since_ns=LATER)
     assert watch.hashes == {tmp_path / "assets": None}
     assert watch.changed() == ()
 
@@ -114,7 +114,7 @@ class Rebuild:
 
 @pytest.fixture
 def recent(tmp_path: Path) -> tuple[SourceWatch, Path]:
-    """A watch, and a source that was written after it began."""
+    """A watch, and a source that may have been written after a build began."""
     watch = SourceWatch(ignored=tmp_path / "target", stamp=tmp_path / "stamp")
     source = tmp_path / "main.rs"
     source.write_text("new")
@@ -122,11 +122,11 @@ def recent(tmp_path: Path) -> tuple[SourceWatch, Path]:
 
 
 def test_cargo_tells_whether_a_recent_file_is_what_was_compiled(recent: tuple[SourceWatch, Path]) -> None:
-    """Written before its compilation began, by a build script: fresh, and from then on a source like any other."""
+    """Written before its compilation began, by a build script: fresh, and a source like any other for later builds."""
     watch, source = recent
     rebuild = Rebuild(fresh=True)
-    watch.add(names(source.parent, source.name), rebuild)
-    watch.add(names(source.parent, source.name), never)
+    watch.add(names(source.parent, source.name), rebuild, since_ns=EARLIER)
+    watch.add(names(source.parent, source.name), never, since_ns=LATER)
     assert (rebuild.calls, watch.changed()) == (1, ())
 
 
@@ -134,7 +134,7 @@ def test_an_edit_during_the_first_build_is_refused(recent: tuple[SourceWatch, Pa
     """Cargo compiles it again, so it was not this that was compiled."""
     watch, source = recent
     with pytest.raises(NotComparableError, match=r"main\.rs changed while the variants were built") as caught:
-        watch.add(names(source.parent, source.name), Rebuild(fresh=False))
+        watch.add(names(source.parent, source.name), Rebuild(fresh=False), since_ns=EARLIER)
     assert caught.value.location == str(source)
 
 
@@ -146,7 +146,7 @@ def test_an_edit_that_does_not_compile_is_an_edit(recent: tuple[SourceWatch, Pat
         raise BuildError("no", help="h")
 
     with pytest.raises(NotComparableError):
-        watch.add(names(source.parent, source.name), fail)
+        watch.add(names(source.parent, source.name), fail, since_ns=EARLIER)
 
 
 def test_what_every_build_writes_anew_is_no_edit(recent: tuple[SourceWatch, Path]) -> None:
@@ -160,7 +160,24 @@ def test_what_every_build_writes_anew_is_no_edit(recent: tuple[SourceWatch, Path
 
         return act
 
-    watch.add(names(source.parent, source.name), Rebuild(fresh=False, act=write("new")))
+    watch.add(names(source.parent, source.name), Rebuild(fresh=False, act=write("new")), since_ns=EARLIER)
     watch.hashes.clear()
     with pytest.raises(NotComparableError):
-        watch.add(names(source.parent, source.name), Rebuild(fresh=False, act=write("newer")))
+        watch.add(names(source.parent, source.name), Rebuild(fresh=False, act=write("newer")), since_ns=EARLIER)
+
+
+def test_each_build_is_asked_whether_it_compiled_what_is_there_now(recent: tuple[SourceWatch, Path]) -> None:
+    """Of two builds at the same time one may have read a file before an edit, and the other after it."""
+    watch, source = recent
+    watch.add(names(source.parent, source.name), Rebuild(fresh=True), since_ns=EARLIER)
+    with pytest.raises(NotComparableError, match=r"main\.rs changed"):
+        watch.add(names(source.parent, source.name), Rebuild(fresh=False), since_ns=EARLIER)
+
+
+def test_the_time_is_that_of_files(recent: tuple[SourceWatch, Path]) -> None:
+    """It is not before what was written before, and not after what is written later."""
+    watch, source = recent
+    now_ns = watch.now_ns()
+    assert source.stat().st_mtime_ns <= now_ns
+    source.write_text("newer")
+    assert source.stat().st_mtime_ns >= now_ns

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
@@ -16,6 +17,7 @@ from optbuild.build.model import Artifact, Compiled, ProfileUse
 from optbuild.errors import BuildError, ToolchainError
 from optbuild.events import ActionProgressed, Emit, ForeignText, Level, Notice
 from optbuild.execution.command import Command, Executor, ProgramNotFoundError
+from optbuild.execution.jobserver import Jobserver
 from optbuild.files import atomic_copy, sha256_of, writing
 from optbuild.plan.model import Compile, Role
 from optbuild.text import last_lines
@@ -47,14 +49,26 @@ class CargoDriver:
 
     Attributes:
         environ: The caller's environment, which cargo gets whole.
+        jobserver: What it shares its jobs with others by; None where it is on its own.
         units_taught: How many units the last build had: the total that a progress bar shows for the next.
     """
 
     executor: Executor
     environ: Mapping[str, str]
     emit: Emit
+    jobserver: Jobserver | None = None
     units_taught: int | None = None
     _shown: set[str] = field(default_factory=set)
+
+    @property
+    def jobserver_auth(self) -> str:
+        """How cargo is told of the jobs that it shares."""
+        assert self.jobserver is not None  # noqa: S101 - a plan whose builds share jobs is carried out with one
+        return self.jobserver.auth
+
+    def turn(self) -> AbstractContextManager[None]:
+        """What is to be held while cargo runs outside of those who hold it anyway."""
+        return nullcontext() if self.jobserver is None else self.jobserver.token()
 
     def compile(self, action: Compile, env: Mapping[str, str], log: Path) -> Compiled:
         """Build what an action says.
@@ -69,7 +83,8 @@ class CargoDriver:
             ToolchainError: Cargo cannot be started.
             StorageError: The log or a copy of a binary cannot be written.
         """
-        command = Command(argv=action.argv, cwd=action.cwd, env={**self.environ, **env}, sweep=False)
+        inherits = () if self.jobserver is None else self.jobserver.descriptors
+        command = Command(argv=action.argv, cwd=action.cwd, env={**self.environ, **env}, sweep=False, inherits=inherits)
         with _open_log(log) as stream:
             given = command.env
             listener = _Listener(action=action, emit=self.emit, log=stream, shown=self._shown, given=given)
@@ -99,6 +114,7 @@ class CargoDriver:
             log=log,
             profile_use=listener.profile_use() if action.role is Role.OPTIMISE else None,
             cargo_build=build,
+            peak_rss_bytes=completed.usage.peak_rss_bytes,
         )
 
 

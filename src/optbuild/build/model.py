@@ -140,6 +140,7 @@ class Compiled:
         executables: Programs and libraries where cargo put them; the next build with other flags replaces them.
         profile_use: For an optimising compilation only.
         cargo_build: For a compilation of what cargo would run only.
+        peak_rss_bytes: The memory of the largest process, which with link-time optimisation is the one that links.
     """
 
     artifacts: Mapping[str, Artifact]
@@ -151,6 +152,7 @@ class Compiled:
     log: Path
     profile_use: ProfileUse | None = None
     cargo_build: CargoBuild | None = None
+    peak_rss_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,13 +14,18 @@ from optbuild.plan.model import Action, ActionId, Attempt, Plan, PlannedVariant
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One action as it was carried out, for the record."""
+    """One action as it was carried out, for the record.
+
+    Attributes:
+        peak_rss_bytes: The memory of its largest process, where that was looked at.
+    """
 
     action: Action
     argv: tuple[str, ...]
     duration_s: float
     reused: bool
     log: Path | None
+    peak_rss_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +55,10 @@ class Outcome:
     taken: dict[str, Attempt] = field(default_factory=dict)
     rejected: dict[str, tuple[Rejection, ...]] = field(default_factory=dict)
     set_aside: dict[ActionId, tuple[SetAside, ...]] = field(default_factory=dict)
+
+    def steps_in_order(self, plan: Plan) -> Iterator[Step]:
+        """The steps in the plan's order, whatever ended first."""
+        return (step for action in plan.actions if (step := self.steps.get(action.id)) is not None)
 
     def compiled(self, action_id: ActionId) -> Compiled:
         """The result of a compile action."""
@@ -81,6 +91,10 @@ class Outcome:
             return plan.serving_whole(variant).union(*(self.serving(plan, part) for part in variant.parts.values()))
         return plan.serving(variant, self.attempt_of(variant))
 
+    def served_by(self, plan: Plan, action_id: ActionId) -> list[PlannedVariant]:
+        """What is built by means of an action, as far as is known now."""
+        return [build for build in plan.builds if action_id in self.serving(plan, build)]
+
     def is_built(self, variant: PlannedVariant) -> bool:
         """Whether a variant's binaries exist and may be used."""
         return variant.compile in self.results and variant.name not in self.skipped
@@ -101,4 +115,4 @@ def steps_of(outcome: Outcome, variant: PlannedVariant, plan: Plan) -> tuple[Ste
     made_by = [variant.compile if attempt is None else attempt.compile]
     made_by += [rejection.attempt.compile for rejection in outcome.rejected.get(variant.name, ())]
     needed = {action_id for each in made_by for action_id in plan.needed_by(each)}
-    return tuple(step for action_id, step in outcome.steps.items() if action_id in needed)
+    return tuple(step for step in outcome.steps_in_order(plan) if step.action.id in needed)

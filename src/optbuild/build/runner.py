@@ -1,63 +1,48 @@
-"""Carry a plan out: each action once, in order, its result at hand for those that need it.
+"""Carry a plan out: each action once, in order or beside others, its result at hand for those that need it.
 
-What an action does is written where it belongs (`cargo_driver`, `training`, `merging`, `outputs`); here is only the
-order, what a failure means for the rest, and the evidence that closes each variant with PGO.
+What an action does is written where it belongs (`performing` and below), what may run at the same time in `turns`; here
+is only how it goes on from one to the next, and what a failure means for the rest. All that a run has come to is
+changed in one thread: those that do the work hand their results back.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
+import signal
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
-from pathlib import Path
-from typing import TypeVar
+from functools import partial
 
-from optbuild.build.canary import Canary
-from optbuild.build.cargo_driver import CargoDriver
-from optbuild.build.checks import check_evidence, require_proof
-from optbuild.build.evidence import gather_evidence
-from optbuild.build.flush_object import make_flush_object
-from optbuild.build.lost_functions import check_nothing_lost
-from optbuild.build.merging import ProfileMerger
-from optbuild.build.model import Artifact, CargoTraining, Compiled, FlushObject, Merged, Probed, Result, Trained
-from optbuild.build.outcome import Outcome, Rejection, Step
-from optbuild.build.outputs import OutputChecker
-from optbuild.build.training import Trainer
+from optbuild.build.agenda import Agenda
+from optbuild.build.model import Compiled
+from optbuild.build.outcome import Outcome, Rejection
+from optbuild.build.performing import Performed, Performer
+from optbuild.build.proof import Prover
+from optbuild.build.turns import Budget, Company, Demand, choose_next, demand_of
+from optbuild.build.workers import Workers
 from optbuild.errors import (
     AttemptFault,
     BuildError,
     InterruptedRunError,
     OptbuildError,
     ProfileDataError,
-    ToolchainError,
+    WorkloadTimeoutError,
 )
-from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Emit, Level, Notice
+from optbuild.events import Emit, Level, Notice, telling_of
 from optbuild.plan.model import (
     Action,
     ActionId,
     Attempt,
-    Choose,
-    CompareOutputs,
     Compile,
     Gather,
-    MakeFlushObject,
-    Measure,
-    MergeProfiles,
-    Output,
     Plan,
     PlannedVariant,
-    ProbeOutputs,
     Role,
     Train,
-    resolve_word,
 )
-from optbuild.profile.cargo_words import CargoVerb
-from optbuild.profile.model import EvidenceSettings
 from optbuild.text import sanitize_line
-from optbuild.units import format_bytes, format_duration
 
-T = TypeVar("T")
+WatchBuild = Callable[[Compile], Callable[[], None]]
+"""Called when a compile action begins; what it gives is called when that has succeeded."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,53 +50,54 @@ class Runner:
     """Carries out everything of a plan but its measuring.
 
     Attributes:
-        trainer: None where no `llvm-profdata` fits; such a plan has no training.
-        canary: Tells whether rustc would tell.
-        demanded: What PGO has to show.
         keep_going: Go on with other variants when one fails.
+        budget: What actions share that run at the same time.
+        hire: Makes the workers that they run in, where the budget allows for more than one.
     """
 
     plan: Plan
-    cargo: CargoDriver
-    trainer: Trainer | None
-    merger: ProfileMerger | None
-    canary: Canary
-    demanded: EvidenceSettings
-    outputs: OutputChecker
-    logs: Path
+    outcome: Outcome
+    performer: Performer
+    prover: Prover
     emit: Emit
     keep_going: bool = False
-    outcome: Outcome = field(default_factory=Outcome)
+    budget: Budget = field(default_factory=Budget)
+    hire: Callable[[], Workers[Performed]] | None = None
+    _agenda: Agenda = field(init=False)
+    _running: dict[ActionId, Demand] = field(init=False, default_factory=dict)
+    _crowded: set[ActionId] = field(init=False, default_factory=set)
+    _alone: set[ActionId] = field(init=False, default_factory=set)
+    _after: dict[ActionId, Callable[[], None]] = field(init=False, default_factory=dict)
 
-    def carry_out(self, *, after_compiling: Callable[[Compile], None]) -> None:
+    def __post_init__(self) -> None:
+        self._agenda = Agenda(self.plan, self.outcome)
+
+    def carry_out(self, *, watch_build: WatchBuild) -> None:
         """Do every action; `outcome` holds what came of them, also when this raises.
 
         Args:
-            after_compiling: Called after each compile action that succeeded.
+            watch_build: Told of each compile action.
 
         Raises:
-            OptbuildError: The first failure; with `keep_going` only the baseline's.
+            OptbuildError: The first failure; with `keep_going` only the baseline's. What ran beside it is ended.
         """
         for variant in self.plan.variants:
             if variant.skipped is not None:
                 self._skip(variant, variant.skipped)
-        for action in self.plan.actions:
-            if isinstance(action, Measure) or self._is_moot(action):
-                continue
-            if isinstance(action, Choose):
-                self._choose(action)
-                continue
-            if isinstance(action, Gather):
-                self._gather(action)
-                continue
-            try:
-                self._do(action)
-                if isinstance(action, Compile):
-                    after_compiling(action)
-            except InterruptedRunError:
-                raise
-            except OptbuildError as error:
-                self._fail(action, error)
+        workers = None if self.hire is None or self.budget.jobs == 1 else self.hire()
+        blamed: int = signal.SIGTERM
+        try:
+            while (chosen := self._choose_next()) is not None or self._running:
+                if chosen is not None:
+                    self._begin(*chosen, workers, watch_build)
+                elif workers is not None:
+                    self._settle(workers.wait())
+        except InterruptedRunError as error:
+            blamed = error.signal_number
+            raise
+        finally:
+            if workers is not None:
+                workers.stop(blamed)
 
     def compile_again(self, action: Compile) -> Compiled:
         """Call cargo once more for an action that was carried out; it does nothing if no source has changed since.
@@ -120,30 +106,92 @@ class Runner:
             BuildError: Cargo failed.
             ToolchainError: Cargo cannot be started.
         """
-        again = self._result_of(action, self.logs / f"{action.id}.again.log")
-        assert isinstance(again, Compiled)  # noqa: S101 - for mypy
+        again = self.performer.compile_again(action)
         first = self.outcome.compiled(action.id)
         self.outcome.results[action.id] = replace(first, artifacts=again.artifacts)
         return again
 
-    def _is_moot(self, action: Action) -> bool:
-        """Whether an action lacks something that failed, or serves only variants or attempts that are not taken."""
-        if not isinstance(action, Choose) and not all(need in self.outcome.results for need in action.needs):
-            return True
-        return all(variant.name in self.outcome.skipped for variant in self._served_by(action))
+    def _choose_next(self) -> tuple[Action, Demand] | None:
+        stage = self.performer.stage
+        ready = (
+            (action, demand_of(action, stage=stage, budget=self.budget, alone=self._alone))
+            for action in self._agenda.ready()
+        )
+        return choose_next(ready, self._running.values(), self.budget)
 
-    def _served_by(self, action: Action) -> list[PlannedVariant]:
-        return [build for build in self.plan.builds if action.id in self.outcome.serving(self.plan, build)]
+    def _begin(
+        self, action: Action, demand: Demand, workers: Workers[Performed] | None, watch_build: WatchBuild
+    ) -> None:
+        """Give an action to a worker, or do it at once where nothing may run beside it."""
+        self._agenda.begin(action)
+        if isinstance(action, Compile):
+            self._after[action.id] = watch_build(action)
+        if workers is None or demand.company is not Company.WELCOME:
+            try:
+                came_to: Performed | BaseException = self._perform(action)
+            except InterruptedRunError:
+                raise
+            except OptbuildError as error:
+                came_to = error
+            self._settle({action.id: came_to})
+            return
+        if self._running:
+            self._crowded |= {action.id, *self._running}
+        self._running[action.id] = demand
+        workers.start(action.id, partial(self._perform, action))
 
-    def _choose(self, action: Choose) -> None:
-        """Give a variant the binaries of the attempt that was accepted; all variants of one choice have the same."""
-        build = next(build for build in self._served_by(action) if build.attempts)
-        attempt = self.outcome.attempt_of(build)
-        evidence = None if attempt is None else self.outcome.evidence.get(attempt.compile)
-        if attempt is not None and evidence is not None and not evidence.failed:
-            built = action.of(attempt).compile
-            if built in self.outcome.results:
-                self.outcome.results[action.id] = self.outcome.compiled(built)
+    def _perform(self, action: Action) -> Performed:
+        with telling_of(action.id):
+            return self.performer.perform(action)
+
+    def _settle(self, done: Mapping[str, Performed | BaseException]) -> None:
+        """Take in what came of actions."""
+        for name, came_to in done.items():
+            action = self.plan.action(ActionId(name))
+            self._running.pop(action.id, None)
+            with telling_of(action.id):
+                if isinstance(came_to, Performed):
+                    self._accept(action, came_to)
+                elif self._deserves_another_try(action, came_to):
+                    self._try_alone(action)
+                elif isinstance(came_to, OptbuildError) and not isinstance(came_to, InterruptedRunError):
+                    self._fail(action, came_to)
+                else:
+                    raise came_to
+        self._decide()
+
+    def _accept(self, action: Action, done: Performed) -> None:
+        """Keep a result if it holds, and go on with what needed it."""
+        self.outcome.results[action.id] = done.result
+        self.outcome.steps[action.id] = done.step
+        try:
+            if isinstance(action, Compile):
+                self._prove(action, done)
+            self.performer.tell_finished(done)
+            if isinstance(action, Compile):
+                self._after.pop(action.id)()
+        except InterruptedRunError:
+            raise
+        except OptbuildError as error:
+            self._fail(action, error)
+            return
+        self._agenda.finish(action)
+
+    def _prove(self, action: Compile, done: Performed) -> None:
+        try:
+            self.prover.prove(action)
+        except OptbuildError:
+            self.performer.tell_failed(action, done.step.duration_s)
+            raise
+
+    def _decide(self) -> None:
+        """Give variants the binaries that are theirs, where these are there now."""
+        self._make_choices()
+        for action in tuple(self._agenda.ready()):
+            if isinstance(action, Gather):
+                self._agenda.begin(action)
+                self._gather(action)
+                self._agenda.finish(action)
 
     def _gather(self, action: Gather) -> None:
         """Give a variant the programs that were built for it one by one."""
@@ -151,135 +199,37 @@ class Runner:
         artifacts = {name: artifact for compiled in each for name, artifact in compiled.artifacts.items()}
         self.outcome.results[action.id] = replace(each[0], artifacts=artifacts, profile_use=None)
 
-    def _do(self, action: Action) -> None:
-        total = self.cargo.units_taught if isinstance(action, Compile) else None
-        unit = "crates" if isinstance(action, Compile) else ""
-        argv, log = self._command_of(action)
-        self.emit(ActionStarted(action=action.id, label=action.label, unit=unit, total=total, argv=argv, log=log))
-        started = time.monotonic()
-        try:
-            result = self._result_of(action, log)
-            self.outcome.results[action.id] = result
-            reused = result.fresh if isinstance(result, Compiled) else result.reused
-            duration_s = time.monotonic() - started
-            self.outcome.steps[action.id] = Step(
-                action=action, argv=argv, duration_s=duration_s, reused=reused, log=log
-            )
-            if isinstance(action, Compile):
-                self._prove(action)
-        except OptbuildError:
-            self.emit(ActionFailed(action=action.id, label=action.label, duration_s=time.monotonic() - started))
-            raise
-        self.emit(
-            ActionFinished(
-                action=action.id,
-                label=action.label,
-                duration_s=duration_s,
-                reused=reused,
-                outcome=_describe(result),
-            )
-        )
+    def _make_choices(self) -> None:
+        """Give variants the binaries of the attempt that was accepted; all variants of one choice have the same."""
+        for choice in self._agenda.choices():
+            served = self.outcome.served_by(self.plan, choice.id)
+            attempt = self.outcome.attempt_of(next(build for build in served if build.attempts))
+            evidence = None if attempt is None else self.outcome.evidence.get(attempt.compile)
+            if attempt is None or evidence is None or evidence.failed:
+                continue
+            built = choice.of(attempt).compile
+            if built in self.outcome.results:
+                self.outcome.results[choice.id] = self.outcome.compiled(built)
+                self._agenda.finish(choice)
 
-    def _command_of(self, action: Action) -> tuple[tuple[str, ...], Path | None]:
-        """What an action runs, as people know it, and where its words are kept."""
-        assert not isinstance(action, (Choose, Gather, Measure))  # noqa: S101 - `carry_out` starts neither
-        if isinstance(action, Compile):
-            return action.argv, self.logs / f"{action.id}.log"
-        if isinstance(action, MergeProfiles):
-            return (str(action.tool), "merge"), None
-        if isinstance(action, MakeFlushObject):
-            return (str(action.rustc), "--emit=obj"), None
-        return action.workload.shown_argv(), self.logs / f"{action.id}.stderr" if isinstance(action, Train) else None
+    def _deserves_another_try(self, action: Action, error: BaseException) -> bool:
+        """Whether a training took too long that had to share the machine with builds."""
+        return isinstance(action, Train) and isinstance(error, WorkloadTimeoutError) and action.id in self._crowded
 
-    def _result_of(self, action: Action, log: Path | None) -> Result:
-        results = self.outcome.results
-        if isinstance(action, Compile):
-            assert log is not None  # noqa: S101 - for mypy
-            env = {name: resolve_word(word, self._value_of) for name, word in action.env.items()}
-            return self.cargo.compile(action, env, log)
-        if isinstance(action, MakeFlushObject):
-            return make_flush_object(action, self.cargo.executor, self.cargo.environ)
-        if isinstance(action, MergeProfiles):
-            trained = {need: result for need in action.needs if isinstance(result := results[need], Trained)}
-            program = {} if action.program is None else self.outcome.artifacts(action.program)
-            return _required(self.merger).merge_weighted(action, trained, program)
-        assert not isinstance(action, (Choose, Gather, Measure))  # noqa: S101 - `carry_out` starts neither
-        used = self._used_binaries(action)
-        if isinstance(action, Train):
-            trainer = _required(self.trainer)
-            try:
-                return trainer.train(action, used, self._cargo_training(action))
-            finally:
-                self.outcome.set_aside |= trainer.set_aside
-        build = self.outcome.compiled(action.binaries).cargo_build
-        if isinstance(action, ProbeOutputs):
-            return self.outputs.probe(action, used, build)
-        return self.outputs.compare(action, used, self.outcome.probed(action.probe), build)
-
-    def _cargo_training(self, action: Train) -> CargoTraining | None:
-        build = self.outcome.compiled(action.binaries).cargo_build
-        if build is None or action.program is None:
-            return None
-        return CargoTraining(build=build, program=self.outcome.artifacts(action.program))
-
-    def _used_binaries(self, action: Train | ProbeOutputs | CompareOutputs) -> dict[str, Artifact]:
-        artifacts = self.outcome.artifacts(action.binaries)
-        return (
-            artifacts if action.workload.call is not None else {name: artifacts[name] for name in action.workload.bins}
-        )
-
-    def _value_of(self, output: Output) -> str:
-        result = self.outcome.results[output.action]
-        assert isinstance(result, Merged)  # noqa: S101 - the only output that an environment can name
-        return str(result.profile.path)
-
-    def _prove(self, action: Compile) -> None:
-        """Close a compilation that used a profile with the evidence that it did, or with what is missing."""
-        for variant in self._served_by(action):
-            attempt = self.outcome.attempt_of(variant)
-            if attempt is not None and attempt.compile == action.id and variant.name not in self.outcome.skipped:
-                self._prove_attempt(variant, attempt)
-                return  # others that share the compilation share its evidence
-
-    def _prove_attempt(self, variant: PlannedVariant, attempt: Attempt) -> None:
-        merged, compiled = self.outcome.results[attempt.merge], self.outcome.compiled(attempt.compile)
-        assert isinstance(merged, Merged)  # noqa: S101 - ids say what they are
-        look_into = cache(partial(_required(self.merger).profdata.look_into, merged.profile.path))
-        if attempt.lossless:
-            check_nothing_lost(variant.name, compiled, look_into=look_into)
-        plain = self.outcome.artifacts(variant.plain) if variant.plain in self.outcome.results else {}
-        evidence = gather_evidence(
-            merged,
-            compiled,
-            {name: artifact for name, artifact in plain.items() if name in compiled.artifacts},
-            names_in_profile=lambda: look_into().names,
-            trained_bins=self._trained_bins(attempt.merge),
-        )
-        is_heard = self.canary.is_heard(merged.profile)
-        checks = check_evidence(evidence, compiled, self.demanded, is_canary_heard=is_heard)
-        evidence = replace(evidence, checks=checks)
-        self.outcome.evidence[attempt.compile] = evidence  # also where it proves nothing: the record shows why
-        require_proof(variant.name, evidence, compiled)
-
-    def _trained_bins(self, merge: ActionId) -> set[str]:
-        """The binaries that went into a profile."""
-        trainings = [self.plan.action(need) for need in self.plan.action(merge).needs]
-        return {name for action in trainings if isinstance(action, Train) for name in self._ran_in(action)}
-
-    def _ran_in(self, training: Train) -> Iterable[str]:
-        """The binaries that a training is known to run; a test may start one, and need not."""
-        call = training.workload.call
-        build = self.outcome.compiled(training.binaries).cargo_build
-        if call is None or call.verb is not CargoVerb.RUN or build is None:
-            return training.workload.bins
-        return (program.name for program in build.programs)
+    def _try_alone(self, action: Action) -> None:
+        self._crowded.discard(action.id)
+        self._alone.add(action.id)
+        self._agenda.put_back(action)
+        message = f"{action.label}: it took too long beside builds, and is run once more with nothing beside it"
+        self.emit(Notice(level=Level.INFO, code="training-alone", message=sanitize_line(message)))
 
     def _fail(self, action: Action, error: OptbuildError) -> None:
         """Decide what a failed action means for the variants that need it.
 
         Those with another attempt that may mend the fault take that one; others are neither measured nor published.
         """
-        found = [build for build in self._served_by(action) if not self._try_next(build, action, error)]
+        served = self.outcome.served_by(self.plan, action.id)
+        found = [build for build in served if not self._try_next(build, action, error)]
         affected = [build for build in found if action.id in self.outcome.serving(self.plan, build)]
         if not affected:
             return
@@ -342,24 +292,3 @@ def _fault_of(error: OptbuildError, action: Action) -> AttemptFault | None:
         return error.fault
     is_instrumented = isinstance(action, Compile) and action.role is Role.INSTRUMENT
     return AttemptFault.NOT_BUILT if is_instrumented and isinstance(error, BuildError) else None
-
-
-def _required(part: T | None) -> T:
-    if part is None:
-        raise ToolchainError("no llvm-profdata fits rustc", help="optbuild doctor --fix")
-    return part
-
-
-def _describe(result: Result) -> str:
-    if isinstance(result, Compiled):
-        size = format_bytes(sum(artifact.size_bytes for artifact in result.artifacts.values()))
-        return f"{result.units} crate{'s' * (result.units != 1)}, {size}"
-    if isinstance(result, (Trained, Merged)):
-        profile = result.profile
-        ran = f"{profile.functions_with_counts} of {profile.functions} functions ran"
-        return f"{ran}, {profile.raw_profiles} raw profile{'s' * (profile.raw_profiles != 1)}"
-    if isinstance(result, FlushObject):
-        return result.path.name
-    if isinstance(result, Probed):
-        return f"{format_duration(result.run_s)} a run" + ("" if result.deterministic else ", output varies")
-    return {True: "equal", None: "not compared", False: "different"}[result.equal]

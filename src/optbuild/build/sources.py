@@ -17,8 +17,6 @@ _SPACE = re.compile(r"(?<!\\) ")
 class SourceWatch:
     """The content of every source file of the builds so far, dependencies by path and build scripts' inputs included.
 
-    Make it before the first build.
-
     Attributes:
         ignored: Below this directory lie files that builds generate.
         stamp: A file of ours, written anew to learn the time as files have it.
@@ -30,41 +28,40 @@ class SourceWatch:
     stamp: Path
     manifests: tuple[Path, ...] = ()
     hashes: dict[Path, str | None] = field(default_factory=dict)
-    _since_ns: int = field(init=False)
 
-    def __post_init__(self) -> None:
-        self._since_ns = self._now_ns()
-
-    def add(self, executables: Iterable[Path], build_again: Callable[[], bool]) -> None:
+    def add(self, executables: Iterable[Path], build_again: Callable[[], bool], *, since_ns: int) -> None:
         """Watch the files of a build that has just been done, those included that cargo's dep-info names.
 
-        A file that was written since the last look may have been compiled in another state, or may be the work of a
+        A file that was written since the build began may have been compiled in another state, or may be the work of a
         build script. Cargo knows: it compiles again what has changed since its compilation began.
 
         Args:
             executables: As cargo built them, in its target directory.
             build_again: Calls cargo once more; whether it found everything fresh.
+            since_ns: What `now_ns` said before the build began.
 
         Raises:
             NotComparableError: A file was edited while it was compiled.
         """
-        found = {*self.manifests, *_sources_of(executables)} - self.hashes.keys()
+        found = {*self.manifests, *_sources_of(executables)}
         times = {path: _mtime_ns(path) for path in sorted(found) if not path.is_relative_to(self.ignored)}
-        hashes = {path: _hash(path) for path in times}
-        recent = [path for path, time_ns in times.items() if hashes[path] is not None and time_ns >= self._since_ns]
+        # Other builds may have begun later, and have compiled a file in a later state than this one did.
+        recent = [path for path, time_ns in times.items() if time_ns >= since_ns]
+        hashes = {path: _hash(path) for path in times if path not in self.hashes or path in recent}
+        recent = [path for path in recent if hashes[path] is not None]
         if recent and not _is_fresh(build_again):
             # What the build itself writes, it has written once more, and with the same content.
             edited = [path for path in recent if _mtime_ns(path) == times[path] or _hash(path) != hashes[path]]
             if edited:
                 raise sources_changed(tuple(edited))
-        self.hashes |= hashes
-        self._since_ns = self._now_ns()
+        for path, found_hash in hashes.items():
+            self.hashes.setdefault(path, found_hash)
 
     def changed(self) -> tuple[Path, ...]:
         """The files that are not any more what they were."""
         return tuple(path for path, before in self.hashes.items() if _hash(path) != before)
 
-    def _now_ns(self) -> int:
+    def now_ns(self) -> int:
         """The time by the clock that dates files: it may run behind the one that programs are told."""
         atomic_write(self.stamp, b"")
         return _mtime_ns(self.stamp)

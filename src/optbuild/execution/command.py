@@ -10,6 +10,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
+from optbuild.execution.stopping import StopRequest
+
 
 class Stream(Enum):
     """Where a program's output goes when not to a file."""
@@ -35,6 +37,7 @@ class Command:
         grace_s: Seconds between that signal and SIGKILL.
         sweep: Kill whatever it leaves running when it ends, and report it.
         watch: Called about once a second while it runs. What it raises ends the program and is raised by the executor.
+        inherits: Descriptors that it gets under the same numbers.
     """
 
     argv: tuple[str, ...]
@@ -48,6 +51,7 @@ class Command:
     grace_s: float = 10.0
     sweep: bool = True
     watch: Callable[[], None] | None = field(default=None, compare=False, repr=False)
+    inherits: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +116,7 @@ OnLine = Callable[[bytes], None]
 
 
 class Executor(Protocol):
-    """Something that runs commands one at a time."""
+    """Something that runs commands, those of each thread one at a time."""
 
     def run(self, command: Command, *, on_stdout: OnLine | None = None, on_stderr: OnLine | None = None) -> Completed:
         """Run a command and wait for its end.
@@ -162,6 +166,10 @@ class ConcurrentExecutor(Executor, Protocol):
         """
         ...
 
+    def stoppable(self, stop: StopRequest) -> AbstractContextManager[None]:
+        """Let what this thread runs within the context be ended by a request, which then raises its error there."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedExecutor:
@@ -177,3 +185,7 @@ class WatchedExecutor:
     def start(self, command: Command) -> AbstractContextManager[RunningProgram]:
         """Start a program that runs beside those which are watched; see `ConcurrentExecutor.start`."""
         return self.executor.start(command)
+
+    def stoppable(self, stop: StopRequest) -> AbstractContextManager[None]:
+        """Let what this thread runs be ended by a request; see `ConcurrentExecutor.stoppable`."""
+        return self.executor.stoppable(stop)

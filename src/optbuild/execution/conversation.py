@@ -23,6 +23,7 @@ from optbuild.events import Emit, Level, Notice
 from optbuild.execution import launcher
 from optbuild.execution.command import Command, Completed, OnLine, ProgramNotFoundError, Stream, Usage
 from optbuild.execution.signals import SignalGate
+from optbuild.execution.stopping import StopRequest
 from optbuild.files import storage_error
 from optbuild.text import last_lines
 from optbuild.units import format_duration
@@ -39,9 +40,13 @@ class LauncherDiedError(Exception):
 
 
 class LauncherProcess:
-    """The launcher process and the pipes to it."""
+    """The launcher process and the pipes to it.
 
-    def __init__(self) -> None:
+    Args:
+        inherits: Descriptors that the programs which it starts get under the same numbers.
+    """
+
+    def __init__(self, inherits: tuple[int, ...] = ()) -> None:
         self.reply, reply_writer = os.pipe()
         self.stdout, stdout_writer = os.pipe()
         self.stderr, stderr_writer = os.pipe()
@@ -52,7 +57,7 @@ class LauncherProcess:
                 stdin=subprocess.PIPE,
                 stdout=stdout_writer,
                 stderr=stderr_writer,
-                pass_fds=(reply_writer,),
+                pass_fds=(reply_writer, *inherits),
                 process_group=0,
                 bufsize=0,
             )
@@ -96,10 +101,12 @@ class Conversation:
         on_stdout: OnLine | None,
         on_stderr: OnLine | None,
         emit: Emit,
+        stop: StopRequest | None = None,
     ) -> None:
         self._launcher = launcher
         self._command = command
         self._emit = emit
+        self._stop = stop
         self._lines = {launcher.stdout: _Lines(on_stdout), launcher.stderr: _Lines(on_stderr)}
         self._reply = b""
         self._started = False
@@ -177,6 +184,7 @@ class Conversation:
         """Stop the program: its stop signal, its grace, then SIGKILL; at once when a second signal comes."""
         if not self._started:  # it has half a message, perhaps: closing it is all that can be done
             return None
+        self._stop = None
         self._lines = dict.fromkeys(self._lines, _Lines(_ignore))  # an error in a callback must not come again
         with contextlib.suppress(LauncherDiedError):  # with nothing left to end, the launcher ends itself
             self._launcher.send({"end": 1})
@@ -206,8 +214,12 @@ class Conversation:
         with selectors.DefaultSelector() as selector:
             for descriptor in (self._launcher.reply, *self._lines):
                 selector.register(descriptor, selectors.EVENT_READ)
+            if self._stop is not None:
+                selector.register(self._stop, selectors.EVENT_READ)
             wait_s = None if timeout_s is None else min(max(0.0, timeout_s), launcher.LONGEST_WAIT_S)
             ready = [key.fd for key, _ in selector.select(wait_s)]
+        if self._stop is not None and self._stop.fileno() in ready:
+            raise self._stop.error()
         for descriptor, lines in self._lines.items():
             if descriptor in ready and self._launcher.reply not in ready:
                 lines.feed(_read(descriptor))

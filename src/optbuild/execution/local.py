@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,18 +22,27 @@ from optbuild.execution.command import (
 )
 from optbuild.execution.conversation import Conversation, LauncherDiedError, LauncherProcess
 from optbuild.execution.signals import SignalGate
+from optbuild.execution.stopping import StopRequest
+
+
+class _Own(threading.local):
+    """What belongs to one thread: its launcher, and the request that ends what it runs."""
+
+    launcher: LauncherProcess | None = None
+    stop: StopRequest | None = None
 
 
 class LocalExecutor:
-    """Runs commands one at a time through one launcher process, which is started when first needed.
+    """Runs the commands of each thread one at a time through one launcher process, which is started when first needed.
 
-    Use it as a context manager: leaving it ends the launcher, and with it anything that still runs.
+    Use it as a context manager: leaving it ends the launcher, and with it anything that still runs. Threads other than
+    the main one use it within `stoppable`, which does the same for theirs.
     """
 
     def __init__(self, emit: Emit, signals: SignalGate | None = None) -> None:
         self._emit = emit
         self._signals = signals or SignalGate()
-        self._launcher: LauncherProcess | None = None
+        self._own = _Own()
 
     def __enter__(self) -> Self:
         return self
@@ -43,15 +53,26 @@ class LocalExecutor:
         self.close()
 
     def close(self) -> None:
-        """End the launcher."""
-        launcher_process, self._launcher = self._launcher, None
+        """End this thread's launcher."""
+        launcher_process, self._own.launcher = self._own.launcher, None
         if launcher_process is not None:
             launcher_process.close()
+
+    @contextmanager
+    def stoppable(self, stop: StopRequest) -> Iterator[None]:
+        """Let what this thread runs be ended by a request; see `ConcurrentExecutor.stoppable`."""
+        self._own.stop = stop
+        try:
+            yield
+        finally:
+            self._own.stop = None
+            self.close()
 
     def run(self, command: Command, *, on_stdout: OnLine | None = None, on_stderr: OnLine | None = None) -> Completed:
         """Run a command and wait for its end; see `Executor.run`."""
         program = _find_program(command)
-        conversation = Conversation(self._living_launcher(), command, on_stdout, on_stderr, self._emit)
+        launcher_process = self._living_launcher(command.inherits)
+        conversation = Conversation(launcher_process, command, on_stdout, on_stderr, self._emit, self._own.stop)
         try:
             conversation.start(program)
             reply = conversation.await_reply()
@@ -65,16 +86,17 @@ class LocalExecutor:
             finally:
                 self.close()  # what still lies in its pipes belongs to this command
             raise
-        if not command.sweep:
+        if command.inherits or not command.sweep:
             self.close()  # what the command left running keeps its pipes, and is not the next one's survivor
         return conversation.judge(reply)
 
     @contextmanager
     def start(self, command: Command) -> Iterator[RunningProgram]:
         """Start a program through a launcher of its own; see `Executor.start`."""
-        launcher_process = LauncherProcess()
+        launcher_process = LauncherProcess(command.inherits)
         try:
-            program = _Running(Conversation(launcher_process, command, None, None, self._emit), self._signals)
+            conversation = Conversation(launcher_process, command, None, None, self._emit, self._own.stop)
+            program = _Running(conversation, self._signals)
             program.begin(_find_program(command))
             try:
                 yield program
@@ -83,12 +105,13 @@ class LocalExecutor:
         finally:
             launcher_process.close()
 
-    def _living_launcher(self) -> LauncherProcess:
-        if self._launcher is not None and self._launcher.process.poll() is not None:
+    def _living_launcher(self, inherits: tuple[int, ...]) -> LauncherProcess:
+        found = self._own.launcher
+        if found is not None and (inherits or found.process.poll() is not None):
             self.close()
-        if self._launcher is None:
-            self._launcher = LauncherProcess()
-        return self._launcher
+        if self._own.launcher is None:
+            self._own.launcher = LauncherProcess(inherits)
+        return self._own.launcher
 
 
 class _Running:

@@ -14,6 +14,7 @@ from pathlib import Path
 from optbuild.errors import WorkloadError, WorkloadTimeoutError
 from optbuild.events import ActionFinished, ActionStarted, Emit
 from optbuild.execution.command import Command, Completed, ConcurrentExecutor, OnLine, RunningProgram
+from optbuild.execution.stopping import StopRequest
 from optbuild.files import atomic_copy, remove_below, writing
 from optbuild.measure.instructions import InstructionCounter, find_counter
 from optbuild.units import format_duration
@@ -55,6 +56,10 @@ class _CountingExecutor:
     def start(self, command: Command) -> AbstractContextManager[RunningProgram]:
         """Start a program that runs beside it; see `ConcurrentExecutor.start`."""
         return self.executor.start(command)
+
+    def stoppable(self, stop: StopRequest) -> AbstractContextManager[None]:
+        """Let what this thread runs be ended by a request; see `ConcurrentExecutor.stoppable`."""
+        return self.executor.stoppable(stop)
 
 
 @dataclass(slots=True, kw_only=True)

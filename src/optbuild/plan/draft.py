@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from optbuild.execution.jobserver import MAKEFLAGS
 from optbuild.plan.fingerprint import fingerprint, make_action_id
-from optbuild.plan.model import Action, ActionId, Attempt, Compile, Output, Recipe, Role, Word
+from optbuild.plan.model import JOBSERVER, Action, ActionId, Attempt, Compile, Output, Recipe, Role, Word
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.profile.model import BuildProfile
+from optbuild.project.cargo_profile import WITH_LTO, resolve_cargo_profile
 from optbuild.project.layout import Layout
 from optbuild.project.model import Package, Project
 from optbuild.project.selection import Targets
@@ -18,6 +21,7 @@ from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.toolchain.model import Toolchain
 from optbuild.tools.cargo import FLAG_SEPARATOR, BuildSettings, make_build_argv
 from optbuild.tools.cargo_programs import runner_setting
+from optbuild.tools.rustc import LTO_OFF
 from optbuild.workloads.invocation import Invocation
 
 
@@ -28,6 +32,8 @@ class PlanInputs:
     Attributes:
         workloads: Ready to run, with a runner where the target's programs need one.
         cpu_needs: What each variant needs of a CPU.
+        jobs: How many jobs the user allows.
+        shares_jobs: Builds run at the same time, with one budget of jobs for all.
         not_runnable: Why nothing that is built can run here, not even by a runner.
         python: Tells what cargo would run, in cargo's place.
         workload_keys: By name a fingerprint of each workload's recipe, which would be made anew for every training.
@@ -40,6 +46,7 @@ class PlanInputs:
     layout: Layout
     workloads: tuple[Invocation, ...]
     jobs: int | None = None
+    shares_jobs: bool = False
     cpu_needs: Mapping[str, CpuNeeds] = field(default_factory=dict)
     not_runnable: str | None = None
     python: Path = Path(sys.executable)
@@ -82,11 +89,14 @@ def make_compile(
     """The action that compiles a recipe; the same recipe gives the same action, whoever asks."""
     action_id = make_action_id("compile", recipe, needs)
     project = inputs.project
-    cargo_target = inputs.layout.cargo_target
+    cargo_target = _cargo_target(role, inputs)
     if not inputs.toolchain.flag_sets_coexist:
         cargo_target /= action_id
     # Dependencies' warnings about their profile are silent otherwise.
     settings = replace(_build_settings(recipe, inputs, cargo_target), explain=role is Role.OPTIMISE)
+    env = _cargo_env(recipe, cargo_target)
+    if inputs.shares_jobs:
+        env |= _shared_jobs(inputs.jobs)
     return Compile(
         id=action_id,
         needs=needs,
@@ -95,10 +105,33 @@ def make_compile(
         recipe=recipe,
         argv=make_build_argv(str(inputs.toolchain.cargo.path), settings),
         cwd=project.directory,
-        env=_cargo_env(recipe, cargo_target),
+        env=env,
         cargo_target=cargo_target,
         directory=inputs.layout.binaries / action_id,
+        links_whole_program=_links_whole_program(recipe, inputs),
     )
+
+
+def _cargo_target(role: Role, inputs: PlanInputs) -> Path:
+    """Cargo's target directory for a compilation: what needs no profile and what is about one may run side by side."""
+    layout = inputs.layout
+    return layout.cargo_target if role is Role.BUILD else layout.cargo_pgo_target
+
+
+def _shared_jobs(jobs: int | None) -> dict[str, Word]:
+    """Let cargo take part in the run's budget; it would warn of `--jobs` beside it."""
+    told: dict[str, Word] = {} if jobs is None else {"CARGO_BUILD_JOBS": (str(jobs),)}
+    # The older name of the option for an older make, whatever calls that.
+    return {**told, MAKEFLAGS: ("-j --jobserver-fds=", JOBSERVER, " --jobserver-auth=", JOBSERVER)}
+
+
+def _links_whole_program(recipe: Recipe, inputs: PlanInputs) -> bool:
+    if any(word == (LTO_OFF,) for word in recipe.rustflags):
+        return False
+    setting = dict(recipe.config).get(f"profile.{recipe.cargo_profile}.lto")
+    if setting is None:
+        return resolve_cargo_profile(inputs.project.cargo_profiles, recipe.cargo_profile).lto in WITH_LTO
+    return json.loads(setting) in WITH_LTO
 
 
 def for_call(recipe: Recipe, call: CargoCall) -> Recipe:
@@ -143,7 +176,7 @@ def _build_settings(recipe: Recipe, inputs: PlanInputs, cargo_target: Path) -> B
         no_default_features=recipe.no_default_features,
         all_features=recipe.all_features,
         locked=inputs.build_profile.project.locked and project.lockfile is not None,
-        jobs=inputs.jobs,
+        jobs=None if inputs.shares_jobs else inputs.jobs,
         extra=recipe.cargo_args,
     )
     if (call := recipe.call) is None:
@@ -160,7 +193,7 @@ def _build_settings(recipe: Recipe, inputs: PlanInputs, cargo_target: Path) -> B
     )
 
 
-def _cargo_env(recipe: Recipe, cargo_target: Path) -> Mapping[str, Word]:
+def _cargo_env(recipe: Recipe, cargo_target: Path) -> dict[str, Word]:
     # Cargo's build-dir, where a configuration sets it, would put intermediate files outside our directory.
     env: dict[str, Word] = {"CARGO_BUILD_BUILD_DIR": (str(cargo_target),), "RUSTUP_AUTO_INSTALL": ("0",)}
     if recipe.rustflags:

@@ -18,7 +18,10 @@ ActionId = NewType("ActionId", str)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """A value that an action will have made by the time it is needed, such as `{profdata:merge-3f2a9c10}`."""
+    """A value that an action will have made by the time it is needed, such as `{profdata:merge-3f2a9c10}`.
+
+    The jobserver is no action: the run opens it before the first one.
+    """
 
     action: ActionId
     name: str
@@ -26,6 +29,9 @@ class Output:
     def __str__(self) -> str:
         return f"{{{self.name}:{self.action}}}"
 
+
+JOBSERVER = Output(action=ActionId("jobserver"), name="descriptors")
+"""How programs are told of the budget that they share."""
 
 Word = tuple[str | Output, ...]
 """An argument or a value, in pieces that are joined when every output is known."""
@@ -90,6 +96,7 @@ class Compile:
         env: What is added to the caller's environment.
         cargo_target: Cargo's target directory.
         directory: Where copies of the binaries are kept.
+        links_whole_program: Link-time optimisation looks at all crates at once, which takes memory.
     """
 
     id: ActionId
@@ -102,6 +109,7 @@ class Compile:
     env: Mapping[str, Word]
     cargo_target: Path
     directory: Path
+    links_whole_program: bool = False
     kind: str = field(default="compile", init=False)
 
 

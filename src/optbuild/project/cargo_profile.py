@@ -15,6 +15,9 @@ from tomlkit.exceptions import TOMLKitError
 from optbuild.project.cargo_config import environment_value
 from optbuild.project.model import CargoConfig, CargoProfile, CargoProfiles, ConfigNode, Setting
 
+WITH_LTO = ("thin", "fat")
+"""The kinds of link-time optimisation that look at all crates at once."""
+
 _ROOTS = {"bench": "release", "test": "dev"}
 _DEFAULT_UNITS = {"dev": 256, "release": 16}  # rustc's own, where Cargo passes none; incremental builds are split finer
 

@@ -30,6 +30,14 @@ class Layout:
         return self.root / "cargo"
 
     @property
+    def cargo_pgo_target(self) -> Path:
+        """Another one, for instrumented builds and those with a profile, since cargo locks a target directory.
+
+        The name is as long as the first one's: paths of generated files may be in binaries that are compared.
+        """
+        return self.root / "train"
+
+    @property
     def binaries(self) -> Path:
         """Copies of what each compile action built, `<action>/<bin>`, since the next build overwrites cargo's."""
         return self.root / "binaries"

@@ -162,6 +162,7 @@ def _describe_step(step: Step) -> StepRecord:
         duration_s=step.duration_s,
         reused=step.reused,
         log=None if step.log is None else str(step.log),
+        peak_rss_bytes=step.peak_rss_bytes,
     )
 
 

@@ -98,7 +98,11 @@ class ArtifactRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRecord:
-    """One action as it was carried out."""
+    """One action as it was carried out.
+
+    Attributes:
+        peak_rss_bytes: For a build, the memory of its largest process.
+    """
 
     action: str
     kind: str
@@ -106,6 +110,7 @@ class StepRecord:
     duration_s: float
     reused: bool
     log: str | None
+    peak_rss_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

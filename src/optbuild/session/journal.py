@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from threading import Lock
 
 from optbuild import __version__
 from optbuild.build.outcome import Outcome
 from optbuild.errors import InterruptedRunError, OptbuildError
-from optbuild.events import Event, Level, Notice
+from optbuild.events import Event, Level, Notice, told_of
 from optbuild.plan.model import Plan
 from optbuild.profile.render import render_resolved
 from optbuild.project.model import Project
@@ -36,6 +39,8 @@ class Journal:
     measured: Measured | None = None
     result_key: str | None = None
     warnings: list[WarningRecord] = field(default_factory=list)
+    _warned_of: list[str] = field(default_factory=list)
+    _speaking: Lock = field(default_factory=Lock)
     started: datetime = field(init=False)
     run_id: str = field(init=False)
 
@@ -54,10 +59,23 @@ class Journal:
         return RecordStore(directory=self.prepared.layout.runs).run_directory(self.run_id)
 
     def emit(self, event: Event) -> None:
-        """Pass an event on, and keep warnings for the record."""
-        if isinstance(event, Notice) and event.level is not Level.INFO:
-            self.warnings.append(WarningRecord(code=event.code, message=event.message, help=event.help))
-        self.machine.emit(event)
+        """Pass an event on, and keep warnings for the record; one thread at a time."""
+        with self._speaking:
+            if isinstance(event, Notice) and event.level is not Level.INFO:
+                self.warnings.append(WarningRecord(code=event.code, message=event.message, help=event.help))
+                self._warned_of.append(told_of())
+            self.machine.emit(event)
+
+    @contextmanager
+    def in_order_of_the_plan(self) -> Iterator[None]:
+        """Put the warnings that come within it in the order of the actions that they are about, whatever ran first."""
+        before = len(self.warnings)
+        places = {str(action.id): place for place, action in enumerate(self.plan.actions)}
+        try:
+            yield
+        finally:
+            came = zip(self._warned_of[before:], self.warnings[before:], strict=True)
+            self.warnings[before:] = [warning for _, warning in sorted(came, key=lambda item: places.get(item[0], -1))]
 
     def close(self, error: OptbuildError | None = None) -> RunRecord:
         """Make the record and store it."""

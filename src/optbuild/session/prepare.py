@@ -23,10 +23,12 @@ from optbuild.profile.model import BuildProfile, PgoMode, PresetName, Use, Workl
 from optbuild.project.cargo_config import load_cargo_config
 from optbuild.project.discover import load_project
 from optbuild.project.layout import Layout
+from optbuild.project.model import Project
 from optbuild.project.rustc_programs import configured_rustc
 from optbuild.project.selection import Targets, default_bin, enabled_features, is_buildable, select_targets
 from optbuild.record.history import History
 from optbuild.record.store import RecordStore
+from optbuild.session.budget import count_cores, find_jobs, may_share_jobs
 from optbuild.session.cpus import find_cpu_needs, require_cpu
 from optbuild.session.cross_validation import describe_folds, find_folds, require_candidate
 from optbuild.session.request import Machine, RunRequest, Selection
@@ -126,6 +128,7 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared
         layout=layout,
         workloads=workloads,
         jobs=request.jobs,
+        shares_jobs=may_share_jobs(find_shared_jobs(request, machine, project), machine.environ, machine.platform),
         not_runnable=None if runner else obstacle,
         cpu_needs=find_cpu_needs(
             build_profile,
@@ -144,6 +147,12 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared
         check_targets(invocation, project, targets)
         check_before_building(invocation, hashes)
     return Prepared(inputs=inputs, plan=_make_plan(inputs, names, request, hashes), hashes=hashes)
+
+
+def find_shared_jobs(request: RunRequest, machine: Machine, project: Project) -> int:
+    """How many jobs all builds of a run may have at once."""
+    config = load_cargo_config(project.directory, machine.environ)
+    return find_jobs(request.jobs, config, machine.environ, count_cores())
 
 
 def _make_plan(inputs: PlanInputs, names: tuple[str, ...], request: RunRequest, hashes: InputHashes) -> Plan:

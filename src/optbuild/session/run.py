@@ -6,28 +6,19 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from optbuild.build.canary import Canary
-from optbuild.build.cargo_driver import CargoDriver
-from optbuild.build.merging import ProfileMerger
-from optbuild.build.outputs import OutputChecker
-from optbuild.build.profdata import Profdata
-from optbuild.build.results import ResultStore
-from optbuild.build.runner import Runner
-from optbuild.build.sources import SourceWatch, sources_changed
-from optbuild.build.training import Trainer
-from optbuild.build.workload_runs import WorkloadRunner
 from optbuild.errors import OptbuildError
-from optbuild.events import Emit, Level, Notice
-from optbuild.files import atomic_copy, claim_directory, remove_below, sha256_of
+from optbuild.events import Level, Notice
+from optbuild.files import claim_directory
 from optbuild.measure.arms import ArmBinaries, Arms
 from optbuild.measure.measurement import SamplingSettings
 from optbuild.measure.model import AaVerdict, Analysis, held_out_arm
 from optbuild.measure.sampler import Sampler
-from optbuild.plan.model import ActionId, Compile, HeldOutArm, Measure, ProbeOutputs
+from optbuild.plan.model import ActionId, HeldOutArm, Measure, ProbeOutputs
 from optbuild.record.host import describe_host
 from optbuild.record.lock import hold_lock
 from optbuild.record.model import RunRecord
 from optbuild.record.store import RecordStore
+from optbuild.session.building import build
 from optbuild.session.earlier import find_earlier, measurement_key
 from optbuild.session.journal import Journal
 from optbuild.session.measuring import measure
@@ -64,7 +55,7 @@ def run(request: RunRequest, machine: Machine) -> RunRecord:
             for note in prepared.plan.notes:
                 journal.emit(Notice(level=Level.INFO, code="plan", message=note))
             _tell_not_measured(journal)
-            _build(journal)
+            build(journal)
             earlier = _find_earlier(journal)
             if earlier is not None:
                 return earlier
@@ -73,120 +64,6 @@ def run(request: RunRequest, machine: Machine) -> RunRecord:
             return journal.close()
         except OptbuildError as error:
             raise RunFailedError(error, journal.close(error)) from error
-
-
-def _build(journal: Journal) -> None:
-    """Build and train everything, compare outputs, and publish the binaries that passed."""
-    runner = _make_runner(journal)
-    journal.outcome = runner.outcome
-    sources = _watch_sources(journal)
-
-    def watch(action: Compile) -> None:
-        executables = runner.outcome.compiled(action.id).executables
-        sources.add(executables, lambda: runner.compile_again(action).fresh)
-
-    try:
-        runner.carry_out(after_compiling=watch)
-    finally:  # what was finished is published, however the rest ended
-        changed = sources.changed()
-        _publish(journal, () if changed else _proved(journal))
-    if changed:
-        raise sources_changed(changed)
-
-
-def _watch_sources(journal: Journal) -> SourceWatch:
-    project, layout = journal.prepared.inputs.project, journal.prepared.layout
-    root = project.workspace_root
-    manifests = [root / "Cargo.toml", root / "Cargo.lock", *(package.manifest for package in project.packages)]
-    manifests += project.config_files
-    return SourceWatch(ignored=layout.root, stamp=layout.root / "stamp", manifests=tuple(manifests))
-
-
-def _make_runner(journal: Journal) -> Runner:
-    prepared, machine, layout = journal.prepared, journal.machine, journal.prepared.layout
-    emit: Emit = journal.emit
-    logs = journal.directory / "logs"
-    results = ResultStore(directory=layout.results, emit=emit, fresh=journal.request.fresh)
-    workloads = WorkloadRunner(executor=machine.executor, root=layout.root, stage=layout.root / "stage", logs=logs)
-    tool = prepared.inputs.toolchain.llvm_profdata
-    trainer = merger = None
-    if tool is not None:
-        settings = prepared.build_profile.raw_profiles
-        profdata = Profdata(
-            executor=machine.executor,
-            tool=tool,
-            environ=machine.environ,
-            work=layout.root / "merging",
-            logs=logs,
-            timeout_s=settings.merge_timeout_s,
-        )
-        merger = ProfileMerger(profdata=profdata, results=results, directory=layout.profile_data, emit=emit)
-        trainer = Trainer(
-            workloads=workloads,
-            merger=merger,
-            results=results,
-            hashes=prepared.hashes,
-            root=layout.root,
-            run_id=journal.run_id,
-            kept=layout.quarantine,
-            stray=layout.stray_profiles,
-            settings=settings,
-            emit=emit,
-        )
-    return Runner(
-        plan=journal.plan,
-        cargo=CargoDriver(executor=machine.executor, environ=machine.environ, emit=emit),
-        trainer=trainer,
-        merger=merger,
-        canary=Canary(
-            executor=machine.executor,
-            rustc=prepared.inputs.toolchain.rustc,
-            cwd=prepared.inputs.project.directory,
-            environ=machine.environ,
-            results=results,
-            work=layout.root / "merging",
-        ),
-        demanded=prepared.build_profile.evidence,
-        outputs=OutputChecker(
-            workloads=workloads, results=results, hashes=prepared.hashes, kept=layout.root / "outputs", emit=emit
-        ),
-        logs=logs,
-        emit=emit,
-        keep_going=journal.request.keep_going,
-    )
-
-
-def _proved(journal: Journal) -> tuple[str, ...]:
-    """The variants that are built and checked to the end."""
-    plan, outcome = journal.plan, journal.outcome
-    return tuple(
-        variant.name
-        for variant in plan.variants
-        if outcome.is_built(variant) and outcome.serving(plan, variant) <= outcome.results.keys()
-    )
-
-
-def _publish(journal: Journal, names: tuple[str, ...]) -> None:
-    """Put the binaries of these variants where people look for them, and take those of earlier runs away.
-
-    A variant of this run that failed, was skipped or not reached has none: an old one would pass for this run's.
-    """
-    layout = journal.prepared.layout
-    owned = layout.root if layout.artifacts.parent == layout.root else layout.artifacts
-    for variant in journal.plan.variants:
-        directory = layout.artifacts / variant.name
-        if variant.compile is None or variant.name not in names:
-            remove_below(owned, directory)
-            continue
-        artifacts = journal.outcome.artifacts(variant.compile)
-        names_on_disk = {artifact.path.name for artifact in artifacts.values()}
-        for path in directory.iterdir() if directory.is_dir() else ():
-            if path.name not in names_on_disk:
-                remove_below(owned, path)
-        for artifact in artifacts.values():
-            target = directory / artifact.path.name
-            if not target.is_file() or sha256_of(target) != artifact.sha256:
-                atomic_copy(artifact.path, target)
 
 
 def _measure_action(journal: Journal) -> Measure | None:

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from optbuild.execution.command import Command, Completed, OnLine, Stream, Usage
+from optbuild.execution.stopping import StopRequest
 
 _RAW_MAGIC = b"\x81rforpl\xff"
 _RAW_VERSION = (10 | 1 << 56).to_bytes(8, "little")  # the format of LLVM 22, instrumented by `-C profile-generate`
@@ -116,6 +117,11 @@ class ScriptedExecutor:
             LookupError: The script is at its end.
         """
         yield ScriptedProgram(command, partial(self.run, command))
+
+    @contextmanager
+    def stoppable(self, stop: StopRequest) -> Iterator[None]:  # noqa: ARG002 - a script takes no time
+        """Let what this thread runs be ended by a request."""
+        yield
 
 
 class ScriptedProgram:

@@ -22,6 +22,8 @@ ATOMIC_COUNTERS = "-Cllvm-args=-instrprof-atomic-counter-update-all"
 
 Sources: LLVM, `InstrProfiling.cpp`, `AtomicCounterUpdateAll`; what Clang's `-fprofile-update=atomic` switches on
 """
+LTO_OFF = "-Clto=off"
+"""No link-time optimisation, whatever stands before it."""
 WARN_MISSING_FUNCTIONS = "-Cllvm-args=-pgo-warn-missing-function"
 """Without it LLVM tells of functions whose shape changed, but not of those that have no counts at all."""
 WARN = "-Wwarnings"

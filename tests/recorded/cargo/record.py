@@ -51,7 +51,8 @@ SETTINGS = BuildSettings(
     cargo_profile="release",
     locked=True,
 )
-EXPLAINED = replace(SETTINGS, explain=True)
+TRAINED = replace(SETTINGS, target_directory=Path("/p/target/optbuild/train"))
+EXPLAINED = replace(TRAINED, explain=True)
 
 
 class Recorder:
@@ -120,8 +121,8 @@ def _record_pgo(project: Recorder, llvm_profdata: str) -> None:
     """Train, then change a function and add another: counts are discarded for one and missing for the other."""
     root = project.root
     project.write("helper/src/lib.rs", FILES["helper/src/lib.rs"])
-    project.record("instrumented", RUSTFLAGS=f"-Cprofile-generate={root}/stray")
-    binary = root / "target/optbuild/cargo" / TARGET / "release/demo"
+    project.record("instrumented", TRAINED, RUSTFLAGS=f"-Cprofile-generate={root}/stray")
+    binary = root / "target/optbuild/train" / TARGET / "release/demo"
     _run(str(binary), "1000", env={"LLVM_PROFILE_FILE": f"{root}/raw/%m_%p.profraw"})
     raw = [str(path) for path in (root / "raw").iterdir()]
     _run(llvm_profdata, "merge", "-o", f"{root}/a.profdata", *raw)

@@ -21,10 +21,8 @@ from optbuild.errors import AttemptFault, UsageError
 from optbuild.plan.draft import Draft, PlanInputs
 from optbuild.plan.model import Word, render_word
 from optbuild.profile.model import Counters, TrainingLto, Variant
-from optbuild.project.cargo_profile import resolve_cargo_profile
-from optbuild.tools.rustc import ATOMIC_COUNTERS
-
-_WITH_LTO = ("thin", "fat")
+from optbuild.project.cargo_profile import WITH_LTO, resolve_cargo_profile
+from optbuild.tools.rustc import ATOMIC_COUNTERS, LTO_OFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +49,7 @@ class Way:
 LTO_FREE = Way(
     name="lto-free",
     label=" without LTO",
-    flags=(("-Clto=off",), ("-Clinker_plugin_lto=no",), ("-Cembed_bitcode=no",)),
+    flags=((LTO_OFF,), ("-Clinker_plugin_lto=no",), ("-Cembed_bitcode=no",)),
     lossless=True,
 )
 EXACT = Way(name="exact", mends=frozenset({AttemptFault.NOT_BUILT, AttemptFault.UNFIT}))
@@ -80,7 +78,7 @@ def _counting_atomically(way: Way) -> Way:
 def _linking_ways(draft: Draft, variant: Variant, inputs: PlanInputs) -> tuple[Way, ...]:
     cargo_profile = resolve_cargo_profile(inputs.project.cargo_profiles, draft.recipe.cargo_profile)
     lto = cargo_profile.lto if variant.lto is None else variant.lto.value
-    if variant.training_lto is TrainingLto.SAME or lto not in _WITH_LTO:
+    if variant.training_lto is TrainingLto.SAME or lto not in WITH_LTO:
         return (EXACT,)
     obstacle = _obstacle(
         draft,

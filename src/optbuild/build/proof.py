@@ -1,0 +1,80 @@
+"""Close each compilation that used a profile with the evidence that it did, or with what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cache, partial
+
+from optbuild.build.canary import Canary
+from optbuild.build.checks import check_evidence, require_proof
+from optbuild.build.evidence import gather_evidence
+from optbuild.build.lost_functions import check_nothing_lost
+from optbuild.build.merging import ProfileMerger
+from optbuild.build.model import Merged
+from optbuild.build.outcome import Outcome
+from optbuild.build.performing import required
+from optbuild.plan.model import ActionId, Attempt, Compile, Plan, PlannedVariant, Train
+from optbuild.profile.cargo_words import CargoVerb
+from optbuild.profile.model import EvidenceSettings
+
+
+@dataclass(slots=True, kw_only=True)
+class Prover:
+    """Gathers and judges the evidence of one run.
+
+    Attributes:
+        canary: Tells whether rustc would tell.
+        demanded: What PGO has to show.
+    """
+
+    plan: Plan
+    outcome: Outcome
+    merger: ProfileMerger | None
+    canary: Canary
+    demanded: EvidenceSettings
+
+    def prove(self, action: Compile) -> None:
+        """Look for the evidence of a compilation that has just succeeded; one without a profile needs none.
+
+        Raises:
+            ProfileDataError: The profile had no effect, or less than is demanded.
+        """
+        for variant in self.outcome.served_by(self.plan, action.id):
+            attempt = self.outcome.attempt_of(variant)
+            if attempt is not None and attempt.compile == action.id and variant.name not in self.outcome.skipped:
+                self._prove_attempt(variant, attempt)
+                return  # others that share the compilation share its evidence
+
+    def _prove_attempt(self, variant: PlannedVariant, attempt: Attempt) -> None:
+        merged, compiled = self.outcome.results[attempt.merge], self.outcome.compiled(attempt.compile)
+        assert isinstance(merged, Merged)  # noqa: S101 - ids say what they are
+        look_into = cache(partial(required(self.merger).profdata.look_into, merged.profile.path))
+        if attempt.lossless:
+            check_nothing_lost(variant.name, compiled, look_into=look_into)
+        plain = self.outcome.artifacts(variant.plain) if variant.plain in self.outcome.results else {}
+        evidence = gather_evidence(
+            merged,
+            compiled,
+            {name: artifact for name, artifact in plain.items() if name in compiled.artifacts},
+            names_in_profile=lambda: look_into().names,
+            trained_bins=self._trained_bins(attempt.merge),
+        )
+        is_heard = self.canary.is_heard(merged.profile)
+        checks = check_evidence(evidence, compiled, self.demanded, is_canary_heard=is_heard)
+        evidence = replace(evidence, checks=checks)
+        self.outcome.evidence[attempt.compile] = evidence  # also where it proves nothing: the record shows why
+        require_proof(variant.name, evidence, compiled)
+
+    def _trained_bins(self, merge: ActionId) -> set[str]:
+        """The binaries that went into a profile."""
+        trainings = [self.plan.action(need) for need in self.plan.action(merge).needs]
+        return {name for action in trainings if isinstance(action, Train) for name in self._ran_in(action)}
+
+    def _ran_in(self, training: Train) -> Iterable[str]:
+        """The binaries that a training is known to run; a test may start one, and need not."""
+        call = training.workload.call
+        build = self.outcome.compiled(training.binaries).cargo_build
+        if call is None or call.verb is not CargoVerb.RUN or build is None:
+            return training.workload.bins
+        return (program.name for program in build.programs)

@@ -1,0 +1,116 @@
+"""Which actions may run at the same time. Pure.
+
+Builds in different target directories may, and a training may run beside them; what is timed runs with nothing beside
+it. So does a training whose course depends on time: a server has to be ready within so many seconds, its clients give
+up, and benches measure how often they have to repeat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from optbuild.plan.model import Action, ActionId, CompareOutputs, Compile, ProbeOutputs, Train
+from optbuild.workloads.invocation import Kind
+
+
+class Company(Enum):
+    """Whether an action bears others beside it."""
+
+    WELCOME = "welcome"
+    ALONE_SOON = "alone soon"
+    """Nothing is begun before it, so that it need not wait for long."""
+    ALONE_LAST = "alone last"
+    """It has time until there is nothing else to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """What an action needs for itself while it runs.
+
+    Attributes:
+        places: What one action at a time can use: cargo's target directory, and the stage that programs run from.
+        memory_bytes: What it is known or expected to need where that is much.
+    """
+
+    company: Company = Company.WELCOME
+    places: frozenset[Path] = frozenset()
+    memory_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What actions share that run at the same time.
+
+    Attributes:
+        jobs: How many programs may compute at once; one means that action follows action.
+        memory_bytes: What is free when nothing of ours runs.
+        peaks: How much memory actions needed in earlier runs.
+    """
+
+    jobs: int = 1
+    memory_bytes: int = 0
+    peaks: Mapping[str, int] = field(default_factory=dict)
+
+
+LTO_BYTES = 2 << 30
+"""What a link of the whole program may need where no earlier run has told: some gigabytes for large programs."""
+
+
+def demand_of(action: Action, *, stage: Path, budget: Budget, alone: Collection[ActionId] = ()) -> Demand:
+    """What an action needs.
+
+    Args:
+        action: What is to be done.
+        stage: Where programs stand while they run.
+        budget: What is shared.
+        alone: Trainings that have shown that they do not bear others beside them.
+    """
+    if isinstance(action, Compile):
+        peak_bytes = budget.peaks.get(action.id, LTO_BYTES if action.links_whole_program else 0)
+        return Demand(places=frozenset({action.cargo_target}), memory_bytes=peak_bytes)
+    if isinstance(action, ProbeOutputs):
+        return Demand(company=Company.ALONE_SOON)
+    if isinstance(action, CompareOutputs):
+        return Demand(company=Company.ALONE_LAST)
+    if isinstance(action, Train):
+        depends_on_time = action.workload.kind is not Kind.COMMAND or action.id in alone
+        company = Company.ALONE_SOON if depends_on_time else Company.WELCOME
+        return Demand(company=company, places=frozenset({stage}))
+    return Demand()
+
+
+def choose_next(
+    ready: Iterable[tuple[Action, Demand]], running: Collection[Demand], budget: Budget
+) -> tuple[Action, Demand] | None:
+    """What to begin now, the first of the plan's order that may be; None where nothing may.
+
+    Args:
+        ready: What could be done, in the plan's order.
+        running: What those need that are being done.
+        budget: What is shared.
+    """
+    candidates = list(ready)
+    if budget.jobs == 1:
+        return candidates[0] if candidates and not running else None
+    if any(demand.company is not Company.WELCOME for demand in running):
+        return None
+    soon = next((each for each in candidates if each[1].company is Company.ALONE_SOON), None)
+    if soon is not None:
+        return None if running else soon
+    if len(running) >= budget.jobs:
+        return None
+    beside = (each for each in candidates if each[1].company is Company.WELCOME and _fits(each[1], running, budget))
+    chosen = next(beside, None)
+    if chosen is None and not running:
+        return next(iter(candidates), None)
+    return chosen
+
+
+def _fits(demand: Demand, running: Collection[Demand], budget: Budget) -> bool:
+    if any(demand.places & other.places for other in running):
+        return False
+    needed_bytes = demand.memory_bytes + sum(other.memory_bytes for other in running)
+    return not running or not demand.memory_bytes or needed_bytes <= budget.memory_bytes

@@ -1,0 +1,348 @@
+"""Actions that are carried out at the same time: what overlaps, what never does, and how they end together."""
+
+from __future__ import annotations
+
+import select
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from optbuild.build.outcome import steps_of
+from optbuild.build.turns import Budget
+from optbuild.errors import BuildError, InterruptedRunError, NotComparableError, WorkloadError, WorkloadTimeoutError
+from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Event, told_of
+from optbuild.execution.command import Command
+from optbuild.execution.stopping import StopRequest
+from optbuild.plan.model import Compile
+from optbuild.testing import Answer, Reply, ScriptedExecutor
+from tests.unit.build_cases import Workshop, trained_program, unwatched
+from tests.unit.test_runner import Run
+
+MANY = Budget(jobs=4, memory_bytes=64 << 30)
+PATIENCE_S = 60.0
+
+
+def kind_of(command: Command) -> str:
+    """What a command is for."""
+    if "build" not in command.argv[:2]:
+        return "train" if "LLVM_PROFILE_FILE" in command.env else "run"
+    flags = command.env.get("CARGO_ENCODED_RUSTFLAGS", "")
+    if "profile_generate" in flags:
+        return "instrument"
+    if "profile_use" in flags:
+        return "pgo"
+    return "lto" if any("lto" in word for word in command.argv) else "release"
+
+
+class Watched(ScriptedExecutor):
+    """An executor that knows what runs at the same time, and whose programs can be ended."""
+
+    def __init__(self, answer: Callable[[Command], Answer]) -> None:
+        super().__init__(self._answer_watched)
+        self.answer_freely = answer
+        self.beside: dict[str, set[str]] = {}
+        self.now: list[str] = []
+        self.lock = threading.Lock()
+        self.own = threading.local()
+
+    def _answer_watched(self, command: Command) -> Answer:
+        kind = kind_of(command) if not command.argv[0].startswith("/t/") else "tool"
+        with self.lock:
+            self.now.append(kind)
+            for one in self.now:
+                self.beside.setdefault(one, set()).update(self.now)
+        try:
+            return self.answer_freely(command)
+        finally:
+            with self.lock:
+                self.now.remove(kind)
+
+    @contextmanager
+    def stoppable(self, stop: StopRequest) -> Iterator[None]:
+        self.own.stop = stop
+        yield
+
+    def run_for_ever(self) -> Answer:
+        """Run until a request comes."""
+        stop: StopRequest = self.own.stop
+        ready = select.select([stop], [], [], PATIENCE_S)[0]
+        assert ready, "nobody asked"
+        return stop.error()
+
+
+class Meeting:
+    """Programs of some kinds that begin and wait until all of those have begun."""
+
+    def __init__(self, *kinds: str) -> None:
+        self.kinds = kinds
+        self.barrier = threading.Barrier(len(kinds), timeout=PATIENCE_S)
+
+    def attend(self, command: Command) -> None:
+        if kind_of(command) in self.kinds:
+            self.barrier.wait()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run of release, lto and pgo with four jobs."""
+    return Run(Workshop(tmp_path), budget=MANY)
+
+
+def watched(run: Run, before: Callable[[Command], object] = lambda _: None) -> Watched:
+    """Let a run's programs be watched; what `before` gives for a command, if anything, is its answer."""
+    plain = run.workshop.executor
+
+    def answer(command: Command) -> Answer:
+        found = before(command)
+        if isinstance(found, (Reply, Exception)):
+            return found
+        return plain._answer(command)
+
+    run.workshop.executor = Watched(answer)
+    return run.workshop.executor
+
+
+def test_the_instrumented_build_runs_beside_the_baseline(run: Run) -> None:
+    """Each waits until the other has begun, so that it would end in no other way."""
+    watched(run, Meeting("release", "instrument").attend)
+    outcome = run.carry_out()
+    assert run.built() == ["release", "lto", "pgo"]
+    assert not outcome.failures
+
+
+def test_the_build_with_a_profile_runs_beside_another_variant(run: Run) -> None:
+    """The last two links are the longest steps of a run, and each uses one core."""
+    watched(run, Meeting("lto", "pgo").attend)
+    run.carry_out()
+    assert run.built() == ["release", "lto", "pgo"]
+
+
+def test_builds_in_one_directory_never_overlap(run: Run) -> None:
+    """Cargo would let one of them wait; and what is timed has nothing beside it."""
+    executor = watched(run)
+    run.carry_out()
+    assert not {"lto"} & executor.beside["release"]
+    assert not {"pgo"} & executor.beside["instrument"]
+    assert executor.beside["run"] == {"run"}
+
+
+def test_the_record_has_the_plans_order_whatever_ends_first(run: Run) -> None:
+    """Release ends after the instrumented build here, and before it there; results and steps are the same."""
+
+    def orders(first: str, then: str) -> tuple[list[str], list[str]]:
+        gate = threading.Event()
+
+        def in_order(command: Command) -> None:
+            if kind_of(command) == then:
+                assert gate.wait(PATIENCE_S)
+
+        again = Run(Workshop(run.workshop.directory / first), budget=MANY)
+        watched(again, in_order)
+        runner = again.make_runner()
+
+        def emit(event: Event) -> None:
+            again.workshop.heard.append(event)
+            if isinstance(event, ActionFinished) and first in event.label:
+                gate.set()
+
+        runner.performer.emit = emit
+        runner.carry_out(watch_build=unwatched)
+        outcome = again.outcome
+        finished = [event.label for event in again.workshop.heard if isinstance(event, ActionFinished)]
+        steps = [step.action.label for step in outcome.steps_in_order(again.plan)]
+        pgo = [step.action.label for step in steps_of(outcome, again.plan.variants[2], again.plan)]
+        assert first in finished[0]
+        return steps, pgo
+
+    assert orders("release", "instrument") == orders("instrumented", "release")
+
+
+def test_a_failure_ends_what_runs_beside_it(run: Run) -> None:
+    """The first failure is the run's; nobody waits for builds that nobody will use."""
+    executor: Watched
+
+    def before(command: Command) -> object:
+        if kind_of(command) == "instrument":
+            return executor.run_for_ever()
+        return Reply(exit_code=101, stderr=b"error: no\n") if kind_of(command) == "release" else None
+
+    executor = watched(run, before)
+    run.fail(BuildError)
+    assert executor.now == []
+    assert run.outcome.results == {}
+    ended = {event.label for event in run.workshop.heard if isinstance(event, ActionFailed)}
+    assert ended == {"release: build", "pgo: build instrumented without LTO"}
+
+
+def test_a_failure_of_one_variant_leaves_the_others_alone(run: Run) -> None:
+    """With `keep_going` what runs beside it goes on."""
+    run.keep_going = True
+    meeting = Meeting("lto", "pgo")
+
+    def before(command: Command) -> object:
+        meeting.attend(command)
+        return Reply(exit_code=101, stderr=b"error: no\n") if kind_of(command) == "lto" else None
+
+    watched(run, before)
+    outcome = run.carry_out()
+    assert run.built() == ["release", "pgo"]
+    assert [error.code for error in outcome.failures.values()] == ["build"]
+
+
+def test_an_interrupt_ends_all_and_keeps_what_was_finished(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The signal comes while two builds run, after a third is done."""
+    executor: Watched
+    meeting = Meeting("lto", "pgo")
+
+    def before(command: Command) -> object:
+        meeting.attend(command)
+        return executor.run_for_ever() if kind_of(command) in meeting.kinds else None
+
+    executor = watched(run, before)
+    runner = run.make_runner()
+    settle, interrupted = type(runner)._settle, threading.Event()
+
+    def interrupt(self: object, done: dict[str, object]) -> None:
+        settle(self, done)  # type: ignore[arg-type]
+        if any(name.startswith("merge") for name in done):
+            interrupted.set()
+
+    class Bell:
+        def get(self) -> None:
+            if interrupted.is_set() and set(executor.now) == set(meeting.kinds):
+                raise InterruptedRunError(2)
+            threading.Event().wait(0.005)
+
+        def put(self, _item: None) -> None:
+            return
+
+    monkeypatch.setattr(type(runner), "_settle", interrupt)
+    hired = runner.hire
+    assert hired is not None
+
+    def hire_with_bell() -> object:
+        workers = hired()
+        workers._bell = Bell()  # type: ignore[assignment]
+        return workers
+
+    runner.hire = hire_with_bell  # type: ignore[assignment]
+    with pytest.raises(InterruptedRunError) as caught:
+        runner.carry_out(watch_build=unwatched)
+    assert caught.value.signal_number == 2
+    assert executor.now == []
+    kinds = {step.action.kind for step in run.outcome.steps.values()}
+    assert kinds == {"compile", "probe", "train", "merge"}
+    assert run.built() == ["release"]
+
+
+def test_a_training_that_took_too_long_beside_builds_is_run_alone(run: Run) -> None:
+    """Its timeout was meant for a machine of its own; the second time it has one, and counts."""
+    meeting = Meeting("release", "train")
+    beside: list[set[str]] = []
+    executor: Watched
+
+    def before(command: Command) -> object:
+        if kind_of(command) == "release":
+            meeting.attend(command)
+        if kind_of(command) != "train" or command.argv[-1] != "one":
+            return None
+        if not beside:
+            meeting.attend(command)
+        beside.append(set(executor.now))
+        return Reply(timed_out=True, exit_code=-15) if len(beside) == 1 else None
+
+    executor = watched(run, before)
+    run.carry_out()
+    assert run.built() == ["release", "lto", "pgo"]
+    assert [notice.code for notice in run.workshop.notices].count("training-alone") == 1
+    assert beside == [{"release", "train"}, {"train"}]
+
+
+def test_a_training_that_takes_too_long_alone_has_failed(run: Run) -> None:
+    """It is tried again once only, and not at all where nothing ran beside it."""
+    run.budget = Budget()
+    calls = []
+
+    def before(command: Command) -> object:
+        if kind_of(command) != "train":
+            return None
+        calls.append(command)
+        return Reply(timed_out=True, exit_code=-15)
+
+    watched(run, before)
+    run.fail(WorkloadTimeoutError)
+    assert len(calls) == 1
+
+
+def test_memory_keeps_links_of_whole_programs_apart(run: Run) -> None:
+    """Two that together need more than there is run one after the other."""
+    run.budget = replace(MANY, memory_bytes=3 << 30)
+    executor = watched(run)
+    run.carry_out()
+    assert executor.beside["pgo"] == {"pgo"}
+    assert run.built() == ["release", "lto", "pgo"]
+
+
+def test_outputs_that_differ_are_told_when_all_is_built(run: Run) -> None:
+    """Comparing waits until nothing else can be done; the variant is not published all the same."""
+
+    def program(command: Command) -> Answer:
+        built = Path(command.argv[0]).read_text()
+        is_lto = "lto" in built and "-C" not in built
+        return Reply(stdout=b"other") if is_lto else trained_program(command)
+
+    run.program = program
+    watched(run)
+    run.fail(NotComparableError)
+    started = [event.label for event in run.workshop.heard if isinstance(event, ActionStarted)]
+    assert started.index("pgo: build") < started.index("lto: outputs of one")
+
+
+def test_sources_are_watched_from_the_beginning_of_each_build(run: Run) -> None:
+    """Two builds at the same time have different beginnings, and each has its own end."""
+    watched(run, Meeting("release", "instrument").attend)
+    seen: list[str] = []
+
+    def watch(action: Compile) -> Callable[[], None]:
+        seen.append(f"begin {action.role}")
+        return lambda: seen.append(f"end {action.role}")
+
+    run.carry_out(watch)
+    assert set(seen[:2]) == {"begin build", "begin instrument"}
+    assert len(seen) == 8
+
+
+def test_what_is_told_belongs_to_an_action(run: Run) -> None:
+    """Also in a thread of its own, so that warnings can be put in order afterwards."""
+    tellers: list[str] = []
+
+    def before(command: Command) -> object:
+        if kind_of(command) == "instrument":
+            tellers.append(told_of())
+        return None
+
+    watched(run, before)
+    run.carry_out()
+    assert tellers == [run.plan.variants[2].attempts[0].instrument]
+
+
+def test_a_workload_that_fails_beside_builds_is_not_tried_again(run: Run) -> None:
+    """Only time is short on a busy machine."""
+    watched(run, lambda c: Reply(exit_code=3) if kind_of(c) == "train" else None)
+    run.fail(WorkloadError)
+    started = [event.label for event in run.workshop.heard if isinstance(event, ActionStarted)]
+    assert started.count("pgo: train on one") == 1
+
+
+def test_one_job_carries_out_a_plan_in_its_order(run: Run) -> None:
+    """As it was printed."""
+    run.budget = Budget()
+    watched(run)
+    outcome = run.carry_out()
+    assert [step.action.id for step in outcome.steps.values()] == [
+        s.action.id for s in outcome.steps_in_order(run.plan)
+    ]

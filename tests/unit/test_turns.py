@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from optbuild.build.turns import LTO_BYTES, Budget, Company, Demand, choose_next, demand_of
+from optbuild.plan.model import Action, Compile, MergeProfiles, Plan, Train
+from optbuild.plan.planner import make_plan
+from optbuild.profile.cargo_words import CargoCall, CargoVerb
+from optbuild.testing import make_invocation, make_plan_inputs
+from optbuild.workloads.invocation import Ready, Server
+from optbuild.workloads.readiness import ReadyKind
+
+STAGE = Path("/p/target/optbuild/stage")
+BUDGET = Budget(jobs=4, memory_bytes=8 << 30)
+GIB = 1 << 30
+READY = Ready(kind=ReadyKind.TCP, value=("7",), within_s=1.0)
+
+
+def plan() -> Plan:
+    """Release, lto and pgo, with a workload for training and benchmark."""
+    return make_plan(make_plan_inputs(), ("release", "lto", "pgo"), measure=True)
+
+
+def labelled(label: str) -> Action:
+    """An action of that plan."""
+    return next(action for action in plan().actions if action.label == label)
+
+
+def demand(label: str, budget: Budget = BUDGET) -> Demand:
+    """What it needs."""
+    return demand_of(labelled(label), stage=STAGE, budget=budget)
+
+
+def chosen(ready: list[str], running: list[str], budget: Budget = BUDGET) -> str | None:
+    """The label of what begins next."""
+    found = choose_next(
+        [(labelled(label), demand(label, budget)) for label in ready],
+        [demand(label, budget) for label in running],
+        budget,
+    )
+    return None if found is None else found[0].label
+
+
+RELEASE, LTO, PGO = "release: build", "lto: build", "pgo: build"
+INSTRUMENT, TRAIN, MERGE = "pgo: build instrumented without LTO", "pgo: train on small", "pgo: merge profiles"
+PROBE, COMPARE = "outputs of small", "lto: outputs of small"
+
+
+def test_plain_builds_and_those_with_profiles_run_side_by_side() -> None:
+    """Two calls of cargo in one directory would wait for each other, and hold a token for nothing."""
+    assert chosen([RELEASE, LTO, INSTRUMENT], []) == RELEASE
+    assert chosen([LTO, INSTRUMENT], [RELEASE]) == INSTRUMENT
+    assert chosen([LTO], [RELEASE, INSTRUMENT]) is None
+    assert chosen([LTO, PGO], [RELEASE]) == PGO
+
+
+def test_training_and_merging_run_beside_builds() -> None:
+    """Not beside another training: all programs run from one place, so that they print the same name."""
+    assert chosen([LTO, TRAIN], [RELEASE]) == TRAIN
+    assert chosen([LTO, TRAIN], [RELEASE, TRAIN]) is None
+    assert chosen([MERGE], [RELEASE, TRAIN]) == MERGE
+
+
+def test_no_more_runs_than_there_are_jobs() -> None:
+    """Each holds a token; one more would only wait for it."""
+    two = Budget(jobs=2)
+    assert chosen([TRAIN], [RELEASE], two) == TRAIN
+    assert chosen([MERGE], [RELEASE, TRAIN], two) is None
+
+
+def test_one_job_follows_the_plan() -> None:
+    """Nothing is left for later, and nothing is preferred."""
+    one = Budget(jobs=1)
+    assert chosen([COMPARE, INSTRUMENT], [], one) == COMPARE
+    assert chosen([RELEASE, PROBE], [], one) == RELEASE
+    assert chosen([INSTRUMENT], [RELEASE], one) is None
+    assert chosen([], [], one) is None
+
+
+def test_the_baseline_is_probed_as_soon_as_what_runs_has_ended() -> None:
+    """Whether its output can be compared is to be known early, and its time is measured: nothing is begun before."""
+    assert chosen([LTO, PROBE], [INSTRUMENT]) is None
+    assert chosen([LTO, PROBE], []) == PROBE
+    assert chosen([LTO], [PROBE]) is None
+
+
+def test_outputs_are_compared_when_nothing_else_can_be_done() -> None:
+    """They hold nothing up, and nothing runs beside them."""
+    assert chosen([COMPARE], [PGO]) is None
+    assert chosen([COMPARE, PGO], []) == PGO
+    assert chosen([COMPARE], []) == COMPARE
+    assert chosen([PGO], [COMPARE]) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "company"),
+    [
+        ({}, Company.WELCOME),
+        ({"server": Server(argv=(("{bin:demo}",),), ready=READY)}, Company.ALONE_SOON),
+        ({"call": CargoCall(verb=CargoVerb.BENCH)}, Company.ALONE_SOON),
+    ],
+)
+def test_a_training_that_depends_on_time_runs_alone(changes: dict[str, Any], company: Company) -> None:
+    """A server has to be ready in time and its clients give up; benches repeat until they have measured enough."""
+    train = labelled(TRAIN)
+    assert isinstance(train, Train)
+    action = replace(train, workload=make_invocation(**changes))
+    assert demand_of(action, stage=STAGE, budget=BUDGET).company is company
+    assert demand_of(action, stage=STAGE, budget=BUDGET, alone={action.id}).company is Company.ALONE_SOON
+
+
+def test_links_of_whole_programs_share_the_memory() -> None:
+    """What an earlier run needed decides, or else a stated default; one alone always begins."""
+    tight = Budget(jobs=4, memory_bytes=LTO_BYTES + GIB)
+    assert chosen([PGO], [LTO], tight) is None
+    assert chosen([INSTRUMENT], [LTO], tight) == INSTRUMENT
+    assert chosen([PGO], [], Budget(jobs=4, memory_bytes=0)) == PGO
+    assert chosen([PGO], [RELEASE], Budget(jobs=4, memory_bytes=0)) is None
+    peaks: dict[str, int] = {labelled(LTO).id: GIB // 2, labelled(PGO).id: GIB}
+    assert chosen([PGO], [LTO], Budget(jobs=4, memory_bytes=2 * GIB, peaks=peaks)) == PGO
+    peaks[labelled(PGO).id] = 2 * GIB
+    assert chosen([PGO], [LTO], Budget(jobs=4, memory_bytes=2 * GIB, peaks=peaks)) is None
+
+
+def test_what_is_known_of_a_build_counts_whatever_it_links() -> None:
+    """A code generator may need more than a link."""
+    release = labelled(RELEASE)
+    known = Budget(jobs=2, peaks={release.id: 5 * GIB})
+    assert demand_of(release, stage=STAGE, budget=known).memory_bytes == 5 * GIB
+    assert demand_of(release, stage=STAGE, budget=BUDGET).memory_bytes == 0
+    assert isinstance(release, Compile)
+    assert demand_of(labelled(MERGE), stage=STAGE, budget=BUDGET) == Demand()
+    assert isinstance(labelled(MERGE), MergeProfiles)
