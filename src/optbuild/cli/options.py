@@ -72,7 +72,15 @@ Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Put the binaries there.", rich_help_panel=_COMMON)
 ]
 Jobs = Annotated[
-    int | None, typer.Option("--jobs", "-j", min=1, metavar="N", help="Cargo's jobs.", rich_help_panel=_COMMON)
+    int | None,
+    typer.Option(
+        "--jobs",
+        "-j",
+        min=1,
+        metavar="N",
+        help="Jobs of all builds together; 1: one build after the other.",
+        rich_help_panel=_COMMON,
+    ),
 ]
 KeepGoing = Annotated[
     bool, typer.Option("--keep-going", help="Go on with other variants when one fails.", rich_help_panel=_COMMON)

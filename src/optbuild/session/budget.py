@@ -7,6 +7,7 @@ Cargo Book, "Configuration", https://doc.rust-lang.org/cargo/reference/config.ht
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from optbuild.project.model import CargoConfig, Setting
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _OWN_CGROUP = Path("/proc/self/cgroup")
+_CACHED = re.compile(r"^inactive_file (\d+)$", re.MULTILINE)
 
 
 def find_jobs(asked: int | None, config: CargoConfig, environ: Mapping[str, str], cores: int) -> int:
@@ -59,9 +61,11 @@ def count_cores(cgroups: Path = _CGROUPS, own: Path = _OWN_CGROUP) -> int:
 def find_free_memory(cgroups: Path = _CGROUPS, own: Path = _OWN_CGROUP) -> int:
     """How many bytes programs may take now, by the machine and by this process's control group."""
     free_bytes = psutil.virtual_memory().available
-    for most, used in zip(_limits("memory.max", cgroups, own), _limits("memory.current", cgroups, own), strict=False):
+    names = ("memory.max", "memory.current", "memory.stat")
+    for most, used, details in zip(*(_limits(name, cgroups, own) for name in names), strict=True):
         if most.isdecimal() and used.isdecimal():
-            free_bytes = min(free_bytes, max(0, int(most) - int(used)))
+            cached = _CACHED.search(details)  # given back when it is needed
+            free_bytes = min(free_bytes, max(0, int(most) - int(used) + int(cached[1] if cached else 0)))
     return free_bytes
 
 
