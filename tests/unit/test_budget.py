@@ -13,7 +13,7 @@ from optbuild.session.budget import count_cores, find_free_memory, find_jobs, ma
 
 def config(jobs: object = None) -> CargoConfig:
     """Cargo's configuration with this number of jobs."""
-    values = {} if jobs is None else {"build": {"jobs": Setting(value=jobs, file=Path("/p/.cargo/config.toml"))}}  # type: ignore[arg-type]
+    values = {} if jobs is None else {"build": {"jobs": Setting(value=jobs, file=Path("/p/.cargo/config.toml"))}}
     return CargoConfig(directory=Path("/p"), files=(), values=values)
 
 
