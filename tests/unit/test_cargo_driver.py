@@ -276,6 +276,14 @@ def test_waiting_for_another_cargo_is_told(bench: Bench) -> None:
     assert str(bench.directory / "target/optbuild") in notice.message
 
 
+def test_waiting_for_the_package_cache_is_not_told(bench: Bench) -> None:
+    """Builds that run at the same time take turns at it."""
+    status = b"    Blocking waiting for file lock on package cache\n"
+    with pytest.raises(BuildError):
+        scripted(bench, Reply(stderr=status)).compile(bench.action(), {}, bench.log)
+    assert not [event for event in bench.heard if isinstance(event, Notice)]
+
+
 def test_cargo_gets_the_callers_environment_and_the_actions(bench: Bench) -> None:
     """Cargo runs as the user would run it, with the action's additions; what it starts may outlive it (sccache)."""
     driver = bench.driver("success")

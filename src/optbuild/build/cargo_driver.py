@@ -35,6 +35,7 @@ from optbuild.workloads.cargo_build import CargoBuild, CargoProgram
 from optbuild.workloads.harness import find_harness
 
 _BLOCKED = b"Blocking waiting for file lock"
+_SHARED = b"package cache"  # held for moments by every cargo, our own others included
 _SHOWN_ERROR_LINES = 40
 # How cargo shows a compilation under `-vv`; one that is not for the target has no `--target`.
 _COMPILATION = re.compile(rb"\s+Running `.* --crate-name (?P<crate>\S+) .*--target ")
@@ -240,7 +241,7 @@ class _Listener:
         if compilation := _COMPILATION.match(line):
             crates = self.profiled if _PROFILED in line else self.unprofiled
             crates.add(compilation["crate"].decode("utf-8", "replace"))
-        if _BLOCKED in line:
+        if _BLOCKED in line and _SHARED not in line:
             self.emit(
                 Notice(
                     level=Level.INFO,
