@@ -142,3 +142,25 @@ def test_a_merged_profile_is_given_the_names_of_a_bench(workshop: Workshop) -> N
     assert workshop.merger.merge_weighted(action, trained, program).reused
     other = {"speed": artifact(workshop, "speed", instrumented_program({PARSE_IN_TEST: 2, PARSE: 3}), "compile-3")}
     assert not workshop.merger.merge_weighted(action, trained, other).reused
+
+
+def test_a_test_that_shares_only_the_standard_library_is_told(workshop: Workshop) -> None:
+    """Its counts are of no use to the program, and nothing else would show it: functions with counts there are."""
+    shared = "_ZN4core3fmt5write17h0123456789abcdefE"
+
+    def train_with(listing: str) -> list[str]:
+        tool = tool_that_tells(record(shared), record(PARSE))
+
+        def answer(command: Command) -> Answer:
+            return Reply(stdout=listing.encode()) if "--all-functions" in command.argv else tool(command)
+
+        workshop.tool = answer
+        workshop.fresh = True
+        train(workshop, instrumented_program({shared: 2, PARSE: 2}))
+        return [notice.code for notice in workshop.notices]
+
+    def listed(name: str) -> str:
+        return f"Counters:\n  {name}:\n    Hash: 0x2\n    Counters: 1\n    Block counts: [30]\n"
+
+    assert train_with(listed(PARSE)) == []
+    assert train_with(listed(shared)) == ["nothing-own-counted"]

@@ -17,7 +17,7 @@ from optbuild.build.results import ResultStore
 from optbuild.build.salvage import Salvage
 from optbuild.build.workload_runs import WorkloadRunner
 from optbuild.errors import ProfileDataError
-from optbuild.events import Emit
+from optbuild.events import Emit, Level, Notice
 from optbuild.execution.command import WatchedExecutor
 from optbuild.files import remove_below, storage_error
 from optbuild.plan.model import ActionId, Train
@@ -27,6 +27,8 @@ from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.programs import PROFILE_FILE
 
+# Crates by whose counts no code of a project gets faster; None is `main`, and C.
+_NOT_THE_PROJECTS = frozenset({"std", "core", "alloc", None})
 _ARCHIVES = frozenset({".a", ".lib"})
 
 
@@ -166,8 +168,25 @@ class Trainer:
         finally:
             if merge.unfinished is not None:
                 merge.unfinished.unlink(missing_ok=True)
+        if functions:
+            self._tell_what_is_missing(action, profile)
         self._accepted.save(action.id, Accepted(profile=profile, pooled=pooled))
         return profile
+
+    def _tell_what_is_missing(self, action: Train, profile: PgoProfile) -> None:
+        """Warn where tests or benches share nothing with the program but functions of the standard library."""
+        crates = self.merger.profdata.look_into(profile.path).crates
+        if any(crate.total_count and crate.name not in _NOT_THE_PROJECTS for crate in crates):
+            return
+        self.emit(
+            Notice(
+                level=Level.WARNING,
+                code="nothing-own-counted",
+                message=f"training on {sanitize_line(action.workload.name)!r} counted nothing in the crates of the "
+                "program: its functions are other ones in what ran, or were inlined there",
+                help="train on integration tests or benches, which call the library as it is shipped, or on `command`",
+            )
+        )
 
     def _nothing_written(self, action: Train) -> ProfileDataError:
         name = sanitize_line(action.workload.name)
