@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from optbuild.build import merging
 from optbuild.build.merging import RawMerge, is_intact, make_multipliers
 from optbuild.build.model import CrateCounts, PgoProfile, RawProfiles, Trained, Unusable
 from optbuild.errors import ProfileDataError, ToolchainError
@@ -116,8 +117,9 @@ def test_inputs_go_through_a_list_file(workshop: Workshop) -> None:
     assert command.env == {"HOME": "/h"}
 
 
-def test_many_files_are_merged_in_portions(workshop: Workshop) -> None:
+def test_many_files_are_merged_in_portions(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the portions give is joined; each is told, with how many there are in all."""
+    monkeypatch.setattr(merging, "_PORTION_FILES", 2000)
     merged = merge(workshop, *("x" * 4001))
     assert len(workshop.tool_runs("merge")) == 4
     assert merged.unfinished is not None
@@ -301,8 +303,9 @@ def test_a_tool_that_fails_without_a_word_is_told(workshop: Workshop, reply: Rep
     assert caught.value.detail == reply.stderr.decode()
 
 
-def test_portions_that_cannot_be_joined_are_told(workshop: Workshop) -> None:
+def test_portions_that_cannot_be_joined_are_told(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last merge may fail as well, as for want of memory."""
+    monkeypatch.setattr(merging, "_PORTION_FILES", 2000)
     workshop.tool = lambda c: Reply(exit_code=-9) if c.argv[3].endswith("/train-a.profdata") else llvm_profdata(c)
     with pytest.raises(ProfileDataError, match=r"signal 9 \(SIGKILL\)"):
         merge(workshop, *("x" * 2001))

@@ -35,7 +35,7 @@ from optbuild.testing import (
     make_variants,
 )
 from optbuild.workloads.folds import Fold
-from tests.unit.build_cases import Workshop, trained_program, unwatched
+from tests.unit.build_cases import Workshop, llvm_profdata, trained_program, unwatched
 
 RELEASE, LTO, PGO = make_variants().values()
 AUTO = replace(PGO, pgo=PgoMode.AUTO)
@@ -454,6 +454,37 @@ def test_counts_that_no_run_can_have_made_are_counted_again_atomically(run: Run)
     assert "more than any program can count to" in rejection.reason
     assert len(instrumented) == 2
     assert run.built() == ["release", "lto", "pgo"]
+
+
+def test_a_training_in_vain_is_remembered(run: Run) -> None:
+    """The next run with the same binaries goes to the attempt that was taken, and its record says why."""
+    layout = run.workshop.layout
+
+    def refuse(command: Command) -> Answer:
+        """The tool refuses the first raw profile that it sees, and none after that."""
+        found = [path for path in layout.raw_profiles.rglob("*.profraw") if command.argv[1] == "merge"]
+        if not found or list(layout.quarantine.rglob("*.profraw")):
+            return llvm_profdata(command)
+        words = b"excessively large counter value suggests corrupted profile data: 1152921504606846976"
+        return Reply(exit_code=1, stderr=b"warning: %s: %s\n" % (str(found[0]).encode(), words))
+
+    def carry_out() -> tuple[str, str, int]:
+        """The attempt that was taken, why not the first one, and how many trainings that took."""
+        shop = Workshop(run.workshop.directory, tool=refuse)
+        again = Run(shop, variants=(RELEASE, replace(PGO, counters=None)))
+        outcome = again.carry_out()
+        attempt = outcome.attempt_of(again.plan.variants[1])
+        assert attempt is not None
+        ((rejection,),) = outcome.rejected.values()
+        return attempt.name, rejection.reason, sum("LLVM_PROFILE_FILE" in command.env for command in shop.runs())
+
+    first = carry_out()
+    assert first[0] == "exact-atomic"
+    assert "earlier run" not in first[1]
+    assert first[2] == 3, "the first training, and both of the attempt that took its place"
+    attempt, reason, trainings = carry_out()
+    assert (attempt, trainings) == ("exact-atomic", 0)
+    assert reason == f"{first[1]} (found by an earlier run)"
 
 
 def test_an_instrumented_build_that_fails_is_followed_by_the_next_attempt(run: Run) -> None:

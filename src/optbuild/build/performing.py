@@ -17,7 +17,7 @@ from optbuild.build.model import Artifact, CargoTraining, Compiled, FlushObject,
 from optbuild.build.outcome import Outcome, Step
 from optbuild.build.outputs import OutputChecker
 from optbuild.build.training import Trainer
-from optbuild.errors import OptbuildError, ToolchainError
+from optbuild.errors import ImplausibleCountsError, OptbuildError, ToolchainError
 from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Emit
 from optbuild.plan.model import (
     JOBSERVER,
@@ -98,6 +98,12 @@ class Performer:
             again = self._result_of(action, self.logs / f"{action.id}.again.log")
         assert isinstance(again, Compiled)  # noqa: S101 - for mypy
         return again
+
+    def remember_refusal(self, action: Action, error: OptbuildError) -> None:
+        """Spare later runs a training whose counts were refused, and in whose place another one goes on."""
+        if isinstance(action, Train) and isinstance(error, ImplausibleCountsError):
+            used, cargo = self._used_binaries(action), self._cargo_training(action)
+            required(self.trainer).remember_refusal(action, used, cargo, error)
 
     def tell_failed(self, action: Action, duration_s: float) -> None:
         """Tell that an action failed."""

@@ -10,6 +10,7 @@ import stat
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from optbuild.build.model import RawProfiles, SetAside, Unusable
@@ -120,6 +121,7 @@ def _look_at(path: str) -> tuple[str | None, int]:
         os.close(descriptor)
 
 
+@lru_cache(maxsize=64)  # most files begin with the same bytes
 def _judge(first_bytes: bytes) -> str | None:
     if not first_bytes:
         return "empty"

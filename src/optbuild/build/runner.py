@@ -230,6 +230,8 @@ class Runner:
         """
         served = self.outcome.served_by(self.plan, action.id)
         found = [build for build in served if not self._try_next(build, action, error)]
+        if len(found) < len(served):
+            self.performer.remember_refusal(action, error)
         affected = [build for build in found if action.id in self.outcome.serving(self.plan, build)]
         if not affected:
             return

@@ -16,7 +16,7 @@ from optbuild.build.raw_profiles import MANY_PROCESSES, PER_PROCESS, POOLED, Dis
 from optbuild.build.results import ResultStore
 from optbuild.build.salvage import Salvage
 from optbuild.build.workload_runs import WorkloadRunner
-from optbuild.errors import ProfileDataError
+from optbuild.errors import AttemptFault, ImplausibleCountsError, ProfileDataError
 from optbuild.events import Emit, Level, Notice
 from optbuild.execution.command import WatchedExecutor
 from optbuild.files import remove_below, storage_error
@@ -30,6 +30,16 @@ from optbuild.workloads.programs import PROFILE_FILE
 # Crates by whose counts no code of a project gets faster; None is `main`, and C.
 _NOT_THE_PROJECTS = frozenset({"std", "core", "alloc", None})
 _ARCHIVES = frozenset({".a", ".lib"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A training whose counts no run can have made, as it was told; kept only where another one took its place."""
+
+    message: str
+    help: str
+    location: str | None
+    detail: str | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,7 +85,16 @@ class Trainer:
             ProfileDataError: It wrote no usable raw profile.
             NotComparableError: What the workload reads has changed meanwhile.
         """
-        key = training_key(action, binaries, cargo, self.hashes, self.merger.profdata.tool.version)
+        key = self._key(action, binaries, cargo)
+        refused = self.results.load(_refusal_of(key), Refused)
+        if refused is not None:
+            raise ImplausibleCountsError(
+                f"{refused.message} (found by an earlier run)",
+                help=refused.help,
+                location=refused.location,
+                detail=refused.detail,
+                fault=AttemptFault.IMPLAUSIBLE,
+            )
         stored = self.results.load(key, Trained)
         if stored is not None and is_intact(stored.profile) and self._salvage.allows(stored.profile):
             return stored
@@ -90,6 +109,24 @@ class Trainer:
             self.results.save(key, replace(trained, reused=True))
         remove_below(self.root, action.directory)
         return trained
+
+    def remember_refusal(
+        self,
+        action: Train,
+        binaries: Mapping[str, Artifact],
+        cargo: CargoTraining | None,
+        error: ImplausibleCountsError,
+    ) -> None:
+        """Let later runs with the same binaries and inputs not pay for a training in vain.
+
+        Only where another way to train goes on in its place: who has none may want to try again.
+        """
+        if self.hashes.is_steady(action.workload):
+            refused = Refused(message=error.message, help=error.help, location=error.location, detail=error.detail)
+            self.results.save(_refusal_of(self._key(action, binaries, cargo)), refused)
+
+    def _key(self, action: Train, binaries: Mapping[str, Artifact], cargo: CargoTraining | None) -> str:
+        return training_key(action, binaries, cargo, self.hashes, self.merger.profdata.tool.version)
 
     def _fresh_directory(self, action: Train) -> Path:
         directory = action.directory / self.run_id
@@ -213,3 +250,7 @@ class Trainer:
             help="run the instrumented binary through {bin}, and let it end normally",
             location=str(action.directory),
         )
+
+
+def _refusal_of(key: str) -> str:
+    return f"refused-{key}"
