@@ -27,6 +27,7 @@ class ActionStarted:
         total: How many of them are expected, where that is known.
         argv: What it runs, where that is one command.
         log: Where what the command says is kept.
+        expected_s: How long it took the last time, where that is known.
     """
 
     action: str
@@ -35,6 +36,7 @@ class ActionStarted:
     total: int | None = None
     argv: tuple[str, ...] = ()
     log: Path | None = None
+    expected_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -140,3 +140,34 @@ def test_a_bar_learns_its_length_on_the_way() -> None:
         assert console._progress is not None
         (task,) = console._progress.tasks
         assert (task.completed, task.total, task.fields["unit"]) == (2000, 50_000, "raw profiles")
+
+
+def test_actions_side_by_side_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each line names its action, and has a pace of its own; the time left is by the last time, or is not told."""
+    now_s = 0.0
+    console = Console(context_of(), clock=lambda: now_s)
+    console.show(ActionStarted(action="a", label="release: build", unit="crates", total=9, expected_s=90.0))
+    now_s = 5.0
+    console.show(ActionStarted(action="b", label="pgo: build instrumented", unit="crates"))
+    for at_s in (11.0, 16.0, 95.0):
+        now_s = at_s
+        console.show(ActionProgressed(action="a", done=3, detail="syn"))
+        console.show(ActionProgressed(action="b", done=4, detail="libc"))
+    assert capsys.readouterr().err.splitlines() == [
+        "  release: build …",
+        "  pgo: build instrumented …",
+        "  release: build: 3 of 9 crates, syn, about 79 s left",
+        "  pgo: build instrumented: 4 crates, libc",
+        "  release: build: 3 of 9 crates, syn, longer than the last time",
+        "  pgo: build instrumented: 4 crates, libc",
+    ]
+
+
+def test_a_bar_tells_the_time_left() -> None:
+    """One line for each action that runs."""
+    with Console(context_of(progress="bar")) as console:
+        console.show(ActionStarted(action="a", label="lto: build", expected_s=3600.0))
+        console.show(ActionStarted(action="b", label="pgo: train"))
+        assert console._progress is not None
+        shown = [console._progress.columns[-1].render(task) for task in console._progress.tasks]  # type: ignore[union-attr]
+    assert [str(text) for text in shown] == ["about 1 h 00 min left", ""]

@@ -456,6 +456,16 @@ def test_counts_that_no_run_can_have_made_are_counted_again_atomically(run: Run)
     assert run.built() == ["release", "lto", "pgo"]
 
 
+def test_it_is_told_how_long_an_action_took_the_last_time(run: Run) -> None:
+    """Where that is known."""
+    runner = run.make_runner()
+    first, second = run.plan.actions[:2]
+    runner.performer.last_s = {first.id: 3.5}
+    runner.carry_out(watch_build=unwatched)
+    started = [event for event in run.workshop.heard if isinstance(event, ActionStarted)]
+    assert [(event.action, event.expected_s) for event in started[:2]] == [(first.id, 3.5), (second.id, None)]
+
+
 def test_a_training_in_vain_is_remembered(run: Run) -> None:
     """The next run with the same binaries goes to the attempt that was taken, and its record says why."""
     layout = run.workshop.layout

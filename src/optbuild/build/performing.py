@@ -6,7 +6,8 @@ Not for the order of actions, nor for what a failure means: `runner` decides bot
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -54,6 +55,7 @@ class Performer:
     Attributes:
         trainer: None where no `llvm-profdata` fits; such a plan has no training.
         stage: Where programs stand while they run.
+        last_s: How long actions took in earlier runs, as far as that is known.
     """
 
     cargo: CargoDriver
@@ -64,6 +66,7 @@ class Performer:
     logs: Path
     emit: Emit
     outcome: Outcome
+    last_s: Mapping[str, float] = field(default_factory=dict)
 
     def perform(self, action: Action) -> Performed:
         """Do an action, and tell that it began; that it ended well is told when it is also proved to have.
@@ -74,7 +77,17 @@ class Performer:
         total = self.cargo.units_taught if isinstance(action, Compile) else None
         unit = "crates" if isinstance(action, Compile) else ""
         argv, log = self._command_of(action)
-        self.emit(ActionStarted(action=action.id, label=action.label, unit=unit, total=total, argv=argv, log=log))
+        self.emit(
+            ActionStarted(
+                action=action.id,
+                label=action.label,
+                unit=unit,
+                total=total,
+                argv=argv,
+                log=log,
+                expected_s=self.last_s.get(action.id),
+            )
+        )
         started = time.monotonic()
         try:
             result = self._result_of(action, log)

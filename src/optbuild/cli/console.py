@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 import time
@@ -12,7 +13,17 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console as RichConsole
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.text import Text
 
 from optbuild.cli.context import CliContext
@@ -40,7 +51,15 @@ class _Told:
     """An action as plain lines tell of it, and when the last one did."""
 
     started: ActionStarted
+    began_s: float
     at_s: float
+
+
+class _TimeLeftColumn(ProgressColumn):
+    """How long an action still takes, by the last time."""
+
+    def render(self, task: Task) -> Text:
+        return Text(describe_time_left(task.fields["expected_s"], task.elapsed or 0.0))
 
 
 class Console:
@@ -84,6 +103,7 @@ class Console:
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[unit]} {task.fields[detail]}", markup=False),
                 TimeElapsedColumn(),
+                _TimeLeftColumn(),
                 console=self._rich,
                 transient=True,
                 redirect_stdout=False,
@@ -120,11 +140,13 @@ class Console:
         label = sanitize_line(event.label)
         if self._progress is not None:
             self._forget(event.action)
-            self._tasks[event.action] = self._progress.add_task(label, total=event.total, unit=event.unit, detail="")
+            self._tasks[event.action] = self._progress.add_task(
+                label, total=event.total, unit=event.unit, detail="", expected_s=event.expected_s
+            )
         elif self._mode == "plain":
             if event.action not in self._told:
                 self._line(f"  {label} …" if self._done == "✓" else f"  {label} ...")
-            self._told[event.action] = _Told(event, self._clock())
+            self._told[event.action] = _Told(event, self._clock(), self._clock())
         if self._verbosity >= _VERBOSE:
             if event.argv:
                 self._line(f"    runs {sanitize_line(shlex.join(event.argv))}", "dim")
@@ -145,7 +167,8 @@ class Console:
             total = "" if of_all is None else f" of {of_all}"
             steps = f"{event.done}{total} {event.unit or told.started.unit}".rstrip()
             detail = f", {sanitize_line(event.detail)}" if event.detail else ""
-            self._line(f"  {sanitize_line(told.started.label)}: {steps}{detail}")
+            left = describe_time_left(told.started.expected_s, self._clock() - told.began_s)
+            self._line(f"  {sanitize_line(told.started.label)}: {steps}{detail}{left and ', '}{left}")
 
     def _finish(self, event: ActionFinished) -> None:
         self._forget(event.action)
@@ -202,3 +225,15 @@ class Console:
     def _detail(self, text: str) -> None:
         for line in sanitize(text).splitlines():
             self._line(f"  | {line}")
+
+
+def describe_time_left(expected_s: float | None, elapsed_s: float) -> str:
+    """How long something still takes if it takes as long as the last time; nothing where that is not known.
+
+    Only what is fresh may end much sooner, and that is over before anyone has read this.
+    """
+    if expected_s is None:
+        return ""
+    if elapsed_s >= expected_s:
+        return "longer than the last time"
+    return f"about {format_duration(math.ceil(expected_s - elapsed_s))} left"

@@ -72,10 +72,9 @@ def _shared_jobs(journal: Journal) -> Iterator[Jobserver | None]:
         jobserver.close()
 
 
-def _make_budget(journal: Journal, jobserver: Jobserver | None) -> Budget:
+def _make_budget(history: History, jobserver: Jobserver | None) -> Budget:
     if jobserver is None:
         return Budget()
-    history = History.of(RecordStore(directory=journal.prepared.layout.runs).load_newest())
     return Budget(jobs=jobserver.jobs, memory_bytes=find_free_memory(), peaks=history.peaks_bytes)
 
 
@@ -93,6 +92,7 @@ def _make_runner(journal: Journal, jobserver: Jobserver | None) -> Runner:
     logs = journal.directory / "logs"
     results = ResultStore(directory=layout.results, emit=emit, fresh=journal.request.fresh)
     workloads = WorkloadRunner(executor=machine.executor, root=layout.root, stage=layout.root / "stage", logs=logs)
+    history = History.of(RecordStore(directory=layout.runs).load_newest())
     merger = _make_merger(journal, results)
     trainer = None
     if merger is not None:
@@ -131,6 +131,7 @@ def _make_runner(journal: Journal, jobserver: Jobserver | None) -> Runner:
             logs=logs,
             emit=emit,
             outcome=outcome,
+            last_s=history.durations_s,
         ),
         prover=Prover(
             plan=journal.plan,
@@ -141,7 +142,7 @@ def _make_runner(journal: Journal, jobserver: Jobserver | None) -> Runner:
         ),
         emit=emit,
         keep_going=journal.request.keep_going,
-        budget=_make_budget(journal, jobserver),
+        budget=_make_budget(history, jobserver),
         hire=partial(Workers[Performed], machine.executor, jobserver),
     )
 
