@@ -174,3 +174,18 @@ def test_a_failed_build_ends_the_one_beside_it(optbuild: Optbuild, tmp_path: Pat
     ended = optbuild.run("build", "--json", "--jobs", "2", cwd=project).expect(10)
     assert "broken on purpose" in ended.stderr
     assert optbuild.children() == []
+
+
+def test_workloads_that_say_so_train_at_the_same_time(optbuild: Optbuild, tmp_path: Path) -> None:
+    """Each waits until the other one runs: one after the other, both would exceed their timeouts."""
+    project = copy_crate("tally", tmp_path / "p")
+    workloads = ""
+    for own, other in (("one", "two"), ("two", "one")):
+        script = f'touch {own}; while [ ! -e {other} ]; do sleep 0.02; done; "$1" data/train.txt'
+        workloads += (
+            f'[[workloads]]\nname = "{own}"\nuse = ["train"]\nparallel = true\ntimeout = "60s"\n'
+            f'command = ["sh", "-c", \'{script}\', "sh", "{{bin}}"]\n'
+        )
+    (project / "optbuild.toml").write_text(f"schema = 1\n{VARIANTS}{workloads}")
+    record = optbuild.run("build", "--json", "--jobs", "3", cwd=project).expect(0).document
+    assert variant_of(record, "pgo")["pgo"]["raw_profiles"] == 2

@@ -571,6 +571,7 @@ def test_the_resolved_profile_is_plain_data(tmp_path: Path) -> None:
                         "stop-signal": "INT",
                         "grace-s": 0.5,
                         "repeat": 1,
+                        "parallel": False,
                         "flush-object": True,
                     }
                 ],
@@ -627,6 +628,8 @@ load = ["ask", "{port}"]
         ('command = ["x"]\nload = ["y"]', "`workloads[0].load` belongs to a `server`, and there is none"),
         ('command = ["x"]\nready = { tcp = "80" }', "`workloads[0].ready` belongs to a `server`"),
         ('server = ["{bin}", "{port}"]', "`workloads[0]` has a `server` and no `load`"),
+        (SERVER + "parallel = true", "`workloads[0].parallel` is for commands: what a `server` does depends on time"),
+        ('cargo = ["test"]\nparallel = true', "what a `cargo` does depends on time"),
         ('server = ["{bin}"]\nload = ["y"]', "nothing says when the server is ready, for it names no {port}"),
         (SERVER + "ready = {}", "`workloads[0].ready` has to say one of tcp, http, stdout, stderr"),
         (SERVER + 'ready = { tcp = "80", stdout = "x" }', "of tcp, http, stdout, stderr, and has tcp and stdout"),

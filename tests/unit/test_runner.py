@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,7 @@ from optbuild.testing import (
     make_variants,
 )
 from optbuild.workloads.folds import Fold
+from optbuild.workloads.invocation import Invocation
 from tests.unit.build_cases import Workshop, llvm_profdata, trained_program, unwatched
 
 RELEASE, LTO, PGO = make_variants().values()
@@ -72,13 +74,14 @@ class Run:
     demanded: EvidenceSettings = field(default_factory=EvidenceSettings)
     folds: tuple[Fold, ...] = ()
     budget: Budget = field(default_factory=Budget)
+    parallel: bool = False
     outcome: Outcome = field(default_factory=Outcome)
 
     def __post_init__(self) -> None:
         project = make_project(directory=self.workshop.directory)
         workloads = (
-            self.workshop.workload("{bin:demo}", "one", name="one"),
-            self.workshop.workload("{bin:demo}", "two", name="two", use=(Use.TRAIN,)),
+            self._workload("one"),
+            self._workload("two", use=(Use.TRAIN,)),
             *(
                 self.workshop.workload("{bin:demo}", name, name=name)
                 for fold in self.folds
@@ -94,6 +97,11 @@ class Run:
         )
         names = tuple(v.name for v in self.variants)
         self.plan: Plan = make_plan(inputs, names, measure=True, folds=self.folds)
+
+    def _workload(self, name: str, **changes: Any) -> Invocation:  # noqa: ANN401 - fields of Invocation
+        scratch = self.workshop.layout.scratch / name
+        shop = self.workshop
+        return shop.workload("{bin:demo}", name, name=name, parallel=self.parallel, scratch=scratch, **changes)
 
     def make_runner(self) -> Runner:
         shop = self.workshop

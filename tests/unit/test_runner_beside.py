@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.outcome import steps_of
+from optbuild.build.outcome import profile_of, steps_of
 from optbuild.build.turns import Budget
 from optbuild.errors import BuildError, InterruptedRunError, NotComparableError, WorkloadError, WorkloadTimeoutError
 from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Event, told_of
@@ -237,6 +237,27 @@ def test_an_interrupt_ends_all_and_keeps_what_was_finished(run: Run, monkeypatch
     kinds = {step.action.kind for step in run.outcome.steps.values()}
     assert kinds == {"compile", "probe", "train", "merge"}
     assert run.built() == ["release"]
+
+
+def test_workloads_train_at_the_same_time_where_they_may(tmp_path: Path) -> None:
+    """Each from a place of its own, which is gone afterwards; both counts are in the profile."""
+    run = Run(Workshop(tmp_path), budget=MANY, parallel=True)
+    meeting = threading.Barrier(2, timeout=PATIENCE_S)
+    places: set[Path] = set()
+
+    def before(command: Command) -> None:
+        if kind_of(command) == "train":
+            places.add(Path(command.argv[0]).parent)
+            meeting.wait()
+
+    watched(run, before)
+    outcome = run.carry_out()
+    assert run.built() == ["release", "lto", "pgo"]
+    assert len(places) == 2
+    assert not any(place.exists() for place in places)
+    profile = profile_of(outcome, run.plan.variants[2])
+    assert profile is not None
+    assert profile.raw_profiles == 2
 
 
 def test_a_training_that_took_too_long_beside_builds_is_run_alone(run: Run) -> None:

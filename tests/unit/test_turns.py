@@ -113,6 +113,29 @@ def test_a_training_that_depends_on_time_runs_alone(changes: dict[str, Any], com
     assert demand_of(action, stage=STAGE, budget=BUDGET, alone={action.id}).company is Company.ALONE_SOON
 
 
+def test_workloads_that_say_so_are_trained_at_the_same_time() -> None:
+    """Both have to; the same workload for two variants has one scratch directory."""
+    train = labelled(TRAIN)
+    assert isinstance(train, Train)
+
+    def training(name: str, *, parallel: bool) -> tuple[Action, Demand]:
+        scratch = Path("/p/target/optbuild/scratch") / name
+        workload = make_invocation(name=name, parallel=parallel, scratch=scratch)
+        action = replace(train, workload=workload)
+        return action, demand_of(action, stage=STAGE, budget=BUDGET)
+
+    (one, first), (_, second), (other, alone) = (
+        training("one", parallel=True),
+        training("two", parallel=True),
+        training("other", parallel=False),
+    )
+    assert choose_next([(one, first)], [second], BUDGET) == (one, first)
+    assert choose_next([(one, first)], [first], BUDGET) is None
+    assert choose_next([(one, first)], [alone], BUDGET) is None
+    assert choose_next([(other, alone)], [first], BUDGET) is None
+    assert choose_next([(one, first)], [first, second], Budget(jobs=2)) is None
+
+
 def test_links_of_whole_programs_share_the_memory() -> None:
     """What an earlier run needed decides, or else a stated default; one alone always begins."""
     tight = Budget(jobs=4, memory_bytes=LTO_BYTES + GIB)

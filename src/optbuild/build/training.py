@@ -166,7 +166,7 @@ class Trainer:
         watched = WatchedExecutor(executor=self.workloads.executor, watch=budget.watch)
         duration_s = 0.0
         try:
-            with replace(self.workloads, executor=watched).set_up(
+            with replace(self.workloads, executor=watched, stage=self._stage(action)).set_up(
                 action.workload,
                 {name: artifact.path for name, artifact in binaries.items()},
                 log_name=action.id,
@@ -181,7 +181,14 @@ class Trainer:
             remove_below(self.root, action.directory)  # nobody will read that much
             raise
         self.workloads.output(action.id).unlink(missing_ok=True)
+        if action.workload.parallel:
+            remove_below(self.root, self._stage(action))
         return duration_s
+
+    def _stage(self, action: Train) -> Path:
+        """Where the binaries stand: others may run from the common place at the same time, and have other ones."""
+        common = self.workloads.stage
+        return common / action.id if action.workload.parallel else common
 
     def _make_profile(
         self, action: Train, directory: Path, program: Mapping[str, Artifact], *, pooled: bool, duration_s: float

@@ -32,11 +32,13 @@ class Demand:
 
     Attributes:
         places: What one action at a time can use: cargo's target directory, and the stage that programs run from.
+        shared_places: What others can use with it that share it as well.
         memory_bytes: What it is known or expected to need where that is much.
     """
 
     company: Company = Company.WELCOME
     places: frozenset[Path] = frozenset()
+    shared_places: frozenset[Path] = frozenset()
     memory_bytes: int = 0
 
 
@@ -78,7 +80,10 @@ def demand_of(action: Action, *, stage: Path, budget: Budget, alone: Collection[
     if isinstance(action, Train):
         depends_on_time = action.workload.kind is not Kind.COMMAND or action.id in alone
         company = Company.ALONE_SOON if depends_on_time else Company.WELCOME
-        return Demand(company=company, places=frozenset({stage}))
+        if not action.workload.parallel:
+            return Demand(company=company, places=frozenset({stage}))
+        scratch = frozenset({action.workload.scratch})  # two variants may train on it
+        return Demand(company=company, places=scratch, shared_places=frozenset({stage}))
     return Demand()
 
 
@@ -110,7 +115,11 @@ def choose_next(
 
 
 def _fits(demand: Demand, running: Collection[Demand], budget: Budget) -> bool:
-    if any(demand.places & other.places for other in running):
+    if any(_clash(demand, other) or _clash(other, demand) for other in running):
         return False
     needed_bytes = demand.memory_bytes + sum(other.memory_bytes for other in running)
     return not running or not demand.memory_bytes or needed_bytes <= budget.memory_bytes
+
+
+def _clash(demand: Demand, other: Demand) -> bool:
+    return not demand.places.isdisjoint(other.places | other.shared_places)

@@ -93,6 +93,12 @@ def find_workload_kind_faults(tree: Mapping[str, Any]) -> Iterator[Fault]:
                 message=f"`workloads[{index}]` has both `{kinds[0]}` and `{extra}`",
                 help="a workload is one or the other: write two [[workloads]] tables",
             )
+        if workload.get("parallel") is True and kinds and "command" not in kinds:
+            yield Fault(
+                path=(*place, "parallel"),
+                message=f"`workloads[{index}].parallel` is for commands: what a `{kinds[0]}` does depends on time",
+                help="remove `parallel`: nothing may run beside it",
+            )
         yield from _find_server_faults(workload, place, is_server="server" in kinds)
         if "cargo" in kinds:
             yield from _find_cargo_workload_faults(workload, place)

@@ -312,6 +312,9 @@ class Workload:
     repeat: Annotated[
         int, Field(strict=True, ge=1, description="How many times training runs it; measuring decides by itself.")
     ] = 1
+    parallel: Annotated[
+        StrictBool, Field(description="Training may run it beside other workloads that may be run so as well.")
+    ] = False
     setup: Annotated[
         Argv | None, Field(description="A command to run once before its runs; what it leaves in {scratch} stays.")
     ] = None

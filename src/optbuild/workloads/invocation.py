@@ -83,6 +83,7 @@ class Invocation:
         absent: What its command might name and is not there: outputs, if it creates them.
         programs: Files that its commands start and that are not looked up in PATH, scripts of interpreters included.
         repeat: How many runs a training consists of.
+        parallel: Trainings on others that are so may run beside its own.
         beside: Commands that belong to it and are not timed, by the moment when they run.
         server: What the load asks; started and stopped anew for each run.
         port_env: Variables of the environment whose values name a port.
@@ -114,6 +115,7 @@ class Invocation:
     absent: tuple[Path, ...] = ()
     programs: tuple[Path, ...] = ()
     repeat: int = 1
+    parallel: bool = False
     beside: Mapping[Moment, Words] = field(default_factory=dict)
     server: Server | None = None
     port_env: Mapping[str, Word] = field(default_factory=dict)
@@ -283,6 +285,7 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
         absent=tuple(dict.fromkeys(path for word in arguments for path in _absent_paths(cwd, word))),
         programs=tuple(dict.fromkeys(path for path in programs if path not in inputs)),
         repeat=workload.repeat,
+        parallel=workload.parallel,
         beside=beside,
         server=server,
         port_env=port_env,
