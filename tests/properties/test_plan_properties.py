@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optbuild.build.merging import make_multipliers
+from optbuild.plan.actions import ActionId, Measure, Recipe
 from optbuild.plan.fingerprint import fingerprint
-from optbuild.plan.model import ActionId, Measure, Plan, Recipe
+from optbuild.plan.model import Plan
 from optbuild.plan.planner import make_plan
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
-from optbuild.profile.model import BuildProfile, Lto, MeasureSettings, PgoMode, Use, Variant
+from optbuild.profile.model import BuildProfile, MeasureSettings, Use
+from optbuild.profile.variants import Lto, PgoMode, Variant
 from optbuild.project.model import Rustflags
 from optbuild.testing import (
     TARGET,

@@ -14,8 +14,8 @@ from optbuild.profile.faults import KeyPath
 from optbuild.profile.inherit import find_inheritance_faults, resolve_variants
 from optbuild.profile.locate import locate_keys
 from optbuild.profile.merge import make_layer, merge_layers, value_at
-from optbuild.profile.model import CodegenSettings, Lto, PgoMode, VariantSettings
 from optbuild.profile.placeholders import parse_placeholders
+from optbuild.profile.variants import CodegenSettings, Lto, PgoMode, VariantSettings
 
 SCALARS = st.sampled_from(
     [

@@ -25,7 +25,8 @@ from optbuild.build.workload_runs import WorkloadRunner
 from optbuild.events import Event, Notice
 from optbuild.execution.command import Command
 from optbuild.files import claim_directory, sha256_of
-from optbuild.plan.model import ActionId, Compile, Plan
+from optbuild.plan.actions import ActionId, Compile
+from optbuild.plan.model import Plan
 from optbuild.profile.model import EvidenceSettings, RawProfileSettings
 from optbuild.project.layout import Layout
 from optbuild.testing import (

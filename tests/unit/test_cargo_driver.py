@@ -12,8 +12,8 @@ from optbuild.errors import BuildError, StorageError, ToolchainError
 from optbuild.events import ActionProgressed, Event, ForeignText, Level, Notice
 from optbuild.execution.command import ProgramNotFoundError
 from optbuild.files import sha256_of
+from optbuild.plan.actions import Compile, Recipe, Role
 from optbuild.plan.draft import make_compile
-from optbuild.plan.model import Compile, Recipe, Role
 from optbuild.testing import (
     TARGET,
     RecordedExecutor,

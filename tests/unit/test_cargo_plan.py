@@ -8,24 +8,24 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.plan.model import (
+from optbuild.plan.actions import (
     ActionId,
     Choose,
     CompareOutputs,
     Compile,
     Measure,
     MergeProfiles,
-    Plan,
-    PlannedVariant,
     ProbeOutputs,
     Role,
     Train,
     render_word,
 )
+from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.plan.planner import make_plan
 from optbuild.plan.render import plan_to_dict, render_plan
 from optbuild.profile.cargo_words import parse_cargo_words
-from optbuild.profile.model import Counters, Lto, PgoMode, ProjectSettings, Use, Variant
+from optbuild.profile.model import ProjectSettings, Use
+from optbuild.profile.variants import Counters, Lto, PgoMode, Variant
 from optbuild.testing import TARGET, make_build_profile, make_invocation, make_package, make_plan_inputs, make_project
 from optbuild.workloads.folds import Fold
 from optbuild.workloads.invocation import Invocation

@@ -8,7 +8,7 @@ import pytest
 
 from optbuild.build.evidence import PgoEvidence, gather_evidence
 from optbuild.build.model import Artifact, Compiled, CrateCounts, Merged, PgoProfile, ProfileUse
-from optbuild.plan.model import ActionId
+from optbuild.plan.actions import ActionId
 from optbuild.testing import make_indexed_profile
 from optbuild.tools.llvm_profdata import ProfileHeader
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from optbuild.plan.actions import ActionId, Output
 from optbuild.plan.fingerprint import fingerprint, make_action_id, make_result_key
-from optbuild.plan.model import ActionId, Output
 from optbuild.profile.model import Use
 
 ID = ActionId("train-00112233")

@@ -6,8 +6,8 @@ import pytest
 
 from optbuild.build.flush_object import make_flush_object
 from optbuild.errors import BuildError
+from optbuild.plan.actions import Compile, MakeFlushObject, Role
 from optbuild.plan.forecast import Expectation
-from optbuild.plan.model import Compile, MakeFlushObject, Role
 from optbuild.plan.planner import make_plan
 from optbuild.profile.model import Use
 from optbuild.project.layout import Layout

@@ -9,7 +9,8 @@ import pytest
 
 from optbuild.errors import UsageError
 from optbuild.execution.command import Command, Stream
-from optbuild.profile.model import BuildProfile, MeasureSettings, MetricName, Use, Variant, Workload, slug
+from optbuild.profile.model import BuildProfile, MeasureSettings, MetricName, Use, Workload, slug
+from optbuild.profile.variants import Variant
 from optbuild.project.model import LibFile, LibKind
 from optbuild.workloads.invocation import Invocation, make_invocation
 from optbuild.workloads.words import Values

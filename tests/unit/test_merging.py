@@ -13,7 +13,7 @@ from optbuild.errors import ProfileDataError, ToolchainError
 from optbuild.events import ActionProgressed
 from optbuild.execution.command import Command, ProgramNotFoundError
 from optbuild.files import sha256_of
-from optbuild.plan.model import ActionId, MergeProfiles
+from optbuild.plan.actions import ActionId, MergeProfiles
 from optbuild.profile.model import RawProfileSettings
 from optbuild.testing import Answer, Reply
 from tests.unit.build_cases import RECORDED, TOTAL, Workshop, content_of, llvm_profdata, shown

@@ -12,7 +12,7 @@ from optbuild.build.model import Compared, Probed
 from optbuild.errors import NotComparableError, StorageError, WorkloadError
 from optbuild.events import Level
 from optbuild.execution.command import Command
-from optbuild.plan.model import ActionId, CompareOutputs, ProbeOutputs
+from optbuild.plan.actions import ActionId, CompareOutputs, ProbeOutputs
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.testing import Reply, make_usage
 from optbuild.workloads.cargo_build import CargoBuild, CargoProgram

@@ -7,22 +7,23 @@ from pathlib import Path
 import pytest
 
 from optbuild.errors import UsageError
-from optbuild.plan.draft import PlanInputs
-from optbuild.plan.model import (
+from optbuild.plan.actions import (
     ActionId,
     CompareOutputs,
     Compile,
     Measure,
     Output,
-    Plan,
     ProbeOutputs,
     Role,
     Train,
     render_word,
     resolve_word,
 )
+from optbuild.plan.draft import PlanInputs
+from optbuild.plan.model import Plan
 from optbuild.plan.planner import baseline_name, make_plan, select_pgo_variants, select_variants
-from optbuild.profile.model import BuildProfile, Counters, Lto, MeasureSettings, PgoMode, ProjectSettings, Use, Variant
+from optbuild.profile.model import BuildProfile, MeasureSettings, ProjectSettings, Use
+from optbuild.profile.variants import Counters, Lto, PgoMode, Variant
 from optbuild.project.model import CargoProfiles, ConfiguredRunner, ConfiguredValue, LibFile, LibKind, Rustflags
 from optbuild.testing import (
     TARGET,

@@ -4,21 +4,12 @@ from dataclasses import replace
 
 from inline_snapshot import snapshot
 
-from optbuild.plan.model import (
-    CompareOutputs,
-    Compile,
-    Measure,
-    MergeProfiles,
-    Output,
-    Plan,
-    PlannedFold,
-    PlannedVariant,
-    Role,
-    Train,
-)
+from optbuild.plan.actions import CompareOutputs, Compile, Measure, MergeProfiles, Output, Role, Train
+from optbuild.plan.model import Plan, PlannedFold, PlannedVariant
 from optbuild.plan.planner import make_plan
 from optbuild.plan.render import plan_to_dict, render_plan
-from optbuild.profile.model import Counters, PgoMode, Use, Variant
+from optbuild.profile.model import Use
+from optbuild.profile.variants import Counters, PgoMode, Variant
 from optbuild.testing import make_build_profile, make_invocation, make_plan_inputs, make_toolchain, make_variants
 from optbuild.workloads.folds import Fold
 

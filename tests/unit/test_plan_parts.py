@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from optbuild.errors import UsageError
-from optbuild.plan.model import Compile, Gather, Measure, MergeProfiles, Plan, PlannedVariant, Role, Train
+from optbuild.plan.actions import Compile, Gather, Measure, MergeProfiles, Role, Train
+from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.plan.parts import trains
 from optbuild.plan.planner import make_plan
 from optbuild.plan.render import plan_to_dict, render_plan
 from optbuild.profile.cargo_words import parse_cargo_words
-from optbuild.profile.model import Counters, PgoMode, Profiles, Use, Variant
+from optbuild.profile.model import Use
+from optbuild.profile.variants import Counters, PgoMode, Profiles, Variant
 from optbuild.project.model import LibFile, LibKind
 from optbuild.project.selection import Targets
 from optbuild.testing import make_build_profile, make_invocation, make_package, make_plan_inputs

@@ -9,7 +9,8 @@ from inline_snapshot import snapshot
 from optbuild.plan.forecast import Expectation, Forecast
 from optbuild.plan.planner import make_plan
 from optbuild.plan.render import plan_to_dict, render_plan
-from optbuild.profile.model import PgoMode, Use, Variant
+from optbuild.profile.model import Use
+from optbuild.profile.variants import PgoMode, Variant
 from optbuild.testing import make_build_profile, make_invocation, make_plan_inputs, make_project, make_toolchain
 
 BOOKS = make_invocation("{bin:demo}", "--top", "20", "books.txt", name="books", weight=3.0)

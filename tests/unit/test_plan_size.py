@@ -6,10 +6,11 @@ from unittest.mock import patch
 
 import pytest
 
-from optbuild.plan.model import ActionId, Plan
+from optbuild.plan.actions import ActionId
+from optbuild.plan.model import Plan
 from optbuild.plan.planner import make_plan
 from optbuild.plan.render import render_plan
-from optbuild.profile.model import Lto, PgoMode, Variant
+from optbuild.profile.variants import Lto, PgoMode, Variant
 from optbuild.testing import make_build_profile, make_invocation, make_plan_inputs
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from optbuild.profile.inherit import find_inheritance_faults, resolve_variants
-from optbuild.profile.model import Lto, PgoMode, Profiles, Variant, VariantSettings
+from optbuild.profile.variants import Lto, PgoMode, Profiles, Variant, VariantSettings
 
 
 def test_the_nearest_setting_wins_and_lists_add_up() -> None:

@@ -15,18 +15,9 @@ from optbuild.profile.load import (
     load_build_profile,
     searched_paths,
 )
-from optbuild.profile.model import (
-    BuildProfile,
-    Lto,
-    MetricName,
-    PgoMode,
-    PresetName,
-    RawFiles,
-    RawProfileSettings,
-    Use,
-    slug,
-)
+from optbuild.profile.model import BuildProfile, MetricName, PresetName, RawFiles, RawProfileSettings, Use, slug
 from optbuild.profile.render import render_resolved
+from optbuild.profile.variants import Lto, PgoMode
 
 CONTRACT = """
 schema = 1

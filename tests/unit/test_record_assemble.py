@@ -25,7 +25,8 @@ from optbuild.files import sha256_of
 from optbuild.measure.machine_checks import MachineCheck
 from optbuild.measure.measurement import Measurement, Resources, SamplingSettings
 from optbuild.measure.model import A_PRIME, AaCheck, AaVerdict, Analysis, Series, Superblock
-from optbuild.plan.model import Action, Choose, CompareOutputs, Compile, MergeProfiles, Plan, ProbeOutputs, Train
+from optbuild.plan.actions import Action, Choose, CompareOutputs, Compile, MergeProfiles, ProbeOutputs, Train
+from optbuild.plan.model import Plan
 from optbuild.plan.planner import make_plan
 from optbuild.project.model import LibFile, LibKind
 from optbuild.project.selection import Targets

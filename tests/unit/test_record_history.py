@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.plan.model import Measure
+from optbuild.plan.actions import Measure
 from optbuild.plan.planner import make_plan
 from optbuild.record.history import History
 from optbuild.record.model import MeasureRecord, RunStatus, StepRecord

@@ -11,10 +11,11 @@ import pytest
 
 from optbuild.build.outcome import Outcome
 from optbuild.execution.command import Command
+from optbuild.plan.actions import Measure
 from optbuild.plan.forecast import Expectation
-from optbuild.plan.model import Measure
 from optbuild.plan.planner import make_plan
-from optbuild.profile.model import BuildProfile, MeasureSettings, TrainingLto, Use, Variant
+from optbuild.profile.model import BuildProfile, MeasureSettings, Use
+from optbuild.profile.variants import TrainingLto, Variant
 from optbuild.project.layout import Layout
 from optbuild.project.model import Rustflags
 from optbuild.record.model import HostRecord

@@ -22,9 +22,11 @@ from optbuild.errors import (
 )
 from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Level
 from optbuild.execution.command import Command
-from optbuild.plan.model import Action, ActionId, Compile, Plan, Role
+from optbuild.plan.actions import Action, ActionId, Compile, Role
+from optbuild.plan.model import Plan
 from optbuild.plan.planner import make_plan
-from optbuild.profile.model import EvidenceSettings, Lto, PgoMode, TrainingLto, Use, Variant
+from optbuild.profile.model import EvidenceSettings, Use
+from optbuild.profile.variants import Lto, PgoMode, TrainingLto, Variant
 from optbuild.testing import (
     TARGET,
     Answer,

@@ -17,7 +17,7 @@ from optbuild.errors import BuildError, InterruptedRunError, NotComparableError,
 from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Event, told_of
 from optbuild.execution.command import Command
 from optbuild.execution.stopping import StopRequest
-from optbuild.plan.model import Compile
+from optbuild.plan.actions import Compile
 from optbuild.testing import Answer, Reply, ScriptedExecutor
 from tests.unit.build_cases import Workshop, trained_program, unwatched
 from tests.unit.test_runner import Run

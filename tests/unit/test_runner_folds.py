@@ -9,8 +9,8 @@ import pytest
 from optbuild.build.outcome import profile_of
 from optbuild.errors import BuildError, NotComparableError
 from optbuild.execution.command import Command
-from optbuild.plan.model import MergeProfiles
-from optbuild.profile.model import PgoMode
+from optbuild.plan.actions import MergeProfiles
+from optbuild.profile.variants import PgoMode
 from optbuild.testing import Answer, Reply
 from optbuild.workloads.folds import Fold
 from tests.unit.build_cases import Workshop, trained_program

@@ -12,7 +12,7 @@ from optbuild.build.outcome import profile_of, steps_of
 from optbuild.errors import NotComparableError, ProfileDataError
 from optbuild.execution.command import Command
 from optbuild.plan.planner import make_plan
-from optbuild.profile.model import PgoMode, Profiles
+from optbuild.profile.variants import PgoMode, Profiles
 from optbuild.project.layout import Layout
 from optbuild.project.selection import Targets
 from optbuild.record import assemble

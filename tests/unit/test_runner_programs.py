@@ -13,10 +13,10 @@ from optbuild.build.model import Merged
 from optbuild.build.outcome import steps_of
 from optbuild.errors import BuildError
 from optbuild.execution.command import Command
-from optbuild.plan.model import ActionId, Compile, MergeProfiles
+from optbuild.plan.actions import ActionId, Compile, MergeProfiles
 from optbuild.plan.planner import make_plan
 from optbuild.profile.cargo_words import parse_cargo_words
-from optbuild.profile.model import Counters
+from optbuild.profile.variants import Counters
 from optbuild.record import assemble
 from optbuild.testing import TARGET, Answer, Reply, make_build_profile, make_plan_inputs, make_project
 from tests.unit.build_cases import Workshop, trained_program

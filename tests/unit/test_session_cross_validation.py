@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from optbuild.errors import UsageError
-from optbuild.plan.model import ActionId, Plan
+from optbuild.plan.actions import ActionId
+from optbuild.plan.model import Plan
 from optbuild.plan.planner import make_plan
-from optbuild.profile.model import PgoMode, Use
+from optbuild.profile.model import Use
+from optbuild.profile.variants import PgoMode
 from optbuild.record.history import History
 from optbuild.record.model import CrossValidationRecord, FoldRecord, StepRecord
 from optbuild.session.cross_validation import describe_folds, find_folds, require_candidate

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from optbuild.errors import UsageError
+from optbuild.plan.actions import Compile, MergeProfiles, Recipe, Role, Train, render_word
 from optbuild.plan.draft import Draft, PlanInputs
-from optbuild.plan.model import Compile, MergeProfiles, Recipe, Role, Train, render_word
 from optbuild.plan.steps import STEPS
-from optbuild.profile.model import Counters, Lto, PgoMode, Use, Variant
+from optbuild.profile.model import Use
+from optbuild.profile.variants import Counters, Lto, PgoMode, Variant
 from optbuild.project.layout import Layout
 from optbuild.project.model import Rustflags
 from optbuild.testing import TARGET, make_invocation, make_plan_inputs, make_project, make_toolchain

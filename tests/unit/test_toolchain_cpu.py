@@ -6,7 +6,7 @@ import pytest
 
 from optbuild.errors import ToolchainError, UsageError
 from optbuild.execution.command import Command
-from optbuild.profile.model import Variant
+from optbuild.profile.variants import Variant
 from optbuild.project.model import Rustflags
 from optbuild.session.cpus import find_cpu_needs, require_cpu
 from optbuild.testing import Reply, ScriptedExecutor, make_build_profile, make_project, make_toolchain

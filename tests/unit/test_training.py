@@ -14,7 +14,7 @@ from optbuild.build.raw_profiles import DiskBudget
 from optbuild.errors import ImplausibleCountsError, NotComparableError, ProfileDataError, StorageError, WorkloadError
 from optbuild.events import Level
 from optbuild.execution.command import Command
-from optbuild.plan.model import ActionId, Train
+from optbuild.plan.actions import ActionId, Train
 from optbuild.profile.model import RawFiles, RawProfileSettings
 from optbuild.testing import Reply, make_raw_profile, raw_profile_path
 from optbuild.workloads.invocation import Invocation

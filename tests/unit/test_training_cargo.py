@@ -12,7 +12,7 @@ from optbuild.build.model import Artifact, CargoTraining, PgoProfile, Trained
 from optbuild.errors import ProfileDataError
 from optbuild.execution.command import Command
 from optbuild.files import sha256_of
-from optbuild.plan.model import ActionId, MergeProfiles, Train
+from optbuild.plan.actions import ActionId, MergeProfiles, Train
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.testing import Answer, Reply
 from optbuild.workloads.cargo_build import CargoBuild, CargoProgram

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from optbuild.errors import AttemptFault, UsageError
+from optbuild.plan.actions import Choose, Compile, Recipe, Role, render_word
 from optbuild.plan.draft import Draft
-from optbuild.plan.model import Choose, Compile, Recipe, Role, render_word
 from optbuild.plan.planner import make_plan
 from optbuild.plan.steps.training_ways import training_ways
-from optbuild.profile.model import Counters, Lto, PgoMode, TrainingLto, Variant
+from optbuild.profile.variants import Counters, Lto, PgoMode, TrainingLto, Variant
 from optbuild.project.model import CargoProfiles
 from optbuild.testing import TARGET, make_build_profile, make_plan_inputs, make_project
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from optbuild.build.turns import LTO_BYTES, Budget, Company, Demand, choose_next, demand_of
-from optbuild.plan.model import Action, Compile, MergeProfiles, Plan, Train
+from optbuild.plan.actions import Action, Compile, MergeProfiles, Train
+from optbuild.plan.model import Plan
 from optbuild.plan.planner import make_plan
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.testing import make_invocation, make_plan_inputs

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from optbuild.build.model import PgoProfile
 from optbuild.build.results import ResultStore
-from optbuild.plan.model import ActionId
+from optbuild.plan.actions import ActionId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

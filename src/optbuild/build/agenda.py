@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from optbuild.build.outcome import Outcome
-from optbuild.plan.model import Action, ActionId, Choose, Measure, Plan
+from optbuild.plan.actions import Action, ActionId, Choose, Measure
+from optbuild.plan.model import Plan
 
 
 class Agenda:

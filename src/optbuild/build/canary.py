@@ -16,8 +16,8 @@ from optbuild.build.results import ResultStore
 from optbuild.errors import ToolchainError
 from optbuild.execution.command import Command, Executor, ProgramNotFoundError
 from optbuild.files import atomic_write
+from optbuild.plan.actions import ActionId
 from optbuild.plan.fingerprint import make_result_key
-from optbuild.plan.model import ActionId
 from optbuild.toolchain.model import Tool
 from optbuild.tools.rustc import MISSING_FUNCTION, OF_A_PROFILE, PROFILE_USE, WARN, WARN_MISSING_FUNCTIONS
 

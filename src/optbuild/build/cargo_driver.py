@@ -19,7 +19,7 @@ from optbuild.events import ActionProgressed, Emit, ForeignText, Level, Notice
 from optbuild.execution.command import Command, Executor, ProgramNotFoundError
 from optbuild.execution.jobserver import Jobserver
 from optbuild.files import atomic_copy, sha256_of, writing
-from optbuild.plan.model import Compile, Role
+from optbuild.plan.actions import Compile, Role
 from optbuild.text import last_lines
 from optbuild.tools.cargo import (
     BuildScriptExecuted,

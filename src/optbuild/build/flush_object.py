@@ -8,7 +8,7 @@ from optbuild.build.model import FlushObject
 from optbuild.errors import BuildError, ToolchainError
 from optbuild.execution.command import Command, Executor, ProgramNotFoundError
 from optbuild.files import atomic_write, writing
-from optbuild.plan.model import MakeFlushObject
+from optbuild.plan.actions import MakeFlushObject
 from optbuild.text import last_lines
 from optbuild.tools.flush_object import SOURCE, compile_argv
 

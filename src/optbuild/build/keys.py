@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from optbuild.build.model import Artifact, CargoTraining, PgoProfile, Probed
+from optbuild.plan.actions import ActionId, CompareOutputs, MergeProfiles, ProbeOutputs, Train
 from optbuild.plan.fingerprint import fingerprint, make_action_id, make_result_key
-from optbuild.plan.model import ActionId, CompareOutputs, MergeProfiles, ProbeOutputs, Train
 from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation

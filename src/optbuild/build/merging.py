@@ -20,7 +20,7 @@ from optbuild.build.results import ResultStore
 from optbuild.errors import ProfileDataError
 from optbuild.events import ActionProgressed, Emit, Level, Notice
 from optbuild.files import atomic_copy, sha256_of
-from optbuild.plan.model import ActionId, MergeProfiles
+from optbuild.plan.actions import ActionId, MergeProfiles
 from optbuild.text import sanitize_line
 from optbuild.tools.instrumentation import parse_functions
 from optbuild.tools.llvm_profdata import OVERFLOW, ProfileSummary

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from optbuild.plan.model import ActionId
+from optbuild.plan.actions import ActionId
 from optbuild.workloads.cargo_build import CargoBuild
 
 

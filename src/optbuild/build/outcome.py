@@ -9,7 +9,8 @@ from pathlib import Path
 from optbuild.build.evidence import PgoEvidence
 from optbuild.build.model import Artifact, Compiled, Merged, PgoProfile, Probed, Result, SetAside
 from optbuild.errors import OptbuildError
-from optbuild.plan.model import Action, ActionId, Attempt, Plan, PlannedVariant
+from optbuild.plan.actions import Action, ActionId, Attempt
+from optbuild.plan.model import Plan, PlannedVariant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from optbuild.build.workload_runs import WorkloadRunner
 from optbuild.errors import NotComparableError
 from optbuild.events import Emit, Level, Notice
 from optbuild.files import atomic_copy, sha256_of, storage_error
-from optbuild.plan.model import CompareOutputs, ProbeOutputs
+from optbuild.plan.actions import CompareOutputs, ProbeOutputs
 from optbuild.text import sanitize_line
 from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.inputs import InputHashes

@@ -20,7 +20,7 @@ from optbuild.build.outputs import OutputChecker
 from optbuild.build.training import Trainer
 from optbuild.errors import ImplausibleCountsError, OptbuildError, ToolchainError
 from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Emit
-from optbuild.plan.model import (
+from optbuild.plan.actions import (
     JOBSERVER,
     Action,
     Choose,

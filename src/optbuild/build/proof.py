@@ -14,7 +14,8 @@ from optbuild.build.merging import ProfileMerger
 from optbuild.build.model import Merged
 from optbuild.build.outcome import Outcome
 from optbuild.build.performing import required
-from optbuild.plan.model import ActionId, Attempt, Compile, Plan, PlannedVariant, Train
+from optbuild.plan.actions import ActionId, Attempt, Compile, Train
+from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.profile.cargo_words import CargoVerb
 from optbuild.profile.model import EvidenceSettings
 

@@ -28,17 +28,8 @@ from optbuild.errors import (
     WorkloadTimeoutError,
 )
 from optbuild.events import Emit, Level, Notice, telling_of
-from optbuild.plan.model import (
-    Action,
-    ActionId,
-    Attempt,
-    Compile,
-    Gather,
-    Plan,
-    PlannedVariant,
-    Role,
-    Train,
-)
+from optbuild.plan.actions import Action, ActionId, Attempt, Compile, Gather, Role, Train
+from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.text import sanitize_line
 
 WatchBuild = Callable[[Compile], Callable[[], None]]

@@ -15,7 +15,7 @@ from optbuild.build.merging import RawMerge
 from optbuild.build.model import PgoProfile, SetAside, Unusable
 from optbuild.errors import AttemptFault, ImplausibleCountsError, ProfileDataError
 from optbuild.events import Emit, Level, Notice
-from optbuild.plan.model import ActionId
+from optbuild.plan.actions import ActionId
 from optbuild.profile.model import RawProfileSettings
 from optbuild.text import sanitize_line
 from optbuild.tools.llvm_profdata import OVERSIZED_COUNTER

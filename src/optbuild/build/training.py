@@ -20,7 +20,7 @@ from optbuild.errors import AttemptFault, ImplausibleCountsError, ProfileDataErr
 from optbuild.events import Emit, Level, Notice
 from optbuild.execution.command import WatchedExecutor
 from optbuild.files import remove_below, storage_error
-from optbuild.plan.model import ActionId, Train
+from optbuild.plan.actions import ActionId, Train
 from optbuild.profile.model import RawFiles, RawProfileSettings
 from optbuild.text import sanitize_line
 from optbuild.workloads.cargo_build import CargoBuild

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from optbuild.plan.model import Action, ActionId, CompareOutputs, Compile, ProbeOutputs, Train
+from optbuild.plan.actions import Action, ActionId, CompareOutputs, Compile, ProbeOutputs, Train
 from optbuild.workloads.invocation import Kind
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from optbuild.plan.actions import ActionId, Attempt, Choose, CompareOutputs, ProbeOutputs
 from optbuild.plan.fingerprint import make_action_id
-from optbuild.plan.model import ActionId, Attempt, Choose, CompareOutputs, ProbeOutputs
 from optbuild.workloads.invocation import Invocation
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from optbuild.execution.jobserver import MAKEFLAGS
+from optbuild.plan.actions import JOBSERVER, Action, ActionId, Attempt, Compile, Output, Recipe, Role, Word
 from optbuild.plan.fingerprint import fingerprint, make_action_id
-from optbuild.plan.model import JOBSERVER, Action, ActionId, Attempt, Compile, Output, Recipe, Role, Word
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.profile.model import BuildProfile
 from optbuild.project.cargo_profile import WITH_LTO, resolve_cargo_profile

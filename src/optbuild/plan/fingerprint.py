@@ -10,7 +10,7 @@ from enum import Enum
 from pathlib import Path
 
 from optbuild import __version__
-from optbuild.plan.model import ActionId, Output
+from optbuild.plan.actions import ActionId, Output
 
 _ID_DIGITS = 8
 _SCALARS = frozenset({str, int, float, bool, type(None)})

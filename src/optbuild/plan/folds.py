@@ -9,21 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from optbuild.plan.actions import Action, ActionId, Attempt, Compile, MergeProfiles, ProbeOutputs, Role, Train
 from optbuild.plan.checks import make_choice, make_output_check
 from optbuild.plan.draft import PlanInputs, make_compile, with_profile
 from optbuild.plan.fingerprint import make_action_id
-from optbuild.plan.model import (
-    Action,
-    ActionId,
-    Attempt,
-    Compile,
-    MergeProfiles,
-    PlannedFold,
-    PlannedVariant,
-    ProbeOutputs,
-    Role,
-    Train,
-)
+from optbuild.plan.model import PlannedFold, PlannedVariant
 from optbuild.plan.programs import draft_programs
 from optbuild.workloads.folds import Fold
 

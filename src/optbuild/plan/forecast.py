@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from optbuild.plan.model import ActionId
+from optbuild.plan.actions import ActionId
 
 
 class Expectation(StrEnum):

@@ -10,11 +10,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from optbuild.errors import UsageError
+from optbuild.plan.actions import Gather, Recipe
 from optbuild.plan.fingerprint import make_action_id
-from optbuild.plan.model import Gather, PlannedVariant, Recipe
+from optbuild.plan.model import PlannedVariant
 from optbuild.profile.cargo_words import CargoVerb
-from optbuild.profile.model import PgoMode, Profiles, Variant
 from optbuild.profile.placeholders import PlaceholderKind
+from optbuild.profile.variants import PgoMode, Profiles, Variant
 from optbuild.project.selection import Targets
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.words import named_in

@@ -6,27 +6,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from optbuild.errors import UsageError
+from optbuild.plan.actions import Action, ActionId, Arm, HeldOutArm, Measure, ProbeOutputs, Recipe, Role
 from optbuild.plan.checks import make_choice, make_output_check, make_probe
 from optbuild.plan.draft import Draft, PlanInputs, make_compile
 from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.folds import draft_folds
-from optbuild.plan.model import (
-    Action,
-    ActionId,
-    Arm,
-    HeldOutArm,
-    Measure,
-    Plan,
-    PlannedFold,
-    PlannedVariant,
-    ProbeOutputs,
-    Recipe,
-    Role,
-)
+from optbuild.plan.model import Plan, PlannedFold, PlannedVariant
 from optbuild.plan.parts import check_parts, has_parts, make_gather
 from optbuild.plan.programs import draft_programs
 from optbuild.plan.steps import STEPS
-from optbuild.profile.model import BuildProfile, Lto, PgoMode, Use, Variant
+from optbuild.profile.model import BuildProfile, Use
+from optbuild.profile.variants import Lto, PgoMode, Variant
 from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.workloads.folds import Fold
 from optbuild.workloads.invocation import Invocation

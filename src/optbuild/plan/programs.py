@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from optbuild.plan.actions import Action, ActionId, Attempt, Compile, MergeProfiles, Recipe, Role
 from optbuild.plan.checks import make_choice
 from optbuild.plan.draft import PlanInputs, for_call, make_compile, with_profile
 from optbuild.plan.fingerprint import make_action_id
-from optbuild.plan.model import Action, ActionId, Attempt, Compile, MergeProfiles, Recipe, Role
 from optbuild.profile.cargo_words import CargoCall
 from optbuild.workloads.invocation import Invocation
 

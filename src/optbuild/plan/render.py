@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from optbuild.plan.forecast import Expectation, Forecast, estimate
-from optbuild.plan.model import (
+from optbuild.plan.actions import (
     Action,
     ActionId,
     Attempt,
@@ -16,12 +15,12 @@ from optbuild.plan.model import (
     MakeFlushObject,
     Measure,
     MergeProfiles,
-    Plan,
-    PlannedVariant,
     ProbeOutputs,
     Train,
     render_word,
 )
+from optbuild.plan.forecast import Expectation, Forecast, estimate
+from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.text import sanitize_line
 from optbuild.tools.cargo import FLAG_SEPARATOR
 from optbuild.tools.flush_object import compile_argv

@@ -13,9 +13,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, NewType
 
-from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, WithJsonSchema
+from pydantic import ConfigDict, Field, StrictBool
 
 from optbuild.profile.values import (
+    STRICT_KEYS,
     AboveZeroRatio,
     Argv,
     CargoWords,
@@ -32,9 +33,8 @@ from optbuild.profile.values import (
     VariantName,
     Word,
     WorkloadName,
-    only,
-    read_pgo_mode,
 )
+from optbuild.profile.variants import Variant, VariantSettings
 
 SCHEMA_VERSION = 1
 
@@ -55,14 +55,6 @@ class MetricName(StrEnum):
     CPU = "cpu"
 
 
-class Lto(StrEnum):
-    """Link-time optimisation, in Cargo's words."""
-
-    OFF = "off"
-    THIN = "thin"
-    FAT = "fat"
-
-
 class RawFiles(StrEnum):
     """Where the processes of a training write their counts: each to a file of its own, or all to a few files."""
 
@@ -71,49 +63,11 @@ class RawFiles(StrEnum):
     POOL = "pool"
 
 
-class PgoMode(StrEnum):
-    """Whether a variant is built with profile-guided optimisation: TOML's `false`, `true` and `"auto"`."""
-
-    OFF = "off"
-    REQUIRED = "required"
-    AUTO = "auto"
-
-
-class TrainingLto(StrEnum):
-    """How the instrumented binary of a PGO variant with link-time optimisation is linked."""
-
-    AUTO = "auto"
-    OFF = "off"
-    SAME = "same"
-
-
-class Counters(StrEnum):
-    """How the instrumented binary of a PGO variant counts where threads may count at the same time."""
-
-    SINGLE = "single"
-    ATOMIC = "atomic"
-
-
-class Profiles(StrEnum):
-    """Whether all programs of a PGO variant are optimised with one profile, or each with one of its own."""
-
-    MERGED = "merged"
-    PER_BIN = "per-bin"
-
-
-def _toml_key(name: str) -> str:
-    """The TOML key of a field: kebab-case, and the unit is said by the value."""
-    return name.removesuffix("_s").removesuffix("_bytes").replace("_", "-")
-
-
-_STRICT_KEYS = ConfigDict(extra="forbid", alias_generator=_toml_key)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectSettings:
     """Which Cargo project is built, and how cargo is called for it."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT_KEYS
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT_KEYS
 
     manifest: Annotated[PlainPath, Field(description="The project's Cargo.toml, relative to this file.")] = "Cargo.toml"
     package: Annotated[
@@ -139,114 +93,10 @@ class ProjectSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CodegenSettings:
-    """Settings of a variant of which the nearest one wins; None means: as the Cargo profile has it."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT_KEYS
-
-    lto: Annotated[Lto | None, Field(description="Link-time optimisation, as in a Cargo profile.")] = None
-    codegen_units: Annotated[
-        Annotated[int, Field(strict=True, ge=1)] | None,
-        Field(description="Into how many units a crate is split; 1 optimises best and compiles slowest."),
-    ] = None
-    opt_level: Annotated[
-        Annotated[Literal[0, 1, 2, 3, "s", "z"], only(int, str)] | None,
-        Field(description="The optimisation level, as in a Cargo profile."),
-    ] = None
-    panic: Annotated[Literal["unwind", "abort"] | None, Field(description="What a panic does.")] = None
-    strip: Annotated[
-        Annotated[Literal[True, False, "none", "debuginfo", "symbols"], only(bool, str)] | None,
-        Field(description="What is removed from the binary, as in a Cargo profile."),
-    ] = None
-    debug: Annotated[
-        Annotated[
-            Literal[True, False, 0, 1, 2, "none", "line-directives-only", "line-tables-only", "limited", "full"],
-            only(bool, int, str),
-        ]
-        | None,
-        Field(description="How much debug information is made, as in a Cargo profile."),
-    ] = None
-    overflow_checks: Annotated[StrictBool | None, Field(description="Panic on integer overflow.")] = None
-    target_cpu: Annotated[
-        Name | None, Field(description="The CPU to compile for, such as `native` or `x86-64-v3`.")
-    ] = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VariantSettings(CodegenSettings):
-    """A variant as written: what it changes of the variant it inherits from. Without any, exactly what cargo builds."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT_KEYS
-
-    inherits: Annotated[VariantName | None, Field(description="The variant whose settings this one starts from.")] = (
-        None
-    )
-    features: Annotated[
-        tuple[Name, ...] | None, Field(description="Cargo features, added to those of the variants it inherits from.")
-    ] = None
-    rustflags: Annotated[
-        tuple[Text, ...] | None,
-        Field(description="Flags for rustc, appended to those of the variants it inherits from."),
-    ] = None
-    pgo: Annotated[
-        Annotated[PgoMode, BeforeValidator(read_pgo_mode), WithJsonSchema({"enum": [False, True, "auto"]})] | None,
-        Field(description='Profile-guided optimisation; "auto" leaves it out, with a reason, where it cannot be done.'),
-    ] = None
-    training_lto: Annotated[
-        TrainingLto | None,
-        Field(
-            description="Whether the binary that is trained has the variant's link-time optimisation. "
-            '"off" builds it in half the time, "same" is exact, "auto" (default) is "off" where nothing is lost by it.'
-        ),
-    ] = None
-    counters: Annotated[
-        Counters | None,
-        Field(
-            description='How the binary that is trained counts. "single" is fast, and threads that count at the same '
-            'time lose counts; "atomic" loses none, and trains more slowly. By default "single", and then "atomic" if '
-            "there are counts that no run can have made."
-        ),
-    ] = None
-
-    profiles: Annotated[
-        Profiles | None,
-        Field(
-            description='Of several programs: "merged" optimises all of them with what all workloads have shown, '
-            '"per-bin" each with the workloads that run it, and compiles once for each.'
-        ),
-    ] = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variant(CodegenSettings):
-    """A variant with all that it inherits.
-
-    Attributes:
-        name: What it is called.
-        ancestors: The variants it inherits from, nearest first.
-        features: Cargo features, from the root ancestor down.
-        rustflags: Flags for rustc, from the root ancestor down.
-        pgo: Whether it is built with PGO.
-        training_lto: How its instrumented binary is linked.
-        counters: How its instrumented binary counts; None for `single`, and `atomic` where that goes wrong.
-        profiles: What its programs are optimised with.
-    """
-
-    name: str
-    ancestors: tuple[str, ...] = ()
-    features: tuple[str, ...] = ()
-    rustflags: tuple[str, ...] = ()
-    pgo: PgoMode = PgoMode.OFF
-    training_lto: TrainingLto = TrainingLto.AUTO
-    counters: Counters | None = None
-    profiles: Profiles = Profiles.MERGED
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadySettings:
     """How a server shows that it is ready: exactly one of the four, and a time limit."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT_KEYS
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT_KEYS
 
     tcp: Annotated[Word | None, Field(description='It takes connections at "{port}" or "HOST:PORT".')] = None
     http: Annotated[Word | None, Field(description="It answers a GET of this URL with success.")] = None
@@ -259,7 +109,7 @@ class ReadySettings:
 class Workload:
     """A command, or a server and a load on it, that trains the PGO variants, measures all variants, or both."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT_KEYS
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT_KEYS
 
     name: Annotated[WorkloadName, Field(description="Any one line of text, unique here.")]
     command: Annotated[
@@ -331,7 +181,7 @@ class Workload:
 class RawProfileSettings:
     """What becomes of the files that instrumented programs write."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT_KEYS
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT_KEYS
 
     files: Annotated[
         RawFiles,
@@ -360,7 +210,7 @@ class RawProfileSettings:
 class EvidenceSettings:
     """What a PGO profile has to show to be evidence; what it does not show fails the variant."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT_KEYS
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT_KEYS
 
     min_functions: Annotated[
         Annotated[int, Field(strict=True, ge=1)], Field(description="At least so many functions have counts.")
@@ -391,7 +241,7 @@ class EvidenceSettings:
 class MeasureSettings:
     """How variants are compared."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT_KEYS
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT_KEYS
 
     baseline: Annotated[
         VariantName | None,
@@ -415,7 +265,7 @@ class MeasureSettings:
 class ProfileSettings:
     """Build, train and measure settings of optbuild for one Cargo project: what `optbuild.toml` may say."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT_KEYS
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT_KEYS
 
     schema: Annotated[Literal[1], Field(description="The version of this format.")]
     extends: Annotated[

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from optbuild.profile.cargo_words import parse_cargo_words
 from optbuild.profile.faults import RefusedValueError
@@ -181,3 +181,11 @@ CompareOutput = Annotated[
     BeforeValidator(_check_compare_output),  # a union would tell what is wrong with each of its members
     AfterValidator(_check_output_files),
 ]
+
+
+def _toml_key(name: str) -> str:
+    """The TOML key of a field: kebab-case, and the unit is said by the value."""
+    return name.removesuffix("_s").removesuffix("_bytes").replace("_", "-")
+
+
+STRICT_KEYS = ConfigDict(extra="forbid", alias_generator=_toml_key)

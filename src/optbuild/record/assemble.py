@@ -12,7 +12,8 @@ from optbuild.measure.counting import Count
 from optbuild.measure.machine_checks import MachineCheck
 from optbuild.measure.measurement import Measurement, SamplingSettings, describe_budget
 from optbuild.measure.model import A_PRIME
-from optbuild.plan.model import CompareOutputs, Plan, PlannedVariant, ProbeOutputs
+from optbuild.plan.actions import CompareOutputs, ProbeOutputs
+from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.project.layout import Layout
 from optbuild.project.model import Project
 from optbuild.project.selection import Targets

@@ -8,8 +8,9 @@ from dataclasses import replace
 from optbuild.build.evidence import PgoEvidence
 from optbuild.build.model import Trained
 from optbuild.build.outcome import Outcome, profile_of
-from optbuild.plan.model import Attempt, Compile, MergeProfiles, Plan, PlannedVariant, Train
-from optbuild.profile.model import Counters
+from optbuild.plan.actions import Attempt, Compile, MergeProfiles, Train
+from optbuild.plan.model import Plan, PlannedVariant
+from optbuild.profile.variants import Counters
 from optbuild.record.evidence import (
     AttemptRecord,
     CrateRecord,

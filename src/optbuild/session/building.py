@@ -25,7 +25,7 @@ from optbuild.build.workers import Workers
 from optbuild.build.workload_runs import WorkloadRunner
 from optbuild.execution.jobserver import Jobserver
 from optbuild.files import atomic_copy, remove_below, sha256_of
-from optbuild.plan.model import Compile
+from optbuild.plan.actions import Compile
 from optbuild.record.history import History
 from optbuild.record.store import RecordStore
 from optbuild.session.budget import find_free_memory

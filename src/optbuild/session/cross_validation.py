@@ -8,7 +8,8 @@ from optbuild.errors import UsageError
 from optbuild.plan.draft import PlanInputs
 from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.plan.planner import baseline_name
-from optbuild.profile.model import BuildProfile, PgoMode
+from optbuild.profile.model import BuildProfile
+from optbuild.profile.variants import PgoMode
 from optbuild.record.history import History
 from optbuild.units import format_duration
 from optbuild.workloads.folds import Fold, make_folds, without_fold

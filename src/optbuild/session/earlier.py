@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from optbuild.build.model import Artifact
+from optbuild.plan.actions import Measure
 from optbuild.plan.fingerprint import make_result_key
-from optbuild.plan.model import Measure
 from optbuild.record.model import HostRecord, RunRecord
 from optbuild.record.store import RecordStore
 from optbuild.workloads.inputs import InputHashes

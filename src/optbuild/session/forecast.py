@@ -14,8 +14,7 @@ from optbuild.build.keys import merge_key, output_key, training_key
 from optbuild.build.merging import is_intact
 from optbuild.build.model import Artifact, CargoTraining, Compared, Merged, PgoProfile, Probed, Trained
 from optbuild.build.results import ResultStore
-from optbuild.plan.forecast import Expectation, Forecast
-from optbuild.plan.model import (
+from optbuild.plan.actions import (
     Action,
     ActionId,
     Choose,
@@ -28,6 +27,7 @@ from optbuild.plan.model import (
     ProbeOutputs,
     Train,
 )
+from optbuild.plan.forecast import Expectation, Forecast
 from optbuild.record.history import History
 from optbuild.record.model import HostRecord
 from optbuild.record.store import RecordStore

@@ -19,7 +19,8 @@ from optbuild.profile.load import (
     load_build_profile,
     searched_paths,
 )
-from optbuild.profile.model import BuildProfile, PgoMode, PresetName, Use, Workload
+from optbuild.profile.model import BuildProfile, PresetName, Use, Workload
+from optbuild.profile.variants import PgoMode
 from optbuild.project.cargo_config import load_cargo_config
 from optbuild.project.discover import load_project
 from optbuild.project.layout import Layout

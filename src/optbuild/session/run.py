@@ -13,7 +13,7 @@ from optbuild.measure.arms import ArmBinaries, Arms
 from optbuild.measure.measurement import SamplingSettings
 from optbuild.measure.model import AaVerdict, Analysis, held_out_arm
 from optbuild.measure.sampler import Sampler
-from optbuild.plan.model import ActionId, HeldOutArm, Measure, ProbeOutputs
+from optbuild.plan.actions import ActionId, HeldOutArm, Measure, ProbeOutputs
 from optbuild.record.host import describe_host
 from optbuild.record.lock import hold_lock
 from optbuild.record.model import RunRecord

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from optbuild.plan.draft import PlanInputs
-from optbuild.profile.model import BuildProfile, Counters, Lto, MetricName, PgoMode, ProjectSettings, Use, Variant, slug
+from optbuild.profile.model import BuildProfile, MetricName, ProjectSettings, Use, slug
 from optbuild.profile.placeholders import parse_placeholders
+from optbuild.profile.variants import Counters, Lto, PgoMode, Variant
 from optbuild.project.layout import Layout
 from optbuild.project.model import BinTarget, CargoProfiles, GitState, Package, Project, Rustflags
 from optbuild.project.selection import Targets

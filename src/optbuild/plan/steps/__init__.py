@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from optbuild.plan.draft import Draft, PlanInputs
 from optbuild.plan.steps import codegen, pgo
-from optbuild.profile.model import Variant
+from optbuild.profile.variants import Variant
 
 Step = Callable[[Draft, Variant, PlanInputs], Draft]
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 from optbuild.plan.draft import Draft, PlanInputs
-from optbuild.profile.model import Variant
+from optbuild.profile.variants import Variant
 
 # Settings of a variant that Cargo's profile knows by the same name.
 _CARGO_PROFILE_KEYS = ("opt_level", "lto", "codegen_units", "panic", "strip", "debug", "overflow_checks")

@@ -15,9 +15,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from optbuild.errors import UsageError
-from optbuild.plan.draft import Draft, PlanInputs, for_call, make_compile, work_directory
-from optbuild.plan.fingerprint import make_action_id
-from optbuild.plan.model import (
+from optbuild.plan.actions import (
     Attempt,
     Compile,
     MakeFlushObject,
@@ -28,9 +26,12 @@ from optbuild.plan.model import (
     Word,
     render_word,
 )
+from optbuild.plan.draft import Draft, PlanInputs, for_call, make_compile, work_directory
+from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.parts import for_program, trains
 from optbuild.plan.steps.training_ways import Way, training_ways
-from optbuild.profile.model import PgoMode, Use, Variant
+from optbuild.profile.model import Use
+from optbuild.profile.variants import PgoMode, Variant
 from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.toolchain.model import Tool
 from optbuild.tools.flush_object import SOURCE as FLUSH_SOURCE

@@ -18,9 +18,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from optbuild.errors import AttemptFault, UsageError
+from optbuild.plan.actions import Word, render_word
 from optbuild.plan.draft import Draft, PlanInputs
-from optbuild.plan.model import Word, render_word
-from optbuild.profile.model import Counters, TrainingLto, Variant
+from optbuild.profile.variants import Counters, TrainingLto, Variant
 from optbuild.project.cargo_profile import WITH_LTO, resolve_cargo_profile
 from optbuild.tools.rustc import ATOMIC_COUNTERS, LTO_OFF
 
