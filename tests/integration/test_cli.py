@@ -57,7 +57,7 @@ def test_one_command_is_enough(done: Done) -> None:
     assert {item["equal"] for item in record["outputs"]} == {True}
     assert variant_of(record, "pgo")["pgo"]["in_sample"] is True
     name = "{bin} data/bench.txt"
-    assert record["workloads"] == [{"name": name, "in_sample": True, "shared_with": [name]}]
+    assert record["workloads"] == [{"name": name, "in_sample": True, "shared_with": [name], "part_of": None}]
     assert "in-sample" in done.first.stdout
     assert {"release", "lto", "pgo"} <= set(done.first.stdout.split())
     assert "pgo: build instrumented without LTO …" in done.first.stderr
