@@ -152,7 +152,8 @@ def test_a_workload_that_leaves_a_daemon_is_swept(optbuild: Optbuild, project: P
 
 def test_training_that_writes_nothing_names_likely_causes(optbuild: Optbuild, project: Path) -> None:
     """Zero raw profiles never count as a profile."""
-    write_profile(project, train='"$1" data/train.txt & pid=$!; kill -KILL $pid; wait $pid; true')
+    never = 'pipe=$(mktemp -u); mkfifo "$pipe"; "$1" "$pipe" & pid=$!'  # waits for ever for someone who writes
+    write_profile(project, train=f'{never}; kill -KILL $pid; wait $pid; rm "$pipe"')
     fail(optbuild, project, 13, "profile-data", "no raw profile", "Likely causes", "signal")
     (project / "optbuild.toml").write_text(
         f'schema = 1\n{VARIANTS}[[workloads]]\nname = "w"\ncommand = ["true"]\n{MEASURE}'
