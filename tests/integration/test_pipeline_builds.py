@@ -72,15 +72,15 @@ def test_published_binaries_are_not_instrumented(workspace: Built) -> None:
 def test_the_same_commands_by_hand_give_the_same_binary(workspace: Built) -> None:
     """The plan is the truth: its argv and environment, with the recorded profile, make the published bytes."""
     planned = workspace.optbuild.run("plan", "--json", cwd=workspace.directory).expect(0).document
-    chosen = next(item["compile"] for item in planned["variants"] if item["name"] == "pgo")
-    action = next(item for item in planned["actions"] if item["id"] == chosen)
+    attempt = next(item["attempts"][0] for item in planned["variants"] if item["name"] == "pgo")
+    action = next(item for item in planned["actions"] if item["id"] == attempt["compile"])
     variant = variant_of(workspace.record, "pgo")
     assert action["argv"] == variant["steps"][-1]["argv"]
     profdata = variant["pgo"]["profdata"]["path"]
-    flags = action["env"]["CARGO_ENCODED_RUSTFLAGS"].replace(f"{{profdata:{_merge(planned)}}}", profdata)
+    flags = action["env"]["CARGO_ENCODED_RUSTFLAGS"].replace(f"{{profdata:{attempt['merge']}}}", profdata)
     env = {**workspace.optbuild.environ, **action["env"], "CARGO_ENCODED_RUSTFLAGS": flags.replace(" ", "\x1f")}
-    cargo = workspace.root / "cargo"
-    kept = cargo.rename(workspace.root / "cargo.kept")
+    cargo = Path(action["argv"][action["argv"].index("--target-dir") + 1])
+    kept = cargo.rename(workspace.root / "kept")
     try:
         subprocess.run(action["argv"], cwd=action["cwd"], env=env, check=True, capture_output=True)
         for artifact in variant["artifacts"]:
@@ -89,11 +89,6 @@ def test_the_same_commands_by_hand_give_the_same_binary(workspace: Built) -> Non
     finally:
         shutil.rmtree(cargo)
         kept.rename(cargo)
-
-
-def _merge(planned: dict[str, Any]) -> str:
-    merge: str = next(item["id"] for item in planned["actions"] if item["kind"] == "merge")
-    return merge
 
 
 def test_a_dependency_that_is_not_the_one_that_was_trained_shows_up(optbuild: Optbuild, tmp_path: Path) -> None:
