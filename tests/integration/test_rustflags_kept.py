@@ -77,8 +77,8 @@ def test_a_wrapper_of_the_compiler_is_kept_and_shown(optbuild: Optbuild, tmp_pat
     optbuild.run("build", cwd=directory, env=env).expect(0)
     compilations = [line for line in log.read_text().splitlines() if "--crate-name tally" in line]
     assert len(compilations) == 3
-    assert [bool(re.search("-Cprofile.generate=", line)) for line in compilations] == [False, True, False]
-    assert [bool(re.search("-Cprofile.use=", line)) for line in compilations] == [False, False, True]
+    assert sum(bool(re.search("-Cprofile.generate=", line)) for line in compilations) == 1
+    assert sum(bool(re.search("-Cprofile.use=", line)) for line in compilations) == 1
     planned = optbuild.run("plan", cwd=directory, env=env).expect(0).stdout
     assert f"compiler wrapper kept: {wrapper} (from RUSTC_WRAPPER)" in planned
 

@@ -15,6 +15,26 @@ _NOTHING_ELSE_TO_RUN = (
 
 
 @pytest.mark.parametrize(
+    ("one", "other", "shared"),
+    [
+        ("bench --bench speed", "bench --bench=speed -p other", True),
+        ("bench --bench speed", "bench --bench size", False),
+        ("bench --bench speed --bench size", "bench --bench size -- some", True),
+        ("bench", "bench --bench size", True),
+        ("bench --benches", "bench --bench size", True),
+        ("bench --bench s*", "bench --bench size", True),
+        ("test --lib", "test --test all", False),
+        ("test", "bench", False),
+        ("run --bin a", "run --bin a -- other", False),
+    ],
+)
+def test_what_is_trained_and_what_is_measured_may_be_one_program(one: str, other: str, *, shared: bool) -> None:
+    """However it is spelled; what `cargo run` starts is told apart by its arguments, as any command is."""
+    first, second = (parse_cargo_words(tuple(words.split())) for words in (one, other))
+    assert first.shares_programs(second) is second.shares_programs(first) is shared
+
+
+@pytest.mark.parametrize(
     ("words", "call"),
     [
         ("test", CargoCall(verb=CargoVerb.TEST)),

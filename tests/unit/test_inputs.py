@@ -9,6 +9,7 @@ import pytest
 
 from optbuild.errors import NotComparableError, UsageError
 from optbuild.files import MARKER
+from optbuild.profile.cargo_words import CargoCall, CargoVerb, TargetOption
 from optbuild.profile.model import Use
 from optbuild.testing import make_invocation
 from optbuild.workloads import inputs as inputs_module
@@ -207,6 +208,18 @@ def test_the_same_content_is_in_sample(write: Callable[..., Path]) -> None:
     assert compare({"inputs": (one,)}, {"inputs": (other,)}) is False
     assert compare({"inputs": (one,)}, {"inputs": (other, copy)}) is True
     assert compare({"inputs": (one,)}, {"inputs": (copy.parent,)}) is True
+
+
+def test_tests_and_benches_hold_inputs_of_their_own(write: Callable[..., Path]) -> None:
+    """What files they name cannot tell that they are different, and the same bench is the same work."""
+    one, other = write("one", "a"), write("other", "b")
+    speed, size = (
+        CargoCall(verb=CargoVerb.BENCH, targets=(TargetOption(option="--bench", name=name),))
+        for name in ("speed", "size")
+    )
+    assert compare({"inputs": (one,), "call": speed}, {"inputs": (other,), "call": speed}) is True
+    assert compare({"inputs": (one,), "call": speed}, {"inputs": (other,), "call": size}) is None
+    assert compare({"inputs": (one,)}, {"inputs": (other,), "call": size}) is False
 
 
 def test_an_empty_file_is_no_content_to_share(write: Callable[..., Path]) -> None:

@@ -27,6 +27,7 @@ from optbuild.testing import (
     TARGET,
     Reply,
     make_build_profile,
+    make_invocation,
     make_plan_inputs,
     make_project,
     make_raw_profile,
@@ -35,6 +36,8 @@ from optbuild.testing import (
     make_variants,
     raw_profile_path,
 )
+from optbuild.workloads.cargo_build import CargoBuild, CargoProgram
+from optbuild.workloads.harness import Harness
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
 from tests.unit.build_cases import Workshop, unwatched
@@ -119,7 +122,7 @@ class Machine:
         }
 
     def _measure(self, action: Measure, outcome: Outcome, world: World) -> set[str]:
-        arms = [(arm.variant, outcome.artifacts(arm.binaries)) for arm in action.arms]
+        arms = [(arm.variant, outcome.artifacts(arm.binaries), None) for arm in action.arms]
         key = measurement_key(action, arms, InputHashes(), world.host)
         records = RecordStore(directory=Layout.of(self.directory / "target").runs)
         if find_earlier(key, action, records) is not None:
@@ -273,3 +276,22 @@ def test_a_plan_says_what_a_run_would_do(tmp_path: Path, name: str) -> None:
     machine.run(change(world))
     certain = (Expectation.RUNS, Expectation.CARGO_DECIDES, Expectation.REUSED)
     assert [len(machine.expected[what]) for what in certain] == [0, len(BUILDS), len(TRAINING | OUTPUTS | MEASURE)]
+
+
+def test_what_cargo_gives_its_programs_decides_a_measurement(tmp_path: Path) -> None:
+    """Its configuration may set variables that no workload names: the same executables then do other work."""
+    plan = make_plan(make_plan_inputs(workloads=(make_invocation(),)), ("release", "lto"), measure=True)
+    assert plan.measure is not None
+    action = plan.action(plan.measure)
+    assert isinstance(action, Measure)
+
+    def key(build: CargoBuild | None) -> str:
+        return measurement_key(action, [("release", {}, build)], InputHashes(), HOST)
+
+    def build(**env: str) -> CargoBuild:
+        program = CargoProgram(name="speed", arguments=(), cwd=tmp_path, env=env, harness=Harness.OTHER)
+        return CargoBuild(programs=(program,), started={})
+
+    keys = {key(None), key(build()), key(build(WORK="1")), key(build(WORK="20"))}
+    assert len(keys) == 4
+    assert key(build(WORK="1")) in keys

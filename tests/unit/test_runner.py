@@ -502,9 +502,10 @@ def test_a_training_in_vain_is_remembered(run: Run) -> None:
     assert first[0] == "exact-atomic"
     assert "earlier run" not in first[1]
     assert first[2] == 3, "the first training, and both of the attempt that took its place"
-    attempt, reason, trainings = carry_out()
-    assert (attempt, trainings) == ("exact-atomic", 0)
-    assert reason == f"{first[1]} (found by an earlier run)"
+    for _ in range(2):
+        attempt, reason, trainings = carry_out()
+        assert (attempt, trainings) == ("exact-atomic", 0)
+        assert reason == f"{first[1]} (found by an earlier run)"
 
 
 def test_an_instrumented_build_that_fails_is_followed_by_the_next_attempt(run: Run) -> None:

@@ -23,6 +23,7 @@ from optbuild.errors import (
     AttemptFault,
     BuildError,
     InterruptedRunError,
+    NotComparableError,
     OptbuildError,
     ProfileDataError,
     WorkloadTimeoutError,
@@ -164,7 +165,11 @@ class Runner:
         except InterruptedRunError:
             raise
         except OptbuildError as error:
-            self._fail(action, error)
+            if self._deserves_another_try(action, error):
+                del self.outcome.results[action.id], self.outcome.steps[action.id]
+                self._try_alone(action)
+            else:
+                self._fail(action, error)
             return
         self._agenda.finish(action)
 
@@ -204,15 +209,18 @@ class Runner:
                 self._agenda.finish(choice)
 
     def _deserves_another_try(self, action: Action, error: BaseException) -> bool:
-        """Whether a training took too long that had to share the machine with builds."""
-        return isinstance(action, Train) and isinstance(error, WorkloadTimeoutError) and action.id in self._crowded
+        """Whether a training took too long, or a build's sources were written, which may be others' doing beside it."""
+        fault = {Train: WorkloadTimeoutError, Compile: NotComparableError}.get(type(action))
+        return fault is not None and isinstance(error, fault) and action.id in self._crowded
 
     def _try_alone(self, action: Action) -> None:
         self._crowded.discard(action.id)
         self._alone.add(action.id)
         self._agenda.put_back(action)
-        message = f"{action.label}: it took too long beside builds, and is run once more with nothing beside it"
-        self.emit(Notice(level=Level.INFO, code="training-alone", message=sanitize_line(message)))
+        what = "its sources were written" if isinstance(action, Compile) else "it took too long"
+        message = f"{action.label}: {what} beside builds; it is done once more with nothing beside it"
+        code = "build-alone" if isinstance(action, Compile) else "training-alone"
+        self.emit(Notice(level=Level.INFO, code=code, message=sanitize_line(message)))
 
     def _fail(self, action: Action, error: OptbuildError) -> None:
         """Decide what a failed action means for the variants that need it.
@@ -221,7 +229,7 @@ class Runner:
         """
         served = self.outcome.served_by(self.plan, action.id)
         found = [build for build in served if not self._try_next(build, action, error)]
-        if len(found) < len(served):
+        if served and not found:
             self.performer.remember_refusal(action, error)
         affected = [build for build in found if action.id in self.outcome.serving(self.plan, build)]
         if not affected:

@@ -31,6 +31,8 @@ from optbuild.workloads.programs import PROFILE_FILE
 _NOT_THE_PROJECTS = frozenset({"std", "core", "alloc", None})
 _ARCHIVES = frozenset({".a", ".lib"})
 
+_EARLIER = " (found by an earlier run)"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
@@ -89,8 +91,8 @@ class Trainer:
         refused = self.results.load(_refusal_of(key), Refused)
         if refused is not None:
             raise ImplausibleCountsError(
-                f"{refused.message} (found by an earlier run)",
-                help=refused.help,
+                f"{refused.message}{_EARLIER}",
+                help=f"{refused.help}; to count in this way all the same: --fresh",
                 location=refused.location,
                 detail=refused.detail,
                 fault=AttemptFault.IMPLAUSIBLE,
@@ -121,7 +123,7 @@ class Trainer:
 
         Only where another way to train goes on in its place: who has none may want to try again.
         """
-        if self.hashes.is_steady(action.workload):
+        if self.hashes.is_steady(action.workload) and not error.message.endswith(_EARLIER):
             refused = Refused(message=error.message, help=error.help, location=error.location, detail=error.detail)
             self.results.save(_refusal_of(self._key(action, binaries, cargo)), refused)
 

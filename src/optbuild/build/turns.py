@@ -68,11 +68,12 @@ def demand_of(action: Action, *, stage: Path, budget: Budget, alone: Collection[
         action: What is to be done.
         stage: Where programs stand while they run.
         budget: What is shared.
-        alone: Trainings that have shown that they do not bear others beside them.
+        alone: Trainings and builds that have shown that they do not bear others beside them.
     """
     if isinstance(action, Compile):
+        company = Company.ALONE_SOON if action.id in alone else Company.WELCOME
         peak_bytes = budget.peaks.get(action.id, LTO_BYTES if action.links_whole_program else 0)
-        return Demand(places=frozenset({action.cargo_target}), memory_bytes=peak_bytes)
+        return Demand(company=company, places=frozenset({action.cargo_target}), memory_bytes=peak_bytes)
     if isinstance(action, ProbeOutputs):
         return Demand(company=Company.ALONE_SOON)
     if isinstance(action, CompareOutputs):

@@ -50,7 +50,20 @@ class CargoCall:
     targets: tuple[TargetOption, ...] = ()
     arguments: tuple[str, ...] = ()
 
+    def shares_programs(self, other: CargoCall) -> bool:
+        """Whether both run a test or a bench in common, by what they name; one that does not say which may run any."""
+        if self.verb is not other.verb or self.verb is CargoVerb.RUN:
+            return False
+        is_open = any(not call.targets or any(map(_is_open, call.targets)) for call in (self, other))
+        return is_open or not set(self.targets).isdisjoint(other.targets)
 
+
+def _is_open(target: TargetOption) -> bool:
+    """Whether it stands for as many as there are."""
+    return target.option != "--lib" if target.name is None else not _PATTERN.isdisjoint(target.name)
+
+
+_PATTERN = frozenset("*?[")
 _PACKAGE = ("-p", "--package")
 _RUN_ONE = ("--bin", "--example")
 _RUN_SOME = ("--bench", "--test", *_RUN_ONE)

@@ -6,29 +6,35 @@ from collections.abc import Iterable, Mapping
 
 from optbuild.build.model import Artifact
 from optbuild.plan.actions import Measure
-from optbuild.plan.fingerprint import make_result_key
+from optbuild.plan.fingerprint import fingerprint, make_result_key
 from optbuild.record.model import HostRecord, RunRecord
 from optbuild.record.store import RecordStore
+from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.inputs import InputHashes
 
 
 def measurement_key(
-    action: Measure, arms: Iterable[tuple[str, Mapping[str, Artifact]]], hashes: InputHashes, host: HostRecord
+    action: Measure,
+    arms: Iterable[tuple[str, Mapping[str, Artifact], CargoBuild | None]],
+    hashes: InputHashes,
+    host: HostRecord,
 ) -> str:
     """The key of a measurement: its recipe, and the content of binaries and inputs, on a machine like this.
 
     Args:
         action: What is measured.
-        arms: Each variant with its binaries.
+        arms: Each variant with its binaries, and how cargo would run them where it would.
         hashes: The content of what the workloads read.
         host: The machine.
 
     Raises:
         NotComparableError: An input has changed since the run began.
     """
-    binaries = {
-        f"{variant} {name}": artifact.sha256 for variant, artifacts in arms for name, artifact in artifacts.items()
-    }
+    binaries: dict[str, str] = {}
+    for variant, artifacts, build in arms:
+        binaries |= {f"{variant} {name}": artifact.sha256 for name, artifact in artifacts.items()}
+        if build is not None:  # the arguments and the environment that cargo gives what it runs
+            binaries[f"cargo {variant}"] = fingerprint(build)
     inputs = {f"{w.name} {key}": value for w in action.workloads for key, value in hashes.resolve(w).items()}
     compared = {f"{w.name} compare-output": repr(w.compare_output) for w in action.workloads}
     machine = {"host": f"{host.cpu}, {host.cores} cores, {host.kernel}"}

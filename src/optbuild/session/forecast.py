@@ -181,6 +181,6 @@ class _Forecaster:
         return True
 
     def _is_measured(self, action: Measure) -> bool:
-        arms = [(name, self.binaries[binaries]) for name, binaries in action.measured()]
+        arms = [(name, self.binaries[built], self._cargo_build(built)) for name, built in action.measured()]
         key = measurement_key(action, arms, self.prepared.hashes, self.host)
         return find_earlier(key, action, self.records) is not None

@@ -79,8 +79,9 @@ def _find_earlier(journal: Journal) -> RunRecord | None:
     action = _measure_action(journal)
     if action is None or journal.outcome.failures:
         return None
-    built = {name: binaries for name, binaries in action.measured() if binaries in journal.outcome.results}
-    arms = [(name, journal.outcome.artifacts(binaries)) for name, binaries in built.items()]
+    outcome = journal.outcome
+    built = {name: outcome.compiled(binaries) for name, binaries in action.measured() if binaries in outcome.results}
+    arms = [(name, compiled.artifacts, compiled.cargo_build) for name, compiled in built.items()]
     journal.result_key = measurement_key(action, arms, journal.prepared.hashes, describe_host())
     if journal.request.fresh:
         return None
