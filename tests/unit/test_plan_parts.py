@@ -149,7 +149,9 @@ def test_what_belongs_to_no_program_is_refused() -> None:
     [
         (("bench",), "north", True),
         (("test", "--test", "cli"), "south", True),
-        (("run",), "north", True),
+        (("run",), "north", True),  # by `default-run`
+        (("run", "--", "9"), "south", False),
+        (("run", "-p", "other"), "north", False),
         (("run", "--bin", "north"), "north", True),
         (("run", "--bin", "north"), "south", False),
     ],
@@ -161,11 +163,11 @@ def test_tests_and_benches_train_any_program(
 ) -> None:
     """They run code of all; a program that is run by its name trains itself."""
     workload = replace(make_invocation("cargo", *words), call=parse_cargo_words(words))
-    assert trains(workload, program) is expected
+    assert trains(workload, program, (replace(PACKAGE, default_run="north"),)) is expected
 
 
 def test_only_what_is_trained_on_counts() -> None:
     """A program that `prepare` runs is not profiled."""
     workload = replace(NORTH, beside={}, bins=("north", "south"))
-    assert trains(workload, "north")
-    assert not trains(workload, "south")
+    assert trains(workload, "north", (PACKAGE,))
+    assert not trains(workload, "south", (PACKAGE,))

@@ -13,9 +13,10 @@ from optbuild.errors import UsageError
 from optbuild.plan.actions import Gather, Recipe
 from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.model import PlannedVariant
-from optbuild.profile.cargo_words import CargoVerb
+from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.profile.placeholders import PlaceholderKind
 from optbuild.profile.variants import PgoMode, Profiles, Variant
+from optbuild.project.model import Package
 from optbuild.project.selection import Targets
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.words import named_in
@@ -50,13 +51,26 @@ def check_parts(variant: Variant, targets: Targets, benchmarks: Collection[Invoc
             )
 
 
-def trains(workload: Invocation, program: str) -> bool:
-    """Whether a training workload runs a program; tests and benches run code of any."""
-    if workload.call is not None:
-        named = {option.name for option in workload.call.targets if option.option in {"--bin", "--example"}}
-        return workload.call.verb is not CargoVerb.RUN or not named or program in named
+def trains(workload: Invocation, program: str, packages: Collection[Package]) -> bool:
+    """Whether a training workload runs a program; tests and benches run code of any.
+
+    Args:
+        workload: What is trained on.
+        program: The name of a binary or an example.
+        packages: What the variants are built of.
+    """
+    if (call := workload.call) is not None:
+        named = {option.name for option in call.targets if option.option in {"--bin", "--example"}}
+        return call.verb is not CargoVerb.RUN or program in (named or _run_unnamed(call, packages))
     server = () if workload.server is None else workload.server.argv
     return program in named_in((*workload.argv, *server), PlaceholderKind.BIN)
+
+
+def _run_unnamed(call: CargoCall, packages: Collection[Package]) -> set[str]:
+    """What `cargo run` starts where no program is named: a package's `default-run`, or its only one."""
+    asked = [package for package in packages if not call.packages or package.name in call.packages]
+    only = {package.bins[0].name for package in asked if package.default_run is None and len(package.bins) == 1}
+    return only | {package.default_run for package in asked if package.default_run is not None}
 
 
 def for_program(recipe: Recipe, program: str) -> Recipe:

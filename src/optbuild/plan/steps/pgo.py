@@ -100,7 +100,7 @@ def _obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | None:
     if not any(Use.TRAIN in workload.use for workload in inputs.workloads):
         remedy = 'name one (`optbuild pgo -- {bin} ARGS`, or [[workloads]] with use = ["train"])'
         return "no workload is for training", remedy
-    if draft.program is not None and not any(_trains(workload, draft) for workload in inputs.workloads):
+    if draft.program is not None and not any(_trains(workload, draft, inputs) for workload in inputs.workloads):
         workload = f'add a [[workloads]] table with {{bin:{draft.program}}} and use = ["train"]'
         remedy = f'{workload}, or say profiles = "merged"'
         return f"no training workload runs {draft.program}, which is to have a profile of its own", remedy
@@ -168,15 +168,17 @@ def _make_flush_object(inputs: PlanInputs) -> tuple[MakeFlushObject, ...]:
     )
 
 
-def _trains(workload: Invocation, draft: Draft) -> bool:
-    return Use.TRAIN in workload.use and (draft.program is None or trains(workload, draft.program))
+def _trains(workload: Invocation, draft: Draft, inputs: PlanInputs) -> bool:
+    if Use.TRAIN not in workload.use:
+        return False
+    return draft.program is None or trains(workload, draft.program, inputs.targets.packages)
 
 
 def _train(instrument: Compile, draft: Draft, inputs: PlanInputs) -> tuple[Compile | Train, ...]:
     """The training actions, each after what only it needs."""
     actions: list[Compile | Train] = []
     for workload in inputs.workloads:
-        if not _trains(workload, draft):
+        if not _trains(workload, draft, inputs):
             continue
         needs = [instrument.id]
         if workload.call is not None:
