@@ -57,6 +57,7 @@ def test_what_stands_in_the_build_profile_is_not_shortened() -> None:
     """Criterion refuses an option that stands twice, and a sample size beside its quick mode."""
     short = measuring_arguments(Harness.CRITERION, ("--measurement-time=2", "--noplot", "--quick", "--bench"))
     assert short == ("--warm-up-time", "0.05", "--nresamples", "1000")
+    assert "--noplot" not in measuring_arguments(Harness.CRITERION, ("-n", "--bench"))
 
 
 @pytest.mark.parametrize(

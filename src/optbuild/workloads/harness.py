@@ -60,6 +60,7 @@ def measuring_arguments(harness: Harness, arguments: tuple[str, ...]) -> tuple[s
         return ()
     given = {word.partition("=")[0] for word in arguments}
     given |= {"--sample-size"} if _QUICK in given else set()
+    given |= {"--noplot"} if "-n" in given else set()
     return tuple(word for option, value in _SHORT.items() if option not in given for word in (option, *value))
 
 
