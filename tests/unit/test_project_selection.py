@@ -53,7 +53,7 @@ def project(*packages: Package, manifest: str = "/w/Cargo.toml") -> Project:
 def selected(of: Project, name: str | None = None, *bins: str) -> tuple[str, ...]:
     """The chosen package's name and its chosen binaries'."""
     targets = select_targets(of, () if name is None else (name,), bins)
-    names = {package.name for package in targets.packages}
+    names = [package.name for package in targets.packages]
     assert all(target.package in names for target in targets.bins)
     return (*names, *(target.name for target in targets.bins))
 

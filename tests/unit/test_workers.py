@@ -106,12 +106,21 @@ def test_a_signal_while_they_end_is_told_when_they_have(monkeypatch: pytest.Monk
     """Nothing is left running, whatever comes in between."""
     place = Place()
     workers: Workers[int] = Workers(place)
-    workers.start("one", place.run_for_ever)
+    is_joined = threading.Event()
+
+    def work() -> int:
+        try:
+            return place.run_for_ever()
+        finally:
+            is_joined.wait()
+
+    workers.start("one", work)
     real_join, calls = threading.Thread.join, []
 
     def join(thread: threading.Thread, timeout: float | None = None) -> None:
         calls.append(thread.name)
         if len(calls) == 1:
+            is_joined.set()
             raise InterruptedRunError(signal.SIGINT)
         real_join(thread, timeout)
 
