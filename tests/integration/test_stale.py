@@ -38,7 +38,7 @@ def published(project: Path) -> list[str]:
 
 @pytest.mark.parametrize(
     ("variants", "train", "options", "status"),
-    [(AUTO, "true", (), 0), (VARIANTS, "exit 1", ("--keep-going",), 11), (VARIANTS, "exit 1", (), 11)],
+    [(AUTO, "true", (), 0), (VARIANTS, "exit 1", ("--keep-going",), 11), (VARIANTS, "exit 1", ("--jobs", "1"), 11)],
 )
 def test_a_variant_that_is_not_built_any_more_leaves_nothing_behind(
     optbuild: Optbuild, project: Path, variants: str, train: str, options: tuple[str, ...], status: int
