@@ -144,10 +144,8 @@ class Runner:
             with telling_of(action.id):
                 if isinstance(came_to, Performed):
                     self._accept(action, came_to)
-                elif self._deserves_another_try(action, came_to):
-                    self._try_alone(action)
                 elif isinstance(came_to, OptbuildError) and not isinstance(came_to, InterruptedRunError):
-                    self._fail(action, came_to)
+                    self._refuse(action, came_to)
                 else:
                     raise came_to
         self._decide()
@@ -165,13 +163,18 @@ class Runner:
         except InterruptedRunError:
             raise
         except OptbuildError as error:
-            if self._deserves_another_try(action, error):
-                del self.outcome.results[action.id], self.outcome.steps[action.id]
-                self._try_alone(action)
-            else:
-                self._fail(action, error)
+            self._refuse(action, error)
             return
         self._agenda.finish(action)
+
+    def _refuse(self, action: Action, error: OptbuildError) -> None:
+        """Try an action once more alone, where others beside it may be to blame, or let it fail."""
+        if not self._may_blame_others(action, error):
+            self._fail(action, error)
+            return
+        self.outcome.results.pop(action.id, None)
+        self.outcome.steps.pop(action.id, None)
+        self._try_alone(action)
 
     def _prove(self, action: Compile, done: Performed) -> None:
         try:
@@ -208,10 +211,11 @@ class Runner:
                 self.outcome.results[choice.id] = self.outcome.compiled(built)
                 self._agenda.finish(choice)
 
-    def _deserves_another_try(self, action: Action, error: BaseException) -> bool:
+    def _may_blame_others(self, action: Action, error: OptbuildError) -> bool:
         """Whether a training took too long, or a build's sources were written, which may be others' doing beside it."""
-        fault = {Train: WorkloadTimeoutError, Compile: NotComparableError}.get(type(action))
-        return fault is not None and isinstance(error, fault) and action.id in self._crowded
+        is_slow = isinstance(action, Train) and isinstance(error, WorkloadTimeoutError)
+        is_written = isinstance(action, Compile) and isinstance(error, NotComparableError)
+        return (is_slow or is_written) and action.id in self._crowded
 
     def _try_alone(self, action: Action) -> None:
         self._crowded.discard(action.id)

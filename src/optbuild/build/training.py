@@ -31,8 +31,6 @@ from optbuild.workloads.programs import PROFILE_FILE
 _NOT_THE_PROJECTS = frozenset({"std", "core", "alloc", None})
 _ARCHIVES = frozenset({".a", ".lib"})
 
-_EARLIER = " (found by an earlier run)"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
@@ -91,7 +89,7 @@ class Trainer:
         refused = self.results.load(_refusal_of(key), Refused)
         if refused is not None:
             raise ImplausibleCountsError(
-                f"{refused.message}{_EARLIER}",
+                f"{refused.message} (found by an earlier run)",
                 help=f"{refused.help}; to count in this way all the same: --fresh",
                 location=refused.location,
                 detail=refused.detail,
@@ -123,9 +121,12 @@ class Trainer:
 
         Only where another way to train goes on in its place: who has none may want to try again.
         """
-        if self.hashes.is_steady(action.workload) and not error.message.endswith(_EARLIER):
+        if not self.hashes.is_steady(action.workload):
+            return
+        key = _refusal_of(self._key(action, binaries, cargo))
+        if self.results.load(key, Refused) is None:  # else it is what this error was raised from
             refused = Refused(message=error.message, help=error.help, location=error.location, detail=error.detail)
-            self.results.save(_refusal_of(self._key(action, binaries, cargo)), refused)
+            self.results.save(key, refused)
 
     def _key(self, action: Train, binaries: Mapping[str, Artifact], cargo: CargoTraining | None) -> str:
         return training_key(action, binaries, cargo, self.hashes, self.merger.profdata.tool.version)

@@ -13,7 +13,7 @@ from optbuild.errors import UsageError
 from optbuild.plan.actions import Gather, Recipe
 from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.model import PlannedVariant
-from optbuild.profile.cargo_words import CargoCall, CargoVerb
+from optbuild.profile.cargo_words import CargoVerb
 from optbuild.profile.placeholders import PlaceholderKind
 from optbuild.profile.variants import PgoMode, Profiles, Variant
 from optbuild.project.model import Package
@@ -61,16 +61,10 @@ def trains(workload: Invocation, program: str, packages: Collection[Package]) ->
     """
     if (call := workload.call) is not None:
         named = {option.name for option in call.targets if option.option in {"--bin", "--example"}}
-        return call.verb is not CargoVerb.RUN or program in (named or _run_unnamed(call, packages))
+        asked = (package for package in packages if not call.packages or package.name in call.packages)
+        return call.verb is not CargoVerb.RUN or program in (named or {package.program_run for package in asked})
     server = () if workload.server is None else workload.server.argv
     return program in named_in((*workload.argv, *server), PlaceholderKind.BIN)
-
-
-def _run_unnamed(call: CargoCall, packages: Collection[Package]) -> set[str]:
-    """What `cargo run` starts where no program is named: a package's `default-run`, or its only one."""
-    asked = [package for package in packages if not call.packages or package.name in call.packages]
-    only = {package.bins[0].name for package in asked if package.default_run is None and len(package.bins) == 1}
-    return only | {package.default_run for package in asked if package.default_run is not None}
 
 
 def for_program(recipe: Recipe, program: str) -> Recipe:

@@ -30,6 +30,11 @@ class TargetOption:
     name: str | None = None
 
     @property
+    def is_pattern(self) -> bool:
+        """Whether its name stands for as many as fit."""
+        return self.name is not None and not _PATTERN.isdisjoint(self.name)
+
+    @property
     def words(self) -> tuple[str, ...]:
         """As cargo reads it."""
         return (self.option,) if self.name is None else (self.option, self.name)
@@ -60,7 +65,7 @@ class CargoCall:
 
 def _is_open(target: TargetOption) -> bool:
     """Whether it stands for as many as there are."""
-    return target.option != "--lib" if target.name is None else not _PATTERN.isdisjoint(target.name)
+    return target.is_pattern or (target.name is None and target.option != "--lib")
 
 
 _PATTERN = frozenset("*?[")

@@ -83,6 +83,11 @@ class Package:
     tests: tuple[str, ...] = ()
     benches: tuple[str, ...] = ()
 
+    @property
+    def program_run(self) -> str | None:
+        """What `cargo run` starts unless another is named: `default-run`, or the only binary; None where neither is."""
+        return self.default_run or (self.bins[0].name if len(self.bins) == 1 else None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfiguredValue:

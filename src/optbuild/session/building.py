@@ -30,7 +30,6 @@ from optbuild.record.history import History
 from optbuild.record.store import RecordStore
 from optbuild.session.budget import find_free_memory
 from optbuild.session.journal import Journal
-from optbuild.session.prepare import find_shared_jobs
 
 
 def build(journal: Journal) -> None:
@@ -61,11 +60,11 @@ def build(journal: Journal) -> None:
 @contextmanager
 def _shared_jobs(journal: Journal) -> Iterator[Jobserver | None]:
     """The jobserver of a plan whose builds run at the same time."""
-    inputs = journal.prepared.inputs
-    if not inputs.shares_jobs:
+    jobs = journal.prepared.shared_jobs
+    if jobs is None:
         yield None
         return
-    jobserver = Jobserver(find_shared_jobs(journal.request, journal.machine, inputs.project))
+    jobserver = Jobserver(jobs)
     try:
         yield jobserver
     finally:

@@ -51,11 +51,16 @@ _LEAST_DISK_BYTES = 256 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A run that could start now."""
+    """A run that could start now.
+
+    Attributes:
+        shared_jobs: How many jobs all builds may have at once; None where one follows the other.
+    """
 
     inputs: PlanInputs
     plan: Plan
     hashes: InputHashes
+    shared_jobs: int | None = None
 
     @property
     def build_profile(self) -> BuildProfile:
@@ -121,6 +126,7 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared
     obstacle = why_not_runnable(toolchain)
     runner = project.runner.argv if project.runner is not None and toolchain.target != toolchain.host else ()
     workloads = _make_invocations(build_profile, targets, layout, machine, runner)
+    shared_jobs = _find_shared_jobs(request, machine, project)
     inputs = PlanInputs(
         build_profile=build_profile,
         project=project,
@@ -129,7 +135,7 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared
         layout=layout,
         workloads=workloads,
         jobs=request.jobs,
-        shares_jobs=may_share_jobs(find_shared_jobs(request, machine, project), machine.environ, machine.platform),
+        shares_jobs=shared_jobs is not None,
         not_runnable=None if runner else obstacle,
         cpu_needs=find_cpu_needs(
             build_profile,
@@ -147,13 +153,14 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared
     for invocation in inputs.workloads:
         check_targets(invocation, project, targets)
         check_before_building(invocation, hashes)
-    return Prepared(inputs=inputs, plan=_make_plan(inputs, names, request, hashes), hashes=hashes)
+    plan = _make_plan(inputs, names, request, hashes)
+    return Prepared(inputs=inputs, plan=plan, hashes=hashes, shared_jobs=shared_jobs)
 
 
-def find_shared_jobs(request: RunRequest, machine: Machine, project: Project) -> int:
-    """How many jobs all builds of a run may have at once."""
+def _find_shared_jobs(request: RunRequest, machine: Machine, project: Project) -> int | None:
     config = load_cargo_config(project.directory, machine.environ)
-    return find_jobs(request.jobs, config, machine.environ, count_cores())
+    jobs = find_jobs(request.jobs, config, machine.environ, count_cores())
+    return jobs if may_share_jobs(jobs, machine.environ, machine.platform) else None
 
 
 def _make_plan(inputs: PlanInputs, names: tuple[str, ...], request: RunRequest, hashes: InputHashes) -> Plan:

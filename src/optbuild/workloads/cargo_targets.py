@@ -12,7 +12,6 @@ from optbuild.project.model import Package, Project
 from optbuild.project.selection import Targets
 from optbuild.workloads.invocation import Invocation
 
-_PATTERN = frozenset("*?[")
 _NOUNS = {"--bench": "bench", "--test": "integration test", "--bin": "binary", "--example": "example"}
 
 
@@ -45,7 +44,7 @@ def _check_option(invocation: Invocation, option: TargetOption, packages: tuple[
     if option.name is None:
         return
     names = [name for package in packages for name in _names(package, option.option)]
-    if option.name in names or (_PATTERN & {*option.name} and any(fnmatchcase(name, option.name) for name in names)):
+    if option.name in names or (option.is_pattern and any(fnmatchcase(name, option.name) for name in names)):
         return
     where = ", ".join(f"`{package.name}`" for package in packages)
     raise _error(invocation, f"there is no {_NOUNS[option.option]} `{option.name}` in {where}", option.name, names)
@@ -55,8 +54,8 @@ def _check_run(invocation: Invocation, call: CargoCall, packages: tuple[Package,
     if len(packages) > 1:
         names = [package.name for package in packages]
         raise _error(invocation, "`cargo run` takes one package", None, names, example=f'"-p", "{names[0]}"')
-    bins = _names(packages[0], "--bin")
-    if not call.targets and len(bins) != 1 and packages[0].default_run is None:
+    if not call.targets and packages[0].program_run is None:
+        bins = _names(packages[0], "--bin")
         example = f'"--bin", "{bins[0]}"' if bins else '"--example", "NAME"'
         raise _error(invocation, "`cargo run` has no single program to run", None, bins, example=example)
 
