@@ -220,6 +220,8 @@ def test_tests_and_benches_hold_inputs_of_their_own(write: Callable[..., Path]) 
     assert compare({"inputs": (one,), "call": speed}, {"inputs": (other,), "call": speed}) is True
     assert compare({"inputs": (one,), "call": speed}, {"inputs": (other,), "call": size}) is None
     assert compare({"inputs": (one,)}, {"inputs": (other,), "call": size}) is False
+    run = CargoCall(verb=CargoVerb.RUN, arguments=("9",))
+    assert compare({"inputs": (one,), "call": run}, {"inputs": (other,), "call": run}) is False
 
 
 def test_an_empty_file_is_no_content_to_share(write: Callable[..., Path]) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from optbuild.errors import NotComparableError, UsageError
 from optbuild.files import MARKER, sha256_of
+from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.text import sanitize_line
 from optbuild.workloads.invocation import Invocation, is_readable
 
@@ -97,15 +98,15 @@ class InputHashes:
         """Whether a benchmark reads something that a training run reads as well; None where that cannot be told."""
         if training.name == benchmark.name or self._work(training) == self._work(benchmark):
             return True
-        if training.call is not None and benchmark.call is not None and training.call.shares_programs(benchmark.call):
+        learnt, raced = _tests_of(training), _tests_of(benchmark)
+        if learnt and raced and learnt.shares_programs(raced):
             return True
         ours, theirs = self._contents(training), self._contents(benchmark)
         if any(left.files & right.files for left, right in product(ours, theirs)):
             return True
-        is_known = ours and theirs and all(content.is_known for content in (*ours, *theirs))
-        if training.call is not None and benchmark.call is not None:
-            is_known = False  # tests and benches hold inputs of their own, which no list of files tells
-        return False if is_known else None
+        if (learnt and raced) or not all(content.is_known for content in (*ours, *theirs)):
+            return None
+        return False if ours and theirs else None
 
     def _work(self, invocation: Invocation) -> object:
         scratch = str(invocation.scratch)
@@ -132,6 +133,11 @@ class InputHashes:
         except (OSError, UsageError):
             self._known[path] = _MISSING
         return self._known[path].digest != before.digest
+
+
+def _tests_of(invocation: Invocation) -> CargoCall | None:
+    """The tests or benches that a workload is; they hold inputs of their own, which no list of files tells."""
+    return None if invocation.call is None or invocation.call.verb is CargoVerb.RUN else invocation.call
 
 
 def _read_by(invocation: Invocation) -> tuple[Path, ...]:
