@@ -93,7 +93,7 @@ def integration(session: nox.Session) -> None:
 
 @nox.session
 def registry(session: nox.Session) -> None:
-    """Crates of the registry, built with real tools: Criterion, and C and C++ by cc, cmake and bindgen."""
+    """Crates of the registry, built with real tools: Criterion, C and C++ by cc, cmake and bindgen, tokio and rayon."""
     session.install("-e", ".", *_group("registry"))
     _find_llvm_profdata(session)
     required = [f"--require={REQUIRED_TOOLS},cmake,libclang,registry"] if os.environ.get("CI") else []  # noqa: TID251
