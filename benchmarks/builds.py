@@ -8,10 +8,13 @@ For each program, and from clean, in turns:
 * cargo-pgo: `cargo build --release`, the LTO build, `cargo pgo build`, training, `cargo pgo optimize`, as it documents
   them, in one target directory.
 
-Figures are printed and written as JSON, none is asserted: machines are shared and noisy. `bound` is an arm's CPU time
-over the cores, below which no arrangement of the same work can be.
+Then the PGO binaries of optbuild and of cargo-pgo are measured against each other, with `optbuild bench` on each of the
+project's benchmark workloads.
 
-Usage: python benchmarks/builds.py PROJECT... [--cargo-pgo FILE] [--rounds N] [--out FILE.json]
+Figures are printed and written as JSON, none is asserted: machines are shared and noisy. `bound` is a way's CPU time
+over the cores, below which no arrangement of the same work can be. `own_cpu_s` is what optbuild's own process took.
+
+Usage: python benchmarks/builds.py PROJECT... [--cargo-pgo FILE] [--rounds N] [--max-time TIME] [--out FILE.json]
 """
 
 from __future__ import annotations
@@ -35,6 +38,21 @@ from pathlib import Path
 from typing import Any
 
 OPTBUILD = Path(sys.executable).with_name("optbuild")
+WATCHED = """
+import os, resource
+from optbuild.cli.main import main
+try:
+    main()
+finally:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    with open(os.environ["OWN_CPU"], "w") as stream:
+        stream.write(str(usage.ru_utime + usage.ru_stime))
+"""
+PUBLISHED = {
+    "optbuild": "target/optbuild/artifacts/pgo",
+    "by-hand": "target/pgo/{target}/release",
+    "cargo-pgo": "target/{target}/release",
+}
 LTO = {"CARGO_PROFILE_RELEASE_LTO": "fat", "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "1"}
 
 
@@ -44,6 +62,7 @@ class Cost:
 
     wall_s: float
     cpu_s: float
+    own_cpu_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +72,7 @@ class Job:
     Attributes:
         select: The words that tell cargo what to build for which target, and in which directory it starts.
         trainings: Each training command, `{bin:NAME}` in the place of the program.
+        benchmarks: Each benchmark's command, likewise.
         tool: The `llvm-profdata` that fits.
     """
 
@@ -61,6 +81,7 @@ class Job:
     target: str
     directory: Path
     trainings: tuple[tuple[str, ...], ...]
+    benchmarks: tuple[tuple[str, ...], ...]
     tool: str
 
 
@@ -70,22 +91,26 @@ def main() -> None:
     parser.add_argument("projects", nargs="+", type=Path)
     parser.add_argument("--cargo-pgo", type=Path, help="the program, from `cargo install cargo-pgo --root DIR`")
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--max-time", default="60s", help="for each measuring of binaries")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     cores = len(os.sched_getaffinity(0))
-    programs = {}
+    programs: dict[str, Any] = {}
+    speeds: dict[str, Any] = {}
     for project in options.projects:
         with tempfile.TemporaryDirectory(prefix="optbuild-builds-") as directory:
-            programs[project.name] = measure_program(project.resolve(), Path(directory), options)
-    result = {"cores": cores, "programs": programs, "ratios": summarise(programs, cores)}
-    text = json.dumps(result, indent=1) + "\n"
-    if options.out is not None:
-        options.out.write_text(text)
+            programs[project.name], speeds[project.name] = measure_program(project.resolve(), Path(directory), options)
+        result = {"cores": cores, "programs": programs, "ratios": summarise(programs, cores), "speeds": speeds}
+        text = json.dumps(result, indent=1) + "\n"
+        if options.out is not None:
+            options.out.write_text(text)
     print(text, end="")
 
 
-def measure_program(project: Path, directory: Path, options: argparse.Namespace) -> dict[str, list[dict[str, float]]]:
-    """All ways in turn, each round from clean; the costs by way."""
+def measure_program(
+    project: Path, directory: Path, options: argparse.Namespace
+) -> tuple[dict[str, list[dict[str, Any]]], list[dict[str, Any]]]:
+    """All ways in turn, each round from clean; the costs by way, and the speed of the last binaries."""
     job = read_job(project)
     tools = directory / "tools"
     tools.mkdir()
@@ -95,7 +120,7 @@ def measure_program(project: Path, directory: Path, options: argparse.Namespace)
     if options.cargo_pgo is not None:
         path = f"{tools}:{options.cargo_pgo.resolve().parent}:{os.environ['PATH']}"
         ways["cargo-pgo"] = lambda copy: run_script(script_with_cargo_pgo(job), copy, {"PATH": path})
-    costs: dict[str, list[dict[str, float]]] = {name: [] for name in (*ways, "optbuild-rerun")}
+    costs: dict[str, list[dict[str, Any]]] = {name: [] for name in (*ways, "optbuild-rerun")}
     for number in range(options.rounds):
         names = list(ways)[number % len(ways) :] + list(ways)[: number % len(ways)]
         for name in names:
@@ -104,8 +129,12 @@ def measure_program(project: Path, directory: Path, options: argparse.Namespace)
             costs[name].append(asdict(measure(ways[name], copy)))
             if name == "optbuild":
                 costs["optbuild-rerun"].append(asdict(measure(build_with_optbuild, copy)))
+            for binary in job.bins:
+                place = directory / name / binary
+                place.parent.mkdir(exist_ok=True)
+                shutil.copy2(copy / PUBLISHED[name].format(target=job.target) / binary, place)
             shutil.rmtree(copy)
-    return costs
+    return costs, compare_binaries(job, project, directory, options.max_time) if "cargo-pgo" in ways else []
 
 
 def measure(way: Callable[[Path], None], copy: Path) -> Cost:
@@ -113,7 +142,24 @@ def measure(way: Callable[[Path], None], copy: Path) -> Cost:
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     way(copy)
     wall_s, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
-    return Cost(wall_s=wall_s, cpu_s=after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+    cpu_s = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    own = copy / "own-cpu.txt"
+    return Cost(wall_s=wall_s, cpu_s=cpu_s, own_cpu_s=float(own.read_text()) if own.exists() else None)
+
+
+def compare_binaries(job: Job, project: Path, directory: Path, max_time: str) -> list[dict[str, Any]]:
+    """Optbuild's PGO binaries against cargo-pgo's, by `optbuild bench`, on each benchmark of the project."""
+    found = []
+    for command in job.benchmarks:
+        binary = next(name for name in job.bins if f"{{bin:{name}}}" in command)
+        said = [f"{way}={directory / way / binary}" for way in ("cargo-pgo", "optbuild")]
+        words = [word.replace(f"{{bin:{binary}}}", "{bin}") for word in command]
+        argv = [OPTBUILD, "bench", *said, "--max-time", max_time, "--json", "--progress", "none", "--", *words]
+        ended = subprocess.run(argv, cwd=project, check=True, stdout=subprocess.PIPE)
+        record = json.loads(ended.stdout)
+        sizes = {item["name"]: item["artifacts"][0]["size_bytes"] for item in record["variants"]}
+        found.append({"command": words, "sizes": sizes, "comparisons": record["comparisons"], "noise": record["noise"]})
+    return found
 
 
 def read_job(project: Path) -> Job:
@@ -134,6 +180,7 @@ def read_job(project: Path) -> Job:
         target=_after(argv, "--target"),
         directory=Path(next(action["cwd"] for action in actions if action["kind"] == "compile")).relative_to(project),
         trainings=tuple(tuple(training["argv"]) for training in trainings),
+        benchmarks=tuple(tuple(argv) for action in actions if action["kind"] == "measure" for argv in action["argv"]),
         tool=next(action["argv"][0] for action in actions if action["kind"] == "merge"),
     )
 
@@ -148,8 +195,10 @@ def _after(argv: list[str], option: str) -> str:
 
 def build_with_optbuild(copy: Path) -> None:
     """Build, train, prove and publish; nothing is measured."""
+    argv = [sys.executable, "-c", WATCHED, "build", "--progress", "none"]
+    environ = {**os.environ, "OWN_CPU": str(copy / "own-cpu.txt")}
     quiet = subprocess.DEVNULL
-    subprocess.run([OPTBUILD, "build", "--progress", "none"], cwd=copy, check=True, stdout=quiet, stderr=quiet)
+    subprocess.run(argv, cwd=copy, env=environ, check=True, stdout=quiet, stderr=quiet)
 
 
 def run_script(lines: list[str], copy: Path, env: dict[str, str]) -> None:
@@ -207,13 +256,16 @@ def _train(job: Job, target_directory: str) -> list[str]:
     return [shlex.join(places.get(word, word) for word in argv) + " >out.txt" for argv in job.trainings]
 
 
-def summarise(programs: dict[str, dict[str, list[dict[str, float]]]], cores: int) -> dict[str, dict[str, float]]:
+def summarise(programs: dict[str, dict[str, list[dict[str, Any]]]], cores: int) -> dict[str, dict[str, float]]:
     """The wall time of optbuild over that of the others and over its own bound, by program, and the geometric means."""
     ratios: dict[str, dict[str, float]] = {}
     for program, costs in programs.items():
         walls = {name: statistics.median(cost["wall_s"] for cost in each) for name, each in costs.items() if each}
         cpus = {name: statistics.median(cost["cpu_s"] for cost in each) for name, each in costs.items() if each}
-        found = {"optbuild/bound": walls["optbuild"] * cores / cpus["optbuild"]}
+        found = {
+            "optbuild/bound": walls["optbuild"] * cores / cpus["optbuild"],
+            "own/all CPU": statistics.median(cost["own_cpu_s"] / cost["cpu_s"] for cost in costs["optbuild"]),
+        }
         for other in ("by-hand", "cargo-pgo"):
             if other in walls:
                 found[f"optbuild/{other}"] = walls["optbuild"] / walls[other]

@@ -379,7 +379,7 @@ def test_inside_a_project_the_run_is_stored(stand: Bench, tmp_path: Path) -> Non
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the kernel does not tell what a process took")
 def test_a_small_program_beside_a_large_one_keeps_its_own_peak(stand: Bench) -> None:
-    """8 MB after 128 MB, run by turns: within a twentieth of what it says of itself, or at most the floor."""
+    """8 MB after 128 MB, run by turns: within a twentieth of what one of its runs said, or at most the floor."""
     for name, size in (("large", 128 << 20), ("small", 8 << 20)):
         path = stand.directory / name
         path.write_text(TAKES.format(python=sys.executable, size=size, log=str(stand.directory / f"{name}.log")))
@@ -391,5 +391,5 @@ def test_a_small_program_beside_a_large_one_keeps_its_own_peak(stand: Bench) -> 
     for item in record["resources"]:
         own = [int(line) * 1024 for line in (stand.directory / f"{item['variant']}.log").read_text().split()]
         peak, floor = item["peak_rss_bytes"], item["peak_rss_floor_bytes"]
-        assert peak <= floor or peak == pytest.approx(max(own), rel=0.05)
+        assert peak <= floor or any(peak == pytest.approx(said, rel=0.05) for said in own)
         assert floor < 32 << 20
