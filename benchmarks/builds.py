@@ -154,7 +154,7 @@ def compare_binaries(job: Job, project: Path, directory: Path, max_time: str) ->
         binary = next(name for name in job.bins if f"{{bin:{name}}}" in command)
         said = [f"{way}={directory / way / binary}" for way in ("cargo-pgo", "optbuild")]
         words = [word.replace(f"{{bin:{binary}}}", "{bin}") for word in command]
-        argv = [OPTBUILD, "bench", *said, "--max-time", max_time, "--json", "--progress", "none", "--", *words]
+        argv = [str(OPTBUILD), "bench", *said, "--max-time", max_time, "--json", "--progress", "none", "--", *words]
         ended = subprocess.run(argv, cwd=project, check=True, stdout=subprocess.PIPE)
         record = json.loads(ended.stdout)
         sizes = {item["name"]: item["artifacts"][0]["size_bytes"] for item in record["variants"]}

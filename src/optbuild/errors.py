@@ -23,6 +23,8 @@ them. Exit code 1 is an answer (a gate failed), not an error; 14 is reserved.
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
@@ -59,6 +61,16 @@ class OptbuildError(Exception):
     def status(self) -> int:
         """The exit code of the process that ends with this error."""
         return self.exit_code
+
+
+@contextmanager
+def located(place: str | None) -> Iterator[None]:
+    """Add to an error that leaves this context where it happened, if it does not say."""
+    try:
+        yield
+    except OptbuildError as error:
+        error.location = error.location or place
+        raise
 
 
 class UsageError(OptbuildError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -16,6 +16,17 @@ class Level(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunExpected:
+    """What a run that begins will do, by what its actions took in earlier runs.
+
+    Attributes:
+        each_s: What each action adds to the time of the run; None where that is not known.
+    """
+
+    each_s: Mapping[str, float | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +103,7 @@ class Notice:
     help: str = ""
 
 
-Event = ActionStarted | ActionProgressed | ActionFinished | ActionFailed | ForeignText | Notice
+Event = RunExpected | ActionStarted | ActionProgressed | ActionFinished | ActionFailed | ForeignText | Notice
 Emit = Callable[[Event], None]
 
 _told_of: ContextVar[str] = ContextVar("told_of", default="")

@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from optbuild.errors import StorageError
@@ -105,6 +105,22 @@ def tail_of(path: Path, *, most_bytes: int = 1 << 16) -> bytes:
             return stream.read()
     except FileNotFoundError:
         return b""
+
+
+def disk_bytes_of(directory: Path) -> int:
+    """What the files below a directory take on disk; one with several names counts once, one that vanishes does not."""
+    sizes: dict[tuple[int, int], int] = {}
+    waiting = [os.fspath(directory)]
+    while waiting:
+        with suppress(FileNotFoundError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                        continue
+                    state = entry.stat(follow_symlinks=False)
+                    sizes[state.st_dev, state.st_ino] = getattr(state, "st_blocks", -(-state.st_size // 512)) * 512
+    return sum(sizes.values())
 
 
 def claim_directory(directory: Path) -> None:

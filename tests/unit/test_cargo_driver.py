@@ -14,6 +14,7 @@ from optbuild.execution.command import ProgramNotFoundError
 from optbuild.files import sha256_of
 from optbuild.plan.actions import Compile, Recipe, Role
 from optbuild.plan.draft import make_compile
+from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.testing import (
     TARGET,
     RecordedExecutor,
@@ -91,11 +92,13 @@ def test_artifacts_are_never_guessed(bench: Bench) -> None:
 
 
 def test_a_fresh_build_is_told(bench: Bench) -> None:
-    """When cargo had nothing to do, the result says so; the units are taught to the next build's progress."""
+    """When cargo had nothing to do, the result says so; the next build of the same programs knows its units."""
     driver = bench.driver("success", "fresh")
-    assert driver.units_taught is None
+    assert driver.units_of(bench.action()) is None
     bench.build(driver)
-    assert driver.units_taught == 4
+    assert driver.units_of(bench.action()) == 4
+    tests = replace(bench.action().recipe, call=CargoCall(verb=CargoVerb.TEST))
+    assert driver.units_of(replace(bench.action(), recipe=tests)) is None
     assert bench.build(driver).fresh
 
 

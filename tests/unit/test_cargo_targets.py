@@ -7,6 +7,7 @@ import pytest
 
 from optbuild.errors import UsageError
 from optbuild.profile.cargo_words import parse_cargo_words
+from optbuild.profile.model import Use
 from optbuild.project.model import BinTarget, Package, Project
 from optbuild.project.selection import Targets
 from optbuild.testing import make_invocation, make_package, make_project
@@ -21,11 +22,11 @@ DEMO = replace(
 PARSER = replace(make_package(bins=()), name="parser", manifest=Path("/p/parser/Cargo.toml"), benches=("tokens",))
 
 
-def check(*words: str, packages: tuple[Package, ...] = (DEMO,)) -> None:
+def check(*words: str, packages: tuple[Package, ...] = (DEMO,), use: tuple[Use, ...] = (Use.TRAIN,)) -> None:
     """Check a workload of a workspace with two members, of which these packages are built."""
     project: Project = replace(make_project(), packages=(DEMO, PARSER))
     targets = Targets(packages=packages, bins=packages[0].bins)
-    invocation = replace(make_invocation(name="w"), call=parse_cargo_words(words))
+    invocation = replace(make_invocation(name="w"), call=parse_cargo_words(words), use=use)
     check_targets(invocation, project, targets)
 
 
@@ -39,7 +40,7 @@ def check(*words: str, packages: tuple[Package, ...] = (DEMO,)) -> None:
         ("run",),
         ("run", "--example", "shapes"),
         ("bench", "-p", "parser", "--bench", "tokens"),
-        ("bench", "-p", "parser", "--bench", "parse"),
+        ("bench", "--", "--baseline", "main"),
     ],
 )
 def test_what_cargo_would_find_passes(words: tuple[str, ...]) -> None:
@@ -82,8 +83,13 @@ def test_other_workloads_pass() -> None:
         ),
         (
             ("test", "-p", "parser", "--test", "tokens"),
-            "workload 'w': there is no integration test `tokens` in `demo`, `parser`; there is `cli`, `docs`",
+            "workload 'w': there is no integration test `tokens` in `parser`; there is none",
             "correct `cargo` in its [[workloads]] table",
+        ),
+        (
+            ("bench", "--bench", "tokens"),
+            "workload 'w': there is no bench `tokens` in `demo`; there is `parse`, `print`",
+            'name it in `cargo`: "-p", "parser", "--bench", "tokens"',
         ),
         (
             ("test", "-p", "prser"),
@@ -98,7 +104,7 @@ def test_other_workloads_pass() -> None:
         (
             ("run", "-p", "parser", "--bin", "demo"),
             "workload 'w': there is no binary `demo` in `parser`; there is none",
-            "correct `cargo` in its [[workloads]] table",
+            'name it in `cargo`: "-p", "demo", "--bin", "demo"',
         ),
     ],
 )
@@ -123,3 +129,24 @@ def test_one_of_several_packages_has_to_be_chosen_to_run() -> None:
     with pytest.raises(UsageError, match="`cargo run` takes one package; there is `demo`, `parser`") as caught:
         check("run", packages=(DEMO, PARSER))
     assert caught.value.help == 'name it in `cargo`: "-p", "demo"'
+
+
+def test_a_program_of_one_package_is_not_measured_for_that_of_several() -> None:
+    """`cargo run` would build it without the features that the other packages of the variants switch on."""
+    words = ("run", "-p", "demo")
+    with pytest.raises(UsageError, match="whose features unify: its program would be another one") as caught:
+        check(*words, packages=(DEMO, PARSER), use=(Use.BENCH,))
+    assert "{bin:NAME}" in caught.value.help
+    check(*words, packages=(DEMO, PARSER), use=(Use.TRAIN,))
+    check(*words, use=(Use.BENCH,))
+
+
+@pytest.mark.parametrize(
+    "words", [("--baseline", "main"), ("--baseline=main",), ("-b", "main"), ("--discard-baseline",)]
+)
+def test_criterion_is_not_asked_for_what_it_kept_elsewhere(words: tuple[str, ...]) -> None:
+    """It would fail after the first build, or leave nothing to read; other harnesses may know such an option."""
+    with pytest.raises(UsageError, match=f"Criterion would look with `{words[0].partition('=')[0]}`"):
+        check("bench", "--", *words, packages=(replace(DEMO, has_criterion=True),))
+    check("bench", "--", "--save-baseline", "main", packages=(replace(DEMO, has_criterion=True),))
+    check("test", "--", *words, packages=(replace(DEMO, has_criterion=True),))

@@ -196,10 +196,23 @@ def test_beside_benches_that_measure_themselves_others_count_by_their_wall_time(
 
 
 def test_benchmarks_of_one_name_in_two_programs_are_told_apart(yard: Yard) -> None:
-    """The second one is called by its program as well."""
-    yard.answers = [Reply(stdout=b"test sums ... bench: %d ns/iter (+/- 3)\n" % ns) for ns in (1, 2)]
+    """By their targets, or their packages as well where those are called the same; others keep their short names."""
+    sums = b"test sums ... bench: %d ns/iter (+/- 3)\n"
+    yard.answers = [Reply(stdout=b"test own ... bench: 9 ns/iter (+/- 1)\n" + sums % 1), Reply(stdout=sums % 2)]
     run = yard.run(yard.program("lib", "--bench"), yard.program("cli", "--bench"), **BENCH)
-    assert run.benchmarks == {"sums": pytest.approx(1e-9), "cli/sums": pytest.approx(2e-9)}
+    assert run.benchmarks == {
+        "own": pytest.approx(9e-9),
+        "lib/sums": pytest.approx(1e-9),
+        "cli/sums": pytest.approx(2e-9),
+    }
+    yard.answers = [Reply(stdout=sums % ns) for ns in (1, 2, 3)]
+    other = yard.program("lib", "--bench", CARGO_PKG_NAME="other")
+    run = yard.run(yard.program("lib", "--bench"), other, yard.program("cli", "--bench"), **BENCH)
+    assert run.benchmarks == {
+        "demo/lib/sums": pytest.approx(1e-9),
+        "other/lib/sums": pytest.approx(2e-9),
+        "cli/sums": pytest.approx(3e-9),
+    }
 
 
 def test_what_measures_nothing_itself_is_measured_as_a_whole(yard: Yard) -> None:

@@ -12,7 +12,7 @@ from optbuild.cli.console import Console
 from optbuild.cli.context import CliContext, error_to_json, write_out
 from optbuild.cli.doctor import render_findings
 from optbuild.errors import BuildError, BuildProfileError, InterruptedRunError, OptbuildError, Problem, UsageError
-from optbuild.events import ActionFinished, ActionProgressed, ActionStarted, Level, Notice
+from optbuild.events import ActionFailed, ActionFinished, ActionProgressed, ActionStarted, Level, Notice, RunExpected
 from optbuild.record.store import make_record_schema
 from optbuild.toolchain.model import Finding
 
@@ -171,3 +171,52 @@ def test_a_bar_tells_the_time_left() -> None:
         assert console._progress is not None
         shown = [console._progress.columns[-1].render(task) for task in console._progress.tasks]  # type: ignore[union-attr]
     assert [str(text) for text in shown] == ["about 1 h 00 min left", ""]
+
+
+def test_what_is_left_of_the_whole_run_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """By what each action added to the last run; what has ended is no more in it, nor the part of what goes on."""
+    now_s = 0.0
+    console = Console(context_of(), clock=lambda: now_s)
+    console.show(RunExpected(each_s={"a": 45.0, "b": 30.0, "measure": 60.0}))
+    console.show(ActionStarted(action="a", label="release: build", unit="crates", expected_s=90.0))
+    for at_s in (30.0, 60.0):
+        now_s = at_s
+        console.show(ActionProgressed(action="a", done=3))
+    console.show(ActionFinished(action="a", label="release: build", duration_s=60.0))
+    console.show(ActionStarted(action="measure", label="measure", unit="rounds"))
+    now_s = 80.0
+    console.show(ActionProgressed(action="measure", done=4))
+    assert capsys.readouterr().err.splitlines() == [
+        "  release: build …",
+        "  release: build: 3 crates, about 60 s left, about 2 min 00 s left of the whole run",
+        "  release: build: 3 crates, about 30 s left, about 1 min 45 s left of the whole run",
+        "✓ release: build  60 s",
+        "  measure …",
+        "  measure: 4 rounds, about 70 s left of the whole run",
+    ]
+
+
+def test_what_is_not_known_of_the_whole_run_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """With actions of unknown length among the others it is a bound; with nothing known there is no word of it."""
+    now_s = 0.0
+    console = Console(context_of(), clock=lambda: now_s)
+    for each_s in ({"a": None, "b": 30.0}, {"a": None, "b": None}):
+        console.show(RunExpected(each_s=each_s))
+        console.show(ActionStarted(action="a", label="build"))
+        now_s += 11.0
+        console.show(ActionProgressed(action="a", done=1))
+    lines = [line for line in capsys.readouterr().err.splitlines() if "1" in line]
+    assert lines == ["  build: 1, at least 30 s left of the whole run", "  build: 1"]
+
+
+def test_a_bar_for_the_whole_run_stands_only_where_its_length_is_known() -> None:
+    """It stays while those of the actions come and go."""
+    with Console(context_of(progress="bar")) as console:
+        console.show(RunExpected(each_s={"a": None}))
+        assert console._progress is not None
+        assert not console._progress.tasks
+        console.show(RunExpected(each_s={"a": 30.0}))
+        console.show(ActionStarted(action="a", label="build", expected_s=30.0))
+        assert len(console._progress.tasks) == 2
+        console.show(ActionFailed(action="a", label="build", duration_s=1.0))
+        assert len(console._progress.tasks) == 1

@@ -12,7 +12,7 @@ from typing import NoReturn
 import pytest
 
 from optbuild.errors import StorageError
-from optbuild.files import MARKER, atomic_copy, atomic_write, claim_directory, remove_below, sha256_of
+from optbuild.files import MARKER, atomic_copy, atomic_write, claim_directory, disk_bytes_of, remove_below, sha256_of
 
 MS_RDONLY, MS_REMOUNT, MNT_DETACH = 1, 32, 2
 
@@ -347,3 +347,15 @@ def test_without_a_marker_nothing_is_removed(tmp_path: Path, case: str) -> None:
     assert entries(tmp_path) == before
     assert (real / "sub" / "deep" / "file").exists()
     assert case in {"missing", "link"} or (root / "theirs").exists()
+
+
+def test_what_lies_on_disk_is_added_up(tmp_path: Path) -> None:
+    """Blocks, not lengths; a file with two names once, and nothing that a link points to."""
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below/long").write_bytes(b"x" * 10_000)
+    (tmp_path / "short").write_bytes(b"x")
+    expected = sum(path.stat().st_blocks * 512 for path in (tmp_path / "below/long", tmp_path / "short"))
+    (tmp_path / "again").hardlink_to(tmp_path / "below/long")
+    (tmp_path / "link").symlink_to("/")
+    assert disk_bytes_of(tmp_path) == expected + (tmp_path / "link").lstat().st_blocks * 512
+    assert disk_bytes_of(tmp_path / "nothing") == 0

@@ -11,6 +11,7 @@ from optbuild.plan.forecast import Expectation
 from optbuild.plan.planner import make_plan
 from optbuild.profile.model import Use
 from optbuild.project.layout import Layout
+from optbuild.record.history import History
 from optbuild.record.model import HostRecord
 from optbuild.session.forecast import forecast
 from optbuild.session.prepare import Prepared
@@ -88,7 +89,7 @@ def test_a_plan_knows_whether_the_object_is_there(tmp_path: Path) -> None:
         layout=Layout.of(project.target_directory),
     )
     plan = make_plan(inputs, ("release", "pgo"), measure=False)
-    prepared = Prepared(inputs=inputs, plan=plan, hashes=InputHashes())
+    prepared = Prepared(inputs=inputs, plan=plan, hashes=InputHashes(), history=History())
     flush = next(action for action in plan.actions if isinstance(action, MakeFlushObject))
     host = HostRecord(cpu=None, cores=1, memory_bytes=1, kernel="Linux", governor=None)
     assert forecast(prepared, host)[flush.id].expectation is Expectation.RUNS

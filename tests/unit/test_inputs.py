@@ -88,9 +88,8 @@ def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
     """A pipe or a device has no content that could be hashed, and perhaps no end."""
     os.mkfifo(tmp_path / "pipe")
     for path in (Path("/dev/zero"), tmp_path / "pipe"):
-        with pytest.raises(UsageError, match="is not a regular file") as caught:
+        with pytest.raises(UsageError, match=f"the input {path} is not a regular file"):
             InputHashes().of(path)
-        assert caught.value.location == str(path)
     with pytest.raises(UsageError, match="cannot read the input"):
         InputHashes().of(tmp_path / "gone")
 

@@ -8,9 +8,11 @@ from inline_snapshot import snapshot
 
 from optbuild.plan.forecast import Expectation, Forecast
 from optbuild.plan.planner import make_plan
-from optbuild.plan.render import plan_to_dict, render_plan
+from optbuild.plan.render import describe_estimate, plan_to_dict, render_plan
 from optbuild.profile.model import Use
 from optbuild.profile.variants import PgoMode, Variant
+from optbuild.record.history import History
+from optbuild.session.forecast import estimate_all, estimate_runs
 from optbuild.testing import make_build_profile, make_invocation, make_plan_inputs, make_project, make_toolchain
 
 BOOKS = make_invocation("{bin:demo}", "--top", "20", "books.txt", name="books", weight=3.0)
@@ -238,7 +240,8 @@ def test_a_whole_plan_as_data() -> None:
             "merge-3392312d", "compile": "compile-1ced7f2f", "mends": []}, {"name": "exact",
             "instrument": "compile-00ee9cff", "merge": "merge-441485fe", "compile":
             "compile-dd490826", "mends": ["not-built", "unfit"]}], "skipped": null, "parts": {}}],
-            "directories": ["/p/target/optbuild"], "notes": [], "folds": []}
+            "estimate": {"seconds": 0.0, "unknown_actions": 0, "memory_bytes": null, "disk_bytes":
+            null}, "directories": ["/p/target/optbuild"], "notes": [], "folds": []}
 {"id": "compile-cfc67397", "kind": "compile", "label": "release: build", "needs": [], "argv":
             ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml", "--package",
             "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
@@ -384,12 +387,13 @@ def test_a_forecast_stands_with_its_action() -> None:
         release: Forecast(action=release, expectation=Expectation.CARGO_DECIDES, why="it was built before", last_s=9.0),
         lto: Forecast(action=lto, expectation=Expectation.RUNS, why="it was not built before", last_s=42.0),
     }
-    lines = render_plan(plan, forecasts).splitlines()
+    estimate = estimate_runs(plan, forecasts, History(durations_s={release: 9.0, lto: 42.0}))
+    lines = render_plan(plan, forecasts, estimate).splitlines()
     assert "  expect  cargo decides: it was built before (took 9 s)" in lines
     assert "  expect  runs: it was not built before (took 42 s)" in lines
     assert "what runs took 42 s the last time" in lines
-    unknown = {**forecasts, lto: replace(forecasts[lto], last_s=None)}
-    assert "the last time" not in render_plan(plan, unknown)
+    unknown = estimate_runs(plan, forecasts, History())
+    assert "the last time" not in render_plan(plan, forecasts, unknown)
     actions = plan_to_dict(plan, forecasts)["actions"]
     assert isinstance(actions, list)
     assert actions[1]["forecast"] == {"expectation": "runs", "why": "it was not built before", "last_s": 42.0}
@@ -403,4 +407,20 @@ def test_an_estimate_says_what_it_does_not_know() -> None:
         name: Forecast(action=name, expectation=Expectation.RUNS, why="-", last_s=last_s)
         for name, last_s in times.items()
     }
-    assert "what runs took 7 s the last time, and 1 action whose time is not known" in render_plan(plan, forecasts)
+    known: dict[str, float] = {name: last_s for name, last_s in times.items() if last_s is not None}
+    estimate = estimate_runs(plan, forecasts, History(durations_s=known))
+    assert "what runs took 7 s and 1 action of unknown length the last time" in render_plan(plan, forecasts, estimate)
+
+
+def test_an_estimate_is_of_time_memory_and_disk() -> None:
+    """Builds overlapped as the last time, measuring overlaps nothing; other attempts are not in it."""
+    plan = make_plan(make_plan_inputs(), ("release", "lto", "pgo"), measure=True)
+    durations_s: dict[str, float] = {action.id: 10.0 for action in plan.actions}
+    peaks_bytes: dict[str, int] = {plan.actions[0].id: 3 << 30}
+    history = History(durations_s=durations_s, peaks_bytes=peaks_bytes, overlap=0.5, disk_bytes=5 << 20)
+    estimate = estimate_all(plan, history)
+    first_attempt = 4  # build instrumented, train, merge, build
+    assert estimate.seconds == 0.5 * 10 * (2 + first_attempt + 3) + 10
+    assert describe_estimate(estimate) == "55 s, 3.0 GiB of memory in its largest process, 5.0 MiB on disk"
+    document = plan_to_dict(plan, {}, estimate)["estimate"]
+    assert document == {"seconds": 55.0, "unknown_actions": 0, "memory_bytes": 3 << 30, "disk_bytes": 5 << 20}

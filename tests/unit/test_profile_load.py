@@ -643,3 +643,30 @@ def test_a_server_is_read_whole(tmp_path: Path) -> None:
     assert workload.ready is not None
     assert (workload.ready.http, workload.ready.within_s) == ("http://127.0.0.1:{port}/", 120.0)
     assert not workload.flush_object
+
+
+def test_a_key_is_found_where_it_is_written(tmp_path: Path) -> None:
+    """A workload by its name; a key that is not written, where its table begins; nothing for what no file has."""
+    text = """\
+schema = 1
+[project]
+package = "demo"
+[variants.release]
+[variants.pgo]
+pgo = true
+[[workloads]]
+name = "small"
+command = ["{bin}"]
+[[workloads]]
+name = "large"
+use = ["bench"]
+command = ["{bin}", "large"]
+"""
+    profile = load(tmp_path, text)
+    assert profile.where("variants", "pgo", "pgo") == f"{tmp_path}/optbuild.toml:6"
+    assert profile.where("variants", "pgo", "training-lto") == f"{tmp_path}/optbuild.toml:5"
+    assert profile.where("workloads", "large", "command") == f"{tmp_path}/optbuild.toml:13"
+    assert profile.where("workloads", "large", "cargo") == f"{tmp_path}/optbuild.toml:10"
+    assert profile.where("project", "package") == f"{tmp_path}/optbuild.toml:3"
+    assert profile.where("workloads", "of the command line", "command") is None
+    assert profile.where("variants", "lto") is None

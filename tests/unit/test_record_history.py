@@ -68,3 +68,20 @@ def test_a_result_that_time_cut_short_is_used_as_long_as_there_is_no_more(
     assert (find_earlier(RECORD.result_key, action, store) is not None) is found
     store.save(replace(RECORD, measure=measure, status=RunStatus.FAILED))
     assert find_earlier(RECORD.result_key, action, store) is None
+
+
+def test_how_far_steps_overlapped_is_known_of_a_run_that_did_most_of_them() -> None:
+    """A rerun that found nearly everything there says nothing of it; measuring is no part of building."""
+    steps = (step("a", 30.0), step("b", 50.0), step("c", 20.0, reused=True))
+    checks = (replace(step("measure-1", 60.0), kind="measure"),)
+    run = replace(make_run_record(variants=(make_variant_record(steps=steps),)), build_wall_s=60.0, checks=checks)
+    idle = replace(run, variants=(make_variant_record(steps=(step("a", 5.0, reused=True), step("b", 1.0))),))
+    assert History.of((idle, run)).overlap == pytest.approx(0.6)
+    assert History.of((idle,)).overlap == 1.0
+    assert History.of((replace(run, build_wall_s=300.0),)).overlap == 1.0
+    assert History.of((replace(run, build_wall_s=None),)).overlap == 1.0
+
+
+def test_the_newest_size_on_disk_counts() -> None:
+    """Older versions did not record it."""
+    assert History.of((RECORD, replace(RECORD, disk_bytes=7), replace(RECORD, disk_bytes=9))).disk_bytes == 7

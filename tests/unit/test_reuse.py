@@ -18,6 +18,7 @@ from optbuild.profile.model import BuildProfile, MeasureSettings, Use
 from optbuild.profile.variants import TrainingLto, Variant
 from optbuild.project.layout import Layout
 from optbuild.project.model import Rustflags
+from optbuild.record.history import History
 from optbuild.record.model import HostRecord
 from optbuild.record.store import RecordStore
 from optbuild.session.earlier import find_earlier, measurement_key
@@ -106,7 +107,8 @@ class Machine:
         )
         plan = make_plan(inputs, tuple(build_profile.variants), measure=True)
         runner = shop.runner(plan, Outcome())
-        self._look_ahead(Prepared(inputs=inputs, plan=plan, hashes=InputHashes()), world.host)
+        history = History.of(RecordStore(directory=inputs.layout.runs).load_newest())
+        self._look_ahead(Prepared(inputs=inputs, plan=plan, hashes=InputHashes(), history=history), world.host)
         runner.carry_out(watch_build=unwatched)
         done = {step.action.label for step in runner.outcome.steps.values() if not step.reused}
         assert plan.measure is not None

@@ -11,13 +11,14 @@ import pytest
 
 from optbuild.build.model import Merged
 from optbuild.build.outcome import steps_of
-from optbuild.errors import BuildError
+from optbuild.errors import BuildError, ProfileDataError
 from optbuild.execution.command import Command
 from optbuild.plan.actions import ActionId, Compile, MergeProfiles
 from optbuild.plan.planner import make_plan
 from optbuild.profile.cargo_words import parse_cargo_words
 from optbuild.profile.variants import Counters
 from optbuild.record import assemble
+from optbuild.record.assemble_evidence import describe_pgo
 from optbuild.testing import TARGET, Answer, Reply, make_build_profile, make_plan_inputs, make_project
 from tests.unit.build_cases import Workshop, trained_program
 from tests.unit.test_instrumentation import program as instrumented_program
@@ -25,6 +26,7 @@ from tests.unit.test_runner import MISMATCH, PGO, RELEASE, Run, _warning, binary
 from tests.unit.test_training_cargo import PARSE, PARSE_IN_TEST, record, tool_that_tells
 
 BENCH = "speed-0123456789abcdef"
+UNREADABLE = "/p/a.profdata: invalid instrumentation profile data (bad magic)"
 
 
 def cargo(command: Command) -> Reply:
@@ -142,3 +144,42 @@ def test_a_bench_that_cannot_be_built_fails_its_variant(run: Run) -> None:
     error = run.fail(BuildError)
     assert error.message == "pgo: build for benches: cargo failed (exit code 101)"
     assert run.built() == ["release"]
+
+
+def test_what_the_profile_knows_of_a_bench_is_recorded(run: Run) -> None:
+    """Beside the evidence of the variant itself, which is another program."""
+    outcome = run.carry_out()
+    pgo = describe_pgo(run.plan.variants[1], run.plan, outcome, in_sample=None)
+    assert pgo is not None
+    (found,) = pgo.measured_programs
+    assert (found.workload, found.functions, found.functions_with_counts) == (
+        "benches",
+        11,
+        6,
+    )  # as the made-up llvm-profdata says
+    assert pgo.applied
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda reply: replace(reply, stderr=reply.stderr.replace(b"-Cprofile_use", b"-Cother")),
+            "without the profile",
+        ),
+        (lambda reply: replace(reply, stdout=_warning(UNREADABLE) + reply.stdout), "rustc could not use the profile"),
+    ],
+)
+def test_a_bench_that_was_not_built_with_the_profile_is_not_measured(
+    run: Run, change: Callable[[Reply], Reply], message: str
+) -> None:
+    """Its times would be those of a build without PGO, under the name of one with it."""
+
+    def unused(command: Command) -> Answer:
+        reply = cargo(command)
+        return change(reply) if command.argv[1] == "bench" and "profile_use" in str(command.env) else reply
+
+    run.cargo, run.program = unused, answers(unused)
+    error = run.fail(ProfileDataError)
+    assert error.message.startswith("variant pgo: build for benches: ")
+    assert message in error.message

@@ -80,3 +80,11 @@ def test_what_two_runs_can_be_compared_by_has_no_times_and_no_order() -> None:
     assert describe_tests(LIBTEST) == expected
     assert describe_tests("\n".join(reversed(LIBTEST.splitlines()))) == expected
     assert describe_benchmarks({"b": 1.0, "a\x1b": 2.0}) == "benchmark a^[\nbenchmark b\n"
+
+
+def test_benchmarks_of_one_id_are_told_apart_by_their_directories(tmp_path: Path) -> None:
+    """Criterion gives the second one a directory of its own and leaves its id as it is."""
+    for directory, time in (("sum", 1.0), ("sum_2", 2.0)):
+        sample = write_sample(tmp_path, directory, [1.0], [time])
+        sample.with_name("benchmark.json").write_text('{"full_id": "sum"}')
+    assert read_criterion(tmp_path) == {"sum": pytest.approx(1e-9), "sum_2": pytest.approx(2e-9)}

@@ -13,7 +13,14 @@ from optbuild.profile.model import Use
 from optbuild.profile.variants import Counters, Lto, PgoMode, Variant
 from optbuild.project.layout import Layout
 from optbuild.project.model import Rustflags
-from optbuild.testing import TARGET, make_invocation, make_plan_inputs, make_project, make_toolchain
+from optbuild.testing import (
+    TARGET,
+    make_build_profile,
+    make_invocation,
+    make_plan_inputs,
+    make_project,
+    make_toolchain,
+)
 from optbuild.toolchain.cpu import CpuNeeds
 
 RECIPE = Recipe(packages=("demo",), bins=("demo",), target=TARGET, cargo_profile="release")
@@ -154,12 +161,13 @@ def test_auto_skips_with_the_reason(changes: dict[str, object], reason: str, rem
 
 @pytest.mark.parametrize(("changes", "reason", "remedy"), OBSTACLES)
 def test_required_pgo_refuses_with_what_mends_it(changes: dict[str, object], reason: str, remedy: str) -> None:
-    """Where PGO cannot be done, `pgo = true` is an error that names the obstacle and its remedy."""
+    """Where PGO cannot be done, `pgo = true` is an error that names its place, the obstacle and its remedy."""
+    build_profile = make_build_profile(origins={("variants", "pgo", "pgo"): "optbuild.toml:7"})
     with pytest.raises(UsageError) as caught:
-        draft_of(PGO, make_plan_inputs(**changes))
+        draft_of(PGO, make_plan_inputs(build_profile=build_profile, **changes))
     assert reason in caught.value.message
     assert remedy in caught.value.help
-    assert caught.value.location == "variants.pgo.pgo"
+    assert caught.value.location == "optbuild.toml:7"
 
 
 @pytest.mark.parametrize(

@@ -84,9 +84,10 @@ def test_what_this_machine_lacks_is_refused_where_it_has_to_run() -> None:
     with pytest.raises(
         ToolchainError, match="variant v4 needs a CPU with avx512f, which this machine's has not"
     ) as caught:
-        require_cpu(needs)
+        require_cpu(make_build_profile(origins={("variants", "v4"): "optbuild.toml:3"}), needs)
+    assert caught.value.location == "optbuild.toml:3"
     assert "optbuild build" in caught.value.help
-    require_cpu(needs_of(Variant(name="v2", target_cpu="x86-64-v2")))
+    require_cpu(make_build_profile(), needs_of(Variant(name="v2", target_cpu="x86-64-v2")))
 
 
 def test_a_cpu_that_rustc_would_ignore_is_refused_with_the_nearest() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from optbuild.build.turns import LTO_BYTES, Budget, Company, Demand, choose_next, demand_of
-from optbuild.plan.actions import Action, Compile, MergeProfiles, Train
+from optbuild.plan.actions import Action, CompareOutputs, Compile, MergeProfiles, ProbeOutputs, Train
 from optbuild.plan.model import Plan
 from optbuild.plan.planner import make_plan
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
@@ -82,36 +82,47 @@ def test_one_job_follows_the_plan() -> None:
     assert chosen([], [], one) is None
 
 
-def test_the_baseline_is_probed_as_soon_as_what_runs_has_ended() -> None:
-    """Whether its output can be compared is to be known early, and its time is measured: nothing is begun before."""
-    assert chosen([LTO, PROBE], [INSTRUMENT]) is None
-    assert chosen([LTO, PROBE], []) == PROBE
-    assert chosen([LTO], [PROBE]) is None
-
-
-def test_outputs_are_compared_when_nothing_else_can_be_done() -> None:
-    """They hold nothing up, and nothing runs beside them."""
-    assert chosen([COMPARE], [PGO]) is None
-    assert chosen([COMPARE, PGO], []) == PGO
-    assert chosen([COMPARE], []) == COMPARE
-    assert chosen([PGO], [COMPARE]) is None
+def test_outputs_are_looked_at_beside_builds() -> None:
+    """Not beside another workload."""
+    assert chosen([PROBE, LTO], [INSTRUMENT]) == PROBE
+    assert chosen([PROBE], [TRAIN]) is None
+    assert chosen([COMPARE], [TRAIN]) is None
+    assert chosen([COMPARE], [PGO]) == COMPARE
 
 
 @pytest.mark.parametrize(
-    ("changes", "company"),
+    ("label", "alone"),
+    [(TRAIN, Company.ALONE_SOON), (PROBE, Company.ALONE_SOON), (COMPARE, Company.ALONE_LAST)],
+)
+@pytest.mark.parametrize(
+    "changes",
     [
-        ({}, Company.WELCOME),
-        ({"server": Server(argv=(("{bin:demo}",),), ready=READY)}, Company.ALONE_SOON),
-        ({"call": CargoCall(verb=CargoVerb.BENCH)}, Company.ALONE_SOON),
+        {"server": Server(argv=(("{bin:demo}",),), ready=READY)},
+        {"call": CargoCall(verb=CargoVerb.BENCH)},
     ],
 )
-def test_a_training_that_depends_on_time_runs_alone(changes: dict[str, Any], company: Company) -> None:
+def test_a_workload_that_depends_on_time_runs_alone(changes: dict[str, Any], label: str, alone: Company) -> None:
     """A server has to be ready in time and its clients give up; benches repeat until they have measured enough."""
-    train = labelled(TRAIN)
-    assert isinstance(train, Train)
-    action = replace(train, workload=make_invocation(**changes))
-    assert demand_of(action, stage=STAGE, budget=BUDGET).company is company
-    assert demand_of(action, stage=STAGE, budget=BUDGET, alone={action.id}).company is Company.ALONE_SOON
+    action = labelled(label)
+    assert isinstance(action, (Train, ProbeOutputs, CompareOutputs))
+    assert demand_of(action, stage=STAGE, budget=BUDGET).company is Company.WELCOME
+    assert demand_of(action, stage=STAGE, budget=BUDGET, alone={action.id}).company is alone
+    timed = replace(action, workload=make_invocation(**changes))
+    assert demand_of(timed, stage=STAGE, budget=BUDGET).company is alone
+
+
+def test_what_has_to_run_alone_waits_and_is_waited_for() -> None:
+    """Nothing is begun before a probe or a training, so that it need not wait for long; a comparison has time."""
+    train, compare = labelled(TRAIN), labelled(COMPARE)
+    soon, last = Demand(company=Company.ALONE_SOON), Demand(company=Company.ALONE_LAST)
+    build = (labelled(LTO), demand(LTO))
+    assert choose_next([build, (train, soon)], [demand(INSTRUMENT)], BUDGET) is None
+    assert choose_next([build, (train, soon)], [], BUDGET) == (train, soon)
+    assert choose_next([build], [soon], BUDGET) is None
+    assert choose_next([(compare, last)], [demand(PGO)], BUDGET) is None
+    assert choose_next([(compare, last), build], [], BUDGET) == build
+    assert choose_next([(compare, last)], [], BUDGET) == (compare, last)
+    assert choose_next([build], [last], BUDGET) is None
 
 
 def test_workloads_that_say_so_are_trained_at_the_same_time() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from optbuild.build.outcome import Outcome
-from optbuild.plan.actions import Action, ActionId, Choose, Measure
+from optbuild.plan.actions import Action, ActionId, Choose, Compile, Measure
 from optbuild.plan.model import Plan
 
 
@@ -22,6 +22,7 @@ class Agenda:
         self._plan = plan
         self._outcome = outcome
         self._places = {action.id: place for place, action in enumerate(plan.actions)}
+        self._followers = _count_followers(plan)
         self._needing: dict[ActionId, list[Action]] = {}
         self._missing: dict[ActionId, int] = {}
         self._open: dict[ActionId, Action] = {}
@@ -45,6 +46,10 @@ class Agenda:
             if self._is_awaited(action):
                 yield action
 
+    def urgent(self) -> list[Action]:
+        """The same, what the longest chain of others waits for in front; then what ends in a link on one core."""
+        return sorted(self.ready(), key=lambda action: (-self._followers[action.id], not _ends_in_link(action)))
+
     def begin(self, action: Action) -> None:
         """Take an action off the list."""
         del self._open[action.id]
@@ -67,3 +72,16 @@ class Agenda:
 
     def _is_awaited(self, action: Action) -> bool:
         return any(build.name not in self._outcome.skipped for build in self._outcome.served_by(self._plan, action.id))
+
+
+def _ends_in_link(action: Action) -> bool:
+    return isinstance(action, Compile) and action.links_whole_program
+
+
+def _count_followers(plan: Plan) -> dict[ActionId, int]:
+    """How many actions follow each, one after the other."""
+    followers = {action.id: 0 for action in plan.actions}
+    for action in reversed(plan.actions):
+        for need in action.needs if not isinstance(action, Measure) else ():
+            followers[need] = max(followers[need], followers[action.id] + 1)
+    return followers

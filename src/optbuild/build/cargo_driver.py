@@ -20,6 +20,7 @@ from optbuild.execution.command import Command, Executor, ProgramNotFoundError
 from optbuild.execution.jobserver import Jobserver
 from optbuild.files import atomic_copy, sha256_of, writing
 from optbuild.plan.actions import Compile, Role
+from optbuild.profile.cargo_words import CargoCall
 from optbuild.text import last_lines
 from optbuild.tools.cargo import (
     BuildScriptExecuted,
@@ -51,14 +52,13 @@ class CargoDriver:
     Attributes:
         environ: The caller's environment, which cargo gets whole.
         jobserver: What it shares its jobs with others by; None where it is on its own.
-        units_taught: How many units the last build had: the total that a progress bar shows for the next.
     """
 
     executor: Executor
     environ: Mapping[str, str]
     emit: Emit
     jobserver: Jobserver | None = None
-    units_taught: int | None = None
+    _units: dict[tuple[tuple[str, ...], CargoCall | None], int] = field(default_factory=dict)
     _shown: set[str] = field(default_factory=set)
 
     @property
@@ -66,6 +66,10 @@ class CargoDriver:
         """How cargo is told of the jobs that it shares."""
         assert self.jobserver is not None  # noqa: S101 - a plan whose builds share jobs is carried out with one
         return self.jobserver.auth
+
+    def units_of(self, action: Compile) -> int | None:
+        """How many units the last build of the same programs had: the total that a progress bar shows for the next."""
+        return self._units.get(_asked_for(action))
 
     def turn(self) -> AbstractContextManager[None]:
         """What is to be held while cargo runs outside of those who hold it anyway."""
@@ -98,7 +102,7 @@ class CargoDriver:
         if completed.exit_code != 0:
             raise _build_error(action, completed.exit_code, bytes(listener.status), log)
         if listener.units:
-            self.units_taught = listener.units
+            self._units[_asked_for(action)] = listener.units
         if action.recipe.call is not None and not listener.programs:
             raise _nothing_to_run(action, log)
         artifacts = {name: _keep(action, name, listener.products, log) for name in listener.wanted()}
@@ -117,6 +121,10 @@ class CargoDriver:
             cargo_build=build,
             peak_rss_bytes=completed.usage.peak_rss_bytes,
         )
+
+
+def _asked_for(action: Compile) -> tuple[tuple[str, ...], CargoCall | None]:
+    return action.recipe.products, action.recipe.call
 
 
 @dataclass(slots=True, kw_only=True)
@@ -167,16 +175,18 @@ class _Listener:
     def _hear_started(self, started: StartedProgram) -> None:
         path = Path(started.argv[0])
         added = {name: value for name, value in started.env.items() if self.given.get(name) != value}
-        self.products[path.name] = path
-        self.programs.append(
-            CargoProgram(
-                name=path.name,
-                arguments=started.argv[1:],
-                cwd=Path(started.cwd),
-                env={name: value for name, value in sorted(added.items()) if _OF_RUSTUP.match(name) is None},
-                harness=find_harness(path),
-            )
+        program = CargoProgram(
+            name=path.name,
+            arguments=started.argv[1:],
+            cwd=Path(started.cwd),
+            env={name: value for name, value in sorted(added.items()) if _OF_RUSTUP.match(name) is None},
+            harness=find_harness(path),
         )
+        call = self.action.recipe.call
+        if call is not None and call.packages and program.package not in call.packages:
+            return  # it was only built beside them, so that features unify
+        self.products[path.name] = path
+        self.programs.append(program)
 
     def wanted(self) -> tuple[str, ...]:
         """The names of the products to keep."""

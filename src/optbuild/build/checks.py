@@ -27,10 +27,10 @@ def check_evidence(
         settings: What is demanded.
         is_canary_heard: Rustc would have told of functions that the profile does not know.
     """
-    return (*_check_use(evidence, compiled, is_canary_heard=is_canary_heard), *_check_limits(evidence, settings))
+    return (*check_use(evidence, compiled, is_canary_heard=is_canary_heard), *_check_limits(evidence, settings))
 
 
-def _check_use(evidence: PgoEvidence, compiled: Compiled, *, is_canary_heard: bool) -> Iterator[Check]:
+def check_use(evidence: PgoEvidence, compiled: Compiled, *, is_canary_heard: bool) -> Iterator[Check]:
     """What no setting can waive: the profile is one, it was handed over and read, and it did something."""
     header, use = evidence.header, compiled.profile_use
     retry = "run again with --fresh, which builds and trains anew"

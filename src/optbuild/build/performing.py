@@ -74,7 +74,7 @@ class Performer:
         Raises:
             OptbuildError: It failed.
         """
-        total = self.cargo.units_taught if isinstance(action, Compile) else None
+        total = self.cargo.units_of(action) if isinstance(action, Compile) else None
         unit = "crates" if isinstance(action, Compile) else ""
         argv, log = self._command_of(action)
         self.emit(

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 
 from optbuild.build.canary import Canary
-from optbuild.build.checks import check_evidence, require_proof
+from optbuild.build.checks import check_evidence, check_use, require_proof
 from optbuild.build.evidence import gather_evidence
 from optbuild.build.lost_functions import check_nothing_lost
 from optbuild.build.merging import ProfileMerger
 from optbuild.build.model import Merged
 from optbuild.build.outcome import Outcome
 from optbuild.build.performing import required
-from optbuild.plan.actions import ActionId, Attempt, Compile, Train
+from optbuild.plan.actions import ActionId, Attempt, Compile, Role, Train
 from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.profile.cargo_words import CargoVerb
 from optbuild.profile.model import EvidenceSettings
@@ -41,6 +41,9 @@ class Prover:
         Raises:
             ProfileDataError: The profile had no effect, or less than is demanded.
         """
+        if action.recipe.call is not None and action.role is Role.OPTIMISE:
+            self._prove_programs(action)
+            return
         for variant in self.outcome.served_by(self.plan, action.id):
             attempt = self.outcome.attempt_of(variant)
             if attempt is not None and attempt.compile == action.id and variant.name not in self.outcome.skipped:
@@ -66,6 +69,17 @@ class Prover:
         evidence = replace(evidence, checks=checks)
         self.outcome.evidence[attempt.compile] = evidence  # also where it proves nothing: the record shows why
         require_proof(variant.name, evidence, compiled)
+
+    def _prove_programs(self, action: Compile) -> None:
+        """Of tests and benches a profile knows what they share with the program; how much is no fault of theirs."""
+        (merge,) = action.needs
+        merged, compiled = self.outcome.results[merge], self.outcome.compiled(action.id)
+        assert isinstance(merged, Merged)  # noqa: S101 - ids say what they are
+        evidence = gather_evidence(merged, compiled, {}, names_in_profile=tuple, trained_bins=())
+        # Whether rustc tells what a profile lacks was seen when the variant itself was compiled.
+        evidence = replace(evidence, checks=tuple(check_use(evidence, compiled, is_canary_heard=True)))
+        self.outcome.evidence[action.id] = evidence
+        require_proof(action.label, evidence, compiled)
 
     def _trained_bins(self, merge: ActionId) -> set[str]:
         """The binaries that went into a profile."""

@@ -29,7 +29,7 @@ from optbuild.errors import (
     WorkloadTimeoutError,
 )
 from optbuild.events import Emit, Level, Notice, telling_of
-from optbuild.plan.actions import Action, ActionId, Attempt, Compile, Gather, Role, Train
+from optbuild.plan.actions import Action, ActionId, Attempt, Compile, Gather, Role
 from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.text import sanitize_line
 
@@ -107,7 +107,7 @@ class Runner:
         stage = self.performer.stage
         ready = (
             (action, demand_of(action, stage=stage, budget=self.budget, alone=self._alone))
-            for action in self._agenda.ready()
+            for action in (self._agenda.ready() if self.budget.jobs == 1 else self._agenda.urgent())
         )
         return choose_next(ready, self._running.values(), self.budget)
 
@@ -212,8 +212,8 @@ class Runner:
                 self._agenda.finish(choice)
 
     def _may_blame_others(self, action: Action, error: OptbuildError) -> bool:
-        """Whether a training took too long, or a build's sources were written, which may be others' doing beside it."""
-        is_slow = isinstance(action, Train) and isinstance(error, WorkloadTimeoutError)
+        """Whether a workload took too long, or a build's sources were written, which may be others' doing beside it."""
+        is_slow = isinstance(error, WorkloadTimeoutError)
         is_written = isinstance(action, Compile) and isinstance(error, NotComparableError)
         return (is_slow or is_written) and action.id in self._crowded
 
@@ -223,7 +223,7 @@ class Runner:
         self._agenda.put_back(action)
         what = "its sources were written" if isinstance(action, Compile) else "it took too long"
         message = f"{action.label}: {what} beside builds; it is done once more with nothing beside it"
-        code = "build-alone" if isinstance(action, Compile) else "training-alone"
+        code = "build-alone" if isinstance(action, Compile) else "workload-alone"
         self.emit(Notice(level=Level.INFO, code=code, message=sanitize_line(message)))
 
     def _fail(self, action: Action, error: OptbuildError) -> None:

@@ -1,8 +1,8 @@
 """Which actions may run at the same time. Pure.
 
-Builds in different target directories may, and a training may run beside them; what is timed runs with nothing beside
-it. So does a training whose course depends on time: a server has to be ready within so many seconds, its clients give
-up, and benches measure how often they have to repeat.
+Builds in different target directories may, and a workload may run beside them that is trained on or whose outputs are
+compared. One whose course depends on time runs with nothing beside it: a server has to be ready within so many seconds,
+its clients give up, and benches measure how often they have to repeat. Measuring is no part of this.
 """
 
 from __future__ import annotations
@@ -68,19 +68,16 @@ def demand_of(action: Action, *, stage: Path, budget: Budget, alone: Collection[
         action: What is to be done.
         stage: Where programs stand while they run.
         budget: What is shared.
-        alone: Trainings and builds that have shown that they do not bear others beside them.
+        alone: What has shown that it does not bear others beside it.
     """
     if isinstance(action, Compile):
         company = Company.ALONE_SOON if action.id in alone else Company.WELCOME
         peak_bytes = budget.peaks.get(action.id, LTO_BYTES if action.links_whole_program else 0)
         return Demand(company=company, places=frozenset({action.cargo_target}), memory_bytes=peak_bytes)
-    if isinstance(action, ProbeOutputs):
-        return Demand(company=Company.ALONE_SOON)
-    if isinstance(action, CompareOutputs):
-        return Demand(company=Company.ALONE_LAST)
-    if isinstance(action, Train):
-        depends_on_time = action.workload.kind is not Kind.COMMAND or action.id in alone
-        company = Company.ALONE_SOON if depends_on_time else Company.WELCOME
+    if isinstance(action, (ProbeOutputs, CompareOutputs, Train)):
+        company = Company.WELCOME
+        if action.workload.kind is not Kind.COMMAND or action.id in alone:
+            company = Company.ALONE_LAST if isinstance(action, CompareOutputs) else Company.ALONE_SOON
         if not action.workload.parallel:
             return Demand(company=company, places=frozenset({stage}))
         scratch = frozenset({action.workload.scratch})  # two variants may train on it
@@ -91,10 +88,10 @@ def demand_of(action: Action, *, stage: Path, budget: Budget, alone: Collection[
 def choose_next(
     ready: Iterable[tuple[Action, Demand]], running: Collection[Demand], budget: Budget
 ) -> tuple[Action, Demand] | None:
-    """What to begin now, the first of the plan's order that may be; None where nothing may.
+    """What to begin now, the first that may be; None where nothing may.
 
     Args:
-        ready: What could be done, in the plan's order.
+        ready: What could be done, in the order in which it is wanted.
         running: What those need that are being done.
         budget: What is shared.
     """

@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -37,6 +37,7 @@ from optbuild.events import (
     ForeignText,
     Level,
     Notice,
+    RunExpected,
 )
 from optbuild.text import sanitize, sanitize_line
 from optbuild.units import format_duration
@@ -44,6 +45,7 @@ from optbuild.units import format_duration
 _STYLES = {Level.INFO: "dim", Level.WARNING: "yellow", Level.ERROR: "bold red"}
 _QUIET, _VERBOSE = -1, 1
 _PLAIN_EVERY_S = 10.0
+_SHOWN_FROM_S = 1.0
 
 
 @dataclass(slots=True)
@@ -56,10 +58,51 @@ class _Told:
 
 
 class _TimeLeftColumn(ProgressColumn):
-    """How long an action still takes, by the last time."""
+    """How long an action still takes, by the last time; or all that is left of the run."""
 
     def render(self, task: Task) -> Text:
+        ahead: _Ahead | None = task.fields["ahead"]
+        if ahead is not None:
+            return Text(ahead.describe())
         return Text(describe_time_left(task.fields["expected_s"], task.elapsed or 0.0))
+
+
+@dataclass(slots=True)
+class _Ahead:
+    """What is left of a run, by what its actions took in earlier runs.
+
+    Attributes:
+        each_s: What each action that has not ended adds to the time of the run; None where that is not known.
+        ends_s: When each of those that go on now began, and when it will have ended.
+    """
+
+    clock: Callable[[], float]
+    each_s: dict[str, float | None]
+    ends_s: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def begin(self, started: ActionStarted) -> None:
+        """Take in that an action has begun; it may tell that twice."""
+        expected_s = started.expected_s or self.each_s.get(started.action) or 0.0
+        self.ends_s.setdefault(started.action, (self.clock(), self.clock() + expected_s))
+
+    def end(self, action: str) -> None:
+        """Take in that an action has ended, however it did."""
+        self.each_s.pop(action, None)
+        self.ends_s.pop(action, None)
+
+    def describe(self) -> str:
+        """How long the rest takes; empty where nothing is known of it."""
+        left_s = sum(share_s * self._share_left(action) for action, share_s in self.each_s.items() if share_s)
+        if left_s < _SHOWN_FROM_S:
+            return ""
+        how = "at least" if None in self.each_s.values() else "about"
+        return f"{how} {format_duration(math.ceil(left_s))} left of the whole run"
+
+    def _share_left(self, action: str) -> float:
+        if action not in self.ends_s:
+            return 1.0
+        began_s, ends_s = self.ends_s[action]
+        return max(0.0, ends_s - self.clock()) / max(ends_s - began_s, _SHOWN_FROM_S)
 
 
 class Console:
@@ -91,6 +134,7 @@ class Console:
         self._tasks: dict[str, TaskID] = {}
         self._clock = clock
         self._told: dict[str, _Told] = {}
+        self._ahead = _Ahead(clock, {})
         unicode = (sys.stderr.encoding or "").lower().startswith("utf")
         self._done, self._failed = ("✓", "✗") if unicode else ("ok", "FAILED")
 
@@ -122,6 +166,8 @@ class Console:
     def show(self, event: Event) -> None:
         """Show one event."""
         match event:
+            case RunExpected():
+                self._expect(event)
             case ActionStarted():
                 self._start(event)
             case ActionProgressed():
@@ -129,6 +175,7 @@ class Console:
             case ActionFinished():
                 self._finish(event)
             case ActionFailed():
+                self._ahead.end(event.action)
                 self._forget(event.action)
                 self._line(f"{self._failed} {sanitize_line(event.label)}", "red")
             case ForeignText():
@@ -136,12 +183,18 @@ class Console:
             case Notice():
                 self._notice(event)
 
+    def _expect(self, event: RunExpected) -> None:
+        self._ahead = _Ahead(self._clock, dict(event.each_s))
+        if self._progress is not None and self._ahead.describe():
+            self._progress.add_task("", total=None, unit="", detail="", expected_s=None, ahead=self._ahead)
+
     def _start(self, event: ActionStarted) -> None:
         label = sanitize_line(event.label)
+        self._ahead.begin(event)
         if self._progress is not None:
             self._forget(event.action)
             self._tasks[event.action] = self._progress.add_task(
-                label, total=event.total, unit=event.unit, detail="", expected_s=event.expected_s
+                label, total=event.total, unit=event.unit, detail="", expected_s=event.expected_s, ahead=None
             )
         elif self._mode == "plain":
             if event.action not in self._told:
@@ -168,9 +221,12 @@ class Console:
             steps = f"{event.done}{total} {event.unit or told.started.unit}".rstrip()
             detail = f", {sanitize_line(event.detail)}" if event.detail else ""
             left = describe_time_left(told.started.expected_s, self._clock() - told.began_s)
-            self._line(f"  {sanitize_line(told.started.label)}: {steps}{detail}{left and ', '}{left}")
+            whole = self._ahead.describe()
+            facts = ", ".join(filter(None, (f"{steps}{detail}", left, whole)))
+            self._line(f"  {sanitize_line(told.started.label)}: {facts}")
 
     def _finish(self, event: ActionFinished) -> None:
+        self._ahead.end(event.action)
         self._forget(event.action)
         if self._mode == "none":
             return

@@ -34,7 +34,7 @@ def plan(
 
     from optbuild.plan.render import plan_to_dict, render_plan
     from optbuild.record.host import describe_host
-    from optbuild.session.forecast import forecast
+    from optbuild.session.forecast import estimate_runs, forecast
     from optbuild.session.prepare import prepare
     from optbuild.session.request import RunRequest, Selection
 
@@ -54,9 +54,10 @@ def plan(
     with running_machine(call) as machine:
         prepared = prepare(request, machine, trusted=False)
         forecasts = forecast(prepared, describe_host())
-    planned = prepared.plan
-    as_text = render_plan(planned, forecasts)
-    write_out(json.dumps(plan_to_dict(planned, forecasts), indent=2) + "\n" if as_json else as_text)
+        estimate = estimate_runs(prepared.plan, forecasts, prepared.history)
+    document = plan_to_dict(prepared.plan, forecasts, estimate)
+    as_text = render_plan(prepared.plan, forecasts, estimate)
+    write_out(json.dumps(document, indent=2) + "\n" if as_json else as_text)
 
 
 @with_common_options

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -38,21 +38,35 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """How long what is expected to run took the last time.
+    """What actions take, by what they took in earlier runs.
 
     Attributes:
-        seconds: Of all actions whose time is known.
-        unknown: How many others there are.
+        each_s: How long each action takes by itself; None where that is not known.
+        overlap: What of the time of all actions but measuring a run takes: 1 where one follows the other.
+        measure: The action that overlaps no other one.
+        memory_bytes: What the largest process needs; None where that is not known.
+        disk_bytes: What lies on disk at the end, likewise.
     """
 
-    seconds: float
-    unknown: int
+    each_s: Mapping[ActionId, float | None]
+    overlap: float = 1.0
+    measure: ActionId | None = None
+    memory_bytes: int | None = None
+    disk_bytes: int | None = None
 
+    @property
+    def seconds(self) -> float:
+        """How long all of them take whose time is known."""
+        return sum((share_s for share_s in self.shares_s().values() if share_s is not None), start=0.0)
 
-def estimate(forecasts: Iterable[Forecast]) -> Estimate:
-    """Add up what runs; what cargo decides may take as long as the last time, or next to nothing."""
-    runs = [each for each in forecasts if each.expectation is Expectation.RUNS]
-    return Estimate(
-        seconds=sum(each.last_s for each in runs if each.last_s is not None),
-        unknown=sum(each.last_s is None for each in runs),
-    )
+    @property
+    def unknown(self) -> int:
+        """How many there are whose time is not known."""
+        return sum(last_s is None for last_s in self.each_s.values())
+
+    def shares_s(self) -> dict[str, float | None]:
+        """What each action adds to the time of all; None where that is not known."""
+        return {
+            action: None if last_s is None else last_s * (1 if action == self.measure else self.overlap)
+            for action, last_s in self.each_s.items()
+        }

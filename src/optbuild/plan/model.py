@@ -146,7 +146,7 @@ class Plan:
         if key not in self._serving:
             found = {variant.compile, *self.needed_by(made_by)}
             for programs in variant.programs.values():
-                found |= {programs, *self.needed_by(self._chosen(programs, attempt))}
+                found |= {programs, *self.needed_by(self.chosen(programs, attempt))}
             checked = (self._checks.get(binaries, ()) for binaries in variant.made)
             self._serving[key] = frozenset((*found, *chain(*checked)))
         return self._serving[key]
@@ -155,7 +155,7 @@ class Plan:
         """What a variant depends on beside its parts."""
         return frozenset((*variant.made, *self._checks.get(variant.compile or ActionId(""), ())))
 
-    def _chosen(self, binaries: ActionId, attempt: Attempt | None) -> ActionId:
+    def chosen(self, binaries: ActionId, attempt: Attempt | None) -> ActionId:
         """The action that builds binaries if an attempt is taken."""
         action = self.action(binaries)
         if not isinstance(action, Choose) or attempt is None:

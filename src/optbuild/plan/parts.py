@@ -28,13 +28,18 @@ def has_parts(variant: Variant, targets: Targets) -> bool:
     return is_asked and len(targets.bins) + len(targets.libs) > 1
 
 
-def check_parts(variant: Variant, targets: Targets, benchmarks: Collection[Invocation]) -> None:
+def check_parts(variant: Variant, targets: Targets, benchmarks: Collection[Invocation], where: str | None) -> None:
     """Refuse what has no program to be optimised for.
+
+    Args:
+        variant: Whose programs have a profile each.
+        targets: What it is built of.
+        benchmarks: What it is measured on.
+        where: The place of the setting in the build profile.
 
     Raises:
         UsageError: A library, or a benchmark that is what cargo would run, would need a profile of its own as well.
     """
-    where = f"variants.{variant.name}.profiles"
     if targets.libs:
         raise UsageError(
             f'variant {variant.name} has profiles = "per-bin", but {targets.libs[0].file_name} is a library',

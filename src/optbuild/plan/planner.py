@@ -89,7 +89,7 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
                 raise UsageError(
                     f"the baseline {name} cannot be built: {skipped}",
                     help="name another variant as `baseline` in [measure]",
-                    location=f"variants.{name}.pgo",
+                    location=build_profile.where("variants", name, "pgo"),
                 )
             planned.append(PlannedVariant(name=name, compile=None, skipped=skipped))
             continue
@@ -126,7 +126,7 @@ def _draft_variant(variant: Variant, inputs: PlanInputs, benchmarks: tuple[Invoc
     """A draft of all of a variant, or where each of its programs has a profile of its own, one of each."""
     if not has_parts(variant, inputs.targets):
         return (_draft(variant, inputs, None),)
-    check_parts(variant, inputs.targets, benchmarks)
+    check_parts(variant, inputs.targets, benchmarks, inputs.build_profile.where("variants", variant.name, "profiles"))
     return tuple(_draft(variant, inputs, target.name) for target in inputs.targets.bins)
 
 

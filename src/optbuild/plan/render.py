@@ -19,13 +19,13 @@ from optbuild.plan.actions import (
     Train,
     render_word,
 )
-from optbuild.plan.forecast import Expectation, Forecast, estimate
+from optbuild.plan.forecast import Estimate, Expectation, Forecast
 from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.text import sanitize_line
 from optbuild.tools.cargo import FLAG_SEPARATOR
 from optbuild.tools.flush_object import compile_argv
 from optbuild.tools.llvm_profdata import merge_argv
-from optbuild.units import format_duration
+from optbuild.units import format_bytes, format_duration
 from optbuild.workloads.invocation import Invocation, Ready
 from optbuild.workloads.words import render_words
 
@@ -34,9 +34,12 @@ _SHOWN = (
     "timeout", "inputs", "writes", "arms", "budget", "counts",
 )  # fmt: skip
 _NOTHING: Mapping[ActionId, Forecast] = {}
+_UNKNOWN = Estimate(each_s={})
 
 
-def plan_to_dict(plan: Plan, forecasts: Mapping[ActionId, Forecast] = _NOTHING) -> dict[str, object]:
+def plan_to_dict(
+    plan: Plan, forecasts: Mapping[ActionId, Forecast] = _NOTHING, estimate: Estimate = _UNKNOWN
+) -> dict[str, object]:
     """The whole plan as JSON-able data, outputs of actions by name, and what is expected of each action."""
     return {
         "schema": "optbuild/plan/1",
@@ -59,6 +62,12 @@ def plan_to_dict(plan: Plan, forecasts: Mapping[ActionId, Forecast] = _NOTHING) 
             _action_to_dict(action) | _condition(action, plan) | _forecast_to_dict(forecasts.get(action.id))
             for action in plan.actions
         ],
+        "estimate": {
+            "seconds": estimate.seconds,
+            "unknown_actions": estimate.unknown,
+            "memory_bytes": estimate.memory_bytes,
+            "disk_bytes": estimate.disk_bytes,
+        },
         "directories": [str(path) for path in plan.directories],
         "notes": list(plan.notes),
         "folds": [
@@ -75,7 +84,7 @@ def plan_to_dict(plan: Plan, forecasts: Mapping[ActionId, Forecast] = _NOTHING) 
     }
 
 
-def render_plan(plan: Plan, forecasts: Mapping[ActionId, Forecast] = _NOTHING) -> str:
+def render_plan(plan: Plan, forecasts: Mapping[ActionId, Forecast] = _NOTHING, estimate: Estimate = _UNKNOWN) -> str:
     """The plan for people: each action with its argv, directory, environment additions and timeout."""
     lines = [f"note: {sanitize_line(note)}" for note in plan.notes]
     for variant in plan.variants:
@@ -89,7 +98,7 @@ def render_plan(plan: Plan, forecasts: Mapping[ActionId, Forecast] = _NOTHING) -
         lines += ["", f"{action.id}  {sanitize_line(action.label)}"]
         for key in _SHOWN:
             lines += [f"  {key:<8}{sanitize_line(text)}" for text in _texts(key, content.get(key))]
-    lines += ["", *_estimate(forecasts)]
+    lines += ["", *([f"what runs took {taken} the last time"] if (taken := describe_estimate(estimate)) else [])]
     lines += [*(f"writes below {sanitize_line(str(path))}" for path in plan.directories)]
     return "\n".join(lines) + "\n"
 
@@ -139,13 +148,18 @@ def _expectation(forecast: Forecast | None) -> dict[str, str]:
     return {"expect": f"{forecast.expectation}: {forecast.why}{took}"}
 
 
-def _estimate(forecasts: Mapping[ActionId, Forecast]) -> list[str]:
-    """How long what runs took the last time, where anything of that is known."""
-    found = estimate(forecasts.values())
-    if not found.seconds:
-        return []
-    more = f", and {found.unknown} action{'s' * (found.unknown != 1)} whose time is not known" if found.unknown else ""
-    return [f"what runs took {format_duration(found.seconds)} the last time{more}"]
+def describe_estimate(estimate: Estimate) -> str:
+    """How long, how much memory, how much disk; empty where no time is known."""
+    if not estimate.seconds:
+        return ""
+    facts = [format_duration(estimate.seconds)]
+    if estimate.unknown:
+        facts[0] += f" and {estimate.unknown} action{'s' * (estimate.unknown != 1)} of unknown length"
+    if estimate.memory_bytes is not None:
+        facts.append(f"{format_bytes(estimate.memory_bytes)} of memory in its largest process")
+    if estimate.disk_bytes is not None:
+        facts.append(f"{format_bytes(estimate.disk_bytes)} on disk")
+    return ", ".join(facts)
 
 
 def _texts(key: str, value: object) -> list[str]:

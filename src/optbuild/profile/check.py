@@ -37,6 +37,7 @@ _OWNED_ARGUMENTS: Mapping[str, str] = {
 _WORKLOAD_KINDS = ("command", "server", "cargo")
 _OF_A_SERVER = frozenset({"load", "ready", "flush-object"})
 _WAYS_TO_BE_READY = ("tcp", "http", "stdout", "stderr")
+_CRITERION_HOME = "CRITERION_HOME"
 _CONFIG = "--config"
 _VARIANT_KEY = re.compile(r"\s*profile\.[^=.]+\.(opt-level|lto|codegen-units|panic|strip|debug|overflow-checks)\s*=")
 
@@ -140,6 +141,13 @@ def _find_server_faults(workload: Mapping[str, Any], place: KeyPath, *, is_serve
 
 def _find_cargo_workload_faults(workload: Mapping[str, Any], place: KeyPath) -> Iterator[Fault]:
     written = f"workloads[{place[-1]}]"
+    env = workload.get("env")
+    if isinstance(env, dict) and _CRITERION_HOME in env:
+        yield Fault(
+            path=(*place, "env", _CRITERION_HOME),
+            message=f"`{written}.env.{_CRITERION_HOME}` is not for `cargo`: each run has a directory of its own for it",
+            help=f"remove `{_CRITERION_HOME}`: what Criterion measures is read there, and stands in the record",
+        )
     if "cwd" in workload:
         yield Fault(
             path=(*place, "cwd"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from optbuild.profile.confine import find_workspace
 from optbuild.profile.document import load_document
 from optbuild.profile.explain import explain
 from optbuild.profile.extend import Extended, load_extended
-from optbuild.profile.faults import Fault, RefusedValueError
+from optbuild.profile.faults import Fault, KeyPath, RefusedValueError
 from optbuild.profile.inherit import resolve_variants
 from optbuild.profile.merge import Layer, merge_layers
 from optbuild.profile.model import SCHEMA_VERSION, BuildProfile, PresetName, ProfileSettings, Use, Workload
@@ -72,7 +72,8 @@ def load_build_profile(source: Path | PresetName, *, directory: Path) -> BuildPr
     if problems or settings is None:
         ordered = sorted(problems, key=lambda located: located.origin)
         raise BuildProfileError(tuple(dict.fromkeys(located.problem for located in ordered)))
-    return _make_build_profile(settings, path=path, directory=base)
+    origins = {_named(place, settings): str(origin) for place, origin in layer.origins.items()}
+    return _make_build_profile(settings, path=path, directory=base, origins=origins)
 
 
 def default_build_profile(directory: Path) -> BuildProfile:
@@ -146,7 +147,17 @@ def _find_faults(extended: Extended, layer: Layer, *, directory: Path, workspace
     yield from find_path_faults(layer.tree, directory=directory, workspace=workspace)
 
 
-def _make_build_profile(settings: ProfileSettings, *, path: Path | None, directory: Path) -> BuildProfile:
+def _named(place: KeyPath, settings: ProfileSettings) -> KeyPath:
+    """The path of a key, a workload's name in the place of its number."""
+    match place:
+        case ("workloads", int(index), *rest):
+            return ("workloads", settings.workloads[index].name, *rest)
+    return place
+
+
+def _make_build_profile(
+    settings: ProfileSettings, *, path: Path | None, directory: Path, origins: Mapping[KeyPath, str]
+) -> BuildProfile:
     variants = resolve_variants(settings.variants)
     baseline = settings.measure.baseline
     if baseline is None:
@@ -160,4 +171,5 @@ def _make_build_profile(settings: ProfileSettings, *, path: Path | None, directo
         raw_profiles=settings.raw_profiles,
         evidence=settings.evidence,
         measure=replace(settings.measure, baseline=baseline),
+        origins=origins,
     )

@@ -302,6 +302,7 @@ class BuildProfile:
         raw_profiles: What becomes of the files that training writes.
         evidence: What PGO has to show.
         measure: How they are compared; the baseline is one of `variants`.
+        origins: `file:line` of each key path; a workload stands in it by its name.
     """
 
     path: Path | None
@@ -312,6 +313,12 @@ class BuildProfile:
     raw_profiles: RawProfileSettings = field(default_factory=RawProfileSettings)
     evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
     measure: MeasureSettings = field(default_factory=MeasureSettings)
+    origins: Mapping[tuple[str | int, ...], str] = field(default_factory=dict, repr=False, compare=False)
+
+    def where(self, table: str, name: str, *keys: str) -> str | None:
+        """`file:line` of a variant or workload, or of a key in it that is written there; None where no file has it."""
+        path = (table, name, *keys)
+        return next((self.origins[path[:n]] for n in range(len(path), 1, -1) if path[:n] in self.origins), None)
 
 
 def slug(name: str) -> str:

@@ -69,6 +69,7 @@ class Package:
         default_run: The binary that `cargo run` takes, where one is declared.
         features: What each feature enables, sorted by name; optional dependencies that count as features included.
         is_library_only: It has a library and no binary.
+        has_criterion: It depends on Criterion, which then runs benches of it.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Package:
     libs: tuple[LibFile, ...] = ()
     tests: tuple[str, ...] = ()
     benches: tuple[str, ...] = ()
+    has_criterion: bool = False
 
     @property
     def program_run(self) -> str | None:

@@ -12,7 +12,7 @@ from optbuild.measure.counting import Count
 from optbuild.measure.machine_checks import MachineCheck
 from optbuild.measure.measurement import Measurement, SamplingSettings, describe_budget
 from optbuild.measure.model import A_PRIME
-from optbuild.plan.actions import CompareOutputs, ProbeOutputs
+from optbuild.plan.actions import CompareOutputs, Compile, ProbeOutputs
 from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.project.layout import Layout
 from optbuild.project.model import Project
@@ -150,9 +150,14 @@ def _build_s(steps: Iterable[Step], outcome: Outcome) -> float | None:
     """How long building took; None where a part of the program was there already."""
     for step in steps:
         result = outcome.results.get(step.action.id)
-        if step.reused or (isinstance(result, Compiled) and result.fresh_target_units):
+        if step.reused or (isinstance(result, Compiled) and result.fresh_target_units and not _is_for_call(step)):
             return None
     return sum(step.duration_s for step in steps)
+
+
+def _is_for_call(step: Step) -> bool:
+    """Whether a step built tests or benches, for which what was built for the programs themselves is fresh."""
+    return isinstance(step.action, Compile) and step.action.recipe.call is not None
 
 
 def _describe_step(step: Step) -> StepRecord:

@@ -15,6 +15,7 @@ from optbuild.record.evidence import (
     AttemptRecord,
     CrateRecord,
     EvidenceCheckRecord,
+    MeasuredProgramsRecord,
     PgoRecord,
     ProfdataRecord,
     ProfileFormatRecord,
@@ -53,6 +54,7 @@ def describe_pgo(variant: PlannedVariant, plan: Plan, outcome: Outcome, *, in_sa
         flush_object=attempt is not None and plan.has_flush_object(attempt.instrument),
         renamed_functions=profile.renamed_functions,
         trainings=() if attempt is None else tuple(_describe_trainings(attempt, plan, outcome)),
+        measured_programs=tuple(_describe_measured_programs(variant, plan, outcome)),
     )
     return record if evidence is None else _with_evidence(record, evidence)
 
@@ -122,6 +124,22 @@ def _describe_trainings(attempt: Attempt, plan: Plan, outcome: Outcome) -> Itera
                 quarantined=result.profile.quarantined,
                 functions_with_counts=result.profile.functions_with_counts,
                 total_count=result.profile.total_count,
+            )
+
+
+def _describe_measured_programs(
+    variant: PlannedVariant, plan: Plan, outcome: Outcome
+) -> Iterator[MeasuredProgramsRecord]:
+    for workload, binaries in variant.programs.items():
+        evidence = outcome.evidence.get(plan.chosen(binaries, outcome.attempt_of(variant)))
+        if evidence is not None:
+            yield MeasuredProgramsRecord(
+                workload=workload,
+                functions=evidence.profile.functions,
+                functions_with_counts=evidence.profile.functions_with_counts,
+                renamed_functions=evidence.profile.renamed_functions,
+                missing_functions=evidence.missing_functions,
+                mismatched_functions=evidence.mismatched_functions,
             )
 
 

@@ -87,6 +87,26 @@ class AttemptRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredProgramsRecord:
+    """What the profile knows of the tests or benches that a variant is measured on, which are programs of their own.
+
+    Attributes:
+        workload: The workload that they are.
+        functions: Those that the profile knows under the names that they have there.
+        renamed_functions: Those that have another name in the program itself.
+        missing_functions: Compiled without counts, the harness and the benches themselves among them.
+        mismatched_functions: Counts discarded because the control flow had changed.
+    """
+
+    workload: str
+    functions: int
+    functions_with_counts: int
+    renamed_functions: int
+    missing_functions: int
+    mismatched_functions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PgoRecord:
     """The evidence that PGO took effect.
 
@@ -108,6 +128,7 @@ class PgoRecord:
         renamed_functions: Counted in tests, benches or examples, where they have other names.
         counters: How threads counted: `single`, so that they may have lost counts, or `atomic`.
         checks: What it had to show.
+        measured_programs: What it is measured on beside its own binaries.
         applied: All checks passed; a variant whose checks fail is not published.
         attempt: In which way it was trained: `lto-free` or `exact`; None where older versions did not say.
         rejected_attempts: What was tried before.
@@ -138,6 +159,7 @@ class PgoRecord:
     crate_count: int = 0
     trainings: tuple[TrainingRecord, ...] = ()
     checks: tuple[EvidenceCheckRecord, ...] = ()
+    measured_programs: tuple[MeasuredProgramsRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

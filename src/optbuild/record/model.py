@@ -354,6 +354,8 @@ class RunRecord:
         build_profile: The resolved build profile, in the keys of `optbuild.toml`.
         checks: The actions that make no variant: those that look at outputs, what is built for benchmarks only, and
             measuring.
+        build_wall_s: How long all but measuring took: less than the steps together where some ran side by side.
+        disk_bytes: What lay below the run's directory at its end, cargo's own files included.
     """
 
     schema: Literal["optbuild/record/1"] = SCHEMA
@@ -372,6 +374,8 @@ class RunRecord:
     variants: tuple[VariantRecord, ...] = ()
     workloads: tuple[WorkloadRecord, ...] = ()
     checks: tuple[StepRecord, ...] = ()
+    build_wall_s: float | None = None
+    disk_bytes: int | None = None
     outputs: tuple[OutputRecord, ...] = ()
     benchmarks: tuple[BenchmarkRecord, ...] = ()
     resources: tuple[ResourceRecord, ...] = ()

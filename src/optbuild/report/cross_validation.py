@@ -79,7 +79,7 @@ def describe_generality(record: RunRecord) -> Iterator[str]:
     for variant in found.variants:
         held_out = find_comparison(found.held_out, held_out_arm(variant))
         if held_out is not None:
-            yield _describe_gain(found, variant, held_out)
+            yield _describe_gain(record, found, variant, held_out)
     for fold in found.folds:
         if fold.build.status in _UNBUILT:
             yield _describe_missing(fold)
@@ -91,8 +91,10 @@ def describe_generality(record: RunRecord) -> Iterator[str]:
         yield f"Cross-validation: inputs not compared on {names}: what is left of the training may have seen them."
 
 
-def _describe_gain(found: CrossValidationRecord, variant: str, held_out: Comparison) -> str:
-    name, folds = sanitize_line(variant), len({f.left_out for f in found.folds if {*f.workloads} & {*found.workloads}})
+def _describe_gain(record: RunRecord, found: CrossValidationRecord, variant: str, held_out: Comparison) -> str:
+    whole = {item.name: item.part_of or item.name for item in record.workloads}
+    measured = {whole.get(name, name) for name in found.workloads}
+    name, folds = sanitize_line(variant), len({f.left_out for f in found.folds if not measured.isdisjoint(f.workloads)})
     where = f"on workloads it was not trained on ({folds} fold{'s' * (folds != 1)})"
     if held_out.verdict is Verdict.INVALID:
         return f"Cross-validation of {name}: invalid {where}."

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from optbuild.record.evidence import EvidenceCheckRecord, PgoRecord
 from optbuild.record.model import RunRecord, VariantRecord
 from optbuild.report.display import sentence, unsigned_percent
-from optbuild.report.footnotes import provenance
+from optbuild.report.footnotes import describe_measured_programs, provenance
 from optbuild.report.model import NOTHING, Align, Cell, Column, Report, Table, Tone
 from optbuild.text import sanitize_line
 from optbuild.units import format_duration
@@ -145,6 +145,7 @@ def _profile_notes(name: str, pgo: PgoRecord) -> Iterator[str]:
         f"Compiled with it, over all crates: {pgo.missing_functions:,} functions without data, of which "
         f"{pgo.strange_functions:,} should have some, and {pgo.mismatched_functions:,} with another control flow."
     )
+    yield from describe_measured_programs(name, pgo)
     if pgo.crate_count > len(pgo.crates):
         yield f"Of {pgo.crate_count:,} crates, the {len(pgo.crates):,} with the most counts are shown."
     if pgo.checks and pgo.differs is None:

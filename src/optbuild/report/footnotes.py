@@ -177,6 +177,17 @@ def _evidence(record: RunRecord) -> Iterator[str]:
     for variant in record.variants:
         for name, pgo in variant.evidence.items():
             yield f"PGO evidence of {sanitize_line(name)}: {_describe_pgo(pgo)}"
+            yield from describe_measured_programs(name, pgo)
+
+
+def describe_measured_programs(name: str, pgo: PgoRecord) -> Iterator[str]:
+    """How much the profile knows of the tests or benches that stand for a variant, a sentence for each workload."""
+    for item in pgo.measured_programs:
+        yield (
+            f"{sanitize_line(item.workload)} in {sanitize_line(name)} is programs of its own, compiled with the same "
+            f"profile: {item.functions_with_counts:,} of their functions with counts, "
+            f"{item.mismatched_functions:,} mismatched."
+        )
 
 
 def _describe_pgo(pgo: PgoRecord) -> str:

@@ -5,6 +5,7 @@ Not for the order of things within it (`build/runner`), nor for what is measured
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -27,7 +28,6 @@ from optbuild.execution.jobserver import Jobserver
 from optbuild.files import atomic_copy, remove_below, sha256_of
 from optbuild.plan.actions import Compile
 from optbuild.record.history import History
-from optbuild.record.store import RecordStore
 from optbuild.session.budget import find_free_memory
 from optbuild.session.journal import Journal
 
@@ -47,9 +47,11 @@ def build(journal: Journal) -> None:
 
             return look
 
+        began_s = time.monotonic()
         try:
             with journal.in_order_of_the_plan():
                 runner.carry_out(watch_build=watch)
+            journal.build_wall_s = time.monotonic() - began_s
         finally:  # what was finished is published, however the rest ended
             changed = sources.changed()
             _publish(journal, () if changed else _proved(journal))
@@ -91,7 +93,7 @@ def _make_runner(journal: Journal, jobserver: Jobserver | None) -> Runner:
     logs = journal.directory / "logs"
     results = ResultStore(directory=layout.results, emit=emit, fresh=journal.request.fresh)
     workloads = WorkloadRunner(executor=machine.executor, root=layout.root, stage=layout.root / "stage", logs=logs)
-    history = History.of(RecordStore(directory=layout.runs).load_newest())
+    history = prepared.history
     merger = _make_merger(journal, results)
     trainer = None
     if merger is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from optbuild.errors import ToolchainError
+from optbuild.errors import ToolchainError, located
 from optbuild.profile.model import BuildProfile
 from optbuild.project.model import Project
 from optbuild.project.rustflags import cfg_flags
@@ -29,12 +29,13 @@ def find_cpu_needs(
         own = () if variant.target_cpu is None else (f"-Ctarget-cpu={variant.target_cpu}",)
         flags = _about_cpus((*project.rustflags.flags, *own, *variant.rustflags))
         if flags not in known:
-            known[flags] = discover_cpu_needs(flags, toolchain, inquiry)
+            with located(build_profile.where("variants", name, "target-cpu")):
+                known[flags] = discover_cpu_needs(flags, toolchain, inquiry)
         needs[name] = known[flags]
     return needs
 
 
-def require_cpu(needs: Mapping[str, CpuNeeds]) -> None:
+def require_cpu(build_profile: BuildProfile, needs: Mapping[str, CpuNeeds]) -> None:
     """Refuse to build what is to be measured here and cannot run here.
 
     Raises:
@@ -45,7 +46,7 @@ def require_cpu(needs: Mapping[str, CpuNeeds]) -> None:
             raise ToolchainError(
                 f"variant {name} needs a CPU with {', '.join(need.missing_here)}, which this machine's has not",
                 help="measure on a machine that has them, or build it without measuring: optbuild build",
-                location=f"variants.{name}",
+                location=build_profile.where("variants", name, "target-cpu"),
             )
 
 

@@ -5,7 +5,7 @@ Nothing here decides what is reused: the same keys do, when the run comes to the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from optbuild.build.cargo_builds import find_cargo_build
@@ -27,7 +27,8 @@ from optbuild.plan.actions import (
     ProbeOutputs,
     Train,
 )
-from optbuild.plan.forecast import Expectation, Forecast
+from optbuild.plan.forecast import Estimate, Expectation, Forecast
+from optbuild.plan.model import Plan
 from optbuild.record.history import History
 from optbuild.record.model import HostRecord
 from optbuild.record.store import RecordStore
@@ -54,6 +55,32 @@ def forecast(prepared: Prepared, host: HostRecord) -> dict[ActionId, Forecast]:
     return forecasts
 
 
+def estimate_runs(plan: Plan, forecasts: Mapping[ActionId, Forecast], history: History) -> Estimate:
+    """What is expected to run takes; what cargo decides may take as long as the last time, or next to nothing."""
+    runs = (action for action, each in forecasts.items() if each.expectation is Expectation.RUNS)
+    return _estimate(plan, runs, history)
+
+
+def estimate_all(plan: Plan, history: History) -> Estimate:
+    """What all of a plan takes if nothing of it is there already and first attempts do."""
+    awaited = {action for build in plan.builds for action in plan.serving(build)}
+    awaited |= set() if plan.measure is None else {plan.measure}
+    actions = (action for action in plan.actions if not isinstance(action, (Choose, Gather)))
+    return _estimate(plan, (action.id for action in actions if action.id in awaited), history)
+
+
+def _estimate(plan: Plan, actions: Iterable[ActionId], history: History) -> Estimate:
+    each_s = {action: history.duration_s(action) for action in actions}
+    peaks_bytes = [history.peaks_bytes[action] for action in each_s if action in history.peaks_bytes]
+    return Estimate(
+        each_s=each_s,
+        overlap=history.overlap,
+        measure=plan.measure,
+        memory_bytes=max(peaks_bytes, default=None),
+        disk_bytes=history.disk_bytes,
+    )
+
+
 @dataclass(slots=True, kw_only=True)
 class _Forecaster:
     """Goes through a plan in its order, with what earlier runs have left.
@@ -74,19 +101,17 @@ class _Forecaster:
     chosen: dict[ActionId, ActionId] = field(default_factory=dict)
     results: ResultStore = field(init=False)
     records: RecordStore = field(init=False)
-    history: History = field(init=False)
 
     def __post_init__(self) -> None:
         layout = self.prepared.layout
         self.results = ResultStore(directory=layout.results, emit=lambda _: None)
         self.records = RecordStore(directory=layout.runs)
-        self.history = History.of(self.records.load_newest())
 
     def look_at(self, action: Action) -> Forecast:
         expectation, why = self._expect(action)
         if expectation in {Expectation.RUNS, Expectation.ONLY_IF}:
             self.runs[action.id] = action.label
-        last_s = self.history.duration_s(action.id)
+        last_s = self.prepared.history.duration_s(action.id)
         return Forecast(action=action.id, expectation=expectation, why=why, last_s=last_s)
 
     def choose(self, action: Choose) -> None:
@@ -111,7 +136,7 @@ class _Forecaster:
         plan = self.prepared.plan
         names = {build.name for build in plan.builds if action.id in build.made}
         names |= {fold.variant for fold in plan.folds if action.id in fold.build.made}
-        return next((name for each in names if (name := self.history.attempts.get(each)) is not None), None)
+        return next((name for each in names if (name := self.prepared.history.attempts.get(each)) is not None), None)
 
     def _expect(self, action: Action) -> tuple[Expectation, str]:
         waits_for = next((self.runs[need] for need in action.needs if need in self.runs), None)
@@ -121,7 +146,7 @@ class _Forecaster:
             return self._unless_alternative(action, f"after {waits_for!r}")
         if self._is_kept(action):
             return Expectation.REUSED, "its result is kept, and holds if cargo finds its binaries fresh"
-        has_run = self.history.duration_s(action.id) is not None
+        has_run = self.prepared.history.duration_s(action.id) is not None
         why = "its binary or what it reads is not what it was" if has_run else "it was not done before"
         return self._unless_alternative(action, why)
 

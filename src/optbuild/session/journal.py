@@ -13,6 +13,7 @@ from optbuild import __version__
 from optbuild.build.outcome import Outcome
 from optbuild.errors import InterruptedRunError, OptbuildError
 from optbuild.events import Event, Level, Notice, told_of
+from optbuild.files import disk_bytes_of
 from optbuild.plan.model import Plan
 from optbuild.profile.render import render_resolved
 from optbuild.project.model import Project
@@ -38,6 +39,7 @@ class Journal:
     outcome: Outcome = field(default_factory=Outcome)
     measured: Measured | None = None
     result_key: str | None = None
+    build_wall_s: float | None = None
     warnings: list[WarningRecord] = field(default_factory=list)
     _warned_of: list[str] = field(default_factory=list)
     _speaking: Lock = field(default_factory=Lock)
@@ -106,6 +108,8 @@ class Journal:
             workloads=assemble.describe_workloads(
                 overlaps, None if self.measured is None else self.measured.measurement.workload_of
             ),
+            build_wall_s=self.build_wall_s,
+            disk_bytes=disk_bytes_of(inputs.layout.root),
             checks=assemble.describe_checks(
                 self.plan, self.outcome, None if self.measured is None else self.measured.measurement.duration_s
             ),

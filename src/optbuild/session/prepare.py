@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optbuild.build.workload_runs import check_before_building
-from optbuild.errors import UsageError
+from optbuild.errors import UsageError, located
 from optbuild.files import MARKER
 from optbuild.plan.draft import PlanInputs
 from optbuild.plan.model import Plan, PlannedFold
@@ -54,12 +54,14 @@ class Prepared:
     """A run that could start now.
 
     Attributes:
+        history: What earlier runs took.
         shared_jobs: How many jobs all builds may have at once; None where one follows the other.
     """
 
     inputs: PlanInputs
     plan: Plan
     hashes: InputHashes
+    history: History
     shared_jobs: int | None = None
 
     @property
@@ -120,7 +122,7 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared
         target=toolchain.target,
         target_cfg=toolchain.target_cfg,
     )
-    targets = select_targets(project, build_profile.project.packages, build_profile.project.bins)
+    targets = _select_targets(project, build_profile)
     targets = _buildable(targets, build_profile, names)
     layout = Layout.of(project.target_directory, request.out)
     obstacle = why_not_runnable(toolchain)
@@ -147,14 +149,16 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared
     )
     _check_machine(inputs, names)
     if request.measure:
-        require_cpu(inputs.cpu_needs)
+        require_cpu(build_profile, inputs.cpu_needs)
     require_ours(layout)
     hashes = InputHashes()
     for invocation in inputs.workloads:
-        check_targets(invocation, project, targets)
-        check_before_building(invocation, hashes)
-    plan = _make_plan(inputs, names, request, hashes)
-    return Prepared(inputs=inputs, plan=plan, hashes=hashes, shared_jobs=shared_jobs)
+        with located(build_profile.where("workloads", invocation.name, invocation.kind)):
+            check_targets(invocation, project, targets)
+            check_before_building(invocation, hashes)
+    history = History.of(RecordStore(directory=layout.runs).load_newest())
+    plan = _make_plan(inputs, names, request, hashes, history)
+    return Prepared(inputs=inputs, plan=plan, hashes=hashes, history=history, shared_jobs=shared_jobs)
 
 
 def _find_shared_jobs(request: RunRequest, machine: Machine, project: Project) -> int | None:
@@ -163,13 +167,14 @@ def _find_shared_jobs(request: RunRequest, machine: Machine, project: Project) -
     return jobs if may_share_jobs(jobs, machine.environ, machine.platform) else None
 
 
-def _make_plan(inputs: PlanInputs, names: tuple[str, ...], request: RunRequest, hashes: InputHashes) -> Plan:
+def _make_plan(
+    inputs: PlanInputs, names: tuple[str, ...], request: RunRequest, hashes: InputHashes, history: History
+) -> Plan:
     if not request.cross_validate:
         return make_plan(inputs, names, measure=request.measure)
     overlaps = find_overlaps(inputs.workloads, hashes)
     folds = find_folds(inputs, overlaps)
     plan = make_plan(inputs, names, measure=request.measure, folds=folds)
-    history = History.of(RecordStore(directory=inputs.layout.runs).load_newest())
     return replace(plan, notes=(*plan.notes, *describe_folds(plan, folds, overlaps, history)))
 
 
@@ -274,6 +279,16 @@ def _require_workloads(build_profile: BuildProfile, names: tuple[str, ...], requ
     )
 
 
+def _select_targets(project: Project, build_profile: BuildProfile) -> Targets:
+    settings = build_profile.project
+    try:
+        return select_targets(project, settings.packages, settings.bins)
+    except UsageError as error:
+        asked = "bins" if settings.bins else "package"
+        error.location = build_profile.where("project", asked) if settings.bins or settings.packages else error.location
+        raise
+
+
 def _buildable(targets: Targets, build_profile: BuildProfile, names: tuple[str, ...]) -> Targets:
     """Leave out binaries that cargo would leave out: those whose required features are off, unless they were named.
 
@@ -314,20 +329,23 @@ def _make_invocations(
 ) -> tuple[Invocation, ...]:
     default = default_bin(targets)
     written = WrittenFiles(path=layout.written)
-    return tuple(
-        make_invocation(
-            workload,
-            build_profile,
-            bins=tuple(target.name for target in targets.bins),
-            default_bin=None if default is None else default.name,
-            libs=targets.libs,
-            runner=runner,
-            scratch=layout.scratch,
-            environ=machine.environ,
-            written=written.of(workload),
-        )
-        for workload in build_profile.workloads
-    )
+    invocations = []
+    for workload in build_profile.workloads:
+        with located(build_profile.where("workloads", workload.name)):
+            invocations.append(
+                make_invocation(
+                    workload,
+                    build_profile,
+                    bins=tuple(target.name for target in targets.bins),
+                    default_bin=None if default is None else default.name,
+                    libs=targets.libs,
+                    runner=runner,
+                    scratch=layout.scratch,
+                    environ=machine.environ,
+                    written=written.of(workload),
+                )
+            )
+    return tuple(invocations)
 
 
 def _check_machine(inputs: PlanInputs, names: tuple[str, ...]) -> None:

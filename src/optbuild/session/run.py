@@ -7,19 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from optbuild.errors import OptbuildError
-from optbuild.events import Level, Notice
+from optbuild.events import Level, Notice, RunExpected
 from optbuild.files import claim_directory
 from optbuild.measure.arms import ArmBinaries, Arms
 from optbuild.measure.measurement import SamplingSettings
 from optbuild.measure.model import AaVerdict, Analysis, held_out_arm
 from optbuild.measure.sampler import Sampler
 from optbuild.plan.actions import ActionId, HeldOutArm, Measure, ProbeOutputs
+from optbuild.plan.render import describe_estimate
 from optbuild.record.host import describe_host
 from optbuild.record.lock import hold_lock
 from optbuild.record.model import RunRecord
 from optbuild.record.store import RecordStore
 from optbuild.session.building import build
 from optbuild.session.earlier import find_earlier, measurement_key
+from optbuild.session.forecast import estimate_all
 from optbuild.session.journal import Journal
 from optbuild.session.measuring import measure
 from optbuild.session.prepare import prepare
@@ -55,6 +57,7 @@ def run(request: RunRequest, machine: Machine) -> RunRecord:
             for note in prepared.plan.notes:
                 journal.emit(Notice(level=Level.INFO, code="plan", message=note))
             _tell_not_measured(journal)
+            _tell_estimate(journal)
             build(journal)
             earlier = _find_earlier(journal)
             if earlier is not None:
@@ -181,6 +184,15 @@ def _tell_not_measured(journal: Journal) -> None:
                 help="name an emulator as the target's `runner` in Cargo's configuration, or measure where it runs",
             )
         )
+
+
+def _tell_estimate(journal: Journal) -> None:
+    """Say before the builds what all of it took the last time, if it was done before."""
+    estimate = estimate_all(journal.plan, journal.prepared.history)
+    journal.emit(RunExpected(each_s=estimate.shares_s()))
+    if described := describe_estimate(estimate):
+        message = f"all of this took {described} the last time; what has not changed is not done again"
+        journal.emit(Notice(level=Level.INFO, code="estimate", message=message))
 
 
 def _tell_unsteady(journal: Journal) -> None:

@@ -24,6 +24,13 @@ class TargetMetadata:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DependencyMetadata:
+    """What a package depends on, for whatever purpose; the name that the dependency's own manifest has."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PackageMetadata:
     """One member of the workspace."""
 
@@ -33,6 +40,7 @@ class PackageMetadata:
     targets: tuple[TargetMetadata, ...]
     default_run: str | None = None
     features: dict[str, tuple[str, ...]]
+    dependencies: tuple[DependencyMetadata, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

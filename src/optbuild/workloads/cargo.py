@@ -11,6 +11,7 @@ compared by: a bench tells times, and nothing of what it computes.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -130,10 +131,7 @@ def _benchmarks_of(runs: list[_ProgramRun], invocation: Invocation) -> dict[str,
     Raises:
         WorkloadError: Criterion was to measure, and nothing was measured at all.
     """
-    found: dict[str, float] = {}
-    for run in runs:
-        for name, value in run.benchmarks.items():
-            found[name if name not in found else f"{_target_name(run.program)}/{name}"] = value
+    found = _with_distinct_names(runs)
     asked = [run.program for run in runs if run.program.harness is Harness.CRITERION]
     asked = [program for program in asked if measures_itself(program.harness, program.arguments)]
     if asked and not found:
@@ -143,9 +141,29 @@ def _benchmarks_of(runs: list[_ProgramRun], invocation: Invocation) -> dict[str,
             help="correct the filter in `cargo`; a bench that sets `output_directory` or discards its results"
             " cannot be read",
         )
-    if found and invocation.call is not None and invocation.call.verb is CargoVerb.BENCH:
-        found |= {_target_name(r.program): r.usage.wall_s for r in runs if r.program.harness is Harness.OTHER}
-    return found
+    if not found or invocation.call is None or invocation.call.verb is not CargoVerb.BENCH:
+        return found
+    whole = (
+        replace(run, benchmarks={_target_name(run.program): run.usage.wall_s})
+        for run in runs
+        if run.program.harness is Harness.OTHER
+    )
+    return _with_distinct_names([*runs, *whole])
+
+
+def _with_distinct_names(runs: Iterable[_ProgramRun]) -> dict[str, float]:
+    """What several programs measured, by names that say as much of the package and target as tells them apart."""
+    each = [(run.program, name, value) for run in runs for name, value in run.benchmarks.items()]
+    short = Counter(name for _, name, _ in each)
+    longer = Counter((_target_name(program), name) for program, name, _ in each)
+
+    def label(program: CargoProgram, name: str) -> str:
+        target = _target_name(program)
+        if short[name] == 1:
+            return name
+        return f"{target}/{name}" if longer[target, name] == 1 else f"{program.package}/{target}/{name}"
+
+    return {label(program, name): value for program, name, value in each}
 
 
 def _make_command(program: CargoProgram, invocation: Invocation, place: Place, values: Values) -> Command:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from optbuild.workloads.harness import Harness
 
+_PACKAGE_NAME = "CARGO_PKG_NAME"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CargoProgram:
@@ -23,6 +25,11 @@ class CargoProgram:
     cwd: Path
     env: Mapping[str, str]
     harness: Harness
+
+    @property
+    def package(self) -> str:
+        """The name of the package that it belongs to, as cargo tells it."""
+        return self.env.get(_PACKAGE_NAME, "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

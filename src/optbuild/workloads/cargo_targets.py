@@ -8,8 +8,10 @@ from fnmatch import fnmatchcase
 from optbuild.errors import UsageError
 from optbuild.profile.cargo_words import CargoCall, CargoVerb, TargetOption
 from optbuild.profile.faults import find_nearest
+from optbuild.profile.model import Use
 from optbuild.project.model import Package, Project
 from optbuild.project.selection import Targets
+from optbuild.workloads.harness import find_option_of_criterion
 from optbuild.workloads.invocation import Invocation
 
 _NOUNS = {"--bench": "bench", "--test": "integration test", "--bin": "binary", "--example": "example"}
@@ -33,21 +35,43 @@ def check_targets(invocation: Invocation, project: Project, targets: Targets) ->
     if unknown := [name for name in call.packages if name not in known]:
         raise _error(invocation, f"there is no package `{unknown[0]}`", unknown[0], known)
     named = tuple(known[name] for name in call.packages)
+    packages = named or targets.packages
     if call.verb is CargoVerb.RUN:
-        _check_run(invocation, call, named or targets.packages)
-    packages = named if call.verb is CargoVerb.RUN and named else (*targets.packages, *named)
-    for option in call.targets:
-        _check_option(invocation, option, packages)
+        _check_run(invocation, call, packages)
+        _check_features(invocation, targets)
+    elif (option := find_option_of_criterion(call)) is not None and any(p.has_criterion for p in packages):
+        raise UsageError(
+            f"workload {invocation.name!r}: Criterion would look with `{option}` for results that are not there: "
+            "each run has a directory of its own",
+            help=f"remove `{option}`: optbuild compares the variants itself",
+        )
+    for target in call.targets:
+        _check_option(invocation, target, packages, project)
 
 
-def _check_option(invocation: Invocation, option: TargetOption, packages: tuple[Package, ...]) -> None:
+def _check_option(
+    invocation: Invocation, option: TargetOption, packages: tuple[Package, ...], project: Project
+) -> None:
     if option.name is None:
         return
     names = [name for package in packages for name in _names(package, option.option)]
     if option.name in names or (option.is_pattern and any(fnmatchcase(name, option.name) for name in names)):
         return
     where = ", ".join(f"`{package.name}`" for package in packages)
-    raise _error(invocation, f"there is no {_NOUNS[option.option]} `{option.name}` in {where}", option.name, names)
+    owner = next((p.name for p in project.packages if option.name in _names(p, option.option)), None)
+    example = "" if owner is None else f'"-p", "{owner}", "{option.option}", "{option.name}"'
+    message = f"there is no {_NOUNS[option.option]} `{option.name}` in {where}"
+    raise _error(invocation, message, option.name, names, example=example)
+
+
+def _check_features(invocation: Invocation, targets: Targets) -> None:
+    """Refuse to measure one package's program, when it is shipped from a build whose features are those of several."""
+    if Use.BENCH in invocation.use and len(targets.packages) > 1:
+        raise UsageError(
+            f"workload {invocation.name!r}: `cargo run` builds one package, and the variants are built of "
+            f"{len(targets.packages)}, whose features unify: its program would be another one",
+            help='run the program of the variants: command = ["{bin:NAME}", …] in the place of `cargo`',
+        )
 
 
 def _check_run(invocation: Invocation, call: CargoCall, packages: tuple[Package, ...]) -> None:

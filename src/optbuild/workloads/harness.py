@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
+from optbuild.profile.cargo_words import CargoCall, CargoVerb
+
 
 class Harness(StrEnum):
     """What reads a program's arguments and runs its tests or benches."""
@@ -39,6 +41,9 @@ _SHORT: Mapping[str, tuple[str, ...]] = {
 }
 _QUICK = "--quick"  # which excludes a sample size
 
+# With which it looks for results of earlier runs, or keeps none.
+_OF_EARLIER_RUNS = ("--baseline", "-b", "--baseline-lenient", "--load-baseline", "--discard-baseline")
+
 CRITERION_HOME = "CRITERION_HOME"
 """The variable that names the directory in which Criterion keeps its results."""
 
@@ -47,6 +52,12 @@ def find_harness(program: Path) -> Harness:
     """Look into a program for what runs its tests or benches."""
     with program.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
         return next((harness for harness, mark in _MARKS.items() if content.find(mark) >= 0), Harness.OTHER)
+
+
+def find_option_of_criterion(call: CargoCall) -> str | None:
+    """An option of Criterion's that cannot work where each run keeps its results apart."""
+    words = (word.partition("=")[0] for word in call.arguments)
+    return next((word for word in words if word in _OF_EARLIER_RUNS), None) if call.verb is CargoVerb.BENCH else None
 
 
 def training_arguments(harness: Harness, arguments: tuple[str, ...]) -> tuple[str, ...]:

@@ -185,7 +185,6 @@ def _read(path: Path) -> _Content:
         raise UsageError(
             f"cannot read the input {path}: {error.strerror}",
             help="make the file first, or correct `inputs` or `stdin` of the workload",
-            location=str(path),
         ) from error
     whole = hashlib.sha256()
     for name, digest in sorted(digests.items()):
@@ -217,7 +216,6 @@ def _signature(path: Path) -> tuple[tuple[str, _State], ...] | None:
         raise UsageError(
             f"the input {path} is not a regular file",
             help="name a regular file in `inputs` or `stdin` of the workload; without `stdin` its input is empty",
-            location=str(path),
         )
     if any(path.resolve().is_relative_to(place) for place in _KERNEL):
         return None

@@ -49,16 +49,20 @@ _BENCHMARK = TypeAdapter(_Benchmark)
 def read_criterion(home: Path) -> dict[str, float]:
     """Seconds per iteration of each benchmark that has left its samples below a directory, by its id.
 
+    Of several with one id, which Criterion keeps in directories of their own, the later ones go by their directories.
+
     Raises:
         ValueError: A file is not as expected, or a benchmark measured no time.
     """
-    found = {}
+    found: dict[str, float] = {}
     for file in sorted(home.rglob("new/sample.json")):
         try:
             sample = _SAMPLE.validate_json(file.read_bytes())
             name = _BENCHMARK.validate_json(file.with_name("benchmark.json").read_bytes()).full_id
         except (OSError, ValidationError) as error:
             raise ValueError(f"{file} and the benchmark.json beside it are not what Criterion writes") from error
+        if name in found:
+            name = str(file.parents[1].relative_to(home))
         found[name] = _per_iteration_ns(sample, file) / _NS_PER_S
     return found
 

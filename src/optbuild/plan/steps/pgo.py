@@ -55,7 +55,7 @@ def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
         raise UsageError(
             f"variant {variant.name} wants PGO, but {reason}",
             help=f'{remedy}, or say pgo = "auto" to skip it',
-            location=f"variants.{variant.name}.pgo",
+            location=inputs.build_profile.where("variants", variant.name, "pgo"),
         )
     for way in training_ways(draft, variant, inputs):
         draft = _add_attempt(draft, way, inputs, tool)

@@ -90,7 +90,7 @@ def _linking_ways(draft: Draft, variant: Variant, inputs: PlanInputs) -> tuple[W
         raise UsageError(
             f'variant {variant.name} has training-lto = "off", but {obstacle}: functions would lose their counts',
             help='write `codegen-units = 1` in the variant, or training-lto = "auto"',
-            location=f"variants.{variant.name}.training-lto",
+            location=inputs.build_profile.where("variants", variant.name, "training-lto"),
         )
     return (EXACT,)
 
