@@ -38,16 +38,7 @@ from pathlib import Path
 from typing import Any
 
 OPTBUILD = Path(sys.executable).with_name("optbuild")
-WATCHED = """
-import os, resource
-from optbuild.cli.main import main
-try:
-    main()
-finally:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    with open(os.environ["OWN_CPU"], "w") as stream:
-        stream.write(str(usage.ru_utime + usage.ru_stime))
-"""
+OWN_CPU = Path(__file__).with_name("own_cpu.py")
 PUBLISHED = {
     "optbuild": "target/optbuild/artifacts/pgo",
     "by-hand": "target/pgo/{target}/release",
@@ -97,21 +88,29 @@ def main() -> None:
     cores = len(os.sched_getaffinity(0))
     programs: dict[str, Any] = {}
     speeds: dict[str, Any] = {}
-    for project in options.projects:
-        with tempfile.TemporaryDirectory(prefix="optbuild-builds-") as directory:
-            programs[project.name], speeds[project.name] = measure_program(project.resolve(), Path(directory), options)
+
+    def write() -> str:
         result = {"cores": cores, "programs": programs, "ratios": summarise(programs, cores), "speeds": speeds}
         text = json.dumps(result, indent=1) + "\n"
         if options.out is not None:
             options.out.write_text(text)
-    print(text, end="")
+        return text
+
+    for path in options.projects:
+        project = path.resolve()
+        job = read_job(project)
+        with tempfile.TemporaryDirectory(prefix="optbuild-builds-") as directory:
+            programs[project.name] = measure_program(job, project, Path(directory), options)
+            write()
+            if options.cargo_pgo is not None:
+                speeds[project.name] = compare_binaries(job, project, Path(directory), options.max_time)
+    print(write(), end="")
 
 
 def measure_program(
-    project: Path, directory: Path, options: argparse.Namespace
-) -> tuple[dict[str, list[dict[str, Any]]], list[dict[str, Any]]]:
-    """All ways in turn, each round from clean; the costs by way, and the speed of the last binaries."""
-    job = read_job(project)
+    job: Job, project: Path, directory: Path, options: argparse.Namespace
+) -> dict[str, list[dict[str, Any]]]:
+    """All ways in turn, each round from clean; the costs by way. The last round's PGO binaries stay in `directory`."""
     tools = directory / "tools"
     tools.mkdir()
     (tools / "llvm-profdata").symlink_to(job.tool)  # where cargo-pgo looks for it
@@ -134,7 +133,7 @@ def measure_program(
                 place.parent.mkdir(exist_ok=True)
                 shutil.copy2(copy / PUBLISHED[name].format(target=job.target) / binary, place)
             shutil.rmtree(copy)
-    return costs, compare_binaries(job, project, directory, options.max_time) if "cargo-pgo" in ways else []
+    return costs
 
 
 def measure(way: Callable[[Path], None], copy: Path) -> Cost:
@@ -153,7 +152,8 @@ def compare_binaries(job: Job, project: Path, directory: Path, max_time: str) ->
     for command in job.benchmarks:
         binary = next(name for name in job.bins if f"{{bin:{name}}}" in command)
         said = [f"{way}={directory / way / binary}" for way in ("cargo-pgo", "optbuild")]
-        words = [word.replace(f"{{bin:{binary}}}", "{bin}") for word in command]
+        doubled = (word.replace("{", "{{").replace("}", "}}") for word in command)
+        words = [word.replace(f"{{{{bin:{binary}}}}}", "{bin}") for word in doubled]
         argv = [str(OPTBUILD), "bench", *said, "--max-time", max_time, "--json", "--progress", "none", "--", *words]
         ended = subprocess.run(argv, cwd=project, check=True, stdout=subprocess.PIPE)
         record = json.loads(ended.stdout)
@@ -195,10 +195,9 @@ def _after(argv: list[str], option: str) -> str:
 
 def build_with_optbuild(copy: Path) -> None:
     """Build, train, prove and publish; nothing is measured."""
-    argv = [sys.executable, "-c", WATCHED, "build", "--progress", "none"]
-    environ = {**os.environ, "OWN_CPU": str(copy / "own-cpu.txt")}
+    argv: list[str | Path] = [sys.executable, OWN_CPU, copy / "own-cpu.txt", "build", "--progress", "none"]
     quiet = subprocess.DEVNULL
-    subprocess.run(argv, cwd=copy, env=environ, check=True, stdout=quiet, stderr=quiet)
+    subprocess.run(argv, cwd=copy, check=True, stdout=quiet, stderr=quiet)
 
 
 def run_script(lines: list[str], copy: Path, env: dict[str, str]) -> None:

@@ -91,8 +91,13 @@ def test_what_does_not_exist_is_refused_before_anything_is_built(optbuild: Optbu
 
 
 def test_another_package_of_the_workspace_trains_the_program_that_uses_it(optbuild: Optbuild, tmp_path: Path) -> None:
-    """Its tests know the code of the library only; features unify with those of the program, as it is built."""
+    """Its tests know the code of the library only; features unify with those of the program, as it is built.
+
+    A test of the same name in the program's own package is built beside it, and is not run.
+    """
     project = copy_crate("suite", tmp_path / "suite")
+    (project / "left/tests").mkdir()
+    (project / "left/tests/lengths.rs").write_text('#[test]\nfn fails() { panic!("nobody asked for this one") }\n')
     (project / "optbuild.toml").write_text(
         f'schema = 1\n[project]\npackage = "left"\nbins = ["left"]\n{VARIANTS}[[workloads]]\nname = "library"\n'
         'cargo = ["test", "-p", "common", "--test", "lengths"]\nuse = ["train"]\n'

@@ -208,3 +208,15 @@ def test_a_fold_labels_the_benchmarks_of_its_workload() -> None:
     found = in_sample_by_workload(replace(record, workloads=parts), held_out_arm("pgo"))
     assert [*found] == ["benches/parse"]
     assert in_sample_by_workload(record, held_out_arm("pgo")).keys() == {"benches"}
+
+
+def test_folds_are_counted_by_the_workloads_that_benchmarks_belong_to() -> None:
+    """A bench that measures itself has several names in the tables, and is left out as a whole."""
+    record = make_cross_validated("benches", "logs")
+    assert record.cross_validation is not None
+    found = replace(record.cross_validation, workloads=("benches/parse", "benches/print", "logs"))
+    parts = tuple(
+        WorkloadRecord(name=name, in_sample=True, part_of="benches") for name in ("benches/parse", "benches/print")
+    )
+    (note,) = notes(replace(record, workloads=(*record.workloads, *parts), cross_validation=found))
+    assert "(2 folds)" in note

@@ -7,6 +7,7 @@ import pytest
 
 from optbuild.measure.model import Superblock, Verdict
 from optbuild.record.evidence import AttemptRecord
+from optbuild.record.evidence import MeasuredProgramsRecord
 from optbuild.record.model import (
     BenchmarkRecord,
     CheckRecord,
@@ -273,6 +274,21 @@ def test_evidence_that_is_missing_is_said_to_be() -> None:
     text = notes(with_pgo(make_unmeasured(), applied=False, quarantined=("a", "b"), raw_profiles=1))
 
     assert "1 raw profile, 2 quarantined, profile 3f2a1bc9d0e1; not shown to have been applied." in text
+
+
+def test_what_is_measured_in_a_variants_place_has_evidence_of_its_own() -> None:
+    """A bench is another program; how much of it the profile knows stands under the variant's own evidence."""
+    benches = MeasuredProgramsRecord(
+        workload="benches",
+        functions=80,
+        functions_with_counts=12,
+        renamed_functions=7,
+        missing_functions=900,
+        mismatched_functions=3,
+    )
+    text = notes(with_pgo(make_unmeasured(), measured_programs=(benches,)))
+    sentence = "Measured on benches, pgo is other programs, compiled with the same profile: 12 of their functions with"
+    assert f"{sentence} counts, 3 mismatched." in text
 
 
 def test_peaks_at_the_launchers_own_are_bounds() -> None:

@@ -32,7 +32,7 @@ from optbuild.tools.cargo import (
 from optbuild.tools.cargo_programs import StartedProgram, parse_started
 from optbuild.tools.mangling import join_unit
 from optbuild.tools.rustc import MISMATCHED_FUNCTION, MISSING_FUNCTION, OF_A_PROFILE
-from optbuild.workloads.cargo_build import CargoBuild, CargoProgram
+from optbuild.workloads.cargo_build import PACKAGE_NAME, CargoBuild, CargoProgram
 from optbuild.workloads.harness import find_harness
 
 _BLOCKED = b"Blocking waiting for file lock"
@@ -173,20 +173,21 @@ class _Listener:
             self._write(line)
 
     def _hear_started(self, started: StartedProgram) -> None:
+        call = self.action.recipe.call
+        if call is not None and call.packages and started.env.get(PACKAGE_NAME) not in call.packages:
+            return  # it was only built beside theirs, so that features unify
         path = Path(started.argv[0])
         added = {name: value for name, value in started.env.items() if self.given.get(name) != value}
-        program = CargoProgram(
-            name=path.name,
-            arguments=started.argv[1:],
-            cwd=Path(started.cwd),
-            env={name: value for name, value in sorted(added.items()) if _OF_RUSTUP.match(name) is None},
-            harness=find_harness(path),
-        )
-        call = self.action.recipe.call
-        if call is not None and call.packages and program.package not in call.packages:
-            return  # it was only built beside them, so that features unify
         self.products[path.name] = path
-        self.programs.append(program)
+        self.programs.append(
+            CargoProgram(
+                name=path.name,
+                arguments=started.argv[1:],
+                cwd=Path(started.cwd),
+                env={name: value for name, value in sorted(added.items()) if _OF_RUSTUP.match(name) is None},
+                harness=find_harness(path),
+            )
+        )
 
     def wanted(self) -> tuple[str, ...]:
         """The names of the products to keep."""

@@ -184,8 +184,8 @@ def describe_measured_programs(name: str, pgo: PgoRecord) -> Iterator[str]:
     """How much the profile knows of the tests or benches that stand for a variant, a sentence for each workload."""
     for item in pgo.measured_programs:
         yield (
-            f"{sanitize_line(item.workload)} in {sanitize_line(name)} is programs of its own, compiled with the same "
-            f"profile: {item.functions_with_counts:,} of their functions with counts, "
+            f"Measured on {sanitize_line(item.workload)}, {sanitize_line(name)} is other programs, compiled with the "
+            f"same profile: {item.functions_with_counts:,} of their functions with counts, "
             f"{item.mismatched_functions:,} mismatched."
         )
 

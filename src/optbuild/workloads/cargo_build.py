@@ -8,7 +8,8 @@ from pathlib import Path
 
 from optbuild.workloads.harness import Harness
 
-_PACKAGE_NAME = "CARGO_PKG_NAME"
+PACKAGE_NAME = "CARGO_PKG_NAME"
+"""The variable in which cargo tells a program the name of its package."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,7 @@ class CargoProgram:
     @property
     def package(self) -> str:
         """The name of the package that it belongs to, as cargo tells it."""
-        return self.env.get(_PACKAGE_NAME, "")
+        return self.env.get(PACKAGE_NAME, "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
