@@ -80,3 +80,60 @@ def test_the_example_with_dispatch_gives_one_result_everywhere(optbuild: Optbuil
     assert [item["equal"] for item in record["outputs"]] == [True] * 6
     assert variant_of(record, "pgo")["pgo"]["applied"] is True
     assert "avx2" in variant_of(record, "v3")["cpu_features"]
+
+
+def test_variants_for_several_cpus_are_trained_once(optbuild: Optbuild, tmp_path: Path) -> None:
+    """One instrumented build and one training, whose counts fit both; each is compiled for its own CPU."""
+    directory = copy_crate("tally", tmp_path / "tally")
+    edit(
+        directory / "optbuild.toml",
+        '[[workloads]]\nname = "training"',
+        """\
+[variants.pgo-v2]
+inherits = "pgo"
+target-cpu = "x86-64-v2"
+
+[[workloads]]
+name = "training\"""",
+    )
+    record = optbuild.run("build", "--json", cwd=directory).expect(0).document
+    pgo, v2 = (variant_of(record, name) for name in ("pgo", "pgo-v2"))
+    assert (v2["pgo"]["attempt"], v2["pgo"]["rejected_attempts"]) == ("shared", [])
+    assert v2["pgo"]["profdata"] == pgo["pgo"]["profdata"]
+    assert (v2["pgo"]["mismatched_functions"], v2["pgo"]["applied"]) == (0, True)
+    kinds = {step["action"]: step["kind"] for variant in (pgo, v2) for step in variant["steps"]}
+    assert [*kinds.values()].count("train") == 1
+    assert [*kinds.values()].count("compile") == 3
+    assert pgo["artifacts"][0]["sha256"] != v2["artifacts"][0]["sha256"]
+
+
+def test_code_for_a_cpu_alone_is_trained_for_that_cpu(optbuild: Optbuild, tmp_path: Path) -> None:
+    """What is compiled in only there has another control flow: the shared counts are refused, and the record says so."""
+    directory = copy_crate("tally", tmp_path / "tally")
+    main = directory / "src/main.rs"
+    main.write_text(
+        main.read_text().replace(
+            "fn main() {",
+            "#[inline(never)]\nfn by_cpu(n: u64) -> u64 {\n"
+            '    if cfg!(target_feature = "sse4.2") { (0..n).filter(|i| i % 3 == 0).sum() } else { n }\n}\n\n'
+            'fn main() {\n    eprintln!("{}", by_cpu(std::env::args().count() as u64 * 100));',
+            1,
+        )
+    )
+    edit(
+        directory / "optbuild.toml",
+        '[[workloads]]\nname = "training"',
+        """\
+[variants.pgo-v2]
+inherits = "pgo"
+target-cpu = "x86-64-v2"
+
+[[workloads]]
+name = "training\"""",
+    )
+    record = optbuild.run("build", "--json", cwd=directory).expect(0).document
+    pgo = variant_of(record, "pgo-v2")["pgo"]
+    assert pgo["attempt"] == "exact"
+    assert [item["name"] for item in pgo["rejected_attempts"]] == ["shared"]
+    assert "another control flow" in pgo["rejected_attempts"][0]["reason"]
+    assert pgo["applied"]

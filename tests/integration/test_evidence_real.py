@@ -110,6 +110,14 @@ exec '{cargo}' "$@"
     fail(optbuild, project, 13, "profile-data", "rustc was called without the profile for tally", env={"PATH": path})
 
 
+def test_a_description_of_several_lines_hides_no_call_of_rustc(optbuild: Optbuild, project: Path) -> None:
+    """Cargo shows it within each call; also when a later run compiles nothing but that crate."""
+    edit(project / "Cargo.toml", "publish = false", 'publish = false\ndescription = """\nTallies,\nline by line.\n"""')
+    assert variant_of(optbuild.run("build", "--json", cwd=project).expect(0).document, "pgo")["pgo"]["applied"]
+    (project / "build.rs").write_text("fn main() {}\n")
+    assert variant_of(optbuild.run("build", "--json", cwd=project).expect(0).document, "pgo")["pgo"]["applied"]
+
+
 def test_a_profile_that_covers_too_little_is_refused(optbuild: Optbuild, project: Path) -> None:
     """The number that was found, the limit, and the key that sets it; with "auto" the reason stands in the report."""
     limit = '[evidence]\nmin-covered = "99%"\n'

@@ -116,5 +116,5 @@ def test_training_without_lto_can_be_demanded(optbuild: Optbuild, tmp_path: Path
     directory = copy_crate("tally", tmp_path / "tally")
     forced = LTO.format(lto="fat") + 'training-lto = "off"\n' + TALLY
     record = build(wrapped(optbuild, OTHER_NAMES), directory, forced, status=13)
-    assert "training without LTO lost" in record["error"]["message"]
+    assert "training as lto-free lost" in record["error"]["message"]
     assert not (directory / "target/optbuild/artifacts/pgo").exists()

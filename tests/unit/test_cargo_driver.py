@@ -365,6 +365,19 @@ def test_crates_without_the_profile_flag_are_noticed(bench: Bench) -> None:
     assert (use.profiled, use.unprofiled) == (("helper",), ("demo",))
 
 
+def test_a_call_of_rustc_may_be_shown_on_several_lines(bench: Bench) -> None:
+    """A package's description is in the environment of each call, with its line breaks; what it says is no call."""
+    status = b"""     Running `CARGO=/c CARGO_PKG_DESCRIPTION='
+demo speaks of `--crate-name it`
+' CARGO_PKG_NAME=demo rustc --crate-name demo main.rs --target t -Cprofile_use=/d/ab.profdata`
+[demo 0.1.0] rustc --crate-name printed by a build script --target t
+"""
+    reply = Reply(stderr=status, stdout=_artifact(bench, "demo"), writes={Path("built/demo"): b"x"})
+    use = scripted(bench, reply).compile(bench.action(Role.OPTIMISE), {}, bench.log).profile_use
+    assert use is not None
+    assert (use.profiled, use.unprofiled) == (("demo",), ())
+
+
 def test_complaints_about_the_profile_itself_are_kept(bench: Bench) -> None:
     """Rustc compiles without a profile that it cannot read, and only warns."""
     text = "/d/ab.profdata: invalid instrumentation profile data (bad magic)"

@@ -85,8 +85,8 @@ def compiled(*missing: str, mismatched: int = 0) -> Compiled:
 
 def test_functions_that_never_ran_may_be_missing() -> None:
     """The linker drops others from a binary without LTO, and the optimiser learns nothing from them."""
-    check_nothing_lost("pgo", compiled(rebuilt(IDLE)), look_into=contents)
-    check_nothing_lost("pgo", replace(compiled(), profile_use=None), look_into=contents)
+    check_nothing_lost("pgo", "lto-free", compiled(rebuilt(IDLE)), look_into=contents)
+    check_nothing_lost("pgo", "lto-free", replace(compiled(), profile_use=None), look_into=contents)
 
 
 def test_the_profile_is_not_looked_into_where_nothing_is_missing() -> None:
@@ -95,14 +95,14 @@ def test_the_profile_is_not_looked_into_where_nothing_is_missing() -> None:
     def unasked() -> ProfileContents:
         raise AssertionError
 
-    check_nothing_lost("pgo", compiled(), look_into=unasked)
+    check_nothing_lost("pgo", "lto-free", compiled(), look_into=unasked)
 
 
 @pytest.mark.parametrize("found", [compiled(rebuilt(RAN), rebuilt(V0)), compiled(mismatched=1)])
 def test_one_lost_function_rejects_the_attempt(found: Compiled) -> None:
     """The error says how many, names one, and can be mended by another way of training."""
-    with pytest.raises(ProfileDataError, match="training without LTO lost") as caught:
-        check_nothing_lost("pgo", found, look_into=contents)
+    with pytest.raises(ProfileDataError, match="training as lto-free lost") as caught:
+        check_nothing_lost("pgo", "lto-free", found, look_into=contents)
     assert caught.value.fault is AttemptFault.UNFIT
     assert 'training-lto = "same"' in caught.value.help
     assert caught.value.location == "/logs/build.log"

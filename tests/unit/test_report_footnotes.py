@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from optbuild.measure.model import Superblock, Verdict
-from optbuild.record.evidence import AttemptRecord
-from optbuild.record.evidence import MeasuredProgramsRecord
+from optbuild.record.evidence import AttemptRecord, MeasuredProgramsRecord
 from optbuild.record.model import (
     BenchmarkRecord,
     CheckRecord,

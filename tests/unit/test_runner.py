@@ -430,7 +430,7 @@ def test_an_attempt_that_lost_something_is_followed_by_the_next(run: Run) -> Non
     assert outcome.compiled(pgo.compile) == outcome.compiled(exact.compile)
     assert outcome.attempt_of(pgo) == exact
     assert [(rejection.attempt, rejection.reason) for rejection in outcome.rejected["pgo"]] == [
-        (lto_free, "variant pgo: training without LTO lost 0 functions with counts, and 1 have another control flow")
+        (lto_free, "variant pgo: training as lto-free lost 0 functions with counts, and 1 have another control flow")
     ]
     assert [(notice.level, notice.code) for notice in run.workshop.notices] == [(Level.INFO, "next-attempt")]
     assert len(steps_of(outcome, pgo, run.plan)) == 2 * len(ATTEMPT)

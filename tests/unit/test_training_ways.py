@@ -96,6 +96,57 @@ def test_counters_are_atomic_once_others_went_wrong() -> None:
     assert flags[1] == [*flags[0], "-Cllvm-args=-instrprof-atomic-counter-update-all"]
 
 
+V3, V4 = (replace(LTO, name=f"pgo-v{level}", target_cpu=f"x86-64-v{level}") for level in (3, 4))
+
+
+@pytest.mark.parametrize("others", [(LTO, V3), (V3, V4)], ids=["with one for any CPU", "for two CPUs"])
+def test_variants_for_several_cpus_are_trained_once(others: tuple[Variant, ...]) -> None:
+    """With a binary for any of them; should that lose something, each falls back to its own."""
+    build_profile = make_build_profile(Variant(name="release"), *others)
+    plan = make_plan(make_plan_inputs(build_profile=build_profile), tuple(build_profile.variants), measure=False)
+    firsts = [variant.attempts[0] for variant in plan.variants[1:]]
+    assert len({attempt.instrument for attempt in firsts}) == len({attempt.merge for attempt in firsts}) == 1
+    assert len({attempt.compile for attempt in firsts}) == 2
+    shared, exact = plan.variants[2].attempts
+    assert (shared.name, shared.lossless, exact.name) == ("shared", True, "exact")
+    assert set(exact.mends) == {AttemptFault.NOT_BUILT, AttemptFault.UNFIT}
+    flags = []
+    for built in (shared.instrument, exact.instrument, shared.compile):
+        action = plan.action(built)
+        assert isinstance(action, Compile)
+        flags.append([render_word(word) for word in action.recipe.rustflags])
+    cpu = f"-Ctarget-cpu={others[1].target_cpu}"
+    assert [cpu in each for each in flags] == [False, True, True]
+
+
+def test_what_has_no_twin_is_trained_for_its_own_cpu() -> None:
+    """Nothing would be spared; a variant that differs in something else as well is none."""
+    for others in ((V3,), (V3, replace(LTO, features=("fast",))), (V3, replace(LTO, lto=Lto.THIN))):
+        build_profile = make_build_profile(Variant(name="release"), *others)
+        draft = Draft(
+            variant=V3.name, recipe=Recipe(packages=("demo",), bins=("demo",), target=TARGET, cargo_profile="release")
+        )
+        found = training_ways(draft, V3, make_plan_inputs(build_profile=build_profile))
+        assert [way.name for way in found] == ["lto-free", "exact"]
+
+
+def test_a_shared_training_falls_back_where_lto_is_not_left_out() -> None:
+    """The way that the variant has without a twin comes next, whichever that is."""
+    for changes, expected in (
+        ({"lto": None}, ["shared", "exact"]),
+        ({"training_lto": TrainingLto.OFF}, ["shared", "lto-free"]),
+        ({"counters": None}, ["shared", "exact", "exact-atomic"]),
+    ):
+        v3, v4 = (replace(variant, **changes) for variant in (V3, V4))
+        draft = Draft(
+            variant=v3.name, recipe=Recipe(packages=("demo",), bins=("demo",), target=TARGET, cargo_profile="release")
+        )
+        inputs = make_plan_inputs(build_profile=make_build_profile(Variant(name="release"), v3, v4))
+        found = training_ways(draft, v3, inputs)
+        assert [way.name for way in found] == expected
+        assert found[1].mends
+
+
 def test_lto_is_cancelled_in_the_instrumented_build_alone() -> None:
     """The flags come last, so that they win over cargo's; the cargo profile stays the same."""
     build_profile = make_build_profile(Variant(name="release"), LTO)

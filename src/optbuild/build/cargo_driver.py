@@ -38,8 +38,10 @@ from optbuild.workloads.harness import find_harness
 _BLOCKED = b"Blocking waiting for file lock"
 _SHARED = b"package cache"  # held for moments by every cargo, our own others included
 _SHOWN_ERROR_LINES = 40
-# How cargo shows a compilation under `-vv`; one that is not for the target has no `--target`.
-_COMPILATION = re.compile(rb"\s+Running `.* --crate-name (?P<crate>\S+) .*--target ")
+# How cargo shows a compilation under `-vv`: the environment first, in which a package's description may have lines.
+_RUNNING = re.compile(rb"\s+Running `")
+# One that is not for the target has no `--target`.
+_COMPILATION = re.compile(rb".* --crate-name (?P<crate>\S+) .*--target ")
 _PROFILED = b"profile_use="
 # What rustup's stand-in for cargo sets for itself.
 _OF_RUSTUP = re.compile("RUSTUP_|RUST_RECURSION_COUNT$|PATH$")
@@ -135,6 +137,7 @@ class _Listener:
         given: The environment that cargo was given.
         programs: What cargo would have run.
         started: The binaries beside them, which they may start.
+        in_command: A command is being shown, and no compilation was seen since it began.
     """
 
     action: Compile
@@ -155,6 +158,7 @@ class _Listener:
     unprofiled: set[str] = field(default_factory=set)
     products: dict[str, Path] = field(default_factory=dict)
     status: bytearray = field(default_factory=bytearray)
+    in_command: bool = False
 
     def hear_message(self, line: bytes) -> None:
         message = parse_message(line)
@@ -249,7 +253,9 @@ class _Listener:
     def hear_status(self, line: bytes) -> None:
         self._write(line)
         self.status += line
-        if compilation := _COMPILATION.match(line):
+        self.in_command = self.in_command or _RUNNING.match(line) is not None
+        if self.in_command and (compilation := _COMPILATION.match(line)):
+            self.in_command = False
             crates = self.profiled if _PROFILED in line else self.unprofiled
             crates.add(compilation["crate"].decode("utf-8", "replace"))
         if _BLOCKED in line and _SHARED not in line:

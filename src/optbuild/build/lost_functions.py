@@ -1,9 +1,10 @@
 """Make sure that a binary which was built in another way than the variant itself has counted the same functions.
 
-Training without link-time optimisation instruments another recipe than the one that is optimised. That is accepted only
-where no function with counts is lost: rustc finds none with another control flow, and none of the functions that it
-compiled without data is one that the profile has counts for under another name. Functions that never ran may be absent:
-the linker drops more of them from the one binary than from the other, and the optimiser learns nothing from them.
+Training without link-time optimisation, or for any CPU, instruments another recipe than the one that is optimised. That
+is accepted only where no function with counts is lost: rustc finds none with another control flow, and none of the
+functions that it compiled without data is one that the profile has counts for under another name. Functions that never
+ran may be absent: the linker drops more of them from the one binary than from the other, and the optimiser learns
+nothing from them.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ from optbuild.errors import AttemptFault, ProfileDataError
 from optbuild.tools.mangling import function_path, unit_crate, without_unit
 
 
-def check_nothing_lost(variant: str, compiled: Compiled, *, look_into: Callable[[], ProfileContents]) -> None:
+def check_nothing_lost(
+    variant: str, attempt: str, compiled: Compiled, *, look_into: Callable[[], ProfileContents]
+) -> None:
     """Check that an optimising compilation found every function that ran.
 
     Args:
         variant: Its name.
+        attempt: In which way it was trained.
         compiled: The optimising compilation.
         look_into: Lists the profile; asked only if functions were compiled without data.
 
@@ -35,7 +39,7 @@ def check_nothing_lost(variant: str, compiled: Compiled, *, look_into: Callable[
         return
     example = f", {min(lost)} among them" if lost else ""
     raise ProfileDataError(
-        f"variant {variant}: training without LTO lost {len(lost)} functions with counts{example}, and "
+        f"variant {variant}: training as {attempt} lost {len(lost)} functions with counts{example}, and "
         f"{use.mismatched_functions} have another control flow",
         help='write training-lto = "same" in this variant, or leave that out, so that it is done where it is needed',
         location=str(compiled.log),

@@ -55,7 +55,7 @@ class Prover:
         assert isinstance(merged, Merged)  # noqa: S101 - ids say what they are
         look_into = cache(partial(required(self.merger).profdata.look_into, merged.profile.path))
         if attempt.lossless:
-            check_nothing_lost(variant.name, compiled, look_into=look_into)
+            check_nothing_lost(variant.name, attempt.name, compiled, look_into=look_into)
         plain = self.outcome.artifacts(variant.plain) if variant.plain in self.outcome.results else {}
         evidence = gather_evidence(
             merged,

@@ -130,7 +130,8 @@ class PgoRecord:
         checks: What it had to show.
         measured_programs: What it is measured on beside its own binaries.
         applied: All checks passed; a variant whose checks fail is not published.
-        attempt: In which way it was trained: `lto-free` or `exact`; None where older versions did not say.
+        attempt: In which way it was trained: `lto-free`, `shared` with variants for other CPUs, or `exact`, each with
+            `-atomic` where that was tried last; None where older versions did not say.
         rejected_attempts: What was tried before.
     """
 

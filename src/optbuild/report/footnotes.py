@@ -208,6 +208,8 @@ def _describe_pgo(pgo: PgoRecord) -> str:
     facts.append(f"profile {sanitize_line(pgo.profdata.sha256[:_HASH_DIGITS])}")
     if pgo.attempt == "lto-free":
         facts.append("trained without LTO")
+    if pgo.attempt == "shared":
+        facts.append("trained for any CPU, once with other variants")
     facts += [f"not {sanitize_line(each.name)} ({sentence(each.reason)})" for each in pgo.rejected_attempts]
     return ", ".join(facts) + ("." if pgo.applied else "; not shown to have been applied.")
 

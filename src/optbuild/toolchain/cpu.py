@@ -17,10 +17,9 @@ from optbuild.errors import ToolchainError, UsageError
 from optbuild.text import last_lines
 from optbuild.toolchain.lookup import Inquiry, output_text
 from optbuild.toolchain.model import Toolchain
-from optbuild.tools.rustc import parse_target, parse_target_cpus, target_argv, target_cpus_argv
+from optbuild.tools.rustc import TARGET_CPU, parse_target, parse_target_cpus, target_argv, target_cpus_argv
 
 _FEATURE = re.compile(r'target_feature="(.+)"')
-_TARGET_CPU = "-Ctarget-cpu="
 _NATIVE = "native"
 
 
@@ -50,12 +49,12 @@ def discover_cpu_needs(flags: tuple[str, ...], toolchain: Toolchain, inquiry: In
         ToolchainError: Rustc refuses the flags.
     """
     for flag in flags:
-        if flag.startswith(_TARGET_CPU):
-            _require_known(flag.removeprefix(_TARGET_CPU), toolchain, inquiry)
+        if flag.startswith(TARGET_CPU):
+            _require_known(flag.removeprefix(TARGET_CPU), toolchain, inquiry)
     features = _features(flags, toolchain, inquiry) - _parse_features(toolchain.target_cfg)
     missing: frozenset[str] = frozenset()
     if features and _is_of_this_machine(toolchain):
-        missing = features - _features((f"{_TARGET_CPU}{_NATIVE}",), toolchain, inquiry)
+        missing = features - _features((f"{TARGET_CPU}{_NATIVE}",), toolchain, inquiry)
     return CpuNeeds(features=tuple(sorted(features)), missing_here=tuple(sorted(missing)))
 
 

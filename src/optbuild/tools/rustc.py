@@ -22,6 +22,7 @@ ATOMIC_COUNTERS = "-Cllvm-args=-instrprof-atomic-counter-update-all"
 
 Sources: LLVM, `InstrProfiling.cpp`, `AtomicCounterUpdateAll`; what Clang's `-fprofile-update=atomic` switches on
 """
+TARGET_CPU = "-Ctarget-cpu="
 LTO_OFF = "-Clto=off"
 """No link-time optimisation, whatever stands before it."""
 WARN_MISSING_FUNCTIONS = "-Cllvm-args=-pgo-warn-missing-function"

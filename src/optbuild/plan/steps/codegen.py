@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from optbuild.plan.draft import Draft, PlanInputs
 from optbuild.profile.variants import Variant
+from optbuild.tools.rustc import TARGET_CPU
 
 # Settings of a variant that Cargo's profile knows by the same name.
 _CARGO_PROFILE_KEYS = ("opt_level", "lto", "codegen_units", "panic", "strip", "debug", "overflow_checks")
@@ -30,7 +31,7 @@ def set_target_cpu(draft: Draft, variant: Variant, _inputs: PlanInputs) -> Draft
     """Compile for a given CPU, which older ones then cannot run."""
     if variant.target_cpu is None:
         return draft
-    flags = (*draft.recipe.rustflags, (f"-Ctarget-cpu={variant.target_cpu}",))
+    flags = (*draft.recipe.rustflags, (f"{TARGET_CPU}{variant.target_cpu}",))
     return replace(draft, recipe=replace(draft.recipe, rustflags=flags))
 
 

@@ -139,7 +139,8 @@ def _flag_obstacle(draft: Draft) -> tuple[str, str] | None:
 def _instrument(draft: Draft, way: Way, inputs: PlanInputs, flush: tuple[MakeFlushObject, ...]) -> Compile:
     generate: Word = (f"{PROFILE_GENERATE}{inputs.layout.stray_profiles}",)
     links: list[Word] = [(link_flag(action.object),) for action in flush]
-    recipe = replace(draft.recipe, rustflags=(*draft.recipe.rustflags, *links, generate, *way.flags))
+    own = tuple(word for word in draft.recipe.rustflags if word not in way.without)
+    recipe = replace(draft.recipe, rustflags=(*own, *links, generate, *way.flags))
     return make_compile(
         recipe,
         inputs,

@@ -6,6 +6,10 @@ functions, as long as they keep their names. Two things decide that: Cargo's pro
 into every mangled name, and each crate is one codegen unit, whose name stands before those of its local functions. So
 LTO is cancelled in the rustflags, which are hashed into no name.
 
+Flags that choose a CPU are hashed into no name either. Variants that differ only in theirs are trained once, with a
+binary for any CPU, where that loses nothing: code that is compiled in only for a CPU's features has no counts then, and
+the one that is compiled out instead has another control flow.
+
 Threads that count in the same place at the same time may leave counts that no run can have made. Where that happened,
 the last way is tried once more with atomic counters, unless the variant says how it counts.
 
@@ -22,7 +26,7 @@ from optbuild.plan.actions import Word, render_word
 from optbuild.plan.draft import Draft, PlanInputs
 from optbuild.profile.variants import Counters, TrainingLto, Variant
 from optbuild.project.cargo_profile import WITH_LTO, resolve_cargo_profile
-from optbuild.tools.rustc import ATOMIC_COUNTERS, LTO_OFF
+from optbuild.tools.rustc import ATOMIC_COUNTERS, LTO_OFF, TARGET_CPU
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,7 @@ class Way:
         name: For the record.
         label: What its build is called, after "build instrumented".
         flags: What only the instrumented compilation gets.
+        without: What of the variant's own flags it lacks.
         lossless: Accepted only where no function with counts is lost.
         mends: What may be wrong with an earlier way for this one to be taken.
     """
@@ -40,6 +45,7 @@ class Way:
     name: str
     label: str = ""
     flags: tuple[Word, ...] = ()
+    without: tuple[Word, ...] = ()
     lossless: bool = False
     mends: frozenset[AttemptFault] = frozenset()
 
@@ -62,6 +68,11 @@ def training_ways(draft: Draft, variant: Variant, inputs: PlanInputs) -> tuple[W
         UsageError: The variant demands a training without LTO, and that would lose functions.
     """
     ways = _linking_ways(draft, variant, inputs)
+    if variant.target_cpu is not None and _has_twin(variant, inputs):
+        cpu: Word = (f"{TARGET_CPU}{variant.target_cpu}",)
+        label = f"{ways[0].label} for any CPU"
+        shared = replace(ways[0], name="shared", label=label, without=(cpu,), lossless=True)
+        ways = (shared, *(ways[1:] or (replace(ways[0], mends=EXACT.mends),)))
     if variant.counters is Counters.ATOMIC:
         return tuple(map(_counting_atomically, ways))
     if variant.counters is Counters.SINGLE:
@@ -69,6 +80,16 @@ def training_ways(draft: Draft, variant: Variant, inputs: PlanInputs) -> tuple[W
     last = ways[-1]
     retry = replace(last, name=f"{last.name}-atomic", mends=frozenset({AttemptFault.IMPLAUSIBLE}))
     return (*ways, _counting_atomically(retry))
+
+
+def _has_twin(variant: Variant, inputs: PlanInputs) -> bool:
+    """Whether another variant is trained the same but for its CPU."""
+
+    def but_for_its_cpu(other: Variant) -> Variant:
+        return replace(other, name="", ancestors=(), target_cpu=None)
+
+    others = (other for other in inputs.build_profile.variants.values() if other.name != variant.name)
+    return any(but_for_its_cpu(other) == but_for_its_cpu(variant) for other in others)
 
 
 def _counting_atomically(way: Way) -> Way:
