@@ -108,13 +108,13 @@ def tail_of(path: Path, *, most_bytes: int = 1 << 16) -> bytes:
 
 
 def disk_bytes_of(directory: Path) -> int:
-    """What the files below a directory take on disk; one with several names counts once, one that vanishes does not."""
+    """What the files below a directory take on disk, as far as they can be seen; one with several names counts once."""
     sizes: dict[tuple[int, int], int] = {}
     waiting = [os.fspath(directory)]
     while waiting:
-        with suppress(FileNotFoundError), os.scandir(waiting.pop()) as entries:
+        with suppress(OSError), os.scandir(waiting.pop()) as entries:
             for entry in entries:
-                with suppress(FileNotFoundError):
+                with suppress(OSError):
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
                         continue

@@ -40,6 +40,12 @@ name = "training\"""",
     )
 
 
+def with_pgo_for(directory: Path, cpu: str) -> None:
+    """Give a test crate a variant with PGO for a CPU, beside the one for any."""
+    variant = f'[variants.pgo-v2]\ninherits = "pgo"\ntarget-cpu = "{cpu}"\n\n'
+    edit(directory / "optbuild.toml", '[[workloads]]\nname = "training"', f'{variant}[[workloads]]\nname = "training"')
+
+
 def test_what_a_cpu_must_have_is_named_everywhere(optbuild: Optbuild, tmp_path: Path) -> None:
     """The plan, the table and the record name the same features, and only for the variant that needs them."""
     directory = copy_crate("tally", tmp_path / "tally")
@@ -85,17 +91,7 @@ def test_the_example_with_dispatch_gives_one_result_everywhere(optbuild: Optbuil
 def test_variants_for_several_cpus_are_trained_once(optbuild: Optbuild, tmp_path: Path) -> None:
     """One instrumented build and one training, whose counts fit both; each is compiled for its own CPU."""
     directory = copy_crate("tally", tmp_path / "tally")
-    edit(
-        directory / "optbuild.toml",
-        '[[workloads]]\nname = "training"',
-        """\
-[variants.pgo-v2]
-inherits = "pgo"
-target-cpu = "x86-64-v2"
-
-[[workloads]]
-name = "training\"""",
-    )
+    with_pgo_for(directory, "x86-64-v2")
     record = optbuild.run("build", "--json", cwd=directory).expect(0).document
     pgo, v2 = (variant_of(record, name) for name in ("pgo", "pgo-v2"))
     assert (v2["pgo"]["attempt"], v2["pgo"]["rejected_attempts"]) == ("shared", [])
@@ -108,33 +104,43 @@ name = "training\"""",
     assert not pgo["cpu_features"]
 
 
-def test_code_for_a_cpu_alone_is_trained_for_that_cpu(optbuild: Optbuild, tmp_path: Path) -> None:
-    """What is compiled in only there has another control flow: shared counts are refused, and the record says so."""
-    directory = copy_crate("tally", tmp_path / "tally")
-    main = directory / "src/main.rs"
-    main.write_text(
-        main.read_text().replace(
-            "fn main() {",
-            "#[inline(never)]\nfn by_cpu(n: u64) -> u64 {\n"
-            '    if cfg!(target_feature = "sse4.2") { (0..n).filter(|i| i % 3 == 0).sum() } else { n }\n}\n\n'
-            'fn main() {\n    eprintln!("{}", by_cpu(std::env::args().count() as u64 * 100));',
-            1,
-        )
-    )
-    edit(
-        directory / "optbuild.toml",
-        '[[workloads]]\nname = "training"',
-        """\
-[variants.pgo-v2]
-inherits = "pgo"
-target-cpu = "x86-64-v2"
+ONE_BODY = """\
+#[inline(never)]
+fn by_cpu(n: u64) -> u64 {
+    if cfg!(target_feature = "sse4.2") { (0..n).filter(|i| i % 3 == 0).sum() } else { n }
+}
+"""
+TWO_NAMES = """\
+#[cfg(target_feature = "sse4.2")]
+#[inline(never)]
+fn fast(n: u64) -> u64 { (0..n).filter(|i| i % 3 == 0).sum() }
+#[cfg(not(target_feature = "sse4.2"))]
+#[inline(never)]
+fn slow(n: u64) -> u64 { (0..n).filter(|i| i % 3 == 0).sum() }
+#[inline(never)]
+fn by_cpu(n: u64) -> u64 {
+    #[cfg(target_feature = "sse4.2")]
+    return fast(n);
+    #[cfg(not(target_feature = "sse4.2"))]
+    return slow(n);
+}
+"""
 
-[[workloads]]
-name = "training\"""",
-    )
+
+@pytest.mark.parametrize(
+    ("code", "reason"), [(ONE_BODY, "another control flow"), (TWO_NAMES, "for its CPU alone")], ids=["body", "name"]
+)
+def test_code_for_a_cpu_alone_is_trained_for_that_cpu(
+    optbuild: Optbuild, tmp_path: Path, code: str, reason: str
+) -> None:
+    """What is compiled in only there has no counts: the shared ones are refused, and the record says so."""
+    directory = copy_crate("tally", tmp_path / "tally")
+    call = 'fn main() {\n    eprintln!("{}", by_cpu(std::env::args().count() as u64 * 100));'
+    edit(directory / "src/main.rs", "fn main() {", code + call)
+    with_pgo_for(directory, "x86-64-v2")
     record = optbuild.run("build", "--json", cwd=directory).expect(0).document
     pgo = variant_of(record, "pgo-v2")["pgo"]
     assert pgo["attempt"] == "exact"
     assert [item["name"] for item in pgo["rejected_attempts"]] == ["shared"]
-    assert "another control flow" in pgo["rejected_attempts"][0]["reason"]
+    assert reason in pgo["rejected_attempts"][0]["reason"]
     assert pgo["applied"]

@@ -370,7 +370,8 @@ def test_a_call_of_rustc_may_be_shown_on_several_lines(bench: Bench) -> None:
     status = b"""     Running `CARGO=/c CARGO_PKG_DESCRIPTION='
 demo speaks of `--crate-name it`
 ' CARGO_PKG_NAME=demo rustc --crate-name demo main.rs --target t -Cprofile_use=/d/ab.profdata`
-[demo 0.1.0] rustc --crate-name printed by a build script --target t
+     Running `/p/target/build/demo/build-script-build`
+[demo 0.1.0] Running `rustc --crate-name printed --target t`
 """
     reply = Reply(stderr=status, stdout=_artifact(bench, "demo"), writes={Path("built/demo"): b"x"})
     use = scripted(bench, reply).compile(bench.action(Role.OPTIMISE), {}, bench.log).profile_use

@@ -26,6 +26,9 @@ _NOTHING_ELSE_TO_RUN = (
         ("test --lib", "test --test all", False),
         ("test", "bench", False),
         ("run --bin a", "run --bin a -- other", False),
+        ("bench -p core", "bench -p cli", False),
+        ("bench -p core", "bench -p cli -p core", True),
+        ("bench -p core", "bench", True),
     ],
 )
 def test_what_is_trained_and_what_is_measured_may_be_one_program(one: str, other: str, *, shared: bool) -> None:

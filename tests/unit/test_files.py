@@ -350,7 +350,7 @@ def test_without_a_marker_nothing_is_removed(tmp_path: Path, case: str) -> None:
 
 
 def test_what_lies_on_disk_is_added_up(tmp_path: Path) -> None:
-    """Blocks, not lengths; a file with two names once, and nothing that a link points to."""
+    """Blocks, not lengths; a file with two names once, nothing that a link points to, and nothing that is hidden."""
     (tmp_path / "below").mkdir()
     (tmp_path / "below/long").write_bytes(b"x" * 10_000)
     (tmp_path / "short").write_bytes(b"x")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.lost_functions import check_nothing_lost, find_lost
+from optbuild.build.lost_functions import check_nothing_lost, check_nothing_more, find_lost
 from optbuild.build.model import Compiled, ProfileContents, ProfileUse
 from optbuild.errors import AttemptFault, ProfileDataError
 
@@ -108,3 +108,15 @@ def test_one_lost_function_rejects_the_attempt(found: Compiled) -> None:
     assert caught.value.location == "/logs/build.log"
     if found.profile_use is not None and found.profile_use.missing_functions:
         assert f"lost 2 functions with counts, {rebuilt(V0)} among them" in caught.value.message
+
+
+def test_what_is_there_for_one_cpu_alone_rejects_the_counts_of_another_variant() -> None:
+    """It may be hot, and no profile of another CPU knows it; what neither has data for proves nothing."""
+    twin = compiled(rebuilt(IDLE))
+    check_nothing_more("pgo-v3", compiled(rebuilt(IDLE)), twin)
+    check_nothing_more("pgo-v3", compiled(), twin)
+    with pytest.raises(ProfileDataError, match="1 functions are there for its CPU alone and have no counts") as caught:
+        check_nothing_more("pgo-v3", compiled(rebuilt(IDLE), "_ZN4demo8dot_avx217h0123456789abcdefE"), twin)
+    assert caught.value.fault is AttemptFault.UNFIT
+    with pytest.raises(ProfileDataError, match="nothing to hold it against"):
+        check_nothing_more("pgo-v3", compiled(), None)

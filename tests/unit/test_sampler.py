@@ -197,11 +197,11 @@ def test_runs_that_turn_out_slow_while_warming_up_count_for_the_budget(track: Tr
     assert measurement.round_s == pytest.approx(35.0)
 
 
-def test_a_budget_below_one_round_runs_nothing(track: Track) -> None:
-    """What cannot be finished is not begun."""
+def test_a_budget_below_one_round_measures_nothing(track: Track) -> None:
+    """What cannot be finished is not begun; that it cannot is seen by timing the baseline once."""
     track.settings = replace(track.settings, max_time_s=5.0)
     measurement = track.measure()
-    assert track.executor.commands == []
+    assert len(track.executor.commands) == 1
     assert measurement.analysis.rounds == 0
     assert measurement.resources == ()
 
@@ -436,7 +436,15 @@ def test_the_budget_is_for_all_arms_together(folds: Track) -> None:
     runs_of_a_round = 3 * (1 + 2 * 3) + 2 * 2
     folds.settings = replace(folds.settings, max_time_s=0.9 * (runs_of_a_round + 11))
     assert folds.measure().analysis.rounds == 0
-    assert folds.executor.commands == []
+    assert len(folds.executor.commands) == 3, "the baseline is timed again on each workload"
+
+
+def test_a_time_that_was_taken_beside_builds_does_not_end_measuring(track: Track) -> None:
+    """The program takes a second and was told to take nine, which would leave no time for a round."""
+    sampler = track.sampler()
+    sampler.run_s = {"small": 9.0}
+    sampler.settings = replace(track.settings, max_time_s=60.0)
+    assert sampler.measure("measure-1", "measure").analysis.rounds > 1
 
 
 def test_arms_of_one_workload_have_paths_of_equal_length_too(folds: Track) -> None:

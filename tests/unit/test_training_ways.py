@@ -8,12 +8,13 @@ import pytest
 
 from optbuild.errors import AttemptFault, UsageError
 from optbuild.plan.actions import Choose, Compile, Recipe, Role, render_word
-from optbuild.plan.draft import Draft
+from optbuild.plan.draft import Draft, PlanInputs
 from optbuild.plan.planner import make_plan
 from optbuild.plan.steps.training_ways import training_ways
 from optbuild.profile.variants import Counters, Lto, PgoMode, TrainingLto, Variant
 from optbuild.project.model import CargoProfiles
 from optbuild.testing import TARGET, make_build_profile, make_plan_inputs, make_project
+from optbuild.toolchain.cpu import CpuNeeds
 
 PGO = Variant(name="pgo", pgo=PgoMode.REQUIRED, counters=Counters.SINGLE)
 LTO = replace(PGO, lto=Lto.FAT, codegen_units=1)
@@ -99,52 +100,70 @@ def test_counters_are_atomic_once_others_went_wrong() -> None:
 V3, V4 = (replace(LTO, name=f"pgo-v{level}", target_cpu=f"x86-64-v{level}") for level in (3, 4))
 
 
-@pytest.mark.parametrize("others", [(LTO, V3), (V3, V4)], ids=["with one for any CPU", "for two CPUs"])
-def test_variants_for_several_cpus_are_trained_once(others: tuple[Variant, ...]) -> None:
-    """With a binary for any of them; should that lose something, each falls back to its own."""
-    build_profile = make_build_profile(Variant(name="release"), *others)
-    plan = make_plan(make_plan_inputs(build_profile=build_profile), tuple(build_profile.variants), measure=False)
+def built(*variants: Variant) -> PlanInputs:
+    """All of these variants are built."""
+    build_profile = make_build_profile(Variant(name="release"), *variants)
+    return make_plan_inputs(build_profile=build_profile, cpu_needs=dict.fromkeys(build_profile.variants, CpuNeeds()))
+
+
+def ways_beside(variant: Variant, *others: Variant) -> list[str]:
+    """The ways of a variant that stands behind others."""
+    recipe = Recipe(packages=("demo",), bins=("demo",), target=TARGET, cargo_profile="release")
+    draft = Draft(variant=variant.name, recipe=recipe)
+    return [way.name for way in training_ways(draft, variant, built(*others, variant))]
+
+
+def test_variants_for_several_cpus_are_trained_once() -> None:
+    """With the binary of the one for any CPU; should that lose something, each falls back to its own."""
+    plan = make_plan(built(LTO, V3, V4), ("release", "pgo", "pgo-v3", "pgo-v4"), measure=False)
     firsts = [variant.attempts[0] for variant in plan.variants[1:]]
     assert len({attempt.instrument for attempt in firsts}) == len({attempt.merge for attempt in firsts}) == 1
-    assert len({attempt.compile for attempt in firsts}) == 2
+    assert len({attempt.compile for attempt in firsts}) == 3
+    assert [attempt.is_shared for attempt in firsts] == [False, True, True]
     shared, exact = plan.variants[2].attempts
-    assert (shared.name, shared.lossless, exact.name) == ("shared", True, "exact")
+    assert (shared.name, shared.lossless, exact.name, exact.is_shared) == ("shared", True, "exact", False)
     assert set(exact.mends) == {AttemptFault.NOT_BUILT, AttemptFault.UNFIT}
     flags = []
-    for built in (shared.instrument, exact.instrument, shared.compile):
-        action = plan.action(built)
+    for built_by in (shared.instrument, exact.instrument, shared.compile):
+        action = plan.action(built_by)
         assert isinstance(action, Compile)
         flags.append([render_word(word) for word in action.recipe.rustflags])
-    cpu = f"-Ctarget-cpu={others[1].target_cpu}"
-    assert [cpu in each for each in flags] == [False, True, True]
+    assert ["-Ctarget-cpu=x86-64-v3" in each for each in flags] == [False, True, True]
 
 
-def test_what_has_no_twin_is_trained_for_its_own_cpu() -> None:
-    """Nothing would be spared; a variant that differs in something else as well is none."""
-    for others in ((V3,), (V3, replace(LTO, features=("fast",))), (V3, replace(LTO, lto=Lto.THIN))):
-        build_profile = make_build_profile(Variant(name="release"), *others)
-        draft = Draft(
-            variant=V3.name, recipe=Recipe(packages=("demo",), bins=("demo",), target=TARGET, cargo_profile="release")
-        )
-        found = training_ways(draft, V3, make_plan_inputs(build_profile=build_profile))
-        assert [way.name for way in found] == ["lto-free", "exact"]
+@pytest.mark.parametrize(
+    "others",
+    [(), (V4,), (replace(LTO, features=("fast",)),), (replace(LTO, lto=Lto.THIN),), (replace(LTO, name="v3"),)],
+)
+def test_what_has_no_twin_is_trained_for_its_own_cpu(others: tuple[Variant, ...]) -> None:
+    """Nothing would be spared, or nothing would be there to hold it against."""
+    expected = ["shared", "exact"] if [other.name for other in others] == ["v3"] else ["lto-free", "exact"]
+    assert ways_beside(V3, *others) == expected
 
 
-def test_a_shared_training_falls_back_where_lto_is_not_left_out() -> None:
-    """The way that the variant has without a twin comes next, whichever that is."""
-    for changes, expected in (
+def test_a_twin_counts_only_where_it_is_built_before() -> None:
+    """One that nobody asked for this time spares nothing, and one that comes later proves nothing."""
+    recipe = Recipe(packages=("demo",), bins=("demo",), target=TARGET, cargo_profile="release")
+    draft = Draft(variant=V3.name, recipe=recipe)
+    unasked = make_plan_inputs(build_profile=make_build_profile(LTO, V3), cpu_needs={V3.name: CpuNeeds()})
+    assert training_ways(draft, V3, unasked)[0].name == "lto-free"
+    assert training_ways(draft, V3, built(V3, LTO))[0].name == "lto-free"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
         ({"lto": None}, ["shared", "exact"]),
         ({"training_lto": TrainingLto.OFF}, ["shared", "lto-free"]),
+        ({"training_lto": TrainingLto.SAME}, ["exact"]),
         ({"counters": None}, ["shared", "exact", "exact-atomic"]),
-    ):
-        v3, v4 = (replace(variant, **changes) for variant in (V3, V4))
-        draft = Draft(
-            variant=v3.name, recipe=Recipe(packages=("demo",), bins=("demo",), target=TARGET, cargo_profile="release")
-        )
-        inputs = make_plan_inputs(build_profile=make_build_profile(Variant(name="release"), v3, v4))
-        found = training_ways(draft, v3, inputs)
-        assert [way.name for way in found] == expected
-        assert found[1].mends
+    ],
+)
+def test_a_shared_training_falls_back_to_the_ways_there_are_without(
+    changes: dict[str, Any], expected: list[str]
+) -> None:
+    """And is no way at all where the variant asks for the exact recipe."""
+    assert ways_beside(replace(V3, **changes), replace(LTO, **changes)) == expected
 
 
 def test_lto_is_cancelled_in_the_instrumented_build_alone() -> None:

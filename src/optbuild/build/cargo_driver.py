@@ -40,8 +40,8 @@ _SHARED = b"package cache"  # held for moments by every cargo, our own others in
 _SHOWN_ERROR_LINES = 40
 # How cargo shows a compilation under `-vv`: the environment first, in which a package's description may have lines.
 _RUNNING = re.compile(rb"\s+Running `")
-# One that is not for the target has no `--target`.
-_COMPILATION = re.compile(rb".* --crate-name (?P<crate>\S+) .*--target ")
+# One that is not for the target has no `--target`. What a build script prints stands behind its package's name.
+_COMPILATION = re.compile(rb"(?!\[\S+ [^\]]+\] ).* --crate-name (?P<crate>\S+) .*--target ")
 _PROFILED = b"profile_use="
 # What rustup's stand-in for cargo sets for itself.
 _OF_RUSTUP = re.compile("RUSTUP_|RUST_RECURSION_COUNT$|PATH$")

@@ -5,6 +5,9 @@ is accepted only where no function with counts is lost: rustc finds none with an
 functions that it compiled without data is one that the profile has counts for under another name. Functions that never
 ran may be absent: the linker drops more of them from the one binary than from the other, and the optimiser learns
 nothing from them.
+
+Code that exists for one CPU alone may be hot and in no profile of another one, under a name of its own. So what is
+compiled for a CPU with the counts of another variant must be without data in no other function than that one was.
 """
 
 from __future__ import annotations
@@ -45,6 +48,37 @@ def check_nothing_lost(
         location=str(compiled.log),
         fault=AttemptFault.UNFIT,
     )
+
+
+def check_nothing_more(variant: str, compiled: Compiled, twin: Compiled | None) -> None:
+    """Check that compiling for a CPU has met no function without data that compiling for any CPU has not.
+
+    Args:
+        variant: The name of the variant for that CPU.
+        compiled: Its optimising compilation.
+        twin: That of the variant whose counts it takes; None where there is none to hold it against.
+
+    Raises:
+        ProfileDataError: There is such a function, or nothing to hold it against.
+    """
+    more = _missing(compiled) - _missing(twin) if twin is not None else None
+    if more == frozenset():
+        return
+    what = "there is nothing to hold it against"
+    if more is not None:
+        what = f"{len(more)} functions are there for its CPU alone and have no counts, {min(more)} among them"
+    raise ProfileDataError(
+        f"variant {variant}: trained for any CPU, but {what}",
+        help="nothing is to be done: it is trained for its own CPU",
+        location=str(compiled.log),
+        fault=AttemptFault.UNFIT,
+    )
+
+
+def _missing(compiled: Compiled) -> frozenset[str]:
+    use = compiled.profile_use
+    by_owner = {} if use is None else use.missing_names
+    return frozenset(without_unit(name) for names in by_owner.values() for name in names)
 
 
 def find_lost(missing: Iterable[str], contents: ProfileContents) -> frozenset[str]:

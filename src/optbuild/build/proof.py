@@ -9,9 +9,9 @@ from functools import cache, partial
 from optbuild.build.canary import Canary
 from optbuild.build.checks import check_evidence, check_use, require_proof
 from optbuild.build.evidence import gather_evidence
-from optbuild.build.lost_functions import check_nothing_lost
+from optbuild.build.lost_functions import check_nothing_lost, check_nothing_more
 from optbuild.build.merging import ProfileMerger
-from optbuild.build.model import Merged
+from optbuild.build.model import Compiled, Merged
 from optbuild.build.outcome import Outcome
 from optbuild.build.performing import required
 from optbuild.plan.actions import ActionId, Attempt, Compile, Role, Train
@@ -56,6 +56,8 @@ class Prover:
         look_into = cache(partial(required(self.merger).profdata.look_into, merged.profile.path))
         if attempt.lossless:
             check_nothing_lost(variant.name, attempt.name, compiled, look_into=look_into)
+        if attempt.is_shared:
+            check_nothing_more(variant.name, compiled, self._find_twin(variant, attempt))
         plain = self.outcome.artifacts(variant.plain) if variant.plain in self.outcome.results else {}
         evidence = gather_evidence(
             merged,
@@ -69,6 +71,16 @@ class Prover:
         evidence = replace(evidence, checks=checks)
         self.outcome.evidence[attempt.compile] = evidence  # also where it proves nothing: the record shows why
         require_proof(variant.name, evidence, compiled)
+
+    def _find_twin(self, variant: PlannedVariant, attempt: Attempt) -> Compiled | None:
+        """What was compiled with the same counts for any CPU; None where that has not come about."""
+        for other in self.plan.builds:
+            own = self.outcome.attempt_of(other)
+            if own is None or own.is_shared or own.merge != attempt.merge or other.name in self.outcome.skipped:
+                continue
+            if own.compile in self.outcome.results and other.name != variant.name:
+                return self.outcome.compiled(own.compile)
+        return None
 
     def _prove_programs(self, action: Compile) -> None:
         """Of tests and benches a profile knows what they share with the program; how much is no fault of theirs."""

@@ -78,7 +78,7 @@ def demand_of(action: Action, *, stage: Path, budget: Budget, alone: Collection[
         company = Company.WELCOME
         if action.workload.kind is not Kind.COMMAND or action.id in alone:
             company = Company.ALONE_LAST if isinstance(action, CompareOutputs) else Company.ALONE_SOON
-        if not action.workload.parallel:
+        if not (isinstance(action, Train) and action.workload.parallel):
             return Demand(company=company, places=frozenset({stage}))
         scratch = frozenset({action.workload.scratch})  # two variants may train on it
         return Demand(company=company, places=scratch, shared_places=frozenset({stage}))

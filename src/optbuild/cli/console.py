@@ -92,16 +92,17 @@ class _Ahead:
 
     def describe(self) -> str:
         """How long the rest takes; empty where nothing is known of it."""
-        left_s = sum(share_s * self._share_left(action) for action, share_s in self.each_s.items() if share_s)
+        shares_s = list(self.each_s.items())  # at once: a terminal is drawn by a thread of its own
+        left_s = sum(share_s * self._share_left(action) for action, share_s in shares_s if share_s)
         if left_s < _SHOWN_FROM_S:
             return ""
-        how = "at least" if None in self.each_s.values() else "about"
+        how = "at least" if any(share_s is None for _, share_s in shares_s) else "about"
         return f"{how} {format_duration(math.ceil(left_s))} left of the whole run"
 
     def _share_left(self, action: str) -> float:
-        if action not in self.ends_s:
+        began_s, ends_s = self.ends_s.get(action, (self.clock(), math.inf))
+        if ends_s == math.inf:
             return 1.0
-        began_s, ends_s = self.ends_s[action]
         return max(0.0, ends_s - self.clock()) / max(ends_s - began_s, _SHOWN_FROM_S)
 
 

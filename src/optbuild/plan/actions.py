@@ -207,6 +207,7 @@ class Attempt:
         compile: The action that compiles with it.
         lossless: Accepted only where no function with counts is lost: it instruments another recipe than it optimises.
         mends: What may be wrong with an earlier attempt for this one to be taken in its place.
+        is_shared: It takes the counts of another variant, which differs from this one in its CPU.
     """
 
     name: str
@@ -215,6 +216,7 @@ class Attempt:
     compile: ActionId
     lossless: bool = False
     mends: frozenset[AttemptFault] = frozenset()
+    is_shared: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

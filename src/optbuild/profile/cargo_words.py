@@ -59,6 +59,8 @@ class CargoCall:
         """Whether both run a test or a bench in common, by what they name; one that does not say which may run any."""
         if self.verb is not other.verb or self.verb is CargoVerb.RUN:
             return False
+        if self.packages and other.packages and set(self.packages).isdisjoint(other.packages):
+            return False
         is_open = any(not call.targets or any(map(_is_open, call.targets)) for call in (self, other))
         return is_open or not set(self.targets).isdisjoint(other.targets)
 

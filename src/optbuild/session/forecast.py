@@ -62,8 +62,11 @@ def estimate_runs(plan: Plan, forecasts: Mapping[ActionId, Forecast], history: H
 
 
 def estimate_all(plan: Plan, history: History) -> Estimate:
-    """What all of a plan takes if nothing of it is there already and first attempts do."""
+    """What all of a plan takes if nothing of it is there already, and variants come about as the last time."""
     awaited = {action for build in plan.builds for action in plan.serving(build)}
+    for build in plan.builds:
+        taken = (each for each in build.attempts if each.name == history.attempts.get(build.name))
+        awaited |= {action for attempt in taken for action in plan.serving(build, attempt)}
     awaited |= set() if plan.measure is None else {plan.measure}
     actions = (action for action in plan.actions if not isinstance(action, (Choose, Gather)))
     return _estimate(plan, (action.id for action in actions if action.id in awaited), history)

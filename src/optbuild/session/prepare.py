@@ -155,10 +155,16 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared
     for invocation in inputs.workloads:
         with located(build_profile.where("workloads", invocation.name, invocation.kind)):
             check_targets(invocation, project, targets)
+        with located(build_profile.where("workloads", invocation.name, "inputs")):
             check_before_building(invocation, hashes)
-    history = History.of(RecordStore(directory=layout.runs).load_newest())
+    history = load_history(layout)
     plan = _make_plan(inputs, names, request, hashes, history)
     return Prepared(inputs=inputs, plan=plan, hashes=hashes, history=history, shared_jobs=shared_jobs)
+
+
+def load_history(layout: Layout) -> History:
+    """What the newest runs of a project took."""
+    return History.of(RecordStore(directory=layout.runs).load_newest())
 
 
 def _find_shared_jobs(request: RunRequest, machine: Machine, project: Project) -> int | None:
@@ -284,8 +290,10 @@ def _select_targets(project: Project, build_profile: BuildProfile) -> Targets:
     try:
         return select_targets(project, settings.packages, settings.bins)
     except UsageError as error:
-        asked = "bins" if settings.bins else "package"
-        error.location = build_profile.where("project", asked) if settings.bins or settings.packages else error.location
+        has_packages = {package.name for package in project.packages}.issuperset(settings.packages)
+        asked = "bins" if settings.bins and has_packages else "package"
+        if settings.bins or settings.packages:
+            error.location = build_profile.where("project", asked) or error.location
         raise
 
 

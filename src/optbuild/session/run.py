@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optbuild.errors import OptbuildError
@@ -24,7 +24,7 @@ from optbuild.session.earlier import find_earlier, measurement_key
 from optbuild.session.forecast import estimate_all
 from optbuild.session.journal import Journal
 from optbuild.session.measuring import measure
-from optbuild.session.prepare import prepare
+from optbuild.session.prepare import load_history, prepare
 from optbuild.session.request import Machine, RunRequest
 from optbuild.text import sanitize_line
 from optbuild.workloads.inputs import InputHashes
@@ -52,6 +52,7 @@ def run(request: RunRequest, machine: Machine) -> RunRecord:
     if layout.artifacts.parent != layout.root:
         claim_directory(layout.artifacts)
     with hold_lock(layout.lock, wait=request.wait, emit=machine.emit):
+        prepared = replace(prepared, history=load_history(layout))  # what another run has added that held the lock
         journal = Journal(prepared=prepared, request=request, machine=machine)
         try:
             for note in prepared.plan.notes:

@@ -85,6 +85,7 @@ def _add_attempt(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -> Draf
         merge=merge.id,
         compile=optimise.id,
         lossless=way.lossless,
+        is_shared=bool(way.without),
         mends=way.mends,
     )
     return replace(

@@ -6,9 +6,9 @@ functions, as long as they keep their names. Two things decide that: Cargo's pro
 into every mangled name, and each crate is one codegen unit, whose name stands before those of its local functions. So
 LTO is cancelled in the rustflags, which are hashed into no name.
 
-Flags that choose a CPU are hashed into no name either. Variants that differ only in theirs are trained once, with a
-binary for any CPU, where that loses nothing: code that is compiled in only for a CPU's features has no counts then, and
-the one that is compiled out instead has another control flow.
+Flags that choose a CPU are hashed into no name either. A variant that differs from an earlier one only in its CPU takes
+the counts of that one, where it has no function without them that the other has not: code that is compiled in only for
+a CPU's features.
 
 Threads that count in the same place at the same time may leave counts that no run can have made. Where that happened,
 the last way is tried once more with atomic counters, unless the variant says how it counts.
@@ -20,6 +20,7 @@ several `-C` with the same key wins; rustc refuses `embed-bitcode=no` beside an 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from optbuild.errors import AttemptFault, UsageError
 from optbuild.plan.actions import Word, render_word
@@ -68,7 +69,7 @@ def training_ways(draft: Draft, variant: Variant, inputs: PlanInputs) -> tuple[W
         UsageError: The variant demands a training without LTO, and that would lose functions.
     """
     ways = _linking_ways(draft, variant, inputs)
-    if variant.target_cpu is not None and _has_twin(variant, inputs):
+    if _has_twin(variant, inputs):
         cpu: Word = (f"{TARGET_CPU}{variant.target_cpu}",)
         label = f"{ways[0].label} for any CPU"
         shared = replace(ways[0], name="shared", label=label, without=(cpu,), lossless=True)
@@ -83,13 +84,13 @@ def training_ways(draft: Draft, variant: Variant, inputs: PlanInputs) -> tuple[W
 
 
 def _has_twin(variant: Variant, inputs: PlanInputs) -> bool:
-    """Whether another variant is trained the same but for its CPU."""
-
-    def but_for_its_cpu(other: Variant) -> Variant:
-        return replace(other, name="", ancestors=(), target_cpu=None)
-
-    others = (other for other in inputs.build_profile.variants.values() if other.name != variant.name)
-    return any(but_for_its_cpu(other) == but_for_its_cpu(variant) for other in others)
+    """Whether a variant that is built before this one is the same for any CPU, so that both can be held together."""
+    if variant.target_cpu is None or variant.training_lto is TrainingLto.SAME:
+        return False
+    twin = replace(variant, name="", ancestors=(), target_cpu=None)
+    earlier = takewhile(lambda other: other.name != variant.name, inputs.build_profile.variants.values())
+    built = (other for other in earlier if other.name in inputs.cpu_needs)
+    return any(replace(other, name="", ancestors=()) == twin for other in built)
 
 
 def _counting_atomically(way: Way) -> Way:
