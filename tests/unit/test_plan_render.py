@@ -43,7 +43,7 @@ def test_a_whole_plan_for_people() -> None:
     assert folded(render_plan(plan)) == snapshot("""\
 variant release: built by compile-cfc67397
 variant lto: built by compile-1c3b8aa5
-variant pgo: built by choose-1b9801cf
+variant pgo: built by choose-befbe32a
 
 compile-cfc67397  release: build
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
@@ -194,30 +194,30 @@ compile-c3202858  pgo: build
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings
   writes  /p/target/optbuild/binaries/compile-c3202858
 
-choose-1b9801cf  pgo: the first attempt whose evidence holds
+choose-befbe32a  pgo: the first attempt whose evidence holds
   needs   compile-1cebc402, compile-c3202858
   tries   lto-free (compile-1cebc402), exact (compile-c3202858)
 
-compare-83ed1891  pgo: outputs of books
-  needs   probe-3c439742, choose-1b9801cf
+compare-704d181b  pgo: outputs of books
+  needs   probe-3c439742, choose-befbe32a
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/books-6e317bcd
 
-compare-450ee741  pgo: outputs of held out
-  needs   probe-83471241, choose-1b9801cf
+compare-5c5baa93  pgo: outputs of held out
+  needs   probe-83471241, choose-befbe32a
   argv    {bin:demo} 'held out.txt'
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/held-out-681314dd
 
 measure-496e7380  measure
-  needs   compile-cfc67397, compile-1c3b8aa5, choose-1b9801cf
+  needs   compile-cfc67397, compile-1c3b8aa5, choose-befbe32a
   argv    {bin:demo} --top 20 books.txt
   argv    {bin:demo} 'held out.txt'
   writes  /p/target/optbuild/arms
-  arms    release (compile-cfc67397), lto (compile-1c3b8aa5), pgo (choose-1b9801cf)
+  arms    release (compile-cfc67397), lto (compile-1c3b8aa5), pgo (choose-befbe32a)
   budget  5 min 00 s
   counts  instructions, each once, by perf or callgrind if that takes a tenth of the budget at most
 
@@ -235,7 +235,7 @@ def test_a_whole_plan_as_data() -> None:
     assert folded("\n".join(map(json.dumps, [plan, *actions]))) == snapshot("""\
 {"schema": "optbuild/plan/1", "variants": [{"name": "release", "compile": "compile-cfc67397",
             "programs": {}, "merge": null, "attempts": [], "skipped": null, "parts": {}}, {"name":
-            "pgo", "compile": "choose-1817c75a", "programs": {}, "merge": "merge-3392312d",
+            "pgo", "compile": "choose-ca9f2232", "programs": {}, "merge": "merge-3392312d",
             "attempts": [{"name": "lto-free", "instrument": "compile-1223730c", "merge":
             "merge-3392312d", "compile": "compile-1ced7f2f", "mends": []}, {"name": "exact",
             "instrument": "compile-00ee9cff", "merge": "merge-441485fe", "compile":
@@ -318,17 +318,17 @@ def test_a_whole_plan_as_data() -> None:
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings"}, "writes":
             "/p/target/optbuild/binaries/compile-dd490826", "only if": "the attempt lto-free of pgo
             is rejected"}
-{"id": "choose-1817c75a", "kind": "choose", "label": "pgo: the first attempt whose evidence holds",
+{"id": "choose-ca9f2232", "kind": "choose", "label": "pgo: the first attempt whose evidence holds",
             "needs": ["compile-1ced7f2f", "compile-dd490826"], "tries": ["lto-free
             (compile-1ced7f2f)", "exact (compile-dd490826)"]}
-{"id": "compare-cf44f918", "kind": "compare", "label": "pgo: outputs of books", "needs":
-            ["probe-3c439742", "choose-1817c75a"], "argv": ["{bin:demo}", "--top", "20",
+{"id": "compare-45785f40", "kind": "compare", "label": "pgo: outputs of books", "needs":
+            ["probe-3c439742", "choose-ca9f2232"], "argv": ["{bin:demo}", "--top", "20",
             "books.txt"], "server": null, "ready": null, "beside": {}, "cwd": "/p", "env": {},
             "stdin": null, "timeout": "5 min 00 s", "inputs": [], "writes":
             "/p/target/optbuild/scratch/books-6e317bcd"}
 {"id": "measure-e9e38e56", "kind": "measure", "label": "measure", "needs": ["compile-cfc67397",
-            "choose-1817c75a"], "argv": [["{bin:demo}", "--top", "20", "books.txt"]], "arms":
-            ["release (compile-cfc67397)", "pgo (choose-1817c75a)"], "budget": "5 min 00 s",
+            "choose-ca9f2232"], "argv": [["{bin:demo}", "--top", "20", "books.txt"]], "arms":
+            ["release (compile-cfc67397)", "pgo (choose-ca9f2232)"], "budget": "5 min 00 s",
             "counts": "instructions, each once, by perf or callgrind if that takes a tenth of the
             budget at most", "writes": "/p/target/optbuild/arms"}
 """)

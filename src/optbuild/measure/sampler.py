@@ -25,7 +25,7 @@ from optbuild.measure.model import A_PRIME, Analysis, CrossValidation, Series, S
 from optbuild.measure.schedule import PILOT_ROUNDS, SuperblockOrder, batch_for, make_round, make_warm_up, passes_for
 from optbuild.text import sanitize_line
 from optbuild.units import format_duration, format_percent
-from optbuild.workloads.invocation import Invocation
+from optbuild.workloads.invocation import Invocation, Kind
 from optbuild.workloads.programs import Place, WorkloadRun
 from optbuild.workloads.running import run_workload, set_up
 
@@ -165,9 +165,12 @@ class Sampler:
         return max(self.run_s[workload], _SHORTEST_RUN_S)
 
     def _time_again(self) -> None:
-        """Before measuring is given up for want of time: run the baseline once on each workload, if that fits."""
+        """Before measuring is given up for want of time: run the baseline once on each command, if that fits.
+
+        Servers and what cargo would run were timed with nothing beside them.
+        """
         for workload in self.workloads:
-            if self._fits(self._run_s(workload.name)):
+            if workload.kind is Kind.COMMAND and self._fits(self._run_s(workload.name)):
                 self._learn(workload.name, self._run(workload, self._baseline))
 
     def _learn(self, workload: str, run: WorkloadRun) -> None:
