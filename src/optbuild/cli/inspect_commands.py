@@ -55,9 +55,10 @@ def plan(
         prepared = prepare(request, machine, trusted=False)
         forecasts = forecast(prepared, describe_host())
         estimate = estimate_runs(prepared.plan, forecasts, prepared.history)
-    document = plan_to_dict(prepared.plan, forecasts, estimate)
-    as_text = render_plan(prepared.plan, forecasts, estimate)
-    write_out(json.dumps(document, indent=2) + "\n" if as_json else as_text)
+    if as_json:
+        write_out(json.dumps(plan_to_dict(prepared.plan, forecasts, estimate), indent=2) + "\n")
+    else:
+        write_out(render_plan(prepared.plan, forecasts, estimate))
 
 
 @with_common_options

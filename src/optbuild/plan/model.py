@@ -128,6 +128,10 @@ class Plan:
         """Whether an instrumented build links an object that saves counts from signals."""
         return any(isinstance(self.action(need), MakeFlushObject) for need in self.action(action_id).needs)
 
+    def awaited(self) -> frozenset[ActionId]:
+        """What all builds depend on by their first attempts, with the checks of their outputs."""
+        return frozenset(chain.from_iterable(self.serving(build) for build in self.builds))
+
     def serving(self, variant: PlannedVariant, attempt: Attempt | None = None) -> frozenset[ActionId]:
         """Every action that a variant depends on, and the checks of its outputs.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 from optbuild.plan.actions import (
@@ -41,6 +42,7 @@ def plan_to_dict(
     plan: Plan, forecasts: Mapping[ActionId, Forecast] = _NOTHING, estimate: Estimate = _UNKNOWN
 ) -> dict[str, object]:
     """The whole plan as JSON-able data, outputs of actions by name, and what is expected of each action."""
+    conditions = _find_conditions(plan)
     return {
         "schema": "optbuild/plan/1",
         "variants": [
@@ -59,7 +61,7 @@ def plan_to_dict(
             for variant in plan.variants
         ],
         "actions": [
-            _action_to_dict(action) | _condition(action, plan) | _forecast_to_dict(forecasts.get(action.id))
+            _action_to_dict(action) | conditions.get(action.id, {}) | _forecast_to_dict(forecasts.get(action.id))
             for action in plan.actions
         ],
         "estimate": {
@@ -86,6 +88,7 @@ def plan_to_dict(
 
 def render_plan(plan: Plan, forecasts: Mapping[ActionId, Forecast] = _NOTHING, estimate: Estimate = _UNKNOWN) -> str:
     """The plan for people: each action with its argv, directory, environment additions and timeout."""
+    conditions = _find_conditions(plan)
     lines = [f"note: {sanitize_line(note)}" for note in plan.notes]
     for variant in plan.variants:
         state = f"skipped: {variant.skipped}" if variant.skipped else f"built by {variant.compile}"
@@ -94,7 +97,7 @@ def render_plan(plan: Plan, forecasts: Mapping[ActionId, Forecast] = _NOTHING, e
         measured = f"{fold.build.name}: built by {fold.build.compile}, measured on {', '.join(fold.workloads)}"
         lines.append(sanitize_line(f"fold {measured}"))
     for action in plan.actions:
-        content = _action_to_dict(action) | _condition(action, plan) | _expectation(forecasts.get(action.id))
+        content = _action_to_dict(action) | conditions.get(action.id, {}) | _expectation(forecasts.get(action.id))
         lines += ["", f"{action.id}  {sanitize_line(action.label)}"]
         for key in _SHOWN:
             lines += [f"  {key:<8}{sanitize_line(text)}" for text in _texts(key, content.get(key))]
@@ -113,17 +116,16 @@ def _attempt_to_dict(attempt: Attempt) -> dict[str, object]:
     }
 
 
-def _condition(action: Action, plan: Plan) -> dict[str, str]:
-    """What must have happened for an action that is not always carried out."""
-    if isinstance(action, Measure) or any(action.id in plan.serving(build) for build in plan.builds):
-        return {}
-    rejected = (
-        f"the attempt {build.attempts[place - 1].name} of {variant} is rejected"
-        for variant, build in _tried(plan)
-        for place, attempt in enumerate(build.attempts)
-        if action.id in plan.serving(build, attempt)
-    )
-    return {"only if": next(rejected)}
+def _find_conditions(plan: Plan) -> dict[ActionId, dict[str, str]]:
+    """What must have happened for the actions that are not always carried out."""
+    awaited = plan.awaited()
+    conditions: dict[ActionId, dict[str, str]] = {}
+    for variant, build in _tried(plan):
+        for before, attempt in pairwise(build.attempts):
+            only_if = {"only if": f"the attempt {before.name} of {variant} is rejected"}
+            for action in plan.serving(build, attempt) - awaited:
+                conditions.setdefault(action, only_if)
+    return conditions
 
 
 def _tried(plan: Plan) -> list[tuple[str, PlannedVariant]]:

@@ -63,7 +63,7 @@ def estimate_runs(plan: Plan, forecasts: Mapping[ActionId, Forecast], history: H
 
 def estimate_all(plan: Plan, history: History) -> Estimate:
     """What all of a plan takes if nothing of it is there already, and variants come about as the last time."""
-    awaited = {action for build in plan.builds for action in plan.serving(build)}
+    awaited = set(plan.awaited())
     for build in plan.builds:
         taken = (each for each in build.attempts if each.name == history.attempts.get(build.name))
         awaited |= {action for attempt in taken for action in plan.serving(build, attempt)}
@@ -104,11 +104,13 @@ class _Forecaster:
     chosen: dict[ActionId, ActionId] = field(default_factory=dict)
     results: ResultStore = field(init=False)
     records: RecordStore = field(init=False)
+    awaited: frozenset[ActionId] = field(init=False)
 
     def __post_init__(self) -> None:
         layout = self.prepared.layout
         self.results = ResultStore(directory=layout.results, emit=lambda _: None)
         self.records = RecordStore(directory=layout.runs)
+        self.awaited = self.prepared.plan.awaited()
 
     def look_at(self, action: Action) -> Forecast:
         expectation, why = self._expect(action)
@@ -161,8 +163,7 @@ class _Forecaster:
         return self._unless_alternative(action, "it was not built before" if kept is None else f"after {waits_for!r}")
 
     def _unless_alternative(self, action: Action, why: str) -> tuple[Expectation, str]:
-        plan = self.prepared.plan
-        serves = isinstance(action, Measure) or any(action.id in plan.serving(build) for build in plan.builds)
+        serves = isinstance(action, Measure) or action.id in self.awaited
         return Expectation.RUNS if serves else Expectation.ONLY_IF, why
 
     def _is_kept(self, action: Action) -> bool:
