@@ -25,24 +25,9 @@ def features(*flags: str) -> set[str]:
     return set(re.findall(r'target_feature="(.+)"', ask_rustc("--print", "cfg", *flags)))
 
 
-def with_cpu(directory: Path, cpu: str) -> None:
+def with_cpu(directory: Path, cpu: str, *, name: str = "cpu", inherits: str = "release") -> None:
     """Give a test crate a variant for a CPU, beside its others."""
-    edit(
-        directory / "optbuild.toml",
-        '[[workloads]]\nname = "training"',
-        f"""\
-[variants.cpu]
-inherits = "release"
-target-cpu = "{cpu}"
-
-[[workloads]]
-name = "training\"""",
-    )
-
-
-def with_pgo_for(directory: Path, cpu: str) -> None:
-    """Give a test crate a variant with PGO for a CPU, beside the one for any."""
-    variant = f'[variants.pgo-v2]\ninherits = "pgo"\ntarget-cpu = "{cpu}"\n\n'
+    variant = f'[variants.{name}]\ninherits = "{inherits}"\ntarget-cpu = "{cpu}"\n\n'
     edit(directory / "optbuild.toml", '[[workloads]]\nname = "training"', f'{variant}[[workloads]]\nname = "training"')
 
 
@@ -91,7 +76,7 @@ def test_the_example_with_dispatch_gives_one_result_everywhere(optbuild: Optbuil
 def test_variants_for_several_cpus_are_trained_once(optbuild: Optbuild, tmp_path: Path) -> None:
     """One instrumented build and one training, whose counts fit both; each is compiled for its own CPU."""
     directory = copy_crate("tally", tmp_path / "tally")
-    with_pgo_for(directory, "x86-64-v2")
+    with_cpu(directory, "x86-64-v2", name="pgo-v2", inherits="pgo")
     record = optbuild.run("build", "--json", cwd=directory).expect(0).document
     pgo, v2 = (variant_of(record, name) for name in ("pgo", "pgo-v2"))
     assert (v2["pgo"]["attempt"], v2["pgo"]["rejected_attempts"]) == ("shared", [])
@@ -137,7 +122,7 @@ def test_code_for_a_cpu_alone_is_trained_for_that_cpu(
     directory = copy_crate("tally", tmp_path / "tally")
     call = 'fn main() {\n    eprintln!("{}", by_cpu(std::env::args().count() as u64 * 100));'
     edit(directory / "src/main.rs", "fn main() {", code + call)
-    with_pgo_for(directory, "x86-64-v2")
+    with_cpu(directory, "x86-64-v2", name="pgo-v2", inherits="pgo")
     record = optbuild.run("build", "--json", cwd=directory).expect(0).document
     pgo = variant_of(record, "pgo-v2")["pgo"]
     assert pgo["attempt"] == "exact"

@@ -89,10 +89,10 @@ def test_a_plan_knows_whether_the_object_is_there(tmp_path: Path) -> None:
         layout=Layout.of(project.target_directory),
     )
     plan = make_plan(inputs, ("release", "pgo"), measure=False)
-    prepared = Prepared(inputs=inputs, plan=plan, hashes=InputHashes(), history=History())
+    prepared = Prepared(inputs=inputs, plan=plan, hashes=InputHashes())
     flush = next(action for action in plan.actions if isinstance(action, MakeFlushObject))
     host = HostRecord(cpu=None, cores=1, memory_bytes=1, kernel="Linux", governor=None)
-    assert forecast(prepared, host)[flush.id].expectation is Expectation.RUNS
+    assert forecast(prepared, host, History())[flush.id].expectation is Expectation.RUNS
     flush.object.parent.mkdir(parents=True)
     flush.object.touch()
-    assert forecast(prepared, host)[flush.id].expectation is Expectation.REUSED
+    assert forecast(prepared, host, History())[flush.id].expectation is Expectation.REUSED

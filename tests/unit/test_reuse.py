@@ -108,7 +108,7 @@ class Machine:
         plan = make_plan(inputs, tuple(build_profile.variants), measure=True)
         runner = shop.runner(plan, Outcome())
         history = History.of(RecordStore(directory=inputs.layout.runs).load_newest())
-        self._look_ahead(Prepared(inputs=inputs, plan=plan, hashes=InputHashes(), history=history), world.host)
+        self._look_ahead(Prepared(inputs=inputs, plan=plan, hashes=InputHashes()), world.host, history)
         runner.carry_out(watch_build=unwatched)
         done = {step.action.label for step in runner.outcome.steps.values() if not step.reused}
         assert plan.measure is not None
@@ -116,8 +116,8 @@ class Machine:
         assert isinstance(measure, Measure)
         return done | self._measure(measure, runner.outcome, world)
 
-    def _look_ahead(self, prepared: Prepared, host: HostRecord) -> None:
-        found = forecast(prepared, host)
+    def _look_ahead(self, prepared: Prepared, host: HostRecord, history: History) -> None:
+        found = forecast(prepared, host, history)
         labels = {action.id: action.label for action in prepared.plan.actions}
         self.expected = {
             what: {labels[each.action] for each in found.values() if each.expectation is what} for what in Expectation

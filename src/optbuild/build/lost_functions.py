@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from optbuild.build.model import Compiled, ProfileContents
+from optbuild.build.model import Compiled, ProfileContents, ProfileUse
 from optbuild.errors import AttemptFault, ProfileDataError
 from optbuild.tools.mangling import function_path, unit_crate, without_unit
 
@@ -36,7 +36,7 @@ def check_nothing_lost(
     use = compiled.profile_use
     if use is None:
         return
-    missing = {name for names in use.missing_names.values() for name in names}
+    missing = _missing(use)
     lost = find_lost(missing, look_into()) if missing else frozenset()
     if not lost and not use.mismatched_functions:
         return
@@ -61,11 +61,11 @@ def check_nothing_more(variant: str, compiled: Compiled, twin: Compiled | None) 
     Raises:
         ProfileDataError: There is such a function, or nothing to hold it against.
     """
-    more = _missing(compiled) - _missing(twin) if twin is not None else None
-    if more == frozenset():
-        return
     what = "there is nothing to hold it against"
-    if more is not None:
+    if twin is not None:
+        more = _symbols_without_data(compiled) - _symbols_without_data(twin)
+        if not more:
+            return
         what = f"{len(more)} functions are there for its CPU alone and have no counts, {min(more)} among them"
     raise ProfileDataError(
         f"variant {variant}: trained for any CPU, but {what}",
@@ -75,10 +75,12 @@ def check_nothing_more(variant: str, compiled: Compiled, twin: Compiled | None) 
     )
 
 
-def _missing(compiled: Compiled) -> frozenset[str]:
-    use = compiled.profile_use
-    by_owner = {} if use is None else use.missing_names
-    return frozenset(without_unit(name) for names in by_owner.values() for name in names)
+def _missing(use: ProfileUse) -> set[str]:
+    return {name for names in use.missing_names.values() for name in names}
+
+
+def _symbols_without_data(compiled: Compiled) -> set[str]:
+    return set() if compiled.profile_use is None else set(map(without_unit, _missing(compiled.profile_use)))
 
 
 def find_lost(missing: Iterable[str], contents: ProfileContents) -> frozenset[str]:

@@ -57,7 +57,7 @@ class Prover:
         if attempt.lossless:
             check_nothing_lost(variant.name, attempt.name, compiled, look_into=look_into)
         if attempt.is_shared:
-            check_nothing_more(variant.name, compiled, self._find_twin(variant, attempt))
+            check_nothing_more(variant.name, compiled, self._find_twin(attempt))
         plain = self.outcome.artifacts(variant.plain) if variant.plain in self.outcome.results else {}
         evidence = gather_evidence(
             merged,
@@ -72,15 +72,11 @@ class Prover:
         self.outcome.evidence[attempt.compile] = evidence  # also where it proves nothing: the record shows why
         require_proof(variant.name, evidence, compiled)
 
-    def _find_twin(self, variant: PlannedVariant, attempt: Attempt) -> Compiled | None:
+    def _find_twin(self, attempt: Attempt) -> Compiled | None:
         """What was compiled with the same counts for any CPU; None where that has not come about."""
-        for other in self.plan.builds:
-            own = self.outcome.attempt_of(other)
-            if own is None or own.is_shared or own.merge != attempt.merge or other.name in self.outcome.skipped:
-                continue
-            if own.compile in self.outcome.results and other.name != variant.name:
-                return self.outcome.compiled(own.compile)
-        return None
+        others = (self.outcome.attempt_of(build) for build in self.plan.builds if self.outcome.is_built(build))
+        same = (own for own in others if own is not None and own.merge == attempt.merge and not own.is_shared)
+        return next((self.outcome.compiled(own.compile) for own in same), None)
 
     def _prove_programs(self, action: Compile) -> None:
         """Of tests and benches a profile knows what they share with the program; how much is no fault of theirs."""

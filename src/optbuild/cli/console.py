@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -58,13 +59,11 @@ class _Told:
 
 
 class _TimeLeftColumn(ProgressColumn):
-    """How long an action still takes, by the last time; or all that is left of the run."""
+    """How long an action, or the whole run, still takes by the last time: what `left` says after so many seconds."""
 
     def render(self, task: Task) -> Text:
-        ahead: _Ahead | None = task.fields["ahead"]
-        if ahead is not None:
-            return Text(ahead.describe())
-        return Text(describe_time_left(task.fields["expected_s"], task.elapsed or 0.0))
+        left: Callable[[float], str] = task.fields["left"]
+        return Text(left(task.elapsed or 0.0))
 
 
 @dataclass(slots=True)
@@ -100,9 +99,10 @@ class _Ahead:
         return f"{how} {format_duration(math.ceil(left_s))} left of the whole run"
 
     def _share_left(self, action: str) -> float:
-        began_s, ends_s = self.ends_s.get(action, (self.clock(), math.inf))
-        if ends_s == math.inf:
+        times_s = self.ends_s.get(action)
+        if times_s is None:
             return 1.0
+        began_s, ends_s = times_s
         return max(0.0, ends_s - self.clock()) / max(ends_s - began_s, _SHOWN_FROM_S)
 
 
@@ -187,7 +187,8 @@ class Console:
     def _expect(self, event: RunExpected) -> None:
         self._ahead = _Ahead(self._clock, dict(event.each_s))
         if self._progress is not None and self._ahead.describe():
-            self._progress.add_task("", total=None, unit="", detail="", expected_s=None, ahead=self._ahead)
+            ahead = self._ahead
+            self._progress.add_task("", total=None, unit="", detail="", left=lambda _: ahead.describe())
 
     def _start(self, event: ActionStarted) -> None:
         label = sanitize_line(event.label)
@@ -195,7 +196,11 @@ class Console:
         if self._progress is not None:
             self._forget(event.action)
             self._tasks[event.action] = self._progress.add_task(
-                label, total=event.total, unit=event.unit, detail="", expected_s=event.expected_s, ahead=None
+                label,
+                total=event.total,
+                unit=event.unit,
+                detail="",
+                left=partial(describe_time_left, event.expected_s),
             )
         elif self._mode == "plain":
             if event.action not in self._told:

@@ -35,7 +35,7 @@ def plan(
     from optbuild.plan.render import plan_to_dict, render_plan
     from optbuild.record.host import describe_host
     from optbuild.session.forecast import estimate_runs, forecast
-    from optbuild.session.prepare import prepare
+    from optbuild.session.prepare import load_history, prepare
     from optbuild.session.request import RunRequest, Selection
 
     call: CliContext = context.obj
@@ -53,8 +53,9 @@ def plan(
     )
     with running_machine(call) as machine:
         prepared = prepare(request, machine, trusted=False)
-        forecasts = forecast(prepared, describe_host())
-        estimate = estimate_runs(prepared.plan, forecasts, prepared.history)
+        history = load_history(prepared.layout)
+        forecasts = forecast(prepared, describe_host(), history)
+        estimate = estimate_runs(prepared.plan, forecasts, history)
     if as_json:
         write_out(json.dumps(plan_to_dict(prepared.plan, forecasts, estimate), indent=2) + "\n")
     else:

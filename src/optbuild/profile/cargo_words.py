@@ -70,6 +70,9 @@ def _is_open(target: TargetOption) -> bool:
     return target.is_pattern or (target.name is None and target.option != "--lib")
 
 
+CRITERION_HOME = "CRITERION_HOME"
+"""The variable that names the directory in which Criterion keeps its results."""
+
 _PATTERN = frozenset("*?[")
 _PACKAGE = ("-p", "--package")
 _RUN_ONE = ("--bin", "--example")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from optbuild.profile.cargo_words import CRITERION_HOME
 from optbuild.profile.confine import find_escape
 from optbuild.profile.faults import Fault, KeyPath, render_value
 from optbuild.profile.inherit import find_inheritance_faults, suggest_variant
@@ -37,7 +38,6 @@ _OWNED_ARGUMENTS: Mapping[str, str] = {
 _WORKLOAD_KINDS = ("command", "server", "cargo")
 _OF_A_SERVER = frozenset({"load", "ready", "flush-object"})
 _WAYS_TO_BE_READY = ("tcp", "http", "stdout", "stderr")
-_CRITERION_HOME = "CRITERION_HOME"
 _CONFIG = "--config"
 _VARIANT_KEY = re.compile(r"\s*profile\.[^=.]+\.(opt-level|lto|codegen-units|panic|strip|debug|overflow-checks)\s*=")
 
@@ -142,11 +142,11 @@ def _find_server_faults(workload: Mapping[str, Any], place: KeyPath, *, is_serve
 def _find_cargo_workload_faults(workload: Mapping[str, Any], place: KeyPath) -> Iterator[Fault]:
     written = f"workloads[{place[-1]}]"
     env = workload.get("env")
-    if isinstance(env, dict) and _CRITERION_HOME in env:
+    if isinstance(env, dict) and CRITERION_HOME in env:
         yield Fault(
-            path=(*place, "env", _CRITERION_HOME),
-            message=f"`{written}.env.{_CRITERION_HOME}` is not for `cargo`: each run has a directory of its own for it",
-            help=f"remove `{_CRITERION_HOME}`: what Criterion measures is read there, and stands in the record",
+            path=(*place, "env", CRITERION_HOME),
+            message=f"`{written}.env.{CRITERION_HOME}` is not for `cargo`: each run has a directory of its own for it",
+            help=f"remove `{CRITERION_HOME}`: what Criterion measures is read there, and stands in the record",
         )
     if "cwd" in workload:
         yield Fault(

@@ -15,6 +15,7 @@ from typing import Annotated, ClassVar, Literal, NewType
 
 from pydantic import ConfigDict, Field, StrictBool
 
+from optbuild.profile.faults import KeyPath
 from optbuild.profile.values import (
     STRICT_KEYS,
     AboveZeroRatio,
@@ -313,7 +314,7 @@ class BuildProfile:
     raw_profiles: RawProfileSettings = field(default_factory=RawProfileSettings)
     evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
     measure: MeasureSettings = field(default_factory=MeasureSettings)
-    origins: Mapping[tuple[str | int, ...], str] = field(default_factory=dict, repr=False, compare=False)
+    origins: Mapping[KeyPath, str] = field(default_factory=dict, repr=False, compare=False)
 
     def where(self, table: str, name: str, *keys: str) -> str | None:
         """`file:line` of a variant or workload, or of a key in it that is written there; None where no file has it."""

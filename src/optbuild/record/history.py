@@ -33,11 +33,8 @@ class History:
         durations_s: dict[str, float] = {}
         peaks_bytes: dict[str, int] = {}
         attempts: dict[str, str] = {}
-        overlaps: list[float] = []
-        disk_bytes: list[int] = []
-        for record in newest_first:
-            overlaps += [] if (overlap := _overlap(record)) is None else [overlap]
-            disk_bytes += [] if record.disk_bytes is None else [record.disk_bytes]
+        records = tuple(newest_first)
+        for record in records:
             steps = (step for build in record.builds for step in build.steps)
             for step in (*steps, *record.checks):
                 if not step.reused:
@@ -51,8 +48,8 @@ class History:
             durations_s=durations_s,
             peaks_bytes=peaks_bytes,
             attempts=attempts,
-            overlap=next(iter(overlaps), 1.0),
-            disk_bytes=next(iter(disk_bytes), None),
+            overlap=next((overlap for record in records if (overlap := _overlap(record)) is not None), 1.0),
+            disk_bytes=next((record.disk_bytes for record in records if record.disk_bytes is not None), None),
         )
 
     def duration_s(self, action: str) -> float | None:

@@ -93,7 +93,6 @@ def _make_runner(journal: Journal, jobserver: Jobserver | None) -> Runner:
     logs = journal.directory / "logs"
     results = ResultStore(directory=layout.results, emit=emit, fresh=journal.request.fresh)
     workloads = WorkloadRunner(executor=machine.executor, root=layout.root, stage=layout.root / "stage", logs=logs)
-    history = prepared.history
     merger = _make_merger(journal, results)
     trainer = None
     if merger is not None:
@@ -132,7 +131,7 @@ def _make_runner(journal: Journal, jobserver: Jobserver | None) -> Runner:
             logs=logs,
             emit=emit,
             outcome=outcome,
-            last_s=history.durations_s,
+            last_s=journal.history.durations_s,
         ),
         prover=Prover(
             plan=journal.plan,
@@ -143,7 +142,7 @@ def _make_runner(journal: Journal, jobserver: Jobserver | None) -> Runner:
         ),
         emit=emit,
         keep_going=journal.request.keep_going,
-        budget=_make_budget(history, jobserver),
+        budget=_make_budget(journal.history, jobserver),
         hire=partial(Workers[Performed], machine.executor, jobserver),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from optbuild.errors import UsageError
+from optbuild.errors import UsageError, located
 from optbuild.plan.draft import PlanInputs
 from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.plan.planner import baseline_name
@@ -41,12 +41,9 @@ def find_folds(inputs: PlanInputs, overlaps: tuple[Overlap, ...]) -> tuple[Fold,
             f"there is nothing to cross-validate: nothing is measured: {inputs.not_runnable}",
             help="run without --cross-validate, or where the programs can run",
         )
-    try:
+    path = inputs.build_profile.path
+    with located(None if path is None else str(path)):
         return make_folds(inputs.workloads, overlaps)
-    except UsageError as error:
-        path = inputs.build_profile.path
-        error.location = None if path is None else str(path)
-        raise
 
 
 def describe_folds(

@@ -37,13 +37,13 @@ from optbuild.session.prepare import Prepared
 from optbuild.workloads.cargo_build import CargoBuild
 
 
-def forecast(prepared: Prepared, host: HostRecord) -> dict[ActionId, Forecast]:
+def forecast(prepared: Prepared, host: HostRecord, history: History) -> dict[ActionId, Forecast]:
     """What is expected of each action of a plan, choices apart: those are made when their attempts have run.
 
     Raises:
         NotComparableError: An input has changed since it was looked at.
     """
-    forecaster = _Forecaster(prepared=prepared, host=host)
+    forecaster = _Forecaster(prepared=prepared, host=host, history=history)
     forecasts: dict[ActionId, Forecast] = {}
     for action in prepared.plan.actions:
         if isinstance(action, Choose):
@@ -97,6 +97,7 @@ class _Forecaster:
 
     prepared: Prepared
     host: HostRecord
+    history: History
     runs: dict[ActionId, str] = field(default_factory=dict)
     binaries: dict[ActionId, Mapping[str, Artifact]] = field(default_factory=dict)
     profiles: dict[ActionId, PgoProfile] = field(default_factory=dict)
@@ -116,7 +117,7 @@ class _Forecaster:
         expectation, why = self._expect(action)
         if expectation in {Expectation.RUNS, Expectation.ONLY_IF}:
             self.runs[action.id] = action.label
-        last_s = self.prepared.history.duration_s(action.id)
+        last_s = self.history.duration_s(action.id)
         return Forecast(action=action.id, expectation=expectation, why=why, last_s=last_s)
 
     def choose(self, action: Choose) -> None:
@@ -141,7 +142,7 @@ class _Forecaster:
         plan = self.prepared.plan
         names = {build.name for build in plan.builds if action.id in build.made}
         names |= {fold.variant for fold in plan.folds if action.id in fold.build.made}
-        return next((name for each in names if (name := self.prepared.history.attempts.get(each)) is not None), None)
+        return next((name for each in names if (name := self.history.attempts.get(each)) is not None), None)
 
     def _expect(self, action: Action) -> tuple[Expectation, str]:
         waits_for = next((self.runs[need] for need in action.needs if need in self.runs), None)
@@ -151,7 +152,7 @@ class _Forecaster:
             return self._unless_alternative(action, f"after {waits_for!r}")
         if self._is_kept(action):
             return Expectation.REUSED, "its result is kept, and holds if cargo finds its binaries fresh"
-        has_run = self.prepared.history.duration_s(action.id) is not None
+        has_run = self.history.duration_s(action.id) is not None
         why = "its binary or what it reads is not what it was" if has_run else "it was not done before"
         return self._unless_alternative(action, why)
 

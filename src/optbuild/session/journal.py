@@ -19,6 +19,7 @@ from optbuild.profile.render import render_resolved
 from optbuild.project.model import Project
 from optbuild.record import assemble
 from optbuild.record.cross_validation import describe_cross_validation
+from optbuild.record.history import History
 from optbuild.record.host import describe_host
 from optbuild.record.model import ErrorRecord, RunRecord, RunStatus, WarningRecord
 from optbuild.record.store import RecordStore, make_run_id
@@ -31,11 +32,16 @@ from optbuild.workloads.written import WrittenFiles
 
 @dataclass(slots=True, kw_only=True)
 class Journal:
-    """What a run knows so far. Whatever happens, `close` makes a record of it."""
+    """What a run knows so far. Whatever happens, `close` makes a record of it.
+
+    Attributes:
+        history: What earlier runs took.
+    """
 
     prepared: Prepared
     request: RunRequest
     machine: Machine
+    history: History
     outcome: Outcome = field(default_factory=Outcome)
     measured: Measured | None = None
     result_key: str | None = None

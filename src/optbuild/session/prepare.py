@@ -54,14 +54,12 @@ class Prepared:
     """A run that could start now.
 
     Attributes:
-        history: What earlier runs took.
         shared_jobs: How many jobs all builds may have at once; None where one follows the other.
     """
 
     inputs: PlanInputs
     plan: Plan
     hashes: InputHashes
-    history: History
     shared_jobs: int | None = None
 
     @property
@@ -157,9 +155,8 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared
             check_targets(invocation, project, targets)
         with located(build_profile.where("workloads", invocation.name, "inputs")):
             check_before_building(invocation, hashes)
-    history = load_history(layout)
-    plan = _make_plan(inputs, names, request, hashes, history)
-    return Prepared(inputs=inputs, plan=plan, hashes=hashes, history=history, shared_jobs=shared_jobs)
+    plan = _make_plan(inputs, names, request, hashes)
+    return Prepared(inputs=inputs, plan=plan, hashes=hashes, shared_jobs=shared_jobs)
 
 
 def load_history(layout: Layout) -> History:
@@ -173,15 +170,13 @@ def _find_shared_jobs(request: RunRequest, machine: Machine, project: Project) -
     return jobs if may_share_jobs(jobs, machine.environ, machine.platform) else None
 
 
-def _make_plan(
-    inputs: PlanInputs, names: tuple[str, ...], request: RunRequest, hashes: InputHashes, history: History
-) -> Plan:
+def _make_plan(inputs: PlanInputs, names: tuple[str, ...], request: RunRequest, hashes: InputHashes) -> Plan:
     if not request.cross_validate:
         return make_plan(inputs, names, measure=request.measure)
     overlaps = find_overlaps(inputs.workloads, hashes)
     folds = find_folds(inputs, overlaps)
     plan = make_plan(inputs, names, measure=request.measure, folds=folds)
-    return replace(plan, notes=(*plan.notes, *describe_folds(plan, folds, overlaps, history)))
+    return replace(plan, notes=(*plan.notes, *describe_folds(plan, folds, overlaps, load_history(inputs.layout))))
 
 
 def load_for(request: RunRequest, machine: Machine) -> BuildProfile:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from optbuild.errors import OptbuildError
@@ -52,8 +52,8 @@ def run(request: RunRequest, machine: Machine) -> RunRecord:
     if layout.artifacts.parent != layout.root:
         claim_directory(layout.artifacts)
     with hold_lock(layout.lock, wait=request.wait, emit=machine.emit):
-        prepared = replace(prepared, history=load_history(layout))  # what another run has added that held the lock
-        journal = Journal(prepared=prepared, request=request, machine=machine)
+        history = load_history(layout)  # with what a run has added that held the lock before
+        journal = Journal(prepared=prepared, request=request, machine=machine, history=history)
         try:
             for note in prepared.plan.notes:
                 journal.emit(Notice(level=Level.INFO, code="plan", message=note))
@@ -189,7 +189,7 @@ def _tell_not_measured(journal: Journal) -> None:
 
 def _tell_estimate(journal: Journal) -> None:
     """Say before the builds what all of it took the last time, if it was done before."""
-    estimate = estimate_all(journal.plan, journal.prepared.history)
+    estimate = estimate_all(journal.plan, journal.history)
     journal.emit(RunExpected(each_s=estimate.shares_s()))
     if described := describe_estimate(estimate):
         message = f"all of this took {described} the last time; what has not changed is not done again"

@@ -19,11 +19,10 @@ from pathlib import Path
 from optbuild.errors import WorkloadError
 from optbuild.execution.command import Command, Executor, Usage
 from optbuild.files import remove_below, writing
-from optbuild.profile.cargo_words import CargoVerb
+from optbuild.profile.cargo_words import CRITERION_HOME, CargoVerb
 from optbuild.text import sanitize_line
 from optbuild.workloads.cargo_build import CargoProgram
 from optbuild.workloads.harness import (
-    CRITERION_HOME,
     Harness,
     measures_itself,
     measuring_arguments,

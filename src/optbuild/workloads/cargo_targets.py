@@ -39,12 +39,8 @@ def check_targets(invocation: Invocation, project: Project, targets: Targets) ->
     if call.verb is CargoVerb.RUN:
         _check_run(invocation, call, packages)
         _check_features(invocation, targets)
-    elif (option := find_option_of_criterion(call)) is not None and any(p.has_criterion for p in packages):
-        raise UsageError(
-            f"workload {invocation.name!r}: Criterion would look with `{option}` for results that are not there: "
-            "each run has a directory of its own",
-            help=f"remove `{option}`: optbuild compares the variants itself",
-        )
+    if any(package.has_criterion for package in packages):
+        _check_criterion(invocation, call)
     for target in call.targets:
         _check_option(invocation, target, packages, project)
 
@@ -62,6 +58,16 @@ def _check_option(
     example = "" if owner is None else f'"-p", "{owner}", "{option.option}", "{option.name}"'
     message = f"there is no {_NOUNS[option.option]} `{option.name}` in {where}"
     raise _error(invocation, message, option.name, names, example=example)
+
+
+def _check_criterion(invocation: Invocation, call: CargoCall) -> None:
+    option = find_option_of_criterion(call)
+    if option is not None:
+        raise UsageError(
+            f"workload {invocation.name!r}: Criterion would look with `{option}` for results that are not there: "
+            "each run has a directory of its own",
+            help=f"remove `{option}`: optbuild compares the variants itself",
+        )
 
 
 def _check_features(invocation: Invocation, targets: Targets) -> None:

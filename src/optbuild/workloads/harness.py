@@ -44,9 +44,6 @@ _QUICK = "--quick"  # which excludes a sample size
 # With which it looks for results of earlier runs, or keeps none.
 _OF_EARLIER_RUNS = ("--baseline", "-b", "--baseline-lenient", "--load-baseline", "--discard-baseline")
 
-CRITERION_HOME = "CRITERION_HOME"
-"""The variable that names the directory in which Criterion keeps its results."""
-
 
 def find_harness(program: Path) -> Harness:
     """Look into a program for what runs its tests or benches."""
