@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,15 +12,24 @@ from pathlib import Path
 import pytest
 
 from optbuild.build.outcome import profile_of, steps_of
+from optbuild.build.performing import Performed
+from optbuild.build.runner import Runner
 from optbuild.build.turns import Budget
-from optbuild.errors import BuildError, InterruptedRunError, NotComparableError, WorkloadError, WorkloadTimeoutError
+from optbuild.errors import (
+    BuildError,
+    InterruptedRunError,
+    NotComparableError,
+    ProfileDataError,
+    WorkloadError,
+    WorkloadTimeoutError,
+)
 from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Event, told_of
 from optbuild.execution.command import Command
 from optbuild.execution.stopping import StopRequest
-from optbuild.plan.actions import Compile
+from optbuild.plan.actions import ActionId, Compile, Role
 from optbuild.testing import Answer, Reply, ScriptedExecutor
 from tests.unit.build_cases import Workshop, trained_program, unwatched
-from tests.unit.test_runner import Run
+from tests.unit.test_runner import Run, cargo
 
 MANY = Budget(jobs=4, memory_bytes=64 << 30)
 PATIENCE_S = 60.0
@@ -121,13 +130,79 @@ def test_the_build_with_a_profile_runs_beside_another_variant(run: Run) -> None:
     assert run.built() == ["release", "lto", "pgo"]
 
 
+def hold_back(
+    run: Run, monkeypatch: pytest.MonkeyPatch, kind: str, *, until: Role, answer: Answer | None = None
+) -> None:
+    """Let a kind of build end only after a build of some role was taken in, and with this answer."""
+    gate = threading.Event()
+    settle = Runner._settle
+
+    def before(command: Command) -> object:
+        if kind_of(command) != kind:
+            return None
+        assert gate.wait(PATIENCE_S)
+        return answer
+
+    def settle_and_tell(self: Runner, done: Mapping[str, Performed | BaseException]) -> None:
+        settle(self, done)
+        actions = [self.plan.action(ActionId(name)) for name in done]
+        if any(isinstance(action, Compile) and action.role is until for action in actions):
+            gate.set()
+
+    watched(run, before)
+    monkeypatch.setattr(Runner, "_settle", settle_and_tell)
+
+
+def test_a_build_with_a_profile_waits_for_what_it_is_held_against(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That its binary is another one than without the profile is shown also where that one ends later."""
+    hold_back(run, monkeypatch, "lto", until=Role.OPTIMISE)
+    outcome = run.carry_out()
+    assert run.built() == ["release", "lto", "pgo"]
+    assert [evidence.differs for evidence in outcome.evidence.values()] == [True]
+    finished = [event.label for event in run.workshop.heard if isinstance(event, ActionFinished)]
+    assert finished.index("lto: build") < finished.index("pgo: build")
+
+
+def test_a_profile_that_changed_nothing_is_found_whatever_ends_first(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The binary with it is there before the one without it."""
+    hold_back(run, monkeypatch, "lto", until=Role.OPTIMISE)
+
+    def same(command: Command) -> Reply:
+        reply = cargo(command)
+        if kind_of(command) == "instrument":
+            return reply
+        return replace(reply, writes=dict.fromkeys(reply.writes, b"same"))
+
+    run.cargo = same
+    assert "the profile changed nothing" in run.fail(ProfileDataError).message
+
+
+def test_no_proof_waits_for_a_build_that_failed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What rustc said is proof without it."""
+    run.keep_going = True
+    hold_back(run, monkeypatch, "lto", until=Role.OPTIMISE, answer=Reply(exit_code=101, stderr=b"error: no\n"))
+    outcome = run.carry_out()
+    assert run.built() == ["release", "pgo"]
+    assert [evidence.differs for evidence in outcome.evidence.values()] == [None]
+
+
+@pytest.mark.parametrize("budget", [MANY, Budget()])
+def test_no_proof_waits_for_a_build_that_nobody_wants(run: Run, budget: Budget) -> None:
+    """Once nothing else is to be done, it will not come."""
+    run.budget = budget
+    run.outcome.skipped["lto"] = "given up"
+    outcome = run.carry_out()
+    assert run.built() == ["release", "pgo"]
+    assert [evidence.differs for evidence in outcome.evidence.values()] == [None]
+
+
 def test_builds_in_one_directory_never_overlap(run: Run) -> None:
-    """Cargo would let one of them wait; and what is timed has nothing beside it."""
+    """Cargo would let one of them wait; and all workloads run from one place."""
     executor = watched(run)
     run.carry_out()
     assert not {"lto"} & executor.beside["release"]
     assert not {"pgo"} & executor.beside["instrument"]
-    assert executor.beside["run"] == {"run"}
+    assert not {"train"} & executor.beside["run"]
 
 
 def test_the_record_has_the_plans_order_whatever_ends_first(run: Run) -> None:
@@ -235,7 +310,7 @@ def test_an_interrupt_ends_all_and_keeps_what_was_finished(run: Run, monkeypatch
     assert caught.value.signal_number == 2
     assert executor.now == []
     kinds = {step.action.kind for step in run.outcome.steps.values()}
-    assert kinds == {"compile", "probe", "train", "merge"}
+    assert kinds - {"probe"} == {"compile", "train", "merge"}  # the baseline's outputs may be looked at meanwhile
     assert run.built() == ["release"]
 
 

@@ -11,7 +11,7 @@ from optbuild.build.checks import check_evidence, check_use, require_proof
 from optbuild.build.evidence import gather_evidence
 from optbuild.build.lost_functions import check_nothing_lost, check_nothing_more
 from optbuild.build.merging import ProfileMerger
-from optbuild.build.model import Compiled, Merged
+from optbuild.build.model import Merged
 from optbuild.build.outcome import Outcome
 from optbuild.build.performing import required
 from optbuild.plan.actions import ActionId, Attempt, Compile, Role, Train
@@ -44,11 +44,24 @@ class Prover:
         if action.recipe.call is not None and action.role is Role.OPTIMISE:
             self._prove_programs(action)
             return
+        if (found := self._find_attempt(action)) is not None:
+            self._prove_attempt(*found)
+
+    def held_against(self, action: Compile) -> frozenset[ActionId]:
+        """The compilations that the evidence of this one is held against, those apart that have failed."""
+        if (found := self._find_attempt(action)) is None:
+            return frozenset()
+        variant, attempt = found
+        others = {variant.plain, self._find_twin(attempt) if attempt.is_shared else None}
+        return frozenset(other for other in others if other is not None and other not in self.outcome.failures)
+
+    def _find_attempt(self, action: Compile) -> tuple[PlannedVariant, Attempt] | None:
+        """What comes about by a compilation with a profile; others that share the compilation share its evidence."""
         for variant in self.outcome.served_by(self.plan, action.id):
             attempt = self.outcome.attempt_of(variant)
             if attempt is not None and attempt.compile == action.id and variant.name not in self.outcome.skipped:
-                self._prove_attempt(variant, attempt)
-                return  # others that share the compilation share its evidence
+                return variant, attempt
+        return None
 
     def _prove_attempt(self, variant: PlannedVariant, attempt: Attempt) -> None:
         merged, compiled = self.outcome.results[attempt.merge], self.outcome.compiled(attempt.compile)
@@ -57,7 +70,9 @@ class Prover:
         if attempt.lossless:
             check_nothing_lost(variant.name, attempt.name, compiled, look_into=look_into)
         if attempt.is_shared:
-            check_nothing_more(variant.name, compiled, self._find_twin(attempt))
+            twin = self._find_twin(attempt)
+            known = None if twin is None or twin not in self.outcome.results else self.outcome.compiled(twin)
+            check_nothing_more(variant.name, compiled, known)
         plain = self.outcome.artifacts(variant.plain) if variant.plain in self.outcome.results else {}
         evidence = gather_evidence(
             merged,
@@ -72,11 +87,12 @@ class Prover:
         self.outcome.evidence[attempt.compile] = evidence  # also where it proves nothing: the record shows why
         require_proof(variant.name, evidence, compiled)
 
-    def _find_twin(self, attempt: Attempt) -> Compiled | None:
-        """What was compiled with the same counts for any CPU; None where that has not come about."""
-        others = (self.outcome.attempt_of(build) for build in self.plan.builds if self.outcome.is_built(build))
+    def _find_twin(self, attempt: Attempt) -> ActionId | None:
+        """The compilation with the same counts for any CPU; None where no variant is to come about by one."""
+        wanted = (build for build in self.plan.builds if build.name not in self.outcome.skipped)
+        others = (self.outcome.attempt_of(build) for build in wanted)
         same = (own for own in others if own is not None and own.merge == attempt.merge and not own.is_shared)
-        return next((self.outcome.compiled(own.compile) for own in same), None)
+        return next((own.compile for own in same), None)
 
     def _prove_programs(self, action: Compile) -> None:
         """Of tests and benches a profile knows what they share with the program; how much is no fault of theirs."""

@@ -60,6 +60,7 @@ class Runner:
     _crowded: set[ActionId] = field(init=False, default_factory=set)
     _alone: set[ActionId] = field(init=False, default_factory=set)
     _after: dict[ActionId, Callable[[], None]] = field(init=False, default_factory=dict)
+    _unproven: dict[ActionId, Performed] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self._agenda = Agenda(self.plan, self.outcome)
@@ -79,11 +80,13 @@ class Runner:
         workers = None if self.hire is None or self.budget.jobs == 1 else self.hire()
         blamed: int = signal.SIGTERM
         try:
-            while (chosen := self._choose_next()) is not None or self._running:
+            while (chosen := self._choose_next()) is not None or self._running or self._unproven:
                 if chosen is not None:
                     self._begin(*chosen, workers, watch_build)
-                elif workers is not None:
+                elif self._running and workers is not None:
                     self._settle(workers.wait())
+                else:
+                    self._prove_waiting(idle=True)
         except InterruptedRunError as error:
             blamed = error.signal_number
             raise
@@ -142,13 +145,37 @@ class Runner:
             action = self.plan.action(ActionId(name))
             self._running.pop(action.id, None)
             with telling_of(action.id):
-                if isinstance(came_to, Performed):
+                if isinstance(came_to, Performed) and self._awaits(action):
+                    self._unproven[action.id] = came_to
+                elif isinstance(came_to, Performed):
                     self._accept(action, came_to)
                 elif isinstance(came_to, OptbuildError) and not isinstance(came_to, InterruptedRunError):
                     self._refuse(action, came_to)
                 else:
                     raise came_to
         self._decide()
+        self._prove_waiting()
+
+    def _awaits(self, action: Action) -> frozenset[ActionId]:
+        """What is not there yet that the proof of a build is held against, in whatever order builds end."""
+        against = self.prover.held_against(action) if isinstance(action, Compile) else frozenset()
+        return against - self.outcome.results.keys()
+
+    def _prove_waiting(self, *, idle: bool = False) -> None:
+        """Accept builds whose proof waits for nothing any more.
+
+        Args:
+            idle: Nothing runs or can be begun, so that only what waits itself may still come.
+        """
+        while ready := [found for found in self._unproven if self._is_provable(found, idle=idle)]:
+            for action in map(self.plan.action, ready):
+                with telling_of(action.id):
+                    self._accept(action, self._unproven.pop(action.id))
+            self._decide()
+
+    def _is_provable(self, waiting: ActionId, *, idle: bool) -> bool:
+        awaited = self._awaits(self.plan.action(waiting))
+        return not (awaited & self._unproven.keys() if idle else awaited)
 
     def _accept(self, action: Action, done: Performed) -> None:
         """Keep a result if it holds, and go on with what needed it."""
