@@ -19,7 +19,8 @@ CRATES = Path(__file__).resolve().parent.parent / "crates"
 RUN_MARKER = "OPTBUILD_TEST_MARKER"
 """A variable that finds, in /proc, every process that a run has started."""
 
-_DEADLINE_S = 120.0
+_DEADLINE_S = 600.0
+"""Longer than anything takes on a busy machine: only what hangs comes to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +170,10 @@ class Optbuild:
             except OSError:
                 continue  # it has ended, or is another user's
         return found
+
+    def await_no_children(self) -> None:
+        """Wait until the kernel has done away with what was killed."""
+        await_that(lambda: self.children() == [], "no child is left")
 
     def _argv(self, arguments: tuple[str | Path, ...]) -> list[str]:
         return [str(program("optbuild")), *map(str, arguments)]

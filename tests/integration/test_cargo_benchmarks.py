@@ -114,7 +114,7 @@ def test_criterion_is_measured_by_its_own_samples(optbuild: Optbuild, project: P
     """By its benchmarks' names, and compiled with counts that are theirs."""
     (project / "benches/speed.rs").write_text(CRITERION)
     write_profile(project, '["bench", "--bench", "speed"]')
-    record = measure(optbuild, project, "--max-time", "5s")
+    record = measure(optbuild, project, "--max-time", "15s")
     assert cells_of(record) == {"cargo/abacus/sum": {"wall"}}
     medians = {item["variant"]: item["median_s"] for item in record["resources"]}
     assert medians.keys() == {"release", "pgo"}

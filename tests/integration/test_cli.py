@@ -45,7 +45,7 @@ def done(shared_optbuild: Optbuild, tmp_path_factory: pytest.TempPathFactory) ->
     """The shortest way to a result: no build profile, one command, three variants."""
     directory = copy_crate("tally", tmp_path_factory.mktemp("cli") / "tally")
     (directory / "optbuild.toml").unlink()
-    first = shared_optbuild.run("pgo", "--max-time", "1s", "--", "{bin}", "data/bench.txt", cwd=directory).expect(0)
+    first = shared_optbuild.run("pgo", "--max-time", "5s", "--", "{bin}", "data/bench.txt", cwd=directory).expect(0)
     return Done(optbuild=shared_optbuild, directory=directory, first=first)
 
 

@@ -25,7 +25,7 @@ def executor() -> Iterator[LocalExecutor]:
 def server(directory: Path, script: str = "") -> Command:
     """A program that runs until it is stopped, and says so when it has begun."""
     command = shell(f"{script}\ntouch begun; while :; do sleep 0.01; done", directory)
-    return replace(command, stdout=directory / "out", stderr=Stream.NULL, grace_s=0.3)
+    return replace(command, stdout=directory / "out", stderr=Stream.NULL, grace_s=60.0)
 
 
 def test_others_run_meanwhile(executor: LocalExecutor, tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_its_own_good_order_is_seen(executor: LocalExecutor, tmp_path: Path) -> 
 
 def test_one_that_does_not_listen_is_killed(executor: LocalExecutor, tmp_path: Path) -> None:
     """When its grace has passed."""
-    with executor.start(server(tmp_path, "trap '' TERM")) as running:
+    with executor.start(replace(server(tmp_path, "trap '' TERM"), grace_s=0.3)) as running:
         await_that((tmp_path / "begun").exists, "it runs")
         assert running.stop().exit_code == -signal.SIGKILL
 

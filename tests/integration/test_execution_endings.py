@@ -107,14 +107,14 @@ def test_a_timeout_sends_the_stop_signal_and_leaves_time_to_save(
     executor: LocalExecutor, tmp_path: Path, events: list[Event]
 ) -> None:
     """A program writes its profile when it is asked to end; people are told that it is slow and that it is stopped."""
-    completed = executor.run(shell(f"{SAVES}; {LOOP}", tmp_path, timeout_s=0.5, grace_s=60.0))
+    completed = executor.run(shell(f"{SAVES}; {LOOP}", tmp_path, timeout_s=2.0, grace_s=60.0))
 
     assert (tmp_path / "saved").read_text() == "saved\n"
     assert completed.timed_out
     assert completed.exit_code == 0
     assert codes(events) == ["slow", "stopping"]
     assert [event.message for event in events if isinstance(event, Notice)] == [
-        "sh is still running after 0.25 s of its 0.5 s timeout",
+        "sh is still running after 1 s of its 2 s timeout",
         "stopping sh with SIGTERM; it has 60 s to end before it is killed",
     ]
 
@@ -123,7 +123,7 @@ def test_the_stop_signal_is_the_one_of_the_command(executor: LocalExecutor, tmp_
     """A program that ends in good order at another signal gets that one."""
     script = f"trap 'echo int > saved; exit 5' INT; {LOOP}"
 
-    completed = executor.run(shell(script, tmp_path, timeout_s=0.5, stop_signal=signal.SIGINT))
+    completed = executor.run(shell(script, tmp_path, timeout_s=2.0, stop_signal=signal.SIGINT))
 
     assert (tmp_path / "saved").read_text() == "int\n"
     assert completed.exit_code == 5
@@ -133,7 +133,7 @@ def test_a_program_that_ignores_its_stop_signal_is_killed_after_its_grace(
     executor: LocalExecutor, tmp_path: Path
 ) -> None:
     """SIGKILL comes last, for the whole process group, and the run says that it was late."""
-    completed = executor.run(shell(STUBBORN, tmp_path, timeout_s=0.5, grace_s=0.1))
+    completed = executor.run(shell(STUBBORN, tmp_path, timeout_s=2.0, grace_s=0.1))
 
     assert completed.timed_out
     assert completed.exit_code == -signal.SIGKILL
@@ -142,7 +142,7 @@ def test_a_program_that_ignores_its_stop_signal_is_killed_after_its_grace(
 
 def test_a_stopped_program_gets_its_stop_signal_too(executor: LocalExecutor, tmp_path: Path) -> None:
     """A program that reached for the terminal hangs stopped: it is woken, so that it can end in good order."""
-    completed = executor.run(shell(f"{SAVES}; kill -STOP $$; {LOOP}", tmp_path, timeout_s=0.5, grace_s=60.0))
+    completed = executor.run(shell(f"{SAVES}; kill -STOP $$; {LOOP}", tmp_path, timeout_s=2.0, grace_s=60.0))
 
     assert (tmp_path / "saved").read_text() == "saved\n"
     assert completed.exit_code == 0
@@ -193,7 +193,7 @@ def test_without_a_sweep_a_daemon_stays_and_troubles_no_later_command(executor: 
 
 def test_stopping_without_a_sweep_ends_the_whole_group(executor: LocalExecutor, tmp_path: Path) -> None:
     """Of a build that is stopped only daemons stay: what shares its process group ends with it."""
-    build = shell(f'sh -c "$0" & {LOOP}', tmp_path, timeout_s=0.5, sweep=False)
+    build = shell(f'sh -c "$0" & {LOOP}', tmp_path, timeout_s=2.0, sweep=False)
 
     executor.run(replace(build, argv=(*build.argv, STUBBORN)))
 

@@ -25,6 +25,8 @@ from tests.integration.optbuild_program import (
 
 pytestmark = pytest.mark.pgo
 
+ONE_BY_ONE = ("--jobs", "1")  # what is finished when something fails is then a matter of the plan
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
@@ -38,7 +40,7 @@ def test_a_compile_error_is_shown_as_rustc_wrote_it(optbuild: Optbuild, project:
     source.write_text(source.read_text() + '#[cfg(panic = "abort")]\nfn wrong() -> u64 { "text" }\n')
     variants = '[variants.release]\n[variants.aborting]\ninherits = "release"\npanic = "abort"\n' + VARIANTS[19:]
     write_profile(project, variants=variants)
-    ended = optbuild.run("run", "--json", cwd=project).expect(10)
+    ended = optbuild.run("run", "--json", *ONE_BY_ONE, cwd=project).expect(10)
     assert (ended.error["code"], "aborting" in ended.error["message"]) == ("build", True)
     log = Path(ended.error["location"])
     for place in (ended.stderr, log.read_text()):
@@ -46,7 +48,7 @@ def test_a_compile_error_is_shown_as_rustc_wrote_it(optbuild: Optbuild, project:
         assert "E0308" in place
     assert variant_of(ended.document, "aborting")["status"] == "failed"
 
-    kept_going = optbuild.run("run", "--json", "--keep-going", cwd=project).expect(10)
+    kept_going = optbuild.run("run", "--json", "--keep-going", "--max-time", "5s", cwd=project).expect(10)
     record = kept_going.document
     assert record["status"] == "incomplete"
     assert {item["name"]: item["status"] for item in record["variants"]} == {
@@ -116,7 +118,9 @@ def test_a_workload_that_fails_is_shown_by_its_last_lines(optbuild: Optbuild, pr
         'for n in $(seq 30); do printf "line %d\\033]0;owned\\007\\033[2J\\n" $n >&2; done; "$1" data/train.txt; exit 3'
     )
     write_profile(project, train=script)
-    ended = fail(optbuild, project, 11, "workload", "'training'", "exit code 3", "line 11^[", "line 30^[")
+    ended = fail(
+        optbuild, project, 11, "workload", "'training'", "exit code 3", "line 11^[", "line 30^[", options=ONE_BY_ONE
+    )
     assert "line 10^[" not in ended.stderr
     assert "\x1b" not in ended.stderr
     assert "line 1\x1b" in Path(ended.error["location"]).read_text()

@@ -52,8 +52,9 @@ def project(tmp_path: Path) -> Path:
 
 
 def await_training(running: Running, project: Path) -> None:
-    """Wait until the training runs."""
+    """Wait until the training runs, and nothing beside it."""
     running.await_that((project / "held").exists, "the training runs")
+    running.await_saying("✓ release: build")
 
 
 def let_go(project: Path) -> None:
@@ -98,7 +99,7 @@ def test_a_signal_during_a_build_ends_cargo_and_all_below_it(optbuild: Optbuild,
         running.send(signal.SIGINT)
         ended = running.end().expect(130)
     assert "stopping cargo with SIGTERM" in ended.stderr
-    assert optbuild.children() == []
+    optbuild.await_no_children()
     assert [item["status"] for item in ended.document["variants"]] == ["skipped"]
     let_go(project)
     optbuild.run("build", "release", cwd=project).expect(0)
@@ -243,6 +244,6 @@ def test_a_reader_of_messages_that_has_gone_ends_the_run(optbuild: Optbuild, pro
     assert os.read(reader, 1)
     os.close(reader)
     assert process.wait() == 141
-    assert optbuild.children() == []
+    optbuild.await_no_children()
     assert not list((optbuild.home / "tmp").glob("optbuild*"))  # a linker that was ended may leave files of its own
     optbuild.run("pgo", cwd=project).expect(0)

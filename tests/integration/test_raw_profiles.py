@@ -253,13 +253,13 @@ def test_a_profdata_that_hangs_is_stopped(optbuild: Optbuild, project: Path, tmp
     merge = f"'{find_profdata(optbuild, project)}' \"$@\""
     script = f"case $1$2 in merge--version) {merge};; merge*) echo 'one moment' >&2; exec sleep 1000;; esac"
     hanging = write_script(tmp_path / "llvm-profdata", script)
-    write_profile(project, variants=settings('merge-timeout = "1s"'))
+    write_profile(project, variants=settings('merge-timeout = "5s"'))
     ended = fail(
         optbuild,
         project,
         13,
         "profile-data",
-        *("did not come to an end within 1 s", "one moment", "merge-timeout"),
+        *("did not come to an end within 5 s", "one moment", "merge-timeout"),
         env={"LLVM_PROFDATA": str(hanging)},
     )
     assert Path(ended.error["location"]).read_text() == "one moment\n"

@@ -31,7 +31,7 @@ server = ["{{bin}}", "{{port}}"]
 ready = {{ stdout = "listening", within = "20s" }}
 load = ["{{bin:ask}}", "{{port}}", "200"]
 pass-env = ["{RUN_MARKER}"]
-grace = "2s"
+grace = "20s"
 {MEASURE}
 """
 
@@ -60,7 +60,7 @@ def test_a_server_that_dies_of_its_stop_signal_is_trained(optbuild: Optbuild, pr
 
 def test_without_the_object_its_missing_counts_are_told(optbuild: Optbuild, project: Path) -> None:
     """The client's alone are a profile that does not fit: nothing of the server is in it."""
-    edit(project / "optbuild.toml", 'grace = "2s"', 'grace = "2s"\nflush-object = false')
+    edit(project / "optbuild.toml", 'grace = "20s"', 'grace = "20s"\nflush-object = false')
     fail(optbuild, project, 13, "profile-data")
 
 
@@ -74,6 +74,7 @@ def test_a_rerun_starts_no_server(optbuild: Optbuild, project: Path) -> None:
 def test_a_deaf_server_is_told_what_to_say(optbuild: Optbuild, project: Path) -> None:
     """It catches the signal and does nothing: killed after its grace, and exit code 11."""
     edit(project / "optbuild.toml", '"{bin}", "{port}"', '"{bin}", "{port}", "--deaf"')
+    edit(project / "optbuild.toml", 'grace = "20s"', 'grace = "2s"')
     words = ("did not end within 2 s of SIGTERM, and was killed", "stop-signal")
     fail(optbuild, project, 11, "workload", *words)
     assert optbuild.children() == []

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.optbuild_program import Optbuild, await_that, copy_crate, variant_of, write_profile, write_script
+from tests.integration.optbuild_program import Optbuild, copy_crate, variant_of, write_profile, write_script
 
 pytestmark = [
     pytest.mark.pgo,
@@ -141,7 +141,7 @@ def test_a_signal_ends_two_builds_at_once(optbuild: Optbuild, tmp_path: Path, nu
         running.send(number)
         ended = running.end().expect(128 + number)
     assert ended.stderr.count("stopping cargo with SIGTERM") == 2
-    assert optbuild.children() == []
+    optbuild.await_no_children()
     assert (ended.document["status"], ended.error["code"]) == ("interrupted", "interrupted")
     (project / "hold").unlink()
     optbuild.run("build", "--jobs", "2", cwd=project).expect(0)
@@ -158,7 +158,7 @@ def test_kill_9_leaves_nothing_of_two_builds(optbuild: Optbuild, tmp_path: Path)
             running.await_that((project / place).exists, f"the build script writes {place}")
         running.send(signal.SIGKILL)
         running.end()
-    await_that(lambda: optbuild.children() == [], "no child is left")
+    optbuild.await_no_children()
 
 
 def test_a_failed_build_ends_the_one_beside_it(optbuild: Optbuild, tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_failed_build_ends_the_one_beside_it(optbuild: Optbuild, tmp_path: Pat
     source.write_text(source.read_text() + '#[cfg(broken)]\ncompile_error!("broken on purpose");\n')
     ended = optbuild.run("build", "--json", "--jobs", "2", cwd=project).expect(10)
     assert "broken on purpose" in ended.stderr
-    assert optbuild.children() == []
+    optbuild.await_no_children()
 
 
 def test_workloads_that_say_so_train_at_the_same_time(optbuild: Optbuild, tmp_path: Path) -> None:

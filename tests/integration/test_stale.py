@@ -153,7 +153,10 @@ def test_an_input_that_is_edited_during_the_builds_is_refused(
 def test_a_build_script_may_write_into_the_source_tree(optbuild: Optbuild, project: Path, watching: str) -> None:
     """Generated code beside the other sources is no edit, in the first build and in each that follows."""
     (project / "build.rs").write_text(
-        f'fn main() {{ std::fs::write("src/made.rs", "pub const A: u64 = 0;").unwrap(); {watching} }}'
+        # Renamed, since two builds may do this at the same time.
+        'fn main() { let made = std::env::var("OUT_DIR").unwrap() + "/made.rs"; '
+        'std::fs::write(&made, "pub const A: u64 = 0;").unwrap(); '
+        f'std::fs::rename(&made, "src/made.rs").unwrap(); {watching} }}'
     )
     edit(project / "src/main.rs", "fn main() {", "mod made;\nfn main() {\n    assert_eq!(made::A, 0);")
     for _ in range(2):

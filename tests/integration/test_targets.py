@@ -16,6 +16,7 @@ pytestmark = pytest.mark.pgo
 
 FAR = "aarch64-unknown-linux-gnu"
 MUSL = "x86_64-unknown-linux-musl"
+LONG_ENOUGH = ("--max-time", "5s")
 TRIPLE = f"CARGO_TARGET_{FAR.upper().replace('-', '_')}"
 
 
@@ -59,7 +60,7 @@ def test_another_c_library_on_the_same_machine_is_trained_and_measured(optbuild:
     """musl, and whatever else runs on this kernel and CPU, is like the host."""
     directory = crate(tmp_path, MUSL)
     env = stand_in(tmp_path, MUSL)
-    record = optbuild.run("pgo", "--json", cwd=directory, env=env).expect(0).document
+    record = optbuild.run("pgo", "--json", *LONG_ENOUGH, cwd=directory, env=env).expect(0).document
     assert is_trained_and_measured(record, directory, MUSL)
 
 
@@ -70,7 +71,7 @@ def test_another_c_library_on_the_same_machine_is_trained_and_measured(optbuild:
 def test_musl_is_trained_and_measured_where_it_is_installed(optbuild: Optbuild, tmp_path: Path) -> None:
     """The same with the real standard library."""
     directory = crate(tmp_path, MUSL)
-    record = optbuild.run("pgo", "--json", cwd=directory).expect(0).document
+    record = optbuild.run("pgo", "--json", *LONG_ENOUGH, cwd=directory).expect(0).document
     assert is_trained_and_measured(record, directory, MUSL)
 
 
@@ -115,7 +116,7 @@ def test_a_runner_trains_and_measures_what_does_not_run_by_itself(optbuild: Optb
     calls = tmp_path / "calls"
     emulator = write_script(tmp_path / "emulator", f'echo "$2" >> \'{calls}\'; shift; exec "$@"')
     env = {**stand_in(tmp_path, FAR, arch="aarch64"), f"{TRIPLE}_RUNNER": f"{emulator} -L"}
-    ended = optbuild.run("pgo", "--json", cwd=directory, env=env).expect(0)
+    ended = optbuild.run("pgo", "--json", *LONG_ENOUGH, cwd=directory, env=env).expect(0)
     assert is_trained_and_measured(ended.document, directory, FAR)
     assert f"programs run by {emulator} -L (from {TRIPLE}_RUNNER)" in ended.stderr
     assert all(line.endswith("/tally") for line in calls.read_text().splitlines())

@@ -47,17 +47,18 @@ def project(tmp_path: Path) -> Path:
 def test_every_moment_has_its_place(optbuild: Optbuild, project: Path, tmp_path: Path) -> None:
     """Training three times leaves three raw profiles, what is prepared none; each phase sets up and cleans up."""
     calls = tmp_path / "calls"
-    record = optbuild.run("pgo", "--json", cwd=project, env={"CALLS": str(calls)}).expect(0).document
+    env = {"CALLS": str(calls)}
+    record = optbuild.run("pgo", "--json", "--max-time", "5s", cwd=project, env=env).expect(0).document
     pgo = variant_of(record, "pgo")["pgo"]
     assert pgo["raw_profiles"] == 3
     assert pgo["applied"]
     phases = calls.read_text().split("setup\n")[1:]
     assert all(re.fullmatch(r"(prepare\nconclude\n)+cleanup\n", phase) for phase in phases)
-    *building, measuring = [phase.count("prepare") for phase in phases]
+    counts = [phase.count("prepare") for phase in phases]
     # The baseline's outputs are looked at twice, before, after or between the three trainings and the comparison.
-    assert sorted(building) == [1, 2, 3]
-    assert building.index(3) < building.index(1)
-    assert measuring >= 3  # rounds
+    assert sorted(counts[:3]) == [1, 2, 3]
+    assert counts.index(3) < counts.index(1)
+    assert max(counts[3:]) > 3  # what is measured, beside instructions where they can be counted
 
 
 def test_a_setup_that_fails_is_named_with_its_words(optbuild: Optbuild, project: Path, tmp_path: Path) -> None:

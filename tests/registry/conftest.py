@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import find_libclang
 from tests.integration.optbuild_program import Optbuild
 
-_DEADLINE_S = 900.0
+_DEADLINE_S = 2700.0
 
 
 @pytest.fixture
