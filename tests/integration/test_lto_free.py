@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.optbuild_program import Optbuild, copy_crate, find_profdata, variant_of, write_script
+from tests.integration.optbuild_program import Optbuild, copy_crate, edit, find_profdata, variant_of, write_script
 
 pytestmark = pytest.mark.pgo
 
@@ -118,3 +118,34 @@ def test_training_without_lto_can_be_demanded(optbuild: Optbuild, tmp_path: Path
     record = build(wrapped(optbuild, OTHER_NAMES), directory, forced, status=13)
     assert "training as lto-free lost" in record["error"]["message"]
     assert not (directory / "target/optbuild/artifacts/pgo").exists()
+
+
+SEED = """\
+#[inline(never)]
+pub fn step(x: u64) -> u64 {
+    let mut sum = 0;
+    for i in 0..x { sum = std::hint::black_box(sum ^ i * TIMES); }
+    sum
+}
+const TIMES: u64 = NUMBER;
+"""
+
+
+def test_two_versions_of_a_crate_are_told_apart(optbuild: Optbuild, tmp_path: Path) -> None:
+    """One runs, and of the other, whose functions have the same paths, nothing is linked: no count is lost."""
+    directory = copy_crate("tally", tmp_path / "tally")
+    for number, version in ((3, "0.1.0"), (5, "0.2.0")):
+        crate = tmp_path / f"seed-{number}"
+        (crate / "src").mkdir(parents=True)
+        manifest = f'[package]\nname = "seed"\nversion = "{version}"\nedition = "2021"\n'
+        (crate / "Cargo.toml").write_text(manifest)
+        (crate / "src/lib.rs").write_text(SEED.replace("NUMBER", str(number)))
+    with (directory / "Cargo.toml").open("a") as manifest_file:
+        for number in (3, 5):
+            dependency = f'[dependencies.seed-{number}]\npackage = "seed"\npath = "../seed-{number}"\n'
+            manifest_file.write(dependency)
+    edit(directory / "src/main.rs", "fn main() {", "fn main() {\n    std::hint::black_box(seed_3::step(1000));")
+    (directory / "Cargo.lock").unlink()
+    pgo = evidence_of(build(optbuild, directory, LTO.format(lto="fat") + TALLY), "pgo")
+    assert pgo["missing_functions"] > 0, "the other version has no counts"
+    assert (pgo["attempt"], pgo["rejected_attempts"]) == ("lto-free", [])

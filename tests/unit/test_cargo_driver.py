@@ -116,11 +116,30 @@ def test_fresh_units_are_those_of_the_program(bench: Bench) -> None:
     assert bench.build(bench.driver("fresh")).fresh_target_units == 2
 
 
-def _unit(path: Path, *, fresh: bool, kind: str = "lib") -> bytes:
+def test_versions_of_a_crate_are_counted(bench: Bench) -> None:
+    """Libraries of the program that bear one name; a program may bear its library's, and macros are not linked."""
+    action = bench.action(Role.OPTIMISE)
+    below = action.cargo_target
+    target = below / TARGET / "release"
+    units = [
+        _unit(target / "deps/seed-bed.rlib", fresh=True, package="seed-bed@0.1.0"),
+        _unit(target / "deps/seed-bed.rlib", fresh=False, package="seed-bed@0.2.0"),
+        _unit(below / "release/deps/seed-bed.rlib", fresh=False, package="seed-bed@0.3.0"),
+        _unit(target / "deps/demo.rlib", fresh=False, package="demo@1.0.0"),
+        _unit(target / "demo", fresh=False, kind="bin", package="demo@1.0.0"),
+    ]
+    target.mkdir(parents=True)
+    (target / "demo").write_text("binary")
+    use = scripted(bench, Reply(stdout=b"".join(units))).compile(action, {}, bench.log).profile_use
+    assert use is not None
+    assert use.versions == {"seed_bed": 2}
+
+
+def _unit(path: Path, *, fresh: bool, kind: str = "lib", package: str = "p") -> bytes:
     """What cargo says of a unit."""
     message = {
         "reason": "compiler-artifact",
-        "package_id": "p",
+        "package_id": package,
         "target": {"name": path.stem, "kind": [kind]},
         "fresh": fresh,
         "filenames": [str(path)],

@@ -47,8 +47,8 @@ def test_a_function_that_ran_under_another_name_is_lost(missing: str, *, lost: b
 @pytest.mark.parametrize(
     ("missing", "lost"),
     [
-        (f"demo.9d00-cgu.3;{LOCAL}", True),  # the same crate, another unit
-        (f"demo.9d00-cgu.3;{rebuilt(LOCAL)}", True),
+        (f"demo.1f2e-cgu.3;{LOCAL}", True),  # the same crate, another unit
+        (f"demo.1f2e-cgu.3;{rebuilt(LOCAL)}", True),
         (f"other.77aa-cgu.0;{LOCAL}", False),  # each has an instance of its own
         (f"other.77aa-cgu.0;{rebuilt(LOCAL)}", False),
         (f"other.77aa-cgu.0;{RAN}", True),  # that one is known to all, whoever compiled it
@@ -57,6 +57,24 @@ def test_a_function_that_ran_under_another_name_is_lost(missing: str, *, lost: b
 def test_what_one_crate_counted_is_no_loss_for_another(missing: str, *, lost: bool) -> None:
     """Crates that instantiate the same generic code have functions of the same symbol, which only their units see."""
     assert find_lost([missing], contents()) == ({missing} if lost else set())
+
+
+OWN, OTHER = "demo.1f2e-cgu.0", "demo.9d00-cgu.0"
+
+
+@pytest.mark.parametrize("function", [RAN, V0])
+def test_what_one_version_of_a_crate_counted_is_no_loss_for_another(function: str) -> None:
+    """Many programs have two versions of a crate, whose functions have the same paths; one of them has the counts."""
+    one, other = (f"{unit};{rebuilt(function)}" for unit in (OWN, OTHER))
+    two = {"demo": 2}
+    assert find_lost([other], contents(), two) == frozenset()
+    assert find_lost([one, other], contents(), two) == {one, other}
+    assert find_lost([other], contents(), {"another": 2}) == {other}
+
+
+def test_what_only_one_version_of_a_crate_sees_is_its_own() -> None:
+    """Its unit's name tells which one it is."""
+    assert find_lost([f"{OTHER};{rebuilt(LOCAL)}"], contents()) == frozenset()
 
 
 def test_one_more_instance_of_generic_code_is_no_loss() -> None:

@@ -156,6 +156,7 @@ class _Listener:
     complaints: set[str] = field(default_factory=set)
     profiled: set[str] = field(default_factory=set)
     unprofiled: set[str] = field(default_factory=set)
+    libraries: dict[str, set[str]] = field(default_factory=dict)
     products: dict[str, Path] = field(default_factory=dict)
     status: bytearray = field(default_factory=bytearray)
     in_command: bool = False
@@ -165,7 +166,11 @@ class _Listener:
         if isinstance(message, CompilerArtifact):
             self._finish_unit(message.package_id)
             self.fresh &= message.fresh
-            self.fresh_target_units += message.fresh and self._is_for_target(message)
+            if self._is_for_target(message):
+                self.fresh_target_units += message.fresh
+                if not {"bin", "example", "test", "bench"} & {*message.target.kind}:
+                    crate = message.target.name.replace("-", "_")
+                    self.libraries.setdefault(crate, set()).add(message.package_id)
             self._find_products(message)
         elif isinstance(message, BuildScriptExecuted):
             self._finish_unit(message.package_id)
@@ -275,6 +280,7 @@ class _Listener:
             complaints=tuple(sorted(self.complaints)),
             profiled=tuple(sorted(self.profiled)),
             unprofiled=tuple(sorted(self.unprofiled)),
+            versions={crate: len(packages) for crate, packages in self.libraries.items() if len(packages) > 1},
         )
 
 

@@ -12,11 +12,12 @@ compiled for a CPU with the counts of another variant must be without data in no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 
 from optbuild.build.model import Compiled, ProfileContents, ProfileUse
 from optbuild.errors import AttemptFault, ProfileDataError
-from optbuild.tools.mangling import function_path, unit_crate, without_unit
+from optbuild.tools.mangling import crate_of, function_path, unit_crate, without_unit
 
 
 def check_nothing_lost(
@@ -37,7 +38,7 @@ def check_nothing_lost(
     if use is None:
         return
     missing = _missing(use)
-    lost = find_lost(missing, look_into()) if missing else frozenset()
+    lost = find_lost(missing, look_into(), use.versions) if missing else frozenset()
     if not lost and not use.mismatched_functions:
         return
     example = f", {min(lost)} among them" if lost else ""
@@ -83,16 +84,20 @@ def _symbols_without_data(compiled: Compiled) -> set[str]:
     return set() if compiled.profile_use is None else set(map(without_unit, _missing(compiled.profile_use)))
 
 
-def find_lost(missing: Iterable[str], contents: ProfileContents) -> frozenset[str]:
+def find_lost(
+    missing: Collection[str], contents: ProfileContents, versions: Mapping[str, int] = MappingProxyType({})
+) -> frozenset[str]:
     """The functions compiled without data which the profile seems to have counts for under another name.
 
     One has the same symbol behind the name of another unit of its crate, or the same path with another hash. Instances
     of generic code share a path: where the profile knows several, one that is missing is one more. Crates that each
-    have an instance of their own share even the symbol: what one of them counted is no loss for another.
+    have an instance of their own share even the symbol: what one of them counted is no loss for another. Two versions
+    of one crate share the paths of their functions: what was counted is that of a version which is not without data.
 
     Args:
         missing: Functions that were compiled without data, each behind its unit's name where that is known.
         contents: What the profile knows.
+        versions: How many libraries bear a crate's name, where it is not one.
     """
     symbols_by_path: dict[str | None, set[str]] = {}
     for name in contents.names:
@@ -105,10 +110,17 @@ def find_lost(missing: Iterable[str], contents: ProfileContents) -> frozenset[st
         for symbol, crates in crates_by_symbol.items()
         if (path := function_path(symbol)) is not None and len(symbols_by_path[path]) == 1
     }
+    without_data: dict[str | None, set[str | None]] = {}
+    for name in missing:
+        without_data.setdefault(function_path(name), set()).add(unit_crate(name))
 
     def is_lost(name: str) -> bool:
-        crates = crates_by_symbol.get(without_unit(name)) or crates_by_path.get(function_path(name) or "") or set()
-        own = unit_crate(name)
+        path, own = function_path(name), unit_crate(name)
+        crates = crates_by_symbol.get(without_unit(name))
+        if crates is None:
+            crates = crates_by_path.get(path or "", set())
+            if len(without_data[path]) < versions.get(crate_of(name) or "", 1):
+                crates = crates - {None}  # another version's
         return bool(crates) if own is None else not crates.isdisjoint({own, None})
 
     return frozenset(filter(is_lost, missing))

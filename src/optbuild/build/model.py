@@ -118,6 +118,7 @@ class ProfileUse:
         complaints: What it said of the profile itself.
         profiled: Crates that it was told to compile with the profile; those that were fresh are not among them.
         unprofiled: Crates that it was not.
+        versions: How many libraries bear a crate's name, where several do: versions of one package.
     """
 
     missing_functions: int
@@ -126,6 +127,7 @@ class ProfileUse:
     complaints: tuple[str, ...] = ()
     profiled: tuple[str, ...] = ()
     unprofiled: tuple[str, ...] = ()
+    versions: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

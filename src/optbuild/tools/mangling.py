@@ -68,9 +68,15 @@ def join_unit(unit: str | None, symbol: str) -> str:
 
 
 def unit_crate(name: str) -> str | None:
-    """The crate whose unit a function was compiled in, where its name tells: that of an instance may be any crate."""
+    """The crate whose unit a function was compiled in, with what tells two versions of it apart: `app.1f3a`.
+
+    None where its name does not tell: that of an instance may be any crate.
+
+    Sources: rustc's `CodegenUnitNameBuilder`, which names units by the crate and its stable id,
+    https://doc.rust-lang.org/nightly/nightly-rustc/rustc_middle/mir/mono/struct.CodegenUnitNameBuilder.html
+    """
     unit, _, _ = name.rpartition(";")
-    return unit.partition(".")[0] or None
+    return unit.partition("-")[0] or None
 
 
 def without_unit(name: str) -> str:
