@@ -41,7 +41,7 @@ def rebuilt(name: str) -> str:
 )
 def test_a_function_that_ran_under_another_name_is_lost(missing: str, *, lost: bool) -> None:
     """It is recognised by its symbol or its path; what never ran in training is no loss."""
-    assert find_lost([missing], contents()) == ({missing} if lost else set())
+    assert find_lost([missing], contents(), {}) == ({missing} if lost else set())
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_function_that_ran_under_another_name_is_lost(missing: str, *, lost: b
 )
 def test_what_one_crate_counted_is_no_loss_for_another(missing: str, *, lost: bool) -> None:
     """Crates that instantiate the same generic code have functions of the same symbol, which only their units see."""
-    assert find_lost([missing], contents()) == ({missing} if lost else set())
+    assert find_lost([missing], contents(), {}) == ({missing} if lost else set())
 
 
 OWN, OTHER = "demo.1f2e-cgu.0", "demo.9d00-cgu.0"
@@ -74,14 +74,14 @@ def test_what_one_version_of_a_crate_counted_is_no_loss_for_another(function: st
 
 def test_what_only_one_version_of_a_crate_sees_is_its_own() -> None:
     """Its unit's name tells which one it is."""
-    assert find_lost([f"{OTHER};{rebuilt(LOCAL)}"], contents()) == frozenset()
+    assert find_lost([f"{OTHER};{rebuilt(LOCAL)}"], contents(), {}) == frozenset()
 
 
 def test_one_more_instance_of_generic_code_is_no_loss() -> None:
     """Instances share a path: where the profile knows two, one that never ran may be missing."""
     instances = [f"_ZN4demo4sort17h{digit * 16}E" for digit in "123"]
-    assert find_lost(instances[2:], contents(*instances[:2])) == frozenset()
-    assert find_lost(instances[1:2], contents(*instances[:2])) == {instances[1]}
+    assert find_lost(instances[2:], contents(*instances[:2]), {}) == frozenset()
+    assert find_lost(instances[1:2], contents(*instances[:2]), {}) == {instances[1]}
 
 
 def compiled(*missing: str, mismatched: int = 0) -> Compiled:

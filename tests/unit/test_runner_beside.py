@@ -130,15 +130,13 @@ def test_the_build_with_a_profile_runs_beside_another_variant(run: Run) -> None:
     assert run.built() == ["release", "lto", "pgo"]
 
 
-def hold_back(
-    run: Run, monkeypatch: pytest.MonkeyPatch, kind: str, *, until: Role, answer: Answer | None = None
-) -> None:
-    """Let a kind of build end only after a build of some role was taken in, and with this answer."""
+def hold_lto_back(run: Run, monkeypatch: pytest.MonkeyPatch, answer: Answer | None = None) -> None:
+    """Let the build without the profile end only after the one with it was taken in, and with this answer."""
     gate = threading.Event()
     settle = Runner._settle
 
     def before(command: Command) -> object:
-        if kind_of(command) != kind:
+        if kind_of(command) != "lto":
             return None
         assert gate.wait(PATIENCE_S)
         return answer
@@ -146,7 +144,7 @@ def hold_back(
     def settle_and_tell(self: Runner, done: Mapping[str, Performed | BaseException]) -> None:
         settle(self, done)
         actions = [self.plan.action(ActionId(name)) for name in done]
-        if any(isinstance(action, Compile) and action.role is until for action in actions):
+        if any(isinstance(action, Compile) and action.role is Role.OPTIMISE for action in actions):
             gate.set()
 
     watched(run, before)
@@ -155,7 +153,7 @@ def hold_back(
 
 def test_a_build_with_a_profile_waits_for_what_it_is_held_against(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """That its binary is another one than without the profile is shown also where that one ends later."""
-    hold_back(run, monkeypatch, "lto", until=Role.OPTIMISE)
+    hold_lto_back(run, monkeypatch)
     outcome = run.carry_out()
     assert run.built() == ["release", "lto", "pgo"]
     assert [evidence.differs for evidence in outcome.evidence.values()] == [True]
@@ -165,7 +163,7 @@ def test_a_build_with_a_profile_waits_for_what_it_is_held_against(run: Run, monk
 
 def test_a_profile_that_changed_nothing_is_found_whatever_ends_first(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The binary with it is there before the one without it."""
-    hold_back(run, monkeypatch, "lto", until=Role.OPTIMISE)
+    hold_lto_back(run, monkeypatch)
 
     def same(command: Command) -> Reply:
         reply = cargo(command)
@@ -180,7 +178,7 @@ def test_a_profile_that_changed_nothing_is_found_whatever_ends_first(run: Run, m
 def test_no_proof_waits_for_a_build_that_failed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """What rustc said is proof without it."""
     run.keep_going = True
-    hold_back(run, monkeypatch, "lto", until=Role.OPTIMISE, answer=Reply(exit_code=101, stderr=b"error: no\n"))
+    hold_lto_back(run, monkeypatch, Reply(exit_code=101, stderr=b"error: no\n"))
     outcome = run.carry_out()
     assert run.built() == ["release", "pgo"]
     assert [evidence.differs for evidence in outcome.evidence.values()] == [None]

@@ -13,7 +13,6 @@ compiled for a CPU with the counts of another variant must be without data in no
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from types import MappingProxyType
 
 from optbuild.build.model import Compiled, ProfileContents, ProfileUse
 from optbuild.errors import AttemptFault, ProfileDataError
@@ -84,9 +83,7 @@ def _symbols_without_data(compiled: Compiled) -> set[str]:
     return set() if compiled.profile_use is None else set(map(without_unit, _missing(compiled.profile_use)))
 
 
-def find_lost(
-    missing: Collection[str], contents: ProfileContents, versions: Mapping[str, int] = MappingProxyType({})
-) -> frozenset[str]:
+def find_lost(missing: Collection[str], contents: ProfileContents, versions: Mapping[str, int]) -> frozenset[str]:
     """The functions compiled without data which the profile seems to have counts for under another name.
 
     One has the same symbol behind the name of another unit of its crate, or the same path with another hash. Instances
@@ -97,7 +94,7 @@ def find_lost(
     Args:
         missing: Functions that were compiled without data, each behind its unit's name where that is known.
         contents: What the profile knows.
-        versions: How many libraries bear a crate's name, where it is not one.
+        versions: How many libraries bear a crate's name, where several do.
     """
     symbols_by_path: dict[str | None, set[str]] = {}
     for name in contents.names:
