@@ -193,7 +193,7 @@ def test_a_changed_input_concerns_only_the_folds_that_learn_from_it(tried: Tried
 def test_the_plan_shows_the_folds_and_runs_nothing(optbuild: Optbuild, tmp_path: Path) -> None:
     """As people read it and as data; a fold's profile is merged of the others by their weights."""
     directory = copy_crate("modes", tmp_path / "modes")
-    text = optbuild.run("plan", "--cross-validate", cwd=directory).expect(0).stdout
+    text = optbuild.run("plan", "-v", "--cross-validate", cwd=directory).expect(0).stdout
     assert "fold pgo without sort: built by choose-" in text
     plan = optbuild.run("plan", "--cross-validate", "--json", cwd=directory).expect(0).document
     assert [fold["left_out"] for fold in plan["folds"]] == [[name] for name in NAMES]

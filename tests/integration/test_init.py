@@ -55,7 +55,7 @@ def test_pgo_right_after_init_says_what_is_missing(optbuild: Optbuild, project: 
     optbuild.run("init", "--yes", cwd=project).expect(0)
     refused = optbuild.run("pgo", cwd=project).expect(2)
     assert "optbuild.toml has no [[workloads]]" in refused.stderr
-    plan = optbuild.run("plan", "--", "{bin}", "data/train.txt", cwd=project).expect(0)
+    plan = optbuild.run("plan", "-v", "--", "{bin}", "data/train.txt", cwd=project).expect(0)
     assert "tally" in plan.stdout
 
 
@@ -69,7 +69,7 @@ def test_the_proposal_with_its_gaps_filled_plans_a_run(optbuild: Optbuild, proje
     assert "unknown placeholder {ARGUMENTS}" in refused.stderr
     edit(path, "{ARGUMENTS}", "data/train.txt")
     edit(path, "{OTHER-ARGUMENTS}", "data/bench.txt")
-    plan = optbuild.run("plan", cwd=project).expect(0)
+    plan = optbuild.run("plan", "-v", cwd=project).expect(0)
     assert "data/train.txt" in plan.stdout
 
 

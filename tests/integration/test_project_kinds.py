@@ -34,7 +34,7 @@ def test_programs_of_several_packages_share_a_profile(optbuild: Optbuild, tmp_pa
     evidence = variant_of(record, "pgo")["pgo"]
     assert (evidence["raw_profiles"], evidence["applied"]) == (2, True)
     assert {(item["workload"], item["equal"]) for item in record["outputs"]} == {("left", True), ("right", True)}
-    loud = optbuild.run("plan", cwd=directory).expect(0).stdout
+    loud = optbuild.run("plan", "-v", cwd=directory).expect(0).stdout
     assert "--package left@0.1.0 --package right@0.1.0 --bin left --bin spare --bin right" in loud
     assert optbuild.run("report", cwd=directory).expect(0).stdout.startswith("left, right: release, pgo")
 

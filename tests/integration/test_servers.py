@@ -123,5 +123,5 @@ def test_a_url_can_say_that_a_server_is_ready(optbuild: Optbuild, project: Path)
     refused = optbuild.run("pgo", cwd=project).expect(2)
     assert "expected a URL that begins with http://" in refused.stderr
     edit(project / "optbuild.toml", "https://", "http://")
-    plan = optbuild.run("plan", cwd=project).expect(0).stdout
+    plan = optbuild.run("plan", "-v", cwd=project).expect(0).stdout
     assert "ready   http http://127.0.0.1:{port}/ within 20 s" in plan

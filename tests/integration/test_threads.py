@@ -69,6 +69,6 @@ def test_atomic_counters_lose_nothing(optbuild: Optbuild, tmp_path: Path) -> Non
         assert locks["atomic"] > locks["pgo"]
     shown = optbuild.run("report", "--format", "markdown", cwd=project).expect(0).stdout
     assert "atomic counters" in shown
-    plan = optbuild.run("plan", "--all", cwd=project).expect(0).stdout
+    plan = optbuild.run("plan", "-v", "--all", cwd=project).expect(0).stdout
     assert "atomic: build instrumented, atomic counters" in plan
     assert plan.count("-instrprof-atomic-counter-update-all") == 2

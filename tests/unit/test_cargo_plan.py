@@ -22,7 +22,7 @@ from optbuild.plan.actions import (
 )
 from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.plan.planner import make_plan
-from optbuild.plan.render import plan_to_dict, render_plan
+from optbuild.plan.render import plan_to_dict, render_actions
 from optbuild.profile.cargo_words import parse_cargo_words
 from optbuild.profile.model import ProjectSettings, Use
 from optbuild.profile.variants import Counters, Lto, PgoMode, Variant
@@ -138,7 +138,7 @@ def test_the_plan_shows_what_is_asked_of_cargo_and_how_it_is_run() -> None:
     """Nobody has to guess which programs those are: the action that builds them is named."""
     plan = plan_of(BENCHES)
     (build,) = builds_for_cargo(plan)
-    text = render_plan(plan)
+    text = render_actions(plan)
     assert f"{build.id}  pgo: build for bench, instrumented" in text
     assert f"  how     each program of {build.id}, one after the other, as cargo would start it" in text
     (training,) = [
@@ -249,7 +249,7 @@ def test_outputs_and_times_are_those_of_these_programs() -> None:
         "pgo bench": pgo.programs["bench"],
     }
     assert {check.id for check in checks[2:]} <= plan.serving(pgo)
-    shown = render_plan(plan)
+    shown = render_actions(plan)
     assert f"pgo on bench ({pgo.programs['bench']})" in shown
     assert f"by the names that functions have in {compiled_by(plan, checks[0].binaries).id}" not in shown
     assert plan_to_dict(plan)["variants"][1]["programs"] == {"bench": pgo.programs["bench"]}  # type: ignore[index]

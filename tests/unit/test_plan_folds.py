@@ -7,7 +7,7 @@ from inline_snapshot import snapshot
 from optbuild.plan.actions import CompareOutputs, Compile, Measure, MergeProfiles, Output, Role, Train
 from optbuild.plan.model import Plan, PlannedFold, PlannedVariant
 from optbuild.plan.planner import make_plan
-from optbuild.plan.render import plan_to_dict, render_plan
+from optbuild.plan.render import plan_to_dict, render_actions
 from optbuild.profile.model import Use
 from optbuild.profile.variants import Counters, PgoMode, Variant
 from optbuild.testing import make_build_profile, make_invocation, make_plan_inputs, make_toolchain, make_variants
@@ -173,7 +173,7 @@ def test_without_cross_validation_nothing_changes() -> None:
 def test_a_plan_shows_its_folds() -> None:
     """What is left out, what builds it and where it is measured; attempts that are not always taken say when."""
     plan = plan_of()
-    lines = render_plan(plan).splitlines()
+    lines = render_actions(plan).splitlines()
     one, two = (fold.build.compile for fold in plan.folds)
     assert [line for line in lines if line.startswith("fold")] == [
         f"fold pgo without books: built by {one}, measured on books",

@@ -13,7 +13,7 @@ from optbuild.plan.actions import Compile, Gather, Measure, MergeProfiles, Role,
 from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.plan.parts import trains
 from optbuild.plan.planner import make_plan
-from optbuild.plan.render import plan_to_dict, render_plan
+from optbuild.plan.render import plan_to_dict, render_actions
 from optbuild.profile.cargo_words import parse_cargo_words
 from optbuild.profile.model import Use
 from optbuild.profile.variants import Counters, PgoMode, Profiles, Variant
@@ -105,7 +105,7 @@ def test_the_plan_shows_where_each_program_comes_from() -> None:
     """To people and to programs."""
     plan = plan_of(NORTH, SOUTH, ALL)
     each = each_of(plan)
-    assert f"north by {each.parts['north'].compile}" in render_plan(plan)
+    assert f"north by {each.parts['north'].compile}" in render_actions(plan)
     shown = json.loads(json.dumps(plan_to_dict(plan)))["variants"][-1]
     assert shown["parts"]["south"]["compile"] == each.parts["south"].compile
     assert shown["compile"] == each.compile

@@ -6,15 +6,17 @@ from textwrap import fill
 
 from inline_snapshot import snapshot
 
-from optbuild.plan.forecast import Expectation, Forecast
+from optbuild.plan.forecast import Estimate, Expectation, Forecast
+from optbuild.plan.overview import render_overview
 from optbuild.plan.planner import make_plan
-from optbuild.plan.render import describe_estimate, plan_to_dict, render_plan
+from optbuild.plan.render import describe_estimate, plan_to_dict, render_actions
 from optbuild.profile.model import Use
 from optbuild.profile.variants import PgoMode, Variant
 from optbuild.record.history import History
 from optbuild.session.forecast import estimate_all, estimate_runs
 from optbuild.testing import make_build_profile, make_invocation, make_plan_inputs, make_project, make_toolchain
 
+UNKNOWN = Estimate(each_s={})
 BOOKS = make_invocation("{bin:demo}", "--top", "20", "books.txt", name="books", weight=3.0)
 WORKLOADS = (
     BOOKS,
@@ -33,14 +35,16 @@ def test_a_reason_that_someone_else_wrote_is_inert() -> None:
     """Why a variant is skipped may quote the user's flags, and those of a repository one does not know."""
     plan = make_plan(make_plan_inputs(), ("release",), measure=False)
     skipped = replace(plan, variants=(replace(plan.variants[0], skipped="-C\x1b]0;x\x07\nvariant pgo: built by me"),))
-    assert render_plan(skipped).splitlines()[0] == ("variant release: skipped: -C^[]0;x^G^Jvariant pgo: built by me")
+    assert render_actions(skipped).splitlines()[0] == ("variant release: skipped: -C^[]0;x^G^Jvariant pgo: built by me")
+    lines = render_overview(replace(skipped, variants=(replace(skipped.variants[0], compile=None),)), {}, UNKNOWN)
+    assert "skipped: -C^[]0;x^G^Jvariant pgo: built by me" in lines
 
 
 def test_a_whole_plan_for_people() -> None:
     """Every argv, directory, environment addition, timeout and writable place is in it."""
     inputs = make_plan_inputs(workloads=WORKLOADS)
     plan = make_plan(inputs, ("release", "lto", "pgo"), measure=True)
-    assert folded(render_plan(plan)) == snapshot("""\
+    assert folded(render_actions(plan)) == snapshot("""\
 variant release: built by compile-cfc67397
 variant lto: built by compile-1c3b8aa5
 variant pgo: built by choose-befbe32a
@@ -220,8 +224,52 @@ measure-496e7380  measure
   arms    release (compile-cfc67397), lto (compile-1c3b8aa5), pgo (choose-befbe32a)
   budget  5 min 00 s
   counts  instructions, each once, by perf or callgrind if that takes a tenth of the budget at most
+""")
 
-writes below /p/target/optbuild
+
+def test_a_plan_begins_with_one_screen() -> None:
+    """Variants, workloads, what runs, other ways to train in one line, how long it takes, and where it writes."""
+    plan = make_plan(make_plan_inputs(workloads=WORKLOADS), ("release", "lto", "pgo"), measure=True)
+    later = {action.id for action in plan.actions} - plan.awaited() - {plan.measure}
+    forecasts = {
+        action.id: Forecast(
+            action=action.id, expectation=Expectation.ONLY_IF if action.id in later else Expectation.RUNS, why="-"
+        )
+        for action in plan.actions
+        if action.kind != "choose"
+    }
+    assert render_overview(plan, forecasts, UNKNOWN) == snapshot("""\
+variant  settings                             made by                    expected
+release  none: as cargo builds it             1 build                    runs
+lto      lto = "fat", codegen-units = 1       1 build                    runs
+pgo      pgo, lto = "fat", codegen-units = 1  2 builds, 2 training runs  runs
+
+trains on      books, logs
+measures on    books, held out, for at most 5 min 00 s
+steps          14 run, 0 are reused where cargo finds them fresh
+ways to train  pgo: lto-free, else exact (5 further steps only if a way is rejected)
+takes          not known before the first run
+writes below   /p/target/optbuild
+""")
+
+
+def test_a_screen_counts_what_is_reused() -> None:
+    """A variant whose steps are all kept waits for cargo's word alone; times are those of the last run."""
+    plan = make_plan(make_plan_inputs(), ("release", "lto"), measure=False)
+    release, lto = (action.id for action in plan.actions)
+    forecasts = {
+        release: Forecast(action=release, expectation=Expectation.CARGO_DECIDES, why="it was built before"),
+        lto: Forecast(action=lto, expectation=Expectation.RUNS, why="it was not built before"),
+    }
+    estimate = estimate_runs(plan, forecasts, History(durations_s={lto: 42.0}))
+    assert render_overview(plan, forecasts, estimate) == snapshot("""\
+variant  settings                        made by  expected
+release  none: as cargo builds it        1 build  reused where cargo finds it fresh
+lto      lto = "fat", codegen-units = 1  1 build  runs
+
+steps         1 run, 1 are reused where cargo finds them fresh
+takes         42 s, by the last run
+writes below  /p/target/optbuild
 """)
 
 
@@ -341,9 +389,9 @@ def test_a_skipped_variant_and_notes_are_shown() -> None:
         toolchain=make_toolchain(llvm_profdata=None),
         project=make_project(lockfile=None),
     )
-    text = render_plan(make_plan(inputs, ("release", "pgo"), measure=False))
+    text = render_overview(make_plan(inputs, ("release", "pgo"), measure=False), {}, UNKNOWN)
     assert text.splitlines()[0] == "note: there is no Cargo.lock: cargo will resolve the dependencies and write one"
-    assert "variant pgo: skipped: no llvm-profdata fits rustc" in text
+    assert "skipped: no llvm-profdata fits rustc" in text
 
 
 def test_values_from_the_callers_environment_are_not_shown() -> None:
@@ -354,7 +402,7 @@ def test_values_from_the_callers_environment_are_not_shown() -> None:
         declared_env={"LEVEL": "3"},
     )
     plan = make_plan(make_plan_inputs(workloads=(workload,)), ("release", "pgo"), measure=True)
-    text = render_plan(plan) + json.dumps(plan_to_dict(plan))
+    text = render_overview(plan, {}, UNKNOWN) + render_actions(plan) + json.dumps(plan_to_dict(plan))
     assert "5713-" not in text.replace("5713" * 2, "")
     assert "/home/user" not in text
     assert "LICENCE=(from your environment)" in text
@@ -364,7 +412,8 @@ def test_values_from_the_callers_environment_are_not_shown() -> None:
 def test_foreign_text_is_inert() -> None:
     """Control characters in arguments and names are shown, never sent to the terminal."""
     workload = make_invocation("{bin:demo}", "a\x1b]0;t\x07", "b\nc", "", name="n\x1b[31m")
-    text = render_plan(make_plan(make_plan_inputs(workloads=(workload,)), ("release",), measure=True))
+    plan = make_plan(make_plan_inputs(workloads=(workload,)), ("release",), measure=True)
+    text = render_overview(plan, {}, UNKNOWN) + render_actions(plan)
     assert "\x1b" not in text
     assert "\x07" not in text
     assert "  argv    {bin:demo} a^[]0;t^G 'b\\nc' ''" in text
@@ -374,7 +423,7 @@ def test_standard_input_is_shown() -> None:
     """A workload that reads a file says which."""
     project = make_project()
     workload = make_invocation(stdin=project.directory / "query.txt", inputs=(project.directory / "query.txt",))
-    text = render_plan(make_plan(make_plan_inputs(workloads=(workload,)), ("release",), measure=True))
+    text = render_actions(make_plan(make_plan_inputs(workloads=(workload,)), ("release",), measure=True))
     assert "  stdin   /p/query.txt" in text
     assert "  inputs  /p/query.txt" in text
 
@@ -388,12 +437,12 @@ def test_a_forecast_stands_with_its_action() -> None:
         lto: Forecast(action=lto, expectation=Expectation.RUNS, why="it was not built before", last_s=42.0),
     }
     estimate = estimate_runs(plan, forecasts, History(durations_s={release: 9.0, lto: 42.0}))
-    lines = render_plan(plan, forecasts, estimate).splitlines()
+    lines = render_actions(plan, forecasts).splitlines()
     assert "  expect  cargo decides: it was built before (took 9 s)" in lines
     assert "  expect  runs: it was not built before (took 42 s)" in lines
-    assert "what runs took 42 s the last time" in lines
+    assert "42 s, by the last run" in render_overview(plan, forecasts, estimate)
     unknown = estimate_runs(plan, forecasts, History())
-    assert "the last time" not in render_plan(plan, forecasts, unknown)
+    assert "by the last run" not in render_overview(plan, forecasts, unknown)
     actions = plan_to_dict(plan, forecasts)["actions"]
     assert isinstance(actions, list)
     assert actions[1]["forecast"] == {"expectation": "runs", "why": "it was not built before", "last_s": 42.0}
@@ -409,7 +458,7 @@ def test_an_estimate_says_what_it_does_not_know() -> None:
     }
     known: dict[str, float] = {name: last_s for name, last_s in times.items() if last_s is not None}
     estimate = estimate_runs(plan, forecasts, History(durations_s=known))
-    assert "what runs took 7 s and 1 action of unknown length the last time" in render_plan(plan, forecasts, estimate)
+    assert "7 s and 1 action of unknown length, by the last run" in render_overview(plan, forecasts, estimate)
 
 
 def test_an_estimate_is_of_time_memory_and_disk() -> None:

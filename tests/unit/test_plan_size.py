@@ -9,7 +9,7 @@ import pytest
 from optbuild.plan.actions import ActionId
 from optbuild.plan.model import Plan
 from optbuild.plan.planner import make_plan
-from optbuild.plan.render import render_plan
+from optbuild.plan.render import render_actions
 from optbuild.profile.variants import Lto, PgoMode, Variant
 from optbuild.testing import make_build_profile, make_invocation, make_plan_inputs
 
@@ -39,5 +39,5 @@ def test_each_chain_of_a_plan_is_followed_once(workloads: int) -> None:
         return needed_by(self, action_id)
 
     with patch.object(Plan, "needed_by", follow):
-        render_plan(plan)
+        render_actions(plan)
     assert len(followed) == len(set(followed)) == 1 + 5 * 3

@@ -29,10 +29,11 @@ def plan(
     max_time: options.MaxTime = None,
     as_json: options.Json = False,
 ) -> None:
-    """Print the whole plan of `optbuild pgo` as it would run; runs nothing that the repository names."""
+    """Print what `optbuild pgo` would do on one screen, and each command with -v; runs nothing the repository names."""
     import json
 
-    from optbuild.plan.render import plan_to_dict, render_plan
+    from optbuild.plan.overview import render_overview
+    from optbuild.plan.render import plan_to_dict, render_actions
     from optbuild.record.host import describe_host
     from optbuild.session.forecast import estimate_runs, forecast
     from optbuild.session.prepare import load_history, prepare
@@ -58,8 +59,10 @@ def plan(
         estimate = estimate_runs(prepared.plan, forecasts, history)
     if as_json:
         write_out(json.dumps(plan_to_dict(prepared.plan, forecasts, estimate), indent=2) + "\n")
-    else:
-        write_out(render_plan(prepared.plan, forecasts, estimate))
+        return
+    write_out(render_overview(prepared.plan, forecasts, estimate))
+    details = render_actions(prepared.plan, forecasts) if call.verbosity > 0 else "Every command: optbuild plan -v\n"
+    write_out(f"\n{details}")
 
 
 @with_common_options

@@ -1,4 +1,4 @@
-"""A plan as data for `--json` and as lines for people."""
+"""The whole of a plan: as data for `--json`, and action by action for people."""
 
 from __future__ import annotations
 
@@ -86,10 +86,10 @@ def plan_to_dict(
     }
 
 
-def render_plan(plan: Plan, forecasts: Mapping[ActionId, Forecast] = _NOTHING, estimate: Estimate = _UNKNOWN) -> str:
-    """The plan for people: each action with its argv, directory, environment additions and timeout."""
+def render_actions(plan: Plan, forecasts: Mapping[ActionId, Forecast] = _NOTHING) -> str:
+    """The whole plan for people: each action with its argv, directory, environment additions and timeout."""
     conditions = _find_conditions(plan)
-    lines = [f"note: {sanitize_line(note)}" for note in plan.notes]
+    lines: list[str] = []
     for variant in plan.variants:
         state = f"skipped: {variant.skipped}" if variant.skipped else f"built by {variant.compile}"
         lines.append(sanitize_line(f"variant {variant.name}: {state}"))
@@ -101,8 +101,6 @@ def render_plan(plan: Plan, forecasts: Mapping[ActionId, Forecast] = _NOTHING, e
         lines += ["", f"{action.id}  {sanitize_line(action.label)}"]
         for key in _SHOWN:
             lines += [f"  {key:<8}{sanitize_line(text)}" for text in _texts(key, content.get(key))]
-    lines += ["", *([f"what runs took {taken} the last time"] if (taken := describe_estimate(estimate)) else [])]
-    lines += [*(f"writes below {sanitize_line(str(path))}" for path in plan.directories)]
     return "\n".join(lines) + "\n"
 
 

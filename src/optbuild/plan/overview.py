@@ -1,0 +1,105 @@
+"""A plan on one screen: which variants, what runs and what is reused, how long it takes, and where it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from optbuild.plan.actions import ActionId, Compile, Measure, Recipe, Train, render_word
+from optbuild.plan.forecast import Estimate, Expectation, Forecast
+from optbuild.plan.model import Plan, PlannedVariant
+from optbuild.plan.render import describe_estimate
+from optbuild.text import sanitize_line
+from optbuild.tools.rustc import PROFILE_USE, WARN, WARN_MISSING_FUNCTIONS
+from optbuild.units import format_duration
+
+_GAP = 2
+_FLAGS_OF_PGO = (PROFILE_USE, WARN_MISSING_FUNCTIONS, WARN)
+_Forecasts = Mapping[ActionId, Forecast]
+
+
+def render_overview(plan: Plan, forecasts: _Forecasts, estimate: Estimate) -> str:
+    """What a run would do, for people: notes, a line for each variant, and the run as a whole.
+
+    Args:
+        plan: What would run.
+        forecasts: What is expected of each of its actions, choices apart.
+        estimate: What the actions that are expected to run take.
+    """
+    rows = [("variant", "settings", "made by", "expected")]
+    rows += [_variant_row(plan, variant, forecasts) for variant in plan.variants]
+    facts = [*_workload_facts(plan), *_run_facts(plan, forecasts, estimate)]
+    facts += [("writes below", str(path)) for path in plan.directories]
+    lines = [*(f"note: {note}" for note in plan.notes), *_aligned(rows), "", *_aligned(facts)]
+    return "\n".join(map(sanitize_line, lines)) + "\n"
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) + _GAP for column in zip(*rows, strict=True)]
+    return ["".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _variant_row(plan: Plan, variant: PlannedVariant, forecasts: _Forecasts) -> tuple[str, str, str, str]:
+    if variant.compile is None:
+        return variant.name, "", "", f"skipped: {variant.skipped}"
+    serving = plan.serving(variant)
+    builds = [action for action in plan.actions if action.id in serving and isinstance(action, Compile)]
+    trains = sum(isinstance(plan.action(each), Train) for each in serving)
+    steps = f"{len(builds)} build{'s' * (len(builds) != 1)}"
+    if trains:
+        steps += f", {trains} training run{'s' * (trains != 1)}"
+    settings = [*(["pgo"] if trains else []), *_settings(builds[-1].recipe)]
+    return variant.name, ", ".join(settings) or "none: as cargo builds it", steps, _expected(serving, forecasts)
+
+
+def _settings(recipe: Recipe) -> list[str]:
+    """What a recipe adds to the project's own Cargo profile, PGO apart."""
+    prefix = f"profile.{recipe.cargo_profile}."
+    settings = [f"{key.removeprefix(prefix)} = {value}" for key, value in recipe.config]
+    features = [f"features = {','.join(recipe.features)}"] if recipe.features else []
+    flags = [flag for flag in map(render_word, recipe.rustflags) if not flag.startswith(_FLAGS_OF_PGO)]
+    return [*settings, *features, *flags]
+
+
+def _expected(serving: frozenset[ActionId], forecasts: _Forecasts) -> str:
+    expected = [forecasts[action].expectation for action in serving if action in forecasts]
+    if not expected:
+        return ""
+    if Expectation.RUNS not in expected:
+        return "reused where cargo finds it fresh"
+    running = expected.count(Expectation.RUNS)
+    return "runs" if running == len(expected) else f"runs {running} of {len(expected)} steps, reuses the others"
+
+
+def _workload_facts(plan: Plan) -> list[tuple[str, str]]:
+    awaited = plan.awaited()
+    trained = [action.workload.name for action in plan.actions if isinstance(action, Train) and action.id in awaited]
+    facts = [("trains on", ", ".join(dict.fromkeys(trained)))] if trained else []
+    measure = None if plan.measure is None else plan.action(plan.measure)
+    if isinstance(measure, Measure):
+        names = ", ".join(workload.name for workload in measure.workloads)
+        facts.append(("measures on", f"{names}, for at most {format_duration(measure.max_time_s)}"))
+    if plan.folds:
+        facts.append(("cross-validates", f"{len(plan.folds)} further builds, each without some of the training"))
+    return facts
+
+
+def _run_facts(plan: Plan, forecasts: _Forecasts, estimate: Estimate) -> list[tuple[str, str]]:
+    expected = [each.expectation for each in forecasts.values()]
+    facts = []
+    if expected:
+        runs, kept = expected.count(Expectation.RUNS), expected.count(Expectation.CARGO_DECIDES)
+        kept += expected.count(Expectation.REUSED)
+        facts.append(("steps", f"{runs} run, {kept} are reused where cargo finds them fresh"))
+    ways = [
+        f"{build.name}: {', else '.join(attempt.name for attempt in build.attempts)}"
+        for build in plan.builds
+        if len(build.attempts) > 1
+    ]
+    if ways:
+        spare = expected.count(Expectation.ONLY_IF)
+        only_if = f" ({spare} further steps only if a way is rejected)" if spare else ""
+        facts.append(("ways to train", "; ".join(ways) + only_if))
+    taken = describe_estimate(estimate)
+    nothing_runs = bool(expected) and Expectation.RUNS not in expected
+    unknown = "next to nothing" if nothing_runs else "not known before the first run"
+    return [*facts, ("takes", f"{taken}, by the last run" if taken else unknown)]
