@@ -15,10 +15,16 @@ nox.options.stop_on_first_error = True
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 REQUIRED_TOOLS = "cargo,pgo"  # in CI a missing tool is a failure, not a skipped test
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _group(name: str) -> tuple[str, ...]:
     return nox.project.dependency_groups(PYPROJECT, name)
+
+
+def _side_by_side(workers: int) -> list[str]:
+    """Spread test modules over worker processes; a module stays in one, for its tests share projects."""
+    return ["-n", str(workers), "--dist", "loadscope"]
 
 
 def _find_llvm_profdata(session: nox.Session) -> None:
@@ -79,7 +85,7 @@ def build(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Unit tests and properties: no process, no cargo."""
     session.install("-e", ".", *_group("test"))
-    session.run("pytest", "tests/unit", "tests/properties", *session.posargs)
+    session.run("pytest", *_side_by_side(CORES), "tests/unit", "tests/properties", *session.posargs)
 
 
 @nox.session
@@ -88,7 +94,8 @@ def integration(session: nox.Session) -> None:
     session.install("-e", ".", *_group("test"))
     _find_llvm_profdata(session)
     required = [f"--require={REQUIRED_TOOLS}"] if os.environ.get("CI") else []  # noqa: TID251 - not the product
-    session.run("pytest", "tests/integration", *required, *session.posargs)
+    # One more than there are cores: programs that are waited for leave a core idle.
+    session.run("pytest", *_side_by_side(CORES + 1), "tests/integration", *required, *session.posargs)
 
 
 @nox.session
@@ -97,7 +104,7 @@ def registry(session: nox.Session) -> None:
     session.install("-e", ".", *_group("registry"))
     _find_llvm_profdata(session)
     required = [f"--require={REQUIRED_TOOLS},cmake,libclang,registry"] if os.environ.get("CI") else []  # noqa: TID251
-    session.run("pytest", "tests/registry", *required, *session.posargs)
+    session.run("pytest", *_side_by_side(CORES), "tests/registry", *required, *session.posargs)
 
 
 @nox.session
