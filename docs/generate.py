@@ -72,6 +72,7 @@ _PROFILE_TABLES = (
     ("[raw-profiles]", "RawProfileSettings"),
     ("[evidence]", "EvidenceSettings"),
     ("[measure]", "MeasureSettings"),
+    ("[gates]", "GateSettings"),
 )
 _PLAIN_TYPES = {"string": "string", "boolean": "`true` or `false`", "null": "`null`"}
 _NO_DEFAULT = "–"

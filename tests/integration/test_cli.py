@@ -94,6 +94,25 @@ def test_unknown_formats_and_runs_are_answered_by_what_there_is(done: Done) -> N
     assert "optbuild runs" in done.call("report", "2001").expect(2).stderr
 
 
+def test_gates_are_applied_to_the_last_run(done: Done) -> None:
+    """Exact gates pass and fail on a real run, with 0 and 1; without a variant to judge, or a gate, it is a mistake."""
+    gates = done.directory / "gates.toml"
+    gates.write_text('schema = 1\n[gates]\nmax-size-growth = "1000%"\n')
+    assert "1 passed: accepted" in done.call("check", "-f", "gates.toml").expect(0).stdout
+    gates.write_text('schema = 1\n[gates]\nmax-size-growth = "1000%"\nmax-build-time-growth = 0\n')
+    refused = done.call("check", "-f", "gates.toml", "--json").expect(1).document
+    assert [(gate["gate"], gate["verdict"]) for gate in refused["gates"]] == [
+        ("max-size-growth", "pass"),
+        ("max-build-time-growth", "fail"),
+    ]
+    done.call("check", "-f", "gates.toml", "--format", "junit", "-o", "gates.xml").expect(1)
+    assert "<failure" in (done.directory / "gates.xml").read_text()
+    assert "junit" in done.call("check", "-f", "gates.toml", "--format", "html").expect(2).stderr
+    gates.write_text('schema = 1\n[variants.release]\n[variants.other]\n[gates]\nvariant = "other"\nmin-gain = 0\n')
+    assert "has no variant 'other'" in done.call("check", "-f", "gates.toml").expect(2).stderr
+    assert "it has no [gates]" in done.call("check").expect(2).stderr
+
+
 def test_runs_are_listed(done: Done) -> None:
     """For people and for scripts."""
     (run_id,) = done.run_ids()
@@ -185,7 +204,7 @@ def test_cargo_finds_it_as_a_subcommand(optbuild: Optbuild, tmp_path: Path) -> N
     for argv in ((str(program("cargo-optbuild")), "optbuild", "plan"), ("cargo", "optbuild", "plan")):
         completed = subprocess.run(argv, cwd=directory, env=environ, capture_output=True, text=True, check=False)
         assert completed.returncode == 0, completed.stderr
-        assert "variant pgo: built by choose-" in completed.stdout
+        assert "Every command: optbuild plan -v" in completed.stdout
 
 
 def test_the_directory_of_the_project_can_be_named(optbuild: Optbuild, tmp_path: Path) -> None:

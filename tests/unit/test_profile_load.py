@@ -163,7 +163,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
         tmp_path,
         """\
 what = 3
-[gates]
+[profile-data]
 [project]
 manifest = "../Cargo.toml"
 features = "a"
@@ -204,15 +204,19 @@ baseline = "relese"
 precision = 0
 confidence = 1
 max-time = "5 minutes"
+[gates]
+variant = "pgoo"
+min-gain = -0.03
+on-inconclusive = "skip"
 """,
     )
     assert told(problems) == snapshot("""\
 optbuild.toml:1: `schema` is missing
   help: write `schema = 1` at the top of the file
 optbuild.toml:1: unknown key `what`
-  help: remove it; the keys here are evidence, extends, measure, project, raw-profiles, schema, variants,
-    workloads
-optbuild.toml:2: `gates` needs a newer optbuild
+  help: remove it; the keys here are evidence, extends, gates, measure, project, raw-profiles, schema,
+    variants, workloads
+optbuild.toml:2: `profile-data` needs a newer optbuild
   help: remove it, or upgrade: pip install --upgrade cargo-optbuild
 optbuild.toml:4: `project.manifest`: "../Cargo.toml" leaves the workspace: it is ABOVE/Cargo.toml
   help: write a relative path that stays inside HERE
@@ -286,6 +290,12 @@ optbuild.toml:41: `measure.confidence`: expected a number above 0.5 and below 1,
 optbuild.toml:42: `measure.max-time`: expected a duration such as "500ms", "30s", "5m" or "1h", got "5
     minutes"
   help: write a duration such as "500ms", "30s", "5m" or "1h"
+optbuild.toml:44: `gates.variant` names the unknown variant "pgoo"
+  help: write "lto", "bad name" or "release"
+optbuild.toml:45: `gates.min-gain`: expected a ratio such as "3%" or 0.03, not below zero, got -0.03
+  help: write a ratio such as "3%" or 0.03, not below zero
+optbuild.toml:46: `gates.on-inconclusive`: expected "fail" or "pass", got "skip"
+  help: write "fail" or "pass"
 """)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from optbuild.cli import options
-from optbuild.cli.context import CliContext, leave, render_report, running_machine, write_out
+from optbuild.cli.context import CliContext, leave, render_report, running_machine, screen_of, write_out
 from optbuild.cli.inspect_commands import COMMANDS
 from optbuild.cli.options import with_common_options
 from optbuild.errors import UsageError
@@ -26,7 +26,6 @@ app = typer.Typer(
 
 _LATER = {
     "compare": "build two git revisions and measure them interleaved",
-    "check": "apply the gates to the last run",
     "apply": "write a variant's settings into Cargo.toml",
     "flamegraph": "record and draw a variant",
 }
@@ -215,7 +214,7 @@ def bench(
             command_line=call.argv,
         )
         record = bench_session(request, machine)
-    write_out(render_record(record) if call.json else render_report(call, record, "terminal", to_file=False))
+    write_out(render_record(record) if call.json else render_report(call, record, "terminal", screen_of(call)))
 
 
 for _command in COMMANDS:
@@ -267,7 +266,7 @@ def _run(call: CliContext, request: RunRequest) -> None:
     if call.json:
         write_out(render_record(record))
     elif error is None:
-        write_out(render_report(call, record, "terminal", to_file=False))
+        write_out(render_report(call, record, "terminal", screen_of(call)))
     if error is not None:
         Console(call).show_error(error)
     leave(record.exit_code)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 if TYPE_CHECKING:
     from optbuild.errors import OptbuildError
     from optbuild.record.model import RunRecord
+    from optbuild.report.model import Screen
     from optbuild.session.request import Machine
 
 SIGPIPE_STATUS = 141  # 128 + SIGPIPE, as shells have it
@@ -79,19 +80,29 @@ def running_machine(context: CliContext) -> Iterator[Machine]:
         )
 
 
-def render_report(call: CliContext, record: RunRecord, form: str, *, to_file: bool, evidence: bool = False) -> str:
-    """A stored run, or its evidence of PGO, in a format, as wide and as colourful as standard output takes it.
+def screen_of(call: CliContext, output: Path | None = None) -> Screen:
+    """What standard output can show, or a file in its place."""
+    import shutil
+
+    from optbuild.report.model import Screen
+
+    colour = output is None and call.wants_colour(is_terminal=sys.stdout.isatty())
+    return Screen(
+        width=shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100,
+        colour=colour,
+    )
+
+
+def render_report(call: CliContext, record: RunRecord, form: str, screen: Screen, *, evidence: bool = False) -> str:
+    """A stored run, or its evidence of PGO, in a format.
 
     Raises:
         UsageError: There is no such format.
     """
-    import shutil
-
     from optbuild.errors import UsageError
     from optbuild.report.assemble import assemble
     from optbuild.report.evidence_page import assemble_evidence
     from optbuild.report.formats import EVIDENCE_FORMATS, FORMATS
-    from optbuild.report.model import Screen
 
     formats = EVIDENCE_FORMATS if evidence else FORMATS
     if form not in formats:
@@ -99,10 +110,22 @@ def render_report(call: CliContext, record: RunRecord, form: str, *, to_file: bo
             f"there is no format {form!r}" + " for the evidence" * evidence,
             help=f"choose one of: {', '.join(formats)}",
         )
-    colour = not to_file and call.wants_colour(is_terminal=sys.stdout.isatty())
-    width = shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
     report = assemble_evidence(record) if evidence else assemble(record)
-    return formats[form](record, report, Screen(width=width, colour=colour))
+    return formats[form](record, report, screen)
+
+
+def write_result(text: str, output: Path | None) -> None:
+    """Write a result to a file, or to standard output where none is named.
+
+    Raises:
+        StorageError: The file cannot be written; what was there is intact.
+    """
+    if output is None:
+        write_out(text)
+        return
+    from optbuild.files import atomic_write
+
+    atomic_write(output.absolute(), text.encode())
 
 
 def write_out(text: str) -> None:

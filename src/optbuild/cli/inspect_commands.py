@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from optbuild.cli import options
-from optbuild.cli.context import CliContext, leave, render_report, running_machine, write_out
+from optbuild.cli.context import CliContext, leave, render_report, running_machine, screen_of, write_out, write_result
 from optbuild.cli.options import with_common_options
 from optbuild.errors import UsageError
 from optbuild.text import sanitize_line
@@ -120,7 +120,7 @@ def report(
     form: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help="terminal, markdown, html, json or csv.")
     ] = "terminal",
-    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to a file.")] = None,
+    output: options.Output = None,
     evidence: Annotated[
         bool, typer.Option("--evidence", help="What shows that PGO took effect, on a page of its own.")
     ] = False,
@@ -133,13 +133,39 @@ def report(
     call: CliContext = context.obj
     with running_machine(call) as machine:
         record = find_record(run_name, RunRequest(directory=Path(), build_profile=build_profile), machine)
-    text = render_report(call, record, form, to_file=output is not None, evidence=evidence)
-    if output is None:
-        write_out(text)
-        return
-    from optbuild.files import atomic_write
+    write_result(render_report(call, record, form, screen_of(call, output), evidence=evidence), output)
 
-    atomic_write(output.absolute(), text.encode())
+
+@with_common_options
+def check(
+    context: typer.Context,
+    directory: options.Directory = Path(),
+    run_name: Annotated[
+        str | None, typer.Option("--run", metavar="RUN", help="A run's id or a record.json; default: the last run.")
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="terminal, markdown, junit or github.")
+    ] = "terminal",
+    output: options.Output = None,
+    build_profile: options.BuildProfile = None,
+    as_json: options.Json = False,
+) -> None:
+    """Apply the [gates] of the build profile to the last run; exit code 1 where one is not passed. Runs nothing."""
+    from optbuild.record.judge import is_accepted
+    from optbuild.record.store import render_record
+    from optbuild.report.formats import GATE_FORMATS
+    from optbuild.session.inspect import judge_run
+    from optbuild.session.request import RunRequest
+
+    call: CliContext = context.obj
+    if form not in GATE_FORMATS:
+        raise UsageError(f"there is no format {form!r} for gates", help=f"choose one of: {', '.join(GATE_FORMATS)}")
+    with running_machine(call) as machine:
+        record, gates = judge_run(run_name, RunRequest(directory=directory, build_profile=build_profile), machine)
+    text = render_record(record) if as_json else GATE_FORMATS[form](record, gates, screen_of(call, output))
+    write_result(text, output)
+    if not all(is_accepted(gate, gates) for gate in record.gates):
+        leave(1)
 
 
 @with_common_options
@@ -194,5 +220,5 @@ def schema(
     write_out(renderers[which]())
 
 
-COMMANDS: tuple[Callable[..., None], ...] = (plan, init, doctor, report, runs, clean, schema)
+COMMANDS: tuple[Callable[..., None], ...] = (plan, init, doctor, report, check, runs, clean, schema)
 """In the order of `optbuild --help`."""

@@ -111,6 +111,7 @@ NoWait = Annotated[
     bool, typer.Option("--no-wait", help="Fail when another run holds the project.", rich_help_panel=_COMMON)
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.", rich_help_panel=_COMMON)]
+Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to a file.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.", rich_help_panel=_COMMON)]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from optbuild.profile.cargo_words import CRITERION_HOME
 from optbuild.profile.confine import find_escape
-from optbuild.profile.faults import Fault, KeyPath, render_value
+from optbuild.profile.faults import Fault, KeyPath, render_key_path, render_value
 from optbuild.profile.inherit import find_inheritance_faults, suggest_variant
 from optbuild.profile.merge import value_at
 
@@ -39,6 +39,7 @@ _WORKLOAD_KINDS = ("command", "server", "cargo")
 _OF_A_SERVER = frozenset({"load", "ready", "flush-object"})
 _WAYS_TO_BE_READY = ("tcp", "http", "stdout", "stderr")
 _CONFIG = "--config"
+_NAMES_OF_VARIANTS: tuple[KeyPath, ...] = (("measure", "baseline"), ("gates", "variant"))
 _VARIANT_KEY = re.compile(r"\s*profile\.[^=.]+\.(opt-level|lto|codegen-units|panic|strip|debug|overflow-checks)\s*=")
 
 
@@ -48,13 +49,14 @@ def find_reference_faults(tree: Mapping[str, Any]) -> Iterator[Fault]:
     if not isinstance(variants, dict):
         return
     yield from find_inheritance_faults({name: value_at(settings, ("inherits",)) for name, settings in variants.items()})
-    baseline = value_at(tree, ("measure", "baseline"))
-    if isinstance(baseline, str) and baseline not in variants:
-        yield Fault(
-            path=("measure", "baseline"),
-            message=f"`measure.baseline` names the unknown variant {render_value(baseline)}",
-            help=suggest_variant(baseline, variants),
-        )
+    for path in _NAMES_OF_VARIANTS:
+        name = value_at(tree, path)
+        if isinstance(name, str) and name not in variants:
+            yield Fault(
+                path=path,
+                message=f"`{render_key_path(path)}` names the unknown variant {render_value(name)}",
+                help=suggest_variant(name, variants),
+            )
 
 
 def find_workload_name_faults(tree: Mapping[str, Any]) -> Iterator[Fault]:

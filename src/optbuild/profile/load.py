@@ -171,5 +171,6 @@ def _make_build_profile(
         raw_profiles=settings.raw_profiles,
         evidence=settings.evidence,
         measure=replace(settings.measure, baseline=baseline),
+        gates=settings.gates,
         origins=origins,
     )

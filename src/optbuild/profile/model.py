@@ -16,6 +16,7 @@ from typing import Annotated, ClassVar, Literal, NewType
 from pydantic import ConfigDict, Field, StrictBool
 
 from optbuild.profile.faults import KeyPath
+from optbuild.profile.gates import GateSettings
 from optbuild.profile.values import (
     STRICT_KEYS,
     AboveZeroRatio,
@@ -288,6 +289,9 @@ class ProfileSettings:
     measure: Annotated[MeasureSettings, Field(description="How the variants are compared.")] = field(
         default_factory=MeasureSettings
     )
+    gates: Annotated[GateSettings, Field(description="What `optbuild check` demands of a run.")] = field(
+        default_factory=GateSettings
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,6 +307,7 @@ class BuildProfile:
         raw_profiles: What becomes of the files that training writes.
         evidence: What PGO has to show.
         measure: How they are compared; the baseline is one of `variants`.
+        gates: What a run has to show.
         origins: `file:line` of each key path; a workload stands in it by its name.
     """
 
@@ -314,6 +319,7 @@ class BuildProfile:
     raw_profiles: RawProfileSettings = field(default_factory=RawProfileSettings)
     evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
     measure: MeasureSettings = field(default_factory=MeasureSettings)
+    gates: GateSettings = field(default_factory=GateSettings)
     origins: Mapping[KeyPath, str] = field(default_factory=dict, repr=False, compare=False)
 
     def where(self, table: str, name: str, *keys: str) -> str | None:

@@ -19,6 +19,7 @@ def render_resolved(profile: BuildProfile) -> dict[str, Any]:
         "raw-profiles": _render(profile.raw_profiles),
         "evidence": _render(profile.evidence),
         "measure": _render(profile.measure),
+        "gates": _render(profile.gates),
     }
     return {"file": profile.path.name, **rendered} if profile.path else rendered
 

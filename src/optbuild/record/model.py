@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from optbuild.measure.model import Comparison, Superblock
 from optbuild.record.evidence import PgoRecord, QuarantinedRecord
+from optbuild.record.gate import GateRecord
 
 SCHEMA: Final = "optbuild/record/1"
 
@@ -355,6 +356,7 @@ class RunRecord:
         checks: The actions that make no variant: those that look at outputs, what is built for benchmarks only, and
             measuring.
         build_wall_s: How long all but measuring took: less than the steps together where some ran side by side.
+        gates: What `optbuild check --json` found; a stored record has none, for gates may be changed at any time.
         disk_bytes: What lay below the run's directory at its end, cargo's own files included.
     """
 
@@ -384,6 +386,7 @@ class RunRecord:
     cross_validation: CrossValidationRecord | None = None
     measure: MeasureRecord | None = None
     noise: NoiseRecord | None = None
+    gates: tuple[GateRecord, ...] = ()
     warnings: tuple[WarningRecord, ...] = ()
     error: ErrorRecord | None = None
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optbuild.errors import BuildProfileError, ToolchainError, UsageError
 from optbuild.files import MARKER, remove_below
+from optbuild.profile.gates import GateSettings
 from optbuild.profile.load import default_build_profile
 from optbuild.profile.model import BuildProfile
 from optbuild.project.discover import load_project
 from optbuild.project.layout import Layout
+from optbuild.record.judge import judge
 from optbuild.record.lock import hold_lock
 from optbuild.record.model import RunRecord
 from optbuild.record.store import RecordStore, parse_record
@@ -64,6 +66,25 @@ def find_record(run: str | None, request: RunRequest, machine: Machine) -> RunRe
                 location=str(path),
             ) from error
     return RecordStore(directory=find_layout(request, machine).runs, emit=machine.emit).find(run)
+
+
+def judge_run(run: str | None, request: RunRequest, machine: Machine) -> tuple[RunRecord, GateSettings]:
+    """A stored run with its gates judged, and the gates that the build profile has today.
+
+    Raises:
+        UsageError: There is no such run, no such variant in it, or no gate.
+        BuildProfileError: The build profile cannot be used.
+    """
+    build_profile = load_for(request, machine)
+    gates = build_profile.gates
+    if gates.is_empty:
+        raise UsageError(
+            "the build profile demands nothing: it has no [gates]",
+            help='add for instance: [gates], and below it min-gain = "3%" and max-regression = "2%"',
+            location=str(build_profile.path) if build_profile.path else None,
+        )
+    record = find_record(run, request, machine)
+    return replace(record, gates=judge(record, gates)), gates
 
 
 def clean(request: RunRequest, machine: Machine) -> tuple[Path, int]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from optbuild.profile.gates import GateSettings
 from optbuild.record.model import RunRecord
 from optbuild.report.formats.csv import render_csv
+from optbuild.report.formats.github import render_github
 from optbuild.report.formats.html import render_html
 from optbuild.report.formats.json import render_evidence_json, render_json
+from optbuild.report.formats.junit import render_junit
 from optbuild.report.formats.markdown import render_markdown
 from optbuild.report.formats.terminal import render_terminal
+from optbuild.report.gates import assemble_gates
 from optbuild.report.model import Report, Screen
 
 Format = Callable[[RunRecord, Report, Screen], str]
@@ -28,3 +32,11 @@ EVIDENCE_FORMATS: Mapping[str, Format] = {
     "json": lambda record, _report, _screen: render_evidence_json(record),
 }
 """The same for the page of evidence, which holds no comparisons for a spreadsheet."""
+
+GATE_FORMATS: Mapping[str, Callable[[RunRecord, GateSettings, Screen], str]] = {
+    "terminal": lambda record, gates, screen: render_terminal(assemble_gates(record, gates), screen),
+    "markdown": lambda record, gates, _screen: render_markdown(assemble_gates(record, gates)),
+    "junit": lambda record, gates, _screen: render_junit(record, gates),
+    "github": lambda record, gates, _screen: render_github(record, gates),
+}
+"""The same for what `optbuild check` found."""
