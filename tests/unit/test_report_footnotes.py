@@ -165,7 +165,7 @@ def test_the_advice_gives_precision_effect_and_time() -> None:
 
 
 def test_an_inconclusive_session_without_an_interval_says_why() -> None:
-    """Too few rounds have no interval, and a change without one is not printed."""
+    """Too few rounds have no interval, and a change without one stands in brackets."""
     record = make_measured()
     assert record.measure is not None
     unknown = make_comparison("pgo", ci_low=None, ci_high=None, mde=None, verdict=Verdict.INCONCLUSIVE)
@@ -175,7 +175,7 @@ def test_an_inconclusive_session_without_an_interval_says_why() -> None:
 
     assert "Resolution: too few rounds for an interval." in report.footnotes
     assert report.footnotes[0].startswith("n = 1 randomised round,")
-    assert [cell.text for cell in report.tables[0].rows[2][1:4]] == ["~", "–", "inconclusive"]
+    assert [cell.text for cell in report.tables[0].rows[2][1:4]] == ["(−12%)", "too few rounds", "inconclusive"]
     assert report.plot is None
 
 

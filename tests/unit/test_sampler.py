@@ -223,7 +223,20 @@ def test_a_run_that_was_too_short_to_time_is_no_division_by_zero(track: Track) -
     sampler = track.sampler()
     sampler.run_s = {"small": 0.0}
     sampler.settings = replace(track.settings, max_time_s=1500.0)
-    assert sampler.measure("measure-1", "measure").analysis.rounds == 1
+    assert sampler.measure("measure-1", "measure").analysis.rounds > 0
+
+
+@pytest.mark.parametrize(("max_time_s", "passes"), [(1e9, 3), (13.0, 2), (7.5, 1)])
+def test_short_programs_share_a_small_budget_out_over_ten_rounds(track: Track, max_time_s: float, passes: int) -> None:
+    """Fewer passes in each superblock, where there would be too few superblocks for an interval."""
+    track.run_s = 0.08
+    track.settings = replace(track.settings, max_time_s=max_time_s)
+    measurement = track.measure()
+    (first, *_) = blocks_of(measurement)
+    assert Counter(first.order)["release"] == 2 * passes
+    assert measurement.analysis.rounds >= PILOT_ROUNDS
+    assert measurement.analysis.comparisons[0].verdict is Verdict.FASTER
+    assert measurement.duration_s <= max_time_s
 
 
 def test_all_metrics_are_kept_and_one_is_judged(track: Track) -> None:

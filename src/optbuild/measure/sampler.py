@@ -22,7 +22,15 @@ from optbuild.measure.guard import Disturbance, NoiseGuard
 from optbuild.measure.measurement import Measurement, Resources, SamplingSettings
 from optbuild.measure.metrics import METRICS
 from optbuild.measure.model import A_PRIME, Analysis, CrossValidation, Series, Superblock, held_out_arm
-from optbuild.measure.schedule import PILOT_ROUNDS, SuperblockOrder, batch_for, make_round, make_warm_up, passes_for
+from optbuild.measure.schedule import (
+    MOST_PASSES,
+    PILOT_ROUNDS,
+    SuperblockOrder,
+    batch_for,
+    make_round,
+    make_warm_up,
+    passes_for,
+)
 from optbuild.text import sanitize_line
 from optbuild.units import format_duration, format_percent
 from optbuild.workloads.invocation import Invocation, Kind
@@ -33,6 +41,7 @@ _PADDING_NAME = "OPTBUILD_PADDING"
 _MOST_PADDING = 4096  # one page: the stack then starts anywhere within it
 _SHORTEST_RUN_S = 1e-4
 _LATEST_ROUNDS = 5
+_PILOT_RESERVE = 1.15  # rounds are not all as long as foretold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +82,7 @@ class Sampler:
     _set_aside: dict[str, list[_Block]] = field(default_factory=dict)
     _warm_up_s: dict[str, list[float]] = field(default_factory=dict)
     _rounds_s: list[float] = field(default_factory=list)
+    _most_passes: int = MOST_PASSES
     _beside_cpu_s: float = 0.0
     _started_s: float = 0.0
 
@@ -102,11 +112,13 @@ class Sampler:
         self._set_aside = {workload.name: [] for workload in self.workloads}
         self._warm_up_s = {workload.name: [] for workload in self.workloads}
         self.emit(ActionStarted(action=action_id, label=label, unit="rounds", total=PILOT_ROUNDS))
+        self._choose_passes(beforehand_s=self._estimated_warm_up_s())
         if not self._fits(self._estimated_round_s() + self._estimated_warm_up_s()):
             self._time_again()
         round_s, wanted = self._estimated_round_s(), None
         if self._fits(round_s + self._estimated_warm_up_s()):
             self._warm_up()
+            self._choose_passes()
             self._take_rounds(PILOT_ROUNDS, action_id)
             if self._done >= PILOT_ROUNDS:
                 wanted = self._wanted_rounds()
@@ -154,9 +166,22 @@ class Sampler:
         return sum(
             max(self._run_s(name), statistics.median(self._warm_up_s[name] or [0.0]))
             * batch_for(self._run_s(name))
-            * (1 + 2 * passes_for(self._run_s(name)) * len(arms))
+            * (1 + 2 * self._passes(name) * len(arms))
             for name, arms in self._copies.items()
         )
+
+    def _choose_passes(self, *, beforehand_s: float = 0.0) -> None:
+        """Give superblocks fewer passes where the pilot would not fit otherwise.
+
+        Passes and superblocks share the variance out in the same way, and a rank interval needs superblocks. It is
+        settled before the first one, by times alone.
+        """
+        for self._most_passes in range(MOST_PASSES, 0, -1):
+            if self._fits(beforehand_s + _PILOT_RESERVE * PILOT_ROUNDS * self._estimated_round_s()):
+                break
+
+    def _passes(self, workload: str) -> int:
+        return min(self._most_passes, passes_for(self._run_s(workload)))
 
     def _estimated_warm_up_s(self) -> float:
         return sum(self._run_s(name) * len(arms) for name, arms in self._copies.items())
@@ -192,7 +217,7 @@ class Sampler:
 
     def _take_rounds(self, target: int, action_id: str) -> None:
         """Take rounds until there are so many, or until the next one would not fit into the budget."""
-        passes = {name: passes_for(self._run_s(name)) for name in self._blocks}
+        passes = {name: self._passes(name) for name in self._blocks}
         while self._done < target and self._fits(self._next_round_s()):
             began_s, index = self._elapsed_s(), self._done
             for order in make_round(self._schedule(), passes, seed=self.settings.seed, index=index).superblocks:

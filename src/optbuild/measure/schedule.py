@@ -19,7 +19,7 @@ PILOT_ROUNDS = 10
 """Rounds after which the number that precision needs is asked for, once."""
 
 _ONE_PASS_FROM_S = 0.2
-_MOST_PASSES = 3
+MOST_PASSES = 3
 _BATCH_BELOW_S = 0.005
 _LARGEST_BATCH = 100
 
@@ -64,7 +64,7 @@ def passes_for(run_s: float) -> int:
     Raises:
         ValueError: The duration is not above zero.
     """
-    return min(_MOST_PASSES, math.ceil(_ONE_PASS_FROM_S / _positive(run_s)))
+    return min(MOST_PASSES, math.ceil(_ONE_PASS_FROM_S / _positive(run_s)))
 
 
 def batch_for(run_s: float) -> int:

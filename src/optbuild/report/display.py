@@ -36,12 +36,12 @@ def inert_on_ci(text: str) -> str:
 
 
 def change_cell(comparison: Comparison) -> Cell:
-    """A change as people read it: bare where proven, after `~` where not, and nothing where it means nothing."""
+    """A change as people read it: bare where proven, after `~` where not, in brackets where no interval is known."""
     if comparison.verdict is Verdict.INVALID:
         return NOTHING
     digits = digits_of(comparison)
     if digits is None:
-        return Cell(text="~")
+        return Cell(text=f"({format_percent(comparison.change, 0)})") if comparison.rounds else NOTHING
     change = format_percent(comparison.change, digits)
     return Cell(text=change if comparison.verdict in _PROVEN else f"~ {change}", tone=tone_of(comparison))
 
@@ -50,7 +50,7 @@ def interval_cell(comparison: Comparison) -> Cell:
     """The interval of a change, in percent: `[−12.6, −11.0]`."""
     digits = digits_of(comparison)
     if digits is None or comparison.ci_low is None or comparison.ci_high is None:
-        return NOTHING
+        return Cell(text="too few rounds") if comparison.verdict is not Verdict.INVALID else NOTHING
     low, high = (format_percent(end, digits).rstrip("%") for end in (comparison.ci_low, comparison.ci_high))
     return Cell(text=f"[{low}, {high}]")
 
