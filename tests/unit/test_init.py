@@ -10,11 +10,12 @@ import pytest
 from inline_snapshot import snapshot
 
 from optbuild.cli.context import CliContext
-from optbuild.cli.init import render_diff, settle
+from optbuild.cli.settle import render_diff, settle
 from optbuild.errors import BuildProfileError, UsageError
 from optbuild.profile.edit import SCHEMA_FILE_NAME, Outline, make_profile_text
 from optbuild.project.model import BinTarget, LibFile, LibKind, Project
-from optbuild.session.init import Proposal, make_outline, propose, write
+from optbuild.session.init import make_outline, propose
+from optbuild.session.proposal import Proposal, write
 from optbuild.session.request import Machine
 from optbuild.testing import ScriptedExecutor, make_package, make_project
 
@@ -33,7 +34,7 @@ def make_machine(directory: Path) -> Machine:
 
 def make_proposal(path: Path, before: str | None, after: str) -> Proposal:
     """A proposal for a file."""
-    return Proposal(path=path, before=before, after=after, next_step="go on: optbuild pgo")
+    return Proposal(command="init", path=path, before=before, after=after, next_step="go on: optbuild pgo")
 
 
 def make_bin(name: str, *features: str) -> BinTarget:

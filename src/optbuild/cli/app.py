@@ -26,7 +26,6 @@ app = typer.Typer(
 
 _LATER = {
     "compare": "build two git revisions and measure them interleaved",
-    "apply": "write a variant's settings into Cargo.toml",
     "flamegraph": "record and draw a variant",
 }
 

@@ -75,12 +75,32 @@ def init(
     yes: options.Yes = False,
 ) -> None:
     """Propose an optbuild.toml, show it as a diff and write it after asking; runs nothing that the repository names."""
-    from optbuild.cli.init import settle
+    from optbuild.cli.settle import settle
     from optbuild.session.init import propose
 
     call: CliContext = context.obj
     with running_machine(call) as machine:
         proposal = propose(directory, package, machine)
+    settle(proposal, call, yes=yes)
+
+
+@with_common_options
+def apply(
+    context: typer.Context,
+    variant: Annotated[str, typer.Argument(metavar="VARIANT", help="The variant whose settings are written.")],
+    directory: options.Directory = Path(),
+    build_profile: options.BuildProfile = None,
+    yes: options.Yes = False,
+) -> None:
+    """Write a variant's settings into the Cargo profile of Cargo.toml: a diff first, then after asking."""
+    from optbuild.cli.settle import settle
+    from optbuild.session.apply import propose_cargo_profile
+    from optbuild.session.request import RunRequest
+
+    call: CliContext = context.obj
+    with running_machine(call) as machine:
+        request = RunRequest(directory=directory, build_profile=build_profile)
+        proposal = propose_cargo_profile(variant, request, machine)
     settle(proposal, call, yes=yes)
 
 
@@ -220,5 +240,5 @@ def schema(
     write_out(renderers[which]())
 
 
-COMMANDS: tuple[Callable[..., None], ...] = (plan, init, doctor, report, check, runs, clean, schema)
+COMMANDS: tuple[Callable[..., None], ...] = (plan, init, apply, doctor, report, check, runs, clean, schema)
 """In the order of `optbuild --help`."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from optbuild.errors import UsageError
 from optbuild.events import Level, Notice
-from optbuild.files import atomic_write
 from optbuild.profile.document import load_document
 from optbuild.profile.edit import SCHEMA_FILE_NAME, Outline, add_schema_version, make_profile_text
 from optbuild.profile.load import FILE_NAME, default_build_profile, find_build_profile, load_build_profile
@@ -15,34 +13,13 @@ from optbuild.project.discover import load_project
 from optbuild.project.model import Package, Project
 from optbuild.project.selection import enabled_features, is_buildable, select_targets
 from optbuild.session.prepare import discover_for
+from optbuild.session.proposal import Proposal
 from optbuild.session.request import Machine
 
 _MANIFEST = "Cargo.toml"
 _DATA_PARENTS = ("", "benches", "examples", "tests")
 _DATA_NAMES = ("corpus", "data", "fixtures", "inputs", "samples", "testdata")
 _FILL_IN = "fill in the [[workloads]] of {path}, then run: optbuild pgo; or at once: optbuild pgo -- {{bin}} ARGS"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
-    """What a build profile would become.
-
-    Attributes:
-        path: The build profile.
-        before: Its text; None where there is none.
-        after: Its text if the owner agrees; equal to `before` where nothing is missing.
-        next_step: What to do then.
-    """
-
-    path: Path
-    before: str | None
-    after: str
-    next_step: str
-
-    @property
-    def changes_nothing(self) -> bool:
-        """Whether the file can stay as it is."""
-        return self.before == self.after
 
 
 def propose(directory: Path, package: str | None, machine: Machine) -> Proposal:
@@ -68,24 +45,13 @@ def propose(directory: Path, package: str | None, machine: Machine) -> Proposal:
     if above is not None:
         message = f"{above} was the build profile of {directory} so far; a new one here takes its place"
         machine.emit(Notice(level=Level.INFO, code="init", message=message))
-    return Proposal(path=path, before=None, after=make_profile_text(outline), next_step=_FILL_IN.format(path=path.name))
-
-
-def write(proposal: Proposal) -> None:
-    """Write what was proposed, if the file is still the one that it was proposed for.
-
-    Raises:
-        UsageError: The file has changed meanwhile.
-        StorageError: It cannot be written.
-    """
-    before = None if proposal.before is None else proposal.before.encode()
-    if (proposal.path.read_bytes() if proposal.path.is_file() else None) != before:
-        raise UsageError(
-            f"{proposal.path} has changed since the proposal was made; nothing was written",
-            help="look at a new proposal: optbuild init",
-            location=str(proposal.path),
-        )
-    atomic_write(proposal.path, proposal.after.encode())
+    return Proposal(
+        command="init",
+        path=path,
+        before=None,
+        after=make_profile_text(outline),
+        next_step=_FILL_IN.format(path=path.name),
+    )
 
 
 def make_outline(project: Project, package: str | None, directory: Path) -> Outline:
@@ -123,10 +89,20 @@ def _complete(path: Path, package: str | None) -> Proposal:
     document = load_document(path)
     text = path.read_bytes().decode()
     if "schema" not in document.tree:
-        return Proposal(path=path, before=text, after=add_schema_version(text), next_step="look at it: optbuild plan")
+        return Proposal(
+            command="init",
+            path=path,
+            before=text,
+            after=add_schema_version(text),
+            next_step="look at it: optbuild plan",
+        )
     build_profile = load_build_profile(path, directory=path.parent)
     next_step = "run it: optbuild pgo" if build_profile.workloads else _FILL_IN.format(path=path.name)
-    return Proposal(path=path, before=text, after=text, next_step=next_step)
+    return _proposal(path, text, text, next_step)
+
+
+def _proposal(path: Path, before: str | None, after: str, next_step: str) -> Proposal:
+    return Proposal(command="init", path=path, before=before, after=after, next_step=next_step)
 
 
 def _require_manifest(directory: Path) -> None:

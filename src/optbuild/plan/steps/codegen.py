@@ -18,13 +18,16 @@ def set_cargo_profile(draft: Draft, variant: Variant, _inputs: PlanInputs) -> Dr
 
     Sources: The Cargo Book, "Profiles", https://doc.rust-lang.org/cargo/reference/profiles.html
     """
-    config = list(draft.recipe.config)
-    for key in _CARGO_PROFILE_KEYS:
-        value = getattr(variant, key)
-        if value is not None:
-            # A JSON scalar is a TOML scalar.
-            config.append((f"profile.{draft.recipe.cargo_profile}.{key.replace('_', '-')}", json.dumps(value)))
-    return replace(draft, recipe=replace(draft.recipe, config=tuple(config)))
+    prefix = f"profile.{draft.recipe.cargo_profile}."
+    # A JSON scalar is a TOML scalar.
+    config = ((f"{prefix}{key}", json.dumps(value)) for key, value in cargo_profile_settings(variant).items())
+    return replace(draft, recipe=replace(draft.recipe, config=(*draft.recipe.config, *config)))
+
+
+def cargo_profile_settings(variant: Variant) -> dict[str, str | int | bool]:
+    """What a variant sets in a Cargo profile, by Cargo's keys."""
+    values = {key.replace("_", "-"): getattr(variant, key) for key in _CARGO_PROFILE_KEYS}
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def set_target_cpu(draft: Draft, variant: Variant, _inputs: PlanInputs) -> Draft:

@@ -1,4 +1,4 @@
-"""How `init` shows a proposal and asks before it writes."""
+"""How a change to a file of the user's is shown, and that it is asked for before it is written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from optbuild.events import Level, Notice
 from optbuild.text import sanitize, sanitize_line
 
 if TYPE_CHECKING:
-    from optbuild.session.init import Proposal
+    from optbuild.session.proposal import Proposal
 
 _NO_NEWLINE = "\n\\ No newline at end of file\n"
 
@@ -25,8 +25,10 @@ def settle(proposal: Proposal, call: CliContext, *, yes: bool) -> None:
         UsageError: The file has changed while the question stood.
         StorageError: It cannot be written.
     """
-    from optbuild.session.init import write
+    from optbuild.session.proposal import write
 
+    for note in proposal.notes:
+        _say(call, note)
     if proposal.changes_nothing:
         _say(call, f"there is nothing to change in {proposal.path}", proposal.next_step)
         return

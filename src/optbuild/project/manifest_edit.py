@@ -1,0 +1,46 @@
+"""Write settings into a Cargo profile of a manifest's text; comments, order and everything else stay as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+BUILT_IN = frozenset({"dev", "release", "test", "bench"})
+"""Cargo profiles that exist without being written."""
+
+
+def set_profile_keys(text: str, name: str, settings: Mapping[str, str | int | bool]) -> str:
+    """Set keys of `[profile.NAME]`.
+
+    Args:
+        text: A `Cargo.toml`.
+        name: The Cargo profile; one that is neither built in nor written inherits from `release`.
+        settings: Keys and values as Cargo has them.
+
+    Raises:
+        ValueError: The text is not TOML, or its tables are written in a way that cannot be changed in place.
+    """
+    try:
+        document = tomlkit.parse(text)
+        wanted = _with_settings(document.unwrap(), name, settings)
+        profiles = document.setdefault("profile", tomlkit.table(is_super_table=True))
+        if name not in profiles:
+            profiles[name] = tomlkit.table()
+        for key, value in wanted["profile"][name].items():
+            if profiles[name].get(key) != value:
+                profiles[name][key] = value
+        changed = tomlkit.dumps(document)
+        if tomlkit.parse(changed).unwrap() != wanted:
+            raise ValueError("the profile cannot be changed in place")
+    except (TOMLKitError, TypeError, AttributeError) as error:
+        raise ValueError(str(error)) from error
+    return changed
+
+
+def _with_settings(tree: dict[str, Any], name: str, settings: Mapping[str, str | int | bool]) -> dict[str, Any]:
+    profiles = tree.get("profile", {})
+    own = profiles.get(name, {} if name in BUILT_IN else {"inherits": "release"})
+    return {**tree, "profile": {**profiles, name: {**own, **settings}}}

@@ -1,0 +1,107 @@
+"""`optbuild apply`: a variant's settings for Cargo's own profile, so that a plain `cargo build` has them too."""
+
+from __future__ import annotations
+
+from optbuild.errors import UsageError
+from optbuild.plan.steps.codegen import cargo_profile_settings
+from optbuild.profile.faults import find_nearest
+from optbuild.profile.model import BuildProfile
+from optbuild.profile.variants import PgoMode, Variant
+from optbuild.project.cargo_config import environment_value
+from optbuild.project.discover import load_project
+from optbuild.project.manifest_edit import set_profile_keys
+from optbuild.project.model import Project
+from optbuild.session.prepare import discover_for, load_for
+from optbuild.session.proposal import Proposal
+from optbuild.session.request import Machine, RunRequest
+
+
+def propose_cargo_profile(name: str, request: RunRequest, machine: Machine) -> Proposal:
+    """Say what `Cargo.toml` would be with a variant's settings; writes nothing and runs no project code.
+
+    Cargo reads profiles in the root manifest of the workspace only, so that is the one to change.
+
+    Raises:
+        UsageError: There is no such variant, it sets nothing that a Cargo profile has, or the manifest resists.
+        BuildProfileError: The build profile cannot be used.
+        ToolchainError: Cargo cannot be asked.
+    """
+    build_profile = load_for(request, machine)
+    variant = _find_variant(name, build_profile)
+    settings = cargo_profile_settings(variant)
+    if not settings:
+        raise UsageError(
+            f"the variant {name} sets nothing that a Cargo profile has",
+            help="\n".join(_left_out(variant)) or "it is what `cargo build` gives already",
+        )
+    project = _load(build_profile, machine)
+    path = project.workspace_root / "Cargo.toml"
+    before, cargo_profile = path.read_bytes().decode(), build_profile.project.cargo_profile
+    try:
+        after = set_profile_keys(before, cargo_profile, settings)
+    except ValueError as error:
+        wanted = ", ".join(f"{key} = {value!r}" for key, value in settings.items())
+        raise UsageError(
+            f"{path} cannot be changed: {error}",
+            help=f"write it by hand, under [profile.{cargo_profile}]: {wanted}",
+            location=str(path),
+        ) from error
+    return Proposal(
+        command=f"apply {name}",
+        path=path,
+        before=before,
+        after=after,
+        next_step="the baseline is built with it from now on: compare with the version before it",
+        notes=(*_left_out(variant), *_overridden(settings, cargo_profile, project, machine)),
+    )
+
+
+def _find_variant(name: str, build_profile: BuildProfile) -> Variant:
+    if name in build_profile.variants:
+        return build_profile.variants[name]
+    nearest = find_nearest(name, list(build_profile.variants))
+    known = ", ".join(build_profile.variants)
+    raise UsageError(
+        f"there is no variant {name!r}", help=f"did you mean {nearest}?" if nearest else f"choose one of: {known}"
+    )
+
+
+def _left_out(variant: Variant) -> tuple[str, ...]:
+    """What a variant has that no Cargo profile can say."""
+    flags = [*([f"-Ctarget-cpu={variant.target_cpu}"] if variant.target_cpu else []), *variant.rustflags]
+    notes = {
+        f"rustflags are not part of a Cargo profile: write {flags} as `build.rustflags` in .cargo/config.toml": flags,
+        f"features are not part of a Cargo profile: cargo build --features {','.join(variant.features)}": (
+            variant.features
+        ),
+        f"PGO is not part of a Cargo profile: optbuild build {variant.name}": variant.pgo is not PgoMode.OFF,
+    }
+    return tuple(note for note, applies in notes.items() if applies)
+
+
+def _overridden(settings: dict[str, str | int | bool], name: str, project: Project, machine: Machine) -> list[str]:
+    """Settings that the environment or Cargo's configuration decides before any manifest."""
+    configured, _ = project.cargo_profiles.tables
+    table = configured.get(name)
+    notes = []
+    for key in settings:
+        variable = f"CARGO_PROFILE_{name}_{key}".replace("-", "_").upper()
+        if environment_value(machine.environ, variable) is not None:
+            notes.append(f"{variable} of the environment goes before `{key}`")
+        elif isinstance(table, dict) and key in table:
+            notes.append(f"`profile.{name}.{key}` of Cargo's configuration goes before `{key}`")
+    return notes
+
+
+def _load(build_profile: BuildProfile, machine: Machine) -> Project:
+    toolchain = discover_for(build_profile, machine, trusted=False)
+    return load_project(
+        directory=build_profile.directory,
+        manifest=build_profile.directory / build_profile.project.manifest,
+        executor=machine.executor,
+        environ=machine.environ,
+        cargo=toolchain.cargo.path,
+        rustc=toolchain.rustc.path,
+        target=toolchain.target,
+        target_cfg=toolchain.target_cfg,
+    )
