@@ -121,6 +121,7 @@ class Sampler:
         outcome = f"{self._done} rounds" + (", stopped by the time budget" if by_time else "")
         duration_s = self._elapsed_s()
         self.emit(ActionFinished(action=action_id, label=label, duration_s=duration_s, outcome=outcome))
+        self._place(self.workloads[0], self._baseline, {}).remove_output()
         analysis = self._analyse()
         return Measurement(
             series=tuple(self._series(cell, metric) for cell in self._all_cells() for metric in cell.metrics),
