@@ -107,6 +107,15 @@ def test_output_goes_to_a_file_that_is_gone_afterwards(track: Track) -> None:
     assert not (track.root / "arms" / "stdout").exists()
 
 
+def test_runs_that_are_over_at_once_get_no_verdict(tmp_path: Path) -> None:
+    """However precise their times are, they are those of starting a process; the suite with them gets none either."""
+    track = Track(tmp_path, names=("small", "other"), run_s=0.001)
+    measured = track.measure()
+    assert {item.verdict for item in measured.analysis.comparisons} == {Verdict.INVALID}
+    assert set(measured.silent) == {"small", "other"}
+    assert all("the start of a process" in text for text in measured.warnings[:2])
+
+
 def test_each_run_finds_an_empty_scratch_directory(track: Track) -> None:
     """What one run left is no help to the next."""
     found: list[int] = []
