@@ -5,7 +5,7 @@ from inline_snapshot import snapshot
 
 from optbuild.project.manifest_edit import set_profile_keys
 
-FAT = {"lto": "fat", "codegen-units": 1}
+FAT: dict[str, str | int | bool] = {"lto": "fat", "codegen-units": 1}
 
 
 def test_comments_and_order_stay() -> None:

@@ -525,7 +525,7 @@ def test_a_command_of_the_command_line_is_a_workload(tmp_path: Path) -> None:
     assert command_line_workload(["x"], Use, tmp_path, "named").name == "named"
 
 
-@pytest.mark.parametrize("argv", [[], [""], ["{bin}", "{oops}"]])
+@pytest.mark.parametrize("argv", [[], [""], ["{bin}", "{bni}"]])
 def test_a_command_that_cannot_run_is_a_usage_error(tmp_path: Path, argv: list[str]) -> None:
     """Nothing is run for it, and the error says what to write."""
     with pytest.raises(UsageError) as caught:

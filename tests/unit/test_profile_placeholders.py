@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from optbuild.profile.placeholders import Placeholder, PlaceholderKind, parse_placeholders
+from optbuild.profile.placeholders import Placeholder, PlaceholderKind, double_braces, parse_placeholders
 
 BIN = Placeholder(kind=PlaceholderKind.BIN)
 
@@ -53,3 +53,25 @@ def test_the_refusal_says_how_to_write_braces_and_what_was_meant() -> None:
         "did you mean {bin}? placeholders are {bin}, {bin:NAME}, {lib}, {lib:NAME}, {scratch}, {port} and {env:NAME}; "
         "literal braces are doubled: {{ and }}"
     )
+
+
+@pytest.mark.parametrize(
+    "text", ["map({k: .a})", "{}", "if x { y", "Hello {{name}}", "{env:.x}", '{"env": 1}', "{bin:}", "}}{{", "{{{k}}}"]
+)
+def test_braces_on_the_command_line_arrive_as_they_were_written(text: str) -> None:
+    """Nothing is a placeholder there but what names one, and nothing has to be doubled."""
+    assert parse_placeholders(double_braces(text)) == (text,)
+
+
+@pytest.mark.parametrize("text", ["{bin}", "a{bin:x}b", "{lib:x.so}", "{env:HOME}/{scratch}", "{port:admin}"])
+def test_placeholders_on_the_command_line_are_what_they_are_in_a_build_profile(text: str) -> None:
+    """The same word means the same in both places."""
+    assert double_braces(text) == text
+
+
+@pytest.mark.parametrize("text", ["{bni}", "{scratch:x}", "{env}", "{{bin}}", "{{{port}}}"])
+def test_what_could_be_meant_as_a_placeholder_is_refused_on_the_command_line(text: str) -> None:
+    """The help says where literal braces can be written."""
+    with pytest.raises(ValueError, match=r"\{") as caught:
+        double_braces(text)
+    assert "optbuild.toml, where literal braces are doubled" in getattr(caught.value, "help", "")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from optbuild.workloads.environment import is_secret_name, make_workload_env
+from optbuild.workloads.environment import find_meant_for_programs, is_secret_name, make_workload_env
 
 CALLER = {
     "PATH": "/bin",
@@ -80,3 +80,19 @@ def test_names_of_secrets_are_known(name: str) -> None:
 def test_other_names_are_no_secrets(name: str) -> None:
     """An author is not an authorisation."""
     assert not is_secret_name(name)
+
+
+def test_variables_that_are_meant_for_programs_are_known_by_their_names() -> None:
+    """Those of thread pools, allocators, the loader and the program itself; not the caller's own, and no secrets."""
+    names = [
+        "RAYON_NUM_THREADS",
+        "OMP_NUM_THREADS",
+        "TOKIO_WORKER_THREADS",
+        "RUST_LOG",
+        "MALLOC_ARENA_MAX",
+        "LD_PRELOAD",
+    ]
+    own = ["MY_TOOL_CONFIG", "MY_TOOLBOX", "MY_TOOL_TOKEN"]
+    environ = dict.fromkeys([*names, *own, *CALLER, "DYLD_LIBRARY_PATH"], "1")
+    assert find_meant_for_programs(environ, ["my-tool"]) == tuple(sorted([*names, "MY_TOOL_CONFIG"]))
+    assert find_meant_for_programs(environ, []) == tuple(sorted(names))

@@ -77,6 +77,7 @@ def running_machine(context: CliContext) -> Iterator[Machine]:
             working_directory=Path.cwd(),
             now=lambda: datetime.now(UTC),
             platform=sys.platform,
+            has_input=has_input,
         )
 
 
@@ -91,6 +92,23 @@ def screen_of(call: CliContext, output: Path | None = None) -> Screen:
         width=shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100,
         colour=colour,
     )
+
+
+def has_input(descriptor: int = 0) -> bool:
+    """Whether a file or a pipe waits to be read, with something in it; a terminal and an empty pipe do not."""
+    import fcntl
+    import stat
+    import termios
+
+    try:
+        found = os.fstat(descriptor)
+        if stat.S_ISREG(found.st_mode):
+            return found.st_size > os.lseek(descriptor, 0, os.SEEK_CUR)
+        if not stat.S_ISFIFO(found.st_mode) and not stat.S_ISSOCK(found.st_mode):
+            return False
+        return any(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))
+    except OSError:  # it is closed, or cannot be asked
+        return False
 
 
 def render_report(call: CliContext, record: RunRecord, form: str, screen: Screen, *, evidence: bool = False) -> str:

@@ -7,13 +7,15 @@ import inspect
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from optbuild.cli.context import CliContext
-from optbuild.errors import UsageError
 from optbuild.units import parse_duration_s, parse_ratio
+
+if TYPE_CHECKING:
+    from optbuild.profile.command_options import CommandOptions
 
 _COMMON = "Common options"
 
@@ -28,15 +30,16 @@ def read_duration_s(text: str) -> float:
 
 def split_commands(commands: list[str] | None) -> tuple[tuple[str, ...], ...]:
     """Split commands as a shell splits words; no shell is involved."""
-    import shlex
+    from optbuild.profile.shell_words import split_command
 
-    split = []
-    for command in commands or ():
-        try:
-            split.append(tuple(shlex.split(command)))
-        except ValueError as error:
-            raise UsageError(f"cannot split {command!r} into words: {error}", help="close every quote") from error
-    return tuple(split)
+    return tuple(split_command(command, Path.cwd()) for command in commands or ())
+
+
+def command_options(call: CliContext, stdin: Path | None, env: list[str] | None) -> CommandOptions:
+    """What every command of the command line is given."""
+    from optbuild.profile.command_options import parse_command_options
+
+    return parse_command_options(absolute(stdin), env, call.environ)
 
 
 def absolute(path: Path | None) -> Path | None:
@@ -67,6 +70,13 @@ Train = Annotated[
 ]
 Bench = Annotated[
     list[str] | None, typer.Option("--bench", metavar="CMD", help="Benchmark with this command instead; repeatable.")
+]
+Stdin = Annotated[
+    Path | None, typer.Option("--stdin", metavar="FILE", help="Let the commands given here read this file.")
+]
+Env = Annotated[
+    list[str] | None,
+    typer.Option("--env", metavar="NAME[=VALUE]", help="Give them a variable, of this value or of yours; repeatable."),
 ]
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Put the binaries there.", rich_help_panel=_COMMON)

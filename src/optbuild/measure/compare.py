@@ -10,7 +10,7 @@ both sides of zero, so that swapping baseline and candidate turns every verdict 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,7 +62,7 @@ class _Rule:
         return (1 - self.confidence) / self.comparisons
 
 
-def analyse(
+def analyse(  # noqa: PLR0913 - all that one analysis is given, by name
     series: Sequence[Series],
     *,
     baseline: str,
@@ -70,6 +70,7 @@ def analyse(
     confidence: float,
     min_effect: float,
     aa: AaCheck | None = None,
+    silent: Collection[str] = (),
 ) -> Analysis:
     """Compare every candidate with the baseline, over all workloads and on each.
 
@@ -83,6 +84,7 @@ def analyse(
         confidence: Of all intervals over all workloads together, and of all those on single workloads together.
         min_effect: The smallest change that matters, as a ratio.
         aa: The check of the harness, where these are not all series of the session; None makes it.
+        silent: Workloads that prove nothing, whatever they measure: they get no verdict, and all together get none.
 
     Raises:
         ValueError: Two series are of the same workload.
@@ -98,9 +100,10 @@ def analyse(
     suite = _suite_questions(complete, baseline, candidates)
     cells = _cell_questions(complete, baseline, candidates)
     invalid = aa.verdict is AaVerdict.INVALID
+    is_silent = any(one.workload in silent for one in complete)
     comparisons = (
-        *(_compare(question, suite_rule, invalid=invalid) for question in suite),
-        *(_compare(question, cell_rule, invalid=invalid) for question in cells),
+        *(_compare(question, suite_rule, invalid=invalid or is_silent) for question in suite),
+        *(_compare(question, cell_rule, invalid=invalid or question.workload in silent) for question in cells),
     )
     warnings = (
         *_aa_warnings(aa),

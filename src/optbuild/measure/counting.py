@@ -149,6 +149,7 @@ class InstructionCounting:
             reason = f"{error.message}, by {counter.name}"
         except ValueError as error:
             reason = str(error)
+        place.remove_output()
         return Count(workload=workload.name, arm=arm, count=count, tool=counter.name, reason=reason)
 
     def _stage(self, arm: str) -> Place:

@@ -5,7 +5,8 @@ Pure. All arms come from one session, so that the differences are paired, and th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 
 from optbuild.measure.compare import analyse
 from optbuild.measure.model import AaCheck, CrossValidation, Series, held_out_arm
@@ -17,7 +18,7 @@ def folds_of(series: Sequence[Series], variants: Sequence[str]) -> tuple[Series,
     return tuple(one for one in series if wanted and one.rounds and wanted <= one.rounds[0].values.keys())
 
 
-def cross_validate(
+def cross_validate(  # noqa: PLR0913 - all that one analysis is given, by name
     series: Sequence[Series],
     *,
     baseline: str,
@@ -25,6 +26,7 @@ def cross_validate(
     confidence: float,
     min_effect: float,
     aa: AaCheck,
+    silent: Collection[str] = (),
 ) -> CrossValidation | None:
     """Compare variants on workloads that were left out of their profiles; None where there are no such workloads.
 
@@ -35,25 +37,16 @@ def cross_validate(
         confidence: Of all intervals of a family: over all workloads together, and on single workloads.
         min_effect: The smallest change that matters, as a ratio.
         aa: The check of the harness over the whole session.
+        silent: Workloads that prove nothing, whatever they measure.
     """
     folds = folds_of(series, variants)
     if not folds:
         return None
+    judge = partial(analyse, folds, confidence=confidence, min_effect=min_effect, aa=aa, silent=silent)
     trained, held_out = (
-        analyse(folds, baseline=baseline, candidates=arms, confidence=confidence, min_effect=min_effect, aa=aa)
-        for arms in (tuple(variants), tuple(map(held_out_arm, variants)))
+        judge(baseline=baseline, candidates=arms) for arms in (tuple(variants), tuple(map(held_out_arm, variants)))
     )
-    optimism = [
-        analyse(
-            folds,
-            baseline=variant,
-            candidates=(held_out_arm(variant),),
-            confidence=confidence,
-            min_effect=min_effect,
-            aa=aa,
-        )
-        for variant in variants
-    ]
+    optimism = [judge(baseline=variant, candidates=(held_out_arm(variant),)) for variant in variants]
     return CrossValidation(
         workloads=tuple(one.workload for one in folds),
         trained=trained.comparisons,

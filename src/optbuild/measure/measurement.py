@@ -67,6 +67,7 @@ class Measurement:
         tainted: The outside reason for each superblock that was set aside, or would have been on a quieter machine.
         noisy: So many superblocks were disturbed that none was set aside.
         steal_ratio: The share of the time that the hypervisor took; None where the kernel does not tell.
+        silent: Why a workload proves nothing, whatever it measures, by its name.
     """
 
     series: tuple[Series, ...]
@@ -83,12 +84,13 @@ class Measurement:
     noisy: bool
     steal_ratio: float | None
     cross_validation: CrossValidation | None = None
+    silent: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """Sentences for people: on what the values show, and on what the programs needed."""
         folds = () if self.cross_validation is None else self.cross_validation.warnings
-        return (*self.analysis.warnings, *folds, *_warn_of_faults(self.resources))
+        return (*self.silent.values(), *self.analysis.warnings, *folds, *_warn_of_faults(self.resources))
 
 
 def describe_budget(measurement: Measurement) -> str | None:

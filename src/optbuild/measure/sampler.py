@@ -10,15 +10,16 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from optbuild.errors import WorkloadError
 from optbuild.events import ActionFailed, ActionFinished, ActionProgressed, ActionStarted, Emit, Level, Notice
 from optbuild.execution.command import ConcurrentExecutor
 from optbuild.measure.arms import ArmBinaries, Arms
+from optbuild.measure.blocks import Block
 from optbuild.measure.cells import Cell, cells_of, check_benchmarks, check_names, summarise_resources
-from optbuild.measure.guard import Disturbance, NoiseGuard
+from optbuild.measure.guard import NoiseGuard
 from optbuild.measure.measurement import Measurement, Resources, SamplingSettings
 from optbuild.measure.metrics import METRICS
 from optbuild.measure.model import A_PRIME, Analysis, CrossValidation, Series, Superblock, held_out_arm
@@ -31,6 +32,7 @@ from optbuild.measure.schedule import (
     make_warm_up,
     passes_for,
 )
+from optbuild.measure.silent import find_silent
 from optbuild.text import sanitize_line
 from optbuild.units import format_duration, format_percent
 from optbuild.workloads.invocation import Invocation, Kind
@@ -42,15 +44,6 @@ _MOST_PADDING = 4096  # one page: the stack then starts anywhere within it
 _SHORTEST_RUN_S = 1e-4
 _LATEST_ROUNDS = 5
 _PILOT_RESERVE = 1.15  # rounds are not all as long as foretold
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Block:
-    """One superblock as it was measured, by cell and metric."""
-
-    order: SuperblockOrder
-    superblocks: Mapping[tuple[str, str], Superblock]
-    disturbance: Disturbance
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,8 +71,8 @@ class Sampler:
     _copies: dict[str, dict[str, ArmBinaries]] = field(default_factory=dict)
     _cells: dict[str, tuple[Cell, ...]] = field(default_factory=dict)
     _runs: dict[tuple[str, str], list[WorkloadRun]] = field(default_factory=dict)
-    _blocks: dict[str, list[_Block]] = field(default_factory=dict)
-    _set_aside: dict[str, list[_Block]] = field(default_factory=dict)
+    _blocks: dict[str, list[Block]] = field(default_factory=dict)
+    _set_aside: dict[str, list[Block]] = field(default_factory=dict)
     _warm_up_s: dict[str, list[float]] = field(default_factory=dict)
     _rounds_s: list[float] = field(default_factory=list)
     _most_passes: int = MOST_PASSES
@@ -133,7 +126,9 @@ class Sampler:
         outcome = f"{self._done} rounds" + (", stopped by the time budget" if by_time else "")
         duration_s = self._elapsed_s()
         self.emit(ActionFinished(action=action_id, label=label, duration_s=duration_s, outcome=outcome))
-        analysis = self._analyse()
+        self._place(self.workloads[0], self._baseline, {}).remove_output()
+        silent = find_silent(self.workloads, self._runs)
+        analysis = self._analyse(silent)
         return Measurement(
             series=tuple(self._series(cell, metric) for cell in self._all_cells() for metric in cell.metrics),
             judged={cell.name: cell.judged for cell in self._all_cells()},
@@ -148,7 +143,8 @@ class Sampler:
             tainted=tainted,
             noisy=noisy,
             steal_ratio=self.guard.steal_ratio(),
-            cross_validation=self._cross_validate(analysis),
+            cross_validation=self._cross_validate(analysis, silent),
+            silent=silent,
         )
 
     @property
@@ -256,21 +252,21 @@ class Sampler:
                 if reason is None:
                     continue
                 reasons.append(reason)
-                blocks[index] = _tainted(block, reason)
+                blocks[index] = block.marked(reason)
         return tuple(reasons)
 
     def _retake_tainted(self) -> None:
         """Measure once more what was disturbed, where that is the exception; what is disturbed again stays, marked."""
         for workload, blocks in self._blocks.items():
             for index, block in enumerate(blocks):
-                if _reason(block) is None or not self._fits(block.disturbance.elapsed_s):
+                if block.tainted is None or not self._fits(block.disturbance.elapsed_s):
                     continue
                 self._set_aside[workload].append(block)
                 again = self._take_superblock(block.order)
                 reason = self.guard.judge(again.disturbance)
-                blocks[index] = again if reason is None else _tainted(again, reason)
+                blocks[index] = again if reason is None else again.marked(reason)
 
-    def _take_superblock(self, order: SuperblockOrder) -> _Block:
+    def _take_superblock(self, order: SuperblockOrder) -> Block:
         """Run one superblock, its primer first and not counted."""
         workload = next(item for item in self.workloads if item.name == order.workload)
         batch = batch_for(self._run_s(workload.name))
@@ -294,7 +290,7 @@ class Sampler:
             for cell in self._cells[workload.name]
             for metric in cell.metrics
         }
-        return _Block(order=order, superblocks=superblocks, disturbance=disturbance)
+        return Block(order=order, superblocks=superblocks, disturbance=disturbance)
 
     def _run(self, workload: Invocation, arm: str) -> WorkloadRun:
         """One timed run."""
@@ -383,7 +379,7 @@ class Sampler:
         built = {arm for arms in self.arms.held_out.values() for arm in arms}
         return tuple(name for name in self.arms.variants if held_out_arm(name) in built)
 
-    def _analyse(self) -> Analysis:
+    def _analyse(self, silent: Mapping[str, str]) -> Analysis:
         from optbuild.measure.compare import analyse
 
         return analyse(
@@ -392,9 +388,10 @@ class Sampler:
             candidates=self._candidates,
             confidence=self.settings.confidence,
             min_effect=self.settings.min_effect,
+            silent=silent.keys(),
         )
 
-    def _cross_validate(self, analysis: Analysis) -> CrossValidation | None:
+    def _cross_validate(self, analysis: Analysis, silent: Mapping[str, str]) -> CrossValidation | None:
         from optbuild.measure.cross_validation import cross_validate
 
         return cross_validate(
@@ -404,6 +401,7 @@ class Sampler:
             confidence=self.settings.confidence,
             min_effect=self.settings.min_effect,
             aa=analysis.aa,
+            silent=silent.keys(),
         )
 
     def _resources(self) -> list[Resources]:
@@ -412,12 +410,3 @@ class Sampler:
             for (workload, arm), runs in self._runs.items()
             for cell in self._cells[workload]
         ]
-
-
-def _tainted(block: _Block, reason: str) -> _Block:
-    superblocks = {key: replace(superblock, tainted=reason) for key, superblock in block.superblocks.items()}
-    return replace(block, superblocks=superblocks)
-
-
-def _reason(block: _Block) -> str | None:
-    return next(iter(block.superblocks.values())).tainted

@@ -17,6 +17,7 @@ from optbuild.profile.check import (
     find_workload_kind_faults,
     find_workload_name_faults,
 )
+from optbuild.profile.command_options import CommandOptions
 from optbuild.profile.confine import find_workspace
 from optbuild.profile.document import load_document
 from optbuild.profile.explain import explain
@@ -25,7 +26,7 @@ from optbuild.profile.faults import Fault, KeyPath, RefusedValueError
 from optbuild.profile.inherit import resolve_variants
 from optbuild.profile.merge import Layer, merge_layers
 from optbuild.profile.model import SCHEMA_VERSION, BuildProfile, PresetName, ProfileSettings, Use, Workload
-from optbuild.profile.placeholders import parse_placeholders
+from optbuild.profile.placeholders import double_braces, literal_text
 
 FILE_NAME = "optbuild.toml"
 _DEFAULT_PRESET = PresetName("pgo")
@@ -82,15 +83,20 @@ def default_build_profile(directory: Path) -> BuildProfile:
 
 
 def command_line_workload(
-    argv: Iterable[str], use: Iterable[Use], directory: Path, name: str | None = None
+    argv: Iterable[str],
+    use: Iterable[Use],
+    directory: Path,
+    name: str | None = None,
+    options: CommandOptions = CommandOptions(),  # noqa: B008 - frozen
 ) -> Workload:
     """Make a workload of a command given on the command line.
 
     Args:
-        argv: The program and its arguments, with placeholders.
+        argv: The program and its arguments, with placeholders; other braces are literal.
         use: What it is for.
         directory: Where it runs.
         name: What it is called; default: the command on one line.
+        options: What it is given besides.
 
     Raises:
         UsageError: The command is empty, or a placeholder is unknown.
@@ -98,22 +104,29 @@ def command_line_workload(
     words = tuple(argv)
     if not words or not words[0].strip():
         raise UsageError("the command of the workload is empty", help="write it after `--`: optbuild pgo -- {bin} …")
-    check_placeholders(words)
     title = name if name is not None else " ".join(" ".join(map(_quoted, words)).split())
-    return Workload(name=title, command=words, cwd=str(directory), use=tuple(use))
+    stdin = None if options.stdin is None else literal_text(str(options.stdin))
+    return Workload(
+        name=title,
+        command=command_line_words(words),
+        cwd=str(directory),
+        use=tuple(use),
+        stdin=stdin,
+        env=dict(zip(options.env, command_line_words(options.env.values()), strict=True)),
+        pass_env=options.pass_env,
+    )
 
 
-def check_placeholders(words: Iterable[str]) -> None:
-    """Refuse what a command given on the command line may not hold.
+def command_line_words(words: Iterable[str]) -> tuple[str, ...]:
+    """Words of the command line as a build profile would have them: braces that are no placeholder's are doubled.
 
     Raises:
         UsageError: A placeholder is unknown.
     """
-    for word in words:
-        try:
-            parse_placeholders(word)
-        except RefusedValueError as error:
-            raise UsageError(str(error), help=error.help, location=word) from error
+    try:
+        return tuple(map(double_braces, words))
+    except RefusedValueError as error:
+        raise UsageError(str(error), help=error.help) from error
 
 
 def _quoted(word: str) -> str:

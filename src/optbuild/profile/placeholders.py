@@ -34,8 +34,10 @@ class Placeholder:
 
 
 _PIECE = re.compile(r"(?P<brace>\{\{|\}\})|\{(?P<name>[^{}]*)\}|(?P<stray>[{}])|[^{}]+")
+_WRITTEN = re.compile(r"\{(?P<kind>[A-Za-z]+)(?P<colon>:?)(?P<argument>[A-Za-z0-9_][A-Za-z0-9_.-]*)?\}")
 _KNOWN = "{bin}, {bin:NAME}, {lib}, {lib:NAME}, {scratch}, {port} and {env:NAME}"
 _DOUBLE = "literal braces are doubled: {{ and }}"
+_IN_FILE = f"for literal braces here, write the command into optbuild.toml, where {_DOUBLE}"
 
 
 def parse_placeholders(text: str) -> tuple[str | Placeholder, ...]:
@@ -63,7 +65,33 @@ def parse_placeholders(text: str) -> tuple[str | Placeholder, ...]:
     return tuple(pieces)
 
 
-def _parse_one(name: str) -> Placeholder:
+def double_braces(text: str) -> str:
+    """A word as people type it, for `parse_placeholders`: all braces are literal but those of a placeholder.
+
+    Raises:
+        RefusedValueError: What looks like a placeholder is none, or stands in braces of its own.
+    """
+    written, end = "", 0
+    for match in _WRITTEN.finditer(text):
+        if find_nearest(match["kind"], PlaceholderKind) is None or bool(match["colon"]) != bool(match["argument"]):
+            continue
+        _parse_one(match.group()[1:-1], _IN_FILE)
+        if text[: match.start()].endswith("{") and text[match.end() :].startswith("}"):
+            raise RefusedValueError(
+                f"{{{match.group()}}} could be a placeholder in braces, or literal braces",
+                help=_IN_FILE,
+            )
+        written += literal_text(text[end : match.start()]) + match.group()
+        end = match.end()
+    return written + literal_text(text[end:])
+
+
+def literal_text(text: str) -> str:
+    """A text for `parse_placeholders` that holds no placeholder."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def _parse_one(name: str, remedy: str = _DOUBLE) -> Placeholder:
     kind, colon, argument = name.partition(":")
     match kind, bool(colon), argument:
         case ("bin" | "lib" | "scratch" | "port", False, ""):
@@ -71,13 +99,13 @@ def _parse_one(name: str) -> Placeholder:
         case ("bin" | "lib" | "env" | "port", True, str(argument)) if argument:
             return Placeholder(kind=PlaceholderKind(kind), argument=argument)
         case _:
-            raise _refusal(name, kind)
+            raise _refusal(name, kind, remedy)
 
 
-def _refusal(name: str, kind: str) -> RefusedValueError:
+def _refusal(name: str, kind: str, remedy: str) -> RefusedValueError:
     nearest = find_nearest(kind, PlaceholderKind)
     meant = f"did you mean {{{nearest}{':NAME' if nearest == PlaceholderKind.ENV else ''}}}? " if nearest else ""
     return RefusedValueError(
         f"unknown placeholder {{{name}}}",
-        help=f"{meant}placeholders are {_KNOWN}; {_DOUBLE}",
+        help=f"{meant}placeholders are {_KNOWN}; {remedy}",
     )

@@ -8,7 +8,7 @@ import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from optbuild import __version__
@@ -20,8 +20,10 @@ from optbuild.measure.arms import Arms
 from optbuild.measure.counting import InstructionCounting
 from optbuild.measure.measurement import SamplingSettings
 from optbuild.measure.sampler import Sampler
-from optbuild.profile.load import check_placeholders, command_line_workload
+from optbuild.profile.command_options import CommandOptions
+from optbuild.profile.load import command_line_words, command_line_workload
 from optbuild.profile.model import BuildProfile, MeasureSettings, MetricName, Use
+from optbuild.profile.shell_words import require_no_shell
 from optbuild.project.layout import Layout
 from optbuild.record import assemble
 from optbuild.record.host import describe_host
@@ -41,6 +43,7 @@ from optbuild.session.inspect import find_layout
 from optbuild.session.measuring import Measured, measure
 from optbuild.session.prepare import require_ours
 from optbuild.session.request import Machine, RunRequest
+from optbuild.session.unpassed import find_unpassed
 from optbuild.text import sanitize_line
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation, make_invocation
@@ -56,6 +59,7 @@ class BenchRequest:
     Attributes:
         binaries: Paths by name, the baseline first.
         workload: The command, with `{bin}` for the binary.
+        command_options: What it is given: `--stdin` and `--env`.
         metric: Which of the metrics the verdicts are about; None counts instructions only.
         prepare: Run before each timed run.
         conclude: Run after each timed run.
@@ -63,6 +67,7 @@ class BenchRequest:
 
     binaries: Mapping[str, Path]
     workload: tuple[str, ...]
+    command_options: CommandOptions = field(default_factory=CommandOptions)
     metric: MetricName | None = MetricName.WALL
     precision: float = 0.01
     min_effect: float = 0.01
@@ -128,6 +133,9 @@ def bench(request: BenchRequest, machine: Machine) -> RunRecord:
 
     with _workplace(machine) as (root, store), _errors_without_profile(root, keeps_logs=store is not None):
         invocation = _make_invocation(request, machine, root / "scratch")
+        programs = [path.name for path in request.binaries.values()]
+        for notice in find_unpassed((invocation,), programs, machine, on_command_line=True):
+            emit(notice)
         hashes = InputHashes()
         check_before_building(invocation, hashes)
         copies = _copy_binaries(request.binaries, root)
@@ -217,13 +225,13 @@ def _make_invocation(request: BenchRequest, machine: Machine, scratch: Path) -> 
             help="optbuild bench old=./a new=./b -- {bin} ARGS",
         )
     metric = request.metric or MetricName.WALL
-    check_placeholders((*request.prepare, *request.conclude))
+    require_no_shell(request.workload, directory)
     workload = replace(
-        command_line_workload(request.workload, (Use.BENCH,), directory),
+        command_line_workload(request.workload, (Use.BENCH,), directory, options=request.command_options),
         metric=metric,
         timeout_s=request.timeout_s,
-        prepare=request.prepare or None,
-        conclude=request.conclude or None,
+        prepare=command_line_words(request.prepare) or None,
+        conclude=command_line_words(request.conclude) or None,
     )
     profile = BuildProfile(path=None, directory=directory, variants={}, measure=MeasureSettings())
     return make_invocation(workload, profile, bins=(_BIN,), default_bin=_BIN, scratch=scratch, environ=machine.environ)

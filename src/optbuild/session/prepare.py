@@ -20,6 +20,7 @@ from optbuild.profile.load import (
     searched_paths,
 )
 from optbuild.profile.model import BuildProfile, PresetName, Use, Workload
+from optbuild.profile.shell_words import require_no_shell
 from optbuild.profile.variants import PgoMode
 from optbuild.project.cargo_config import load_cargo_config
 from optbuild.project.discover import load_project
@@ -231,13 +232,16 @@ def _with_command_line(build_profile: BuildProfile, request: RunRequest, directo
             "a command after `--` is both training and benchmark, so it cannot stand beside --train or --bench",
             help="give either `-- CMD`, or --train 'CMD' and --bench 'CMD'",
         )
+    options = request.command_options
+    options.require_command(given=request.has_command)
     workloads = build_profile.workloads
     if request.workload:
-        workloads = (command_line_workload(request.workload, (Use.TRAIN, Use.BENCH), directory),)
+        require_no_shell(request.workload, directory)
+        workloads = (command_line_workload(request.workload, (Use.TRAIN, Use.BENCH), directory, options=options),)
     for use, commands in ((Use.TRAIN, request.train), (Use.BENCH, request.bench)):
         if commands:
             kept = (replace(w, use=tuple(u for u in w.use if u is not use)) for w in workloads)
-            added = (command_line_workload(argv, (use,), directory) for argv in commands)
+            added = (command_line_workload(argv, (use,), directory, options=options) for argv in commands)
             workloads = _joined((*(w for w in kept if w.use), *added))
     measure = build_profile.measure
     if request.max_time_s is not None:

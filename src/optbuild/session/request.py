@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
 from optbuild.events import Emit
 from optbuild.execution.command import ConcurrentExecutor
+from optbuild.profile.command_options import CommandOptions
 
 
 class Selection(Enum):
@@ -30,6 +31,7 @@ class RunRequest:
         workload: The command after `--`: one workload, for training and benchmark, instead of the profile's.
         train: `--train` commands, instead of the profile's training workloads.
         bench: `--bench` commands, instead of its benchmark workloads.
+        command_options: What all these commands are given: `--stdin` and `--env`.
         measure: Compare outputs and benchmark; otherwise only build.
         cross_validate: Build PGO variants with profiles that leave workloads out in turn, and measure them on those.
         fresh: Reuse no earlier result.
@@ -42,6 +44,7 @@ class RunRequest:
     workload: tuple[str, ...] = ()
     train: tuple[tuple[str, ...], ...] = ()
     bench: tuple[tuple[str, ...], ...] = ()
+    command_options: CommandOptions = field(default_factory=CommandOptions)
     measure: bool = True
     cross_validate: bool = False
     out: Path | None = None
@@ -51,6 +54,11 @@ class RunRequest:
     fresh: bool = False
     wait: bool = True
     command_line: tuple[str, ...] = ()
+
+    @property
+    def has_command(self) -> bool:
+        """Whether the command line names a workload."""
+        return bool(self.workload or self.train or self.bench)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +70,7 @@ class Machine:
         working_directory: The caller's: commands on the command line run here.
         now: The time of day.
         platform: As `sys.platform` has it.
+        has_input: Whether something waits on optbuild's own standard input.
     """
 
     executor: ConcurrentExecutor
@@ -70,3 +79,4 @@ class Machine:
     working_directory: Path
     now: Callable[[], datetime]
     platform: str
+    has_input: Callable[[], bool] = lambda: False

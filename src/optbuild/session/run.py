@@ -26,6 +26,7 @@ from optbuild.session.journal import Journal
 from optbuild.session.measuring import measure
 from optbuild.session.prepare import load_history, prepare
 from optbuild.session.request import Machine, RunRequest
+from optbuild.session.unpassed import find_unpassed
 from optbuild.text import sanitize_line
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
@@ -57,6 +58,7 @@ def run(request: RunRequest, machine: Machine) -> RunRecord:
         try:
             for note in prepared.plan.notes:
                 journal.emit(Notice(level=Level.INFO, code="plan", message=note))
+            _tell_unpassed(journal)
             _tell_not_measured(journal)
             _tell_estimate(journal)
             build(journal)
@@ -171,6 +173,15 @@ def _paths(journal: Journal, binaries: ActionId) -> dict[str, Path]:
 def is_reusable(analysis: Analysis, workloads: tuple[Invocation, ...], hashes: InputHashes) -> bool:
     """Whether a later run may take a result for its own: the harness was sound, and what was read is still there."""
     return analysis.aa.verdict is not AaVerdict.INVALID and all(map(hashes.is_steady, workloads))
+
+
+def _tell_unpassed(journal: Journal) -> None:
+    """Say what the caller has given to optbuild, and the programs do not get."""
+    inputs = journal.prepared.inputs
+    programs = [name for target in inputs.targets.bins for name in (target.name, target.package)]
+    on_command_line = journal.request.has_command
+    for notice in find_unpassed(inputs.workloads, programs, journal.machine, on_command_line=on_command_line):
+        journal.emit(notice)
 
 
 def _tell_not_measured(journal: Journal) -> None:

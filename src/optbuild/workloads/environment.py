@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 # What a program needs to start and to speak the user's language, and nothing of the user's own.
 BASE_NAMES = (
@@ -21,10 +21,34 @@ _SECRET = re.compile(
     r"TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|AUTH(?!ORS?(?![A-Z]))", re.IGNORECASE
 )
 
+# What is set for a program and not for a shell or a desktop: variables of the libraries that Rust programs are built
+# of, of allocators and thread pools, and of the loader.
+_PROGRAMS = re.compile(
+    r"(?:RAYON|TOKIO|OMP|GOMP|KMP|MKL|OPENBLAS|BLIS|POLARS|MALLOC|MIMALLOC|TCMALLOC|JEMALLOC|_RJEM|DYLD)_\w+"
+    r"|RUST_(?:LOG|BACKTRACE|MIN_STACK)|RUST_LIB_BACKTRACE|GLIBC_TUNABLES|LD_PRELOAD|LD_BIND_NOW"
+)
+
 
 def is_secret_name(name: str) -> bool:
     """Whether a variable's name says that its value should stay private."""
     return _SECRET.search(name) is not None
+
+
+def find_meant_for_programs(environ: Mapping[str, str], programs: Iterable[str]) -> tuple[str, ...]:
+    """The caller's variables that are most likely meant for the programs, and reach none unless they are passed.
+
+    Args:
+        environ: The caller's environment.
+        programs: Names of programs and packages: `RIPGREP_CONFIG_PATH` is meant for `ripgrep`.
+    """
+    prefixes = tuple(f"{re.sub(r'[^A-Z0-9]', '_', name.upper())}_" for name in programs)
+    return tuple(
+        name
+        for name in sorted(environ)
+        if (_PROGRAMS.fullmatch(name) or name.startswith(prefixes))
+        and name not in BASE_NAMES
+        and not is_secret_name(name)
+    )
 
 
 def make_workload_env(

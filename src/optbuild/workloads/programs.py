@@ -44,6 +44,17 @@ class Place:
     arm: str | None = None
     cargo_build: CargoBuild | None = None
 
+    @property
+    def server_output(self) -> tuple[Path, Path]:
+        """The files for what a server prints, which its load does not."""
+        stdout, stderr = (path.with_name(f"{path.name}.server") for path in (self.stdout, self.stderr))
+        return stdout, stderr
+
+    def remove_output(self) -> None:
+        """Remove what the last run has printed here, which may be large."""
+        for path in (self.stdout, self.stderr, *self.server_output):
+            path.unlink(missing_ok=True)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadRun:

@@ -89,8 +89,7 @@ class _ServerWatch:
         self._invocation = invocation
         self._server = server
         self._place = place
-        self._stdout = place.stdout.with_name(f"{place.stdout.name}.server")
-        self._stderr = place.stderr.with_name(f"{place.stderr.name}.server")
+        self._stdout, self._stderr = place.server_output
 
     def make_command(self, values: Values) -> Command:
         """The command that starts it; it runs until it is stopped."""

@@ -1,0 +1,88 @@
+"""Workloads whose times say nothing about the programs, however often they are measured.
+
+Pure. A run may be too short to hold any of the program's work, or its own command may say how long it takes.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from optbuild.profile.model import MetricName
+from optbuild.text import sanitize_line
+from optbuild.units import format_duration, parse_duration_s
+from optbuild.workloads.invocation import Invocation
+from optbuild.workloads.programs import WorkloadRun
+from optbuild.workloads.words import render_words
+
+_SHORTEST_S = 0.005
+"""Starting a process, loading it and ending it takes a millisecond or some: less than this is little else."""
+_LATE_S, _LATE_RATIO = 0.12, 0.05
+"""How much longer a load may take than the time that it was asked for: it starts, and ends its last requests."""
+_APART_S, _APART_RATIO = 0.002, 0.02
+_NUMBER = re.compile(r"(?P<option>-{1,2}[A-Za-z][A-Za-z_-]*=?)?(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h)?")
+_OF_TIME = re.compile(r"dur|sec|time|period|^-[dtz]=?$")
+_DEFAULTS_S = {"wrk": 10.0}
+_NO_VERDICT = "no verdict is given on it, and none over all workloads"
+
+
+def find_silent(
+    workloads: Iterable[Invocation], runs: Mapping[tuple[str, str], Sequence[WorkloadRun]]
+) -> dict[str, str]:
+    """Say why workloads prove nothing about the programs that they run, by name; those that may prove it are left out.
+
+    Args:
+        workloads: All that were to be run.
+        runs: By workload and arm. Benchmarks that a workload measures itself are not judged by its wall time.
+    """
+    found = {}
+    for workload in workloads:
+        own = {arm: values for (name, arm), values in runs.items() if name == workload.name}
+        if any(run.benchmarks for values in own.values() for run in values):
+            continue
+        reason = _find_reason(workload, {arm: [run.usage.wall_s for run in values] for arm, values in own.items()})
+        if reason is not None:
+            found[workload.name] = reason
+    return found
+
+
+def _find_reason(workload: Invocation, walls_s: Mapping[str, Sequence[float]]) -> str | None:
+    medians = [statistics.median(values) for values in walls_s.values() if values]
+    if not medians:
+        return None
+    name, longest_s = sanitize_line(workload.name), max(medians)
+    if longest_s < _SHORTEST_S:
+        return (
+            f"{name}: a run takes {format_duration(longest_s)}, so that the start of a process is measured; "
+            f"{_NO_VERDICT}: give it work for 50 ms to 2 s"
+        )
+    if workload.metric is not MetricName.WALL or max(medians) - min(medians) > _APART_S + _APART_RATIO * longest_s:
+        return None
+    for asked_s in _asked_durations_s(render_words(workload.argv)):
+        if asked_s <= min(medians) and longest_s <= asked_s * (1 + _LATE_RATIO) + _LATE_S:
+            return (
+                f"{name}: its command asks for {format_duration(asked_s)}, and takes the same time whatever the "
+                f"program does; {_NO_VERDICT}: ask for a fixed number of requests, whose wall time is the measure"
+            )
+    return None
+
+
+def _asked_durations_s(argv: Sequence[str]) -> Iterator[float]:
+    """The times that a command names: with a unit, with a fraction, or after an option that is about time.
+
+    Sources:
+        The time that wrk takes without `--duration`: `parse_args` in https://github.com/wg/wrk/blob/master/src/wrk.c
+    """
+    if (default_s := _DEFAULTS_S.get(Path(argv[0]).name)) is not None:
+        yield default_s
+    for before, word in pairwise(argv):
+        match = _NUMBER.fullmatch(word)
+        if match is None:
+            continue
+        number, unit = match["number"], match["unit"]
+        is_time = unit is not None or "." in number or _OF_TIME.search(match["option"] or before) is not None
+        if is_time and float(number) > 0:
+            yield parse_duration_s(f"{number}{unit or 's'}")

@@ -1,0 +1,43 @@
+"""What the caller gives to optbuild and no workload gets: standard input, and variables of the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from optbuild.events import Level, Notice
+from optbuild.session.request import Machine
+from optbuild.text import sanitize_line
+from optbuild.workloads.environment import find_meant_for_programs
+from optbuild.workloads.invocation import Invocation
+
+
+def find_unpassed(
+    workloads: Sequence[Invocation], programs: Iterable[str], machine: Machine, *, on_command_line: bool
+) -> Iterator[Notice]:
+    """Tell what does not reach the programs, and what passes it.
+
+    Args:
+        workloads: All of the run.
+        programs: Names of the programs and of their packages.
+        machine: The caller's environment and standard input.
+        on_command_line: The command line names a workload.
+    """
+    if on_command_line and all(item.stdin is None for item in workloads) and machine.has_input():
+        yield Notice(
+            level=Level.WARNING,
+            code="input-not-passed",
+            message="what comes in on optbuild's standard input reaches no program: that of a workload is empty",
+            help="write it to a file and give that: --stdin FILE",
+        )
+    given = {name for item in workloads for name in (*item.declared_env, *item.passed_env)}
+    left_out = [name for name in find_meant_for_programs(machine.environ, programs) if name not in given]
+    if left_out:
+        names = ", ".join(map(sanitize_line, left_out))
+        passed = " ".join(f"--env {sanitize_line(name)}" for name in left_out)
+        keys = "`pass-env` of its workload in optbuild.toml"
+        yield Notice(
+            level=Level.INFO,
+            code="variables-not-passed",
+            message=f"not passed to the program, because workloads get an environment of their own: {names}",
+            help=f"pass what it needs: {passed}" if on_command_line else f"name what it needs in {keys}",
+        )
