@@ -101,10 +101,10 @@ def test_each_run_starts_with_another_stack(track: Track) -> None:
 
 
 def test_output_goes_to_a_file(track: Track) -> None:
-    """Some programs do less when they write to the null device."""
+    """Some programs do less when they write to the null device. The file may be large, and does not stay."""
     track.measure()
     assert {command.stdout for command in track.executor.commands} == {track.root / "arms" / "stdout"}
-    assert (track.root / "arms" / "stdout").read_bytes() == b"out"
+    assert not (track.root / "arms" / "stdout").exists()
 
 
 def test_each_run_finds_an_empty_scratch_directory(track: Track) -> None:
