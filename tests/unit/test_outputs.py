@@ -64,6 +64,27 @@ def compare(workshop: Workshop, probed: Probed, content: str = "same", **changes
     return workshop.outputs.compare(action, workshop.artifact(content, action="compile-2"), probed)
 
 
+def test_a_program_that_stands_beside_another_is_compared_with_it(workshop: Workshop) -> None:
+    """What a program prints may come from the one beside it: each variant has its own there, and it is in the key."""
+    workshop.program = lambda command: Reply(stdout=Path(command.argv[0]).with_name("engine").read_bytes())
+    baseline = {**workshop.artifact("front"), **workshop.artifact("old", name="engine")}
+    workload = workshop.workload()
+    asked = ProbeOutputs(id=ActionId("probe-1"), needs=(BASELINE,), label="x", workload=workload, binaries=BASELINE)
+    probed = workshop.outputs.probe(asked, baseline)
+    assert workshop.outputs.probe(asked, baseline).reused
+    action = CompareOutputs(
+        id=ActionId("compare-1"), needs=(), label="pgo", workload=workload, binaries=CANDIDATE, probe=asked.id
+    )
+    for engine in ("old", "new"):
+        content = {"engine": workshop.artifact(engine, name="engine", action="compile-2")["engine"]}
+        candidate = {**workshop.artifact("front", action="compile-2"), **content}
+        if engine == "old":
+            assert workshop.outputs.compare(action, candidate, probed).equal
+            continue
+        with pytest.raises(NotComparableError, match="not what the baseline prints"):
+            workshop.outputs.compare(action, candidate, probed)
+
+
 def test_a_baseline_that_repeats_itself_can_be_compared_with(workshop: Workshop) -> None:
     """It is run twice; the shorter run tells how long one takes, and its output is kept."""
     durations = iter([0.5, 0.3])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -146,10 +148,59 @@ def test_a_program_in_the_scratch_directory_need_not_be_there_yet(workshop: Work
 
 
 def test_a_stage_that_cannot_be_built_is_a_storage_error(workshop: Workshop) -> None:
-    """A file in the place of the directory is told with its path."""
+    """A file in its place is deleted; what cannot be put there is told with its path."""
     (workshop.layout.root / "stage").touch()
-    with pytest.raises(StorageError, match="/stage"):
-        run(workshop)
+    run(workshop)
+    with pytest.raises(StorageError, match="/stage/gone"):
+        workshop.workloads.run(workshop.workload(), {"gone": Path("/gone")}, log_name="x", extra_env={})
+
+
+def test_what_another_variant_left_is_not_on_the_stage(workshop: Workshop) -> None:
+    """All programs of one variant stand beside each other, and none of another one that has more."""
+    seen: list[dict[str, bytes]] = []
+
+    def program(command: Command) -> Reply:
+        seen.append({path.name: path.read_bytes() for path in Path(command.argv[0]).parent.iterdir()})
+        return Reply()
+
+    workshop.program = program
+    for contents in ({"demo": "1", "engine": "1", "third": "1"}, {"demo": "2", "engine": "2"}):
+        made = [workshop.artifact(text, name=name)[name] for name, text in contents.items()]
+        paths = {artifact.bin: artifact.path for artifact in made}
+        workshop.workloads.run(workshop.workload(), paths, log_name="x", extra_env={})
+    assert seen == [{"demo": b"1", "engine": b"1", "third": b"1"}, {"demo": b"2", "engine": b"2"}]
+
+
+def test_files_on_the_stage_keep_their_names(workshop: Workshop) -> None:
+    """Some targets give programs a suffix, by which others look for them."""
+    built = workshop.directory / "demo.exe"
+    built.write_text("program")
+    workshop.program = lambda _: Reply()
+    workshop.workloads.run(workshop.workload(), {"demo": built}, log_name="x", extra_env={})
+    assert Path(workshop.runs()[-1].argv[0]).name == "demo.exe"
+
+
+def test_where_files_have_one_name_only_the_stage_holds_copies(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system without hard links is as good as another one."""
+    seen: list[tuple[bytes, bool]] = []
+
+    def program(command: Command) -> Reply:
+        staged = Path(command.argv[0])
+        seen.append((staged.read_bytes(), os.access(staged, os.X_OK)))
+        return Reply()
+
+    workshop.program = program
+    built = workshop.artifact("program")["demo"].path
+    built.chmod(0o755)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    workshop.workloads.run(workshop.workload(), {"demo": built}, log_name="x", extra_env={})
+    assert seen == [(b"program", True)]
 
 
 def test_a_scratch_directory_that_cannot_be_made_is_a_storage_error(

@@ -51,7 +51,7 @@ class OutputChecker:
 
         Args:
             action: What to run.
-            binaries: All that it uses of what was built.
+            binaries: All that was built; each program stands beside the others.
             cargo_build: How cargo would start them, where the workload is that.
 
         Raises:

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from optbuild.errors import WorkloadError
 from optbuild.execution.command import ConcurrentExecutor
-from optbuild.files import writing
+from optbuild.files import link_or_copy, writing
 from optbuild.text import sanitize_line
 from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
+from optbuild.workloads.placing import place_together
 from optbuild.workloads.programs import Place, WorkloadRun
 from optbuild.workloads.running import run_workload, set_up
 from optbuild.workloads.words import Word
@@ -27,7 +28,7 @@ class WorkloadRunner:
 
     Attributes:
         root: The directory with our marker.
-        stage: Where the binaries stand while they run.
+        stage: Where the binaries of one variant stand while they run, and those of no other.
         logs: Where output is kept.
     """
 
@@ -57,7 +58,7 @@ class WorkloadRunner:
             self.logs.mkdir(parents=True, exist_ok=True)
         place = Place(
             root=self.root,
-            binaries=self._put_on_stage(binaries),
+            binaries=place_together(binaries, self.stage, root=self.root, put=link_or_copy),
             stdout=self.output(log_name),
             stderr=self.logs / f"{log_name}.stderr",
             extra_env=extra_env,
@@ -76,16 +77,6 @@ class WorkloadRunner:
     def output(self, log_name: str) -> Path:
         """The file that holds the standard output of the last run of this name."""
         return self.logs / f"{log_name}.stdout"
-
-    def _put_on_stage(self, binaries: Mapping[str, Path]) -> dict[str, Path]:
-        staged = {}
-        with writing(self.stage):
-            self.stage.mkdir(parents=True, exist_ok=True)
-            for name, path in binaries.items():
-                staged[name] = self.stage / name
-                staged[name].unlink(missing_ok=True)
-                staged[name].hardlink_to(path)
-        return staged
 
 
 def check_before_building(invocation: Invocation, hashes: InputHashes) -> None:

@@ -15,10 +15,11 @@ from optbuild.errors import WorkloadError, WorkloadTimeoutError
 from optbuild.events import ActionFinished, ActionStarted, Emit
 from optbuild.execution.command import Command, Completed, ConcurrentExecutor, OnLine, RunningProgram
 from optbuild.execution.stopping import StopRequest
-from optbuild.files import atomic_copy, remove_below, writing
+from optbuild.files import remove_below, writing
 from optbuild.measure.instructions import InstructionCounter, find_counter
 from optbuild.units import format_duration
 from optbuild.workloads.invocation import Invocation, Kind
+from optbuild.workloads.placing import even_name, place_together
 from optbuild.workloads.programs import Place
 from optbuild.workloads.running import run_workload, set_up
 
@@ -154,12 +155,10 @@ class InstructionCounting:
 
     def _stage(self, arm: str) -> Place:
         """Put an arm's binaries where all of them run: even the length of argv[0] counts."""
-        staged = {name: self._directory / "bin" / name for name in self.arms[arm]}
-        for name, path in self.arms[arm].items():
-            atomic_copy(path, staged[name])
+        name = even_name("bin", self.arms[arm], self.arms.values())
         return Place(
             root=self.root,
-            binaries=staged,
+            binaries=place_together(self.arms[arm], self._directory / name, root=self.root),
             stdout=self._directory / "stdout",
             stderr=self._directory / "stderr",
             extra_env={},

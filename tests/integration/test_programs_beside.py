@@ -1,0 +1,66 @@
+"""Programs that start the one beside them, with real tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.integration.optbuild_program import Optbuild, variant_of
+
+pytestmark = pytest.mark.pgo
+
+FRONT = """
+fn main() {
+    let engine = std::env::current_exe().unwrap().with_file_name("engine");
+    let status = std::process::Command::new(engine).args(std::env::args().skip(1)).status();
+    std::process::exit(status.unwrap().code().unwrap());
+}
+"""
+ENGINE = """
+fn main() {
+    let rounds: u64 = std::env::args().nth(1).unwrap().parse().unwrap();
+    let mixed = (0..rounds).fold(1u64, |x, i| if x % 3 == 0 { x.rotate_left(7) ^ i } else { x.wrapping_mul(5) + 1 });
+    println!("{mixed} {}", if rounds > 1000 && cfg!(feature = "other") { "other" } else { "plain" });
+}
+"""
+PROFILE = """
+schema = 1
+[variants.release]
+[variants.pgo]
+inherits = "release"
+pgo = true
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A package of two programs, of which one starts the other."""
+    (tmp_path / "src" / "bin").mkdir(parents=True)
+    (tmp_path / "src" / "bin" / "front.rs").write_text(FRONT)
+    (tmp_path / "src" / "bin" / "engine.rs").write_text(ENGINE)
+    (tmp_path / "Cargo.toml").write_text(
+        '[package]\nname = "duo"\nversion = "0.1.0"\nedition = "2021"\n[features]\nother = []\n[workspace]\n'
+    )
+    return tmp_path
+
+
+def test_a_program_that_another_one_starts_is_trained_with_it(optbuild: Optbuild, project: Path) -> None:
+    """It stands beside the other as after `cargo build`, and what it counts is in the profile."""
+    (project / "optbuild.toml").write_text(PROFILE)
+    record = optbuild.run("build", "--json", "--", "{bin:front}", "300000", cwd=project).expect(0).document
+    pgo = variant_of(record, "pgo")["pgo"]
+    assert pgo["applied"]
+    assert pgo["total_count"] > 100_000
+
+
+def test_each_variant_has_its_own_program_beside_the_other(optbuild: Optbuild, project: Path) -> None:
+    """An engine that another workload has run for another variant is not the one that a program finds."""
+    workloads = [
+        f'[[workloads]]\nname = "{name}"\ncommand = ["{{bin:{name}}}", "{rounds}"]\nuse = ["{use}"]\n'
+        for name, rounds, use in (("engine", 100, "train"), ("front", 2000, "bench"))
+    ]
+    (project / "optbuild.toml").write_text(PROFILE + 'features = ["other"]\n' + "".join(workloads))
+    error = optbuild.run("run", "--json", "--max-time", "1s", cwd=project).expect(15).error
+    assert 'baseline "' in error["message"]
+    assert "not what the baseline prints" in error["message"]
