@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.optbuild_program import Optbuild, variant_of
+from tests.integration.optbuild_program import Optbuild, variant_of, write_script
 
 pytestmark = pytest.mark.pgo
 
@@ -64,3 +64,13 @@ def test_each_variant_has_its_own_program_beside_the_other(optbuild: Optbuild, p
     error = optbuild.run("run", "--json", "--max-time", "1s", cwd=project).expect(15).error
     assert 'baseline "' in error["message"]
     assert "not what the baseline prints" in error["message"]
+
+
+def test_a_binary_that_is_measured_keeps_its_name(optbuild: Optbuild, tmp_path: Path) -> None:
+    """A program that does what its name says does that in `optbuild bench` as well; one may be a script."""
+    for directory in ("old", "new"):
+        (tmp_path / directory).mkdir()
+        write_script(tmp_path / directory / "sorter", 'test "${0##*/}" = sorter || exit 7\necho sorted')
+    words = ("old=old/sorter", "new=new/sorter", "--max-time", "2s", "--json", "--", "{bin}")
+    record = optbuild.run("bench", *words, cwd=tmp_path).expect(0).document
+    assert [item["equal"] for item in record["outputs"]] == [True, True]
