@@ -74,3 +74,17 @@ def test_a_binary_that_is_measured_keeps_its_name(optbuild: Optbuild, tmp_path: 
     words = ("old=old/sorter", "new=new/sorter", "--max-time", "2s", "--json", "--", "{bin}")
     record = optbuild.run("bench", *words, cwd=tmp_path).expect(0).document
     assert [item["equal"] for item in record["outputs"]] == [True, True]
+
+
+def test_debug_information_of_its_own_file_is_published_with_the_program(optbuild: Optbuild, project: Path) -> None:
+    """A variant that has none gets none, though cargo leaves that of the other variant where it builds."""
+    (project / "optbuild.toml").write_text(
+        'schema = 1\n[project]\nbins = ["engine"]\n'
+        '[variants.release]\n[variants.bare]\ninherits = "release"\ndebug = "none"\nopt-level = 2\n'
+    )
+    with (project / "Cargo.toml").open("a") as manifest:
+        manifest.write('[profile.release]\ndebug = 1\nsplit-debuginfo = "packed"\n')
+    optbuild.run("build", cwd=project).expect(0)
+    artifacts = project / "target" / "optbuild" / "artifacts"
+    assert {path.name for path in (artifacts / "release").iterdir()} == {"engine", "engine.dwp"}
+    assert {path.name for path in (artifacts / "bare").iterdir()} == {"engine"}

@@ -264,7 +264,7 @@ def _compare_outputs(
     elif different := [name for name, same in equal.items() if not same]:
         message = f"{', '.join(different)} does not print what {baseline} prints: they may not do the same work"
         names = {path.name for binaries in copies.values() for path in binaries.values()}
-        remedy = "if they print their names, give them one name in directories of their own" if len(names) > 1 else None
+        remedy = "if they print their names, give them one name in directories of their own" if len(names) > 1 else ""
         emit(Notice(level=Level.WARNING, code="outputs-differ", message=message, help=remedy))
     records = tuple(
         OutputRecord(workload=invocation.name, variant=name, equal=equal[name], sha256=digests[name][0])
