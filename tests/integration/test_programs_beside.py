@@ -88,3 +88,12 @@ def test_debug_information_of_its_own_file_is_published_with_the_program(optbuil
     artifacts = project / "target" / "optbuild" / "artifacts"
     assert {path.name for path in (artifacts / "release").iterdir()} == {"engine", "engine.dwp"}
     assert {path.name for path in (artifacts / "bare").iterdir()} == {"engine"}
+
+
+def test_a_program_that_is_not_built_is_named_where_another_one_misses_it(optbuild: Optbuild, project: Path) -> None:
+    """Whoever writes `bins` has to name what the program starts; an engine that lies elsewhere does not help out."""
+    (project / "optbuild.toml").write_text(PROFILE)
+    command = ("build", "--json", "--", "{bin:front}", "300000")
+    optbuild.run(*command, cwd=project).expect(0)
+    (project / "optbuild.toml").write_text(PROFILE + '[project]\nbins = ["front"]\n')
+    assert "not beside it: engine" in optbuild.run(*command, cwd=project).expect(11).error["help"]

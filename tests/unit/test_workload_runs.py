@@ -171,6 +171,16 @@ def test_what_another_variant_left_is_not_on_the_stage(workshop: Workshop) -> No
     assert seen == [{"demo": b"1", "engine": b"1", "third": b"1"}, {"demo": b"2", "engine": b"2"}]
 
 
+def test_programs_that_are_not_built_are_named_where_one_may_be_missed(workshop: Workshop) -> None:
+    """The remedy of a failure tells which do not stand beside it, and nothing of that where all do."""
+    with pytest.raises(WorkloadError) as caught:
+        run(workshop, Reply(exit_code=9), not_built=("engine", "tool"))
+    assert "not beside it: engine, tool (add to `bins` under [project]" in caught.value.help
+    with pytest.raises(WorkloadError) as caught:
+        run(workshop, Reply(exit_code=9))
+    assert "`bins`" not in caught.value.help
+
+
 def test_files_on_the_stage_keep_their_names(workshop: Workshop) -> None:
     """Some targets give programs a suffix, by which others look for them."""
     built = workshop.directory / "demo.exe"
