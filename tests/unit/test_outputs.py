@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from optbuild.build import outputs
+from optbuild.build import outputs, workload_runs
 from optbuild.build.model import Compared, Probed
 from optbuild.errors import NotComparableError, StorageError, WorkloadError
 from optbuild.events import Level
@@ -142,13 +142,17 @@ def test_a_difference_is_found_again_and_not_kept(workshop: Workshop) -> None:
 def test_without_the_baselines_output_the_difference_is_only_told(
     workshop: Workshop, lost: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A large output is not kept: hashes tell that they differ, not where."""
-    monkeypatch.setattr(outputs, "_KEPT_BYTES", 2 if lost == "too large" else 1 << 20)
+    """A large output is not kept, nor is the other one: hashes tell that they differ, not where."""
+    for module in (outputs, workload_runs):
+        monkeypatch.setattr(module, "KEPT_BYTES", 2 if lost == "too large" else 1 << 20)
     probed = probe(workshop)
     if probed.output is not None:
         probed.output.unlink()
-    with pytest.raises(NotComparableError, match=r"not what the baseline prints$"):
+    with pytest.raises(NotComparableError, match=r"not what the baseline prints$") as caught:
         compare(workshop, probed, "other")
+    is_large = lost == "too large"
+    assert workshop.workloads.output("compare-1").exists() is not is_large
+    assert caught.value.location == str(workshop.directory if is_large else workshop.workloads.output("compare-1"))
 
 
 def test_a_varying_output_is_warned_about(workshop: Workshop) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from optbuild.build import workload_runs
 from optbuild.build.workload_runs import check_before_building
 from optbuild.errors import (
     InterruptedRunError,
@@ -179,6 +180,18 @@ def test_programs_that_are_not_built_are_named_where_one_may_be_missed(workshop:
     with pytest.raises(WorkloadError) as caught:
         run(workshop, Reply(exit_code=9))
     assert "`bins`" not in caught.value.help
+
+
+@pytest.mark.parametrize("size", [8, 9])
+def test_a_large_output_does_not_outlive_a_failure(
+    workshop: Workshop, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small one may show what went wrong; the last lines of either are in the error."""
+    monkeypatch.setattr(workload_runs, "KEPT_BYTES", 8)
+    with pytest.raises(WorkloadError) as caught:
+        run(workshop, Reply(exit_code=1, stdout=b"x" * size))
+    assert caught.value.detail == "x" * size
+    assert workshop.workloads.output("train-1").exists() is (size == 8)
 
 
 def test_files_on_the_stage_keep_their_names(workshop: Workshop) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from optbuild.errors import WorkloadError
+from optbuild.errors import OptbuildError, WorkloadError
 from optbuild.execution.command import ConcurrentExecutor
 from optbuild.files import link_or_copy, writing
 from optbuild.text import sanitize_line
@@ -20,6 +20,9 @@ from optbuild.workloads.placing import place_together
 from optbuild.workloads.programs import Place, WorkloadRun
 from optbuild.workloads.running import run_workload, set_up
 from optbuild.workloads.words import Word
+
+KEPT_BYTES = 64 << 20
+"""A larger output is not kept when its run is over."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,8 +67,12 @@ class WorkloadRunner:
             extra_env=extra_env,
             cargo_build=cargo_build,
         )
-        with set_up(self.executor, invocation, place):
-            yield partial(run_workload, self.executor, invocation, place)
+        try:
+            with set_up(self.executor, invocation, place):
+                yield partial(run_workload, self.executor, invocation, place)
+        except OptbuildError:
+            self.keep_output(log_name)
+            raise
 
     def run(
         self, invocation: Invocation, binaries: Mapping[str, Path], *, log_name: str, extra_env: Mapping[str, str]
@@ -73,6 +80,15 @@ class WorkloadRunner:
         """Set a workload up and run it once; also the file that holds its standard output. Raises as `set_up`."""
         with self.set_up(invocation, binaries, log_name=log_name, extra_env=extra_env) as run_once:
             return run_once(), self.output(log_name)
+
+    def keep_output(self, log_name: str) -> bool:
+        """Leave the output of a run that failed to those who look into it, unless it is large; whether it is left."""
+        output = self.output(log_name)
+        if not output.is_file() or output.stat().st_size <= KEPT_BYTES:
+            return output.is_file()
+        with writing(output):
+            output.unlink()
+        return False
 
     def output(self, log_name: str) -> Path:
         """The file that holds the standard output of the last run of this name."""
