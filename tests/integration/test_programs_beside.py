@@ -97,3 +97,26 @@ def test_a_program_that_is_not_built_is_named_where_another_one_misses_it(optbui
     optbuild.run(*command, cwd=project).expect(0)
     (project / "optbuild.toml").write_text(PROFILE + '[project]\nbins = ["front"]\n')
     assert "not beside it: engine" in optbuild.run(*command, cwd=project).expect(11).error["help"]
+
+
+def test_files_that_a_program_reads_beside_itself_are_put_there_before_each_run(
+    optbuild: Optbuild, project: Path
+) -> None:
+    """`prepare` knows where the program of that run lies: in training, comparing and measuring."""
+    (project / "src" / "bin" / "engine.rs").unlink()
+    (project / "src" / "bin" / "front.rs").write_text(
+        'fn main() { print!("{}", std::fs::read_to_string(std::env::current_exe().unwrap()'
+        '.with_file_name("assets").join("words.txt")).unwrap()); }'
+    )
+    (project / "assets").mkdir()
+    (project / "assets" / "words.txt").write_text("some words")
+    workload = """
+[[workloads]]
+name = "words"
+command = ["{bin}"]
+prepare = ["sh", "-c", 'cp -R assets "$(dirname "$0")"', "{bin}"]
+inputs = ["assets"]
+"""
+    (project / "optbuild.toml").write_text(PROFILE + workload)
+    record = optbuild.run("run", "--json", "--max-time", "2s", cwd=project).expect(0).document
+    assert [item["equal"] for item in record["outputs"]] == [True, True]
