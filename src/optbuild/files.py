@@ -5,6 +5,7 @@ Not for knowing *where* things lie: `optbuild.project.layout` does.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -16,6 +17,10 @@ from pathlib import Path
 from optbuild.errors import StorageError
 
 MARKER = ".optbuild-directory"
+# Another file system, one without hard links (FAT, some of the network), too many of them already, or not allowed.
+_NO_LINK = frozenset(
+    {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+)
 _MARKER_TEXT = "optbuild made this directory; `optbuild clean` may delete it and everything below it.\n"
 
 
@@ -65,6 +70,22 @@ def atomic_copy(source: Path, target: Path) -> None:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file another name where there is none yet; where the file system has no second names, a copy of it.
+
+    Raises:
+        StorageError: The disk is full, or the directory cannot be written.
+    """
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            target.hardlink_to(source)
+        except OSError as error:
+            if error.errno not in _NO_LINK:
+                raise
+            atomic_copy(source, target)
 
 
 def storage_error(path: Path, error: OSError, *, size_bytes: int | None = None) -> StorageError:

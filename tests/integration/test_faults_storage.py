@@ -54,13 +54,20 @@ def own_directory(project: Path) -> Path:
     return own
 
 
-@pytest.mark.parametrize("name", ["runs", "cargo", "binaries", "results", "profdata", "merging", "raw", "stage"])
+@pytest.mark.parametrize("name", ["runs", "cargo", "binaries", "results", "profdata", "merging", "raw"])
 def test_a_file_where_a_directory_is_needed(optbuild: Optbuild, project: Path, name: str) -> None:
     """The path is named, and what to do about it; nothing of it is a defect."""
     (own_directory(project) / name).write_text("")
     ended = optbuild.run("pgo", "--json", cwd=project)
     assert ended.status == (10 if name == "cargo" else 17), ended.stderr
     assert f"target/optbuild/{name}" in ended.stderr
+
+
+@pytest.mark.parametrize("name", ["arms", "stage"])
+def test_a_file_where_programs_are_to_stand(optbuild: Optbuild, project: Path, name: str) -> None:
+    """It is ours, and made anew for each variant: nothing of it is kept."""
+    (own_directory(project) / name).write_text("")
+    optbuild.run("pgo", cwd=project).expect(0)
 
 
 def test_a_directory_where_the_lock_is_needed(optbuild: Optbuild, project: Path) -> None:

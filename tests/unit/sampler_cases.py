@@ -53,7 +53,8 @@ class Track:
         self.binaries = {name: self._binary(name, seconds) for name, seconds in self.arms.items()}
 
     def _binary(self, name: str, seconds: float) -> dict[str, Path]:
-        path = self.directory / name
+        path = self.directory / name / "demo"
+        path.parent.mkdir(exist_ok=True)
         path.write_text(str(seconds))
         return {"demo": path}
 

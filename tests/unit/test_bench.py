@@ -138,12 +138,34 @@ def test_a_session_ends_in_a_record(stand: Bench) -> None:
 
 
 def test_each_binary_runs_from_a_path_of_equal_length(stand: Bench) -> None:
-    """From the same path while outputs are compared, so that a program that prints its name prints the same."""
+    """A copy under the file's own name, which the program may look at, whatever names the others have."""
+    stand.binaries["of-today"] = make_binary(stand.directory / "of-today", "0.5 out")
     stand.run()
-    first, *measured = [command.argv[0] for command in stand.executor.commands]
-    assert measured[:2] == [first, first]
-    assert len({len(path) for path in measured[2:]}) == 1
-    assert str(stand.binaries["old"]) not in measured
+    ran = [Path(command.argv[0]) for command in stand.executor.commands]
+    assert [path.name for path in ran[:4]] == ["old", "old", "new", "of-today"]
+    assert len({path.parent for path in ran[:4]}) == 1
+    assert {path.name for path in ran[4:]} == {"old", "new", "of-today"}
+    assert len({len(str(path)) for path in ran[4:]}) == 1
+    assert stand.binaries["old"] not in ran
+
+
+def test_files_of_one_name_run_from_the_same_path(stand: Bench) -> None:
+    """While outputs are compared a program that prints its path prints the same."""
+    for name in ("old", "new"):
+        (stand.directory / f"{name}-dist").mkdir()
+        stand.binaries[name] = make_binary(stand.directory / f"{name}-dist" / "tool", "1.0 out")
+    stand.run()
+    first, *others = [command.argv[0] for command in stand.executor.commands]
+    assert Path(first).name == "tool"
+    assert others[:2] == [first, first]
+
+
+def test_a_program_that_fails_is_told_to_run_without_what_lies_beside_it(stand: Bench) -> None:
+    """It may have been meant to start another one there; a script starts it where it is."""
+    stand.answer = lambda _: Reply(exit_code=1)
+    with pytest.raises(WorkloadError, match="ended with exit code 1") as caught:
+        stand.run()
+    assert 'exec DIR/NAME "$@"' in caught.value.help
 
 
 def test_instructions_alone_are_asked_for_and_not_to_be_had(stand: Bench) -> None:

@@ -91,6 +91,26 @@ def test_artifacts_are_never_guessed(bench: Bench) -> None:
     assert caught.value.location == str(bench.log)
 
 
+def test_debug_information_beside_a_program_is_kept_with_it(bench: Bench) -> None:
+    """What cargo names, and not what an earlier build with other settings has left beside it."""
+    release = bench.action().cargo_target / TARGET / "release"
+    release.mkdir(parents=True)
+    for name in ("demo", "demo.dwp"):
+        (release / name).write_text(name)
+
+    def build(*names: str) -> Compiled:
+        unit = {"reason": "compiler-artifact", "package_id": "path+file:///p#demo@1.0.0", "fresh": False}
+        unit |= {"target": {"name": "demo", "kind": ["bin"]}, "executable": str(release / "demo")}
+        unit["filenames"] = [str(release / name) for name in names]
+        return scripted(bench, Reply(stdout=json.dumps(unit).encode())).compile(bench.action(), {}, bench.log)
+
+    kept = bench.action().directory
+    assert build("demo", "demo.dwp").artifacts["demo"].debug == (kept / "demo.dwp",)
+    assert (kept / "demo.dwp").read_text() == "demo.dwp"
+    assert build("demo").artifacts["demo"].debug == ()
+    assert [path.name for path in kept.iterdir()] == ["demo"]
+
+
 def test_a_fresh_build_is_told(bench: Bench) -> None:
     """When cargo had nothing to do, the result says so; the next build of the same programs knows its units."""
     driver = bench.driver("success", "fresh")

@@ -38,7 +38,8 @@ class Stand:
             (directory / name).write_text("")
             (directory / name).chmod(0o755)
         for name, count in COUNTS.items():
-            (directory / name).write_text(str(count))
+            (directory / name).mkdir()
+            (directory / name / "demo").write_text(str(count))
 
     def _run(self, command: Command) -> Answer:
         given = self.answer(command)
@@ -60,7 +61,7 @@ class Stand:
             emit=self.heard.append,
             environ={"PATH": str(self.directory)},
             root=self.directory / "optbuild",
-            arms={name: {"demo": self.directory / name} for name in COUNTS},
+            arms={name: {"demo": self.directory / name / "demo"} for name in COUNTS},
             workloads=chosen,
             run_s={workload.name: run_s for workload in chosen},
             most_s=most_s,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import shutil
 import stat
@@ -12,7 +13,16 @@ from typing import NoReturn
 import pytest
 
 from optbuild.errors import StorageError
-from optbuild.files import MARKER, atomic_copy, atomic_write, claim_directory, disk_bytes_of, remove_below, sha256_of
+from optbuild.files import (
+    MARKER,
+    atomic_copy,
+    atomic_write,
+    claim_directory,
+    disk_bytes_of,
+    link_or_copy,
+    remove_below,
+    sha256_of,
+)
 
 MS_RDONLY, MS_REMOUNT, MNT_DETACH = 1, 32, 2
 
@@ -359,3 +369,28 @@ def test_what_lies_on_disk_is_added_up(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/")
     assert disk_bytes_of(tmp_path) == expected + (tmp_path / "link").lstat().st_blocks * 512
     assert disk_bytes_of(tmp_path / "nothing") == 0
+
+
+@pytest.mark.parametrize("code", [errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP])
+def test_what_cannot_have_a_second_name_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    """Another file system, one without hard links, or too many of them: the copy may be run as well."""
+    source, target = tmp_path / "source", tmp_path / "new" / "target"
+    source.write_text("program")
+    source.chmod(0o755)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "link", refuse)
+    link_or_copy(source, target)
+    assert (target.read_text(), target.stat().st_mode & 0o777, target.samefile(source)) == ("program", 0o755, False)
+
+
+def test_a_second_name_costs_no_space(tmp_path: Path) -> None:
+    """Where the file system has hard links, nothing is copied; a name that is taken is an error."""
+    source, target = tmp_path / "source", tmp_path / "new" / "target"
+    source.write_text("program")
+    link_or_copy(source, target)
+    assert target.samefile(source)
+    with pytest.raises(StorageError, match="/new/target"):
+        link_or_copy(source, target)

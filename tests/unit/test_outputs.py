@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from optbuild.build import outputs
+from optbuild.build import outputs, workload_runs
 from optbuild.build.model import Compared, Probed
 from optbuild.errors import NotComparableError, StorageError, WorkloadError
 from optbuild.events import Level
@@ -62,6 +62,27 @@ def compare(workshop: Workshop, probed: Probed, content: str = "same", **changes
         probe=ActionId("probe-1"),
     )
     return workshop.outputs.compare(action, workshop.artifact(content, action="compile-2"), probed)
+
+
+def test_a_program_that_stands_beside_another_is_compared_with_it(workshop: Workshop) -> None:
+    """What a program prints may come from the one beside it: each variant has its own there, and it is in the key."""
+    workshop.program = lambda command: Reply(stdout=Path(command.argv[0]).with_name("engine").read_bytes())
+    baseline = {**workshop.artifact("front"), **workshop.artifact("old", name="engine")}
+    workload = workshop.workload()
+    asked = ProbeOutputs(id=ActionId("probe-1"), needs=(BASELINE,), label="x", workload=workload, binaries=BASELINE)
+    probed = workshop.outputs.probe(asked, baseline)
+    assert workshop.outputs.probe(asked, baseline).reused
+    action = CompareOutputs(
+        id=ActionId("compare-1"), needs=(), label="pgo", workload=workload, binaries=CANDIDATE, probe=asked.id
+    )
+    for engine in ("old", "new"):
+        content = {"engine": workshop.artifact(engine, name="engine", action="compile-2")["engine"]}
+        candidate = {**workshop.artifact("front", action="compile-2"), **content}
+        if engine == "old":
+            assert workshop.outputs.compare(action, candidate, probed).equal
+            continue
+        with pytest.raises(NotComparableError, match="not what the baseline prints"):
+            workshop.outputs.compare(action, candidate, probed)
 
 
 def test_a_baseline_that_repeats_itself_can_be_compared_with(workshop: Workshop) -> None:
@@ -121,13 +142,17 @@ def test_a_difference_is_found_again_and_not_kept(workshop: Workshop) -> None:
 def test_without_the_baselines_output_the_difference_is_only_told(
     workshop: Workshop, lost: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A large output is not kept: hashes tell that they differ, not where."""
-    monkeypatch.setattr(outputs, "_KEPT_BYTES", 2 if lost == "too large" else 1 << 20)
+    """A large output is not kept, nor is the other one: hashes tell that they differ, not where."""
+    for module in (outputs, workload_runs):
+        monkeypatch.setattr(module, "KEPT_BYTES", 2 if lost == "too large" else 1 << 20)
     probed = probe(workshop)
     if probed.output is not None:
         probed.output.unlink()
-    with pytest.raises(NotComparableError, match=r"not what the baseline prints$"):
+    with pytest.raises(NotComparableError, match=r"not what the baseline prints$") as caught:
         compare(workshop, probed, "other")
+    is_large = lost == "too large"
+    assert workshop.workloads.output("compare-1").exists() is not is_large
+    assert caught.value.location == str(workshop.directory if is_large else workshop.workloads.output("compare-1"))
 
 
 def test_a_varying_output_is_warned_about(workshop: Workshop) -> None:

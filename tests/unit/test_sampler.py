@@ -81,7 +81,7 @@ def test_the_baseline_runs_as_a_copy_of_itself(track: Track) -> None:
     contents = [path.read_text() for path in files]
     assert contents == ["1.0", "0.8", "1.0"]
     assert len({path.stat().st_ino for path in files}) == 3
-    assert track.directory / "release" not in files
+    assert track.directory / "release" / "demo" not in files
 
 
 def test_all_arms_have_paths_of_equal_length(track: Track) -> None:
@@ -90,6 +90,31 @@ def test_all_arms_have_paths_of_equal_length(track: Track) -> None:
     track.__post_init__()
     track.measure()
     assert len({len(command.argv[0]) for command in track.executor.commands}) == 1
+
+
+def test_arms_whose_files_have_other_names_have_paths_of_equal_length(track: Track) -> None:
+    """Each file keeps its name, and its directory makes up for the length."""
+    for arm, name in (("release", "tool"), ("pgo", "tool-with-profile")):
+        path = track.directory / arm / name
+        path.write_text(str(track.arms[arm]))
+        track.binaries[arm] = {"demo": path}
+    track.measure()
+    programs = {command.argv[0] for command in track.executor.commands}
+    assert {Path(program).name for program in programs} == {"tool", "tool-with-profile"}
+    assert len(programs) == 3
+    assert len({len(program) for program in programs}) == 1
+
+
+def test_each_arm_has_the_programs_of_its_variant_beside_it(track: Track) -> None:
+    """A program may start the one beside it: that of its own variant, and of no other."""
+    for arm, binaries in track.binaries.items():
+        engine = track.directory / arm / "engine"
+        engine.write_text(f"engine of {arm}")
+        binaries["engine"] = engine
+    track.measure()
+    found = {Path(command.argv[0]) for command in track.executor.commands}
+    beside = sorted((path.read_text(), path.with_name("engine").read_text()) for path in found)
+    assert beside == [("0.8", "engine of pgo"), ("1.0", "engine of release"), ("1.0", "engine of release")]
 
 
 def test_each_run_starts_with_another_stack(track: Track) -> None:

@@ -404,6 +404,15 @@ def test_a_workload_by_another_name_is_reused(workshop: Workshop) -> None:
     assert train(workshop, renamed).reused
 
 
+def test_a_program_that_stands_beside_the_trained_one_is_in_the_key(workshop: Workshop) -> None:
+    """The trained program may start it, so that another one may count something else."""
+    counted = []
+    for engine in ("old", "old", "new"):
+        binaries = {**workshop.artifact("front"), **workshop.artifact(engine, name="engine")}
+        counted.append(workshop.trainer.train(training(workshop), binaries).reused)
+    assert counted == [False, True, False]
+
+
 @pytest.mark.parametrize(
     "change",
     ["binary", "input", "passed variable", "llvm-profdata", "fresh", "lost profile", "damaged profile"],

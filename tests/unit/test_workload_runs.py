@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from optbuild.build import workload_runs
 from optbuild.build.workload_runs import check_before_building
 from optbuild.errors import (
     InterruptedRunError,
@@ -146,10 +149,81 @@ def test_a_program_in_the_scratch_directory_need_not_be_there_yet(workshop: Work
 
 
 def test_a_stage_that_cannot_be_built_is_a_storage_error(workshop: Workshop) -> None:
-    """A file in the place of the directory is told with its path."""
+    """A file in its place is deleted; what cannot be put there is told with its path."""
     (workshop.layout.root / "stage").touch()
-    with pytest.raises(StorageError, match="/stage"):
-        run(workshop)
+    run(workshop)
+    with pytest.raises(StorageError, match="/stage/gone"):
+        workshop.workloads.run(workshop.workload(), {"gone": Path("/gone")}, log_name="x", extra_env={})
+
+
+def test_what_another_variant_left_is_not_on_the_stage(workshop: Workshop) -> None:
+    """All programs of one variant stand beside each other, and none of another one that has more."""
+    seen: list[dict[str, bytes]] = []
+
+    def program(command: Command) -> Reply:
+        seen.append({path.name: path.read_bytes() for path in Path(command.argv[0]).parent.iterdir()})
+        return Reply()
+
+    workshop.program = program
+    for contents in ({"demo": "1", "engine": "1", "third": "1"}, {"demo": "2", "engine": "2"}):
+        made = [workshop.artifact(text, name=name)[name] for name, text in contents.items()]
+        paths = {artifact.bin: artifact.path for artifact in made}
+        workshop.workloads.run(workshop.workload(), paths, log_name="x", extra_env={})
+    assert seen == [{"demo": b"1", "engine": b"1", "third": b"1"}, {"demo": b"2", "engine": b"2"}]
+
+
+def test_programs_that_are_not_built_are_named_where_one_may_be_missed(workshop: Workshop) -> None:
+    """The remedy of a failure tells which do not stand beside it, and nothing of that where all do."""
+    with pytest.raises(WorkloadError) as caught:
+        run(workshop, Reply(exit_code=9), not_built=("engine", "tool"))
+    assert "not beside it: engine, tool (add to `bins` under [project]" in caught.value.help
+    with pytest.raises(WorkloadError) as caught:
+        run(workshop, Reply(exit_code=9))
+    assert "`bins`" not in caught.value.help
+
+
+@pytest.mark.parametrize("size", [8, 9])
+def test_a_large_output_does_not_outlive_a_failure(
+    workshop: Workshop, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small one may show what went wrong; the last lines of either are in the error."""
+    monkeypatch.setattr(workload_runs, "KEPT_BYTES", 8)
+    with pytest.raises(WorkloadError) as caught:
+        run(workshop, Reply(exit_code=1, stdout=b"x" * size))
+    assert caught.value.detail == "x" * size
+    assert workshop.workloads.output("train-1").exists() is (size == 8)
+
+
+def test_files_on_the_stage_keep_their_names(workshop: Workshop) -> None:
+    """Some targets give programs a suffix, by which others look for them."""
+    built = workshop.directory / "demo.exe"
+    built.write_text("program")
+    workshop.program = lambda _: Reply()
+    workshop.workloads.run(workshop.workload(), {"demo": built}, log_name="x", extra_env={})
+    assert Path(workshop.runs()[-1].argv[0]).name == "demo.exe"
+
+
+def test_where_files_have_one_name_only_the_stage_holds_copies(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system without hard links is as good as another one."""
+    seen: list[tuple[bytes, bool]] = []
+
+    def program(command: Command) -> Reply:
+        staged = Path(command.argv[0])
+        seen.append((staged.read_bytes(), os.access(staged, os.X_OK)))
+        return Reply()
+
+    workshop.program = program
+    built = workshop.artifact("program")["demo"].path
+    built.chmod(0o755)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    workshop.workloads.run(workshop.workload(), {"demo": built}, log_name="x", extra_env={})
+    assert seen == [(b"program", True)]
 
 
 def test_a_scratch_directory_that_cannot_be_made_is_a_storage_error(

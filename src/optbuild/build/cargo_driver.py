@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import FileIO
 from pathlib import Path
 
@@ -45,6 +45,8 @@ _COMPILATION = re.compile(rb"(?!\[\S+ [^\]]+\] ).* --crate-name (?P<crate>\S+) .
 _PROFILED = b"profile_use="
 # What rustup's stand-in for cargo sets for itself.
 _OF_RUSTUP = re.compile("RUSTUP_|RUST_RECURSION_COUNT$|PATH$")
+
+_DEBUG = frozenset({".dwp", ".pdb"})  # files of debug information beside what it is about
 
 
 @dataclass(slots=True, kw_only=True)
@@ -107,10 +109,10 @@ class CargoDriver:
             self._units[_asked_for(action)] = listener.units
         if action.recipe.call is not None and not listener.programs:
             raise _nothing_to_run(action, log)
-        artifacts = {name: _keep(action, name, listener.products, log) for name in listener.wanted()}
+        artifacts = {name: _keep(action, name, listener, log) for name in listener.wanted()}
         if (build := listener.cargo_build()) is not None:
             keep_cargo_build(action, build)
-            _delete_others(action, artifacts)
+        _delete_others(action, artifacts)
         return Compiled(
             artifacts=artifacts,
             duration_s=completed.usage.wall_s,
@@ -137,6 +139,7 @@ class _Listener:
         given: The environment that cargo was given.
         programs: What cargo would have run.
         started: The binaries beside them, which they may start.
+        debug: The files of debug information of each product.
         in_command: A command is being shown, and no compilation was seen since it began.
     """
 
@@ -158,6 +161,7 @@ class _Listener:
     unprofiled: set[str] = field(default_factory=set)
     libraries: dict[str, set[str]] = field(default_factory=dict)
     products: dict[str, Path] = field(default_factory=dict)
+    debug: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     status: bytearray = field(default_factory=bytearray)
     in_command: bool = False
 
@@ -212,12 +216,18 @@ class _Listener:
             if artifact.executable is not None and "bin" in artifact.target.kind and not artifact.profile.test:
                 name = artifact.executable.name
                 self.products[name] = self.started[name] = artifact.executable
-        elif artifact.executable is not None:
+            return
+        found: dict[str, Path] = {}
+        if artifact.executable is not None:
             names = recipe.examples if "example" in artifact.target.kind else recipe.bins
             if artifact.target.name in names and {"bin", "example"}.intersection(artifact.target.kind):
-                self.products[artifact.target.name] = artifact.executable
+                found[artifact.target.name] = artifact.executable
         elif self._is_for_target(artifact):
-            self.products |= {path.name: path for path in artifact.filenames if path.name in recipe.libs}
+            found = {path.name: path for path in artifact.filenames if path.name in recipe.libs}
+        self.products |= found
+        # Only what cargo names: beside it may lie what a build with other settings has left.
+        debug = tuple(path for path in artifact.filenames if path.suffix in _DEBUG and path.is_file())
+        self.debug |= dict.fromkeys(found, debug)
 
     def _is_for_target(self, artifact: CompilerArtifact) -> bool:
         """Whether a unit is one of the program's own, rather than a build script or macro that runs while it is built.
@@ -294,6 +304,7 @@ def _open_log(path: Path) -> FileIO:
 def find_kept(action: Compile) -> dict[str, Artifact] | None:
     """What an action built in an earlier run, as it is kept; None where a product is missing."""
     files = sorted(action.directory.iterdir()) if action.directory.is_dir() else []
+    files = [path for path in files if path.suffix not in _DEBUG]
     by_name = {path.stem: path for path in files} | {path.name: path for path in files}  # a program may have a suffix
     names = action.recipe.products
     if action.recipe.call is not None:
@@ -304,30 +315,35 @@ def find_kept(action: Compile) -> dict[str, Artifact] | None:
     return {name: _artifact(action, name, by_name[name], sha256_of(by_name[name])) for name in names}
 
 
-def _keep(action: Compile, name: str, products: Mapping[str, Path], log: Path) -> Artifact:
+def _keep(action: Compile, name: str, listener: _Listener, log: Path) -> Artifact:
     """Copy a product out of cargo's directory, where the next build with other flags overwrites it.
 
     It keeps its file's name, which has a suffix for some targets, and which a library may have to be found by.
     """
-    if name not in products:
+    if name not in listener.products:
         raise BuildError(
             f"cargo reported no file for {name!r}",
             help="check `bins` in the build profile against the targets in Cargo.toml",
             location=str(log),
         )
-    built = products[name]
+    kept, sha256 = _kept_copy(action, listener.products[name])
+    debug = tuple(_kept_copy(action, path)[0] for path in listener.debug.get(name, ()))
+    return replace(_artifact(action, name, kept, sha256), debug=debug)
+
+
+def _kept_copy(action: Compile, built: Path) -> tuple[Path, str]:
     sha256 = sha256_of(built)
     kept = action.directory / built.name
     if not kept.is_file() or sha256_of(kept) != sha256:
         atomic_copy(built, kept)
-    return _artifact(action, name, kept, sha256)
+    return kept, sha256
 
 
 def _delete_others(action: Compile, artifacts: Mapping[str, Artifact]) -> None:
     """Delete what an earlier call has left: the files of tests and benches get another name with each change."""
-    kept = {artifact.path.name for artifact in artifacts.values()}
+    kept = {path for artifact in artifacts.values() for path in (artifact.path, *artifact.debug)}
     for path in action.directory.iterdir():
-        if path.name not in kept and path != cargo_build_path(action):
+        if path not in kept and path != cargo_build_path(action):
             with writing(path):
                 path.unlink()
 

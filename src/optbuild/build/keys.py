@@ -13,7 +13,6 @@ from optbuild.plan.actions import ActionId, CompareOutputs, MergeProfiles, Probe
 from optbuild.plan.fingerprint import fingerprint, make_action_id, make_result_key
 from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.inputs import InputHashes
-from optbuild.workloads.invocation import Invocation
 
 
 def training_key(
@@ -28,9 +27,9 @@ def training_key(
     Raises:
         NotComparableError: What the workload reads has changed since the run began.
     """
-    used = {**_used(action.workload, binaries), **hashes.resolve(action.workload)}
+    used = {**_contents(binaries), **hashes.resolve(action.workload)}
     if cargo is not None:
-        used |= _cargo(binaries, cargo.build)
+        used |= _how(cargo.build)
         used |= {f"program {name}": artifact.sha256 for name, artifact in cargo.program.items()}
     return make_result_key(action.id, {**used, **_tool(tool_version)})
 
@@ -61,21 +60,22 @@ def output_key(
         NotComparableError: What the workload reads has changed since the run began.
     """
     recipe = make_action_id(action.kind, action.workload.recipe(), action.workload.compare_output)
-    used = {**_used(action.workload, binaries), **hashes.resolve(action.workload)}
+    used = {**_contents(binaries), **hashes.resolve(action.workload)}
     if cargo is not None:
-        used |= _cargo(binaries, cargo)
+        used |= _how(cargo)
     if baseline is not None:
         used |= {"baseline": baseline.sha256, "varies": str(not baseline.deterministic)}
     return make_result_key(recipe, used)
 
 
-def _used(workload: Invocation, binaries: Mapping[str, Artifact]) -> dict[str, str]:
-    return {f"bin {name}": binaries[name].sha256 for name in workload.bins}
+def _contents(binaries: Mapping[str, Artifact]) -> dict[str, str]:
+    """All that stands on the stage: a program may start the one beside it."""
+    return {f"bin {name}": artifact.sha256 for name, artifact in binaries.items()}
 
 
-def _cargo(binaries: Mapping[str, Artifact], build: CargoBuild) -> dict[str, str]:
-    """All that cargo would run, and how."""
-    return {**{f"bin {name}": artifact.sha256 for name, artifact in binaries.items()}, "cargo": fingerprint(build)}
+def _how(build: CargoBuild) -> dict[str, str]:
+    """How cargo would run what it has built."""
+    return {"cargo": fingerprint(build)}
 
 
 def _tool(version: str) -> dict[str, str]:

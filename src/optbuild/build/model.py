@@ -17,6 +17,7 @@ class Artifact:
     Attributes:
         bin: The program's name, or the library's file name.
         path: Its file keeps the name that cargo gave it.
+        debug: Files beside it that hold its debug information, where that is not in it.
     """
 
     bin: str
@@ -24,6 +25,7 @@ class Artifact:
     sha256: str
     size_bytes: int
     produced_by: ActionId
+    debug: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

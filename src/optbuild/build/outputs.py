@@ -15,7 +15,7 @@ from pathlib import Path
 from optbuild.build.keys import output_key
 from optbuild.build.model import Artifact, Compared, Probed
 from optbuild.build.results import ResultStore
-from optbuild.build.workload_runs import WorkloadRunner
+from optbuild.build.workload_runs import KEPT_BYTES, WorkloadRunner
 from optbuild.errors import NotComparableError
 from optbuild.events import Emit, Level, Notice
 from optbuild.files import atomic_copy, sha256_of, storage_error
@@ -25,7 +25,6 @@ from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
 
-_KEPT_BYTES = 64 << 20  # a larger output is compared by its hash alone
 _CONTEXT_BYTES = 24
 _AGED_NS = 10**9  # a second after the epoch: no run of today leaves it on a file
 
@@ -51,7 +50,7 @@ class OutputChecker:
 
         Args:
             action: What to run.
-            binaries: All that it uses of what was built.
+            binaries: All that was built; each program stands beside the others.
             cargo_build: How cargo would start them, where the workload is that.
 
         Raises:
@@ -114,10 +113,12 @@ class OutputChecker:
         comparable = probed.deterministic and invocation.compare_output != "none"
         equal = digest == probed.sha256 if comparable else None
         if equal is False:
+            difference = _first_difference(invocation, probed.output, stdout)
+            place = stdout if self.workloads.keep_output(action.id) else invocation.cwd
             raise NotComparableError(
-                f"{action.label}: not what the baseline prints" + _first_difference(invocation, probed.output, stdout),
+                f"{action.label}: not what the baseline prints" + difference,
                 help="it was neither timed nor published; find out which of the two is right before you ship either",
-                location=str(stdout),
+                location=str(place),
             )
         stdout.unlink(missing_ok=True)
         if self.hashes.is_steady(invocation):
@@ -144,8 +145,8 @@ class OutputChecker:
 
     def _keep(self, invocation: Invocation, stdout: Path, key: str) -> Path | None:
         source = _compared_files(invocation, stdout)[0]
-        if not source.is_file() or source.stat().st_size > _KEPT_BYTES:
-            return None
+        if not source.is_file() or source.stat().st_size > KEPT_BYTES:
+            return None  # it is compared by its hash alone
         target = self.kept / f"{key}.out"
         atomic_copy(source, target)
         return target

@@ -14,7 +14,7 @@ from typing import TypeVar
 from optbuild.build.cargo_driver import CargoDriver
 from optbuild.build.flush_object import make_flush_object
 from optbuild.build.merging import ProfileMerger
-from optbuild.build.model import Artifact, CargoTraining, Compiled, FlushObject, Merged, Probed, Result, Trained
+from optbuild.build.model import CargoTraining, Compiled, FlushObject, Merged, Probed, Result, Trained
 from optbuild.build.outcome import Outcome, Step
 from optbuild.build.outputs import OutputChecker
 from optbuild.build.training import Trainer
@@ -24,7 +24,6 @@ from optbuild.plan.actions import (
     JOBSERVER,
     Action,
     Choose,
-    CompareOutputs,
     Compile,
     Gather,
     MakeFlushObject,
@@ -115,7 +114,7 @@ class Performer:
     def remember_refusal(self, action: Action, error: OptbuildError) -> None:
         """Spare later runs a training whose counts were refused, and in whose place another one goes on."""
         if isinstance(action, Train) and isinstance(error, ImplausibleCountsError):
-            used, cargo = self._used_binaries(action), self._cargo_training(action)
+            used, cargo = self.outcome.artifacts(action.binaries), self._cargo_training(action)
             required(self.trainer).remember_refusal(action, used, cargo, error)
 
     def tell_failed(self, action: Action, duration_s: float) -> None:
@@ -159,7 +158,7 @@ class Performer:
             program = {} if action.program is None else self.outcome.artifacts(action.program)
             return required(self.merger).merge_weighted(action, trained, program)
         assert not isinstance(action, (Choose, Gather, Measure))  # noqa: S101 - the runner starts neither
-        used = self._used_binaries(action)
+        used = self.outcome.artifacts(action.binaries)
         if isinstance(action, Train):
             trainer = required(self.trainer)
             try:
@@ -176,12 +175,6 @@ class Performer:
         if build is None or action.program is None:
             return None
         return CargoTraining(build=build, program=self.outcome.artifacts(action.program))
-
-    def _used_binaries(self, action: Train | ProbeOutputs | CompareOutputs) -> dict[str, Artifact]:
-        artifacts = self.outcome.artifacts(action.binaries)
-        return (
-            artifacts if action.workload.call is not None else {name: artifacts[name] for name in action.workload.bins}
-        )
 
     def _value_of(self, output: Output) -> str:
         if output == JOBSERVER:

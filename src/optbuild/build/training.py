@@ -77,7 +77,7 @@ class Trainer:
 
         Args:
             action: What to run.
-            binaries: All that it uses of what was built.
+            binaries: All that was built; each program stands beside the others.
             cargo: What else is needed where the workload is what cargo would run.
 
         Raises:

@@ -9,16 +9,20 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from optbuild.errors import WorkloadError
+from optbuild.errors import OptbuildError, WorkloadError
 from optbuild.execution.command import ConcurrentExecutor
-from optbuild.files import writing
+from optbuild.files import link_or_copy, writing
 from optbuild.text import sanitize_line
 from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
+from optbuild.workloads.placing import place_together
 from optbuild.workloads.programs import Place, WorkloadRun
 from optbuild.workloads.running import run_workload, set_up
 from optbuild.workloads.words import Word
+
+KEPT_BYTES = 64 << 20
+"""A larger output is not kept when its run is over."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,7 +31,7 @@ class WorkloadRunner:
 
     Attributes:
         root: The directory with our marker.
-        stage: Where the binaries stand while they run.
+        stage: Where the binaries of one variant stand while they run, and those of no other.
         logs: Where output is kept.
     """
 
@@ -57,14 +61,18 @@ class WorkloadRunner:
             self.logs.mkdir(parents=True, exist_ok=True)
         place = Place(
             root=self.root,
-            binaries=self._put_on_stage(binaries),
+            binaries=place_together(binaries, self.stage, root=self.root, put=link_or_copy),
             stdout=self.output(log_name),
             stderr=self.logs / f"{log_name}.stderr",
             extra_env=extra_env,
             cargo_build=cargo_build,
         )
-        with set_up(self.executor, invocation, place):
-            yield partial(run_workload, self.executor, invocation, place)
+        try:
+            with set_up(self.executor, invocation, place):
+                yield partial(run_workload, self.executor, invocation, place)
+        except OptbuildError:
+            self.keep_output(log_name)
+            raise
 
     def run(
         self, invocation: Invocation, binaries: Mapping[str, Path], *, log_name: str, extra_env: Mapping[str, str]
@@ -73,19 +81,18 @@ class WorkloadRunner:
         with self.set_up(invocation, binaries, log_name=log_name, extra_env=extra_env) as run_once:
             return run_once(), self.output(log_name)
 
+    def keep_output(self, log_name: str) -> bool:
+        """Leave the output of a run that failed to those who look into it, unless it is large; whether it is left."""
+        output = self.output(log_name)
+        if not output.is_file() or output.stat().st_size <= KEPT_BYTES:
+            return output.is_file()
+        with writing(output):
+            output.unlink()
+        return False
+
     def output(self, log_name: str) -> Path:
         """The file that holds the standard output of the last run of this name."""
         return self.logs / f"{log_name}.stdout"
-
-    def _put_on_stage(self, binaries: Mapping[str, Path]) -> dict[str, Path]:
-        staged = {}
-        with writing(self.stage):
-            self.stage.mkdir(parents=True, exist_ok=True)
-            for name, path in binaries.items():
-                staged[name] = self.stage / name
-                staged[name].unlink(missing_ok=True)
-                staged[name].hardlink_to(path)
-        return staged
 
 
 def check_before_building(invocation: Invocation, hashes: InputHashes) -> None:

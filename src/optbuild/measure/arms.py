@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 
-from optbuild.files import atomic_copy, remove_below
+from optbuild.files import remove_below
 from optbuild.measure.model import A_PRIME
 from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.invocation import Invocation
+from optbuild.workloads.placing import even_name, place_together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,12 @@ class Arms:
         """The arm that all others are compared with."""
         return next(iter(self.variants))
 
+    def _every(self) -> Iterator[Mapping[str, Path]]:
+        """All that there are binaries of."""
+        yield from self.variants.values()
+        yield from chain.from_iterable(arms.values() for arms in self.held_out.values())
+        yield from (arm.binaries for arms in self.programs.values() for arm in arms.values())
+
     def copy(
         self, workloads: tuple[Invocation, ...], *, root: Path, directory: Path
     ) -> dict[str, dict[str, ArmBinaries]]:
@@ -59,13 +66,12 @@ class Arms:
             StorageError: They cannot be written.
         """
         remove_below(root, directory)
-        numbers = count()
+        numbers, every = count(), tuple(self._every())
 
         def copied(arm: ArmBinaries) -> ArmBinaries:
-            place = directory / f"{next(numbers):03d}"
-            for name, path in arm.binaries.items():
-                atomic_copy(path, place / name)
-            return ArmBinaries(binaries={name: place / name for name in arm.binaries}, cargo_build=arm.cargo_build)
+            name = even_name(f"{next(numbers):03d}", arm.binaries, every)
+            placed = place_together(arm.binaries, directory / name, root=root)
+            return ArmBinaries(binaries=placed, cargo_build=arm.cargo_build)
 
         variants = {arm: ArmBinaries(binaries=binaries) for arm, binaries in self.variants.items()}
         shared = {arm: copied(binaries) for arm, binaries in {**variants, A_PRIME: variants[self.baseline]}.items()}

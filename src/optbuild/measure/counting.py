@@ -15,10 +15,11 @@ from optbuild.errors import WorkloadError, WorkloadTimeoutError
 from optbuild.events import ActionFinished, ActionStarted, Emit
 from optbuild.execution.command import Command, Completed, ConcurrentExecutor, OnLine, RunningProgram
 from optbuild.execution.stopping import StopRequest
-from optbuild.files import atomic_copy, remove_below, writing
+from optbuild.files import remove_below, writing
 from optbuild.measure.instructions import InstructionCounter, find_counter
 from optbuild.units import format_duration
 from optbuild.workloads.invocation import Invocation, Kind
+from optbuild.workloads.placing import even_name, place_together
 from optbuild.workloads.programs import Place
 from optbuild.workloads.running import run_workload, set_up
 
@@ -96,6 +97,7 @@ class InstructionCounting:
         counter = find_counter(self.executor, self.environ, self._directory, self._is_worth_trying)
         self.emit(ActionStarted(action=_ACTION, label=_LABEL))
         counts = tuple(count for workload in self.workloads for count in self._count(workload, counter))
+        remove_below(self.root, self._directory / "stdout")  # it may be large
         duration_s = self.clock() - self._started_s
         outcome = f"{sum(count.count is not None for count in counts)} of {len(counts)}"
         self.emit(ActionFinished(action=_ACTION, label=_LABEL, duration_s=duration_s, outcome=outcome))
@@ -154,12 +156,10 @@ class InstructionCounting:
 
     def _stage(self, arm: str) -> Place:
         """Put an arm's binaries where all of them run: even the length of argv[0] counts."""
-        staged = {name: self._directory / "bin" / name for name in self.arms[arm]}
-        for name, path in self.arms[arm].items():
-            atomic_copy(path, staged[name])
+        name = even_name("bin", self.arms[arm], self.arms.values())
         return Place(
             root=self.root,
-            binaries=staged,
+            binaries=place_together(self.arms[arm], self._directory / name, root=self.root),
             stdout=self._directory / "stdout",
             stderr=self._directory / "stderr",
             extra_env={},

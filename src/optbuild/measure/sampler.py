@@ -16,6 +16,7 @@ from pathlib import Path
 from optbuild.errors import WorkloadError
 from optbuild.events import ActionFailed, ActionFinished, ActionProgressed, ActionStarted, Emit, Level, Notice
 from optbuild.execution.command import ConcurrentExecutor
+from optbuild.files import remove_below
 from optbuild.measure.arms import ArmBinaries, Arms
 from optbuild.measure.blocks import Block
 from optbuild.measure.cells import Cell, cells_of, check_benchmarks, check_names, summarise_resources
@@ -92,9 +93,9 @@ class Sampler:
         try:
             self._copies = self.arms.copy(self.workloads, root=self.root, directory=self.directory)
             with ExitStack() as stack:
+                stack.callback(remove_below, self.root, self.directory / "stdout")  # it may be large
                 for workload in self.workloads:
-                    place = self._place(workload, self._baseline, {})
-                    stack.enter_context(set_up(self.executor, workload, place))
+                    stack.enter_context(set_up(self.executor, workload, self._place(workload, self._baseline, {})))
                 return self._measure(action_id, label)
         except WorkloadError:
             self.emit(ActionFailed(action=action_id, label=label, duration_s=self._elapsed_s()))

@@ -15,7 +15,7 @@ from optbuild import __version__
 from optbuild.build.workload_runs import WorkloadRunner, check_before_building
 from optbuild.errors import ToolchainError, UsageError, WorkloadError, WorkloadTimeoutError
 from optbuild.events import Emit, Event, Level, Notice
-from optbuild.files import atomic_copy, claim_directory, sha256_of
+from optbuild.files import claim_directory, remove_below, sha256_of
 from optbuild.measure.arms import Arms
 from optbuild.measure.counting import InstructionCounting
 from optbuild.measure.measurement import SamplingSettings
@@ -47,6 +47,7 @@ from optbuild.session.unpassed import find_unpassed
 from optbuild.text import sanitize_line
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation, make_invocation
+from optbuild.workloads.placing import place_together
 
 _BIN = "bin"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
@@ -212,6 +213,11 @@ def _errors_without_profile(root: Path, *, keeps_logs: bool) -> Iterator[None]:
     except WorkloadError as error:
         if isinstance(error, WorkloadTimeoutError):
             error.help = "give it more time (--timeout 30m) or less to do"
+        elif error.location is not None and Path(error.location).is_relative_to(root):  # it ran
+            error.help = (
+                "run its command by hand to see why; each binary runs as a copy without the files beside it: "
+                """for one that needs those, write a script (exec DIR/NAME "$@"), and give that in its place"""
+            )
         if not keeps_logs and error.location is not None and Path(error.location).is_relative_to(root):
             error.location = None
         raise
@@ -238,12 +244,12 @@ def _make_invocation(request: BenchRequest, machine: Machine, scratch: Path) -> 
 
 
 def _copy_binaries(binaries: Mapping[str, Path], root: Path) -> dict[str, dict[str, Path]]:
-    """Copies on one file system, so that each can be put where it runs by a link."""
-    copies = {}
-    for index, (name, path) in enumerate(binaries.items()):
-        copies[name] = {_BIN: root / "bench" / f"{index:03d}" / _BIN}
-        atomic_copy(path, copies[name][_BIN])
-    return copies
+    """Copies on one file system, so that each can be put where it runs by a link; programs may look at their names."""
+    remove_below(root, root / "bench")
+    return {
+        name: place_together({_BIN: path}, root / "bench" / f"{index:03d}", root=root)
+        for index, (name, path) in enumerate(binaries.items())
+    }
 
 
 def _compare_outputs(
@@ -265,7 +271,9 @@ def _compare_outputs(
         emit(Notice(level=Level.WARNING, code="outputs-not-compared", message=message))
     elif different := [name for name, same in equal.items() if not same]:
         message = f"{', '.join(different)} does not print what {baseline} prints: they may not do the same work"
-        emit(Notice(level=Level.WARNING, code="outputs-differ", message=message))
+        names = {path.name for binaries in copies.values() for path in binaries.values()}
+        remedy = "if they print their names, give them one name in directories of their own" if len(names) > 1 else ""
+        emit(Notice(level=Level.WARNING, code="outputs-differ", message=message, help=remedy))
     records = tuple(
         OutputRecord(workload=invocation.name, variant=name, equal=equal[name], sha256=digests[name][0])
         for name in copies

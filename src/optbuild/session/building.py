@@ -186,11 +186,12 @@ def _publish(journal: Journal, names: tuple[str, ...]) -> None:
             remove_below(owned, directory)
             continue
         artifacts = journal.outcome.artifacts(variant.compile)
-        names_on_disk = {artifact.path.name for artifact in artifacts.values()}
+        files = [path for artifact in artifacts.values() for path in (artifact.path, *artifact.debug)]
+        names_on_disk = {path.name for path in files}
         for path in directory.iterdir() if directory.is_dir() else ():
             if path.name not in names_on_disk:
                 remove_below(owned, path)
-        for artifact in artifacts.values():
-            target = directory / artifact.path.name
-            if not target.is_file() or sha256_of(target) != artifact.sha256:
-                atomic_copy(artifact.path, target)
+        for path in files:
+            target = directory / path.name
+            if not target.is_file() or sha256_of(target) != sha256_of(path):
+                atomic_copy(path, target)

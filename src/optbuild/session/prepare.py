@@ -126,7 +126,8 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared
     layout = Layout.of(project.target_directory, request.out)
     obstacle = why_not_runnable(toolchain)
     runner = project.runner.argv if project.runner is not None and toolchain.target != toolchain.host else ()
-    workloads = _make_invocations(build_profile, targets, layout, machine, runner)
+    made = _make_invocations(build_profile, targets, layout, machine, runner)
+    workloads = tuple(replace(workload, not_built=_not_built(project, targets)) for workload in made)
     shared_jobs = _find_shared_jobs(request, machine, project)
     inputs = PlanInputs(
         build_profile=build_profile,
@@ -319,6 +320,13 @@ def _buildable(targets: Targets, build_profile: BuildProfile, names: tuple[str, 
     }
     kept = tuple(target for target in targets.bins if is_buildable(target, enabled[target.package]))
     return replace(targets, bins=kept or targets.bins)
+
+
+def _not_built(project: Project, targets: Targets) -> tuple[str, ...]:
+    """Programs that lie beside the others after a plain `cargo build` of the workspace, and are not built here."""
+    built = {target.name for target in targets.bins}
+    names = (target.name for package in project.packages for target in package.bins)
+    return tuple(name for name in dict.fromkeys(names) if name not in built)
 
 
 def _wanted(targets: Targets, workloads: tuple[Invocation, ...]) -> Targets:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from optbuild.errors import WorkloadError
 from optbuild.execution.command import Command, Executor, Usage
-from optbuild.files import remove_below, writing
+from optbuild.files import link_or_copy, remove_below, writing
 from optbuild.profile.cargo_words import CRITERION_HOME, CargoVerb
 from optbuild.text import sanitize_line
 from optbuild.workloads.cargo_build import CargoProgram
@@ -193,7 +193,7 @@ def _put_back(binary: Path, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         link = path.with_name(f".{path.name}.optbuild")
         link.unlink(missing_ok=True)
-        link.hardlink_to(binary)
+        link_or_copy(binary, link)
         link.replace(path)
 
 

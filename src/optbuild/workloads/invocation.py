@@ -90,6 +90,7 @@ class Invocation:
         needs_flush_object: Its server may be ended by its stop signal, and then needs help to write its counts.
         call: What cargo is asked for, where its programs are the workload.
         runner: What starts those programs, where they do not run here by themselves.
+        not_built: Programs of the project that do not stand beside those it runs.
     """
 
     name: str
@@ -122,6 +123,7 @@ class Invocation:
     needs_flush_object: bool = False
     call: CargoCall | None = None
     runner: tuple[str, ...] = ()
+    not_built: tuple[str, ...] = ()
 
     def recipe(self) -> object:
         """What decides the result of running it, apart from files' contents and the caller's environment."""

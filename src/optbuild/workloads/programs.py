@@ -136,7 +136,7 @@ def check_ending(
         raise WorkloadError(
             f"workload {name} ended with {describe_ending(completed.exit_code)}, expected {expected}",
             help="run its command by hand to see why; set `expect-exit` if that is its normal exit code,"
-            ' and `pass-env = ["HOME"]` if it misses a variable',
+            ' and `pass-env = ["HOME"]` if it misses a variable' + _remedy_beside(invocation),
             location=str(stderr),
             detail=tail,
         )
@@ -148,3 +148,13 @@ def check_ending(
             location=str(stderr),
             detail=tail,
         )
+
+
+def _remedy_beside(invocation: Invocation) -> str:
+    """What mends a program that misses the one beside it, where there is one that is not built."""
+    if not invocation.bins or not invocation.not_built:
+        return ""
+    names = ", ".join(map(sanitize_line, invocation.not_built))
+    return (
+        f"; not built, and so not beside it: {names} (add to `bins` under [project] what it starts, and its features)"
+    )
