@@ -22,6 +22,8 @@ from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.text import sanitize_line
 from optbuild.workloads.invocation import Invocation, Moment, is_readable
 
+REWRITTEN = "input-rewritten"
+"""The code of the warning of a file that a workload has rewritten."""
 _MAX_FILES = 10_000
 _MAX_BYTES = 1 << 30
 _EMPTY = hashlib.sha256(b"").hexdigest()
@@ -128,7 +130,7 @@ class InputHashes:
                     "names it: if it reads that file, each later run works on what the first one left"
                 )
                 remedy = f"{_remedy(path)}; if the workload only writes it, list it in `compare-output`"
-                emit(Notice(level=Level.WARNING, code="input-rewritten", message=message, help=remedy))
+                emit(Notice(level=Level.WARNING, code=REWRITTEN, message=message, help=remedy))
 
     def is_told(self, path: Path) -> bool:
         """Whether it was warned of a file, or of one below a directory."""

@@ -80,6 +80,8 @@ class Invocation:
         scratch: A directory of its own, made anew before each run; where there is a `setup`, only before that.
         inputs: Files and directories whose content decides what it does.
         compare_output: `auto`, `stdout`, `none`, or files below `cwd` or `{scratch}`.
+        compare_filter: Regular expressions; what they match in its output does not count.
+        compare_tolerance: By how much floats in its output may differ.
         named: Those of the inputs that were not declared: its command names them, and may as well write to them.
         absent: What its command might name and is not there: outputs, if it creates them.
         creates: What its command names and is its output: what is not there, and what it is known to have created.
@@ -113,6 +115,8 @@ class Invocation:
     metric: MetricName
     stop_signal: int
     grace_s: float
+    compare_filter: tuple[str, ...] = ()
+    compare_tolerance: float | None = None
     named: tuple[Path, ...] = ()
     absent: tuple[Path, ...] = ()
     creates: tuple[Path, ...] = ()
@@ -144,6 +148,11 @@ class Invocation:
             self.server,
             self.runner,
         )
+
+    @property
+    def comparing(self) -> object:
+        """What decides how its outputs compare, apart from what it prints."""
+        return self.compare_output, self.compare_filter, self.compare_tolerance
 
     @property
     def output_files(self) -> Mapping[str, Path]:
@@ -288,6 +297,8 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
         timeout_s=workload.timeout_s,
         expect_exit=workload.expect_exit,
         compare_output=workload.compare_output,
+        compare_filter=workload.compare_filter,
+        compare_tolerance=workload.compare_tolerance,
         metric=workload.metric or build_profile.measure.metric,
         stop_signal=signal.Signals[f"SIG{workload.stop_signal}"],
         grace_s=workload.grace_s,
