@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from optbuild.errors import NotComparableError, UsageError
+from optbuild.events import Event, Level, Notice
 from optbuild.files import MARKER
 from optbuild.profile.cargo_words import CargoCall, CargoVerb, TargetOption
 from optbuild.profile.model import Use
 from optbuild.testing import make_invocation
 from optbuild.workloads import inputs as inputs_module
 from optbuild.workloads.inputs import InputHashes
-from optbuild.workloads.invocation import Invocation
+from optbuild.workloads.invocation import Invocation, Moment
 from optbuild.workloads.overlap import find_overlaps, is_any_in_sample
 
 LEARN, RACE = (Use.TRAIN,), (Use.BENCH,)
@@ -144,6 +145,81 @@ def test_a_declared_input_may_not_change_while_it_is_used(
     act(corpus)
     with pytest.raises(NotComparableError):
         hashes.check_after(workload)
+
+
+def rewrite_warnings(hashes: InputHashes) -> list[str]:
+    """What is told of rewritten files now, each by the path that it begins with."""
+    heard: list[Event] = []
+    hashes.tell_rewritten(heard.append)
+    assert all(isinstance(event, Notice) and event.level is Level.WARNING for event in heard)
+    return [event.message.split(" was rewritten by workload ")[0] for event in heard if isinstance(event, Notice)]
+
+
+def run_on(hashes: InputHashes, workload: Invocation, act: Callable[[], object]) -> None:
+    """A run of a workload that does this between `prepare` and `conclude`."""
+    with hashes.watch(workload):
+        act()
+    hashes.check_after(workload)
+
+
+def test_a_file_that_a_workload_rewrites_is_named_once_with_a_remedy(write: Callable[..., Path]) -> None:
+    """Each later run works on what the first one left, whatever the file's name and whoever looks next."""
+    text = write("data/x.txt", "b a")
+    for named in (text, text.parent):
+        text.write_text("b a")
+        workload = make_invocation(name="tidy", inputs=(named,), named=(named,))
+        hashes = InputHashes()
+        hashes.resolve(workload)
+        run_on(hashes, workload, lambda: text.write_text("a b"))
+        heard: list[Event] = []
+        hashes.tell_rewritten(heard.append)
+        (notice,) = heard
+        assert isinstance(notice, Notice)
+        assert notice.message.startswith(f"{text} was rewritten by workload 'tidy'")
+        assert f'`prepare = ["cp", "{text}", "{{scratch}}/x.txt"]`' in (notice.help or "")
+        assert rewrite_warnings(hashes) == []
+        assert hashes.is_told(named)
+
+
+def test_what_a_workload_makes_itself_is_no_input_that_it_rewrites(write: Callable[..., Path], tmp_path: Path) -> None:
+    """In a directory that its command names, a file that one run makes may be another one after the next."""
+    source, out, log = write("data/x.txt"), tmp_path / "data/out", tmp_path / "data/log"
+    workload = make_invocation(inputs=(source.parent,), named=(source.parent,), creates=(out,))
+    hashes = InputHashes()
+    hashes.resolve(workload)
+    for content in ("first", "second"):
+        with hashes.watch(workload):
+            out.write_text(content)
+            log.write_text(content)
+        hashes.check_after(workload)
+    assert rewrite_warnings(hashes) == []
+    assert not hashes.is_steady(workload)
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_what_prepare_brings_back_may_be_rewritten(write: Callable[..., Path], *, declared: bool) -> None:
+    """Every run finds the same; a `prepare` that does something else changes nothing about that."""
+    text = write("x.txt", "b a")
+    named = () if declared else (text,)
+    workload = make_invocation(inputs=(text,), named=named, beside={Moment.PREPARE: (("cp",),)})
+    restored = InputHashes()
+    restored.resolve(workload)
+    for _ in range(2):
+        text.write_text("b a")
+        run_on(restored, workload, lambda: text.write_text("a b"))
+    assert rewrite_warnings(restored) == []
+    assert restored.is_steady(workload)
+
+    text.write_text("b a")
+    left = InputHashes()
+    left.resolve(workload)
+    run_on(left, workload, lambda: text.write_text("a b"))
+    if declared:
+        with pytest.raises(NotComparableError, match="each later run would work on what this one left"):
+            run_on(left, workload, lambda: None)
+    else:
+        run_on(left, workload, lambda: None)
+        assert rewrite_warnings(left) == [str(text)]
 
 
 def test_what_a_run_writes_to_a_file_that_its_command_names_cannot_be_used_again(write: Callable[..., Path]) -> None:

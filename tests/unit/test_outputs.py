@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.testing import Reply, make_usage
 from optbuild.workloads.cargo_build import CargoBuild, CargoProgram
 from optbuild.workloads.harness import Harness
+from optbuild.workloads.invocation import Moment
 from tests.unit.build_cases import Workshop
 
 BASELINE, CANDIDATE = ActionId("compile-1"), ActionId("compile-2")
@@ -90,10 +93,11 @@ def test_a_baseline_that_repeats_itself_can_be_compared_with(workshop: Workshop)
     durations = iter([0.5, 0.3])
     workshop.program = lambda c: Reply(stdout=print_binary(c).stdout, usage=make_usage(wall_s=next(durations)))
     probed = probe(workshop)
-    assert probed.deterministic
+    assert (probed.equal, probed.varying) == (True, ())
     assert probed.run_s == 0.3
-    assert probed.output is not None
-    assert probed.output.read_text() == "same"
+    kept = probed.parts["standard output"].kept
+    assert kept is not None
+    assert kept.read_text() == "same"
     assert workshop.notices == []
 
 
@@ -146,8 +150,8 @@ def test_without_the_baselines_output_the_difference_is_only_told(
     for module in (outputs, workload_runs):
         monkeypatch.setattr(module, "KEPT_BYTES", 2 if lost == "too large" else 1 << 20)
     probed = probe(workshop)
-    if probed.output is not None:
-        probed.output.unlink()
+    if (kept := probed.parts["standard output"].kept) is not None:
+        kept.unlink()
     with pytest.raises(NotComparableError, match=r"not what the baseline prints$") as caught:
         compare(workshop, probed, "other")
     is_large = lost == "too large"
@@ -159,7 +163,7 @@ def test_a_varying_output_is_warned_about(workshop: Workshop) -> None:
     """With `auto` a baseline that varies cannot be compared with: a warning, each time, and no verdict."""
     workshop.program = lambda _: Reply(stdout=os.urandom(8))
     probed = probe(workshop)
-    assert not probed.deterministic
+    assert probed.varying == ("standard output",)
     assert compare(workshop, probed).equal is None
     assert probe(workshop).reused
     assert [(notice.level, notice.code) for notice in workshop.notices] == [
@@ -183,7 +187,7 @@ def test_none_compares_nothing_and_says_nothing(workshop: Workshop) -> None:
     """Who says that outputs vary is not warned."""
     workshop.program = lambda _: Reply(stdout=os.urandom(8))
     probed = probe(workshop, compare_output="none")
-    assert probed.deterministic
+    assert (probed.equal, probed.varying) == (None, ())
     assert compare(workshop, probed, compare_output="none").equal is None
     assert workshop.notices == []
 
@@ -207,7 +211,7 @@ def test_every_declared_file_counts(workshop: Workshop) -> None:
     workshop.program = program
     probed = probe(workshop, compare_output=("a", "b"))
     assert compare(workshop, probed, compare_output=("a", "b")).equal is True
-    with pytest.raises(NotComparableError, match=r"not what the baseline prints$"):
+    with pytest.raises(NotComparableError, match=r"not what the baseline prints: b: first difference at byte 0"):
         compare(workshop, probed, "other", compare_output=("a", "b"))
 
 
@@ -256,7 +260,7 @@ def test_unchanged_outputs_are_reused(workshop: Workshop) -> None:
     result = compare(workshop, first)
     again = probe(workshop)
     assert again.reused
-    assert (again.sha256, again.run_s, again.output) == (first.sha256, first.run_s, first.output)
+    assert replace(again, reused=False) == first
     assert compare(workshop, again) == Compared(sha256=result.sha256, equal=True, reused=True)
     assert len(workshop.runs()) == 3
 
@@ -292,3 +296,177 @@ def test_what_cargo_would_run_is_known_by_all_of_its_programs_and_how_it_starts_
     assert probe_programs("one")
     assert not probe_programs("two")
     assert not probe_programs("one", "--exact")
+
+
+def write_to(name: str) -> Callable[[Command], Reply]:
+    """A program that prints nothing, and writes its content to a file."""
+    return lambda command: Reply(writes={Path(name): Path(command.argv[0]).read_bytes()})
+
+
+@pytest.mark.parametrize("compare_output", ["auto", "stdout"])
+def test_silence_is_not_equality(workshop: Workshop, compare_output: str) -> None:
+    """Two programs that print nothing may have done different things; one that does print differs."""
+    workshop.program = lambda _: Reply()
+    probed = probe(workshop, compare_output=compare_output)
+    assert compare(workshop, probed, "other", compare_output=compare_output).equal is None
+    (notice,) = workshop.notices
+    assert (notice.code, "prints nothing" in notice.message) == ("outputs-not-compared", True)
+    workshop.program = print_binary
+    with pytest.raises(NotComparableError, match="baseline the end"):
+        compare(workshop, probed, "some words", compare_output=compare_output)
+
+
+@pytest.mark.parametrize("place", ["scratch", "creates"])
+def test_files_that_a_run_makes_are_compared_unasked(workshop: Workshop, place: str) -> None:
+    """Those below the scratch directory, and those that its command names and that were not there."""
+    path = workshop.workload().scratch / "deep/out" if place == "scratch" else workshop.directory / "out"
+    changes: dict[str, Any] = {} if place == "scratch" else {"creates": (path, workshop.directory / "--never")}
+    workshop.program = write_to(str(path))
+    probed = probe(workshop, **changes)
+    name = "{scratch}/deep/out" if place == "scratch" else "out"
+    assert {*probed.parts} == {"standard output", name}
+    assert compare(workshop, probed, **changes).equal is True
+    with pytest.raises(NotComparableError, match=f"{re.escape(name)}: first difference at byte 0"):
+        compare(workshop, probed, "other", **changes)
+    workshop.program = lambda _: Reply()
+    with pytest.raises(NotComparableError, match="it did not write"):
+        compare(workshop, probed, "silent", **changes)
+
+
+def test_a_file_more_than_the_baseline_writes_is_a_difference(workshop: Workshop) -> None:
+    """It is named."""
+    probed = probe(workshop)
+    more = workshop.workload().scratch / "more"
+    workshop.program = lambda _: Reply(stdout=b"same", writes={more: b"x"})
+    with pytest.raises(NotComparableError, match=r"it wrote \{scratch\}/more as well"):
+        compare(workshop, probed, "other")
+
+
+def test_a_file_that_the_baseline_removes_has_to_go(workshop: Workshop) -> None:
+    """What `prepare` put into the scratch directory and what the run takes away is a result as well."""
+    changes: dict[str, Any] = {"beside": {Moment.PREPARE: (("copy",),)}}
+    job = workshop.workload().scratch / "job"
+
+    def program(command: Command) -> Reply:
+        if command.argv[0] == "copy":
+            return Reply(writes={job: b"input"})
+        if print_binary(command).stdout != b"lazy":
+            job.unlink()
+        return Reply(stdout=b"done")
+
+    workshop.program = program
+    probed = probe(workshop, **changes)
+    assert compare(workshop, probed, **changes).equal is True
+    with pytest.raises(NotComparableError, match=r"it did not remove \{scratch\}/job"):
+        compare(workshop, probed, "lazy", **changes)
+
+
+def test_what_prepare_leaves_in_scratch_shows_nothing(workshop: Workshop) -> None:
+    """A copy of the input is no output, unless the run changes it."""
+    changes: dict[str, Any] = {"beside": {Moment.PREPARE: (("copy",),)}}
+    copy = workshop.workload().scratch / "copy"
+
+    def program(command: Command) -> Reply:
+        if command.argv[0] == "copy":
+            return Reply(writes={copy: b"input"})
+        content = Path(command.argv[0]).read_bytes()
+        return Reply(writes={copy: content} if content != b"lazy" else {})
+
+    workshop.program = program
+    assert probe(workshop, "lazy", **changes).equal is None
+    probed = probe(workshop, "sorted", **changes)
+    assert probed.equal is True
+    assert compare(workshop, probed, "sorted", **changes).equal is True
+    with pytest.raises(NotComparableError, match=r"copy"):
+        compare(workshop, probed, "lazy", **changes)
+
+
+def test_what_an_earlier_run_left_in_scratch_does_not_pass_for_output(workshop: Workshop) -> None:
+    """With a `setup` the directory stays from run to run; each of them has to write its files itself."""
+    changes: dict[str, Any] = {"beside": {Moment.SETUP: (("make",),)}}
+    out = workshop.workload().scratch / "out"
+    runs = iter([b"same", b"same", None])
+
+    def program(command: Command) -> Reply:
+        content = b"" if command.argv[0] == "make" else next(runs)
+        return Reply(writes={out: content} if content else {})
+
+    workshop.program = program
+    assert {*probe(workshop, **changes).parts} == {"standard output", "{scratch}/out"}
+
+
+def test_only_what_varies_is_left_out(workshop: Workshop) -> None:
+    """The rest is compared, and what is left out is told and recorded; files with names of chance are no difference."""
+    scratch = workshop.workload().scratch
+
+    def program(command: Command) -> Reply:
+        chance = os.urandom(8)
+        writes = {scratch / "log": chance, scratch / chance.hex(): b"", scratch / "out": print_binary(command).stdout}
+        return Reply(stdout=chance, writes=writes)
+
+    workshop.program = program
+    probed = probe(workshop)
+    assert ({*probed.parts}, {*probed.varying} >= {"standard output", "{scratch}/log"}) == ({"{scratch}/out"}, True)
+    (notice,) = workshop.notices
+    assert 'compare-output = ["{scratch}/out"]' in (notice.help or "")
+    assert compare(workshop, probed).equal is True
+    with pytest.raises(NotComparableError, match="out: first difference"):
+        compare(workshop, probed, "other")
+
+
+def test_a_declared_file_may_lie_in_scratch(workshop: Workshop) -> None:
+    """It is made anew with the directory, and compared in the place of standard output."""
+    workshop.program = write_to(str(workshop.workload().scratch / "out"))
+    changes: dict[str, Any] = {"compare_output": ("{scratch}/out",)}
+    probed = probe(workshop, **changes)
+    assert compare(workshop, probed, **changes).equal is True
+    with pytest.raises(NotComparableError, match=r"\{scratch\}/out: first difference"):
+        compare(workshop, probed, "other", **changes)
+
+
+def print_with(*suffixes: str) -> Callable[[Command], Reply]:
+    """A program that prints its content with another suffix each time."""
+    left = iter(suffixes)
+    return lambda command: Reply(stdout=print_binary(command).stdout + next(left).encode())
+
+
+@pytest.mark.parametrize(
+    ("changes", "suffixes"),
+    [
+        ({"compare_filter": (r"\d+ ms",)}, (" 1 ms", " 2 ms", " 33 ms", " 4 ms")),
+        ({"compare_tolerance": 1e-6}, (" 1.00000001", " 1.00000002", " 1.00000003", " 1.0")),
+    ],
+)
+def test_what_does_not_count_is_no_difference(
+    workshop: Workshop, changes: dict[str, Any], suffixes: tuple[str, ...]
+) -> None:
+    """Between two runs of the baseline and for a candidate; what counts is still found."""
+    workshop.program = print_with(*suffixes)
+    probed = probe(workshop, **changes)
+    assert (probed.equal, probed.varying) == (True, ())
+    assert compare(workshop, probed, **changes).equal is True
+    with pytest.raises(NotComparableError, match=r'baseline "same.*, this variant "other'):
+        compare(workshop, probed, "other", **changes)
+
+
+def test_numbers_are_held_against_the_baselines_own(workshop: Workshop) -> None:
+    """Its output is kept however large it is; where that is lost, the baseline is run again."""
+    probed = probe(workshop, compare_tolerance=1e-6)
+    assert probe(workshop, compare_tolerance=1e-6).reused
+    assert not probe(workshop, compare_tolerance=1e-7).reused
+    assert not probe(workshop, compare_filter=("x",)).reused
+    kept = probed.parts["standard output"].kept
+    assert kept is not None
+    kept.unlink()
+    assert not probe(workshop, compare_tolerance=1e-6).reused
+
+
+def test_a_key_that_would_let_the_difference_pass_is_proposed(workshop: Workshop) -> None:
+    """Where a baseline varies, and where a candidate differs."""
+    workshop.program = print_with(" 1 ms", " 2 ms", " 1.00001", " 1.00001", " 1.00002")
+    probe(workshop)
+    assert "compare-filter = ['" in (workshop.notices[0].help or "")
+    probed = probe(workshop, "same number")
+    with pytest.raises(NotComparableError) as caught:
+        compare(workshop, probed, "same number")
+    assert '`compare-tolerance = "1e-5"`' in caught.value.help

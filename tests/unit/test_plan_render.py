@@ -58,14 +58,14 @@ compile-cfc67397  release: build
   env     RUSTUP_AUTO_INSTALL=0
   writes  /p/target/optbuild/binaries/compile-cfc67397
 
-probe-3c439742  outputs of books
+probe-9d157d37  outputs of books
   needs   compile-cfc67397
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/books-6e317bcd
 
-probe-83471241  outputs of held out
+probe-9aba8d39  outputs of held out
   needs   compile-cfc67397
   argv    {bin:demo} 'held out.txt'
   cwd     /p
@@ -82,15 +82,15 @@ compile-1c3b8aa5  lto: build
   env     RUSTUP_AUTO_INSTALL=0
   writes  /p/target/optbuild/binaries/compile-1c3b8aa5
 
-compare-77dd5e9f  lto: outputs of books
-  needs   probe-3c439742, compile-1c3b8aa5
+compare-983eccfc  lto: outputs of books
+  needs   probe-9d157d37, compile-1c3b8aa5
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/books-6e317bcd
 
-compare-ad48e79c  lto: outputs of held out
-  needs   probe-83471241, compile-1c3b8aa5
+compare-2b75b023  lto: outputs of held out
+  needs   probe-9aba8d39, compile-1c3b8aa5
   argv    {bin:demo} 'held out.txt'
   cwd     /p
   timeout 5 min 00 s
@@ -202,15 +202,15 @@ choose-befbe32a  pgo: the first attempt whose evidence holds
   needs   compile-1cebc402, compile-c3202858
   tries   lto-free (compile-1cebc402), exact (compile-c3202858)
 
-compare-704d181b  pgo: outputs of books
-  needs   probe-3c439742, choose-befbe32a
+compare-366a00ab  pgo: outputs of books
+  needs   probe-9d157d37, choose-befbe32a
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/books-6e317bcd
 
-compare-5c5baa93  pgo: outputs of held out
-  needs   probe-83471241, choose-befbe32a
+compare-18b8702e  pgo: outputs of held out
+  needs   probe-9aba8d39, choose-befbe32a
   argv    {bin:demo} 'held out.txt'
   cwd     /p
   timeout 5 min 00 s
@@ -297,7 +297,7 @@ def test_a_whole_plan_as_data() -> None:
             "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
             {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0"},
             "writes": "/p/target/optbuild/binaries/compile-cfc67397"}
-{"id": "probe-3c439742", "kind": "probe", "label": "outputs of books", "needs":
+{"id": "probe-9d157d37", "kind": "probe", "label": "outputs of books", "needs":
             ["compile-cfc67397"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
             null, "ready": null, "beside": {}, "cwd": "/p", "env": {}, "stdin": null, "timeout": "5
             min 00 s", "inputs": [], "writes": "/p/target/optbuild/scratch/books-6e317bcd", "runs":
@@ -369,8 +369,8 @@ def test_a_whole_plan_as_data() -> None:
 {"id": "choose-ca9f2232", "kind": "choose", "label": "pgo: the first attempt whose evidence holds",
             "needs": ["compile-1ced7f2f", "compile-dd490826"], "tries": ["lto-free
             (compile-1ced7f2f)", "exact (compile-dd490826)"]}
-{"id": "compare-45785f40", "kind": "compare", "label": "pgo: outputs of books", "needs":
-            ["probe-3c439742", "choose-ca9f2232"], "argv": ["{bin:demo}", "--top", "20",
+{"id": "compare-5ce30641", "kind": "compare", "label": "pgo: outputs of books", "needs":
+            ["probe-9d157d37", "choose-ca9f2232"], "argv": ["{bin:demo}", "--top", "20",
             "books.txt"], "server": null, "ready": null, "beside": {}, "cwd": "/p", "env": {},
             "stdin": null, "timeout": "5 min 00 s", "inputs": [], "writes":
             "/p/target/optbuild/scratch/books-6e317bcd"}

@@ -186,7 +186,7 @@ command = ["{bin}", '{"a":1}', "a\\u0000b"]
 timeout = 3
 use = ["trian"]
 weight = nan
-compare-output = ["{scratch}/x"]
+compare-output = ["{bin}/x"]
 env = { "a=b" = "1", C = "{port}" }
 [[workloads]]
 server = ["a"]
@@ -258,7 +258,7 @@ optbuild.toml:23: `workloads[0].use[0]`: expected "train" or "bench", got "trian
   help: did you mean "train"?
 optbuild.toml:24: `workloads[0].weight`: expected a number above 0, got nan
   help: write a number above 0
-optbuild.toml:25: `workloads[0].compare-output`: `{scratch}/x` holds braces, and placeholders are not replaced
+optbuild.toml:25: `workloads[0].compare-output`: `{bin}/x` holds braces, and placeholders are not replaced
     here
   help: write a plain relative path
 optbuild.toml:26: `workloads[0].env."a=b"`: not a name for an environment variable
@@ -439,6 +439,12 @@ def test_paths_of_an_extended_file_are_relative_to_the_named_one(tmp_path: Path)
         ("compare-output = []", '`workloads[0].compare-output`: expected "auto", "stdout", "none" or a list of files'),
         ('compare-output = ["a", 1]', "`workloads[0].compare-output`: expected"),
         ('compare-output = ["a", ""]', "`workloads[0].compare-output`: an empty text"),
+        ('compare-output = ["{scratch}/../a"]', "`workloads[0].compare-output`: `{scratch}/../a` is no file below"),
+        ('compare-output = ["{scratch}/"]', "`workloads[0].compare-output`: `{scratch}/` is no file below {scratch}"),
+        ('compare-filter = ["a", "(b"]', "`workloads[0].compare-filter[1]`: `(b` is no regular expression: missing )"),
+        ('compare-filter = "a"', "`workloads[0].compare-filter`: expected a list of texts"),
+        ('compare-tolerance = "0"', "`workloads[0].compare-tolerance`: expected a ratio above zero and below one"),
+        ('compare-tolerance = "near"', "`workloads[0].compare-tolerance`: expected a ratio"),
         ('stop-signal = "KILL"', '`workloads[0].stop-signal`: expected "TERM", "INT", "HUP", "QUIT", "USR1" or "USR2"'),
         ('grace = "0s"', "`workloads[0].grace`: expected a duration above zero"),
         (f'timeout = "{"9" * 400}h"', "`workloads[0].timeout`: expected"),
@@ -533,6 +539,19 @@ def test_a_command_that_cannot_run_is_a_usage_error(tmp_path: Path, argv: list[s
     assert caught.value.help
 
 
+def test_what_may_differ_between_outputs(tmp_path: Path) -> None:
+    """A tolerance is a text or a number; output files may lie in the scratch directory."""
+    for written in ('"1e-9"', "1e-9", '"0.0000001%"'):
+        (workload,) = load(
+            tmp_path,
+            'schema = 1\n[[workloads]]\nname = "a"\ncommand = ["b"]\ncompare-output = ["{scratch}/out"]\n'
+            f"compare-filter = ['\\d+ ms']\ncompare-tolerance = {written}\n",
+        ).workloads
+        assert workload.compare_output == ("{scratch}/out",)
+        assert workload.compare_filter == (r"\d+ ms",)
+        assert workload.compare_tolerance == pytest.approx(1e-9)
+
+
 def test_the_resolved_profile_is_plain_data(tmp_path: Path) -> None:
     """The record holds what was meant: no null, no path of this machine, units in the names."""
     rendered = render_resolved(load(tmp_path, CONTRACT))
@@ -567,6 +586,7 @@ def test_the_resolved_profile_is_plain_data(tmp_path: Path) -> None:
                         "timeout-s": 300.0,
                         "expect-exit": 0,
                         "compare-output": ["out/file.json"],
+                        "compare-filter": [],
                         "inputs": [],
                         "metric": "cpu",
                         "stop-signal": "INT",

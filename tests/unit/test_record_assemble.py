@@ -11,6 +11,7 @@ from optbuild.build.model import (
     Compared,
     Compiled,
     CrateCounts,
+    KeptPart,
     Merged,
     PgoProfile,
     Probed,
@@ -52,6 +53,8 @@ from optbuild.workloads.overlap import Overlap
 
 INPUTS = make_plan_inputs()
 PLAN = make_plan(INPUTS, ("release", "lto", "pgo"), measure=True)
+PRINTED = KeptPart(sha256="01", size_bytes=2, kept=None)
+NOTHING = KeptPart(sha256="00", size_bytes=0, kept=None)
 PROFILE = PgoProfile(
     path=Path("/d/ab.profdata"),
     sha256="ab",
@@ -110,7 +113,7 @@ def result_of(action: Action, *, fresh: bool) -> Result:
     if isinstance(action, MergeProfiles):
         return Merged(profile=PROFILE, duration_s=1.0, reused=fresh)
     if isinstance(action, ProbeOutputs):
-        return Probed(sha256="01", deterministic=True, run_s=0.5, output=None, reused=fresh)
+        return Probed(parts={"standard output": PRINTED}, run_s=0.5, reused=fresh)
     return Compared(sha256="01", equal=True, reused=fresh)
 
 
@@ -319,11 +322,11 @@ def test_outputs_that_were_not_compared_have_no_verdict() -> None:
     """A baseline that varies, or a workload that says `none`, is neither equal nor different."""
     outcome = outcome_of()
     (probe,) = (action for action in PLAN.actions if isinstance(action, ProbeOutputs))
-    outcome.results[probe.id] = Probed(sha256="01", deterministic=False, run_s=0.5, output=None, reused=False)
+    outcome.results[probe.id] = Probed(parts={}, varying=("standard output",), run_s=0.5, reused=False)
     assert assemble.describe_outputs(PLAN, outcome)[0].equal is None
-    silent = replace(probe, workload=replace(probe.workload, compare_output="none"))
-    plan = replace(PLAN, actions=tuple(silent if action is probe else action for action in PLAN.actions))
-    assert assemble.describe_outputs(plan, outcome_of())[0].equal is None
+    assert assemble.describe_outputs(PLAN, outcome)[0].left_out == ("standard output",)
+    outcome.results[probe.id] = Probed(parts={"standard output": NOTHING}, run_s=0.5, reused=False)
+    assert assemble.describe_outputs(PLAN, outcome)[0].equal is None
     assert assemble.describe_outputs(PLAN, Outcome()) == ()
 
 

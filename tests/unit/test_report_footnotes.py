@@ -109,6 +109,26 @@ def test_uncompared_outputs_are_named() -> None:
     assert "outputs not compared (logs);" in notes(replace(record, outputs=outputs))
 
 
+@pytest.mark.parametrize(
+    ("changes", "label"),
+    [
+        ({}, "outputs equal;"),
+        ({"filtered": True}, "outputs equal (filtered);"),
+        ({"tolerance": 1e-9}, "outputs equal (within 1e-9);"),
+        (
+            {"filtered": True, "tolerance": 0.25, "left_out": ("standard output", "log")},
+            "outputs equal (filtered, within 0.25, but for standard output, log);",
+        ),
+    ],
+)
+def test_in_what_equal_outputs_may_differ_is_said(changes: dict[str, Any], label: str) -> None:
+    """A reader learns what did not count, on whichever workload."""
+    record = make_measured("novels", "logs")
+    outputs = tuple(replace(item, **changes) if item.workload == "logs" else item for item in record.outputs)
+
+    assert label in notes(replace(record, outputs=outputs))
+
+
 def test_no_recorded_outputs_are_no_equal_outputs() -> None:
     """Silence would read as equality."""
     assert "outputs not compared;" in notes(replace(make_measured(), outputs=()))

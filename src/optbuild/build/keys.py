@@ -59,12 +59,12 @@ def output_key(
     Raises:
         NotComparableError: What the workload reads has changed since the run began.
     """
-    recipe = make_action_id(action.kind, action.workload.recipe(), action.workload.compare_output)
+    recipe = make_action_id(action.kind, action.workload.recipe(), action.workload.comparing)
     used = {**_contents(binaries), **hashes.resolve(action.workload)}
     if cargo is not None:
         used |= _how(cargo)
     if baseline is not None:
-        used |= {"baseline": baseline.sha256, "varies": str(not baseline.deterministic)}
+        used |= {"baseline": baseline.sha256, "varies": " ".join(baseline.varying)}
     return make_result_key(recipe, used)
 
 

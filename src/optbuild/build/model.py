@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -209,21 +210,50 @@ class Merged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Probed:
-    """What the baseline printed.
+class KeptPart:
+    """Something that the baseline wrote: standard output or a file.
 
     Attributes:
-        sha256: Of its output.
-        deterministic: Two runs printed the same; always True where outputs are not compared.
-        run_s: The shorter wall time of the two runs, to size the schedule.
-        output: Where the output is kept, if it is not too large.
+        size_bytes: Of what counts in it.
+        kept: Where a copy of it is, if it is not too large.
     """
 
-    sha256: str
-    deterministic: bool
+    sha256: str | None
+    size_bytes: int
+    kept: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probed:
+    """What the baseline printed and wrote.
+
+    Attributes:
+        parts: What two runs wrote alike, by name; empty where outputs are not to be compared.
+        varying: The names of what they did not.
+        run_s: The shorter wall time of the two runs, to size the schedule.
+    """
+
+    parts: Mapping[str, KeptPart]
+    varying: tuple[str, ...] = ()
     run_s: float
-    output: Path | None
     reused: bool
+
+    @property
+    def sha256(self) -> str:
+        """One hash over all that is compared."""
+        return combined_sha256({name: part.sha256 for name, part in self.parts.items()})
+
+    @property
+    def equal(self) -> bool | None:
+        """Equal to itself; None where there is nothing to compare: two silent programs may do different things."""
+        return True if any(part.size_bytes for part in self.parts.values()) else None
+
+
+def combined_sha256(parts: Mapping[str, str | None]) -> str:
+    """One hash over hashes by name; that of a single one is its own."""
+    if len(parts) == 1 and (only := next(iter(parts.values()))) is not None:
+        return only
+    return hashlib.sha256("\n".join(f"{name} {digest}" for name, digest in sorted(parts.items())).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

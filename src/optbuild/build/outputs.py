@@ -5,20 +5,20 @@ A miscompiled binary that skips work is fast; publishing its gain is the worst t
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optbuild.build.keys import output_key
-from optbuild.build.model import Artifact, Compared, Probed
+from optbuild.build.leniency import Leniency, propose_leniency
+from optbuild.build.model import Artifact, Compared, KeptPart, Probed, combined_sha256
 from optbuild.build.results import ResultStore
 from optbuild.build.workload_runs import KEPT_BYTES, WorkloadRunner
+from optbuild.build.written_parts import STDOUT, OutputWatch, Part
 from optbuild.errors import NotComparableError
 from optbuild.events import Emit, Level, Notice
-from optbuild.files import atomic_copy, sha256_of, storage_error
+from optbuild.files import atomic_copy
 from optbuild.plan.actions import CompareOutputs, ProbeOutputs
 from optbuild.text import sanitize_line
 from optbuild.workloads.cargo_build import CargoBuild
@@ -26,7 +26,6 @@ from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
 
 _CONTEXT_BYTES = 24
-_AGED_NS = 10**9  # a second after the epoch: no run of today leaves it on a file
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,36 +57,40 @@ class OutputChecker:
                 the workload reads has changed meanwhile.
         """
         key = output_key(action, binaries, self.hashes, cargo_build)
-        probed = self.results.load(key, Probed) or self._probe_anew(action, binaries, cargo_build, key)
-        if not probed.deterministic:
-            self._tell_varying(action.workload)
+        stored = self.results.load(key, Probed)
+        if stored is not None and (_leniency(action.workload).tolerance is None or _is_kept(stored)):
+            probed, proposal = stored, None
+        else:
+            probed, proposal = self._probe_anew(action, binaries, cargo_build, key)
+        self._tell_not_compared(action.workload, probed, proposal)
         return probed
 
     def _probe_anew(
         self, action: ProbeOutputs, binaries: dict[str, Artifact], cargo_build: CargoBuild | None, key: str
-    ) -> Probed:
+    ) -> tuple[Probed, str | None]:
+        """Run the baseline twice; also the key that would let the two pass, where their difference looks harmless."""
         invocation = action.workload
-        stdout = self.workloads.output(action.id)
-        digests = []
+        leniency = _leniency(invocation)
         durations = []
-        with self._set_up(invocation, binaries, action.id, cargo_build) as run_once:
-            for _ in range(2):
-                durations.append(run_once())
-                self._require_files(invocation)
-                digests.append(_digest(invocation, stdout))
-            kept = self._keep(invocation, stdout, key)
-        stdout.unlink(missing_ok=True)
-        deterministic = invocation.compare_output == "none" or digests[0] == digests[1]
+        with self._set_up(invocation, binaries, action.id, cargo_build) as (run_once, watch):
+            durations.append(run_once())
+            _require_files(invocation, watch.parts)
+            first = self._keep(watch.parts, key, most_bytes=None if leniency.tolerance else KEPT_BYTES)
+            durations.append(run_once())
+            _require_files(invocation, watch.parts)
+            second = watch.parts
+            varying = _differing(first, second, leniency)
+            proposal = _propose(first, second, varying[0], leniency) if varying else None
+        self.workloads.output(action.id).unlink(missing_ok=True)
         probed = Probed(
-            sha256=digests[0],
-            deterministic=deterministic,
+            parts={name: part for name, part in first.items() if name not in varying},
+            varying=varying,
             run_s=min(durations),
-            output=kept,
             reused=False,
         )
         if self.hashes.is_steady(invocation):
             self.results.save(key, replace(probed, reused=True))
-        return probed
+        return probed, proposal
 
     def compare(
         self,
@@ -96,7 +99,7 @@ class OutputChecker:
         probed: Probed,
         cargo_build: CargoBuild | None = None,
     ) -> Compared:
-        """Run a candidate and compare; without a verdict where the baseline itself varies.
+        """Run a candidate and compare; without a verdict where the baseline itself varies, or shows nothing.
 
         Raises:
             NotComparableError: The outputs differ, or what the workload reads has changed meanwhile.
@@ -106,134 +109,217 @@ class OutputChecker:
         stored = self.results.load(key, Compared)
         if stored is not None:
             return stored
-        stdout = self.workloads.output(action.id)
-        with self._set_up(invocation, binaries, action.id, cargo_build) as run_once:
+        with self._set_up(invocation, binaries, action.id, cargo_build) as (run_once, watch):
             run_once()
-            digest = _digest(invocation, stdout)
-        comparable = probed.deterministic and invocation.compare_output != "none"
-        equal = digest == probed.sha256 if comparable else None
-        if equal is False:
-            difference = _first_difference(invocation, probed.output, stdout)
-            place = stdout if self.workloads.keep_output(action.id) else invocation.cwd
-            raise NotComparableError(
-                f"{action.label}: not what the baseline prints" + difference,
-                help="it was neither timed nor published; find out which of the two is right before you ship either",
-                location=str(place),
-            )
-        stdout.unlink(missing_ok=True)
+            # Where names vary, as those of temporary files do, one more shows nothing.
+            found = {name: part for name, part in watch.parts.items() if name in probed.parts or not probed.varying}
+            if probed.parts:
+                self._require_alike(action, probed, found)
+        self.workloads.output(action.id).unlink(missing_ok=True)
+        compared = Compared(
+            sha256=combined_sha256({name: part.sha256 for name, part in found.items()}),
+            equal=probed.equal,
+            reused=False,
+        )
         if self.hashes.is_steady(invocation):
-            self.results.save(key, Compared(sha256=digest, equal=equal, reused=True))
-        return Compared(sha256=digest, equal=equal, reused=False)
+            self.results.save(key, replace(compared, reused=True))
+        return compared
 
     @contextmanager
     def _set_up(
         self, invocation: Invocation, binaries: dict[str, Artifact], log_name: str, cargo_build: CargoBuild | None
-    ) -> Iterator[Callable[[], float]]:
-        """Set a workload up and give what runs it once and tells the seconds that took."""
+    ) -> Iterator[tuple[Callable[[], float], OutputWatch]]:
+        """Set a workload up and give what runs it once and tells the seconds that took, and what sees its outputs."""
         paths = {name: artifact.path for name, artifact in binaries.items()}
+        stdout = self.workloads.output(log_name)
+        watch = OutputWatch(invocation=invocation, stdout=stdout, leniency=_leniency(invocation))
         with self.workloads.set_up(
             invocation, paths, log_name=log_name, extra_env={}, cargo_build=cargo_build
         ) as run_once:
 
+            @contextmanager
+            def watched() -> Iterator[None]:
+                with self.hashes.watch(invocation), watch.watch():
+                    yield
+
             def run() -> float:
-                _age_files(invocation)
-                wall_s = run_once().usage.wall_s
+                watch.age_files()
+                wall_s = run_once(watched=watched).usage.wall_s
                 self.hashes.check_after(invocation)
+                self.hashes.tell_rewritten(self.emit)
                 return wall_s
 
-            yield run
+            yield run, watch
 
-    def _keep(self, invocation: Invocation, stdout: Path, key: str) -> Path | None:
-        source = _compared_files(invocation, stdout)[0]
-        if not source.is_file() or source.stat().st_size > KEPT_BYTES:
-            return None  # it is compared by its hash alone
-        target = self.kept / f"{key}.out"
-        atomic_copy(source, target)
-        return target
+    def _require_alike(self, action: CompareOutputs, probed: Probed, found: Mapping[str, Part]) -> None:
+        """Refuse a candidate that writes something else than the baseline does."""
+        leniency = _leniency(action.workload)
+        differing = _differing(probed.parts, found, leniency)
+        if not differing:
+            return
+        name = differing[0]
+        proposal = _propose(probed.parts, found, name, leniency)
+        harmless = None if proposal is None else f"such a difference is none to you: `{proposal}`"
+        if proposal is None and action.workload.compare_output == "auto" and name != STDOUT:
+            harmless = 'only what it prints counts: `compare-output = "stdout"`'
+        lenient = "" if harmless is None else f"; if {harmless} in its [[workloads]] table"
+        is_left = self.workloads.keep_output(action.id) or name != STDOUT
+        raise NotComparableError(
+            f"{action.label}: not what the baseline prints" + _first_difference(probed.parts, found, name, leniency),
+            help="it was neither timed nor published; find out which of the two is right before you ship either"
+            + lenient,
+            location=str(found[name].path if name in found and is_left else action.workload.cwd),
+        )
 
-    def _require_files(self, invocation: Invocation) -> None:
-        """What the baseline does not write cannot show that a variant does the same."""
-        if missing := _unwritten_files(invocation):
-            raise NotComparableError(
-                f"workload {sanitize_line(invocation.name)!r}: the baseline did not write {missing[0]}",
-                help="correct `compare-output` in its [[workloads]] table: files that each run writes, relative to cwd",
-                location=str(invocation.cwd),
-            )
+    def _keep(self, parts: Mapping[str, Part], key: str, *, most_bytes: int | None) -> dict[str, KeptPart]:
+        """Copy what the baseline wrote, as much of it as there is room for."""
+        kept: dict[str, KeptPart] = {}
+        copied_bytes = 0
+        for number, (name, part) in enumerate(parts.items()):
+            target = None
+            size_bytes = part.path.stat().st_size if part.sha256 is not None else 0
+            if part.sha256 is not None and (most_bytes is None or copied_bytes + size_bytes <= most_bytes):
+                copied_bytes += size_bytes
+                target = self.kept / f"{key}-{number}.out"
+                atomic_copy(part.path, target)
+            kept[name] = KeptPart(sha256=part.sha256, size_bytes=part.size_bytes, kept=target)
+        return kept
 
-    def _tell_varying(self, invocation: Invocation) -> None:
+    def _tell_not_compared(self, invocation: Invocation, probed: Probed, proposal: str | None) -> None:
+        """Say what is not compared, and refuse that where it was demanded."""
         name = sanitize_line(invocation.name)
+        if invocation.compare_output == "none" or (probed.equal and not probed.varying):
+            return
+        if not probed.varying:
+            self._warn(
+                f"workload {name!r}: it prints nothing and writes no file that is known; outputs not compared",
+                "let it write to {scratch}, or name what it writes in its [[workloads]] table: "
+                '`compare-output = ["out/file"]`',
+            )
+            return
+        lenient = "" if proposal is None else f"let it pass in its [[workloads]] table: `{proposal}`; or "
         if invocation.compare_output != "auto":
             raise NotComparableError(
                 f"workload {name!r}: two runs of the baseline print different things, so outputs cannot be compared",
-                help="make its output the same each time (a fixed seed, sorted output),"
+                help=f"{lenient}make its output the same each time (a fixed seed, sorted output),"
                 ' or set `compare-output = "none"` in its [[workloads]] table',
                 location=str(invocation.cwd),
             )
-        self.emit(
-            Notice(
-                level=Level.WARNING,
-                code="outputs-not-compared",
-                message=f"workload {name!r}: two runs of the baseline print different things; outputs not compared",
-                help='make its output the same each time, or set `compare-output = "none"` to say that it varies',
+        if probed.equal:
+            self._warn(
+                f"workload {name!r}: two runs of the baseline differ in {_list(probed.varying)}; only the rest of its "
+                "output is compared",
+                f"{lenient}name what counts: `compare-output = [{', '.join(map(_quoted, _files(probed)))}]`"
+                if _files(probed)
+                else f'{lenient}say that only this counts: `compare-output = "stdout"`',
             )
+            return
+        self._warn(
+            f"workload {name!r}: two runs of the baseline print different things; outputs not compared",
+            f'{lenient}make its output the same each time, or set `compare-output = "none"` to say that it varies',
+        )
+
+    def _warn(self, message: str, help: str) -> None:  # noqa: A002 - the word users read
+        self.emit(Notice(level=Level.WARNING, code="outputs-not-compared", message=message, help=help))
+
+
+def _leniency(invocation: Invocation) -> Leniency:
+    return Leniency(filters=invocation.compare_filter, tolerance=invocation.compare_tolerance)
+
+
+def _is_kept(probed: Probed) -> bool:
+    """Whether all is still there that numbers are to be held against."""
+    return all(part.kept is not None and part.kept.is_file() for part in probed.parts.values())
+
+
+def _require_files(invocation: Invocation, parts: Mapping[str, Part]) -> None:
+    """What the baseline does not write cannot show that a variant does the same."""
+    missing = [part.path for name, part in parts.items() if part.sha256 is None and name in invocation.output_files]
+    if missing:
+        raise NotComparableError(
+            f"workload {sanitize_line(invocation.name)!r}: the baseline did not write {missing[0]}",
+            help="correct `compare-output` in its [[workloads]] table: files that each run writes, relative to cwd or "
+            "below {scratch}",
+            location=str(invocation.cwd),
         )
 
 
-def _declared_files(invocation: Invocation) -> tuple[Path, ...]:
-    names = invocation.compare_output if isinstance(invocation.compare_output, tuple) else ()
-    return tuple(invocation.cwd / name for name in names)
+def _differing(expected: Mapping[str, KeptPart], found: Mapping[str, Part], leniency: Leniency) -> tuple[str, ...]:
+    """The names of what is not the same in two runs."""
+    return tuple(name for name in {**expected, **found} if not _is_alike(expected.get(name), found.get(name), leniency))
 
 
-def _compared_files(invocation: Invocation, stdout: Path) -> tuple[Path, ...]:
-    return _declared_files(invocation) or (stdout,)
+def _is_alike(expected: KeptPart | None, found: Part | None, leniency: Leniency) -> bool:
+    if expected is None or found is None:
+        return False
+    if expected.sha256 == found.sha256:
+        return True
+    texts = _texts(expected, found)
+    return texts is not None and leniency.are_close(*texts)
 
 
-def _age_files(invocation: Invocation) -> None:
-    """Date the files of earlier runs back: one that a run leaves as it is must not pass for its output."""
-    for path in _declared_files(invocation):
-        if path.is_file():
-            try:
-                os.utime(path, ns=(_AGED_NS, _AGED_NS))
-            except OSError as error:
-                raise storage_error(path, error) from error
+def _texts(expected: KeptPart | None, found: Part | None) -> tuple[Path, Path] | None:
+    """Where both can be read; None where one was not written, or not kept."""
+    if expected is None or found is None or found.sha256 is None:
+        return None
+    if expected.kept is None or not expected.kept.is_file():
+        return None
+    return expected.kept, found.path
 
 
-def _is_written(path: Path) -> bool:
-    return path.is_file() and path.stat().st_mtime_ns != _AGED_NS
+def _aligned(
+    expected: Mapping[str, KeptPart], found: Mapping[str, Part], name: str, leniency: Leniency
+) -> tuple[bytes, bytes] | None:
+    texts = _texts(expected.get(name), found.get(name))
+    if texts is None or max(path.stat().st_size for path in texts) > KEPT_BYTES:
+        return None
+    return leniency.align(*texts)
 
 
-def _unwritten_files(invocation: Invocation) -> list[Path]:
-    return [path for path in _declared_files(invocation) if not _is_written(path)]
+def _propose(expected: Mapping[str, KeptPart], found: Mapping[str, Part], name: str, leniency: Leniency) -> str | None:
+    aligned = _aligned(expected, found, name, leniency)
+    return None if aligned is None else propose_leniency(*aligned)
 
 
-def _digest(invocation: Invocation, stdout: Path) -> str:
-    """One hash over all that is compared; a declared file that was not written counts as missing."""
-    files = _compared_files(invocation, stdout)
-    digests = [sha256_of(path) if _is_written(path) else "missing" for path in files]
-    return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
-
-
-def _first_difference(invocation: Invocation, baseline: Path | None, stdout: Path) -> str:
+def _first_difference(
+    expected: Mapping[str, KeptPart], found: Mapping[str, Part], name: str, leniency: Leniency
+) -> str:
     """Where two outputs part, with the bytes around it."""
-    if missing := _unwritten_files(invocation):
-        return f": it did not write {missing[0]}"
-    candidate = _compared_files(invocation, stdout)[0]
-    if baseline is None or not baseline.is_file():
-        return ""
-    expected, found = baseline.read_bytes(), candidate.read_bytes()
+    shown = "" if name == STDOUT else f": {sanitize_line(name)}"
+    if name not in expected:
+        return f": it wrote {sanitize_line(name)} as well"
+    if expected[name].sha256 is None:
+        return f": it did not remove {sanitize_line(name)}"
+    if name not in found or found[name].sha256 is None:
+        return f": it did not write {sanitize_line(str(found[name].path if name in found else name))}"
+    aligned = _aligned(expected, found, name, leniency)
+    if aligned is None:
+        return shown
+    left, right = aligned
     position = next(
-        (i for i, (left, right) in enumerate(zip(expected, found, strict=False)) if left != right),
-        min(len(expected), len(found)),
+        (i for i, (one, other) in enumerate(zip(left, right, strict=False)) if one != other),
+        min(len(left), len(right)),
     )
-    if position == len(expected) == len(found):
-        return ""  # another of several files differs
-    line = expected.count(b"\n", 0, position) + 1
+    line = left.count(b"\n", 0, position) + 1
     return (
-        f": first difference at byte {position}, line {line}: "
-        f"baseline {_excerpt(expected, position)}, this variant {_excerpt(found, position)}"
+        f"{shown}: first difference at byte {position}, line {line}: "
+        f"baseline {_excerpt(left, position)}, this variant {_excerpt(right, position)}"
     )
 
 
 def _excerpt(data: bytes, position: int) -> str:
     piece = data[max(0, position - _CONTEXT_BYTES // 2) : position + _CONTEXT_BYTES]
     return f'"{sanitize_line(piece.decode("utf-8", "replace"))}"' if piece else "the end"
+
+
+def _files(probed: Probed) -> list[str]:
+    return [name for name in probed.parts if name != STDOUT]
+
+
+def _list(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"{sanitize_line(names[0])}{more}"
+
+
+def _quoted(name: str) -> str:
+    return f'"{sanitize_line(name)}"'

@@ -206,5 +206,5 @@ def _describe(result: Result) -> str:
     if isinstance(result, FlushObject):
         return result.path.name
     if isinstance(result, Probed):
-        return f"{format_duration(result.run_s)} a run" + ("" if result.deterministic else ", output varies")
+        return f"{format_duration(result.run_s)} a run" + (", output varies" if result.varying else "")
     return {True: "equal", None: "not compared", False: "different"}[result.equal]

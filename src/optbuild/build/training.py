@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from optbuild.build.accepted import Accepted, AcceptedTrainings
@@ -102,6 +103,7 @@ class Trainer:
         pooled = self._is_pooled(action)
         duration_s = self._run(action, binaries, None if cargo is None else cargo.build, directory, pooled=pooled)
         self.hashes.check_after(action.workload)
+        self.hashes.tell_rewritten(self.emit)
         program = {} if cargo is None else cargo.program
         profile = self._make_profile(action, directory, program, pooled=pooled, duration_s=duration_s)
         trained = Trained(profile=profile, duration_s=duration_s, reused=False, pooled=pooled)
@@ -177,7 +179,7 @@ class Trainer:
                 cargo_build=cargo_build,
             ) as run_once:
                 for _ in range(action.workload.repeat):
-                    duration_s += run_once().usage.wall_s
+                    duration_s += run_once(watched=partial(self.hashes.watch, action.workload)).usage.wall_s
                     budget.watch()  # a short run ends before anyone has looked
             budget.check()
         except ProfileDataError:

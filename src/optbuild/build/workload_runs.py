@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -49,8 +49,10 @@ class WorkloadRunner:
         log_name: str,
         extra_env: Mapping[str, str],
         cargo_build: CargoBuild | None = None,
-    ) -> Iterator[Callable[[], WorkloadRun]]:
+    ) -> Iterator[Callable[..., WorkloadRun]]:
         """Set a workload up and give what runs it once, to its end; its output is in `output(log_name)`.
+
+        What is given takes `watched`, as `run_workload` does.
 
         Raises:
             WorkloadError: It cannot be started, ended in another way than expected, or left processes behind.
@@ -75,11 +77,17 @@ class WorkloadRunner:
             raise
 
     def run(
-        self, invocation: Invocation, binaries: Mapping[str, Path], *, log_name: str, extra_env: Mapping[str, str]
+        self,
+        invocation: Invocation,
+        binaries: Mapping[str, Path],
+        *,
+        log_name: str,
+        extra_env: Mapping[str, str],
+        watched: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> tuple[WorkloadRun, Path]:
         """Set a workload up and run it once; also the file that holds its standard output. Raises as `set_up`."""
         with self.set_up(invocation, binaries, log_name=log_name, extra_env=extra_env) as run_once:
-            return run_once(), self.output(log_name)
+            return run_once(watched=watched), self.output(log_name)
 
     def keep_output(self, log_name: str) -> bool:
         """Leave the output of a run that failed to those who look into it, unless it is large; whether it is left."""

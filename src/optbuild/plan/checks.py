@@ -20,7 +20,7 @@ def make_choice(variant: str, attempts: tuple[Attempt, ...]) -> Choose:
 def make_probe(workload: Invocation, baseline: ActionId) -> ProbeOutputs:
     """The action that learns what the baseline prints."""
     return ProbeOutputs(
-        id=make_action_id("probe", workload.recipe(), workload.compare_output, baseline),
+        id=make_action_id("probe", workload.recipe(), workload.comparing, baseline),
         needs=(baseline,),
         label=f"outputs of {workload.name}",
         workload=workload,

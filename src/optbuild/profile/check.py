@@ -214,8 +214,10 @@ def _confined_keys(tree: Mapping[str, Any], directory: Path) -> Iterator[tuple[K
         cwd = value_at(tree, ("workloads", index, "cwd"))
         yield ("workloads", index, "cwd"), directory
         outputs = value_at(tree, ("workloads", index, "compare-output"))
-        for position in range(len(outputs) if isinstance(outputs, list) else 0):
-            yield ("workloads", index, "compare-output", position), directory / (cwd if isinstance(cwd, str) else "")
+        for position, name in enumerate(outputs if isinstance(outputs, list) else ()):
+            if not str(name).startswith("{scratch}/"):  # which is a directory of ours
+                key: KeyPath = ("workloads", index, "compare-output", position)
+                yield key, directory / (cwd if isinstance(cwd, str) else "")
 
 
 def _workload_count(tree: Mapping[str, Any]) -> int:

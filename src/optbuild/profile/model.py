@@ -26,11 +26,13 @@ from optbuild.profile.values import (
     DurationS,
     Name,
     NameOrNames,
+    Pattern,
     PlainPath,
     Ratio,
     Share,
     SizeBytes,
     Text,
+    Tolerance,
     VariableName,
     VariantName,
     Word,
@@ -151,8 +153,18 @@ class Workload:
     expect_exit: Annotated[int, Field(strict=True, ge=0, le=255, description="The exit code of success.")] = 0
     compare_output: Annotated[
         CompareOutput,
-        Field(description="What must be equal in every variant: standard output, files relative to cwd, nothing."),
+        Field(
+            description="What must be equal in every variant: standard output and the files that it makes (`auto`), "
+            "standard output alone, files relative to cwd or below {scratch}, nothing."
+        ),
     ] = "auto"
+    compare_filter: Annotated[
+        tuple[Pattern, ...],
+        Field(description="Regular expressions: what they match in a line of its output does not count."),
+    ] = ()
+    compare_tolerance: Annotated[
+        Tolerance | None, Field(description="By how much floats in its output may differ, relative to the larger.")
+    ] = None
     inputs: Annotated[
         tuple[Word, ...], Field(description="Files and directories it reads, relative to this file.")
     ] = ()

@@ -12,6 +12,8 @@ from optbuild.profile.faults import RefusedValueError
 from optbuild.profile.placeholders import parse_placeholders
 from optbuild.units import parse_duration_s, parse_ratio, parse_size_bytes
 
+_FLOAT = re.compile(r"\d+(\.\d+)?([eE][-+]?\d+)?")
+
 
 def _check_text(text: str) -> str:
     if "\0" in text:
@@ -125,8 +127,34 @@ def _check_compare_output(value: object) -> object:
 
 def _check_output_files(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
     for file in value if isinstance(value, tuple) else ():
-        _check_plain_path(_check_not_empty(_check_text(file)))
+        inside = file.removeprefix("{scratch}/")
+        if inside != file and (not inside.strip("/") or ".." in inside.split("/") or inside.startswith("/")):
+            raise RefusedValueError(f"`{file}` is no file below {{scratch}}", help='write `"{scratch}/NAME"`')
+        _check_plain_path(_check_not_empty(_check_text(inside)))
     return value
+
+
+def _check_pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise RefusedValueError(
+            f"`{text}` is no regular expression: {error}",
+            help=r"write it as Python's `re` reads it, best in single quotes, such as '\d+ ms'",
+        ) from error
+    return text
+
+
+def _read_tolerance(value: object) -> object:
+    if isinstance(value, str) and _FLOAT.fullmatch(value):
+        value = float(value)
+    return _read_ratio(value)
+
+
+def _check_tolerance(ratio: float) -> float:
+    if not 0 < ratio < 1:
+        raise ValueError('expected a ratio above zero and below one, such as "1e-9"')
+    return ratio
 
 
 def _check_names(value: object) -> object:
@@ -176,6 +204,21 @@ WorkloadName = Annotated[Name, AfterValidator(_check_one_line)]
 Argv = Annotated[tuple[Word, ...], Field(min_length=1), AfterValidator(_check_program)]
 CargoWords = Annotated[tuple[Word, ...], Field(min_length=1), AfterValidator(_check_cargo_words)]
 AboveZeroRatio = Annotated[Ratio, AfterValidator(_check_above_zero)]
+Pattern = Annotated[Name, AfterValidator(_check_pattern)]
+Tolerance = Annotated[
+    float,
+    BeforeValidator(_read_tolerance),
+    AfterValidator(_check_tolerance),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"^\d+(\.\d+)?(\s*%|([eE][-+]?\d+)?)$"},
+                {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+            ],
+            "examples": ["1e-9"],
+        }
+    ),
+]
 CompareOutput = Annotated[
     Literal["auto", "stdout", "none"] | Annotated[tuple[str, ...], Field(min_length=1)],
     BeforeValidator(_check_compare_output),  # a union would tell what is wrong with each of its members

@@ -37,6 +37,7 @@ from optbuild.record.model import (
     WorkloadRecord,
 )
 from optbuild.toolchain.model import Toolchain
+from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.overlap import Overlap
 
 
@@ -213,18 +214,27 @@ def describe_checks(plan: Plan, outcome: Outcome, measured_s: float | None) -> t
 
 def describe_outputs(plan: Plan, outcome: Outcome) -> tuple[OutputRecord, ...]:
     """How the variants' outputs compare."""
-    records: list[tuple[str, str, bool | None, str | None]] = []
+    records: list[OutputRecord] = []
     for action in plan.actions:
         result = outcome.results.get(action.id)
         if isinstance(action, ProbeOutputs) and isinstance(result, Probed):
-            equal = True if result.deterministic and action.workload.compare_output != "none" else None
-            records.append((action.workload.name, plan.baseline.name, equal, result.sha256))
+            records.append(_describe_output(action.workload, plan.baseline.name, result, result))
         elif isinstance(action, CompareOutputs) and isinstance(result, Compared):
             names = [build.name for build in plan.builds if action.binaries in build.made]
-            records += [(action.workload.name, name, result.equal, result.sha256) for name in names]
-    return tuple(
-        OutputRecord(workload=workload, variant=variant, equal=equal, sha256=sha256)
-        for workload, variant, equal, sha256 in records
+            probed = outcome.probed(action.probe)
+            records += [_describe_output(action.workload, name, result, probed) for name in names]
+    return tuple(records)
+
+
+def _describe_output(workload: Invocation, variant: str, result: Probed | Compared, probed: Probed) -> OutputRecord:
+    return OutputRecord(
+        workload=workload.name,
+        variant=variant,
+        equal=result.equal,
+        sha256=result.sha256 if probed.parts else None,
+        left_out=probed.varying,
+        filtered=bool(workload.compare_filter),
+        tolerance=workload.compare_tolerance,
     )
 
 

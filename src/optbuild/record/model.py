@@ -167,12 +167,21 @@ class WorkloadRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputRecord:
-    """A variant's output on a workload; `equal` is None where it was not compared."""
+    """A variant's output on a workload; `equal` is None where it was not compared.
+
+    Attributes:
+        left_out: What was not compared, because the baseline writes something else each time.
+        filtered: Whether what `compare-filter` matches did not count.
+        tolerance: By how much floats were allowed to differ, relative to the larger.
+    """
 
     workload: str
     variant: str
     equal: bool | None
     sha256: str | None
+    left_out: tuple[str, ...] = ()
+    filtered: bool = False
+    tolerance: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,7 +92,17 @@ def _outputs(record: RunRecord) -> str:
     unknown = dict.fromkeys(sanitize_line(item.workload) for item in record.outputs if item.equal is None)
     if unknown:
         return f"outputs not compared ({', '.join(unknown)})"
-    return "outputs equal" if record.outputs else "outputs not compared"
+    return f"outputs equal{_leniency(record)}" if record.outputs else "outputs not compared"
+
+
+def _leniency(record: RunRecord) -> str:
+    """In what outputs that are called equal may differ."""
+    tolerances = [item.tolerance for item in record.outputs if item.tolerance is not None]
+    left_out = dict.fromkeys(sanitize_line(name) for item in record.outputs for name in item.left_out)
+    facts = ["filtered"] if any(item.filtered for item in record.outputs) else []
+    facts += [f"within {max(tolerances):g}".replace("e-0", "e-")] if tolerances else []
+    facts += [f"but for {', '.join(left_out)}"] if left_out else []
+    return f" ({', '.join(facts)})" if facts else ""
 
 
 def _claim(record: RunRecord) -> str:

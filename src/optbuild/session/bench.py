@@ -12,7 +12,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from optbuild import __version__
+from optbuild.build.leniency import Leniency
+from optbuild.build.model import combined_sha256
 from optbuild.build.workload_runs import WorkloadRunner, check_before_building
+from optbuild.build.written_parts import OutputWatch, Part
 from optbuild.errors import ToolchainError, UsageError, WorkloadError, WorkloadTimeoutError
 from optbuild.events import Emit, Event, Level, Notice
 from optbuild.files import claim_directory, remove_below, sha256_of
@@ -45,11 +48,12 @@ from optbuild.session.prepare import require_ours
 from optbuild.session.request import Machine, RunRequest
 from optbuild.session.unpassed import find_unpassed
 from optbuild.text import sanitize_line
-from optbuild.workloads.inputs import InputHashes
+from optbuild.workloads.inputs import REWRITTEN, InputHashes
 from optbuild.workloads.invocation import Invocation, make_invocation
 from optbuild.workloads.placing import place_together
 
 _BIN = "bin"
+_RESTORE = "give every run the file as it was: --prepare 'cp FILE {scratch}/FILE', and {scratch}/FILE in the command"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 
@@ -128,6 +132,8 @@ def bench(request: BenchRequest, machine: Machine) -> RunRecord:
     warnings: list[WarningRecord] = []
 
     def emit(event: Event) -> None:
+        if isinstance(event, Notice) and event.code == REWRITTEN:
+            event = replace(event, help=_RESTORE)
         if isinstance(event, Notice) and event.level is not Level.INFO:
             warnings.append(WarningRecord(code=event.code, message=event.message, help=event.help))
         machine.emit(event)
@@ -143,7 +149,7 @@ def bench(request: BenchRequest, machine: Machine) -> RunRecord:
         runner = WorkloadRunner(
             executor=machine.executor, root=root, stage=root / "stage", logs=root / "logs" / make_run_id(started)
         )
-        outputs, run_s = _compare_outputs(invocation, copies, runner, emit)
+        outputs, run_s = _compare_outputs(invocation, copies, runner, hashes, emit)
         record = RunRecord(
             optbuild_version=__version__,
             run_id=make_run_id(started),
@@ -169,6 +175,7 @@ def bench(request: BenchRequest, machine: Machine) -> RunRecord:
         else:
             record = _measure(subject).added_to(record)
         hashes.check_after(invocation)
+        hashes.tell_rewritten(emit)
         record = replace(record, finished_at=machine.now().isoformat(timespec="seconds"), warnings=tuple(warnings))
         if store is not None:
             store.save(record)
@@ -253,32 +260,80 @@ def _copy_binaries(binaries: Mapping[str, Path], root: Path) -> dict[str, dict[s
 
 
 def _compare_outputs(
-    invocation: Invocation, copies: Mapping[str, dict[str, Path]], runner: WorkloadRunner, emit: Emit
+    invocation: Invocation,
+    copies: Mapping[str, dict[str, Path]],
+    runner: WorkloadRunner,
+    hashes: InputHashes,
+    emit: Emit,
 ) -> tuple[tuple[OutputRecord, ...], float]:
     """Run the baseline twice and the others once; differing outputs are told, for here nobody knows which is right."""
     baseline = next(iter(copies))
-    digests: dict[str, list[str]] = {}
+    found: dict[str, list[dict[str, Part]]] = {}
     durations = []
     for number, name in enumerate((baseline, *copies)):
-        run, stdout = runner.run(invocation, copies[name], log_name=f"output-{number}", extra_env={})
-        durations.append(run.usage.wall_s)
-        digests.setdefault(name, []).append(sha256_of(stdout))
+        log_name = f"output-{number}"
+        watch = OutputWatch(invocation=invocation, stdout=runner.output(log_name), leniency=Leniency())
+        watch.age_files()
+
+        @contextmanager
+        def watched(watch: OutputWatch = watch) -> Iterator[None]:
+            with hashes.watch(invocation), watch.watch():
+                yield
+
+        run, stdout = runner.run(invocation, copies[name], log_name=log_name, extra_env={}, watched=watched)
         stdout.unlink()
-    comparable = len(set(digests[baseline])) == 1
-    equal = {name: digests[name][0] == digests[baseline][0] if comparable else None for name in copies}
-    if not comparable:
+        durations.append(run.usage.wall_s)
+        hashes.check_after(invocation)
+        hashes.tell_rewritten(emit)
+        found.setdefault(name, []).append(watch.parts)
+    records = _hold_against(invocation, found, baseline)
+    names = {path.name for binaries in copies.values() for path in binaries.values()}
+    _tell_outputs(records, baseline, emit, one_name=len(names) == 1)
+    return records, min(durations)
+
+
+def _hold_against(
+    invocation: Invocation, found: Mapping[str, list[dict[str, Part]]], baseline: str
+) -> tuple[OutputRecord, ...]:
+    """How the others' outputs compare with what two runs of the baseline wrote alike."""
+    first, second = ({part: item.sha256 for part, item in parts.items()} for parts in found[baseline])
+    varying = tuple(part for part in {**first, **second} if first.get(part) != second.get(part))
+    stable = {part: digest for part, digest in first.items() if part not in varying}
+    shows_something = any(found[baseline][0][part].size_bytes for part in stable)
+    records = []
+    for name, (parts, *_) in found.items():
+        digests = {part: item.sha256 for part, item in parts.items() if part in stable or not varying}
+        equal = digests == stable
+        records.append(
+            OutputRecord(
+                workload=invocation.name,
+                variant=name,
+                equal=None if equal and not shows_something else equal,
+                sha256=combined_sha256(digests),
+                left_out=varying,
+            )
+        )
+    return tuple(records)
+
+
+def _tell_outputs(records: tuple[OutputRecord, ...], baseline: str, emit: Emit, *, one_name: bool) -> None:
+    varying = records[0].left_out
+    different = [record.variant for record in records if record.equal is False]
+    if different:
+        message = f"{', '.join(different)} does not print what {baseline} prints: they may not do the same work"
+        remedy = "" if one_name else "if they print their names, give them one name in directories of their own"
+        emit(Notice(level=Level.WARNING, code="outputs-differ", message=message, help=remedy))
+    if records[0].equal and varying:
+        names = ", ".join(map(sanitize_line, varying))
+        message = f"two runs of the first binary differ in {names}; only the rest of its output is compared"
+        emit(Notice(level=Level.WARNING, code="outputs-not-compared", message=message))
+    elif varying:
         message = "two runs of the first binary print different things; outputs not compared"
         emit(Notice(level=Level.WARNING, code="outputs-not-compared", message=message))
-    elif different := [name for name, same in equal.items() if not same]:
-        message = f"{', '.join(different)} does not print what {baseline} prints: they may not do the same work"
-        names = {path.name for binaries in copies.values() for path in binaries.values()}
-        remedy = "if they print their names, give them one name in directories of their own" if len(names) > 1 else ""
-        emit(Notice(level=Level.WARNING, code="outputs-differ", message=message, help=remedy))
-    records = tuple(
-        OutputRecord(workload=invocation.name, variant=name, equal=equal[name], sha256=digests[name][0])
-        for name in copies
-    )
-    return records, min(durations)
+    elif not different and records[0].equal is None:
+        message = "the first binary prints nothing and writes no file that is known; outputs not compared"
+        help_text = "let it write a new file that the command names, or one below {scratch}"
+        emit(Notice(level=Level.WARNING, code="outputs-not-compared", message=message, help=help_text))
 
 
 def _describe_binaries(binaries: Mapping[str, Path]) -> tuple[VariantRecord, ...]:

@@ -36,7 +36,7 @@ def measurement_key(
         if build is not None:  # the arguments and the environment that cargo gives what it runs
             binaries[f"cargo {variant}"] = fingerprint(build)
     inputs = {f"{w.name} {key}": value for w in action.workloads for key, value in hashes.resolve(w).items()}
-    compared = {f"{w.name} compare-output": repr(w.compare_output) for w in action.workloads}
+    compared = {f"{w.name} compare-output": repr(w.comparing) for w in action.workloads}
     machine = {"host": f"{host.cpu}, {host.cores} cores, {host.kernel}"}
     return make_result_key(action.id, {**binaries, **inputs, **compared, **machine})
 

@@ -140,6 +140,7 @@ def _measure(journal: Journal) -> None:
     hashes = journal.prepared.hashes
     for workload in action.workloads:
         hashes.check_after(workload)
+    hashes.tell_rewritten(journal.emit)
     journal.measured = measured
     if not is_reusable(measured.measurement.analysis, action.workloads, hashes):
         journal.result_key = None
@@ -209,7 +210,8 @@ def _tell_estimate(journal: Journal) -> None:
 
 def _tell_unsteady(journal: Journal) -> None:
     """Say why results of this run cannot be used again."""
-    for path in journal.prepared.hashes.unsteady():
+    hashes = journal.prepared.hashes
+    for path in (path for path in hashes.unsteady() if not hashes.is_told(path)):
         journal.emit(
             Notice(
                 level=Level.INFO,

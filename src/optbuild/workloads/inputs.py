@@ -9,17 +9,21 @@ import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
 from optbuild.errors import NotComparableError, UsageError
+from optbuild.events import Emit, Level, Notice
 from optbuild.files import MARKER, sha256_of
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.text import sanitize_line
-from optbuild.workloads.invocation import Invocation, is_readable
+from optbuild.workloads.invocation import Invocation, Moment, is_readable
 
+REWRITTEN = "input-rewritten"
+"""The code of the warning of a file that a workload has rewritten."""
 _MAX_FILES = 10_000
 _MAX_BYTES = 1 << 30
 _EMPTY = hashlib.sha256(b"").hexdigest()
@@ -38,6 +42,10 @@ class InputHashes:
         self._unsteady: set[Path] = set()
         self._absent: dict[str, dict[Path, object]] = {}
         self._created: dict[str, set[Path]] = {}
+        self._starts: dict[tuple[str, Path], _Content] = {}
+        self._changed_files: dict[Path, str] = {}
+        self._own: set[Path] = set()
+        self._told: set[Path] = set()
 
     def of(self, path: Path) -> str:
         """The hash of an input's content.
@@ -63,8 +71,27 @@ class InputHashes:
             **{f"env {name}": invocation.env.get(name, "") for name in {*invocation.env, *invocation.passed_env}},
         }
 
+    @contextmanager
+    def watch(self, invocation: Invocation) -> Iterator[None]:
+        """Look at what a run begins with: `setup` or `prepare` may have brought back what the run before it rewrote.
+
+        Raises:
+            NotComparableError: A declared input is another one than the first run began with.
+        """
+        for path in invocation.inputs if {Moment.SETUP, Moment.PREPARE} & invocation.beside.keys() else ():
+            self._renew(path)
+            first = self._starts.setdefault((invocation.name, path), self._look(path))
+            if self._look(path).digest != first.digest:
+                if path not in invocation.named:
+                    raise _rewritten(invocation, path)
+                self._unsteady.add(path)
+                self._note_rewritten(invocation, path, first)
+        yield
+
     def check_after(self, invocation: Invocation) -> None:
         """Look at everything again after a run: what only its command names may be what the run has written.
+
+        What `prepare` may bring back is judged when the next run begins.
 
         Raises:
             NotComparableError: Something has changed that the run is known to read.
@@ -74,21 +101,40 @@ class InputHashes:
         for path in _read_by(invocation):
             before = self._look(path)
             has_changed = self._renew(path)
+            if Moment.PREPARE in invocation.beside and path in invocation.inputs:
+                continue
             if path not in invocation.named:
                 if has_changed:
-                    raise _changed(invocation, path)
+                    raise _rewritten(invocation, path)
             elif self._known[path].signature != before.signature:
                 self._rewritten.add(path)
                 if has_changed:
                     self._unsteady.add(path)
+                    self._note_rewritten(invocation, path, before)
 
     def is_steady(self, invocation: Invocation) -> bool:
         """Whether its runs leave everything that it may read as it was, so that the next run can use their results."""
         return self._unsteady.isdisjoint(_read_by(invocation))
 
     def unsteady(self) -> tuple[Path, ...]:
-        """Files that commands name and that have changed while they ran."""
+        """Files and directories that commands name and that have changed while they ran."""
         return tuple(sorted(self._unsteady))
+
+    def tell_rewritten(self, emit: Emit) -> None:
+        """Warn, once of each, of files that were there when the run began and that a workload has rewritten."""
+        for path, workload in self._changed_files.items():
+            if path not in self._told:
+                self._told.add(path)
+                message = (
+                    f"{sanitize_line(str(path))} was rewritten by workload {sanitize_line(workload)!r}, whose command "
+                    "names it: if it reads that file, each later run works on what the first one left"
+                )
+                remedy = f"{_remedy(path)}; if the workload only writes it, list it in `compare-output`"
+                emit(Notice(level=Level.WARNING, code=REWRITTEN, message=message, help=remedy))
+
+    def is_told(self, path: Path) -> bool:
+        """Whether it was warned of a file, or of one below a directory."""
+        return any(told.is_relative_to(path) for told in self._told)
 
     def created(self) -> dict[str, set[Path]]:
         """What was not there when the run began and what a workload has written whose command names it, by its name."""
@@ -123,6 +169,16 @@ class InputHashes:
             self._known[path] = _read(path)
         return self._known[path]
 
+    def _note_rewritten(self, invocation: Invocation, path: Path, before: _Content) -> None:
+        """Keep which files of an input are others now; those that a run has made itself are its outputs."""
+        now = self._look(path).digests
+        made = {*self._own, *invocation.creates, *invocation.output_files.values()}
+        for name, digest in before.digests.items():
+            file = path / name if name else path
+            if now.get(name) != digest and file not in made:
+                self._changed_files.setdefault(file, invocation.name)
+        self._own.update(path / name for name in now.keys() - before.digests.keys())
+
     def _renew(self, path: Path) -> bool:
         """Look again; whether the content is another one."""
         before = self._look(path)
@@ -153,6 +209,23 @@ def _changed(invocation: Invocation, path: Path) -> NotComparableError:
     )
 
 
+def _rewritten(invocation: Invocation, path: Path) -> NotComparableError:
+    return NotComparableError(
+        f"workload {sanitize_line(invocation.name)!r}: its input {sanitize_line(str(path))} has changed while it ran: "
+        "each later run would work on what this one left",
+        help=f"{_remedy(path)}; if somebody else has edited it, run again",
+        location=str(path),
+    )
+
+
+def _remedy(path: Path) -> str:
+    copy = f"{{scratch}}/{sanitize_line(path.name)}"
+    return (
+        f'give every run the file as it was: `prepare = ["cp", "{sanitize_line(str(path))}", "{copy}"]` in its '
+        f"[[workloads]] table, and {copy} in its command"
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Content:
     """What was found at a path.
@@ -160,13 +233,18 @@ class _Content:
     Attributes:
         digest: Of the content. Of something that is not to be read, a value that equals no other.
         signature: What differs when somebody has written to it.
-        files: The digest of each file that is not empty.
+        digests: Of each file, by its name below a directory; that of a file itself is empty.
     """
 
     digest: str
     signature: object
-    files: frozenset[str] = frozenset()
+    digests: Mapping[str, str] = field(default_factory=dict)
     is_known: bool = True
+
+    @property
+    def files(self) -> frozenset[str]:
+        """The digest of each file that is not empty."""
+        return frozenset({*self.digests.values()} - {_EMPTY})
 
 
 _MISSING = _Content(digest="missing", signature=None)
@@ -179,7 +257,7 @@ def _read(path: Path) -> _Content:
             return _Content(digest=f"unknown {secrets.token_hex(16)}", signature=None, is_known=False)
         if not path.is_dir():
             digest = sha256_of(path)
-            return _Content(digest=digest, signature=signature, files=frozenset({digest} - {_EMPTY}))
+            return _Content(digest=digest, signature=signature, digests={"": digest})
         digests = {name: sha256_of(path / name) for name, _ in signature}
     except OSError as error:
         raise UsageError(
@@ -189,7 +267,7 @@ def _read(path: Path) -> _Content:
     whole = hashlib.sha256()
     for name, digest in sorted(digests.items()):
         whole.update(os.fsencode(name) + b"\0" + digest.encode() + b"\0")
-    return _Content(digest=whole.hexdigest(), signature=signature, files=frozenset({*digests.values()} - {_EMPTY}))
+    return _Content(digest=whole.hexdigest(), signature=signature, digests=digests)
 
 
 _State = tuple[int, int, int]

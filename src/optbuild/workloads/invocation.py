@@ -20,6 +20,7 @@ from optbuild.profile.model import BuildProfile, MetricName, ReadySettings, Use,
 from optbuild.profile.placeholders import PlaceholderKind
 from optbuild.project.model import LibFile
 from optbuild.workloads.environment import is_secret_name, make_workload_env
+from optbuild.workloads.output_files import find_output_files
 from optbuild.workloads.readiness import ReadyKind, check_ready_value
 from optbuild.workloads.words import Values, Word, WordFiller, Words, named_in, render_words
 
@@ -78,9 +79,12 @@ class Invocation:
         passed_env: Names taken from the caller's environment; their values may not be shown.
         scratch: A directory of its own, made anew before each run; where there is a `setup`, only before that.
         inputs: Files and directories whose content decides what it does.
-        compare_output: `auto`, `stdout`, `none`, or files below `cwd`.
+        compare_output: `auto`, `stdout`, `none`, or files below `cwd` or `{scratch}`.
+        compare_filter: Regular expressions; what they match in its output does not count.
+        compare_tolerance: By how much floats in its output may differ.
         named: Those of the inputs that were not declared: its command names them, and may as well write to them.
         absent: What its command might name and is not there: outputs, if it creates them.
+        creates: What its command names and is its output: what is not there, and what it is known to have created.
         programs: Files that its commands start and that are not looked up in PATH, scripts of interpreters included.
         repeat: How many runs a training consists of.
         parallel: Trainings on others that are so may run beside its own.
@@ -112,8 +116,11 @@ class Invocation:
     metric: MetricName
     stop_signal: int
     grace_s: float
+    compare_filter: tuple[str, ...] = ()
+    compare_tolerance: float | None = None
     named: tuple[Path, ...] = ()
     absent: tuple[Path, ...] = ()
+    creates: tuple[Path, ...] = ()
     programs: tuple[Path, ...] = ()
     repeat: int = 1
     parallel: bool = False
@@ -143,6 +150,16 @@ class Invocation:
             self.server,
             self.runner,
         )
+
+    @property
+    def comparing(self) -> object:
+        """What decides how its outputs compare, apart from what it prints."""
+        return self.compare_output, self.compare_filter, self.compare_tolerance
+
+    @property
+    def output_files(self) -> Mapping[str, Path]:
+        """The files that `compare-output` names, as it names them."""
+        return find_output_files(self.compare_output, cwd=self.cwd, scratch=self.scratch)
 
     @property
     def kind(self) -> Kind:
@@ -258,11 +275,13 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
     inputs = [directory / fill.text(text) for text in workload.inputs]
     # An argument that names a file or a directory is an input, whether it was declared or not.
     programs = [path for words in commands for path in _programs(cwd, words, scratch / name)]
-    known = {*inputs, *programs, stdin, *_compared_files(cwd, workload), *written}
+    compared = find_output_files(workload.compare_output, cwd=cwd, scratch=scratch / name)
+    known = {*inputs, *programs, stdin, *compared.values(), *written}
     arguments = [word for words in commands for word in words[1:]]
     found = [path for word in arguments if (path := _named_path(cwd, word)) is not None]
     named = [path for path in found if path not in known and not path.is_relative_to(scratch / name)]
     inputs += named if stdin is None else [*named, stdin]
+    absent = tuple(dict.fromkeys(path for word in arguments for path in _absent_paths(cwd, word)))
     return Invocation(
         name=workload.name,
         slug=name,
@@ -280,11 +299,14 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
         timeout_s=workload.timeout_s,
         expect_exit=workload.expect_exit,
         compare_output=workload.compare_output,
+        compare_filter=workload.compare_filter,
+        compare_tolerance=workload.compare_tolerance,
         metric=workload.metric or build_profile.measure.metric,
         stop_signal=signal.Signals[f"SIG{workload.stop_signal}"],
         grace_s=workload.grace_s,
         named=tuple(dict.fromkeys(named)),
-        absent=tuple(dict.fromkeys(path for word in arguments for path in _absent_paths(cwd, word))),
+        absent=absent,
+        creates=tuple(dict.fromkeys([*absent, *(path for path in found if path in written)])),
         programs=tuple(dict.fromkeys(path for path in programs if path not in inputs)),
         repeat=workload.repeat,
         parallel=workload.parallel,
@@ -367,12 +389,6 @@ def _programs(cwd: Path, words: Words, scratch: Path) -> Iterator[Path]:
 def _literal(word: Word) -> str | None:
     """A word without placeholders."""
     return word[0] if len(word) == 1 and isinstance(word[0], str) else None
-
-
-def _compared_files(cwd: Path, workload: Workload) -> tuple[Path, ...]:
-    """What the workload is known to write."""
-    names = workload.compare_output if isinstance(workload.compare_output, tuple) else ()
-    return tuple(cwd / name for name in names)
 
 
 def is_readable(path: Path) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 
 from optbuild.errors import InterruptedRunError, OptbuildError, WorkloadError
@@ -39,8 +39,20 @@ WORKLOADS: Mapping[Kind, RunKind] = {
 }
 
 
-def run_workload(executor: ConcurrentExecutor, invocation: Invocation, place: Place) -> WorkloadRun:
+def run_workload(
+    executor: ConcurrentExecutor,
+    invocation: Invocation,
+    place: Place,
+    *,
+    watched: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> WorkloadRun:
     """Run a workload to its end, `prepare` before it and `conclude` after it.
+
+    Args:
+        executor: What runs its commands.
+        invocation: What to run.
+        place: Where, and with which binaries.
+        watched: What looks at what there is between `prepare` and `conclude`, before and after the run itself.
 
     Raises:
         WorkloadError: It cannot be started, ended in another way than expected, or left processes behind.
@@ -51,7 +63,8 @@ def run_workload(executor: ConcurrentExecutor, invocation: Invocation, place: Pl
         renew_scratch(place.root, invocation)
     values = Values(binaries=place.binaries, ports=choose_ports(invocation.ports))
     before_cpu_s = _run_beside(executor, invocation, place, values, Moment.PREPARE)
-    run = WORKLOADS[invocation.kind](executor, invocation, place, values)
+    with watched():
+        run = WORKLOADS[invocation.kind](executor, invocation, place, values)
     after_cpu_s = _run_beside(executor, invocation, place, values, Moment.CONCLUDE)
     return replace(run, beside_cpu_s=run.beside_cpu_s + before_cpu_s + after_cpu_s)
 

@@ -1,0 +1,136 @@
+r"""Which differences between two outputs do not count: what a filter matches, and the last digits of floats.
+
+Not for which outputs are compared: `outputs` knows that. Texts are read line by line, so that they may be large.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from math import ceil, log10
+from pathlib import Path
+
+from optbuild.files import sha256_of
+
+_NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
+_WHOLE = re.compile(r"[-+]?\d+")
+_MOST_TOLERANCE = 1e-3  # beyond this, numbers that differ are other results, and no other rounding
+_LEAST_EXPONENT = -15
+# What differs from run to run by its nature: dates with a time, times of day, durations.
+_PASSING = (
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d:?\d\d)?",
+    r"\b\d\d?:\d\d:\d\d([.,]\d+)?",
+    r"\d+(\.\d+)? ?(ns|us|µs|ms|s|sec|secs|seconds)\b",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leniency:
+    """What two outputs may differ in.
+
+    Attributes:
+        filters: Regular expressions; what they match in a line does not count, nor a line of which nothing is left.
+        tolerance: By how much floats may differ, relative to the larger; whole numbers may not.
+    """
+
+    filters: tuple[str, ...] = ()
+    tolerance: float | None = None
+
+    def digest(self, path: Path) -> tuple[str, int]:
+        """The hash of what counts in a file, and the bytes that it was made from."""
+        if not self.filters:
+            return sha256_of(path), path.stat().st_size
+        whole = hashlib.sha256()
+        size_bytes = 0
+        for line in self._lines(path):
+            data = _encode(line)
+            whole.update(data)
+            size_bytes += len(data)
+        return whole.hexdigest(), size_bytes
+
+    def are_close(self, expected: Path, found: Path) -> bool:
+        """Whether two files with different hashes differ by no more than the tolerance."""
+        if self.tolerance is None:
+            return False
+        pairs = zip_longest(self._lines(expected), self._lines(found))
+        return all(left == right or self._is_close(left, right) for left, right in pairs)
+
+    def align(self, expected: Path, found: Path) -> tuple[bytes, bytes]:
+        """What counts in both, the numbers of the second that are close enough replaced by those of the first."""
+        if not self.filters and self.tolerance is None:
+            return expected.read_bytes(), found.read_bytes()
+        left_lines, right_lines = [], []
+        for left, right in zip_longest(self._lines(expected), self._lines(found)):
+            left_lines.append(left or "")
+            right_lines.append(left if left is not None and self._is_close(left, right) else right or "")
+        return _encode("".join(left_lines)), _encode("".join(right_lines))
+
+    def _lines(self, path: Path) -> Iterator[str]:
+        patterns = [re.compile(text) for text in self.filters]
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
+            for line in stream:
+                left = _without(patterns, line)
+                if left.strip() or not line.strip():
+                    yield left
+
+    def _is_close(self, left: str | None, right: str | None) -> bool:
+        if self.tolerance is None or left is None or right is None:
+            return False
+        found = _relative_difference(left, right)
+        return found is not None and found <= self.tolerance
+
+
+def propose_leniency(expected: bytes, found: bytes) -> str | None:
+    """The key that would let two outputs pass whose difference looks like a time, or like another rounding.
+
+    Returns:
+        The key and its value as they are written in a build profile; None where the difference looks like neither.
+    """
+    lines = [text.decode("utf-8", "surrogateescape").splitlines() for text in (expected, found)]
+    different = [(left, right) for left, right in zip(*lines, strict=False) if left != right]
+    if not different:
+        return None
+    passing = [text for text in _PASSING if _differ_in(re.compile(text), *different[0])]
+    patterns = [re.compile(text) for text in passing]
+    if _without(patterns, different[0][0]) == _without(patterns, different[0][1]):
+        return f"compare-filter = [{', '.join(map(_quoted, passing))}]"
+    differences = [_relative_difference(left, right) for left, right in different]
+    known = [each for each in differences if each is not None]
+    if len(lines[0]) != len(lines[1]) or len(known) < len(differences) or max(known) > _MOST_TOLERANCE:
+        return None
+    exponent = max(_LEAST_EXPONENT, ceil(log10(max(known)))) if max(known) else _LEAST_EXPONENT
+    return f'compare-tolerance = "1e{exponent}"'
+
+
+def _differ_in(pattern: re.Pattern[str], left: str, right: str) -> bool:
+    return [match.group() for match in pattern.finditer(left)] != [match.group() for match in pattern.finditer(right)]
+
+
+def _without(patterns: Iterable[re.Pattern[str]], line: str) -> str:
+    text = line.removesuffix("\n")
+    for pattern in patterns:
+        text = pattern.sub("", text)
+    return text + line[len(line.removesuffix("\n")) :]
+
+
+def _relative_difference(left: str, right: str) -> float | None:
+    """By how much the floats of two lines differ at most; None where something else differs."""
+    if _NUMBER.sub("#", left) != _NUMBER.sub("#", right):
+        return None
+    pairs = zip(_NUMBER.findall(left), _NUMBER.findall(right), strict=True)
+    different = [(a, b) for a, b in pairs if a != b]
+    if any(_WHOLE.fullmatch(a) and _WHOLE.fullmatch(b) for a, b in different):
+        return None
+    values = [(float(a), float(b)) for a, b in different]
+    return max((abs(a - b) / max(abs(a), abs(b)) for a, b in values if a != b), default=0.0)
+
+
+def _quoted(pattern: str) -> str:
+    return f"'{pattern}'"
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
