@@ -254,6 +254,7 @@ class Project:
         config_files: Cargo's configuration files that apply, nearest first.
         git: The revision.
         runner: What starts the target's programs where they do not run by themselves, if that is configured.
+        build_directory_origin: What sets cargo's `build-dir`, for people; None where it is the target directory.
     """
 
     manifest: Path
@@ -268,3 +269,4 @@ class Project:
     config_files: tuple[Path, ...]
     git: GitState
     runner: ConfiguredRunner | None = None
+    build_directory_origin: str | None = None
