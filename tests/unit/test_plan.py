@@ -199,7 +199,7 @@ def test_what_is_about_a_profile_has_a_directory_of_its_own() -> None:
 
 
 def test_builds_that_share_jobs_are_told_of_the_jobserver() -> None:
-    """Cargo would warn of `--jobs` beside it; no variable holds the number, which a build script's cargo would inherit."""
+    """Cargo would warn of `--jobs` beside it, and a build script's cargo would inherit a variable with the number."""
     alone, shared = (plan_of(jobs=3, shares_jobs=shares) for shares in (False, True))
     assert [action.id for action in alone.actions] == [action.id for action in shared.actions]
     for action in compiles(alone):
