@@ -196,6 +196,7 @@ def _package(package: PackageMetadata, target_cfg: tuple[str, ...]) -> Package:
         examples=_programs(package, "example"),
         tests=tuple(target.name for target in package.targets if "test" in target.kind),
         benches=tuple(target.name for target in package.targets if "bench" in target.kind),
+        rust_version=package.rust_version,
         has_criterion=any(dependency.name == "criterion" for dependency in package.dependencies),
         libs=tuple(
             LibFile(

@@ -70,6 +70,7 @@ class Package:
         features: What each feature enables, sorted by name; optional dependencies that count as features included.
         is_library_only: It has a library and no binary.
         has_criterion: It depends on Criterion, which then runs benches of it.
+        rust_version: The oldest Rust that it wants to be built with, such as `1.85`.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Package:
     tests: tuple[str, ...] = ()
     benches: tuple[str, ...] = ()
     has_criterion: bool = False
+    rust_version: str | None = None
 
     @property
     def program_run(self) -> str | None:

@@ -109,6 +109,19 @@ def parse_release(release: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def is_new_enough(release: str, rust_version: str) -> bool:
+    """Whether a release is one that a package's `rust-version` admits; a nightly counts as the release it will be.
+
+    Sources: The Cargo Book, "Rust Version", https://doc.rust-lang.org/cargo/reference/rust-version.html
+    """
+    return _numbers(release) >= _numbers(rust_version)
+
+
+def _numbers(release: str) -> tuple[int, ...]:
+    numbers = [int(part) for part in re.split("[-+]", release)[0].split(".") if part.isdecimal()]
+    return (*numbers, 0, 0, 0)[:3]
+
+
 def target_argv(rustc: Path, target: str) -> tuple[str, ...]:
     """The argv that makes rustc print, in this order, its sysroot, the target's library directory and its cfg."""
     return (str(rustc), "--print", "sysroot", "--print", "target-libdir", "--print", "cfg", "--target", target)
