@@ -121,12 +121,15 @@ def _cargo_target(role: Role, inputs: PlanInputs) -> Path:
 
 
 def _links_whole_program(recipe: Recipe, inputs: PlanInputs) -> bool:
-    if any(word == (LTO_OFF,) for word in recipe.rustflags):
-        return False
+    return (LTO_OFF,) not in recipe.rustflags and resolve_lto(recipe, inputs) in WITH_LTO
+
+
+def resolve_lto(recipe: Recipe, inputs: PlanInputs) -> str:
+    """The link-time optimisation that Cargo's profile has in the end, rustflags apart."""
     setting = dict(recipe.config).get(f"profile.{recipe.cargo_profile}.lto")
     if setting is None:
-        return resolve_cargo_profile(inputs.project.cargo_profiles, recipe.cargo_profile).lto in WITH_LTO
-    return json.loads(setting) in WITH_LTO
+        return resolve_cargo_profile(inputs.project.cargo_profiles, recipe.cargo_profile).lto
+    return str(json.loads(setting))
 
 
 def for_call(recipe: Recipe, call: CargoCall) -> Recipe:
