@@ -146,6 +146,44 @@ PROJECTS = {
         manifest='[lints.rust]\nwarnings = "deny"\n',
     ),
     "RUSTFLAGS that deny warnings": Project(env={"RUSTFLAGS": "-D warnings"}),
+    "colour, progress and silence in the environment": Project(
+        env={
+            **dict.fromkeys(("CARGO_TERM_COLOR", "CARGO_TERM_PROGRESS_WHEN"), "always"),
+            **dict.fromkeys(("CARGO_TERM_QUIET", "CARGO_TERM_HYPERLINKS", "CARGO_TERM_UNICODE"), "true"),
+            "CARGO_TERM_PROGRESS_WIDTH": "80",
+            "CLICOLOR_FORCE": "1",
+            "CARGO_LOG": "info",
+            "RUSTC_LOG": "info",
+        },
+    ),
+    "colour and progress in Cargo's configuration": Project(
+        files={
+            ".cargo/config.toml": '[term]\ncolor = "always"\nverbose = true\n'
+            'progress = { when = "always", width = 80 }\n'
+        },
+    ),
+    "a build script that calls cargo": Project(
+        files={
+            "tool/Cargo.toml": PACKAGE.format("tool") + "[workspace]\n",
+            "tool/src/main.rs": 'fn main() { println!("made"); }\n',
+            "build.rs": """use std::{env, process::Command};
+fn main() {
+    println!("cargo::rerun-if-changed=tool");
+    let directory = env::var("OUT_DIR").unwrap() + "/tool";
+    let cargo = env::var("CARGO").unwrap();
+    for at in [["--target-dir", &directory], ["--config", "build.jobs=1"]] {
+        let mut call = Command::new(&cargo);
+        call.args(["build", "--offline", "--manifest-path", "tool/Cargo.toml"]).args(at);
+        assert!(call.env("CARGO_TARGET_DIR", &directory).status().unwrap().success());
+    }
+    let made = Command::new(directory + "/debug/tool").output().unwrap().stdout;
+    assert_eq!(made, b"made\n");
+    println!("cargo::rustc-check-cfg=cfg(made)\ncargo::rustc-cfg=made");
+}
+""",
+        },
+        code=DEMANDS.format("made"),
+    ),
 }
 
 
@@ -170,6 +208,18 @@ def test_a_project_is_built_and_trained_as_it_is(optbuild: Optbuild, tmp_path: P
     evidence = variant_of(record, "pgo")["pgo"]
     assert (evidence["applied"], evidence["missing_functions"] < 50) == (True, True)
     project.check(directory)
+
+
+@pytest.mark.parametrize("name", ["{work}", "a}b"])
+def test_a_directory_with_braces_is_built_in(optbuild: Optbuild, tmp_path: Path, name: str) -> None:
+    """Cargo would take braces in `build-dir` for a variable; where that is set, the directory is named at once."""
+    directory = copy_crate("tally", tmp_path / name / "tally")
+    env = {"CARGO_BUILD_BUILD_DIR": str(tmp_path / "builds")}
+    ended = optbuild.run("build", "--json", cwd=directory, env=env).expect(2)
+    assert (str(directory) in ended.error["message"], "CARGO_BUILD_BUILD_DIR" in ended.error["help"]) == (True, True)
+    assert not (directory / "target").exists()
+    record = optbuild.run("build", "--json", cwd=directory).expect(0).document
+    assert variant_of(record, "pgo")["pgo"]["applied"] is True
 
 
 CACHE = '''#!{python}

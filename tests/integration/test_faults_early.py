@@ -176,6 +176,20 @@ def test_a_missing_program_of_the_toolchain_is_named(
     fail(optbuild, project, 3, "toolchain", name, "not found on PATH", env={"PATH": str(programs)})
 
 
+def test_a_rustc_that_is_too_old_for_the_project_is_told(optbuild: Optbuild, project: Path) -> None:
+    """Both versions are named before anything is built, unless cargo is to pass over that as well."""
+    edit(project / "Cargo.toml", "[package]", '[package]\nrust-version = "1.999"')
+    ended = fail(optbuild, project, 3, "toolchain", "rust-version = 1.999", f"rustc {ask_rustc('-V').split()[1]}")
+    assert "RUSTUP_TOOLCHAIN" in ended.error["help"]
+    assert not (project / "target").exists()
+    edit(
+        project / "optbuild.toml",
+        "[variants.release]",
+        '[project]\ncargo-args = ["--ignore-rust-version"]\n[variants.release]',
+    )
+    optbuild.run("build", "release", cwd=project).expect(0)
+
+
 def test_a_pinned_toolchain_that_is_missing_is_not_installed(optbuild: Optbuild, project: Path) -> None:
     """The command that installs it is shown, and not run."""
     if shutil.which("rustup") is None:

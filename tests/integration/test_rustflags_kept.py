@@ -107,6 +107,35 @@ def test_flags_that_profile_already_are_refused(optbuild: Optbuild, tmp_path: Pa
     assert not (directory / "target").exists()
 
 
+def test_lto_by_the_linker_is_trained_unless_rustc_does_it_as_well(optbuild: Optbuild, tmp_path: Path) -> None:
+    """Fat LTO beside it is refused at once, naming the flag, or skipped; thin LTO, or none, is trained."""
+    directory = copy_crate("tally", tmp_path / "tally")
+    env = {"RUSTFLAGS": "-Clinker-plugin-lto"}
+    settings = (directory / "optbuild.toml").read_text()
+
+    def with_lto(lto: str, pgo: str = "true") -> None:
+        variant = f"[variants.pgo]\nlto = {lto}\ncodegen-units = 1\n"
+        text = settings.replace("[variants.pgo]\n", variant).replace("pgo = true", f"pgo = {pgo}")
+        (directory / "optbuild.toml").write_text(text)
+
+    with_lto('"fat"')
+    ended = optbuild.run("build", "--json", cwd=directory, env=env).expect(2)
+    assert "-Clinker-plugin-lto" in ended.error["message"]
+    assert not (directory / "target").exists()
+    linked = optbuild.run("build", "release", cwd=directory, env=env)
+    if linked.status == 10:
+        pytest.skip("the linker does no LTO here")
+    linked.expect(0)
+    with_lto('"fat"', pgo='"auto"')
+    skipped = variant_of(optbuild.run("build", "--json", cwd=directory, env=env).expect(0).document, "pgo")
+    assert (skipped["status"], "-Clinker-plugin-lto" in skipped["reason"]) == ("skipped", True)
+    for lto in ('"thin"', '"off"'):
+        with_lto(lto)
+        record = optbuild.run("build", "--json", cwd=directory, env=env).expect(0).document
+        evidence = variant_of(record, "pgo")["pgo"]
+        assert (evidence["applied"], evidence["mismatched_functions"]) == (True, 0)
+
+
 def _host() -> str:
     lines = ask_rustc("-vV").splitlines()
     return next(line for line in lines if line.startswith("host: ")).removeprefix("host: ")

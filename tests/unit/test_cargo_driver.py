@@ -300,6 +300,17 @@ def test_an_outdated_lock_file_has_a_remedy_of_its_own(bench: Bench) -> None:
     assert "locked = false" in caught.value.help
 
 
+def test_a_dependency_that_wants_a_newer_rustc_has_a_remedy_of_its_own(bench: Bench) -> None:
+    """Cargo finds that out before it compiles; another toolchain mends it, or another version of the dependency."""
+    status = (
+        b"error: rustc 1.95.0 is not supported by the following package:\n  counting@0.1.0 requires rustc 1.198\n\n"
+    )
+    with pytest.raises(BuildError) as caught:
+        scripted(bench, Reply(exit_code=101, stderr=status)).compile(bench.action(), {}, bench.log)
+    assert "counting@0.1.0 requires rustc 1.198" in (caught.value.detail or "")
+    assert ("RUSTUP_TOOLCHAIN" in caught.value.help, "cargo update NAME" in caught.value.help) == (True, True)
+
+
 def test_cargo_ended_by_a_signal_is_told(bench: Bench) -> None:
     """A negative exit code is the signal, and without an `error` line the last ones are shown."""
     status = b"".join(b"line %d\n" % number for number in range(30))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from optbuild.tools.cargo import (
     CompilerArtifact,
     CompilerMessage,
     RustcDiagnostic,
+    build_directory_setting,
     make_build_argv,
     parse_message,
     short_package_name,
@@ -27,6 +29,7 @@ SETTINGS = BuildSettings(
     target_directory=Path("/p q/target/optbuild/cargo"),
     cargo_profile="release",
 )
+AS_READ = ("--color", "never", "--config", 'term.progress.when="never"', "--config", "term.quiet=false")
 
 
 def test_the_shortest_build() -> None:
@@ -34,7 +37,7 @@ def test_the_shortest_build() -> None:
     assert make_build_argv("/t/cargo", SETTINGS) == (
         *("/t/cargo", "build", "--manifest-path", "/p q/Cargo.toml", "--package", "demo@0.1.0"),
         *("--bin", "demo", "--bin", "more", "--profile", "release", "--target", TARGET),
-        *("--target-dir", "/p q/target/optbuild/cargo", "--message-format=json-diagnostic-rendered-ansi"),
+        *("--target-dir", "/p q/target/optbuild/cargo", *AS_READ, "--message-format=json-diagnostic-rendered-ansi"),
     )
 
 
@@ -59,11 +62,26 @@ def test_the_longest_build() -> None:
         *("--package", "demo@0.1.0", "--package", "tool@2.0.0", "--bin", "demo", "--bin", "more", "--example", "show"),
     )
     assert argv[14] == "--lib"
-    assert argv[argv.index("--config") :] == (
+    assert argv[argv.index('profile.release.lto="fat"') - 1 :] == (
         *("--config", 'profile.release.lto="fat"', "--config", "profile.release.codegen-units=1"),
-        *("--features", "a,b", "--no-default-features", "--all-features", "--locked", "--jobs", "2", "-vv"),
+        *("--features", "a,b", "--no-default-features", "--all-features", "--locked", "--jobs", "2"),
+        *("--config", 'build.warnings="warn"', "-vv"),
         *("--message-format=json-diagnostic-rendered-ansi", "--offline", "-Zx"),
     )
+
+
+@pytest.mark.parametrize("name", ["plain", "two words", 'a "quote"', "a\\b", "grün", "\N{CRAB}"])
+def test_a_build_directory_is_said_in_toml(name: str) -> None:
+    """Whatever a directory is called, cargo reads its name again from what it is given."""
+    setting = build_directory_setting(Path("/p", name))
+    assert setting is not None
+    assert tomllib.loads("=".join(setting)) == {"build": {"build-dir": f"/p/{name}"}}
+
+
+@pytest.mark.parametrize("name", ["{work}", "a}b", "a{b"])
+def test_a_build_directory_with_braces_cannot_be_said(name: str) -> None:
+    """Cargo would take them for a variable."""
+    assert build_directory_setting(Path("/p", name, "target")) is None
 
 
 def test_messages_become_data() -> None:

@@ -52,9 +52,10 @@ variant pgo: built by choose-befbe32a
 compile-cfc67397  release: build
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
-            /p/target/optbuild/cargo --locked --message-format=json-diagnostic-rendered-ansi
+            /p/target/optbuild/cargo --color never --config 'term.progress.when="never"' --config
+            term.quiet=false --config 'build.build-dir="/p/target/optbuild/cargo"' --locked
+            --message-format=json-diagnostic-rendered-ansi
   cwd     /p
-  env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
   env     RUSTUP_AUTO_INSTALL=0
   writes  /p/target/optbuild/binaries/compile-cfc67397
 
@@ -75,10 +76,11 @@ probe-9aba8d39  outputs of held out
 compile-1c3b8aa5  lto: build
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
-            /p/target/optbuild/cargo --config 'profile.release.lto="fat"' --config
-            profile.release.codegen-units=1 --locked --message-format=json-diagnostic-rendered-ansi
+            /p/target/optbuild/cargo --color never --config 'term.progress.when="never"' --config
+            term.quiet=false --config 'build.build-dir="/p/target/optbuild/cargo"' --config
+            'profile.release.lto="fat"' --config profile.release.codegen-units=1 --locked
+            --message-format=json-diagnostic-rendered-ansi
   cwd     /p
-  env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/cargo
   env     RUSTUP_AUTO_INSTALL=0
   writes  /p/target/optbuild/binaries/compile-1c3b8aa5
 
@@ -99,10 +101,11 @@ compare-2b75b023  lto: outputs of held out
 compile-1223730c  pgo: build instrumented without LTO
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
-            /p/target/optbuild/train --config 'profile.release.lto="fat"' --config
-            profile.release.codegen-units=1 --locked --message-format=json-diagnostic-rendered-ansi
+            /p/target/optbuild/train --color never --config 'term.progress.when="never"' --config
+            term.quiet=false --config 'build.build-dir="/p/target/optbuild/train"' --config
+            'profile.release.lto="fat"' --config profile.release.codegen-units=1 --locked
+            --message-format=json-diagnostic-rendered-ansi
   cwd     /p
-  env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/train
   env     RUSTUP_AUTO_INSTALL=0
   env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_generate=/p/target/optbuild/stray -Clto=off
             -Clinker_plugin_lto=no -Cembed_bitcode=no
@@ -135,11 +138,11 @@ compile-1cebc402  pgo: build
   needs   merge-0f4de46f
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
-            /p/target/optbuild/train --config 'profile.release.lto="fat"' --config
-            profile.release.codegen-units=1 --locked -vv
-            --message-format=json-diagnostic-rendered-ansi
+            /p/target/optbuild/train --color never --config 'term.progress.when="never"' --config
+            term.quiet=false --config 'build.build-dir="/p/target/optbuild/train"' --config
+            'profile.release.lto="fat"' --config profile.release.codegen-units=1 --locked --config
+            'build.warnings="warn"' -vv --message-format=json-diagnostic-rendered-ansi
   cwd     /p
-  env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/train
   env     RUSTUP_AUTO_INSTALL=0
   env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-0f4de46f}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings
@@ -149,10 +152,11 @@ compile-00ee9cff  pgo: build instrumented
   only if the attempt lto-free of pgo is rejected
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
-            /p/target/optbuild/train --config 'profile.release.lto="fat"' --config
-            profile.release.codegen-units=1 --locked --message-format=json-diagnostic-rendered-ansi
+            /p/target/optbuild/train --color never --config 'term.progress.when="never"' --config
+            term.quiet=false --config 'build.build-dir="/p/target/optbuild/train"' --config
+            'profile.release.lto="fat"' --config profile.release.codegen-units=1 --locked
+            --message-format=json-diagnostic-rendered-ansi
   cwd     /p
-  env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/train
   env     RUSTUP_AUTO_INSTALL=0
   env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_generate=/p/target/optbuild/stray
   writes  /p/target/optbuild/binaries/compile-00ee9cff
@@ -188,11 +192,11 @@ compile-c3202858  pgo: build
   needs   merge-404c491f
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
-            /p/target/optbuild/train --config 'profile.release.lto="fat"' --config
-            profile.release.codegen-units=1 --locked -vv
-            --message-format=json-diagnostic-rendered-ansi
+            /p/target/optbuild/train --color never --config 'term.progress.when="never"' --config
+            term.quiet=false --config 'build.build-dir="/p/target/optbuild/train"' --config
+            'profile.release.lto="fat"' --config profile.release.codegen-units=1 --locked --config
+            'build.warnings="warn"' -vv --message-format=json-diagnostic-rendered-ansi
   cwd     /p
-  env     CARGO_BUILD_BUILD_DIR=/p/target/optbuild/train
   env     RUSTUP_AUTO_INSTALL=0
   env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-404c491f}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings
@@ -293,11 +297,12 @@ def test_a_whole_plan_as_data() -> None:
 {"id": "compile-cfc67397", "kind": "compile", "label": "release: build", "needs": [], "argv":
             ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml", "--package",
             "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
-            "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/cargo", "--locked",
+            "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/cargo", "--color",
+            "never", "--config", "term.progress.when=\\"never\\"", "--config", "term.quiet=false",
+            "--config", "build.build-dir=\\"/p/target/optbuild/cargo\\"", "--locked",
             "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
-            {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/cargo", "RUSTUP_AUTO_INSTALL": "0"},
-            "writes": "/p/target/optbuild/binaries/compile-cfc67397"}
-{"id": "probe-9d157d37", "kind": "probe", "label": "outputs of books", "needs":
+            {"RUSTUP_AUTO_INSTALL": "0"}, "writes": "/p/target/optbuild/binaries/compile-cfc67397"}
+{"id": "probe-3c439742", "kind": "probe", "label": "outputs of books", "needs":
             ["compile-cfc67397"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
             null, "ready": null, "beside": {}, "cwd": "/p", "env": {}, "stdin": null, "timeout": "5
             min 00 s", "inputs": [], "writes": "/p/target/optbuild/scratch/books-6e317bcd", "runs":
@@ -306,13 +311,14 @@ def test_a_whole_plan_as_data() -> None:
             "needs": [], "argv": ["/toolchain/bin/cargo", "build", "--manifest-path",
             "/p/Cargo.toml", "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release",
             "--target", "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/train",
+            "--color", "never", "--config", "term.progress.when=\\"never\\"", "--config",
+            "term.quiet=false", "--config", "build.build-dir=\\"/p/target/optbuild/train\\"",
             "--config", "profile.release.lto=\\"fat\\"", "--config",
             "profile.release.codegen-units=1", "--locked",
             "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
-            {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/train", "RUSTUP_AUTO_INSTALL": "0",
-            "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_generate=/p/target/optbuild/stray -Clto=off
-            -Clinker_plugin_lto=no -Cembed_bitcode=no"}, "writes":
-            "/p/target/optbuild/binaries/compile-1223730c"}
+            {"RUSTUP_AUTO_INSTALL": "0", "CARGO_ENCODED_RUSTFLAGS":
+            "-Cprofile_generate=/p/target/optbuild/stray -Clto=off -Clinker_plugin_lto=no
+            -Cembed_bitcode=no"}, "writes": "/p/target/optbuild/binaries/compile-1223730c"}
 {"id": "train-382abbf2", "kind": "train", "label": "pgo: train on books", "needs":
             ["compile-1223730c"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
             null, "ready": null, "beside": {}, "cwd": "/p", "env": {"LLVM_PROFILE_FILE":
@@ -327,21 +333,25 @@ def test_a_whole_plan_as_data() -> None:
 {"id": "compile-1ced7f2f", "kind": "compile", "label": "pgo: build", "needs": ["merge-3392312d"],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
-            "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/train", "--config",
+            "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/train", "--color",
+            "never", "--config", "term.progress.when=\\"never\\"", "--config", "term.quiet=false",
+            "--config", "build.build-dir=\\"/p/target/optbuild/train\\"", "--config",
             "profile.release.lto=\\"fat\\"", "--config", "profile.release.codegen-units=1",
-            "--locked", "-vv", "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p",
-            "env": {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/train", "RUSTUP_AUTO_INSTALL": "0",
-            "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_use={profdata:merge-3392312d}
-            -Cllvm-args=-pgo-warn-missing-function -Wwarnings"}, "writes":
-            "/p/target/optbuild/binaries/compile-1ced7f2f"}
+            "--locked", "--config", "build.warnings=\\"warn\\"", "-vv",
+            "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
+            {"RUSTUP_AUTO_INSTALL": "0", "CARGO_ENCODED_RUSTFLAGS":
+            "-Cprofile_use={profdata:merge-3392312d} -Cllvm-args=-pgo-warn-missing-function
+            -Wwarnings"}, "writes": "/p/target/optbuild/binaries/compile-1ced7f2f"}
 {"id": "compile-00ee9cff", "kind": "compile", "label": "pgo: build instrumented", "needs": [],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
-            "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/train", "--config",
+            "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/train", "--color",
+            "never", "--config", "term.progress.when=\\"never\\"", "--config", "term.quiet=false",
+            "--config", "build.build-dir=\\"/p/target/optbuild/train\\"", "--config",
             "profile.release.lto=\\"fat\\"", "--config", "profile.release.codegen-units=1",
             "--locked", "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
-            {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/train", "RUSTUP_AUTO_INSTALL": "0",
-            "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_generate=/p/target/optbuild/stray"}, "writes":
+            {"RUSTUP_AUTO_INSTALL": "0", "CARGO_ENCODED_RUSTFLAGS":
+            "-Cprofile_generate=/p/target/optbuild/stray"}, "writes":
             "/p/target/optbuild/binaries/compile-00ee9cff", "only if": "the attempt lto-free of pgo
             is rejected"}
 {"id": "train-18b81ac2", "kind": "train", "label": "pgo: train on books", "needs":
@@ -358,14 +368,16 @@ def test_a_whole_plan_as_data() -> None:
 {"id": "compile-dd490826", "kind": "compile", "label": "pgo: build", "needs": ["merge-441485fe"],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
-            "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/train", "--config",
+            "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/train", "--color",
+            "never", "--config", "term.progress.when=\\"never\\"", "--config", "term.quiet=false",
+            "--config", "build.build-dir=\\"/p/target/optbuild/train\\"", "--config",
             "profile.release.lto=\\"fat\\"", "--config", "profile.release.codegen-units=1",
-            "--locked", "-vv", "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p",
-            "env": {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/train", "RUSTUP_AUTO_INSTALL": "0",
-            "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_use={profdata:merge-441485fe}
-            -Cllvm-args=-pgo-warn-missing-function -Wwarnings"}, "writes":
-            "/p/target/optbuild/binaries/compile-dd490826", "only if": "the attempt lto-free of pgo
-            is rejected"}
+            "--locked", "--config", "build.warnings=\\"warn\\"", "-vv",
+            "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
+            {"RUSTUP_AUTO_INSTALL": "0", "CARGO_ENCODED_RUSTFLAGS":
+            "-Cprofile_use={profdata:merge-441485fe} -Cllvm-args=-pgo-warn-missing-function
+            -Wwarnings"}, "writes": "/p/target/optbuild/binaries/compile-dd490826", "only if": "the
+            attempt lto-free of pgo is rejected"}
 {"id": "choose-ca9f2232", "kind": "choose", "label": "pgo: the first attempt whose evidence holds",
             "needs": ["compile-1ced7f2f", "compile-dd490826"], "tries": ["lto-free
             (compile-1ced7f2f)", "exact (compile-dd490826)"]}

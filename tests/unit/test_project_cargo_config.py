@@ -8,7 +8,7 @@ import pytest
 from tomlkit.exceptions import TOMLKitError
 
 from optbuild.errors import ToolchainError
-from optbuild.project.cargo_config import environment_value, load_cargo_config
+from optbuild.project.cargo_config import environment_value, find_build_directory, load_cargo_config
 from optbuild.project.model import CargoConfig, Setting
 
 
@@ -65,6 +65,14 @@ def test_what_is_not_configured_is_none(tmp_path: Path) -> None:
     config = load(tmp_path, {})
     assert config.find("build", "rustflags") is None
     assert config.files == ()
+
+
+def test_a_build_directory_is_known_by_what_sets_it(tmp_path: Path) -> None:
+    """The variable goes before the files; without either, cargo builds in the target directory."""
+    config = load(tmp_path, {"p/.cargo/config.toml": "build.build-dir = '{workspace-root}/x'"})
+    assert find_build_directory(config, {}) == f"{tmp_path}/p/.cargo/config.toml: build.build-dir"
+    assert find_build_directory(config, {"CARGO_BUILD_BUILD_DIR": "/x"}) == "CARGO_BUILD_BUILD_DIR"
+    assert find_build_directory(load(tmp_path / "other", {}), {}) is None
 
 
 def test_the_home_is_found_from_home_or_cargo_home(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from optbuild.plan.steps import STEPS
 from optbuild.profile.model import Use
 from optbuild.profile.variants import Counters, Lto, PgoMode, Variant
 from optbuild.project.layout import Layout
-from optbuild.project.model import Rustflags
+from optbuild.project.model import CargoProfiles, Rustflags
 from optbuild.testing import (
     TARGET,
     make_build_profile,
@@ -172,7 +172,10 @@ def test_required_pgo_refuses_with_what_mends_it(changes: dict[str, object], rea
 
 @pytest.mark.parametrize(
     "flag",
-    ["-Cprofile-generate=/x", "-Cprofile_use=/x.profdata", "profile-generate=/x", "-Cinstrument-coverage"],
+    [
+        *("-Cprofile-generate=/x", "-Cprofile_use=/x.profdata", "profile-generate=/x", "-Cinstrument-coverage"),
+        *("-Zprofile-sample-use=/x.prof", "-Cprofile_sample_use=/x.prof", "--codegen=profile-sample-use=/x.prof"),
+    ],
 )
 @pytest.mark.parametrize("own", [True, False])
 def test_rustflags_that_already_instrument_are_refused(flag: str, *, own: bool) -> None:
@@ -182,6 +185,44 @@ def test_rustflags_that_already_instrument_are_refused(flag: str, *, own: bool) 
     project = make_project(rustflags=Rustflags(flags=inherited, origin=None if own else "RUSTFLAGS"))
     with pytest.raises(UsageError, match=f"the rustflags already hold {flag}"):
         draft_of(variant, make_plan_inputs(project=project), replace(RECIPE, inherited_rustflags=inherited))
+
+
+@pytest.mark.parametrize(
+    ("flags", "lto", "tables"),
+    [
+        (("-Clinker-plugin-lto",), Lto.FAT, {}),
+        (("-C", "linker-plugin-lto=/p.so"), Lto.FAT, {}),
+        (("-Clinker-plugin-lto", "-Clto=off", "-Clto"), None, {}),
+        (("--codegen=linker-plugin-lto",), None, {"release": {"lto": True}}),
+    ],
+)
+def test_fat_lto_beside_that_of_the_linker_is_refused(
+    flags: tuple[str, ...], lto: Lto | None, tables: dict[str, dict[str, bool]]
+) -> None:
+    """LLVM refuses what was compiled with a profile and is linked into one twice; "auto" skips it, naming the flag."""
+    recipe = replace(RECIPE, inherited_rustflags=flags)
+    inputs = make_plan_inputs(project=make_project(cargo_profiles=CargoProfiles(tables=(tables,))))
+    with pytest.raises(UsageError, match=r'linker-plugin-lto.* in the rustflags and lto = "fat"') as caught:
+        draft_of(replace(PGO, lto=lto), inputs, recipe)
+    assert 'lto = "thin"' in caught.value.help
+    assert "linker-plugin-lto" in (draft_of(replace(AUTO, lto=lto), inputs, recipe).skipped or "")
+
+
+@pytest.mark.parametrize(
+    ("flags", "lto"),
+    [
+        (("-Clinker-plugin-lto",), Lto.THIN),
+        (("-Clinker-plugin-lto",), None),
+        (("-Clinker-plugin-lto", "-Clinker-plugin-lto=no"), Lto.FAT),
+        (("-Clinker-plugin-lto", "-Clto=thin"), Lto.FAT),
+        (("-Clinker-plugin-lto", "-Clto=off"), Lto.FAT),
+        (("--cfg", "linker_plugin_lto_is_off"), Lto.FAT),
+    ],
+)
+def test_lto_by_the_linker_alone_is_trained(flags: tuple[str, ...], lto: Lto | None) -> None:
+    """Where rustc does not make one of all crates, the linker may: the last flag decides, then Cargo's profile."""
+    draft = draft_of(replace(PGO, lto=lto), recipe=replace(RECIPE, inherited_rustflags=flags))
+    assert (draft.skipped, draft.attempts != ()) == (None, True)
 
 
 def test_training_depends_on_the_instrumented_binary_and_the_command() -> None:

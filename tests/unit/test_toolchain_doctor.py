@@ -10,7 +10,7 @@ from optbuild.errors import ToolchainError
 from optbuild.events import Level
 from optbuild.toolchain.doctor import LOW_DISK_BYTES, examine, free_disk_bytes
 from optbuild.toolchain.model import Candidate, Finding, Tool, Toolchain
-from optbuild.toolchain.requirements import require_disk, require_pgo_tools, require_platform
+from optbuild.toolchain.requirements import require_disk, require_pgo_tools, require_platform, require_rust_version
 
 HOST = "x86_64-unknown-linux-gnu"
 GOOD = Toolchain(
@@ -195,6 +195,17 @@ def test_windows_is_refused() -> None:
         require_platform("win32")
     assert caught.value.help.endswith("wsl --install")
     require_platform("linux")
+
+
+def test_a_rustc_that_is_older_than_a_package_wants_is_told_with_both_versions() -> None:
+    """Cargo would refuse it, once for each variant."""
+    wanted = {"package": "demo", "location": "/p/Cargo.toml"}
+    for rust_version in (None, "1.63", "1.95"):
+        require_rust_version(GOOD, rust_version=rust_version, **wanted)
+    with pytest.raises(ToolchainError) as caught:
+        require_rust_version(GOOD, rust_version="1.96", **wanted)
+    assert caught.value.message == "demo has rust-version = 1.96, and this is rustc 1.95.0"
+    assert "RUSTUP_TOOLCHAIN" in caught.value.help
 
 
 def test_a_disk_that_is_too_small_is_told_with_both_numbers() -> None:

@@ -42,6 +42,24 @@ def test_release_numbers_compare_by_major_and_minor(release: str, number: tuple[
     assert rustc.parse_release(release) == number
 
 
+@pytest.mark.parametrize(
+    ("release", "rust_version", "answer"),
+    [
+        ("1.95.0", "1.95", True),
+        ("1.95.0", "1.95.1", False),
+        ("1.95.1", "1.95.1", True),
+        ("1.97.0-nightly", "1.97", True),
+        ("1.97.0-beta.3", "1.97.1", False),
+        ("1.95.0", "1.199", False),
+        ("1.95.0", "2", False),
+        ("1.95.0", "1", True),
+    ],
+)
+def test_a_rust_version_is_held_against_a_release_by_numbers(release: str, rust_version: str, *, answer: bool) -> None:
+    """What is left out counts as nought, and a channel does not matter."""
+    assert rustc.is_new_enough(release, rust_version) is answer
+
+
 def test_one_call_tells_all_about_a_target() -> None:
     """The sysroot comes first, the library directory second, and every other line is a cfg."""
     facts = rustc.parse_target((RECORDED / "target.txt").read_text())

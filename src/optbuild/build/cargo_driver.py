@@ -22,6 +22,7 @@ from optbuild.files import atomic_copy, sha256_of, writing
 from optbuild.plan.actions import Compile, Role
 from optbuild.profile.cargo_words import CargoCall
 from optbuild.text import last_lines
+from optbuild.toolchain.packages import USE_STABLE
 from optbuild.tools.cargo import (
     BuildScriptExecuted,
     CompilerArtifact,
@@ -43,6 +44,14 @@ _RUNNING = re.compile(rb"\s+Running `")
 # One that is not for the target has no `--target`. What a build script prints stands behind its package's name.
 _COMPILATION = re.compile(rb"(?!\[\S+ [^\]]+\] ).* --crate-name (?P<crate>\S+) .*--target ")
 _PROFILED = b"profile_use="
+# What cargo says before it builds anything, and what mends that.
+_REMEDIES = (
+    (
+        b"--locked was passed",
+        "let cargo bring Cargo.lock up to date (`cargo check`), or write `locked = false` under [project]",
+    ),
+    (b" requires rustc ", f"use a newer toolchain: {USE_STABLE}; or older dependencies: cargo update NAME --precise"),
+)
 # What rustup's stand-in for cargo sets for itself.
 _OF_RUSTUP = re.compile("RUSTUP_|RUST_RECURSION_COUNT$|PATH$")
 
@@ -374,12 +383,10 @@ def _build_error(action: Compile, exit_code: int, status: bytes, log: Path) -> B
             detail=detail,
         )
     how = f"exit code {exit_code}" if exit_code >= 0 else f"signal {-exit_code}"
-    outdated = b"--locked was passed" in status
+    remedies = (remedy for said, remedy in _REMEDIES if said in status)
     return BuildError(
         f"{action.label}: cargo failed ({how})",
-        help="let cargo bring Cargo.lock up to date (`cargo check`), or write `locked = false` under [project]"
-        if outdated
-        else "mend what the compiler says above; the whole log is in the file named here",
+        help=next(remedies, "mend what the compiler says above; the whole log is in the file named here"),
         location=str(log),
         detail=detail,
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from optbuild.errors import UsageError
 from optbuild.execution.jobserver import MAKEFLAGS
 from optbuild.plan.actions import JOBSERVER, Action, ActionId, Attempt, Compile, Output, Recipe, Role, Word
 from optbuild.plan.fingerprint import fingerprint, make_action_id
@@ -19,7 +20,7 @@ from optbuild.project.model import Package, Project
 from optbuild.project.selection import Targets
 from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.toolchain.model import Toolchain
-from optbuild.tools.cargo import FLAG_SEPARATOR, BuildSettings, make_build_argv
+from optbuild.tools.cargo import FLAG_SEPARATOR, BuildSettings, build_directory_setting, make_build_argv
 from optbuild.tools.cargo_programs import runner_setting
 from optbuild.tools.rustc import LTO_OFF
 from optbuild.workloads.invocation import Invocation
@@ -94,9 +95,10 @@ def make_compile(
         cargo_target /= action_id
     # Dependencies' warnings about their profile are silent otherwise.
     settings = replace(_build_settings(recipe, inputs, cargo_target), explain=role is Role.OPTIMISE)
-    env = _cargo_env(recipe, cargo_target)
+    env = _cargo_env(recipe)
     if inputs.shares_jobs:
-        env |= _shared_jobs(inputs.jobs)
+        # The older name of the option for an older make, whatever calls that.
+        env[MAKEFLAGS] = ("-j --jobserver-fds=", JOBSERVER, " --jobserver-auth=", JOBSERVER)
     return Compile(
         id=action_id,
         needs=needs,
@@ -118,20 +120,16 @@ def _cargo_target(role: Role, inputs: PlanInputs) -> Path:
     return layout.cargo_target if role is Role.BUILD else layout.cargo_pgo_target
 
 
-def _shared_jobs(jobs: int | None) -> dict[str, Word]:
-    """Let cargo take part in the run's budget; it would warn of `--jobs` beside it."""
-    told: dict[str, Word] = {} if jobs is None else {"CARGO_BUILD_JOBS": (str(jobs),)}
-    # The older name of the option for an older make, whatever calls that.
-    return {**told, MAKEFLAGS: ("-j --jobserver-fds=", JOBSERVER, " --jobserver-auth=", JOBSERVER)}
-
-
 def _links_whole_program(recipe: Recipe, inputs: PlanInputs) -> bool:
-    if any(word == (LTO_OFF,) for word in recipe.rustflags):
-        return False
+    return (LTO_OFF,) not in recipe.rustflags and resolve_lto(recipe, inputs) in WITH_LTO
+
+
+def resolve_lto(recipe: Recipe, inputs: PlanInputs) -> str:
+    """The link-time optimisation that Cargo's profile has in the end, rustflags apart."""
     setting = dict(recipe.config).get(f"profile.{recipe.cargo_profile}.lto")
     if setting is None:
-        return resolve_cargo_profile(inputs.project.cargo_profiles, recipe.cargo_profile).lto in WITH_LTO
-    return json.loads(setting) in WITH_LTO
+        return resolve_cargo_profile(inputs.project.cargo_profiles, recipe.cargo_profile).lto
+    return str(json.loads(setting))
 
 
 def for_call(recipe: Recipe, call: CargoCall) -> Recipe:
@@ -157,9 +155,26 @@ def with_profile(recipe: Recipe, *, old: ActionId, new: ActionId) -> Recipe:
     return replace(recipe, rustflags=tuple(map(renamed, recipe.rustflags)))
 
 
+def _cargo_config(inputs: PlanInputs, cargo_target: Path) -> Iterator[tuple[str, str]]:
+    """What is set for cargo in each build, as arguments: what cargo starts would inherit variables."""
+    # Cargo's build-dir, where a configuration sets it, would put intermediate files outside our directory.
+    if (setting := build_directory_setting(cargo_target)) is not None:
+        yield setting
+    elif (origin := inputs.project.build_directory_origin) is not None:
+        raise UsageError(
+            f"cargo cannot put its intermediate files below {inputs.layout.root}: it takes braces in `build-dir`"
+            f" for a variable, and {origin} sets another place for them",
+            help=f"name a target directory without braces (export CARGO_TARGET_DIR=DIR), or remove {origin}",
+            location=str(inputs.layout.root),
+        )
+    if inputs.shares_jobs and inputs.jobs is not None:  # it would warn of `--jobs` beside a jobserver
+        yield "build.jobs", str(inputs.jobs)
+
+
 def _build_settings(recipe: Recipe, inputs: PlanInputs, cargo_target: Path) -> BuildSettings:
     project = inputs.project
     by_name: Mapping[str, Package] = {package.name: package for package in project.packages}
+    config = (*_cargo_config(inputs, cargo_target), *recipe.config)
     packages = [by_name[name] for name in recipe.packages]
     settings = BuildSettings(
         # A package's own manifest, so that its features may be named; several are known to the workspace only.
@@ -171,7 +186,7 @@ def _build_settings(recipe: Recipe, inputs: PlanInputs, cargo_target: Path) -> B
         target=recipe.target,
         target_directory=cargo_target,
         cargo_profile=recipe.cargo_profile,
-        config=recipe.config,
+        config=config,
         features=recipe.features,
         no_default_features=recipe.no_default_features,
         all_features=recipe.all_features,
@@ -189,13 +204,12 @@ def _build_settings(recipe: Recipe, inputs: PlanInputs, cargo_target: Path) -> B
         verb=call.verb.value,
         targets=targets or default,
         arguments=call.arguments,
-        config=(*recipe.config, runner_setting(recipe.target, inputs.python)),
+        config=(*config, runner_setting(recipe.target, inputs.python)),
     )
 
 
-def _cargo_env(recipe: Recipe, cargo_target: Path) -> dict[str, Word]:
-    # Cargo's build-dir, where a configuration sets it, would put intermediate files outside our directory.
-    env: dict[str, Word] = {"CARGO_BUILD_BUILD_DIR": (str(cargo_target),), "RUSTUP_AUTO_INSTALL": ("0",)}
+def _cargo_env(recipe: Recipe) -> dict[str, Word]:
+    env: dict[str, Word] = {"RUSTUP_AUTO_INSTALL": ("0",)}
     if recipe.rustflags:
         # Cargo takes the first source of flags that is set, so the user's own must be in it as well.
         words: list[Word] = [(flag,) for flag in recipe.inherited_rustflags]

@@ -18,6 +18,7 @@ _OWNED_ARGUMENTS: Mapping[str, str] = {
     **dict.fromkeys(("--quiet", "-q"), "leave it out: optbuild reads what cargo says; `optbuild -q` says less"),
     **dict.fromkeys(("--verbose", "-v"), "leave it out: optbuild reads what cargo says; `optbuild -v` says more"),
     "--message-format": "leave it out: optbuild reads cargo's messages",
+    "--color": "leave it out: optbuild reads what cargo says; `optbuild --color` is for what it says itself",
     **dict.fromkeys(("--build-plan", "--unit-graph"), "leave it out: nothing would be built"),
     "--target": "write `target` under [project]",
     "--target-dir": "set CARGO_TARGET_DIR, or `build.target-dir` in .cargo/config.toml",
@@ -41,6 +42,8 @@ _WAYS_TO_BE_READY = ("tcp", "http", "stdout", "stderr")
 _CONFIG = "--config"
 _NAMES_OF_VARIANTS: tuple[KeyPath, ...] = (("measure", "baseline"), ("gates", "variant"))
 _VARIANT_KEY = re.compile(r"\s*profile\.[^=.]+\.(opt-level|lto|codegen-units|panic|strip|debug|overflow-checks)\s*=")
+
+_KEY_AS_READ = re.compile(r"\s*(term\.|build\.(build-dir|warnings)\s*=)")
 
 
 def find_reference_faults(tree: Mapping[str, Any]) -> Iterator[Fault]:
@@ -203,6 +206,8 @@ def _config_remedy(setting: str) -> str | None:
         return "write `rustflags` in a variant that the others inherit from, or in .cargo/config.toml"
     if match := _VARIANT_KEY.match(setting):
         return f"write `{match[1]}` in a variant: here it goes before what variants say"
+    if _KEY_AS_READ.match(setting):
+        return "put it into .cargo/config.toml: optbuild sets its own where it reads what cargo says"
     if "=" not in setting:
         return "put the settings into .cargo/config.toml, or write them as KEY=VALUE: rustflags in a file are not seen"
     return None

@@ -18,7 +18,7 @@ import tomlkit
 from tomlkit.exceptions import ParseError, TOMLKitError
 
 from optbuild.errors import ToolchainError
-from optbuild.project.model import CargoConfig, ConfigNode, ConfigTable, Setting
+from optbuild.project.model import CargoConfig, ConfigNode, ConfigTable, Setting, first_file
 from optbuild.text import sanitize_line
 
 _MAX_DEPTH = 80  # as in cargo's TOML reader
@@ -53,6 +53,14 @@ def environment_value(environ: Mapping[str, str], name: str) -> str | None:
         return None if value is None else value.encode().decode()
     except UnicodeEncodeError:  # undecodable bytes arrive as lone surrogates
         return None
+
+
+def find_build_directory(config: CargoConfig, environ: Mapping[str, str]) -> str | None:
+    """What sets cargo's `build-dir`, for people; None where it is the target directory."""
+    if environment_value(environ, "CARGO_BUILD_BUILD_DIR") is not None:
+        return "CARGO_BUILD_BUILD_DIR"
+    node = config.find("build", "build-dir")
+    return None if node is None else f"{first_file(node)}: build.build-dir"
 
 
 def _config_paths(directory: Path, environ: Mapping[str, str]) -> Iterator[Path]:

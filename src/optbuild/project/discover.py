@@ -7,7 +7,7 @@ from pathlib import Path
 
 from optbuild.errors import ToolchainError, UsageError
 from optbuild.execution.command import Command, Completed, Executor, ProgramNotFoundError
-from optbuild.project.cargo_config import load_cargo_config
+from optbuild.project.cargo_config import find_build_directory, load_cargo_config
 from optbuild.project.cargo_profile import load_cargo_profiles
 from optbuild.project.model import BinTarget, GitState, LibFile, LibKind, Package, Project
 from optbuild.project.runner import find_runner
@@ -89,6 +89,7 @@ def load_project(  # noqa: PLR0913 - what to look at, and what to look with
         config_files=config.files,
         git=discover_git(root, executor, environ),
         runner=find_runner(config, environ, target, target_cfg),
+        build_directory_origin=find_build_directory(config, environ),
     )
 
 
@@ -195,6 +196,7 @@ def _package(package: PackageMetadata, target_cfg: tuple[str, ...]) -> Package:
         examples=_programs(package, "example"),
         tests=tuple(target.name for target in package.targets if "test" in target.kind),
         benches=tuple(target.name for target in package.targets if "bench" in target.kind),
+        rust_version=package.rust_version,
         has_criterion=any(dependency.name == "criterion" for dependency in package.dependencies),
         libs=tuple(
             LibFile(

@@ -70,6 +70,7 @@ class Package:
         features: What each feature enables, sorted by name; optional dependencies that count as features included.
         is_library_only: It has a library and no binary.
         has_criterion: It depends on Criterion, which then runs benches of it.
+        rust_version: The oldest Rust that it wants to be built with, such as `1.85`.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Package:
     tests: tuple[str, ...] = ()
     benches: tuple[str, ...] = ()
     has_criterion: bool = False
+    rust_version: str | None = None
 
     @property
     def program_run(self) -> str | None:
@@ -254,6 +256,7 @@ class Project:
         config_files: Cargo's configuration files that apply, nearest first.
         git: The revision.
         runner: What starts the target's programs where they do not run by themselves, if that is configured.
+        build_directory_origin: What sets cargo's `build-dir`, for people; None where it is the target directory.
     """
 
     manifest: Path
@@ -268,3 +271,4 @@ class Project:
     config_files: tuple[Path, ...]
     git: GitState
     runner: ConfiguredRunner | None = None
+    build_directory_origin: str | None = None

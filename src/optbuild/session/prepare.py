@@ -38,7 +38,13 @@ from optbuild.toolchain.discover import discover_toolchain
 from optbuild.toolchain.doctor import free_disk_bytes
 from optbuild.toolchain.lookup import Inquiry
 from optbuild.toolchain.model import Toolchain
-from optbuild.toolchain.requirements import require_disk, require_pgo_tools, require_platform, require_target
+from optbuild.toolchain.requirements import (
+    require_disk,
+    require_pgo_tools,
+    require_platform,
+    require_rust_version,
+    require_target,
+)
 from optbuild.toolchain.runnable import why_not_runnable
 from optbuild.workloads.cargo_targets import check_targets
 from optbuild.workloads.inputs import InputHashes
@@ -47,6 +53,7 @@ from optbuild.workloads.overlap import Overlap, find_overlap, find_overlaps, is_
 from optbuild.workloads.written import WrittenFiles
 
 _PRESET = "preset:"
+_IGNORE_RUST_VERSION = "--ignore-rust-version"
 _LEAST_DISK_BYTES = 256 << 20
 
 
@@ -365,6 +372,14 @@ def _make_invocations(
 
 def _check_machine(inputs: PlanInputs, names: tuple[str, ...]) -> None:
     require_target(inputs.toolchain)
+    if _IGNORE_RUST_VERSION not in inputs.build_profile.project.cargo_args:
+        for package in inputs.targets.packages:
+            require_rust_version(
+                inputs.toolchain,
+                package=package.name,
+                rust_version=package.rust_version,
+                location=str(package.manifest),
+            )
     if any(inputs.build_profile.variants[name].pgo is PgoMode.REQUIRED for name in names):
         require_pgo_tools(inputs.toolchain)
     root = inputs.layout.root

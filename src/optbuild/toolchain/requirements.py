@@ -8,6 +8,7 @@ from pathlib import Path
 from optbuild.errors import ToolchainError
 from optbuild.toolchain.model import Toolchain
 from optbuild.toolchain.packages import USE_STABLE
+from optbuild.tools.rustc import is_new_enough
 from optbuild.units import format_bytes
 
 
@@ -39,6 +40,26 @@ def require_target(toolchain: Toolchain) -> None:
             f"the target {toolchain.target} is not installed for rustc {toolchain.rustc.version}",
             help=target_remedy(toolchain),
             location=toolchain.target,
+        )
+
+
+def require_rust_version(toolchain: Toolchain, *, package: str, rust_version: str | None, location: str) -> None:
+    """Make sure that rustc is as new as a package wants it, which cargo refuses to build otherwise.
+
+    Args:
+        toolchain: What it would be built with.
+        package: The package's name.
+        rust_version: What it says, if it says anything.
+        location: Its manifest.
+
+    Raises:
+        ToolchainError: rustc is older.
+    """
+    if rust_version is not None and not is_new_enough(toolchain.rustc.version, rust_version):
+        raise ToolchainError(
+            f"{package} has rust-version = {rust_version}, and this is rustc {toolchain.rustc.version}",
+            help=f"use a newer toolchain: {USE_STABLE}; or lower `rust-version` in Cargo.toml",
+            location=location,
         )
 
 

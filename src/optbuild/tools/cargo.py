@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -11,6 +12,9 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 FLAG_SEPARATOR = "\x1f"  # between the flags in CARGO_ENCODED_RUSTFLAGS
+# What keeps the lines that are read as they are. As arguments these go before variables and configuration files, and
+# programs that cargo starts do not inherit them.
+_AS_READ = ("--color", "never", "--config", 'term.progress.when="never"', "--config", "term.quiet=false")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +29,7 @@ class BuildSettings:
         arguments: What programs that are run are given.
         config: `--config` keys and their values in TOML, such as `("profile.release.lto", '"fat"')`.
         explain: Let cargo and rustc tell all they know (`-vv`), which also lifts the cap on dependencies' warnings.
+            None of these is hidden, nor an error, whatever the user says of warnings.
     """
 
     manifest: Path
@@ -52,7 +57,7 @@ def make_build_argv(cargo: str, settings: BuildSettings) -> tuple[str, ...]:
     """The argv of one call of cargo."""
     argv = [cargo, settings.verb, "--manifest-path", str(settings.manifest), *_choose_targets(settings)]
     argv += ["--profile", settings.cargo_profile, "--target", settings.target]
-    argv += ["--target-dir", str(settings.target_directory)]
+    argv += ["--target-dir", str(settings.target_directory), *_AS_READ]
     for key, value in settings.config:
         argv += ["--config", f"{key}={value}"]
     if settings.features:
@@ -66,10 +71,23 @@ def make_build_argv(cargo: str, settings: BuildSettings) -> tuple[str, ...]:
     if settings.jobs is not None:
         argv += ["--jobs", str(settings.jobs)]
     if settings.explain:
-        argv.append("-vv")
+        # Cargo would hide warnings, or fail at them, where `build.warnings` says so.
+        argv += ["--config", 'build.warnings="warn"', "-vv"]
     argv.append("--message-format=json-diagnostic-rendered-ansi")
     argv += settings.extra
     return (*argv, "--", *settings.arguments) if settings.arguments else tuple(argv)
+
+
+def build_directory_setting(directory: Path) -> tuple[str, str] | None:
+    """The `--config` key and value that let cargo keep intermediate files in a directory; None where it cannot be said.
+
+    Cargo takes braces for a variable, and there is no escape.
+
+    Sources: The Cargo Book, `build.build-dir`, https://doc.rust-lang.org/cargo/reference/config.html#buildbuild-dir
+    """
+    # A JSON text is a TOML text, as long as no character is split in two.
+    text = json.dumps(str(directory), ensure_ascii=False)
+    return None if {"{", "}"} & {*text} else ("build.build-dir", text)
 
 
 def _choose_targets(settings: BuildSettings) -> Iterator[str]:

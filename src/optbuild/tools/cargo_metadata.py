@@ -41,6 +41,7 @@ class PackageMetadata:
     default_run: str | None = None
     features: dict[str, tuple[str, ...]]
     dependencies: tuple[DependencyMetadata, ...] = ()
+    rust_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,8 +48,9 @@ def runner_setting(target: str, python: Path) -> tuple[str, str]:
         python: What runs the teller: the standard library is all that it needs.
     """
     triple = Path(target).stem if target.endswith(".json") else target
-    # A JSON text is a TOML text.
-    return f"target.{json.dumps(triple)}.runner", json.dumps([str(python), "-I", "-S", "-c", _TELL])
+    # A JSON text is a TOML text, as long as no character is split in two.
+    argv = json.dumps([str(python), "-I", "-S", "-c", _TELL], ensure_ascii=False)
+    return f"target.{json.dumps(triple)}.runner", argv
 
 
 def parse_started(line: bytes) -> StartedProgram | None:

@@ -6,6 +6,7 @@ Not for compiling: cargo calls rustc for that.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,22 @@ OF_A_PROFILE = re.compile(r"\.profdata: (.+)")
 """What it says of a profile itself, such as that it cannot be read; that is no more than a warning."""
 
 _RELEASE = re.compile(r"(\d+)\.(\d+)\.")
+
+
+SWITCHED_OFF = frozenset({"n", "no", "off", "false"})
+"""Values with which a codegen option is as if it were not there."""
+
+
+def find_codegen_option(flags: Iterable[str], name: str) -> tuple[str, str] | None:
+    """The last flag that sets a codegen option, which decides, and its value; None where none does.
+
+    Args:
+        flags: The arguments for rustc, in order; the option may stand in an argument of its own, behind `-C`.
+        name: Such as `linker-plugin-lto`; rustc takes underscores as well.
+    """
+    pattern = re.compile(rf"(?:-C|--codegen=)?{name.replace('-', '[-_]')}(?:=(?P<value>.*))?", re.DOTALL)
+    matches = [match for flag in flags if (match := pattern.fullmatch(flag)) is not None]
+    return (matches[-1][0], matches[-1]["value"] or "") if matches else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +124,19 @@ def parse_release(release: str) -> tuple[int, int]:
     if match is None:
         raise ValueError(f"not a release number: {release}")
     return int(match[1]), int(match[2])
+
+
+def is_new_enough(release: str, rust_version: str) -> bool:
+    """Whether a release is one that a package's `rust-version` admits; a nightly counts as the release it will be.
+
+    Sources: The Cargo Book, "Rust Version", https://doc.rust-lang.org/cargo/reference/rust-version.html
+    """
+    return _numbers(release) >= _numbers(rust_version)
+
+
+def _numbers(release: str) -> tuple[int, ...]:
+    numbers = [int(part) for part in re.split("[-+]", release)[0].split(".") if part.isdecimal()]
+    return (*numbers, 0, 0, 0)[:3]
 
 
 def target_argv(rustc: Path, target: str) -> tuple[str, ...]:

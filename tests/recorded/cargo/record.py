@@ -49,9 +49,14 @@ SETTINGS = BuildSettings(
     target=TARGET,
     target_directory=Path("/p/target/optbuild/cargo"),
     cargo_profile="release",
+    config=(("build.build-dir", '"/p/target/optbuild/cargo"'),),
     locked=True,
 )
-TRAINED = replace(SETTINGS, target_directory=Path("/p/target/optbuild/train"))
+TRAINED = replace(
+    SETTINGS,
+    target_directory=Path("/p/target/optbuild/train"),
+    config=(("build.build-dir", '"/p/target/optbuild/train"'),),
+)
 EXPLAINED = replace(TRAINED, explain=True)
 
 

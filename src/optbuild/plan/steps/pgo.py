@@ -26,7 +26,7 @@ from optbuild.plan.actions import (
     Word,
     render_word,
 )
-from optbuild.plan.draft import Draft, PlanInputs, for_call, make_compile, work_directory
+from optbuild.plan.draft import Draft, PlanInputs, for_call, make_compile, resolve_lto, work_directory
 from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.parts import for_program, trains
 from optbuild.plan.steps.training_ways import Way, training_ways
@@ -36,10 +36,18 @@ from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.toolchain.model import Tool
 from optbuild.tools.flush_object import SOURCE as FLUSH_SOURCE
 from optbuild.tools.flush_object import link_flag
-from optbuild.tools.rustc import PROFILE_GENERATE, PROFILE_USE, WARN, WARN_MISSING_FUNCTIONS
+from optbuild.tools.rustc import (
+    PROFILE_GENERATE,
+    PROFILE_USE,
+    SWITCHED_OFF,
+    WARN,
+    WARN_MISSING_FUNCTIONS,
+    find_codegen_option,
+)
 from optbuild.workloads.invocation import Invocation
 
-_CLASHING = ("profile-generate", "profile-use", "instrument-coverage")
+_CLASHING = ("profile-generate", "profile-use", "profile-sample-use", "instrument-coverage")
+_FAT = ("fat", "", "y", "yes", "on", "true")  # how rustc may be asked for it
 
 
 def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
@@ -105,7 +113,7 @@ def _obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | None:
         workload = f'add a [[workloads]] table with {{bin:{draft.program}}} and use = ["train"]'
         remedy = f'{workload}, or say profiles = "merged"'
         return f"no training workload runs {draft.program}, which is to have a profile of its own", remedy
-    if (clash := _flag_obstacle(draft)) is not None:
+    if (clash := _flag_obstacle(draft, inputs)) is not None:
         return clash
     if toolchain.profiler_runtime is None:
         return f"rustc has no profiler runtime for {toolchain.target}", "use a toolchain of rustup"
@@ -127,14 +135,25 @@ def _running_obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | Non
     return None
 
 
-def _flag_obstacle(draft: Draft) -> tuple[str, str] | None:
+def _flag_obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | None:
     flags = (*draft.recipe.inherited_rustflags, *map(render_word, draft.recipe.rustflags))
     if clash := [flag for flag in flags if any(name in flag.replace("_", "-") for name in _CLASHING)]:
         return f"the rustflags already hold {clash[0]}", "remove that flag: optbuild sets its own"
     if any(flag.startswith("--cap-lints") for flag in flags):
         remedy = "remove --cap-lints from the rustflags"
         return "--cap-lints in the rustflags silences rustc about functions without counts", remedy
+    plugin = find_codegen_option(flags, "linker-plugin-lto")
+    if plugin is not None and plugin[1] not in SWITCHED_OFF and _is_fat(flags, draft, inputs):
+        # rustc links all crates into one, and the linker that one once more: a mark of the profile is then there twice.
+        remedy = 'write lto = "thin" in the variant, or remove that flag'
+        return f'{plugin[0]} in the rustflags and lto = "fat" do not go together with a profile', remedy
     return None
+
+
+def _is_fat(flags: tuple[str, ...], draft: Draft, inputs: PlanInputs) -> bool:
+    """Whether rustc itself makes one of all crates; a flag goes before Cargo's profile."""
+    own = find_codegen_option(flags, "lto")
+    return resolve_lto(draft.recipe, inputs) == "fat" if own is None else own[1] in _FAT
 
 
 def _instrument(draft: Draft, way: Way, inputs: PlanInputs, flush: tuple[MakeFlushObject, ...]) -> Compile:
