@@ -72,7 +72,11 @@ class ProjectSettings:
 
     manifest: Annotated[PlainPath, Field(description="The project's Cargo.toml, relative to this file.")] = "Cargo.toml"
     package: Annotated[
-        NameOrNames | None, Field(description="The package to build, or a list; default: the only one with a bin.")
+        NameOrNames | None,
+        Field(
+            description="The package to build, or a list; default: that of the programs that workloads name, else the "
+            "only default member with a bin."
+        ),
     ] = None
     bins: Annotated[
         tuple[Name, ...], Field(description="The bins (or examples) to build; default: all bins of the package.")

@@ -89,6 +89,7 @@ def load_project(  # noqa: PLR0913 - what to look at, and what to look with
         config_files=config.files,
         git=discover_git(root, executor, environ),
         runner=find_runner(config, environ, target, target_cfg),
+        default_members=tuple(p.name for p in metadata.packages if p.id in metadata.workspace_default_members),
     )
 
 

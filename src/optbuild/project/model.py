@@ -52,6 +52,10 @@ class LibFile:
     file_name: str
     has_rlib: bool = False
 
+    def is_called(self, name: str) -> bool:
+        """Whether a name is its own, as rustc or as Cargo.toml writes it, or its file's."""
+        return name in {self.name, self.name.replace("_", "-"), self.file_name}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
@@ -253,7 +257,8 @@ class Project:
         rustc_wrappers: `rustc-wrapper`, then `rustc-workspace-wrapper`, where they are set.
         config_files: Cargo's configuration files that apply, nearest first.
         git: The revision.
-        runner: What starts the target's programs where they do not run by themselves, if that is configured.
+        runner: What cargo would start the target's programs with, if that is configured.
+        default_members: Names of the members that cargo takes in the workspace's root; empty where it does not tell.
     """
 
     manifest: Path
@@ -268,3 +273,4 @@ class Project:
     config_files: tuple[Path, ...]
     git: GitState
     runner: ConfiguredRunner | None = None
+    default_members: tuple[str, ...] = ()

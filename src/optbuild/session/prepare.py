@@ -26,13 +26,14 @@ from optbuild.project.discover import load_project
 from optbuild.project.layout import Layout
 from optbuild.project.model import Project
 from optbuild.project.rustc_programs import configured_rustc
-from optbuild.project.selection import Targets, default_bin, enabled_features, is_buildable, select_targets
+from optbuild.project.selection import Targets, default_bin
 from optbuild.record.history import History
 from optbuild.record.store import RecordStore
 from optbuild.session.budget import count_cores, find_jobs, may_share_jobs
 from optbuild.session.cpus import find_cpu_needs, require_cpu
 from optbuild.session.cross_validation import describe_folds, find_folds, require_candidate
 from optbuild.session.request import Machine, RunRequest, Selection
+from optbuild.session.targets import choose_targets, drop_unused_libs
 from optbuild.toolchain.discover import discover_toolchain
 from optbuild.toolchain.doctor import free_disk_bytes
 from optbuild.toolchain.lookup import Inquiry
@@ -120,8 +121,7 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared
         target=toolchain.target,
         target_cfg=toolchain.target_cfg,
     )
-    targets = _select_targets(project, build_profile)
-    targets = _buildable(targets, build_profile, names)
+    targets = choose_targets(project, build_profile, names)
     layout = Layout.of(project.target_directory, request.out)
     obstacle = why_not_runnable(toolchain)
     runner = project.runner.argv if project.runner is not None and toolchain.target != toolchain.host else ()
@@ -130,7 +130,7 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared
     inputs = PlanInputs(
         build_profile=build_profile,
         project=project,
-        targets=_wanted(targets, workloads),
+        targets=drop_unused_libs(targets, workloads),
         toolchain=toolchain,
         layout=layout,
         workloads=workloads,
@@ -277,53 +277,6 @@ def _require_workloads(build_profile: BuildProfile, names: tuple[str, ...], requ
         f"there is no workload to train and measure with: {where}, and the command line names none",
         help=f"name a command: optbuild pgo -- {{bin}} ARGS; or {remedy}",
         detail=None if build_profile.path is not None else f"searched:\n{searched}",
-    )
-
-
-def _select_targets(project: Project, build_profile: BuildProfile) -> Targets:
-    settings = build_profile.project
-    try:
-        return select_targets(project, settings.packages, settings.bins)
-    except UsageError as error:
-        has_packages = {package.name for package in project.packages}.issuperset(settings.packages)
-        asked = "bins" if settings.bins and has_packages else "package"
-        if settings.bins or settings.packages:
-            error.location = build_profile.where("project", asked) or error.location
-        raise
-
-
-def _buildable(targets: Targets, build_profile: BuildProfile, names: tuple[str, ...]) -> Targets:
-    """Leave out binaries that cargo would leave out: those whose required features are off, unless they were named.
-
-    Every variant is built with the same binaries, so that the features have to be on in all of them.
-    """
-    settings = build_profile.project
-    if settings.bins or settings.all_features:
-        return targets
-    enabled = {
-        package.name: frozenset.intersection(
-            *(
-                enabled_features(
-                    package,
-                    (*settings.features, *build_profile.variants[name].features),
-                    with_default=not settings.no_default_features,
-                )
-                for name in names
-            )
-        )
-        for package in targets.packages
-    }
-    kept = tuple(target for target in targets.bins if is_buildable(target, enabled[target.package]))
-    return replace(targets, bins=kept or targets.bins)
-
-
-def _wanted(targets: Targets, workloads: tuple[Invocation, ...]) -> Targets:
-    """Leave out libraries for other languages that stand beside programs, unless a workload uses one."""
-    used = {name for workload in workloads for name in workload.bins}
-    return (
-        replace(targets, libs=())
-        if targets.bins and used.isdisjoint(lib.file_name for lib in targets.libs)
-        else targets
     )
 
 

@@ -160,7 +160,7 @@ class WordFiller:
 
     def _library(self, name: str) -> Placeholder:
         """A library by its name, the shared one where there are two files of it, or by its file's name."""
-        found = [lib for lib in self._libs if name in {"", lib.name, lib.name.replace("_", "-"), lib.file_name}]
+        found = [lib for lib in self._libs if not name or lib.is_called(name)]
         if len({lib.name for lib in found}) == 1:
             return Placeholder(kind=PlaceholderKind.LIB, argument=found[0].file_name)
         known = ", ".join(f"{{lib:{lib.name}}}" for lib in self._libs)
