@@ -75,6 +75,32 @@ def test_musl_is_trained_and_measured_where_it_is_installed(optbuild: Optbuild, 
     assert is_trained_and_measured(record, directory, MUSL)
 
 
+def test_the_default_target_of_cargo_is_built_and_its_origin_shown(optbuild: Optbuild, tmp_path: Path) -> None:
+    """From a file or the variable, with the flags of that target; of several none is taken, and looking goes on."""
+    directory = copy_crate("tally", tmp_path / "tally")
+    config = directory / ".cargo/config.toml"
+    config.parent.mkdir()
+    env = stand_in(tmp_path, MUSL)
+    flags = f'[target.{MUSL}]\nrustflags = ["--cfg", "shipped"]\n'
+    build = ("build", "-f", "preset:release", "--json")
+    for text, more in (
+        (f'build.target = "{MUSL}"\n{flags}', {}),
+        (f'build.target = "host-tuple"\n{flags}', {"CARGO_BUILD_TARGET": MUSL}),
+    ):
+        config.write_text(text)
+        origin = "CARGO_BUILD_TARGET" if more else f"{config}: build.target"
+        ended = optbuild.run(*build, cwd=directory, env=env | more).expect(0)
+        assert ended.document["toolchain"]["target"] == MUSL
+        assert f"built for {MUSL} (from {origin})" in ended.stderr
+        assert "rustflags kept in every build: --cfg shipped" in ended.stderr
+        assert f"{MUSL} (from {origin})" in optbuild.run("doctor", cwd=directory, env=env | more).stdout
+    config.write_text(f'build.target = ["{MUSL}", "{FAR}"]\n')
+    error = optbuild.run(*build, cwd=directory, env=env).expect(2).error
+    assert f'[project] target = "{MUSL}"' in error["help"]
+    assert f'[project] target = "{MUSL}"' in optbuild.run("doctor", cwd=directory, env=env).stdout
+    assert "release" in optbuild.run("runs", cwd=directory, env=env).expect(0).stdout
+
+
 def test_a_target_that_is_not_installed_is_told_before_the_build(optbuild: Optbuild, tmp_path: Path) -> None:
     """With the command that installs it."""
     directory = crate(tmp_path, "riscv64gc-unknown-linux-musl")

@@ -272,6 +272,40 @@ def test_a_program_that_is_asked_for_names_the_feature_that_is_off(
     assert caught.value.location
 
 
+def test_the_default_target_of_cargo_is_taken_unless_the_build_profile_has_one(desk: Desk) -> None:
+    """The plan says where it comes from; `host` is a target as any other."""
+    (desk.project / ".cargo").mkdir()
+    config = desk.project / ".cargo/config.toml"
+    config.write_text('build.target = "i686-unknown-linux-musl"\n')
+
+    def planned(settings: str) -> tuple[str, bool]:
+        desk.write(f"{TWO_WORKLOADS}[project]\n{settings}")
+        prepared = desk.prepare(selection=Selection.NAMED, variants=("release",))
+        note = f"built for i686-unknown-linux-musl (from {config}: build.target)"
+        return prepared.inputs.toolchain.target, note in prepared.plan.notes
+
+    assert planned("") == ("i686-unknown-linux-musl", True)
+    assert planned('target = "host"') == (TARGET, False)
+    assert planned('target = "s390x-unknown-linux-gnu"') == ("s390x-unknown-linux-gnu", False)
+    config.write_text('build.target = "host-tuple"\n')
+    assert planned("")[0] == TARGET
+
+
+@pytest.mark.parametrize(("value", "written"), [('["a-b-c", "d-e-f"]', "a-b-c"), ("[]", "host")])
+def test_several_default_targets_of_cargo_leave_the_choice_to_the_build_profile(
+    desk: Desk, value: str, written: str
+) -> None:
+    """None of them is taken in silence, and the error has the key that chooses."""
+    (desk.project / ".cargo").mkdir()
+    (desk.project / ".cargo/config.toml").write_text(f"build.target = {value}\n")
+    desk.write(TWO_WORKLOADS)
+    with pytest.raises(UsageError, match="optbuild builds for one") as caught:
+        desk.prepare()
+    assert caught.value.help == f'choose in optbuild.toml: [project] target = "{written}"'
+    desk.write(f'{TWO_WORKLOADS}[project]\ntarget = "host"\n')
+    assert desk.prepare().inputs.toolchain.target == TARGET
+
+
 def test_a_library_is_built_where_it_is_alone_or_a_workload_uses_it(desk: Desk) -> None:
     """Beside programs nobody needs it, unless a workload says so; both files of it are kept."""
 

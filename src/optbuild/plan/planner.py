@@ -245,6 +245,8 @@ def _add(actions: dict[ActionId, Action], more: Iterable[Action]) -> None:
 def _notes(inputs: PlanInputs) -> tuple[str, ...]:
     project = inputs.project
     notes = []
+    if inputs.toolchain.target_origin is not None:
+        notes.append(f"built for {inputs.toolchain.target} (from {inputs.toolchain.target_origin})")
     if project.rustflags.origin is not None:
         flags = " ".join(project.rustflags.flags)
         notes.append(f"rustflags kept in every build: {flags} (from {project.rustflags.origin})")

@@ -84,7 +84,13 @@ class ProjectSettings:
     features: Annotated[tuple[Name, ...], Field(description="Cargo features to enable.")] = ()
     no_default_features: Annotated[StrictBool, Field(description="Leave the default features out.")] = False
     all_features: Annotated[StrictBool, Field(description="Enable all features.")] = False
-    target: Annotated[Name, Field(description='The target triple, or "host"; always passed to cargo.')] = "host"
+    target: Annotated[
+        Name | None,
+        Field(
+            description='The target triple, or "host"; always passed to cargo. Default: `build.target` of Cargo\'s '
+            'configuration, else "host".'
+        ),
+    ] = None
     cargo_profile: Annotated[Name, Field(description="The Cargo profile that every variant starts from.")] = "release"
     cargo_args: Annotated[
         tuple[Text, ...], Field(description="More arguments for every cargo build; not those that have a key here.")

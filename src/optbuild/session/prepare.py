@@ -33,7 +33,7 @@ from optbuild.session.budget import count_cores, find_jobs, may_share_jobs
 from optbuild.session.cpus import find_cpu_needs, require_cpu
 from optbuild.session.cross_validation import describe_folds, find_folds, require_candidate
 from optbuild.session.request import Machine, RunRequest, Selection
-from optbuild.session.targets import choose_targets, drop_unused_libs
+from optbuild.session.targets import choose_target, choose_targets, drop_unused_libs
 from optbuild.toolchain.discover import discover_toolchain
 from optbuild.toolchain.doctor import free_disk_bytes
 from optbuild.toolchain.lookup import Inquiry
@@ -206,6 +206,7 @@ def discover_for(build_profile: BuildProfile, machine: Machine, *, trusted: bool
     """The toolchain that builds the project of a build profile.
 
     Raises:
+        UsageError: Cargo's configuration names several targets.
         ToolchainError: It cannot be used.
     """
     directory = (build_profile.directory / build_profile.project.manifest).resolve().parent
@@ -213,15 +214,22 @@ def discover_for(build_profile: BuildProfile, machine: Machine, *, trusted: bool
         directory = build_profile.directory
     config = load_cargo_config(directory, machine.environ)
     rustc = configured_rustc(config, machine.environ)
+    target, target_origin = choose_target(build_profile, config, machine.environ)
     return discover_toolchain(
         directory=directory,
-        target=build_profile.project.target,
+        target=target,
+        target_origin=target_origin,
         environ=machine.environ,
         executor=machine.executor,
         configured_rustc=None if rustc is None else rustc.value,
         rustc_origin="" if rustc is None else rustc.origin,
         trusted=trusted,
     )
+
+
+def for_host(build_profile: BuildProfile) -> BuildProfile:
+    """The same build profile, for whoever only looks at a project."""
+    return replace(build_profile, project=replace(build_profile.project, target="host"))
 
 
 def _with_command_line(build_profile: BuildProfile, request: RunRequest, directory: Path) -> BuildProfile:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from optbuild.errors import UsageError
 from optbuild.profile.model import BuildProfile, Workload
 from optbuild.profile.placeholders import Placeholder, PlaceholderKind, parse_placeholders
-from optbuild.project.model import BinTarget, Package, Project
+from optbuild.project.default_target import configured_targets
+from optbuild.project.model import BinTarget, CargoConfig, Package, Project
 from optbuild.project.selection import Targets, enabled_features, is_buildable, select_targets
 from optbuild.workloads.invocation import Invocation, Moment
 
@@ -39,6 +40,32 @@ def choose_targets(project: Project, build_profile: BuildProfile, names: tuple[s
             error.location = build_profile.where("project", asked) or error.location
         raise
     return targets if settings.all_features else _buildable(targets, build_profile, names, used)
+
+
+def choose_target(
+    build_profile: BuildProfile, config: CargoConfig, environ: Mapping[str, str]
+) -> tuple[str, str | None]:
+    """The target that all variants are built for, and what in cargo's configuration names it.
+
+    Raises:
+        UsageError: The configuration names several, and the build profile none of them.
+        ToolchainError: The configuration cannot be used.
+    """
+    if build_profile.project.target is not None:
+        return build_profile.project.target, None
+    configured = configured_targets(config, environ)
+    if configured is None:
+        return "host", None
+    if len(configured) == 1:
+        return configured[0].value, configured[0].origin
+    names = [target.value for target in configured]
+    origins = dict.fromkeys(target.origin for target in configured)
+    there_are = f"several targets: {', '.join(names)}" if names else "an empty list of targets"
+    raise UsageError(
+        f"cargo's configuration names {there_are}; optbuild builds for one",
+        help=f'choose in optbuild.toml: [project] target = "{names[0] if names else "host"}"',
+        location=", ".join(origins) or "build.target",
+    )
 
 
 def drop_unused_libs(targets: Targets, workloads: tuple[Invocation, ...]) -> Targets:
