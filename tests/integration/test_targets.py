@@ -136,6 +136,21 @@ def test_what_can_be_built_for_another_machine_is_built(optbuild: Optbuild, tmp_
     assert f"nothing is measured: {reason}" in " ".join(shown.split())
 
 
+def test_a_runner_for_the_host_is_used_as_cargo_uses_it(optbuild: Optbuild, tmp_path: Path) -> None:
+    """A program that needs what the runner sets is trained; a script that starts it has to see to that itself."""
+    directory = copy_crate("tally", tmp_path / "tally")
+    main = directory / "src/main.rs"
+    main.write_text(main.read_text().replace("fn main() {", 'fn main() {\n    std::env::var("NEEDED").unwrap();', 1))
+    (directory / ".cargo").mkdir()
+    config = directory / ".cargo/config.toml"
+    config.write_text('[target."cfg(unix)"]\nrunner = ["env", "NEEDED=1"]\n')
+    ended = optbuild.run("build", "--json", cwd=directory).expect(0)
+    assert variant_of(ended.document, "pgo")["pgo"]["applied"] is True
+    assert f"programs run by env NEEDED=1 (from {config}: target.'cfg(unix)'.runner)" in ended.stderr
+    around = optbuild.run("plan", "--", "env", "NEEDED=2", "{bin}", "20000", cwd=directory).expect(0).stdout
+    assert "is not used where a command does not begin with {bin}" in around
+
+
 def test_a_runner_trains_and_measures_what_does_not_run_by_itself(optbuild: Optbuild, tmp_path: Path) -> None:
     """Each run goes through it, its variables arrive, and the plan says that times are those of both."""
     directory = crate(tmp_path, FAR)

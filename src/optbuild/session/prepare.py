@@ -124,8 +124,10 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared
     targets = choose_targets(project, build_profile, names)
     layout = Layout.of(project.target_directory, request.out)
     obstacle = why_not_runnable(toolchain)
-    runner = project.runner.argv if project.runner is not None and toolchain.target != toolchain.host else ()
-    workloads = _make_invocations(build_profile, targets, layout, machine, runner)
+    runner = () if project.runner is None else project.runner.argv
+    workloads = _make_invocations(
+        build_profile, targets, layout, machine, runner=runner, needs_runner=obstacle is not None
+    )
     shared_jobs = _find_shared_jobs(request, machine, project)
     inputs = PlanInputs(
         build_profile=build_profile,
@@ -289,7 +291,13 @@ def _require_workloads(build_profile: BuildProfile, names: tuple[str, ...], requ
 
 
 def _make_invocations(
-    build_profile: BuildProfile, targets: Targets, layout: Layout, machine: Machine, runner: tuple[str, ...]
+    build_profile: BuildProfile,
+    targets: Targets,
+    layout: Layout,
+    machine: Machine,
+    *,
+    runner: tuple[str, ...],
+    needs_runner: bool,
 ) -> tuple[Invocation, ...]:
     default = default_bin(targets)
     written = WrittenFiles(path=layout.written)
@@ -304,6 +312,7 @@ def _make_invocations(
                     default_bin=None if default is None else default.name,
                     libs=targets.libs,
                     runner=runner,
+                    needs_runner=needs_runner,
                     scratch=layout.scratch,
                     environ=machine.environ,
                     written=written.of(workload),
