@@ -13,6 +13,7 @@ from optbuild.errors import WorkloadError, WorkloadTimeoutError
 from optbuild.execution.command import Command, Completed, Executor, ProgramNotFoundError, Usage
 from optbuild.execution.signals import describe_ending
 from optbuild.files import remove_below, tail_of, writing
+from optbuild.profile.cargo_words import CargoCall
 from optbuild.text import last_lines, sanitize_line
 from optbuild.units import format_duration
 from optbuild.workloads.cargo_build import CargoBuild
@@ -95,6 +96,13 @@ def run_program(executor: Executor, command: Command, invocation: Invocation, ke
         ) from error
 
 
+def _how_to_choose(call: CargoCall | None) -> str:
+    """What helps where one of all programs that cargo finds refuses an option that is meant for another."""
+    if call is None or call.targets or not any(word.startswith("-") for word in call.arguments):
+        return ""
+    return f'; if it refuses an option that is not for it, name those that are meant: "--{call.verb}", "NAME"'
+
+
 def check_ending(
     completed: Completed, invocation: Invocation, *, stdout: Path, stderr: Path, arm: str | None = None
 ) -> None:
@@ -125,7 +133,7 @@ def check_ending(
         raise WorkloadError(
             f"workload {name} ended with {describe_ending(completed.exit_code)}, expected {expected}",
             help="run its command by hand to see why; set `expect-exit` if that is its normal exit code,"
-            ' and `pass-env = ["HOME"]` if it misses a variable',
+            ' and `pass-env = ["HOME"]` if it misses a variable' + _how_to_choose(invocation.call),
             location=str(stderr),
             detail=tail,
         )
