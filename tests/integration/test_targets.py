@@ -137,7 +137,7 @@ def test_what_can_be_built_for_another_machine_is_built(optbuild: Optbuild, tmp_
 
 
 def test_a_runner_for_the_host_is_used_as_cargo_uses_it(optbuild: Optbuild, tmp_path: Path) -> None:
-    """A program that needs what the runner sets is trained; a script that starts it has to see to that itself."""
+    """Named for all of its kind or for its triple, as a text or a list; a script around the program is left alone."""
     directory = copy_crate("tally", tmp_path / "tally")
     main = directory / "src/main.rs"
     main.write_text(main.read_text().replace("fn main() {", 'fn main() {\n    std::env::var("NEEDED").unwrap();', 1))
@@ -147,6 +147,12 @@ def test_a_runner_for_the_host_is_used_as_cargo_uses_it(optbuild: Optbuild, tmp_
     ended = optbuild.run("build", "--json", cwd=directory).expect(0)
     assert variant_of(ended.document, "pgo")["pgo"]["applied"] is True
     assert f"programs run by env NEEDED=1 (from {config}: target.'cfg(unix)'.runner)" in ended.stderr
+    edit(directory / "optbuild.toml", 'command = ["{bin}", "data/train.txt"]', 'cargo = ["run", "data/train.txt"]')
+    host = ended.document["toolchain"]["host"]
+    for value in ('"env NEEDED=1"', '["env", "NEEDED=1"]'):
+        config.write_text(f"target.{host}.runner = {value}\n")
+        record = optbuild.run("build", "--json", cwd=directory).expect(0).document
+        assert variant_of(record, "pgo")["pgo"]["applied"] is True
     around = optbuild.run("plan", "--", "env", "NEEDED=2", "{bin}", "20000", cwd=directory).expect(0).stdout
     assert "is not used where a command does not begin with {bin}" in around
 

@@ -258,6 +258,7 @@ class Project:
         config_files: Cargo's configuration files that apply, nearest first.
         git: The revision.
         runner: What cargo would start the target's programs with, if that is configured.
+        runner_is_text: The configuration files have a runner for the target's own triple as a text, not as a list.
         default_members: Names of the members that cargo takes in the workspace's root; empty where it does not tell.
     """
 
@@ -273,4 +274,5 @@ class Project:
     config_files: tuple[Path, ...]
     git: GitState
     runner: ConfiguredRunner | None = None
+    runner_is_text: bool = False
     default_members: tuple[str, ...] = ()
