@@ -20,6 +20,8 @@ from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.invocation import Invocation
 
 PROFILE_FILE = "LLVM_PROFILE_FILE"
+_NOT_STARTED = 127
+_MISSING_LIBRARY = "error while loading shared libraries"  # glibc
 """The variable that tells an instrumented program where to write its counts."""
 
 
@@ -96,6 +98,18 @@ def run_program(executor: Executor, command: Command, invocation: Invocation, ke
         ) from error
 
 
+def _why_it_failed(completed: Completed, invocation: Invocation, tail: str) -> str:
+    if completed.exit_code == _NOT_STARTED and _MISSING_LIBRARY in tail and invocation.call is None:
+        return (
+            '`cargo run` tells a program where its build has put shared libraries: write cargo = ["run", …] in the'
+            " place of `command` in its [[workloads]] table, or name their directory: env = { LD_LIBRARY_PATH = … }"
+        )
+    return (
+        "run its command by hand to see why; set `expect-exit` if that is its normal exit code,"
+        ' and `pass-env = ["HOME"]` if it misses a variable' + _how_to_choose(invocation.call)
+    )
+
+
 def _how_to_choose(call: CargoCall | None) -> str:
     """What helps where one of all programs that cargo finds refuses an option that is meant for another."""
     if call is None or call.targets or not any(word.startswith("-") for word in call.arguments):
@@ -132,8 +146,7 @@ def check_ending(
         expected = describe_ending(invocation.expect_exit)
         raise WorkloadError(
             f"workload {name} ended with {describe_ending(completed.exit_code)}, expected {expected}",
-            help="run its command by hand to see why; set `expect-exit` if that is its normal exit code,"
-            ' and `pass-env = ["HOME"]` if it misses a variable' + _how_to_choose(invocation.call),
+            help=_why_it_failed(completed, invocation, tail),
             location=str(stderr),
             detail=tail,
         )
