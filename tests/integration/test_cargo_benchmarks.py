@@ -131,6 +131,14 @@ def test_criterion_is_measured_by_its_own_samples(optbuild: Optbuild, project: P
     assert not (project / "target/criterion").exists()
 
 
+def test_options_of_criterion_are_not_refused_by_the_harness_of_the_library(optbuild: Optbuild, project: Path) -> None:
+    """Cargo gives them to the library and the program as well, which have no benchmark and do not know them."""
+    (project / "benches/speed.rs").write_text(CRITERION)
+    write_profile(project, '["bench", "--", "--measurement-time", "0.2"]')
+    record = optbuild.run("build", "--json", cwd=project).expect(0).document
+    assert variant_of(record, "pgo")["pgo"]["applied"] is True
+
+
 def test_benchmarks_that_differ_between_variants_are_told_before_anything_is_timed(
     optbuild: Optbuild, project: Path
 ) -> None:

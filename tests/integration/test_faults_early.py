@@ -140,6 +140,7 @@ def test_a_missing_package_or_binary_is_answered_by_what_there_is(optbuild: Optb
     edit(profile, 'package = "app"\nbins = ["nort"]', 'package = "steps"')
     fail(optbuild, workspace, 2, "usage", "library only", "`app`")
     edit(profile, 'package = "steps"', "")
+    edit(profile, '"{bin:north}", "{bin:south}"', '"{bin}"')
     (workspace / "steps/src/main.rs").write_text("fn main() {}\n")
     fail(optbuild, workspace, 2, "usage", "several packages", "`app`", "`steps`")
 

@@ -278,7 +278,7 @@ def test_a_workspace_is_read_with_all_that_matters(
 ) -> None:
     """Members, binaries, features, target directory, lock file, flags and revision arrive as they are."""
     root = tmp_path / "work space ü"
-    write(root / "Cargo.toml", '[workspace]\nmembers = ["tool", "base"]\nresolver = "2"\n')
+    write(root / "Cargo.toml", '[workspace]\nmembers = ["tool", "base"]\ndefault-members = ["tool"]\nresolver = "2"\n')
     write(
         root / "tool/Cargo.toml",
         '[package]\nname = "tool"\nversion = "1.2.3"\nedition = "2021"\ndefault-run = "tool"\n'
@@ -296,6 +296,7 @@ def test_a_workspace_is_read_with_all_that_matters(
     assert (project.manifest, project.directory) == (root / "tool/Cargo.toml", root / "tool")
     assert (project.workspace_root, project.target_directory) == (root, root / "out")
     assert project.lockfile == root / "Cargo.lock"
+    assert project.default_members == ("tool",)
     assert {package.name: package.is_library_only for package in project.packages} == {"tool": False, "empty": True}
     tool = next(package for package in project.packages if package.name == "tool")
     assert (tool.version, tool.default_run, tool.features) == ("1.2.3", "tool", {"extra": (), "fast": ()})

@@ -61,6 +61,52 @@ def test_a_virtual_workspace_names_the_choice(optbuild: Optbuild, tmp_path: Path
     assert not (directory / "target").exists()
 
 
+def make_workspace(root: Path, members: str, *names: str) -> Path:
+    """A virtual workspace whose members are programs of their own names."""
+    for name in names:
+        (root / name / "src").mkdir(parents=True)
+        (root / name / "Cargo.toml").write_text(f'[package]\nname = "{name}"\nversion = "0.1.0"\nedition = "2021"\n')
+        (root / name / "src/main.rs").write_text(f'fn main() {{ println!("{name}"); }}\n')
+    (root / "Cargo.toml").write_text(f'[workspace]\nresolver = "2"\nmembers = {list(names)}\n{members}\n')
+    return root
+
+
+def test_default_members_are_built_as_cargo_builds_them(optbuild: Optbuild, tmp_path: Path) -> None:
+    """In the root of a workspace they are meant; in a member's directory that member is."""
+    root = make_workspace(tmp_path / "w", 'default-members = ["cli"]', "cli", "steps")
+    release = ("build", "-f", "preset:release", "--json")
+    for directory, name in ((root, "cli"), (root / "steps", "steps")):
+        record = optbuild.run(*release, cwd=directory).expect(0).document
+        assert bins_of(variant_of(record, "release")) == [name]
+
+
+def test_a_command_that_names_a_program_names_its_package(optbuild: Optbuild, tmp_path: Path) -> None:
+    """Without a build profile the word `{bin:NAME}` is enough in a workspace of several programs."""
+    root = make_workspace(tmp_path / "w", "", "one", "two")
+    plan = optbuild.run("plan", "--json", "--", "{bin:two}", cwd=root).expect(0).document
+    built = [action["argv"] for action in plan["actions"] if action["kind"] == "compile"]
+    assert built
+    assert all("two@0.1.0" in argv and "one@0.1.0" not in argv for argv in built)
+    refused = optbuild.run("plan", "--", "{bin}", cwd=root).expect(2).stderr
+    assert "{bin:NAME}" in refused
+
+
+def test_a_program_whose_feature_is_off_is_refused_with_the_feature(optbuild: Optbuild, tmp_path: Path) -> None:
+    """It is built once the build profile has the feature; before, cargo's other program is `{bin}`."""
+    root = make_workspace(tmp_path, "", "one")
+    (root / "one/src/bin").mkdir()
+    (root / "one/src/bin/extra.rs").write_text("fn main() {}\n")
+    with (root / "one/Cargo.toml").open("a") as manifest:
+        manifest.write('[features]\nneeded = []\n[[bin]]\nname = "extra"\nrequired-features = ["needed"]\n')
+    refused = optbuild.run("plan", "--", "{bin:extra}", cwd=root).expect(2).stderr
+    assert "needs the feature `needed`" in refused
+    assert 'write features = ["needed"] under [project]' in refused
+    assert "--bin extra" not in optbuild.run("plan", "--", "{bin}", cwd=root).expect(0).stdout
+    (root / "optbuild.toml").write_text('schema = 1\nextends = "preset:release"\n[project]\nfeatures = ["needed"]\n')
+    record = optbuild.run("build", "--json", cwd=root).expect(0).document
+    assert sorted(bins_of(variant_of(record, "release"))) == ["extra", "one"]
+
+
 def test_a_shared_library_is_trained_by_what_loads_it(optbuild: Optbuild, tmp_path: Path) -> None:
     """The program that loads it writes the library's counts at its own end; a library needs no program of Rust."""
     directory = copy_crate("checksum", tmp_path / "checksum")

@@ -75,6 +75,32 @@ def test_musl_is_trained_and_measured_where_it_is_installed(optbuild: Optbuild, 
     assert is_trained_and_measured(record, directory, MUSL)
 
 
+def test_the_default_target_of_cargo_is_built_and_its_origin_shown(optbuild: Optbuild, tmp_path: Path) -> None:
+    """From a file or the variable, with the flags of that target; of several none is taken, and looking goes on."""
+    directory = copy_crate("tally", tmp_path / "tally")
+    config = directory / ".cargo/config.toml"
+    config.parent.mkdir()
+    env = stand_in(tmp_path, MUSL)
+    flags = f'[target.{MUSL}]\nrustflags = ["--cfg", "shipped"]\n'
+    build = ("build", "-f", "preset:release", "--json")
+    for text, more in (
+        (f'build.target = "{MUSL}"\n{flags}', {}),
+        (f'build.target = "host-tuple"\n{flags}', {"CARGO_BUILD_TARGET": MUSL}),
+    ):
+        config.write_text(text)
+        origin = "CARGO_BUILD_TARGET" if more else f"{config}: build.target"
+        ended = optbuild.run(*build, cwd=directory, env=env | more).expect(0)
+        assert ended.document["toolchain"]["target"] == MUSL
+        assert f"built for {MUSL} (from {origin})" in ended.stderr
+        assert "rustflags kept in every build: --cfg shipped" in ended.stderr
+        assert f"{MUSL} (from {origin})" in optbuild.run("doctor", cwd=directory, env=env | more).stdout
+    config.write_text(f'build.target = ["{MUSL}", "{FAR}"]\n')
+    error = optbuild.run(*build, cwd=directory, env=env).expect(2).error
+    assert f'[project] target = "{MUSL}"' in error["help"]
+    assert f'[project] target = "{MUSL}"' in optbuild.run("doctor", cwd=directory, env=env).stdout
+    assert "release" in optbuild.run("runs", cwd=directory, env=env).expect(0).stdout
+
+
 def test_a_target_that_is_not_installed_is_told_before_the_build(optbuild: Optbuild, tmp_path: Path) -> None:
     """With the command that installs it."""
     directory = crate(tmp_path, "riscv64gc-unknown-linux-musl")
@@ -108,6 +134,27 @@ def test_what_can_be_built_for_another_machine_is_built(optbuild: Optbuild, tmp_
     assert [warning["code"] for warning in record["warnings"]] == ["not-measured", "variant-skipped"]
     shown = optbuild.run("report", cwd=directory, env=env).expect(0).stdout
     assert f"nothing is measured: {reason}" in " ".join(shown.split())
+
+
+def test_a_runner_for_the_host_is_used_as_cargo_uses_it(optbuild: Optbuild, tmp_path: Path) -> None:
+    """Named for all of its kind or for its triple, as a text or a list; a script around the program is left alone."""
+    directory = copy_crate("tally", tmp_path / "tally")
+    main = directory / "src/main.rs"
+    main.write_text(main.read_text().replace("fn main() {", 'fn main() {\n    std::env::var("NEEDED").unwrap();', 1))
+    (directory / ".cargo").mkdir()
+    config = directory / ".cargo/config.toml"
+    config.write_text('[target."cfg(unix)"]\nrunner = ["env", "NEEDED=1"]\n')
+    ended = optbuild.run("build", "--json", cwd=directory).expect(0)
+    assert variant_of(ended.document, "pgo")["pgo"]["applied"] is True
+    assert f"programs run by env NEEDED=1 (from {config}: target.'cfg(unix)'.runner)" in ended.stderr
+    edit(directory / "optbuild.toml", 'command = ["{bin}", "data/train.txt"]', 'cargo = ["run", "data/train.txt"]')
+    host = ended.document["toolchain"]["host"]
+    for value in ('"env NEEDED=1"', '["env", "NEEDED=1"]'):
+        config.write_text(f"target.{host}.runner = {value}\n")
+        record = optbuild.run("build", "--json", cwd=directory).expect(0).document
+        assert variant_of(record, "pgo")["pgo"]["applied"] is True
+    around = optbuild.run("plan", "--", "env", "NEEDED=2", "{bin}", "20000", cwd=directory).expect(0).stdout
+    assert "is not used where a command does not begin with {bin}" in around
 
 
 def test_a_runner_trains_and_measures_what_does_not_run_by_itself(optbuild: Optbuild, tmp_path: Path) -> None:

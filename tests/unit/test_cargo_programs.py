@@ -25,6 +25,10 @@ def test_the_runner_is_told_as_a_setting_of_cargo() -> None:
 
 def test_a_target_of_its_own_is_known_by_its_files_name() -> None:
     """As cargo has it."""
+    _, text = runner_setting("thumbv8m.base-none-eabi", Path("/usr/bin/python3"), as_text=True)
+    program, *options, code = json.loads(text).split()
+    assert (program, options) == ("/usr/bin/python3", ["-I", "-S", "-c"])
+    compile(code, "runner", "exec")
     assert runner_setting("/p/my.json", Path("/python"))[0] == 'target."my".runner'
 
 

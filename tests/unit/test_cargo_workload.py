@@ -10,7 +10,7 @@ import pytest
 from optbuild.errors import WorkloadError, WorkloadTimeoutError
 from optbuild.execution.command import Command
 from optbuild.files import claim_directory
-from optbuild.profile.cargo_words import CargoCall, CargoVerb
+from optbuild.profile.cargo_words import CargoCall, CargoVerb, TargetOption
 from optbuild.testing import Answer, Reply, ScriptedExecutor, make_invocation, make_usage
 from optbuild.workloads.cargo_build import CargoBuild, CargoProgram
 from optbuild.workloads.harness import Harness
@@ -111,6 +111,32 @@ def test_a_binary_is_put_back_where_cargo_has_deleted_it(yard: Yard) -> None:
         yard.run(yard.program("cli"))
         assert (yard.home / "demo").samefile(yard.stage / "demo")
     assert [path.name for path in yard.home.iterdir()] == ["demo"]
+
+
+def test_options_of_criterion_reach_criterion_alone(yard: Yard) -> None:
+    """Where no bench of Criterion's is among the programs, everything goes to everyone, and an error is an error."""
+    yard.extra_env["LLVM_PROFILE_FILE"] = "/raw/%p"
+    options = ("--measurement-time", "0.2", "--noplot", "--bench")
+    library = yard.program("lib", *options)
+    yard.run(library, replace(yard.program("cli", *options), harness=Harness.CRITERION))
+    assert [command.argv[1:3] for command in yard.ran] == [("--bench",), ("--measurement-time", "0.2")]
+    yard.run(library, yard.program("cli", *options))
+    assert [command.argv[1:] for command in yard.ran[2:]] == [options, options]
+
+
+def test_a_harness_that_refuses_an_option_is_left_out_by_naming_the_others(yard: Yard) -> None:
+    """The remedy fits only where cargo chose the programs and they were given an option."""
+
+    def remedy(call: CargoCall) -> str:
+        yard.answers = [Reply(exit_code=1)]
+        with pytest.raises(WorkloadError) as caught:
+            yard.run(yard.program("lib", *call.arguments), call=call)
+        return caught.value.help
+
+    call = CargoCall(verb=CargoVerb.BENCH, arguments=("--sample-count", "3"))
+    assert remedy(call).endswith('name those that are meant: "--bench", "NAME"')
+    assert "NAME" not in remedy(replace(call, targets=(TargetOption(option="--lib"),)))
+    assert "NAME" not in remedy(replace(call, arguments=("filter",)))
 
 
 def test_criterion_is_brief_in_training_and_writes_to_the_scratch_directory(yard: Yard) -> None:

@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.workloads.harness import Harness, find_harness, measures_itself, measuring_arguments, training_arguments
+from optbuild.workloads.harness import (
+    Harness,
+    find_harness,
+    measures_itself,
+    measuring_arguments,
+    training_arguments,
+    without_criterions_options,
+)
 
 _HELP = {
     Harness.CRITERION: b"\nThis executable is a Criterion.rs benchmark.\nSee https://",
@@ -19,6 +26,13 @@ def test_a_harness_is_known_by_its_help(harness: Harness, tmp_path: Path) -> Non
     program = tmp_path / "speed"
     program.write_bytes(b"\x7fELF" + bytes(5000) + _HELP[harness] + bytes(300))
     assert find_harness(program) is harness
+
+
+def test_options_of_criterion_are_not_for_libtest() -> None:
+    """Neither they nor their values; a filter, and what both know, is left."""
+    given = ("large", "--measurement-time", "0.2", "--sample-size=10", "-n", "--color", "never", "--quick", "--bench")
+    assert without_criterions_options(given) == ("large", "--color", "never", "--bench")
+    assert without_criterions_options(("--bench", "--warm-up-time")) == ("--bench",)
 
 
 def test_criterion_is_brief_in_training() -> None:

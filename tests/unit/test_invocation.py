@@ -181,13 +181,14 @@ def test_what_is_not_built_is_refused_with_what_is(
 
 
 def test_a_runner_stands_before_the_binary(tmp_path: Path) -> None:
-    """A program for another machine is run as cargo would run it; other commands are left as they are."""
+    """A program is run as cargo would run it, other commands as they are; a script may only start what runs here."""
     profile = BuildProfile(path=None, directory=tmp_path, variants={"release": Variant(name="release")})
 
-    def shown(*words: str) -> tuple[str, ...]:
+    def shown(*words: str, needs_runner: bool = True) -> tuple[str, ...]:
         made = make_invocation(
             Workload(name="books", command=words, prepare=("{bin}", "--warm")),
             profile, bins=BINS, default_bin="tool", runner=("qemu", "-L", "/x"), scratch=SCRATCH, environ={},
+            needs_runner=needs_runner,
         )  # fmt: skip
         assert made.commands["prepare"][0] == ("qemu",)
         return made.shown_argv()
@@ -197,6 +198,8 @@ def test_a_runner_stands_before_the_binary(tmp_path: Path) -> None:
     for words in (("sh", "-c", "x", "{bin}"), ("x{bin}",), ("{bin:tool}", "{bin:wordfreq}")):
         with pytest.raises(UsageError, match="qemu can run it only as a command's program"):
             shown(*words)
+    assert shown("{bin}", "a", needs_runner=False) == ("qemu", "-L", "/x", "{bin:tool}", "a")
+    assert shown("sh", "-c", "x", "{bin}", needs_runner=False) == ("sh", "-c", "x", "{bin:tool}")
 
 
 @pytest.mark.parametrize("fields", [{"stdin": "{bin}"}, {"inputs": ("x{bin}",)}, {"env": {"TOOL": "{bin:tool}"}}])

@@ -422,5 +422,9 @@ def test_a_runner_is_named_in_the_notes() -> None:
     project = make_project(runner=ConfiguredRunner(argv=("qemu", "-x"), origin="VARIABLE"))
     workloads = (make_invocation("qemu", "-x", "{bin:demo}"),)
     (note,) = plan_of(RELEASE, project=project, workloads=workloads).notes
-    assert note == "programs run by qemu -x (from VARIABLE): times are those of both together"
-    assert plan_of(RELEASE, project=project).notes == ()
+    assert note == "programs run by qemu -x (from VARIABLE): times are those of both together, of every variant alike"
+    (note,) = plan_of(RELEASE, project=project, workloads=(make_invocation("sh", "go.sh", "{bin:demo}"),)).notes
+    assert note == (
+        "the runner qemu -x (from VARIABLE) is not used where a command does not begin with {bin}: workload 'small'"
+    )
+    assert plan_of(RELEASE, project=project, workloads=(make_invocation("sh", "go.sh"),)).notes == ()

@@ -82,6 +82,7 @@ class Desk:
                 *({"name": "demo", "kind": kinds} for kinds in self.metadata.get("libraries", ())),
             ],
             "features": self.features,
+            "default_run": self.metadata.get("default_run"),
         }
         target = str(self.project / "target")
         return {"packages": [package], "workspace_root": str(self.project), "target_directory": target}
@@ -233,7 +234,7 @@ def test_the_budget_of_the_command_line_wins(desk: Desk) -> None:
 
 
 def test_binaries_whose_features_are_off_are_left_out(desk: Desk) -> None:
-    """Cargo leaves them out as well; named ones, or all features, bring them back."""
+    """Cargo leaves them out as well; all features bring them back."""
     desk.metadata = {"bins": ["demo", "extra"], "required": {"extra": ["x"]}}
 
     def bins(settings: str) -> list[str]:
@@ -243,9 +244,66 @@ def test_binaries_whose_features_are_off_are_left_out(desk: Desk) -> None:
     assert bins("") == ["demo"]
     assert bins('features = ["x"]') == ["demo", "extra"]
     assert bins("all-features = true") == ["demo", "extra"]
-    assert bins('bins = ["extra", "demo"]') == ["extra", "demo"]
-    desk.metadata = {"bins": ["demo"], "required": {"demo": ["x"]}}
-    assert bins("") == ["demo"]
+    desk.metadata |= {"libraries": [["cdylib"]], "required": {"demo": ["x"], "extra": ["x"]}}
+    desk.write('schema = 1\nextends = "preset:release"\n')
+    targets = desk.prepare(selection=Selection.NAMED, measure=False).inputs.targets
+    assert ([lib.file_name for lib in targets.libs], targets.bins) == (["libdemo.so"], ())
+
+
+@pytest.mark.parametrize(
+    ("settings", "word", "default_run", "required", "written"),
+    [
+        ("", "{bin:extra}", None, {"extra": ["x"]}, '["x"]'),
+        ('bins = ["extra", "demo"]', "{bin:demo}", None, {"extra": ["x"]}, '["x"]'),
+        ('features = ["y"]', "{bin}", "extra", {"extra": ["x", "y"]}, '["y", "x"]'),
+        ("", "{bin}", None, {"demo": ["x"], "extra": ["z", "x"]}, '["x"]'),
+    ],
+)
+def test_a_program_that_is_asked_for_names_the_feature_that_is_off(
+    desk: Desk, *, settings: str, word: str, default_run: str | None, required: dict[str, list[str]], written: str
+) -> None:
+    """Asked for by a command, by `bins`, as `default-run`, or as all there is: another is never taken in its place."""
+    desk.metadata = {"bins": ["demo", "extra"], "required": required, "default_run": default_run}
+    desk.features = {"x": [], "y": [], "z": []}
+    desk.write(f"{TWO_WORKLOADS}[project]\n{settings}".replace("{bin}", word))
+    with pytest.raises(UsageError, match="needs the feature `x`, which is not enabled") as caught:
+        desk.prepare()
+    assert caught.value.help == f"write features = {written} under [project] in optbuild.toml"
+    assert caught.value.location
+
+
+def test_the_default_target_of_cargo_is_taken_unless_the_build_profile_has_one(desk: Desk) -> None:
+    """The plan says where it comes from; `host` is a target as any other."""
+    (desk.project / ".cargo").mkdir()
+    config = desk.project / ".cargo/config.toml"
+    config.write_text('build.target = "i686-unknown-linux-musl"\n')
+
+    def planned(settings: str) -> tuple[str, bool]:
+        desk.write(f"{TWO_WORKLOADS}[project]\n{settings}")
+        prepared = desk.prepare(selection=Selection.NAMED, variants=("release",))
+        note = f"built for i686-unknown-linux-musl (from {config}: build.target)"
+        return prepared.inputs.toolchain.target, note in prepared.plan.notes
+
+    assert planned("") == ("i686-unknown-linux-musl", True)
+    assert planned('target = "host"') == (TARGET, False)
+    assert planned('target = "s390x-unknown-linux-gnu"') == ("s390x-unknown-linux-gnu", False)
+    config.write_text('build.target = "host-tuple"\n')
+    assert planned("")[0] == TARGET
+
+
+@pytest.mark.parametrize(("value", "written"), [('["a-b-c", "d-e-f"]', "a-b-c"), ("[]", "host")])
+def test_several_default_targets_of_cargo_leave_the_choice_to_the_build_profile(
+    desk: Desk, value: str, written: str
+) -> None:
+    """None of them is taken in silence, and the error has the key that chooses."""
+    (desk.project / ".cargo").mkdir()
+    (desk.project / ".cargo/config.toml").write_text(f"build.target = {value}\n")
+    desk.write(TWO_WORKLOADS)
+    with pytest.raises(UsageError, match="optbuild builds for one") as caught:
+        desk.prepare()
+    assert caught.value.help == f'choose in optbuild.toml: [project] target = "{written}"'
+    desk.write(f'{TWO_WORKLOADS}[project]\ntarget = "host"\n')
+    assert desk.prepare().inputs.toolchain.target == TARGET
 
 
 def test_a_library_is_built_where_it_is_alone_or_a_workload_uses_it(desk: Desk) -> None:

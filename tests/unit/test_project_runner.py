@@ -33,6 +33,13 @@ def test_a_runner_is_a_text_or_a_list(tmp_path: Path) -> None:
     assert runner(tmp_path, f"target.{TARGET}.runner = []") is None
 
 
+def test_of_several_files_the_nearest_ones_list_is_taken(tmp_path: Path) -> None:
+    """Cargo joins lists, but not those that are a program with its arguments."""
+    (tmp_path / "below").mkdir()
+    assert runner(tmp_path, f"target.{TARGET}.runner = ['far', '-a']") == ("far", "-a")
+    assert runner(tmp_path / "below", f"target.{TARGET}.runner = ['near']") == ("near",)
+
+
 def test_the_triple_goes_before_a_table_that_matches(tmp_path: Path) -> None:
     """And the variable before both; an empty one is none."""
     both = f"target.{TARGET}.runner = 'own'\ntarget.'cfg(unix)'.runner = 'general'"

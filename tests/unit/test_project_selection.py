@@ -144,8 +144,62 @@ def test_a_virtual_workspace_with_several_programs_is_refused() -> None:
     """The error lists packages and binaries."""
     assert refusal(project(package("one", "a", "b"), package("two", "c"))) == snapshot("""\
 several packages of this workspace have binaries: `one` (`a`, `b`); `two` (`c`)
-help: choose in optbuild.toml: [project] package = "one", or several: package = ["one", "two"]\
+help: name one in the command: {bin:NAME}; or choose in optbuild.toml: [project] package = "one", or several: \
+package = ["one", "two"]\
 """)
+
+
+def test_default_members_decide_as_they_do_for_cargo() -> None:
+    """In the workspace's root they alone count; in a member's directory that member does."""
+    members = (package("cli", "cli"), package("steps", "steps"), package("base", libs=(LibKind.CDYLIB,)))
+
+    def of(*names: str, manifest: str = "/w/Cargo.toml") -> Project:
+        return replace(project(*members, manifest=manifest), default_members=names)
+
+    assert selected(of("cli")) == ("cli", "cli")
+    assert selected(of("base", "steps")) == ("steps", "steps")
+    assert select_targets(of("base"), (), ()).packages == (members[2],)
+    assert selected(of("cli", manifest="/w/steps/Cargo.toml")) == ("steps", "steps")
+    assert selected(of("cli"), None, "steps") == ("steps", "steps")
+    assert "`cli` (`cli`); `steps` (`steps`)" in refusal(of("cli", "steps"))
+
+
+def test_a_root_that_is_no_default_member_is_not_meant() -> None:
+    """Cargo would not build the root's own program."""
+    root = replace(package("root", "root"), manifest=Path("/w/Cargo.toml"))
+    of = project(root, package("cli", "cli"))
+    assert selected(of) == ("root", "root")
+    assert selected(replace(of, default_members=("cli",))) == ("cli", "cli")
+
+
+def used(of: Project, *names: str) -> tuple[str, ...]:
+    """The packages that are chosen where commands use some programs and libraries."""
+    return tuple(package.name for package in select_targets(of, (), (), names).packages)
+
+
+def test_what_commands_use_by_name_decides_the_package() -> None:
+    """No more than the owners is built, with the default for `{bin}` where that is clear; a file key says it all."""
+    both = (package("one", "a"), package("two", "b"), package("glue", libs=(LibKind.CDYLIB,)))
+    of = project(*both)
+    assert used(of, "b") == ("two",)
+    assert used(of, "b", "a") == ("two", "one")
+    assert used(of, "glue") == used(of, "libglue.cdylib") == ("glue",)
+    member = project(*both, manifest="/w/one/Cargo.toml")
+    assert used(member, "a") == used(member, "") == used(member, "unknown") == ("one",)
+    assert used(member, "", "b") == used(member, "b", "a") == ("one", "two")
+    assert used(member, "b") == ("two",)
+    assert selected(of, "one", "a") == ("one", "a")
+    for names in (("",), ("", "b"), ("unknown",)):
+        with pytest.raises(UsageError, match="several packages of this workspace"):
+            used(of, *names)
+
+
+def test_a_program_of_a_default_member_goes_before_one_of_its_name_elsewhere() -> None:
+    """Where neither is a default member, the choice is left to people."""
+    of = project(package("one", "a"), package("two", "a"), package("three", "c"))
+    with pytest.raises(UsageError, match="several packages have a program `a`: `one`, `two`"):
+        used(of, "a")
+    assert used(replace(of, default_members=("two", "three")), "a") == ("two",)
 
 
 def test_a_workspace_without_binaries_is_refused() -> None:
@@ -222,7 +276,8 @@ def test_a_library_for_other_languages_can_be_built() -> None:
     two = refusal(project(base, package("more", libs=(LibKind.CDYLIB,))))
     assert two.replace("several packages of this workspace", "several") == snapshot("""\
 several have libraries for other languages: `base` (`libbase.cdylib`); `more` (`libmore.cdylib`)
-help: choose in optbuild.toml: [project] package = "base", or several: package = ["base", "more"]\
+help: name one in the command: {lib:NAME}; or choose in optbuild.toml: [project] package = "base", or several: \
+package = ["base", "more"]\
 """)
     assert refusal(project(base), "base", "base") == snapshot("""\
 the package `base` has no binary `base`; it has none

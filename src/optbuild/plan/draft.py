@@ -204,7 +204,7 @@ def _build_settings(recipe: Recipe, inputs: PlanInputs, cargo_target: Path) -> B
         verb=call.verb.value,
         targets=targets or default,
         arguments=call.arguments,
-        config=(*config, runner_setting(recipe.target, inputs.python)),
+        config=(*config, runner_setting(recipe.target, inputs.python, as_text=inputs.project.runner_is_text)),
     )
 
 

@@ -16,10 +16,13 @@ from optbuild.plan.parts import check_parts, has_parts, make_gather
 from optbuild.plan.programs import draft_programs
 from optbuild.plan.steps import STEPS
 from optbuild.profile.model import BuildProfile, Use
+from optbuild.profile.placeholders import PlaceholderKind
 from optbuild.profile.variants import Lto, PgoMode, Variant
+from optbuild.project.model import ConfiguredRunner
 from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.workloads.folds import Fold
 from optbuild.workloads.invocation import Invocation
+from optbuild.workloads.words import named_in
 
 
 def select_pgo_variants(build_profile: BuildProfile) -> tuple[str, ...]:
@@ -242,16 +245,36 @@ def _add(actions: dict[ActionId, Action], more: Iterable[Action]) -> None:
         actions.setdefault(action.id, action)
 
 
+def _notes_on_runner(runner: ConfiguredRunner, workloads: tuple[Invocation, ...]) -> list[str]:
+    """What it runs, and what starts a program in another way."""
+    words = tuple((word,) for word in runner.argv)
+    commands = [(each, command) for each in workloads for command in each.commands.values()]
+    without = [
+        repr(each.name)
+        for each, command in commands
+        if named_in(command, PlaceholderKind.BIN) and command[: len(words)] != words
+    ]
+    notes = []
+    named = f"{' '.join(runner.argv)} (from {runner.origin})"
+    if any(each.runner for each in workloads) or any(command[: len(words)] == words for _, command in commands):
+        notes.append(f"programs run by {named}: times are those of both together, of every variant alike")
+    if without:
+        which = ", ".join(dict.fromkeys(without))
+        notes.append(f"the runner {named} is not used where a command does not begin with {{bin}}: workload {which}")
+    return notes
+
+
 def _notes(inputs: PlanInputs) -> tuple[str, ...]:
     project = inputs.project
     notes = []
+    if inputs.toolchain.target_origin is not None:
+        notes.append(f"built for {inputs.toolchain.target} (from {inputs.toolchain.target_origin})")
     if project.rustflags.origin is not None:
         flags = " ".join(project.rustflags.flags)
         notes.append(f"rustflags kept in every build: {flags} (from {project.rustflags.origin})")
     notes += [f"compiler wrapper kept: {wrapper.value} (from {wrapper.origin})" for wrapper in project.rustc_wrappers]
-    if project.runner is not None and any(w.runner or w.argv[0] == (project.runner.argv[0],) for w in inputs.workloads):
-        runner = " ".join(project.runner.argv)
-        notes.append(f"programs run by {runner} (from {project.runner.origin}): times are those of both together")
+    if project.runner is not None:
+        notes += _notes_on_runner(project.runner, inputs.workloads)
     if project.lockfile is None:
         notes.append("there is no Cargo.lock: cargo will resolve the dependencies and write one")
     if len(inputs.targets.packages) > 1:

@@ -75,7 +75,11 @@ class ProjectSettings:
 
     manifest: Annotated[PlainPath, Field(description="The project's Cargo.toml, relative to this file.")] = "Cargo.toml"
     package: Annotated[
-        NameOrNames | None, Field(description="The package to build, or a list; default: the only one with a bin.")
+        NameOrNames | None,
+        Field(
+            description="The package to build, or a list; default: that of the programs that workloads name, else the "
+            "only default member with a bin."
+        ),
     ] = None
     bins: Annotated[
         tuple[Name, ...], Field(description="The bins (or examples) to build; default: all bins of the package.")
@@ -83,7 +87,13 @@ class ProjectSettings:
     features: Annotated[tuple[Name, ...], Field(description="Cargo features to enable.")] = ()
     no_default_features: Annotated[StrictBool, Field(description="Leave the default features out.")] = False
     all_features: Annotated[StrictBool, Field(description="Enable all features.")] = False
-    target: Annotated[Name, Field(description='The target triple, or "host"; always passed to cargo.')] = "host"
+    target: Annotated[
+        Name | None,
+        Field(
+            description='The target triple, or "host"; always passed to cargo. Default: `build.target` of Cargo\'s '
+            'configuration, else "host".'
+        ),
+    ] = None
     cargo_profile: Annotated[Name, Field(description="The Cargo profile that every variant starts from.")] = "release"
     cargo_args: Annotated[
         tuple[Text, ...], Field(description="More arguments for every cargo build; not those that have a key here.")

@@ -176,10 +176,14 @@ def _merge(low: ConfigNode, high: ConfigNode, file: Path, key: tuple[str, ...]) 
         case Mapping(), Mapping():
             return _merge_tables(low, high, file, key)
         case tuple(), tuple():
-            # Cargo replaces lists that are programs (`target.*.runner`) instead; nothing here looks at those.
-            return low + high
+            return high if _is_program(key) else low + high
         case _:
             raise _refused(file, f"`{'.'.join(key)}` has another type than in another file that applies here")
+
+
+def _is_program(key: tuple[str, ...]) -> bool:
+    """Whether a list is a program with its arguments: of several files cargo then takes the nearest one's alone."""
+    return key[0] == "target" and key[-1] == "runner"
 
 
 def _refused(path: Path, problem: str, *, line: int | None = None) -> ToolchainError:

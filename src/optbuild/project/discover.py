@@ -9,8 +9,8 @@ from optbuild.errors import ToolchainError, UsageError
 from optbuild.execution.command import Command, Completed, Executor, ProgramNotFoundError
 from optbuild.project.cargo_config import find_build_directory, load_cargo_config
 from optbuild.project.cargo_profile import load_cargo_profiles
-from optbuild.project.model import BinTarget, GitState, LibFile, LibKind, Package, Project
-from optbuild.project.runner import find_runner
+from optbuild.project.model import BinTarget, GitState, LibFile, LibKind, Package, Project, Setting
+from optbuild.project.runner import find_runner, runner_key
 from optbuild.project.rustc_programs import rustc_wrappers
 from optbuild.project.rustflags import settle_rustflags
 from optbuild.text import last_lines
@@ -90,6 +90,8 @@ def load_project(  # noqa: PLR0913 - what to look at, and what to look with
         git=discover_git(root, executor, environ),
         runner=find_runner(config, environ, target, target_cfg),
         build_directory_origin=find_build_directory(config, environ),
+        runner_is_text=isinstance(config.find(*runner_key(target)), Setting),
+        default_members=tuple(p.name for p in metadata.packages if p.id in metadata.workspace_default_members),
     )
 
 

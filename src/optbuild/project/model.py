@@ -52,6 +52,10 @@ class LibFile:
     file_name: str
     has_rlib: bool = False
 
+    def is_called(self, name: str) -> bool:
+        """Whether a name is its own, as rustc or as Cargo.toml writes it, or its file's."""
+        return name in {self.name, self.name.replace("_", "-"), self.file_name}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
@@ -255,7 +259,9 @@ class Project:
         rustc_wrappers: `rustc-wrapper`, then `rustc-workspace-wrapper`, where they are set.
         config_files: Cargo's configuration files that apply, nearest first.
         git: The revision.
-        runner: What starts the target's programs where they do not run by themselves, if that is configured.
+        runner: What cargo would start the target's programs with, if that is configured.
+        runner_is_text: The configuration files have a runner for the target's own triple as a text, not as a list.
+        default_members: Names of the members that cargo takes in the workspace's root; empty where it does not tell.
         build_directory_origin: What sets cargo's `build-dir`, for people; None where it is the target directory.
     """
 
@@ -272,3 +278,5 @@ class Project:
     git: GitState
     runner: ConfiguredRunner | None = None
     build_directory_origin: str | None = None
+    runner_is_text: bool = False
+    default_members: tuple[str, ...] = ()

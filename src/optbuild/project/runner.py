@@ -28,7 +28,7 @@ def find_runner(
     variable = f"CARGO_TARGET_{name.upper().replace('-', '_').replace('.', '_')}_RUNNER"
     if (text := environment_value(environ, variable)) is not None:
         return _make_runner(text.split(), config.directory, variable)
-    own = ("target", *name.split("."), "runner")
+    own = runner_key(target)
     if (node := config.find(*own)) is not None:
         return _from_file(node, own)
     found = [("target", key, "runner") for key in matching_cfg_tables(config, target_cfg, "runner")]
@@ -40,6 +40,12 @@ def find_runner(
     if found and (node := config.find(*found[0])) is not None:
         return _from_file(node, found[0])
     return None
+
+
+def runner_key(target: str) -> tuple[str, ...]:
+    """Where the configuration has a runner for a target's own triple."""
+    name = Path(target).stem if target.endswith(".json") else target
+    return ("target", *name.split("."), "runner")  # cargo makes one key of it, so a triple with a dot is two tables
 
 
 def _from_file(node: ConfigNode, key: tuple[str, ...]) -> ConfiguredRunner | None:

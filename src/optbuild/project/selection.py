@@ -26,14 +26,18 @@ class Targets:
     libs: tuple[LibFile, ...] = ()
 
 
-def select_targets(project: Project, packages: tuple[str, ...], bins: tuple[str, ...]) -> Targets:
+def select_targets(
+    project: Project, packages: tuple[str, ...], bins: tuple[str, ...], used: tuple[str, ...] = ()
+) -> Targets:
     """Choose packages, their programs and their libraries.
 
     Args:
         project: What there is.
-        packages: Names; none takes the owners of `bins`, else the manifest's own package, else the only one with a
-            binary, else the only one with a library for other languages.
+        packages: Names; none takes the owners of `bins`, else of what is used by name, else the manifest's own package,
+            else the only default member with a binary, else the only member with one, else the only one with a library
+            for other languages.
         bins: Names of binaries or examples; none takes all binaries of the packages.
+        used: Names of programs and libraries that commands use; an empty one stands for the default.
 
     Raises:
         UsageError: There is no such package or program, nothing to build at all, more than one choice, or two programs
@@ -47,7 +51,7 @@ def select_targets(project: Project, packages: tuple[str, ...], bins: tuple[str,
         owners = dict.fromkeys(target.package for target in found)
         chosen = tuple(_named_package(project, name) for name in owners)
     else:
-        chosen = (_default_package(project),)
+        chosen = _packages_in_use(project, used)
         found = _all_bins(project, chosen)
     _require_distinct(found)
     return Targets(packages=chosen, bins=found, libs=tuple(lib for package in chosen for lib in package.libs))
@@ -88,7 +92,7 @@ def enabled_features(package: Package, features: Iterable[str], *, with_default:
 
 
 def is_buildable(target: BinTarget, enabled: frozenset[str]) -> bool:
-    """Whether cargo builds a binary that was not asked for by its name."""
+    """Whether cargo builds a binary with these features enabled."""
     return enabled.issuperset(target.required_features)
 
 
@@ -109,36 +113,85 @@ def _own_package(project: Project) -> Package | None:
     return next((package for package in project.packages if package.manifest == project.manifest), None)
 
 
-def _default_package(project: Project) -> Package:
+def _default_members(project: Project) -> tuple[Package, ...]:
+    """What cargo takes where it is run; all members where it does not say."""
     own = _own_package(project)
+    if own is not None and project.directory != project.workspace_root:
+        return (own,)
+    return tuple(package for package in project.packages if package.name in project.default_members) or project.packages
+
+
+def _packages_in_use(project: Project, used: tuple[str, ...]) -> tuple[Package, ...]:
+    """The default package, unless what is used by name is elsewhere: then its owners, and the default for `{bin}`."""
+    candidates = _default_candidates(project)
+    owners = [owner for name in used if name and (owner := _owner(project, candidates, name)) is not None]
+    is_default_used = "" in used or (len(candidates) == 1 and candidates[0] in owners)
+    default = () if owners and not is_default_used else (_only(project, candidates),)
+    return tuple({package.name: package for package in (*default, *owners)}.values())
+
+
+def _default_candidates(project: Project) -> tuple[Package, ...]:
+    """The packages that may be meant where none is named."""
+    own = _own_package(project)
+    members = _default_members(project)
     # A library's own directory means that library; in the workspace's root it may mean the program beside it.
-    if own is not None and (own.bins or project.directory != project.workspace_root):
-        return own
-    candidates = [package for package in project.packages if package.bins]
-    if not candidates and own is not None:
-        return own
-    candidates = candidates or [package for package in project.packages if package.libs]
+    if own is not None and own in members and (own.bins or project.directory != project.workspace_root):
+        return (own,)
+    choices = (
+        tuple(package for package in members if package.bins),
+        tuple(package for package in members if package.libs and len(members) < len(project.packages) and own is None),
+        tuple(package for package in project.packages if package.bins),
+        () if own is None else (own,),
+        tuple(package for package in project.packages if package.libs),
+    )
+    return next(filter(None, choices), ())
+
+
+def _only(project: Project, candidates: tuple[Package, ...]) -> Package:
     if len(candidates) == 1:
         return candidates[0]
     if not candidates:
-        raise _nothing_to_build(project, own)
+        raise _nothing_to_build(project, _own_package(project))
     names = [package.name for package in candidates]
     choices = "; ".join(f"`{package.name}` ({_listed(_names_in(package))})" for package in candidates)
-    what = "binaries" if candidates[0].bins else "libraries for other languages"
+    what, kind = ("binaries", "bin") if candidates[0].bins else ("libraries for other languages", "lib")
     raise UsageError(
         f"several packages of this workspace have {what}: {choices}",
-        help=f'choose in optbuild.toml: [project] package = "{names[0]}", or several: '
-        f"package = [{', '.join(map(_quoted, names))}]",
+        help=f"name one in the command: {{{kind}:NAME}}; or choose in optbuild.toml: "
+        f'[project] package = "{names[0]}", or several: package = [{", ".join(map(_quoted, names))}]',
         location=str(project.manifest),
+    )
+
+
+def _owner(project: Project, candidates: tuple[Package, ...], name: str) -> Package | None:
+    """The package of a program or library that is used by name; cargo's defaults go before the other members."""
+    for packages in (candidates, _default_members(project), project.packages):
+        found = [package for package in packages if name in {target.name for target in package.bins}]
+        found = found or [package for package in packages if any(lib.is_called(name) for lib in package.libs)]
+        if len(found) > 1:
+            raise _several_owners(packages, name, [package.name for package in found])
+        if found:
+            return found[0]
+    return None
+
+
+def _several_owners(packages: tuple[Package, ...], name: str, owners: list[str]) -> UsageError:
+    return UsageError(
+        f"several packages have a program `{name}`: {_listed(owners)}",
+        help=f'choose one in optbuild.toml: [project] package = "{owners[0]}"',
+        location=str(packages[0].manifest),
     )
 
 
 def _candidates(project: Project, bins: tuple[str, ...]) -> tuple[Package, ...]:
     """Where programs are looked for that were asked for without a package."""
     own = _own_package(project)
-    if own is not None and set(bins) <= {target.name for target in (*own.bins, *own.examples)}:
-        return (own,)
-    return project.packages
+    places = (() if own is None else (own,), _default_members(project))
+    return next((place for place in places if set(bins) <= _programs_in(place)), project.packages)
+
+
+def _programs_in(packages: tuple[Package, ...]) -> set[str]:
+    return {target.name for package in packages for target in (*package.bins, *package.examples)}
 
 
 def _names_in(package: Package) -> list[str]:
@@ -164,12 +217,7 @@ def _named_bin(packages: tuple[Package, ...], name: str) -> BinTarget:
     if len(found) == 1:
         return found[0]
     if found:
-        owners = [target.package for target in found]
-        raise UsageError(
-            f"several packages have a program `{name}`: {_listed(owners)}",
-            help=f'choose one in optbuild.toml: [project] package = "{owners[0]}"',
-            location=str(packages[0].manifest),
-        )
+        raise _several_owners(packages, name, [target.package for target in found])
     known = list(dict.fromkeys(target.name for target in (*bins, *examples)))
     whose = (
         f"the package `{packages[0].name}` has" if len(packages) == 1 else f"{_listed(p.name for p in packages)} have"

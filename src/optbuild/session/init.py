@@ -12,7 +12,7 @@ from optbuild.profile.load import FILE_NAME, default_build_profile, find_build_p
 from optbuild.project.discover import load_project
 from optbuild.project.model import Package, Project
 from optbuild.project.selection import enabled_features, is_buildable, select_targets
-from optbuild.session.prepare import discover_for
+from optbuild.session.prepare import discover_for, for_host
 from optbuild.session.proposal import Proposal
 from optbuild.session.request import Machine
 
@@ -117,7 +117,7 @@ def _require_manifest(directory: Path) -> None:
 
 
 def _load(directory: Path, machine: Machine) -> Project:
-    toolchain = discover_for(default_build_profile(directory), machine, trusted=False)
+    toolchain = discover_for(for_host(default_build_profile(directory)), machine, trusted=False)
     return load_project(
         directory=directory,
         manifest=directory / _MANIFEST,

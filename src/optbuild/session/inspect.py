@@ -18,7 +18,7 @@ from optbuild.record.judge import judge
 from optbuild.record.lock import hold_lock
 from optbuild.record.model import RunRecord
 from optbuild.record.store import RecordStore, parse_record
-from optbuild.session.prepare import discover_for, load_for, require_ours
+from optbuild.session.prepare import discover_for, for_host, load_for, require_ours
 from optbuild.session.request import Machine, RunRequest
 from optbuild.toolchain.discover import discover_git
 from optbuild.toolchain.doctor import examine, free_disk_bytes
@@ -34,7 +34,7 @@ def find_layout(request: RunRequest, machine: Machine) -> Layout:
         UsageError: There is no such project.
         ToolchainError: Cargo cannot be asked.
     """
-    build_profile = _profile_or_default(request, machine)
+    build_profile = for_host(_profile_or_default(request, machine))  # which may be known where another target is not
     toolchain = discover_for(build_profile, machine, trusted=False)
     project = load_project(
         directory=build_profile.directory,
@@ -173,8 +173,8 @@ def _profile_or_default(request: RunRequest, machine: Machine) -> BuildProfile:
         return default_build_profile(request.directory.resolve())
 
 
-def _discover(build_profile: BuildProfile, machine: Machine) -> Toolchain | ToolchainError:
+def _discover(build_profile: BuildProfile, machine: Machine) -> Toolchain | ToolchainError | UsageError:
     try:
         return discover_for(build_profile, machine, trusted=False)
-    except ToolchainError as error:
+    except (ToolchainError, UsageError) as error:
         return error

@@ -27,13 +27,14 @@ from optbuild.project.discover import load_project
 from optbuild.project.layout import Layout
 from optbuild.project.model import Project
 from optbuild.project.rustc_programs import configured_rustc
-from optbuild.project.selection import Targets, default_bin, enabled_features, is_buildable, select_targets
+from optbuild.project.selection import Targets, default_bin
 from optbuild.record.history import History
 from optbuild.record.store import RecordStore
 from optbuild.session.budget import count_cores, find_jobs, may_share_jobs
 from optbuild.session.cpus import find_cpu_needs, require_cpu
 from optbuild.session.cross_validation import describe_folds, find_folds, require_candidate
 from optbuild.session.request import Machine, RunRequest, Selection
+from optbuild.session.targets import choose_target, choose_targets, drop_unused_libs
 from optbuild.toolchain.discover import discover_toolchain
 from optbuild.toolchain.doctor import free_disk_bytes
 from optbuild.toolchain.lookup import Inquiry
@@ -128,18 +129,17 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared
         target=toolchain.target,
         target_cfg=toolchain.target_cfg,
     )
-    targets = _select_targets(project, build_profile)
-    targets = _buildable(targets, build_profile, names)
+    targets = choose_targets(project, build_profile, names)
     layout = Layout.of(project.target_directory, request.out)
     obstacle = why_not_runnable(toolchain)
-    runner = project.runner.argv if project.runner is not None and toolchain.target != toolchain.host else ()
-    made = _make_invocations(build_profile, targets, layout, machine, runner)
+    runner = () if project.runner is None else project.runner.argv
+    made = _make_invocations(build_profile, targets, layout, machine, runner=runner, needs_runner=obstacle is not None)
     workloads = tuple(replace(workload, not_built=_not_built(project, targets)) for workload in made)
     shared_jobs = _find_shared_jobs(request, machine, project)
     inputs = PlanInputs(
         build_profile=build_profile,
         project=project,
-        targets=_wanted(targets, workloads),
+        targets=drop_unused_libs(targets, workloads),
         toolchain=toolchain,
         layout=layout,
         workloads=workloads,
@@ -215,6 +215,7 @@ def discover_for(build_profile: BuildProfile, machine: Machine, *, trusted: bool
     """The toolchain that builds the project of a build profile.
 
     Raises:
+        UsageError: Cargo's configuration names several targets.
         ToolchainError: It cannot be used.
     """
     directory = (build_profile.directory / build_profile.project.manifest).resolve().parent
@@ -222,15 +223,22 @@ def discover_for(build_profile: BuildProfile, machine: Machine, *, trusted: bool
         directory = build_profile.directory
     config = load_cargo_config(directory, machine.environ)
     rustc = configured_rustc(config, machine.environ)
+    target, target_origin = choose_target(build_profile, config, machine.environ)
     return discover_toolchain(
         directory=directory,
-        target=build_profile.project.target,
+        target=target,
+        target_origin=target_origin,
         environ=machine.environ,
         executor=machine.executor,
         configured_rustc=None if rustc is None else rustc.value,
         rustc_origin="" if rustc is None else rustc.origin,
         trusted=trusted,
     )
+
+
+def for_host(build_profile: BuildProfile) -> BuildProfile:
+    """The same build profile, for whoever only looks at a project."""
+    return replace(build_profile, project=replace(build_profile.project, target="host"))
 
 
 def _with_command_line(build_profile: BuildProfile, request: RunRequest, directory: Path) -> BuildProfile:
@@ -292,43 +300,6 @@ def _require_workloads(build_profile: BuildProfile, names: tuple[str, ...], requ
     )
 
 
-def _select_targets(project: Project, build_profile: BuildProfile) -> Targets:
-    settings = build_profile.project
-    try:
-        return select_targets(project, settings.packages, settings.bins)
-    except UsageError as error:
-        has_packages = {package.name for package in project.packages}.issuperset(settings.packages)
-        asked = "bins" if settings.bins and has_packages else "package"
-        if settings.bins or settings.packages:
-            error.location = build_profile.where("project", asked) or error.location
-        raise
-
-
-def _buildable(targets: Targets, build_profile: BuildProfile, names: tuple[str, ...]) -> Targets:
-    """Leave out binaries that cargo would leave out: those whose required features are off, unless they were named.
-
-    Every variant is built with the same binaries, so that the features have to be on in all of them.
-    """
-    settings = build_profile.project
-    if settings.bins or settings.all_features:
-        return targets
-    enabled = {
-        package.name: frozenset.intersection(
-            *(
-                enabled_features(
-                    package,
-                    (*settings.features, *build_profile.variants[name].features),
-                    with_default=not settings.no_default_features,
-                )
-                for name in names
-            )
-        )
-        for package in targets.packages
-    }
-    kept = tuple(target for target in targets.bins if is_buildable(target, enabled[target.package]))
-    return replace(targets, bins=kept or targets.bins)
-
-
 def _not_built(project: Project, targets: Targets) -> tuple[str, ...]:
     """Programs that lie beside the others after a plain `cargo build` of the workspace, and are not built here."""
     built = {target.name for target in targets.bins}
@@ -336,18 +307,14 @@ def _not_built(project: Project, targets: Targets) -> tuple[str, ...]:
     return tuple(name for name in dict.fromkeys(names) if name not in built)
 
 
-def _wanted(targets: Targets, workloads: tuple[Invocation, ...]) -> Targets:
-    """Leave out libraries for other languages that stand beside programs, unless a workload uses one."""
-    used = {name for workload in workloads for name in workload.bins}
-    return (
-        replace(targets, libs=())
-        if targets.bins and used.isdisjoint(lib.file_name for lib in targets.libs)
-        else targets
-    )
-
-
 def _make_invocations(
-    build_profile: BuildProfile, targets: Targets, layout: Layout, machine: Machine, runner: tuple[str, ...]
+    build_profile: BuildProfile,
+    targets: Targets,
+    layout: Layout,
+    machine: Machine,
+    *,
+    runner: tuple[str, ...],
+    needs_runner: bool,
 ) -> tuple[Invocation, ...]:
     default = default_bin(targets)
     written = WrittenFiles(path=layout.written)
@@ -362,6 +329,7 @@ def _make_invocations(
                     default_bin=None if default is None else default.name,
                     libs=targets.libs,
                     runner=runner,
+                    needs_runner=needs_runner,
                     scratch=layout.scratch,
                     environ=machine.environ,
                     written=written.of(workload),

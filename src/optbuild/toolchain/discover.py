@@ -28,6 +28,7 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
     *,
     directory: Path,
     target: str,
+    target_origin: str | None = None,
     environ: Mapping[str, str],
     executor: Executor,
     configured_rustc: str | None,
@@ -38,7 +39,8 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
 
     Args:
         directory: Where cargo will run: rustup chooses by it.
-        target: `host` or a triple.
+        target: `host`, which cargo calls `host-tuple` as well, or a triple, or the path of a target's JSON file.
+        target_origin: What in cargo's configuration names it, if that does.
         environ: The caller's environment.
         executor: Runs the programs that are asked.
         configured_rustc: The compiler that a variable or cargo's configuration names, if one does.
@@ -56,7 +58,7 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
     rustc_path = _find_rustc(inquiry, configured_rustc, rustc_origin, trusted=trusted)
     compiler, host = _ask_rustc(rustc_path, inquiry)
     cargo = _ask_cargo(_find_cargo(inquiry), inquiry)
-    triple = host if target == "host" else target
+    triple = host if target in {"host", "host-tuple"} else target
     facts = _ask_target(rustc_path, triple, inquiry)
     profdata: Tool | None = None
     searched: tuple[Candidate, ...] = ()
@@ -73,6 +75,7 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
         llvm_profdata=profdata,
         searched=searched,
         profiler_runtime=next(iter(sorted(facts.libdir.glob("libprofiler_builtins-*.rlib"))), None),
+        target_origin=target_origin,
         target_installed=any(facts.libdir.glob("libcore-*.rlib")),
         pgo_tools_remedy=describe_remedy(
             rustc_release=compiler.version,

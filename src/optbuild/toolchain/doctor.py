@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from optbuild.errors import ToolchainError
+from optbuild.errors import ToolchainError, UsageError
 from optbuild.events import Level
 from optbuild.toolchain.model import Finding, Tool, Toolchain
 from optbuild.toolchain.packages import USE_STABLE
@@ -20,7 +20,7 @@ LOW_DISK_BYTES = 2 * 1024**3
 
 
 def examine(
-    found: Toolchain | ToolchainError,
+    found: Toolchain | ToolchainError | UsageError,
     *,
     environ: Mapping[str, str],
     directory: Path,
@@ -38,7 +38,7 @@ def examine(
         git: The git that was found.
         free_disk_bytes: Free space in `directory`.
     """
-    if isinstance(found, ToolchainError):
+    if isinstance(found, (ToolchainError, UsageError)):
         text = found.message if found.detail is None else f"{found.message}\n{found.detail}"
         of_toolchain: tuple[Finding, ...] = (
             Finding(level=Level.ERROR, subject="toolchain", message=text, remedy=found.help),
@@ -102,14 +102,15 @@ def _cargo(toolchain: Toolchain) -> Finding:
 
 
 def _target(toolchain: Toolchain) -> Finding:
+    origin = "" if toolchain.target_origin is None else f" (from {toolchain.target_origin})"
     if not toolchain.target_installed:
         return Finding(
             level=Level.ERROR,
             subject="target",
-            message=f"{toolchain.target} is not installed",
+            message=f"{toolchain.target}{origin} is not installed",
             remedy=target_remedy(toolchain),
         )
-    return Finding(level=Level.INFO, subject="target", message=toolchain.target)
+    return Finding(level=Level.INFO, subject="target", message=f"{toolchain.target}{origin}")
 
 
 def _llvm_profdata(toolchain: Toolchain, environ: Mapping[str, str]) -> tuple[Finding, ...]:

@@ -50,6 +50,7 @@ class Toolchain:
         rustc: With the LLVM major that generates its code.
         host: The triple that rustc runs on.
         target: The triple that is built for, never `host`.
+        target_origin: What in cargo's configuration names the target; None where the build profile does, or nothing.
         sysroot: Where rustc's toolchain lies.
         target_cfg: The target's `cfg` values as rustc prints them.
         llvm_profdata: Of the same LLVM major as rustc; None when there is none, or none was asked for.
@@ -70,6 +71,7 @@ class Toolchain:
     profiler_runtime: Path | None
     target_installed: bool
     pgo_tools_remedy: str = "optbuild doctor --fix"
+    target_origin: str | None = None
 
     @property
     def flag_sets_coexist(self) -> bool:

@@ -39,7 +39,7 @@ def require_target(toolchain: Toolchain) -> None:
         raise ToolchainError(
             f"the target {toolchain.target} is not installed for rustc {toolchain.rustc.version}",
             help=target_remedy(toolchain),
-            location=toolchain.target,
+            location=toolchain.target_origin or toolchain.target,
         )
 
 

@@ -42,15 +42,21 @@ class PackageMetadata:
     features: dict[str, tuple[str, ...]]
     dependencies: tuple[DependencyMetadata, ...] = ()
     rust_version: str | None = None
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metadata:
-    """What `cargo metadata --no-deps` says about a workspace."""
+    """What `cargo metadata --no-deps` says about a workspace.
+
+    Attributes:
+        workspace_default_members: The ids of the packages that cargo takes in the root; cargo before 1.71 says nothing.
+    """
 
     packages: tuple[PackageMetadata, ...]
     workspace_root: Path
     target_directory: Path
+    workspace_default_members: tuple[str, ...] = ()
 
 
 _METADATA = TypeAdapter(Metadata)

@@ -40,17 +40,20 @@ class StartedProgram:
 _STARTED = TypeAdapter(Mapping[str, StartedProgram])
 
 
-def runner_setting(target: str, python: Path) -> tuple[str, str]:
+def runner_setting(target: str, python: Path, *, as_text: bool = False) -> tuple[str, str]:
     """The `--config` key and value that let cargo tell of programs in the place of running them.
 
     Args:
         target: The target triple, or the path of a target's JSON file.
         python: What runs the teller: the standard library is all that it needs.
+        as_text: A configuration file has this setting as a text, and cargo takes no list in its place.
     """
     triple = Path(target).stem if target.endswith(".json") else target
+    argv = [str(python), "-I", "-S", "-c", _TELL]
+    if as_text:  # which cargo splits at blanks
+        argv[-1] = f"exec(bytes.fromhex('{_TELL.encode().hex()}'))"
     # A JSON text is a TOML text, as long as no character is split in two.
-    argv = json.dumps([str(python), "-I", "-S", "-c", _TELL], ensure_ascii=False)
-    return f"target.{json.dumps(triple)}.runner", argv
+    return f"target.{json.dumps(triple)}.runner", json.dumps(" ".join(argv) if as_text else argv, ensure_ascii=False)
 
 
 def parse_started(line: bytes) -> StartedProgram | None:

@@ -27,6 +27,7 @@ from optbuild.workloads.harness import (
     measures_itself,
     measuring_arguments,
     training_arguments,
+    without_criterions_options,
 )
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.programs import PROFILE_FILE, Place, WorkloadRun, check_ending, run_program
@@ -53,7 +54,7 @@ def run_cargo(executor: Executor, invocation: Invocation, place: Place, values: 
     remove_below(place.root, _criterion_home(invocation))  # of an earlier run, with which Criterion would compare
     is_training = PROFILE_FILE in place.extra_env
     runs: list[_ProgramRun] = []
-    for program in build.programs:
+    for program in _with_their_own_options(build.programs):
         left_s = invocation.timeout_s - sum(run.usage.wall_s for run in runs)
         command = _make_command(program, invocation, place, values)
         command = replace(command, timeout_s=max(left_s, _SHORTEST_TIMEOUT_S))
@@ -71,6 +72,16 @@ def run_cargo(executor: Executor, invocation: Invocation, place: Place, values: 
         usage=_total(run.usage for run in runs),
         benchmarks={} if is_training else _benchmarks_of(runs, invocation),
     )
+
+
+def _with_their_own_options(programs: tuple[CargoProgram, ...]) -> Iterable[CargoProgram]:
+    """Criterion's options reach Criterion alone: cargo gives them to the harness of each library and binary as well."""
+    has_criterion = any(program.harness is Harness.CRITERION for program in programs)
+    for program in programs:
+        if has_criterion and program.harness is Harness.LIBTEST:
+            yield replace(program, arguments=without_criterions_options(program.arguments))
+        else:
+            yield program
 
 
 @dataclass(slots=True, kw_only=True)

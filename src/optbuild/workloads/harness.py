@@ -41,6 +41,15 @@ _SHORT: Mapping[str, tuple[str, ...]] = {
 }
 _QUICK = "--quick"  # which excludes a sample size
 
+# Those that libtest does not know. Criterion 0.8, `configure_from_args`: https://docs.rs/criterion
+_ALONE = ("-n", "--noplot", "-v", "--verbose", "--discard-baseline", _QUICK)
+_WITH_VALUE = (
+    *("-s", "--save-baseline", "-b", "--baseline", "--baseline-lenient", "--load-baseline"),
+    *("--sample-size", "--warm-up-time", "--measurement-time", "--nresamples", "--noise-threshold"),
+    *("--confidence-level", "--significance-level", "--profile-time", "--plotting-backend", "--output-format"),
+    *("--colour",),
+)
+
 # With which it looks for results of earlier runs, or keeps none.
 _OF_EARLIER_RUNS = ("--baseline", "-b", "--baseline-lenient", "--load-baseline", "--discard-baseline")
 
@@ -55,6 +64,20 @@ def find_option_of_criterion(call: CargoCall) -> str | None:
     """An option of Criterion's that cannot work where each run keeps its results apart."""
     words = (word.partition("=")[0] for word in call.arguments)
     return next((word for word in words if word in _OF_EARLIER_RUNS), None) if call.verb is CargoVerb.BENCH else None
+
+
+def without_criterions_options(arguments: tuple[str, ...]) -> tuple[str, ...]:
+    """What libtest may be given of arguments that are meant for Criterion as well: it refuses an unknown option."""
+    kept = []
+    rest = iter(arguments)
+    for word in rest:
+        option, equals, _ = word.partition("=")
+        if option in _WITH_VALUE:
+            if not equals:
+                next(rest, None)
+        elif word not in _ALONE:
+            kept.append(word)
+    return tuple(kept)
 
 
 def training_arguments(harness: Harness, arguments: tuple[str, ...]) -> tuple[str, ...]:

@@ -93,7 +93,7 @@ class Invocation:
         port_env: Variables of the environment whose values name a port.
         needs_flush_object: Its server may be ended by its stop signal, and then needs help to write its counts.
         call: What cargo is asked for, where its programs are the workload.
-        runner: What starts those programs, where they do not run here by themselves.
+        runner: What starts those programs, where Cargo's configuration has one.
         not_built: Programs of the project that do not stand beside those it runs.
     """
 
@@ -222,6 +222,7 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
     default_bin: str | None,
     libs: tuple[LibFile, ...] = (),
     runner: tuple[str, ...] = (),
+    needs_runner: bool = True,
     scratch: Path,
     environ: Mapping[str, str],
     written: frozenset[Path] = frozenset(),
@@ -234,7 +235,8 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
         bins: The binaries that will be built.
         default_bin: What `{bin}` stands for, if that is clear.
         libs: The libraries that will be built.
-        runner: What starts programs that do not run here by themselves.
+        runner: What starts the programs that are built.
+        needs_runner: They do not run here without it.
         scratch: Where scratch directories are made.
         environ: The caller's environment.
         written: What it is known to have created, and what is no input for that reason.
@@ -253,6 +255,7 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
         scratch=scratch / name,
         environ=environ,
         runner=runner,
+        needs_runner=needs_runner,
     )
     call = None if workload.cargo is None else parse_cargo_words(tuple(map(fill.text, workload.cargo)))
     argv = fill.words(workload.command or workload.load or (_CARGO, *(workload.cargo or ())))

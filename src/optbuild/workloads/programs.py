@@ -13,12 +13,15 @@ from optbuild.errors import WorkloadError, WorkloadTimeoutError
 from optbuild.execution.command import Command, Completed, Executor, ProgramNotFoundError, Usage
 from optbuild.execution.signals import describe_ending
 from optbuild.files import remove_below, tail_of, writing
+from optbuild.profile.cargo_words import CargoCall
 from optbuild.text import last_lines, sanitize_line
 from optbuild.units import format_duration
 from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.invocation import Invocation
 
 PROFILE_FILE = "LLVM_PROFILE_FILE"
+_NOT_STARTED = 127
+_MISSING_LIBRARY = "error while loading shared libraries"  # glibc
 """The variable that tells an instrumented program where to write its counts."""
 
 
@@ -106,6 +109,25 @@ def run_program(executor: Executor, command: Command, invocation: Invocation, ke
         ) from error
 
 
+def _why_it_failed(completed: Completed, invocation: Invocation, tail: str) -> str:
+    if completed.exit_code == _NOT_STARTED and _MISSING_LIBRARY in tail and invocation.call is None:
+        return (
+            '`cargo run` tells a program where its build has put shared libraries: write cargo = ["run", …] in the'
+            " place of `command` in its [[workloads]] table, or name their directory: env = { LD_LIBRARY_PATH = … }"
+        )
+    return (
+        "run its command by hand to see why; set `expect-exit` if that is its normal exit code,"
+        ' and `pass-env = ["HOME"]` if it misses a variable' + _how_to_choose(invocation.call)
+    )
+
+
+def _how_to_choose(call: CargoCall | None) -> str:
+    """What helps where one of all programs that cargo finds refuses an option that is meant for another."""
+    if call is None or call.targets or not any(word.startswith("-") for word in call.arguments):
+        return ""
+    return f'; if it refuses an option that is not for it, name those that are meant: "--{call.verb}", "NAME"'
+
+
 def check_ending(
     completed: Completed, invocation: Invocation, *, stdout: Path, stderr: Path, arm: str | None = None
 ) -> None:
@@ -135,8 +157,7 @@ def check_ending(
         expected = describe_ending(invocation.expect_exit)
         raise WorkloadError(
             f"workload {name} ended with {describe_ending(completed.exit_code)}, expected {expected}",
-            help="run its command by hand to see why; set `expect-exit` if that is its normal exit code,"
-            ' and `pass-env = ["HOME"]` if it misses a variable' + _remedy_beside(invocation),
+            help=_why_it_failed(completed, invocation, tail) + _remedy_beside(invocation),
             location=str(stderr),
             detail=tail,
         )

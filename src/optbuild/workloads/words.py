@@ -72,7 +72,8 @@ class WordFiller:
         libs: The libraries that will be built.
         scratch: What `{scratch}` stands for.
         environ: The caller's environment, for `{env:NAME}`.
-        runner: What starts programs that do not run here by themselves; nothing where they do.
+        runner: What starts the programs that are built, if that is configured.
+        needs_runner: They do not run here without it.
     """
 
     def __init__(  # noqa: PLR0913 - all that placeholders may stand for, by name
@@ -85,6 +86,7 @@ class WordFiller:
         scratch: Path,
         environ: Mapping[str, str],
         runner: tuple[str, ...] = (),
+        needs_runner: bool = True,
     ) -> None:
         self._workload = workload
         self._bins = bins
@@ -93,9 +95,10 @@ class WordFiller:
         self._scratch = scratch
         self._environ = environ
         self._runner = runner
+        self._needs_runner = needs_runner
 
     def words(self, texts: Iterable[str]) -> Words:
-        """Fill an argv.
+        """Fill an argv, the runner before a program that is built.
 
         Raises:
             UsageError: A placeholder has no value: no such binary, an ambiguous `{bin}`, an unset variable, a secret;
@@ -105,6 +108,8 @@ class WordFiller:
         if not self._runner or not named_in(words, PlaceholderKind.BIN):
             return words
         if named_in(words[1:], PlaceholderKind.BIN) or len(words[0]) > 1:
+            if not self._needs_runner:
+                return words
             message = (
                 f"{{bin}} does not run here by itself, and {self._runner[0]} can run it only as a command's program"
             )
@@ -160,7 +165,7 @@ class WordFiller:
 
     def _library(self, name: str) -> Placeholder:
         """A library by its name, the shared one where there are two files of it, or by its file's name."""
-        found = [lib for lib in self._libs if name in {"", lib.name, lib.name.replace("_", "-"), lib.file_name}]
+        found = [lib for lib in self._libs if not name or lib.is_called(name)]
         if len({lib.name for lib in found}) == 1:
             return Placeholder(kind=PlaceholderKind.LIB, argument=found[0].file_name)
         known = ", ".join(f"{{lib:{lib.name}}}" for lib in self._libs)

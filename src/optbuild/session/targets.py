@@ -1,0 +1,133 @@
+"""What a run builds: what the build profile and the commands name, as far as cargo builds it with its features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from optbuild.errors import UsageError
+from optbuild.profile.model import BuildProfile, Workload
+from optbuild.profile.placeholders import Placeholder, PlaceholderKind, parse_placeholders
+from optbuild.project.default_target import configured_targets
+from optbuild.project.model import BinTarget, CargoConfig, Package, Project
+from optbuild.project.selection import Targets, enabled_features, is_buildable, select_targets
+from optbuild.workloads.invocation import Invocation, Moment
+
+_COMMANDS = ("command", "server", "load", *Moment)
+_PRODUCTS = (PlaceholderKind.BIN, PlaceholderKind.LIB)
+
+
+def choose_targets(project: Project, build_profile: BuildProfile, names: tuple[str, ...]) -> Targets:
+    """What all variants of a run are built of.
+
+    Args:
+        project: What there is.
+        build_profile: With the workloads of the command line in it.
+        names: The variants that are built.
+
+    Raises:
+        UsageError: There is no such package or program, more than one choice, or a program that is asked for needs a
+            feature that is off.
+    """
+    settings = build_profile.project
+    used = _used_by(build_profile.workloads)
+    try:
+        targets = select_targets(project, settings.packages, settings.bins, used)
+    except UsageError as error:
+        has_packages = {package.name for package in project.packages}.issuperset(settings.packages)
+        asked = "bins" if settings.bins and has_packages else "package"
+        if settings.bins or settings.packages:
+            error.location = build_profile.where("project", asked) or error.location
+        raise
+    return targets if settings.all_features else _buildable(targets, build_profile, names, used)
+
+
+def choose_target(
+    build_profile: BuildProfile, config: CargoConfig, environ: Mapping[str, str]
+) -> tuple[str, str | None]:
+    """The target that all variants are built for, and what in cargo's configuration names it.
+
+    Raises:
+        UsageError: The configuration names several, and the build profile none of them.
+        ToolchainError: The configuration cannot be used.
+    """
+    if build_profile.project.target is not None:
+        return build_profile.project.target, None
+    configured = configured_targets(config, environ)
+    if configured is None:
+        return "host", None
+    if len(configured) == 1:
+        return configured[0].value, configured[0].origin
+    names = [target.value for target in configured]
+    origins = dict.fromkeys(target.origin for target in configured)
+    there_are = f"several targets: {', '.join(names)}" if names else "an empty list of targets"
+    raise UsageError(
+        f"cargo's configuration names {there_are}; optbuild builds for one",
+        help=f'choose in optbuild.toml: [project] target = "{names[0] if names else "host"}"',
+        location=", ".join(origins) or "build.target",
+    )
+
+
+def drop_unused_libs(targets: Targets, workloads: tuple[Invocation, ...]) -> Targets:
+    """Leave out libraries for other languages that stand beside programs, unless a workload uses one."""
+    used = {name for workload in workloads for name in workload.bins}
+    return (
+        replace(targets, libs=())
+        if targets.bins and used.isdisjoint(lib.file_name for lib in targets.libs)
+        else targets
+    )
+
+
+def _used_by(workloads: Iterable[Workload]) -> tuple[str, ...]:
+    """The names of the programs and libraries that commands use; an empty one stands for `{bin}` or `{lib}`."""
+    words = (word for each in workloads for key in _COMMANDS for word in getattr(each, key) or ())
+    pieces = (piece for word in words for piece in parse_placeholders(word))
+    return tuple(dict.fromkeys(p.argument or "" for p in pieces if isinstance(p, Placeholder) and p.kind in _PRODUCTS))
+
+
+def _buildable(targets: Targets, build_profile: BuildProfile, names: tuple[str, ...], used: tuple[str, ...]) -> Targets:
+    """Leave out binaries that cargo would leave out: those whose required features are off, unless they are asked for.
+
+    Every variant is built with the same binaries, so that the features have to be on in all of them.
+
+    Raises:
+        UsageError: One is asked for, or nothing else is left.
+    """
+    enabled = {package.name: _enabled_everywhere(package, build_profile, names) for package in targets.packages}
+    kept = tuple(target for target in targets.bins if is_buildable(target, enabled[target.package]))
+    asked = {*build_profile.project.bins, *used}
+    if "" in used:
+        asked |= {package.default_run for package in targets.packages if package.default_run}
+    for target in targets.bins:
+        if target not in kept and (target.name in asked or not (kept or targets.libs)):
+            raise _feature_is_off(target, enabled[target.package], targets, build_profile)
+    return replace(targets, bins=kept)
+
+
+def _enabled_everywhere(package: Package, build_profile: BuildProfile, names: tuple[str, ...]) -> frozenset[str]:
+    settings = build_profile.project
+    each = (
+        enabled_features(
+            package,
+            (*settings.features, *build_profile.variants[name].features),
+            with_default=not settings.no_default_features,
+        )
+        for name in names
+    )
+    return frozenset.intersection(*each)
+
+
+def _feature_is_off(
+    target: BinTarget, enabled: frozenset[str], targets: Targets, build_profile: BuildProfile
+) -> UsageError:
+    missing = [name for name in target.required_features if name not in enabled]
+    listed = ", ".join(f"`{name}`" for name in missing)
+    noun, verb = ("feature", "is") if len(missing) == 1 else ("features", "are")
+    written = ", ".join(f'"{name}"' for name in dict.fromkeys((*build_profile.project.features, *missing)))
+    manifest = next(package.manifest for package in targets.packages if package.name == target.package)
+    return UsageError(
+        f"the program `{target.name}` of the package `{target.package}` needs the {noun} {listed}, which {verb} not "
+        "enabled in every variant",
+        help=f"write features = [{written}] under [project] in optbuild.toml",
+        location=build_profile.where("project", "features") or build_profile.where("project", "bins") or str(manifest),
+    )
