@@ -36,7 +36,7 @@ _OWNED_ARGUMENTS: Mapping[str, str] = {
     **dict.fromkeys(("--jobs", "-j"), "name it on the command line: optbuild pgo --jobs N"),
 }
 _WORKLOAD_KINDS = ("command", "server", "cargo")
-_OF_A_SERVER = frozenset({"load", "ready", "flush-object"})
+_OF_A_SERVER = frozenset({"load", "ready"})
 _WAYS_TO_BE_READY = ("tcp", "http", "stdout", "stderr")
 _CONFIG = "--config"
 _VARIANT_KEY = re.compile(r"\s*profile\.[^=.]+\.(opt-level|lto|codegen-units|panic|strip|debug|overflow-checks)\s*=")
