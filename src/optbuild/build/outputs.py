@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,11 +21,16 @@ from optbuild.errors import NotComparableError
 from optbuild.events import Emit, Level, Notice
 from optbuild.files import atomic_copy, sha256_of, storage_error
 from optbuild.plan.actions import CompareOutputs, ProbeOutputs
+from optbuild.profile.cargo_words import CargoVerb
+from optbuild.profile.model import Use
 from optbuild.text import sanitize_line
 from optbuild.workloads.cargo_build import CargoBuild
+from optbuild.workloads.harness import Harness
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
 
+_NUMBER = re.compile(rb"[-+]?\d[\d,._]*(?:[eE][-+]?\d+)?")
+_BLANKS = re.compile(rb"[ \t]+")
 _KEPT_BYTES = 64 << 20  # a larger output is compared by its hash alone
 _CONTEXT_BYTES = 24
 _AGED_NS = 10**9  # a second after the epoch: no run of today leaves it on a file
@@ -62,6 +68,8 @@ class OutputChecker:
         probed = self.results.load(key, Probed) or self._probe_anew(action, binaries, cargo_build, key)
         if not probed.deterministic:
             self._tell_varying(action.workload)
+        if cargo_build is not None and any(each.harness is Harness.VALGRIND for each in cargo_build.programs):
+            self._tell_valgrind(action.workload)
         return probed
 
     def _probe_anew(
@@ -113,6 +121,9 @@ class OutputChecker:
             digest = _digest(invocation, stdout)
         comparable = probed.deterministic and invocation.compare_output != "none"
         equal = digest == probed.sha256 if comparable else None
+        if equal is False and _are_measurements(invocation, probed.output, stdout):
+            self._tell_measurements(invocation)
+            equal = None
         if equal is False:
             raise NotComparableError(
                 f"{action.label}: not what the baseline prints" + _first_difference(invocation, probed.output, stdout),
@@ -158,6 +169,32 @@ class OutputChecker:
                 help="correct `compare-output` in its [[workloads]] table: files that each run writes, relative to cwd",
                 location=str(invocation.cwd),
             )
+
+    def _tell_measurements(self, invocation: Invocation) -> None:
+        self.emit(
+            Notice(
+                level=Level.WARNING,
+                code="outputs-not-compared",
+                message=f"workload {sanitize_line(invocation.name)!r}: a bench prints numbers other than the "
+                "baseline's, which are taken for what it measured; its words are the same",
+                help="if they are results and no measurements, print them from a workload with a `command`, which are "
+                "compared to the letter",
+            )
+        )
+
+    def _tell_valgrind(self, invocation: Invocation) -> None:
+        """What is measured of such a bench is how long valgrind takes, whatever the program itself would."""
+        if Use.BENCH not in invocation.use:
+            return
+        self.emit(
+            Notice(
+                level=Level.WARNING,
+                code="valgrind-is-timed",
+                message=f"workload {sanitize_line(invocation.name)!r}: a bench of it counts instructions below "
+                "valgrind, so that its wall time is that of valgrind, and no measure of the program",
+                help="measure another workload: a bench that takes times, or a `command`; and remove this one",
+            )
+        )
 
     def _tell_varying(self, invocation: Invocation) -> None:
         name = sanitize_line(invocation.name)
@@ -210,6 +247,19 @@ def _digest(invocation: Invocation, stdout: Path) -> str:
     files = _compared_files(invocation, stdout)
     digests = [sha256_of(path) if _is_written(path) else "missing" for path in files]
     return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def _are_measurements(invocation: Invocation, baseline: Path | None, stdout: Path) -> bool:
+    """Whether a bench prints the same but for its numbers, such as instructions that it has counted."""
+    is_bench = invocation.call is not None and invocation.call.verb is CargoVerb.BENCH
+    if not is_bench or invocation.compare_output != "auto" or baseline is None or not baseline.is_file():
+        return False
+    return _without_numbers(baseline.read_bytes()) == _without_numbers(stdout.read_bytes())
+
+
+def _without_numbers(data: bytes) -> bytes:
+    """An output with its numbers, and the blanks that align them, made equal."""
+    return _BLANKS.sub(b" ", _NUMBER.sub(b"0", data))
 
 
 def _first_difference(invocation: Invocation, baseline: Path | None, stdout: Path) -> str:
