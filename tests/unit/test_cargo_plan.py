@@ -154,7 +154,7 @@ def test_features_of_the_project_hold_for_what_cargo_would_run() -> None:
     )
     (action,) = builds_for_cargo(plan_of(BENCHES, build_profile=profile))
     assert between(action, "--features", "fast") == ("--features", "fast")
-    assert render_word(action.env["CARGO_ENCODED_RUSTFLAGS"]).startswith("-Cprofile_generate=")
+    assert "-Cprofile_generate=" in render_word(action.env["CARGO_ENCODED_RUSTFLAGS"])
 
 
 def measured_plan(*workloads: Invocation, **changes: object) -> Plan:

@@ -16,6 +16,7 @@ from optbuild.workloads.harness import (
 _HELP = {
     Harness.CRITERION: b"\nThis executable is a Criterion.rs benchmark.\nSee https://",
     Harness.LIBTEST: b"The FILTER string is tested against the name of all tests, and only those",
+    Harness.VALGRIND: b"valgrind--tool=callgrind--callgrind-out-file=",
     Harness.OTHER: b"usage: speed [OPTIONS]",
 }
 
@@ -84,6 +85,7 @@ def test_what_stands_in_the_build_profile_is_not_shortened() -> None:
         (Harness.LIBTEST, ("--bench",), True),
         (Harness.LIBTEST, (), False),
         (Harness.OTHER, ("--bench",), False),
+        (Harness.VALGRIND, ("--bench",), False),
     ],
 )
 def test_only_benches_of_a_known_kind_measure_themselves(

@@ -470,3 +470,50 @@ def test_a_key_that_would_let_the_difference_pass_is_proposed(workshop: Workshop
     with pytest.raises(NotComparableError) as caught:
         compare(workshop, probed, "same number")
     assert '`compare-tolerance = "1e-5"`' in caught.value.help
+
+
+def prints_of_a_bench(workshop: Workshop, baseline: str, candidate: str, verb: CargoVerb) -> Compared:
+    """What comes of two outputs of a workload that cargo starts."""
+    workload = replace(workshop.workload("cargo", str(verb)), call=CargoCall(verb=verb), bins=())
+    outputs = {"baseline": baseline, "candidate": candidate}
+    workshop.program = lambda command: Reply(stdout=outputs[Path(command.argv[0]).read_text()].encode())
+    probe = ProbeOutputs(
+        id=ActionId("probe-1"), needs=(BASELINE,), label="outputs", workload=workload, binaries=BASELINE
+    )
+    compare = CompareOutputs(
+        id=ActionId("compare-1"),
+        needs=(BASELINE, ActionId("probe-1")),
+        label="pgo: outputs",
+        workload=workload,
+        binaries=BASELINE,
+        probe=probe.id,
+    )
+    program = CargoProgram(name="demo", arguments=(), cwd=workshop.directory, env={}, harness=Harness.VALGRIND)
+    build = CargoBuild(programs=(program,), started={})
+    probed = workshop.outputs.probe(probe, workshop.artifact("baseline"), build)
+    return workshop.outputs.compare(compare, workshop.artifact("candidate"), probed, build)
+
+
+def test_numbers_of_a_bench_are_taken_for_measurements(workshop: Workshop) -> None:
+    """Instructions that it counts are others with another build, as they should be; that is told."""
+    baseline, candidate = "count:  5,125,906 instructions\n", "count: 943,969 instructions\n"
+    assert prints_of_a_bench(workshop, baseline, candidate, CargoVerb.BENCH).equal is None
+    assert "prints numbers other than" in workshop.notices[-1].message
+
+
+def test_words_of_a_bench_are_compared(workshop: Workshop) -> None:
+    """What is no number is no measurement."""
+    with pytest.raises(NotComparableError, match="not what the baseline prints"):
+        prints_of_a_bench(workshop, "sum: 1 good\n", "sum: 1 bad\n", CargoVerb.BENCH)
+
+
+def test_numbers_of_other_programs_are_results(workshop: Workshop) -> None:
+    """A test or program that prints another number has computed something else."""
+    with pytest.raises(NotComparableError, match="not what the baseline prints"):
+        prints_of_a_bench(workshop, "sum: 1\n", "sum: 2\n", CargoVerb.RUN)
+
+
+def test_a_bench_below_valgrind_is_told_to_be_no_measure(workshop: Workshop) -> None:
+    """How long valgrind takes says nothing of the program."""
+    prints_of_a_bench(workshop, "same\n", "same\n", CargoVerb.BENCH)
+    assert [notice.code for notice in workshop.notices] == ["valgrind-is-timed"]

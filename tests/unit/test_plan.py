@@ -12,6 +12,7 @@ from optbuild.plan.actions import (
     ActionId,
     CompareOutputs,
     Compile,
+    MakeObject,
     Measure,
     Output,
     ProbeOutputs,
@@ -65,8 +66,9 @@ def env_of(action: Compile) -> Mapping[str, str]:
 
 
 def kinds(plan: Plan) -> list[str]:
-    """What a plan does, in order."""
-    return [action.role if isinstance(action, Compile) else action.kind for action in plan.actions]
+    """What a plan does, in order, without the small objects that are linked into instrumented builds."""
+    actions = (action for action in plan.actions if not isinstance(action, MakeObject))
+    return [action.role if isinstance(action, Compile) else action.kind for action in actions]
 
 
 def test_the_baseline_is_built_and_tried_before_anything_else() -> None:
@@ -340,13 +342,13 @@ def test_a_plan_knows_what_an_action_needs() -> None:
     pgo = plan.variants[2]
     assert pgo.compile is not None
     needed = [plan.action(found).kind for found in plan.needed_by(pgo.attempts[0].compile)]
-    assert needed == ["compile", "merge", "train", "train", "compile"]
+    assert needed == ["compile", "merge", "train", "train", "compile", "object"]
     first, second = ([action for action in plan.actions if action.id in plan.serving(pgo, a)] for a in pgo.attempts)
-    chain = ["compile", "train", "train", "merge", "compile"]
+    chain = ["object", "compile", "train", "train", "merge", "compile"]
     assert [action.kind for action in first] == [action.kind for action in second]
     assert [action.kind for action in first] == [*chain, "choose", "compare", "compare"]
     shared = {action.id for action in first} & {action.id for action in second}
-    assert {plan.action(found).kind for found in shared} == {"choose", "compare"}
+    assert {plan.action(found).kind for found in shared} == {"object", "choose", "compare"}
     assert plan.serving(pgo) == plan.serving(pgo, pgo.attempts[0])
     assert plan.serving(replace(pgo, compile=None)) == frozenset()
 

@@ -47,7 +47,7 @@ def test_a_whole_plan_for_people() -> None:
     assert folded(render_actions(plan)) == snapshot("""\
 variant release: built by compile-cfc67397
 variant lto: built by compile-1c3b8aa5
-variant pgo: built by choose-befbe32a
+variant pgo: built by choose-45dd5c77
 
 compile-cfc67397  release: build
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
@@ -98,7 +98,16 @@ compare-2b75b023  lto: outputs of held out
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/held-out-681314dd
 
-compile-1223730c  pgo: build instrumented without LTO
+object-26428376  object that marks each start of a program
+  argv    /toolchain/bin/rustc --crate-name=optbuild_marks --crate-type=lib --edition=2021
+            --emit=obj -Copt-level=2 -Cpanic=abort --target x86_64-unknown-linux-gnu -o
+            /p/target/optbuild/objects/object-26428376.o
+            /p/target/optbuild/objects/object-26428376.rs
+  cwd     /p
+  writes  /p/target/optbuild/objects
+
+compile-1d11e737  pgo: build instrumented without LTO
+  needs   object-26428376
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/train --color never --config 'term.progress.when="never"' --config
@@ -107,35 +116,36 @@ compile-1223730c  pgo: build instrumented without LTO
             --message-format=json-diagnostic-rendered-ansi
   cwd     /p
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_generate=/p/target/optbuild/stray -Clto=off
-            -Clinker_plugin_lto=no -Cembed_bitcode=no
-  writes  /p/target/optbuild/binaries/compile-1223730c
+  env     CARGO_ENCODED_RUSTFLAGS=-Clink-arg=/p/target/optbuild/objects/object-26428376.o
+            -Cprofile_generate=/p/target/optbuild/stray -Clto=off -Clinker_plugin_lto=no
+            -Cembed_bitcode=no
+  writes  /p/target/optbuild/binaries/compile-1d11e737
 
-train-382abbf2  pgo: train on books
-  needs   compile-1223730c
+train-92f5dbf3  pgo: train on books
+  needs   compile-1d11e737
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-382abbf2/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-92f5dbf3/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-382abbf2
+  writes  /p/target/optbuild/raw/train-92f5dbf3
 
-train-5638ffa1  pgo: train on logs
-  needs   compile-1223730c
+train-5053f8a9  pgo: train on logs
+  needs   compile-1d11e737
   argv    {bin:demo} logs.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-5638ffa1/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-5053f8a9/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-5638ffa1
+  writes  /p/target/optbuild/raw/train-5053f8a9
 
-merge-0f4de46f  pgo: merge profiles
-  needs   train-382abbf2, train-5638ffa1
+merge-cf2470ea  pgo: merge profiles
+  needs   train-92f5dbf3, train-5053f8a9
   argv    /toolchain/bin/llvm-profdata merge --input-files={inputs} --output={profdata}
             --failure-mode=any
-  inputs  3 × {profdata:train-382abbf2}, 1 × {profdata:train-5638ffa1}
+  inputs  3 × {profdata:train-92f5dbf3}, 1 × {profdata:train-5053f8a9}
   writes  /p/target/optbuild/profdata
 
-compile-1cebc402  pgo: build
-  needs   merge-0f4de46f
+compile-5233e004  pgo: build
+  needs   merge-cf2470ea
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/train --color never --config 'term.progress.when="never"' --config
@@ -144,12 +154,13 @@ compile-1cebc402  pgo: build
             'build.warnings="warn"' -vv --message-format=json-diagnostic-rendered-ansi
   cwd     /p
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-0f4de46f}
+  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-cf2470ea}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings
-  writes  /p/target/optbuild/binaries/compile-1cebc402
+  writes  /p/target/optbuild/binaries/compile-5233e004
 
-compile-00ee9cff  pgo: build instrumented
+compile-168a4ea2  pgo: build instrumented
   only if the attempt lto-free of pgo is rejected
+  needs   object-26428376
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/train --color never --config 'term.progress.when="never"' --config
@@ -158,38 +169,39 @@ compile-00ee9cff  pgo: build instrumented
             --message-format=json-diagnostic-rendered-ansi
   cwd     /p
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_generate=/p/target/optbuild/stray
-  writes  /p/target/optbuild/binaries/compile-00ee9cff
+  env     CARGO_ENCODED_RUSTFLAGS=-Clink-arg=/p/target/optbuild/objects/object-26428376.o
+            -Cprofile_generate=/p/target/optbuild/stray
+  writes  /p/target/optbuild/binaries/compile-168a4ea2
 
-train-18b81ac2  pgo: train on books
+train-5f10a9a2  pgo: train on books
   only if the attempt lto-free of pgo is rejected
-  needs   compile-00ee9cff
+  needs   compile-168a4ea2
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-18b81ac2/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-5f10a9a2/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-18b81ac2
+  writes  /p/target/optbuild/raw/train-5f10a9a2
 
-train-5717b135  pgo: train on logs
+train-c1cbe46f  pgo: train on logs
   only if the attempt lto-free of pgo is rejected
-  needs   compile-00ee9cff
+  needs   compile-168a4ea2
   argv    {bin:demo} logs.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-5717b135/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-c1cbe46f/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-5717b135
+  writes  /p/target/optbuild/raw/train-c1cbe46f
 
-merge-404c491f  pgo: merge profiles
+merge-d7fe090e  pgo: merge profiles
   only if the attempt lto-free of pgo is rejected
-  needs   train-18b81ac2, train-5717b135
+  needs   train-5f10a9a2, train-c1cbe46f
   argv    /toolchain/bin/llvm-profdata merge --input-files={inputs} --output={profdata}
             --failure-mode=any
-  inputs  3 × {profdata:train-18b81ac2}, 1 × {profdata:train-5717b135}
+  inputs  3 × {profdata:train-5f10a9a2}, 1 × {profdata:train-c1cbe46f}
   writes  /p/target/optbuild/profdata
 
-compile-c3202858  pgo: build
+compile-cb2f45b9  pgo: build
   only if the attempt lto-free of pgo is rejected
-  needs   merge-404c491f
+  needs   merge-d7fe090e
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/train --color never --config 'term.progress.when="never"' --config
@@ -198,13 +210,13 @@ compile-c3202858  pgo: build
             'build.warnings="warn"' -vv --message-format=json-diagnostic-rendered-ansi
   cwd     /p
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-404c491f}
+  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-d7fe090e}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings
-  writes  /p/target/optbuild/binaries/compile-c3202858
+  writes  /p/target/optbuild/binaries/compile-cb2f45b9
 
-choose-befbe32a  pgo: the first attempt whose evidence holds
-  needs   compile-1cebc402, compile-c3202858
-  tries   lto-free (compile-1cebc402), exact (compile-c3202858)
+choose-45dd5c77  pgo: the first attempt whose evidence holds
+  needs   compile-5233e004, compile-cb2f45b9
+  tries   lto-free (compile-5233e004), exact (compile-cb2f45b9)
 
 compare-366a00ab  pgo: outputs of books
   needs   probe-9d157d37, choose-befbe32a
@@ -221,11 +233,11 @@ compare-18b8702e  pgo: outputs of held out
   writes  /p/target/optbuild/scratch/held-out-681314dd
 
 measure-496e7380  measure
-  needs   compile-cfc67397, compile-1c3b8aa5, choose-befbe32a
+  needs   compile-cfc67397, compile-1c3b8aa5, choose-45dd5c77
   argv    {bin:demo} --top 20 books.txt
   argv    {bin:demo} 'held out.txt'
   writes  /p/target/optbuild/arms
-  arms    release (compile-cfc67397), lto (compile-1c3b8aa5), pgo (choose-befbe32a)
+  arms    release (compile-cfc67397), lto (compile-1c3b8aa5), pgo (choose-45dd5c77)
   budget  5 min 00 s
   counts  instructions, each once, by perf or callgrind if that takes a tenth of the budget at most
 """)
@@ -287,11 +299,11 @@ def test_a_whole_plan_as_data() -> None:
     assert folded("\n".join(map(json.dumps, [plan, *actions]))) == snapshot("""\
 {"schema": "optbuild/plan/1", "variants": [{"name": "release", "compile": "compile-cfc67397",
             "programs": {}, "merge": null, "attempts": [], "skipped": null, "parts": {}}, {"name":
-            "pgo", "compile": "choose-ca9f2232", "programs": {}, "merge": "merge-3392312d",
-            "attempts": [{"name": "lto-free", "instrument": "compile-1223730c", "merge":
-            "merge-3392312d", "compile": "compile-1ced7f2f", "mends": []}, {"name": "exact",
-            "instrument": "compile-00ee9cff", "merge": "merge-441485fe", "compile":
-            "compile-dd490826", "mends": ["not-built", "unfit"]}], "skipped": null, "parts": {}}],
+            "pgo", "compile": "choose-859dac8a", "programs": {}, "merge": "merge-9f4c44d1",
+            "attempts": [{"name": "lto-free", "instrument": "compile-1d11e737", "merge":
+            "merge-9f4c44d1", "compile": "compile-967eede8", "mends": []}, {"name": "exact",
+            "instrument": "compile-168a4ea2", "merge": "merge-d39f3c0b", "compile":
+            "compile-1fd3c381", "mends": ["not-built", "unfit"]}], "skipped": null, "parts": {}}],
             "estimate": {"seconds": 0.0, "unknown_actions": 0, "memory_bytes": null, "disk_bytes":
             null}, "directories": ["/p/target/optbuild"], "notes": [], "folds": []}
 {"id": "compile-cfc67397", "kind": "compile", "label": "release: build", "needs": [], "argv":
@@ -307,8 +319,47 @@ def test_a_whole_plan_as_data() -> None:
             null, "ready": null, "beside": {}, "cwd": "/p", "env": {}, "stdin": null, "timeout": "5
             min 00 s", "inputs": [], "writes": "/p/target/optbuild/scratch/books-6e317bcd", "runs":
             2}
-{"id": "compile-1223730c", "kind": "compile", "label": "pgo: build instrumented without LTO",
-            "needs": [], "argv": ["/toolchain/bin/cargo", "build", "--manifest-path",
+{"id": "object-26428376", "kind": "object", "label": "object that marks each start of a program",
+            "needs": [], "argv": ["/toolchain/bin/rustc", "--crate-name=optbuild_marks",
+            "--crate-type=lib", "--edition=2021", "--emit=obj", "-Copt-level=2", "-Cpanic=abort",
+            "--target", "x86_64-unknown-linux-gnu", "-o",
+            "/p/target/optbuild/objects/object-26428376.o",
+            "/p/target/optbuild/objects/object-26428376.rs"], "cwd": "/p", "writes":
+            "/p/target/optbuild/objects"}
+{"id": "compile-1d11e737", "kind": "compile", "label": "pgo: build instrumented without LTO",
+            "needs": ["object-26428376"], "argv": ["/toolchain/bin/cargo", "build",
+            "--manifest-path", "/p/Cargo.toml", "--package", "demo@0.1.0", "--bin", "demo",
+            "--profile", "release", "--target", "x86_64-unknown-linux-gnu", "--target-dir",
+            "/p/target/optbuild/train", "--config", "profile.release.lto=\\"fat\\"", "--config",
+            "profile.release.codegen-units=1", "--locked",
+            "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
+            {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/train", "RUSTUP_AUTO_INSTALL": "0",
+            "CARGO_ENCODED_RUSTFLAGS": "-Clink-arg=/p/target/optbuild/objects/object-26428376.o
+            -Cprofile_generate=/p/target/optbuild/stray -Clto=off -Clinker_plugin_lto=no
+            -Cembed_bitcode=no"}, "writes": "/p/target/optbuild/binaries/compile-1d11e737"}
+{"id": "train-92f5dbf3", "kind": "train", "label": "pgo: train on books", "needs":
+            ["compile-1d11e737"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
+            null, "ready": null, "beside": {}, "cwd": "/p", "env": {"LLVM_PROFILE_FILE":
+            "/p/target/optbuild/raw/train-92f5dbf3/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
+            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-92f5dbf3", "repeat":
+            null}
+{"id": "merge-9f4c44d1", "kind": "merge", "label": "pgo: merge profiles", "needs":
+            ["train-92f5dbf3"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
+            "--input-files={inputs}", "--output={profdata}", "--failure-mode=any"], "how": null,
+            "inputs": ["3 \\u00d7 {profdata:train-92f5dbf3}"], "writes":
+            "/p/target/optbuild/profdata"}
+{"id": "compile-967eede8", "kind": "compile", "label": "pgo: build", "needs": ["merge-9f4c44d1"],
+            "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
+            "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
+            "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/train", "--config",
+            "profile.release.lto=\\"fat\\"", "--config", "profile.release.codegen-units=1",
+            "--locked", "-vv", "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p",
+            "env": {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/train", "RUSTUP_AUTO_INSTALL": "0",
+            "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_use={profdata:merge-9f4c44d1}
+            -Cllvm-args=-pgo-warn-missing-function -Wwarnings"}, "writes":
+            "/p/target/optbuild/binaries/compile-967eede8"}
+{"id": "compile-168a4ea2", "kind": "compile", "label": "pgo: build instrumented", "needs":
+            ["object-26428376"], "argv": ["/toolchain/bin/cargo", "build", "--manifest-path",
             "/p/Cargo.toml", "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release",
             "--target", "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/train",
             "--color", "never", "--config", "term.progress.when=\\"never\\"", "--config",
@@ -354,18 +405,18 @@ def test_a_whole_plan_as_data() -> None:
             "-Cprofile_generate=/p/target/optbuild/stray"}, "writes":
             "/p/target/optbuild/binaries/compile-00ee9cff", "only if": "the attempt lto-free of pgo
             is rejected"}
-{"id": "train-18b81ac2", "kind": "train", "label": "pgo: train on books", "needs":
-            ["compile-00ee9cff"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
+{"id": "train-5f10a9a2", "kind": "train", "label": "pgo: train on books", "needs":
+            ["compile-168a4ea2"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
             null, "ready": null, "beside": {}, "cwd": "/p", "env": {"LLVM_PROFILE_FILE":
-            "/p/target/optbuild/raw/train-18b81ac2/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
-            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-18b81ac2", "repeat":
+            "/p/target/optbuild/raw/train-5f10a9a2/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
+            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-5f10a9a2", "repeat":
             null, "only if": "the attempt lto-free of pgo is rejected"}
-{"id": "merge-441485fe", "kind": "merge", "label": "pgo: merge profiles", "needs":
-            ["train-18b81ac2"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
+{"id": "merge-d39f3c0b", "kind": "merge", "label": "pgo: merge profiles", "needs":
+            ["train-5f10a9a2"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
             "--input-files={inputs}", "--output={profdata}", "--failure-mode=any"], "how": null,
-            "inputs": ["3 \\u00d7 {profdata:train-18b81ac2}"], "writes":
+            "inputs": ["3 \\u00d7 {profdata:train-5f10a9a2}"], "writes":
             "/p/target/optbuild/profdata", "only if": "the attempt lto-free of pgo is rejected"}
-{"id": "compile-dd490826", "kind": "compile", "label": "pgo: build", "needs": ["merge-441485fe"],
+{"id": "compile-1fd3c381", "kind": "compile", "label": "pgo: build", "needs": ["merge-d39f3c0b"],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
             "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/train", "--color",
@@ -387,8 +438,8 @@ def test_a_whole_plan_as_data() -> None:
             "stdin": null, "timeout": "5 min 00 s", "inputs": [], "writes":
             "/p/target/optbuild/scratch/books-6e317bcd"}
 {"id": "measure-e9e38e56", "kind": "measure", "label": "measure", "needs": ["compile-cfc67397",
-            "choose-ca9f2232"], "argv": [["{bin:demo}", "--top", "20", "books.txt"]], "arms":
-            ["release (compile-cfc67397)", "pgo (choose-ca9f2232)"], "budget": "5 min 00 s",
+            "choose-859dac8a"], "argv": [["{bin:demo}", "--top", "20", "books.txt"]], "arms":
+            ["release (compile-cfc67397)", "pgo (choose-859dac8a)"], "budget": "5 min 00 s",
             "counts": "instructions, each once, by perf or callgrind if that takes a tenth of the
             budget at most", "writes": "/p/target/optbuild/arms"}
 """)
@@ -480,8 +531,8 @@ def test_an_estimate_is_of_time_memory_and_disk() -> None:
     peaks_bytes: dict[str, int] = {plan.actions[0].id: 3 << 30}
     history = History(durations_s=durations_s, peaks_bytes=peaks_bytes, overlap=0.5, disk_bytes=5 << 20)
     estimate = estimate_all(plan, history)
-    first_attempt = 4  # build instrumented, train, merge, build
+    first_attempt = 5  # make an object, build instrumented, train, merge, build
     assert estimate.seconds == 0.5 * 10 * (2 + first_attempt + 3) + 10
-    assert describe_estimate(estimate) == "55 s, 3.0 GiB of memory in its largest process, 5.0 MiB on disk"
+    assert describe_estimate(estimate) == "60 s, 3.0 GiB of memory in its largest process, 5.0 MiB on disk"
     document = plan_to_dict(plan, {}, estimate)["estimate"]
-    assert document == {"seconds": 55.0, "unknown_actions": 0, "memory_bytes": 3 << 30, "disk_bytes": 5 << 20}
+    assert document == {"seconds": 60.0, "unknown_actions": 0, "memory_bytes": 3 << 30, "disk_bytes": 5 << 20}

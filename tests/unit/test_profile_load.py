@@ -596,7 +596,6 @@ def test_the_resolved_profile_is_plain_data(tmp_path: Path) -> None:
                         "grace-s": 0.5,
                         "repeat": 1,
                         "parallel": False,
-                        "flush-object": True,
                     }
                 ],
             }

@@ -148,11 +148,11 @@ def test_variants_that_were_built() -> None:
     assert [variant.baseline for variant in found.values()] == [True, False, False]
     assert release.artifacts[0].path == "/p/target/optbuild/artifacts/release/demo"
     assert (release.artifacts[0].size_bytes, release.build_s) == (7, 2.0)
-    assert [step.kind for step in pgo.steps] == ["compile", "train", "merge", "compile"]
-    assert pgo.build_s == 8.0
+    assert [step.kind for step in pgo.steps] == ["object", "compile", "train", "merge", "compile"]
+    assert pgo.build_s == 10.0
     assert lto.pgo is None
     assert lto.steps[0].log is not None
-    assert pgo.steps[1].log is None
+    assert pgo.steps[2].log is None
 
 
 def test_the_evidence_of_pgo() -> None:
@@ -226,8 +226,8 @@ def test_an_attempt_that_was_rejected_is_told() -> None:
     assert pgo.pgo is not None
     assert pgo.pgo.attempt == "exact"
     assert pgo.pgo.rejected_attempts == (AttemptRecord(name="lto-free", reason="2 functions lost"),)
-    assert [step.kind for step in pgo.steps] == ["compile", "train", "merge", "compile"] * 2
-    assert pgo.build_s == 16.0
+    assert [step.kind for step in pgo.steps] == ["object", *["compile", "train", "merge", "compile"] * 2]
+    assert pgo.build_s == 18.0
 
 
 def test_pgo_without_evidence_is_not_applied() -> None:

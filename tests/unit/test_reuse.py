@@ -11,7 +11,7 @@ import pytest
 
 from optbuild.build.outcome import Outcome
 from optbuild.execution.command import Command
-from optbuild.plan.actions import Measure
+from optbuild.plan.actions import MakeObject, Measure
 from optbuild.plan.forecast import Expectation
 from optbuild.plan.planner import make_plan
 from optbuild.profile.model import BuildProfile, MeasureSettings, Use
@@ -110,7 +110,8 @@ class Machine:
         history = History.of(RecordStore(directory=inputs.layout.runs).load_newest())
         self._look_ahead(Prepared(inputs=inputs, plan=plan, hashes=InputHashes()), world.host, history)
         runner.carry_out(watch_build=unwatched)
-        done = {step.action.label for step in runner.outcome.steps.values() if not step.reused}
+        steps = (step for step in runner.outcome.steps.values() if not isinstance(step.action, MakeObject))
+        done = {step.action.label for step in steps if not step.reused}
         assert plan.measure is not None
         measure = plan.action(plan.measure)
         assert isinstance(measure, Measure)
@@ -118,9 +119,10 @@ class Machine:
 
     def _look_ahead(self, prepared: Prepared, host: HostRecord, history: History) -> None:
         found = forecast(prepared, host, history)
-        labels = {action.id: action.label for action in prepared.plan.actions}
+        expected = {action.id: found[action.id].expectation for action in prepared.plan.actions if action.id in found}
+        labels = {action.id: action.label for action in prepared.plan.actions if not isinstance(action, MakeObject)}
         self.expected = {
-            what: {labels[each.action] for each in found.values() if each.expectation is what} for what in Expectation
+            what: {label for action, label in labels.items() if expected.get(action) is what} for what in Expectation
         }
 
     def _measure(self, action: Measure, outcome: Outcome, world: World) -> set[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from optbuild.errors import UsageError
-from optbuild.plan.actions import Compile, MergeProfiles, Recipe, Role, Train, render_word
+from optbuild.plan.actions import Compile, MakeObject, MergeProfiles, Recipe, Role, Train, render_word
 from optbuild.plan.draft import Draft, PlanInputs
 from optbuild.plan.steps import STEPS
 from optbuild.profile.model import Use
@@ -89,7 +89,8 @@ def test_feedback_is_instrument_train_merge_use() -> None:
         make_invocation("{bin:demo}", "other", name="c", use=(Use.TRAIN,)),
     )
     draft = draft_of(replace(PGO, lto=Lto.FAT, rustflags=("-g",)), make_plan_inputs(workloads=workloads))
-    instrument, first, second, merge, optimise = draft.actions
+    marks, instrument, first, second, merge, optimise = draft.actions
+    assert isinstance(marks, MakeObject)
     assert isinstance(instrument, Compile)
     assert isinstance(first, Train)
     assert isinstance(second, Train)
@@ -127,7 +128,7 @@ def test_both_phases_have_one_cargo_profile() -> None:
 
 def test_instrumented_programs_without_our_environment_write_to_a_place_of_ours() -> None:
     """The default path is compiled in, so that raw profiles never land in the project."""
-    instrument = draft_of(PGO).actions[0]
+    instrument = draft_of(PGO).actions[1]
     assert isinstance(instrument, Compile)
     assert instrument.recipe.rustflags[-1] == ("-Cprofile_generate=/p/target/optbuild/stray",)
 
@@ -230,7 +231,7 @@ def test_training_depends_on_the_instrumented_binary_and_the_command() -> None:
 
     def training(variant: Variant, *command: str, name: str = "w") -> str:
         inputs = make_plan_inputs(workloads=(make_invocation(*command, name=name, cwd=Path("/p")),))
-        return draft_of(variant, inputs).actions[1].id
+        return draft_of(variant, inputs).actions[2].id
 
     base = training(PGO, "{bin:demo}", "a")
     assert training(PGO, "{bin:demo}", "a", name="another") == base

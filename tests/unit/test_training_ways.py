@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from optbuild.errors import AttemptFault, UsageError
-from optbuild.plan.actions import Choose, Compile, Recipe, Role, render_word
+from optbuild.plan.actions import Choose, Compile, MakeObject, Recipe, Role, render_word
 from optbuild.plan.draft import Draft, PlanInputs
 from optbuild.plan.planner import make_plan
 from optbuild.plan.steps.training_ways import training_ways
@@ -174,8 +174,10 @@ def test_lto_is_cancelled_in_the_instrumented_build_alone() -> None:
     flags = {action.id: [render_word(word) for word in action.recipe.rustflags] for action in compiles}
     lto_free, exact = plan.variants[1].attempts
     generate = "-Cprofile_generate=/p/target/optbuild/stray"
-    assert flags[lto_free.instrument] == [generate, "-Clto=off", "-Clinker_plugin_lto=no", "-Cembed_bitcode=no"]
-    assert flags[exact.instrument] == [generate]
+    marks = next(f"-Clink-arg={action.object}" for action in plan.actions if isinstance(action, MakeObject))
+    lto_off = ["-Clto=off", "-Clinker_plugin_lto=no", "-Cembed_bitcode=no"]
+    assert flags[lto_free.instrument] == [marks, generate, *lto_off]
+    assert flags[exact.instrument] == [marks, generate]
     assert {action.recipe.config for action in compiles if action.role is not Role.BUILD} == {
         (("profile.release.lto", '"fat"'), ("profile.release.codegen-units", "1"))
     }

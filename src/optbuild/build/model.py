@@ -161,8 +161,8 @@ class Compiled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FlushObject:
-    """The object that is linked into an instrumented server, so that a signal does not lose its counts."""
+class MadeObject:
+    """An object that is linked into instrumented builds."""
 
     path: Path
     reused: bool
@@ -182,17 +182,36 @@ class CargoTraining:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Losses:
+    """What a training lost of its counts, as far as that can be known.
+
+    Attributes:
+        processes: How many of the instrumented program started; 0 where that is not known.
+        without_counts: Those of them that left no raw profile.
+        stray: Raw profiles that went elsewhere.
+        errors: What LLVM's runtime said.
+    """
+
+    processes: int = 0
+    without_counts: int = 0
+    stray: int = 0
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
     """The result of a training action: one workload's counts, merged.
 
     Attributes:
         pooled: Its processes added their counts to a pool of files.
+        losses: What did not come of them.
     """
 
     profile: PgoProfile
     duration_s: float
     reused: bool
     pooled: bool = False
+    losses: Losses = Losses()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,4 +284,4 @@ class Compared:
     reused: bool
 
 
-Result = Compiled | FlushObject | Trained | Merged | Probed | Compared
+Result = Compiled | MadeObject | Trained | Merged | Probed | Compared

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from optbuild.build.bench_output import are_measurements
 from optbuild.build.keys import output_key
 from optbuild.build.leniency import Leniency, propose_leniency
 from optbuild.build.model import Artifact, Compared, KeptPart, Probed, combined_sha256
@@ -20,8 +21,10 @@ from optbuild.errors import NotComparableError
 from optbuild.events import Emit, Level, Notice
 from optbuild.files import atomic_copy
 from optbuild.plan.actions import CompareOutputs, ProbeOutputs
+from optbuild.profile.model import Use
 from optbuild.text import sanitize_line
 from optbuild.workloads.cargo_build import CargoBuild
+from optbuild.workloads.harness import Harness
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
 
@@ -63,6 +66,8 @@ class OutputChecker:
         else:
             probed, proposal = self._probe_anew(action, binaries, cargo_build, key)
         self._tell_not_compared(action.workload, probed, proposal)
+        if cargo_build is not None and any(each.harness is Harness.VALGRIND for each in cargo_build.programs):
+            self._tell_valgrind(action.workload)
         return probed
 
     def _probe_anew(
@@ -113,12 +118,15 @@ class OutputChecker:
             run_once()
             # Where names vary, as those of temporary files do, one more shows nothing.
             found = {name: part for name, part in watch.parts.items() if name in probed.parts or not probed.varying}
-            if probed.parts:
+            measured = _is_measured_otherwise(invocation, probed.parts, found)
+            if measured:
+                self._tell_measurements(invocation)
+            elif probed.parts:
                 self._require_alike(action, probed, found)
         self.workloads.output(action.id).unlink(missing_ok=True)
         compared = Compared(
             sha256=combined_sha256({name: part.sha256 for name, part in found.items()}),
-            equal=probed.equal,
+            equal=None if measured else probed.equal,
             reused=False,
         )
         if self.hashes.is_steady(invocation):
@@ -185,6 +193,32 @@ class OutputChecker:
             kept[name] = KeptPart(sha256=part.sha256, size_bytes=part.size_bytes, kept=target)
         return kept
 
+    def _tell_measurements(self, invocation: Invocation) -> None:
+        self.emit(
+            Notice(
+                level=Level.WARNING,
+                code="outputs-not-compared",
+                message=f"workload {sanitize_line(invocation.name)!r}: a bench prints numbers other than the "
+                "baseline's, which are taken for what it measured; its words are the same",
+                help="if they are results and no measurements, print them from a workload with a `command`, which are "
+                "compared to the letter",
+            )
+        )
+
+    def _tell_valgrind(self, invocation: Invocation) -> None:
+        """What is measured of such a bench is how long valgrind takes, whatever the program itself would."""
+        if Use.BENCH not in invocation.use:
+            return
+        self.emit(
+            Notice(
+                level=Level.WARNING,
+                code="valgrind-is-timed",
+                message=f"workload {sanitize_line(invocation.name)!r}: a bench of it counts instructions below "
+                "valgrind, so that its wall time is that of valgrind, and no measure of the program",
+                help="measure another workload: a bench that takes times, or a `command`; and remove this one",
+            )
+        )
+
     def _tell_not_compared(self, invocation: Invocation, probed: Probed, proposal: str | None) -> None:
         """Say what is not compared, and refuse that where it was demanded."""
         name = sanitize_line(invocation.name)
@@ -230,6 +264,14 @@ def _leniency(invocation: Invocation) -> Leniency:
 def _is_kept(probed: Probed) -> bool:
     """Whether all is still there that numbers are to be held against."""
     return all(part.kept is not None and part.kept.is_file() for part in probed.parts.values())
+
+
+def _is_measured_otherwise(invocation: Invocation, expected: Mapping[str, KeptPart], found: Mapping[str, Part]) -> bool:
+    """Whether two outputs differ, and only in what a bench has measured."""
+    one, other = expected.get(STDOUT), found.get(STDOUT)
+    if one is None or other is None or one.sha256 == other.sha256:
+        return False
+    return are_measurements(invocation, one.kept, other.path)
 
 
 def _require_files(invocation: Invocation, parts: Mapping[str, Part]) -> None:

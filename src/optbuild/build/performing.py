@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from optbuild.build.cargo_driver import CargoDriver
-from optbuild.build.flush_object import make_flush_object
+from optbuild.build.linked_object import make_object
 from optbuild.build.merging import ProfileMerger
-from optbuild.build.model import CargoTraining, Compiled, FlushObject, Merged, Probed, Result, Trained
+from optbuild.build.model import CargoTraining, Compiled, MadeObject, Merged, Probed, Result, Trained
 from optbuild.build.outcome import Outcome, Step
 from optbuild.build.outputs import OutputChecker
 from optbuild.build.training import Trainer
@@ -26,7 +26,7 @@ from optbuild.plan.actions import (
     Choose,
     Compile,
     Gather,
-    MakeFlushObject,
+    MakeObject,
     Measure,
     MergeProfiles,
     Output,
@@ -141,7 +141,7 @@ class Performer:
             return action.argv, self.logs / f"{action.id}.log"
         if isinstance(action, MergeProfiles):
             return (str(action.tool), "merge"), None
-        if isinstance(action, MakeFlushObject):
+        if isinstance(action, MakeObject):
             return (str(action.rustc), "--emit=obj"), None
         return action.workload.shown_argv(), self.logs / f"{action.id}.stderr" if isinstance(action, Train) else None
 
@@ -151,8 +151,8 @@ class Performer:
             assert log is not None  # noqa: S101 - for mypy
             env = {name: resolve_word(word, self._value_of) for name, word in action.env.items()}
             return self.cargo.compile(action, env, log)
-        if isinstance(action, MakeFlushObject):
-            return make_flush_object(action, self.cargo.executor, self.cargo.environ)
+        if isinstance(action, MakeObject):
+            return make_object(action, self.cargo.executor, self.cargo.environ)
         if isinstance(action, MergeProfiles):
             trained = {need: result for need in action.needs if isinstance(result := results[need], Trained)}
             program = {} if action.program is None else self.outcome.artifacts(action.program)
@@ -203,7 +203,7 @@ def _describe(result: Result) -> str:
         profile = result.profile
         ran = f"{profile.functions_with_counts} of {profile.functions} functions ran"
         return f"{ran}, {profile.raw_profiles} raw profile{'s' * (profile.raw_profiles != 1)}"
-    if isinstance(result, FlushObject):
+    if isinstance(result, MadeObject):
         return result.path.name
     if isinstance(result, Probed):
         return f"{format_duration(result.run_s)} a run" + (", output varies" if result.varying else "")

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from optbuild.build.accepted import Accepted, AcceptedTrainings
 from optbuild.build.keys import training_key
+from optbuild.build.losses import LossWatch, describe_losses
 from optbuild.build.merging import ProfileMerger, is_intact
-from optbuild.build.model import Artifact, CargoTraining, PgoProfile, SetAside, Trained
+from optbuild.build.model import Artifact, CargoTraining, Losses, PgoProfile, SetAside, Trained
 from optbuild.build.plausibility import check_plausible
 from optbuild.build.raw_profiles import MANY_PROCESSES, PER_PROCESS, POOLED, DiskBudget, collect, set_aside
 from optbuild.build.results import ResultStore
@@ -98,15 +99,19 @@ class Trainer:
             )
         stored = self.results.load(key, Trained)
         if stored is not None and is_intact(stored.profile) and self._salvage.allows(stored.profile):
+            self._tell_losses(action, stored.losses)
             return stored
         directory = self._fresh_directory(action)
         pooled = self._is_pooled(action)
-        duration_s = self._run(action, binaries, None if cargo is None else cargo.build, directory, pooled=pooled)
+        watch = LossWatch(profiles=directory, pooled=pooled, stray=self.stray)
+        duration_s = self._run(action, binaries, None if cargo is None else cargo.build, watch)
+        losses = watch.sum_up()
         self.hashes.check_after(action.workload)
         self.hashes.tell_rewritten(self.emit)
         program = {} if cargo is None else cargo.program
-        profile = self._make_profile(action, directory, program, pooled=pooled, duration_s=duration_s)
-        trained = Trained(profile=profile, duration_s=duration_s, reused=False, pooled=pooled)
+        profile = self._make_profile(action, watch, losses, program, duration_s=duration_s)
+        self._tell_losses(action, losses)
+        trained = Trained(profile=profile, duration_s=duration_s, reused=False, pooled=pooled, losses=losses)
         if self.hashes.is_steady(action.workload):
             self.results.save(key, replace(trained, reused=True))
         remove_below(self.root, action.directory)
@@ -157,25 +162,23 @@ class Trainer:
         action: Train,
         binaries: Mapping[str, Artifact],
         cargo_build: CargoBuild | None,
-        directory: Path,
-        *,
-        pooled: bool,
+        losses: LossWatch,
     ) -> float:
         """Run the workload as often as it says, and stop it if it writes too much; the seconds that took."""
         budget = DiskBudget(
-            directory=directory,
+            directory=losses.profiles,
             most_bytes=self.settings.disk_budget_bytes,
             workload=action.workload.name,
-            pooled=pooled,
+            pooled=losses.pooled,
         )
-        watched = WatchedExecutor(executor=self.workloads.executor, watch=budget.watch)
+        watched = WatchedExecutor(executor=self.workloads.executor, watch=budget.watch, ended=losses.read_errors)
         duration_s = 0.0
         try:
             with replace(self.workloads, executor=watched, stage=self._stage(action)).set_up(
                 action.workload,
                 {name: artifact.path for name, artifact in binaries.items()},
                 log_name=action.id,
-                extra_env={PROFILE_FILE: str(directory / (POOLED if pooled else PER_PROCESS))},
+                extra_env={PROFILE_FILE: str(losses.profiles / (POOLED if losses.pooled else PER_PROCESS))},
                 cargo_build=cargo_build,
             ) as run_once:
                 for _ in range(action.workload.repeat):
@@ -196,19 +199,19 @@ class Trainer:
         return common / action.id if action.workload.parallel else common
 
     def _make_profile(
-        self, action: Train, directory: Path, program: Mapping[str, Artifact], *, pooled: bool, duration_s: float
+        self, action: Train, watch: LossWatch, losses: Losses, program: Mapping[str, Artifact], *, duration_s: float
     ) -> PgoProfile:
         """Merge what a training wrote, and accept it if it is all there, or as much of it as was asked for."""
-        raw = collect(directory)
+        raw = collect(watch.profiles)
         if not raw.names and not raw.unusable:
-            raise self._nothing_written(action)
+            raise self._nothing_written(action, losses)
         merge = self.merger.merge_raw(raw, label=action.id)
         if functions := self.merger.functions_of(program):
             merge = self.merger.project(merge, functions, label=action.id)
         try:
             if merge.unusable:
                 kept = self.kept / action.id / self.run_id
-                aside = set_aside(directory, merge.unusable, root=self.root, kept=kept)
+                aside = set_aside(watch.profiles, merge.unusable, root=self.root, kept=kept)
                 self.set_aside[action.id] = aside
                 self._salvage.judge(action.id, action.workload.name, merge, aside)
             cores = os.cpu_count() or 1
@@ -217,9 +220,9 @@ class Trainer:
         finally:
             if merge.unfinished is not None:
                 merge.unfinished.unlink(missing_ok=True)
-        if functions:
+        if functions and not losses.stray and not losses.without_counts:  # else the cause is another one
             self._tell_what_is_missing(action, profile)
-        self._accepted.save(action.id, Accepted(profile=profile, pooled=pooled))
+        self._accepted.save(action.id, Accepted(profile=profile, pooled=watch.pooled))
         return profile
 
     def _tell_what_is_missing(self, action: Train, profile: PgoProfile) -> None:
@@ -237,12 +240,16 @@ class Trainer:
             )
         )
 
-    def _nothing_written(self, action: Train) -> ProfileDataError:
+    def _tell_losses(self, action: Train, losses: Losses) -> None:
+        workload = action.workload
+        for notice in describe_losses(losses, workload.name, self.stray, has_flush_object=workload.needs_flush_object):
+            self.emit(notice)
+
+    def _nothing_written(self, action: Train, losses: Losses) -> ProfileDataError:
         name = sanitize_line(action.workload.name)
-        strays = sorted(self.stray.glob("*.profraw")) if self.stray.is_dir() else []
-        if strays:
+        if losses.stray:
             return ProfileDataError(
-                f"training on {name!r} wrote no raw profile where it should, but {len(strays)} to {self.stray}: "
+                f"training on {name!r} wrote no raw profile where it should, but {losses.stray} to {self.stray}: "
                 "the program was started with an environment that lacks LLVM_PROFILE_FILE",
                 help="let the workload pass its environment on to the program it starts",
                 location=str(self.stray),
@@ -252,6 +259,16 @@ class Trainer:
                 f"training on {name!r} wrote no raw profile: a linker takes from a static library only what is asked "
                 "for, and nothing asks for the part that writes the profile",
                 help="link the driver with -Wl,-u,__llvm_profile_runtime, which changes nothing in other variants",
+                location=str(action.directory),
+            )
+        if losses.processes:
+            count = f"{losses.processes:,} process{'es' * (losses.processes != 1)}"
+            said = f"; LLVM's runtime says: {'; '.join(losses.errors)}" if losses.errors else ""
+            return ProfileDataError(
+                f"training on {name!r} wrote no raw profile: it ran {count} of the instrumented program, and each was "
+                f"ended by a signal, _exit or abort, put another program in its place, or could not write a file{said}",
+                help="let each return from `main` or call `exit`; where a signal ends it: `flush-object = true` in its "
+                "[[workloads]] table; where a sandbox forbids it to write files: leave the sandbox out in training",
                 location=str(action.directory),
             )
         bins = ", ".join(action.workload.bins)

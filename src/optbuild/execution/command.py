@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -173,18 +173,30 @@ class ConcurrentExecutor(Executor, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedExecutor:
-    """Another executor, all whose programs are watched by the same function."""
+    """Another executor, all whose programs are watched by the same function.
+
+    Attributes:
+        watch: Called while a program runs, unless it runs beside others.
+        ended: Called when one has ended.
+    """
 
     executor: ConcurrentExecutor
     watch: Callable[[], None]
+    ended: Callable[[Command], None] = lambda _: None
 
     def run(self, command: Command, *, on_stdout: OnLine | None = None, on_stderr: OnLine | None = None) -> Completed:
         """Run a command and wait for its end; see `Executor.run`."""
-        return self.executor.run(replace(command, watch=self.watch), on_stdout=on_stdout, on_stderr=on_stderr)
+        watched = replace(command, watch=self.watch)
+        completed = self.executor.run(watched, on_stdout=on_stdout, on_stderr=on_stderr)
+        self.ended(command)
+        return completed
 
-    def start(self, command: Command) -> AbstractContextManager[RunningProgram]:
+    @contextmanager
+    def start(self, command: Command) -> Iterator[RunningProgram]:
         """Start a program that runs beside those which are watched; see `ConcurrentExecutor.start`."""
-        return self.executor.start(command)
+        with self.executor.start(command) as program:
+            yield program
+        self.ended(command)
 
     def stoppable(self, stop: StopRequest) -> AbstractContextManager[None]:
         """Let what this thread runs be ended by a request; see `ConcurrentExecutor.stoppable`."""

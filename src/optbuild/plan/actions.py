@@ -113,21 +113,28 @@ class Compile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MakeFlushObject:
-    """Compile the object that lets an instrumented server write its counts when its stop signal ends it.
+class MakeObject:
+    """Compile an object that is linked into instrumented builds.
 
     Attributes:
+        crate: What it is called.
+        source: Its source.
         object: The file, named for everything that it depends on.
+        saves_counts: It lets a program write its counts when a signal ends it. Another one only watches, and a training
+            can do without it.
     """
 
     id: ActionId
     needs: tuple[ActionId, ...]
     label: str
     rustc: Path
+    crate: str
+    source: str
     target: str
     cwd: Path
     object: Path
-    kind: str = field(default="flush-object", init=False)
+    saves_counts: bool
+    kind: str = field(default="object", init=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,4 +311,4 @@ class Measure:
             yield from ((f"{name} {workload}", programs) for workload, programs in arm.programs.items())
 
 
-Action = Compile | MakeFlushObject | ProbeOutputs | CompareOutputs | Train | MergeProfiles | Choose | Gather | Measure
+Action = Compile | MakeObject | ProbeOutputs | CompareOutputs | Train | MergeProfiles | Choose | Gather | Measure

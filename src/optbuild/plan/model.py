@@ -13,7 +13,7 @@ from optbuild.plan.actions import (
     Attempt,
     Choose,
     CompareOutputs,
-    MakeFlushObject,
+    MakeObject,
     ProbeOutputs,
 )
 
@@ -126,7 +126,8 @@ class Plan:
 
     def has_flush_object(self, action_id: ActionId) -> bool:
         """Whether an instrumented build links an object that saves counts from signals."""
-        return any(isinstance(self.action(need), MakeFlushObject) for need in self.action(action_id).needs)
+        needs = map(self.action, self.action(action_id).needs)
+        return any(isinstance(need, MakeObject) and need.saves_counts for need in needs)
 
     def awaited(self) -> frozenset[ActionId]:
         """What all builds depend on by their first attempts, with the checks of their outputs."""

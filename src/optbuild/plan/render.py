@@ -13,7 +13,7 @@ from optbuild.plan.actions import (
     Choose,
     Compile,
     Gather,
-    MakeFlushObject,
+    MakeObject,
     Measure,
     MergeProfiles,
     ProbeOutputs,
@@ -24,7 +24,7 @@ from optbuild.plan.forecast import Estimate, Expectation, Forecast
 from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.text import sanitize_line
 from optbuild.tools.cargo import FLAG_SEPARATOR
-from optbuild.tools.flush_object import compile_argv
+from optbuild.tools.linked_object import compile_argv
 from optbuild.tools.llvm_profdata import merge_argv
 from optbuild.units import format_bytes, format_duration
 from optbuild.workloads.invocation import Invocation, Ready
@@ -194,9 +194,9 @@ def _details(action: Action) -> dict[str, object]:
     if isinstance(action, Compile):
         env = {name: render_word(word).replace(FLAG_SEPARATOR, " ") for name, word in action.env.items()}
         return {"argv": list(action.argv), "cwd": str(action.cwd), "env": env, "writes": str(action.directory)}
-    if isinstance(action, MakeFlushObject):
+    if isinstance(action, MakeObject):
         source = action.object.with_suffix(".rs")
-        argv = compile_argv(action.rustc, target=action.target, source=source, output=action.object)
+        argv = compile_argv(action.rustc, crate=action.crate, target=action.target, source=source, output=action.object)
         return {"argv": list(argv), "cwd": str(action.cwd), "writes": str(action.object.parent)}
     if isinstance(action, MergeProfiles):
         weighted = [f"{weight:g} × {{profdata:{train}}}" for train, weight in action.weights.items()]

@@ -37,7 +37,7 @@ _OWNED_ARGUMENTS: Mapping[str, str] = {
     **dict.fromkeys(("--jobs", "-j"), "name it on the command line: optbuild pgo --jobs N"),
 }
 _WORKLOAD_KINDS = ("command", "server", "cargo")
-_OF_A_SERVER = frozenset({"load", "ready", "flush-object"})
+_OF_A_SERVER = frozenset({"load", "ready"})
 _WAYS_TO_BE_READY = ("tcp", "http", "stdout", "stderr")
 _CONFIG = "--config"
 _NAMES_OF_VARIANTS: tuple[KeyPath, ...] = (("measure", "baseline"), ("gates", "variant"))

@@ -195,9 +195,12 @@ class Workload:
     prepare: Annotated[Argv | None, Field(description="A command to run before each run, not timed.")] = None
     conclude: Annotated[Argv | None, Field(description="A command to run after each run, not timed.")] = None
     flush_object: Annotated[
-        StrictBool,
-        Field(description="Link a handler into the instrumented server that saves its counts from the stop signal."),
-    ] = True
+        StrictBool | None,
+        Field(
+            description="Link a handler into the instrumented build that saves a program's counts from the signals that"
+            " end it; default: for a server."
+        ),
+    ] = None
     cleanup: Annotated[Argv | None, Field(description="A command to run once after its runs.")] = None
 
 

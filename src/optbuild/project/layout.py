@@ -58,9 +58,9 @@ class Layout:
         return self.root / "stray"
 
     @property
-    def flush_objects(self) -> Path:
-        """Objects that are linked into instrumented servers."""
-        return self.root / "flush"
+    def linked_objects(self) -> Path:
+        """Objects that are linked into instrumented builds."""
+        return self.root / "objects"
 
     @property
     def profile_data(self) -> Path:

@@ -52,11 +52,17 @@ def describe_pgo(variant: PlannedVariant, plan: Plan, outcome: Outcome, *, in_sa
         ),
         counters=Counters.SINGLE if attempt is None else _counters_of(attempt, plan),
         flush_object=attempt is not None and plan.has_flush_object(attempt.instrument),
+        processes_without_counts=0 if attempt is None else _processes_without_counts(attempt, plan, outcome),
         renamed_functions=profile.renamed_functions,
         trainings=() if attempt is None else tuple(_describe_trainings(attempt, plan, outcome)),
         measured_programs=tuple(_describe_measured_programs(variant, plan, outcome)),
     )
     return record if evidence is None else _with_evidence(record, evidence)
+
+
+def _processes_without_counts(attempt: Attempt, plan: Plan, outcome: Outcome) -> int:
+    results = (outcome.results.get(need) for need in plan.action(attempt.merge).needs)
+    return sum(result.losses.without_counts for result in results if isinstance(result, Trained))
 
 
 def _counters_of(attempt: Attempt, plan: Plan) -> Counters:

@@ -124,7 +124,8 @@ class PgoRecord:
         crate_count: How many there are.
         in_sample: A benchmark workload has an input that a training workload has as well; None where what one of them
             reads is not known.
-        flush_object: An object that saves a server's counts from its stop signal was in the instrumented build.
+        flush_object: An object that saves counts from the signals that end a program was in the instrumented build.
+        processes_without_counts: Processes of the instrumented program that left no raw profile in training.
         renamed_functions: Counted in tests, benches or examples, where they have other names.
         counters: How threads counted: `single`, so that they may have lost counts, or `atomic`.
         checks: What it had to show.
@@ -149,6 +150,7 @@ class PgoRecord:
     attempt: str | None = None
     rejected_attempts: tuple[AttemptRecord, ...] = ()
     flush_object: bool = False
+    processes_without_counts: int = 0
     renamed_functions: int = 0
     counters: str = "single"
     format: ProfileFormatRecord | None = None

@@ -211,6 +211,9 @@ def _describe_pgo(pgo: PgoRecord) -> str:
         facts.insert(1, f"{pgo.renamed_functions:,} known to tests, benches or examples by other names")
     if pgo.quarantined:
         facts.append(f"{len(pgo.quarantined):,} quarantined")
+    if pgo.processes_without_counts:
+        lost = pgo.processes_without_counts
+        facts.append(f"{lost:,} process{'es' * (lost != 1)} of training without counts")
     if pgo.counters != "single":
         facts.append(f"{sanitize_line(pgo.counters)} counters")
     if pgo.flush_object:

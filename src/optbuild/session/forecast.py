@@ -21,7 +21,7 @@ from optbuild.plan.actions import (
     CompareOutputs,
     Compile,
     Gather,
-    MakeFlushObject,
+    MakeObject,
     Measure,
     MergeProfiles,
     ProbeOutputs,
@@ -171,7 +171,7 @@ class _Forecaster:
         """Whether an action's result is there, with what it depends on as far as that is known."""
         if isinstance(action, Measure):
             return self._is_measured(action)
-        if isinstance(action, MakeFlushObject):
+        if isinstance(action, MakeObject):
             return action.object.is_file()
         tool = self.prepared.inputs.toolchain.llvm_profdata
         version = "" if tool is None else tool.version

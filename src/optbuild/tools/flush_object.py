@@ -1,4 +1,4 @@
-"""The object that lets an instrumented program write its counts when a signal ends it; its source, and its compilation.
+"""The object that lets an instrumented program write its counts when a signal ends it.
 
 A program writes its counts when it returns from `main` or calls `exit`. A server that is ended by SIGTERM does neither.
 Linked into the instrumented build, and into nothing else, the object's constructor installs a handler where the default
@@ -16,7 +16,7 @@ Sources:
 
 from __future__ import annotations
 
-from pathlib import Path
+CRATE = "optbuild_flush"
 
 SOURCE = """\
 #![no_std]
@@ -58,15 +58,3 @@ extern "C" fn install() {
 #[cfg_attr(not(target_vendor = "apple"), link_section = ".init_array")]
 static INSTALL: extern "C" fn() = install;
 """
-"""In Rust without its library: the compiler is there in any case, and a C compiler may not be."""
-
-
-def compile_argv(rustc: Path, *, target: str, source: Path, output: Path) -> tuple[str, ...]:
-    """The argv that compiles the source to an object file."""
-    argv = [str(rustc), "--crate-name=optbuild_flush", "--crate-type=lib", "--edition=2021", "--emit=obj"]
-    return (*argv, "-Copt-level=2", "-Cpanic=abort", "--target", target, "-o", str(output), str(source))
-
-
-def link_flag(path: Path) -> str:
-    """The flag for rustc that links the object into a program."""
-    return f"-Clink-arg={path}"

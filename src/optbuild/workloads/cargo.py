@@ -35,6 +35,7 @@ from optbuild.workloads.self_measured import describe_benchmarks, describe_tests
 from optbuild.workloads.words import Values
 
 _SHORTEST_TIMEOUT_S = 0.001
+_WHOLE = frozenset({Harness.VALGRIND, Harness.OTHER})  # what is measured as a whole
 _HASH = re.compile("-[0-9a-f]{16}$")  # in the file names of tests and benches
 _BINARY_VARIABLE = "CARGO_BIN_EXE_"
 
@@ -63,7 +64,7 @@ def run_cargo(executor: Executor, invocation: Invocation, place: Place, values: 
         check_ending(completed, named, stdout=place.stdout, stderr=place.stderr, arm=place.arm)
         benchmarks = {} if is_training else _read_benchmarks(program, named, place)
         runs.append(_ProgramRun(program=program, usage=completed.usage, benchmarks=benchmarks))
-        if not is_training and (len(build.programs) > 1 or program.harness is not Harness.OTHER):
+        if not is_training and (len(build.programs) > 1 or program.harness not in _WHOLE):
             runs[-1].shown = _comparable_output(runs[-1], place)
     if any(run.shown is not None for run in runs):
         with writing(place.stdout):
@@ -128,7 +129,7 @@ def _read_benchmarks(program: CargoProgram, invocation: Invocation, place: Place
 
 
 def _comparable_output(run: _ProgramRun, place: Place) -> bytes:
-    if run.program.harness is Harness.OTHER:
+    if run.program.harness in _WHOLE:
         return place.stdout.read_bytes()
     if run.program.harness is Harness.CRITERION:
         return describe_benchmarks(run.benchmarks).encode()
@@ -156,7 +157,7 @@ def _benchmarks_of(runs: list[_ProgramRun], invocation: Invocation) -> dict[str,
     whole = (
         replace(run, benchmarks={_target_name(run.program): run.usage.wall_s})
         for run in runs
-        if run.program.harness is Harness.OTHER
+        if run.program.harness in _WHOLE
     )
     return _with_distinct_names([*runs, *whole])
 

@@ -15,10 +15,14 @@ from optbuild.profile.cargo_words import CargoCall, CargoVerb
 
 
 class Harness(StrEnum):
-    """What reads a program's arguments and runs its tests or benches."""
+    """What reads a program's arguments and runs its tests or benches.
+
+    One for valgrind counts instructions; how long it takes says nothing of the program.
+    """
 
     CRITERION = "criterion"
     LIBTEST = "libtest"
+    VALGRIND = "valgrind"
     OTHER = "other"
 
 
@@ -27,6 +31,8 @@ _MARKS: Mapping[Harness, bytes] = {
     Harness.CRITERION: b"This executable is a Criterion.rs benchmark",
     Harness.LIBTEST: b"The FILTER string is tested against the name of all tests",
 }
+# What starts itself below valgrind, or has a program do so whose name says for which crate it does.
+_VALGRIND = (b"--tool=callgrind", b"--tool=cachegrind", b"iai-callgrind-runner", b"gungraun-runner")
 _BENCH = "--bench"
 # https://bheisler.github.io/criterion.rs/book/user_guide/profiling.html
 _BRIEF = ("--profile-time", "1")
@@ -57,7 +63,8 @@ _OF_EARLIER_RUNS = ("--baseline", "-b", "--baseline-lenient", "--load-baseline",
 def find_harness(program: Path) -> Harness:
     """Look into a program for what runs its tests or benches."""
     with program.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return next((harness for harness, mark in _MARKS.items() if content.find(mark) >= 0), Harness.OTHER)
+        marks = (*_MARKS.items(), *((Harness.VALGRIND, mark) for mark in _VALGRIND))
+        return next((harness for harness, mark in marks if content.find(mark) >= 0), Harness.OTHER)
 
 
 def find_option_of_criterion(call: CargoCall) -> str | None:
@@ -97,7 +104,7 @@ def measuring_arguments(harness: Harness, arguments: tuple[str, ...]) -> tuple[s
 
 def measures_itself(harness: Harness, arguments: tuple[str, ...]) -> bool:
     """Whether a program is asked to measure benchmarks, and says in a way that is known here how long they took."""
-    if harness is Harness.OTHER or _BENCH not in arguments:
+    if harness in {Harness.VALGRIND, Harness.OTHER} or _BENCH not in arguments:
         return False
     is_other_mode = any(word.partition("=")[0] in _OTHER_MODES for word in arguments)
     return not is_other_mode or harness is Harness.LIBTEST

@@ -91,7 +91,7 @@ class Invocation:
         beside: Commands that belong to it and are not timed, by the moment when they run.
         server: What the load asks; started and stopped anew for each run.
         port_env: Variables of the environment whose values name a port.
-        needs_flush_object: Its server may be ended by its stop signal, and then needs help to write its counts.
+        needs_flush_object: What it runs may be ended by a signal, and then needs help to write its counts.
         call: What cargo is asked for, where its programs are the workload.
         runner: What starts those programs, where Cargo's configuration has one.
         not_built: Programs of the project that do not stand beside those it runs.
@@ -316,7 +316,7 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
         beside=beside,
         server=server,
         port_env=port_env,
-        needs_flush_object=server is not None and workload.flush_object,
+        needs_flush_object=server is not None if workload.flush_object is None else workload.flush_object,
         call=call,
         runner=() if call is None else runner,
     )

@@ -18,7 +18,7 @@ from optbuild.errors import UsageError
 from optbuild.plan.actions import (
     Attempt,
     Compile,
-    MakeFlushObject,
+    MakeObject,
     MergeProfiles,
     Output,
     Role,
@@ -34,8 +34,8 @@ from optbuild.profile.model import Use
 from optbuild.profile.variants import PgoMode, Variant
 from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.toolchain.model import Tool
-from optbuild.tools.flush_object import SOURCE as FLUSH_SOURCE
-from optbuild.tools.flush_object import link_flag
+from optbuild.tools import flush_object, start_marks
+from optbuild.tools.linked_object import link_flag
 from optbuild.tools.rustc import (
     PROFILE_GENERATE,
     PROFILE_USE,
@@ -71,8 +71,8 @@ def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
 
 
 def _add_attempt(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -> Draft:
-    flush = _make_flush_object(inputs)
-    instrument = _instrument(draft, way, inputs, flush)
+    objects = _make_objects(inputs)
+    instrument = _instrument(draft, way, inputs, objects)
     builds_and_trainings = _train(instrument, draft, inputs)
     weights = {action.id: action.workload.weight for action in builds_and_trainings if isinstance(action, Train)}
     merge = MergeProfiles(
@@ -98,7 +98,7 @@ def _add_attempt(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -> Draf
     )
     return replace(
         draft,
-        actions=(*draft.actions, *flush, instrument, *builds_and_trainings, merge, optimise),
+        actions=(*draft.actions, *objects, instrument, *builds_and_trainings, merge, optimise),
         attempts=(*draft.attempts, attempt),
     )
 
@@ -156,9 +156,9 @@ def _is_fat(flags: tuple[str, ...], draft: Draft, inputs: PlanInputs) -> bool:
     return resolve_lto(draft.recipe, inputs) == "fat" if own is None else own[1] in _FAT
 
 
-def _instrument(draft: Draft, way: Way, inputs: PlanInputs, flush: tuple[MakeFlushObject, ...]) -> Compile:
+def _instrument(draft: Draft, way: Way, inputs: PlanInputs, objects: tuple[MakeObject, ...]) -> Compile:
     generate: Word = (f"{PROFILE_GENERATE}{inputs.layout.stray_profiles}",)
-    links: list[Word] = [(link_flag(action.object),) for action in flush]
+    links: list[Word] = [(link_flag(action.object),) for action in objects]
     own = tuple(word for word in draft.recipe.rustflags if word not in way.without)
     recipe = replace(draft.recipe, rustflags=(*own, *links, generate, *way.flags))
     return make_compile(
@@ -166,26 +166,34 @@ def _instrument(draft: Draft, way: Way, inputs: PlanInputs, flush: tuple[MakeFlu
         inputs,
         role=Role.INSTRUMENT,
         label=f"{draft.variant}: build instrumented{way.label}",
-        needs=tuple(action.id for action in flush),
+        needs=tuple(action.id for action in objects),
     )
 
 
-def _make_flush_object(inputs: PlanInputs) -> tuple[MakeFlushObject, ...]:
-    """The object that servers need which their stop signal ends; none where nothing is trained that needs it."""
+def _make_objects(inputs: PlanInputs) -> tuple[MakeObject, ...]:
+    """What is linked into the instrumented build: what marks each start, and what saves counts where that is needed."""
+    label, crate, source = "object that marks each start of a program", start_marks.CRATE, start_marks.SOURCE
+    marks = _make_object(inputs, label=label, crate=crate, source=source, saves_counts=False)
     if not any(workload.needs_flush_object for workload in inputs.workloads if Use.TRAIN in workload.use):
-        return ()
+        return (marks,)
+    label, crate, source = "object that saves counts from signals", flush_object.CRATE, flush_object.SOURCE
+    return (marks, _make_object(inputs, label=label, crate=crate, source=source, saves_counts=True))
+
+
+def _make_object(inputs: PlanInputs, *, label: str, crate: str, source: str, saves_counts: bool) -> MakeObject:
     toolchain = inputs.toolchain
-    action_id = make_action_id("flush-object", FLUSH_SOURCE, toolchain.rustc, toolchain.target)
-    return (
-        MakeFlushObject(
-            id=action_id,
-            needs=(),
-            label="object that saves counts from signals",
-            rustc=toolchain.rustc.path,
-            target=toolchain.target,
-            cwd=inputs.project.directory,
-            object=inputs.layout.flush_objects / f"{action_id}.o",
-        ),
+    action_id = make_action_id("object", source, toolchain.rustc, toolchain.target)
+    return MakeObject(
+        id=action_id,
+        needs=(),
+        label=label,
+        rustc=toolchain.rustc.path,
+        crate=crate,
+        source=source,
+        target=toolchain.target,
+        cwd=inputs.project.directory,
+        object=inputs.layout.linked_objects / f"{action_id}.o",
+        saves_counts=saves_counts,
     )
 
 

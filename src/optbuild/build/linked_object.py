@@ -1,20 +1,23 @@
-"""Compile the object that lets an instrumented server write its counts when its stop signal ends it."""
+"""Compile the objects that are linked into instrumented builds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from optbuild.build.model import FlushObject
+from optbuild.build.model import MadeObject
 from optbuild.errors import BuildError, ToolchainError
 from optbuild.execution.command import Command, Executor, ProgramNotFoundError
 from optbuild.files import atomic_write, writing
-from optbuild.plan.actions import MakeFlushObject
+from optbuild.plan.actions import MakeObject
 from optbuild.text import last_lines
-from optbuild.tools.flush_object import SOURCE, compile_argv
+from optbuild.tools.linked_object import EMPTY_ARCHIVE, compile_argv
 
 
-def make_flush_object(action: MakeFlushObject, executor: Executor, environ: Mapping[str, str]) -> FlushObject:
+def make_object(action: MakeObject, executor: Executor, environ: Mapping[str, str]) -> MadeObject:
     """Compile it, unless it is there: its name tells everything that it depends on.
+
+    Where rustc cannot make an object that only watches, for a target whose `core` cargo builds itself, an empty one
+    takes its place, and nothing is watched.
 
     Raises:
         BuildError: rustc failed.
@@ -22,22 +25,25 @@ def make_flush_object(action: MakeFlushObject, executor: Executor, environ: Mapp
         StorageError: A file cannot be written.
     """
     if action.object.is_file():
-        return FlushObject(path=action.object, reused=True)
+        return MadeObject(path=action.object, reused=True)
     source, unfinished = action.object.with_suffix(".rs"), action.object.with_suffix(".unfinished")
-    atomic_write(source, SOURCE.encode())
-    argv = compile_argv(action.rustc, target=action.target, source=source, output=unfinished)
+    atomic_write(source, action.source.encode())
+    argv = compile_argv(action.rustc, crate=action.crate, target=action.target, source=source, output=unfinished)
     try:
         completed = executor.run(Command(argv=argv, cwd=action.cwd, env=environ, sweep=False))
     except ProgramNotFoundError as error:
         raise ToolchainError(f"cannot start rustc: {error}", help="optbuild doctor") from error
-    if completed.exit_code != 0:
+    if completed.exit_code != 0 and action.saves_counts:
         raise BuildError(
             f"{action.label}: rustc failed (exit code {completed.exit_code})",
-            help="let the server end by itself on its stop signal, so that it needs no such object:"
+            help="let the program end by itself on its stop signal, so that it needs no such object:"
             " `flush-object = false` in its [[workloads]] table",
             location=str(source),
             detail=last_lines(completed.stderr),
         )
+    if completed.exit_code != 0:
+        atomic_write(action.object, EMPTY_ARCHIVE)
+        return MadeObject(path=action.object, reused=False)
     with writing(action.object):
         unfinished.replace(action.object)
-    return FlushObject(path=action.object, reused=False)
+    return MadeObject(path=action.object, reused=False)

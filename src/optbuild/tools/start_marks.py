@@ -1,0 +1,106 @@
+"""The object by which each process of an instrumented program leaves a mark when it starts, and what the marks show.
+
+A process that is killed, or calls `_exit`, or may not open files any more, leaves no raw profile, and nothing in the
+profiles of others says that it ran. Linked into instrumented builds, and into nothing else, the object's constructor
+makes an empty file with the process's id for a name. It does so beside the directory that LLVM_PROFILE_FILE names, and
+only where somebody has made a directory for marks there.
+
+A process that has only been forked runs no constructor, and needs no mark: its counts go to the file of the process
+that it was forked from. Processes are told apart by their ids, so that one which gets the id of an earlier one hides
+it; a file that stands there for either says too little, and never too much.
+
+Sources:
+    LLVM, `InstrProfilingFile.c` of compiler-rt: `%p` is replaced when the name is first read, not after a fork:
+    https://github.com/llvm/llvm-project/blob/main/compiler-rt/lib/profile/InstrProfilingFile.c
+    creat(2), getpid(2).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+CRATE = "optbuild_marks"
+_SUFFIX = ".started"
+_PROCESS = re.compile(r"_(?P<pid>\d+)\.profraw$")
+
+SOURCE = """\
+#![no_std]
+
+extern "C" {
+    fn getenv(name: *const u8) -> *const u8;
+    fn getpid() -> i32;
+    fn creat(path: *const u8, mode: u32) -> i32;
+    fn close(descriptor: i32) -> i32;
+}
+
+const ROOM: usize = 4096;
+const PROFILE_FILE: &[u8; 18] = b"LLVM_PROFILE_FILE\\0";
+const STARTED: &[u8; 9] = b".started/";
+const MOST_DIGITS: usize = 10;
+
+// By pointers throughout: an index that is checked would need what only the standard library has.
+extern "C" fn mark() {
+    let mut room = [0_u8; ROOM];
+    let path = room.as_mut_ptr();
+    unsafe {
+        let pattern = getenv(PROFILE_FILE.as_ptr());
+        if pattern.is_null() {
+            return;
+        }
+        let (mut length, mut end) = (0, 0);
+        while *pattern.add(length) != 0 {
+            if length + STARTED.len() + MOST_DIGITS + 1 >= ROOM {
+                return;
+            }
+            if *pattern.add(length) == b'/' {
+                end = length;
+            }
+            *path.add(length) = *pattern.add(length);
+            length += 1;
+        }
+        let mut next = end;
+        while next < end + STARTED.len() {
+            *path.add(next) = *STARTED.as_ptr().add(next - end);
+            next += 1;
+        }
+        let pid = getpid() as u32;
+        let mut unit = 1_000_000_000;
+        while unit > 0 {
+            if pid >= unit {
+                *path.add(next) = b'0' + (pid / unit % 10) as u8;
+                next += 1;
+            }
+            unit /= 10;
+        }
+        *path.add(next) = 0;
+        let descriptor = creat(path, 0o644);
+        if descriptor >= 0 {
+            close(descriptor);
+        }
+    }
+}
+
+#[used]
+#[cfg_attr(target_vendor = "apple", link_section = "__DATA,__mod_init_func")]
+#[cfg_attr(not(target_vendor = "apple"), link_section = ".init_array")]
+static MARK: extern "C" fn() = mark;
+"""
+
+
+def marks_directory(profiles: Path) -> Path:
+    """Where processes leave their marks that write their raw profiles to a directory."""
+    return profiles.with_name(profiles.name + _SUFFIX)
+
+
+def lost_processes(marks: Iterable[str], raw_profiles: Iterable[str]) -> frozenset[str]:
+    """The ids of processes that started and left no raw profile.
+
+    Args:
+        marks: The names of the marks.
+        raw_profiles: The names of all raw profiles, those that cannot be merged among them; each ends with the id of
+            the process that wrote it.
+    """
+    came = {found["pid"] for name in raw_profiles if (found := _PROCESS.search(name))}
+    return frozenset(marks) - came
