@@ -16,6 +16,8 @@ from pathlib import Path
 from optbuild.errors import StorageError
 
 MARKER = ".optbuild-directory"
+VERSION_CONTROL = frozenset({".git", ".hg", ".jj", ".svn"})
+"""What version control keeps for itself: it changes with every fetch and every look, and is no part of a project."""
 _MARKER_TEXT = "optbuild made this directory; `optbuild clean` may delete it and everything below it.\n"
 
 

@@ -90,6 +90,16 @@ def test_generated_files_do_not_count(watch: SourceWatch, tmp_path: Path) -> Non
     assert watch.changed() == ()
 
 
+def test_files_of_version_control_do_not_count(watch: SourceWatch, tmp_path: Path) -> None:
+    """A build script that asks for the commit watches `.git/index`, which any look at the project may rewrite."""
+    index = tmp_path / ".git" / "index"
+    index.parent.mkdir()
+    index.write_text("old")
+    watch.add(names(tmp_path, ".git/index"), never, since_ns=EARLIER)
+    index.write_text("new")
+    assert watch.changed() == ()
+
+
 def test_directories_and_missing_dep_info_are_no_sources(tmp_path: Path) -> None:
     """A build script may watch a directory; and a binary without dep-info has no sources that are known."""
     watch = SourceWatch(ignored=tmp_path / "target", stamp=tmp_path / "stamp")

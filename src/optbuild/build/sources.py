@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from optbuild.errors import BuildError, NotComparableError
-from optbuild.files import atomic_write, sha256_of
+from optbuild.files import VERSION_CONTROL, atomic_write, sha256_of
 
 _SPACE = re.compile(r"(?<!\\) ")
 
@@ -44,7 +44,7 @@ class SourceWatch:
             NotComparableError: A file was edited while it was compiled.
         """
         found = {*self.manifests, *_sources_of(executables)}
-        times = {path: _mtime_ns(path) for path in sorted(found) if not path.is_relative_to(self.ignored)}
+        times = {path: _mtime_ns(path) for path in sorted(found) if self._is_watched(path)}
         # Other builds may have begun later, and have compiled a file in a later state than this one did.
         recent = [path for path, time_ns in times.items() if time_ns >= since_ns]
         hashes = {path: _hash(path) for path in times if path not in self.hashes or path in recent}
@@ -56,6 +56,10 @@ class SourceWatch:
                 raise sources_changed(tuple(edited))
         for path, found_hash in hashes.items():
             self.hashes.setdefault(path, found_hash)
+
+    def _is_watched(self, path: Path) -> bool:
+        """Whether a file is a source: a build script that asks for the commit names files of version control."""
+        return not path.is_relative_to(self.ignored) and VERSION_CONTROL.isdisjoint(path.parts)
 
     def changed(self) -> tuple[Path, ...]:
         """The files that are not any more what they were."""
