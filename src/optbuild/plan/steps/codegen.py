@@ -7,23 +7,27 @@ from dataclasses import replace
 
 from optbuild.plan.draft import Draft, PlanInputs
 from optbuild.profile.variants import Variant
+from optbuild.project.cargo_profile import is_said_already
 from optbuild.tools.rustc import TARGET_CPU
 
 # Settings of a variant that Cargo's profile knows by the same name.
 _CARGO_PROFILE_KEYS = ("opt_level", "lto", "codegen_units", "panic", "strip", "debug", "overflow_checks")
 
 
-def set_cargo_profile(draft: Draft, variant: Variant, _inputs: PlanInputs) -> Draft:
+def set_cargo_profile(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
     """Set keys of Cargo's profile by `--config`, so that `Cargo.toml` stays untouched.
+
+    What it says itself is left to it: the recipe is then that of a variant without the setting, and is built once.
 
     Sources: The Cargo Book, "Profiles", https://doc.rust-lang.org/cargo/reference/profiles.html
     """
     config = list(draft.recipe.config)
-    for key in _CARGO_PROFILE_KEYS:
-        value = getattr(variant, key)
-        if value is not None:
+    profile = draft.recipe.cargo_profile
+    for field in _CARGO_PROFILE_KEYS:
+        key, value = field.replace("_", "-"), getattr(variant, field)
+        if value is not None and not is_said_already(inputs.project.cargo_profiles, profile, key, value):
             # A JSON scalar is a TOML scalar.
-            config.append((f"profile.{draft.recipe.cargo_profile}.{key.replace('_', '-')}", json.dumps(value)))
+            config.append((f"profile.{profile}.{key}", json.dumps(value)))
     return replace(draft, recipe=replace(draft.recipe, config=tuple(config)))
 
 
