@@ -1,0 +1,58 @@
+"""Build scripts that are never fresh, and builds that are not reproducible: the cause is named, nothing else blamed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.integration.optbuild_program import Optbuild
+
+pytestmark = pytest.mark.pgo
+
+STAMP = """
+fn main() {
+    println!("cargo:rerun-if-changed=gone");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
+    println!("cargo:rustc-env=STAMP={now}");
+    let text = "pub const ADDED: u64 = 1;\\n";
+    if std::fs::read_to_string("src/made.rs").ok().as_deref() != Some(text) {
+        std::fs::write("src/made.rs", text).unwrap();
+    }
+}
+"""
+STAMPED = """
+mod made;
+fn main() {
+    let mut x: u64 = 1;
+    for i in 0..20_000 {
+        x = if x % 3 == 0 { x / 2 + i } else { x.wrapping_mul(3) + made::ADDED };
+    }
+    println!("{x}");
+    if std::env::args().nth(1).unwrap() == "stamp" { println!("{}", env!("STAMP")) } else { eprintln!(env!("STAMP")) }
+}
+"""
+
+
+def write_project(directory: Path, *, build: str, main: str, argument: str) -> Path:
+    """A package with a build script, without a lock file."""
+    (directory / "src").mkdir(parents=True)
+    (directory / "Cargo.toml").write_text(
+        '[package]\nname = "demo"\nversion = "0.1.0"\nedition = "2021"\n[workspace]\n'
+    )
+    (directory / "build.rs").write_text(build)
+    (directory / "src/main.rs").write_text(main)
+    (directory / "optbuild.toml").write_text(
+        'schema = 1\n[variants.release]\n[variants.pgo]\ninherits = "release"\npgo = true\n'
+        f'[[workloads]]\nname = "work"\ncommand = ["{{bin}}", "{argument}"]\n'
+    )
+    return directory
+
+
+def test_a_build_script_that_runs_in_every_build_is_named(optbuild: Optbuild, tmp_path: Path) -> None:
+    """Nobody edited the lock file and what the script generates: both came to be in the first build."""
+    project = write_project(tmp_path / "demo", build=STAMP, main=STAMPED, argument="quiet")
+    why = "its rerun-if-changed names gone, which is not there"
+    for jobs in ("1", "2"):
+        ended = optbuild.run("build", "--jobs", jobs, cwd=project).expect(0)
+        assert f"note: the build script of demo runs in every build: {why}" in ended.stderr
