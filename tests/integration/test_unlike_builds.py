@@ -56,3 +56,12 @@ def test_a_build_script_that_runs_in_every_build_is_named(optbuild: Optbuild, tm
     for jobs in ("1", "2"):
         ended = optbuild.run("build", "--jobs", jobs, cwd=project).expect(0)
         assert f"note: the build script of demo runs in every build: {why}" in ended.stderr
+
+
+def test_a_printed_stamp_is_blamed_on_the_build_script(optbuild: Optbuild, tmp_path: Path) -> None:
+    """A second build of the baseline has another stamp, too: that is no miscompilation."""
+    project = write_project(tmp_path / "demo", build=STAMP, main=STAMPED, argument="stamp")
+    error = optbuild.run("run", "--json", "--max-time", "1s", cwd=project).expect(15).error
+    assert error["message"].endswith("builds are not reproducible: the build script of demo told cargo something else")
+    assert "SOURCE_DATE_EPOCH" in error["help"]
+    assert not (project / "target/optbuild/again").exists()

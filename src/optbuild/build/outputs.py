@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from optbuild.build.build_scripts import REMEDY
 from optbuild.build.keys import output_key
 from optbuild.build.model import Artifact, Compared, Probed
+from optbuild.build.rebuilding import Rebuild
 from optbuild.build.results import ResultStore
 from optbuild.build.workload_runs import WorkloadRunner
-from optbuild.errors import NotComparableError
+from optbuild.errors import BuildError, NotComparableError, StorageError, WorkloadError
 from optbuild.events import Emit, Level, Notice
 from optbuild.files import atomic_copy, sha256_of, storage_error
 from optbuild.plan.actions import CompareOutputs, ProbeOutputs
@@ -96,8 +98,17 @@ class OutputChecker:
         binaries: dict[str, Artifact],
         probed: Probed,
         cargo_build: CargoBuild | None = None,
+        *,
+        rebuild: Rebuild | None = None,
     ) -> Compared:
         """Run a candidate and compare; without a verdict where the baseline itself varies.
+
+        Args:
+            action: What to run.
+            binaries: All that it uses of what was built.
+            probed: What the baseline printed.
+            cargo_build: How cargo would start them, where the workload is that.
+            rebuild: Builds the baseline once more, to see whether that prints the same before a variant is blamed.
 
         Raises:
             NotComparableError: The outputs differ, or what the workload reads has changed meanwhile.
@@ -114,15 +125,42 @@ class OutputChecker:
         comparable = probed.deterministic and invocation.compare_output != "none"
         equal = digest == probed.sha256 if comparable else None
         if equal is False:
-            raise NotComparableError(
-                f"{action.label}: not what the baseline prints" + _first_difference(invocation, probed.output, stdout),
-                help="it was neither timed nor published; find out which of the two is right before you ship either",
-                location=str(stdout),
-            )
+            difference = _first_difference(invocation, probed.output, stdout)
+            raise self._blame(action, probed, difference, stdout, rebuild)
         stdout.unlink(missing_ok=True)
         if self.hashes.is_steady(invocation):
             self.results.save(key, Compared(sha256=digest, equal=equal, reused=True))
         return Compared(sha256=digest, equal=equal, reused=False)
+
+    def _blame(
+        self, action: CompareOutputs, probed: Probed, difference: str, stdout: Path, rebuild: Rebuild | None
+    ) -> NotComparableError:
+        """Say whose fault it is that outputs differ: the variant's, or that of builds that are not reproducible."""
+        message = f"{action.label}: not what the baseline prints{difference}"
+        unlike = None if rebuild is None else self._find_unlike(action, probed, rebuild)
+        if unlike is None:
+            remedy = "it was neither timed nor published; find out which of the two is right before you ship either"
+            return NotComparableError(message, help=remedy, location=str(stdout))
+        because = f": {'; '.join(unlike)}" if unlike else ""
+        return NotComparableError(
+            f"{message}; nor does a second build of the baseline print that: builds are not reproducible{because}",
+            help=f'{REMEDY}; or set `compare-output = "none"` in its [[workloads]] table',
+            location=str(stdout),
+        )
+
+    def _find_unlike(self, action: CompareOutputs, probed: Probed, rebuild: Rebuild) -> tuple[str, ...] | None:
+        """What build scripts do otherwise in a second build of the baseline; None where that prints the same."""
+        name = f"{action.id}-again"
+        try:
+            with (
+                rebuild() as rebuilt,
+                self._set_up(action.workload, dict(rebuilt.artifacts), name, None) as run_once,
+            ):
+                run_once()
+                digest = _digest(action.workload, self.workloads.output(name))
+        except (BuildError, StorageError, WorkloadError):
+            return None  # it shows nothing, and the difference that was found is the error to tell
+        return None if digest == probed.sha256 else rebuilt.differences
 
     @contextmanager
     def _set_up(
