@@ -33,6 +33,29 @@ fn main() {
 }
 """
 
+SHUFFLE = """
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    let arms: std::collections::HashSet<u64> = (0..60).collect();
+    let mut text = String::from("#[inline(never)]\\npub fn dispatch(state: u64, x: u64) -> u64 {\\n");
+    for arm in arms {
+        let (divisor, factor) = (arm + 61, 2 * arm + 1);
+        text += &format!("if x % {divisor} == state {{ return x.wrapping_mul({factor}) ^ state; }}\\n");
+    }
+    std::fs::write(std::env::var("OUT_DIR").unwrap() + "/dispatch.rs", text + "x }\\n").unwrap();
+}
+"""
+SHUFFLED = """
+include!(concat!(env!("OUT_DIR"), "/dispatch.rs"));
+fn main() {
+    let mut x: u64 = 1;
+    for i in 0..20_000 {
+        x = x.wrapping_add(dispatch(x % 60, i));
+    }
+    eprintln!("{x}");
+}
+"""
+
 
 def write_project(directory: Path, *, build: str, main: str, argument: str) -> Path:
     """A package with a build script, without a lock file."""
@@ -65,3 +88,14 @@ def test_a_printed_stamp_is_blamed_on_the_build_script(optbuild: Optbuild, tmp_p
     assert error["message"].endswith("builds are not reproducible: the build script of demo told cargo something else")
     assert "SOURCE_DATE_EPOCH" in error["help"]
     assert not (project / "target/optbuild/again").exists()
+
+
+def test_counts_of_other_code_than_is_optimised_are_warned_of(optbuild: Optbuild, tmp_path: Path) -> None:
+    """The control flow is the same in any order of the arms, so that rustc finds nothing amiss."""
+    project = write_project(tmp_path / "demo", build=SHUFFLE, main=SHUFFLED, argument="quiet")
+    with (project / "optbuild.toml").open("a") as profile:
+        profile.write("[evidence]\nmax-mismatched = 1.0\nmax-unmatched = 1.0\n")
+    (warning,) = optbuild.run("build", "--json", cwd=project).expect(0).document["warnings"]
+    assert warning["code"] == "other-code-counted"
+    assert warning["message"].endswith("the build script of demo generated another dispatch.rs")
+    assert "BTreeMap" in warning["help"]

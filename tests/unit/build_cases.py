@@ -225,6 +225,7 @@ class Workshop:
                 merger=merger,
                 canary=self.canary,
                 demanded=demanded or EvidenceSettings(),
+                emit=self.heard.append,
             ),
             emit=self.heard.append,
             hire=partial(Workers[Performed], self.executor),

@@ -142,6 +142,7 @@ def _make_runner(journal: Journal, jobserver: Jobserver | None) -> Runner:
             merger=merger,
             canary=canary,
             demanded=prepared.build_profile.evidence,
+            emit=emit,
         ),
         emit=emit,
         keep_going=journal.request.keep_going,
