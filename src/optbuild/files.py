@@ -21,6 +21,8 @@ MARKER = ".optbuild-directory"
 _NO_LINK = frozenset(
     {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 )
+VERSION_CONTROL = frozenset({".git", ".hg", ".jj", ".svn"})
+"""What version control keeps for itself: it changes with every fetch and every look, and is no part of a project."""
 _MARKER_TEXT = "optbuild made this directory; `optbuild clean` may delete it and everything below it.\n"
 
 

@@ -17,6 +17,7 @@ from optbuild.build.outputs import OutputChecker
 from optbuild.build.performing import Performed, Performer
 from optbuild.build.profdata import Profdata
 from optbuild.build.proof import Prover
+from optbuild.build.rebuilding import Rebuilder
 from optbuild.build.results import ResultStore
 from optbuild.build.runner import Runner
 from optbuild.build.training import Trainer
@@ -199,14 +200,22 @@ class Workshop:
     ) -> Runner:
         """What carries a plan out with all of this."""
         merger = self.merger if has_tools else None
+        cargo = CargoDriver(executor=self.executor, environ={}, emit=self.heard.append)
         return Runner(
             plan=plan,
             outcome=outcome,
             performer=Performer(
-                cargo=CargoDriver(executor=self.executor, environ={}, emit=self.heard.append),
+                cargo=cargo,
                 trainer=self.trainer if has_tools else None,
                 merger=merger,
                 outputs=self.outputs,
+                rebuilder=Rebuilder(
+                    cargo=cargo,
+                    root=self.layout.root,
+                    place=self.layout.cargo_rebuild_target,
+                    logs=self.layout.root / "logs",
+                    emit=self.heard.append,
+                ),
                 stage=self.workloads.stage,
                 logs=self.layout.root / "logs",
                 emit=self.heard.append,
@@ -218,6 +227,7 @@ class Workshop:
                 merger=merger,
                 canary=self.canary,
                 demanded=demanded or EvidenceSettings(),
+                emit=self.heard.append,
             ),
             emit=self.heard.append,
             hire=partial(Workers[Performed], self.executor),

@@ -122,6 +122,21 @@ def test_a_fresh_build_is_told(bench: Bench) -> None:
     assert bench.build(driver).fresh
 
 
+def test_a_build_script_that_runs_in_every_build_is_told_once(bench: Bench) -> None:
+    """It names a file that is not there, whatever variant it is built for."""
+    release = bench.action().cargo_target / TARGET / "release"
+    (release / "build/demo-1").mkdir(parents=True)
+    (release / "build/demo-1/output").write_text("cargo:rerun-if-changed=gone\n")
+    ran = {"reason": "build-script-executed", "package_id": "p#demo@0.1.0", "out_dir": f"{release}/build/demo-1/out"}
+    (release / "demo").write_text("binary")
+    stdout = json.dumps(ran).encode() + b"\n" + _unit(release / "demo", fresh=False, kind="bin")
+    driver = scripted(bench, Reply(stdout=stdout), Reply(stdout=stdout))
+    for _ in range(2):
+        assert bench.build(driver).scripts["p#demo@0.1.0"].always is not None
+    (notice,) = [event for event in bench.heard if isinstance(event, Notice)]
+    assert "demo runs in every build: its rerun-if-changed names gone, which is not there" in notice.message
+
+
 def test_fresh_units_are_those_of_the_program(bench: Bench) -> None:
     """Build scripts and macros lie beside the target's own directory: every variant finds those of the one before."""
     built, shared = bench.action().cargo_target / TARGET / "release/deps/a.rlib", "release/deps/b.so"

@@ -62,6 +62,17 @@ def test_a_directory_is_known_by_names_and_contents(write: Callable[..., Path]) 
     assert len(set(seen)) == 4
 
 
+@pytest.mark.parametrize("name", [".git", ".hg", ".jj", ".svn"])
+def test_what_version_control_keeps_in_a_directory_is_no_input(write: Callable[..., Path], name: str) -> None:
+    """A tag or a fetch makes no other directory, unless that is itself what is named."""
+    directory = write("data/a").parent
+    kept = write(f"data/sub/{name}/refs/tags/one", "one").parents[2]
+    before, before_kept = InputHashes().of(directory), InputHashes().of(kept)
+    write(f"data/sub/{name}/refs/tags/two", "two")
+    assert InputHashes().of(directory) == before
+    assert InputHashes().of(kept) != before_kept
+
+
 def test_a_directory_that_is_too_large_equals_none(
     write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 
 from optbuild.build import outputs, workload_runs
 from optbuild.build.model import Compared, Probed
-from optbuild.errors import NotComparableError, StorageError, WorkloadError
+from optbuild.build.rebuilding import Rebuild, Rebuilt
+from optbuild.errors import BuildError, NotComparableError, StorageError, WorkloadError
 from optbuild.events import Level
 from optbuild.execution.command import Command
 from optbuild.plan.actions import ActionId, CompareOutputs, ProbeOutputs
@@ -54,7 +56,14 @@ def probe(workshop: Workshop, content: str = "same", **changes: Any) -> Probed: 
     return workshop.outputs.probe(action, workshop.artifact(content))
 
 
-def compare(workshop: Workshop, probed: Probed, content: str = "same", **changes: Any) -> Compared:  # noqa: ANN401 - fields of Invocation
+def compare(
+    workshop: Workshop,
+    probed: Probed,
+    content: str = "same",
+    *,
+    rebuild: Rebuild | None = None,
+    **changes: Any,  # noqa: ANN401 - fields of Invocation
+) -> Compared:
     """Run a candidate with this content."""
     action = CompareOutputs(
         id=ActionId("compare-1"),
@@ -64,7 +73,8 @@ def compare(workshop: Workshop, probed: Probed, content: str = "same", **changes
         binaries=CANDIDATE,
         probe=ActionId("probe-1"),
     )
-    return workshop.outputs.compare(action, workshop.artifact(content, action="compile-2"), probed)
+    binaries = workshop.artifact(content, action="compile-2")
+    return workshop.outputs.compare(action, binaries, probed, rebuild=rebuild)
 
 
 def test_a_program_that_stands_beside_another_is_compared_with_it(workshop: Workshop) -> None:
@@ -99,6 +109,50 @@ def test_a_baseline_that_repeats_itself_can_be_compared_with(workshop: Workshop)
     assert kept is not None
     assert kept.read_text() == "same"
     assert workshop.notices == []
+
+
+def rebuilds(workshop: Workshop, content: str) -> Rebuild:
+    """A second build of the baseline that comes to this content, by a build script that is to blame if it differs."""
+
+    @contextmanager
+    def rebuild() -> Iterator[Rebuilt]:
+        yield Rebuilt(artifacts=workshop.artifact(content, action="compile-3"), differences=("a script did it",))
+
+    return rebuild
+
+
+def test_builds_that_are_not_reproducible_are_blamed_and_no_variant(workshop: Workshop) -> None:
+    """Where a second build of the baseline prints something else as well, the build is what has to be mended."""
+    probed = probe(workshop, "first")
+    with pytest.raises(NotComparableError, match="builds are not reproducible: a script did it") as caught:
+        compare(workshop, probed, "third", rebuild=rebuilds(workshop, "second"))
+    assert "SOURCE_DATE_EPOCH" in caught.value.help
+    assert caught.value.location is not None
+    assert Path(caught.value.location).read_text() == "third"
+
+
+def test_a_variant_is_blamed_where_the_baseline_is_built_alike(workshop: Workshop) -> None:
+    """A second build that prints the same, or cannot be done, takes nothing off the variant."""
+
+    @contextmanager
+    def fail() -> Iterator[Rebuilt]:
+        raise BuildError("no", help="h")
+        yield
+
+    for rebuild in (rebuilds(workshop, "first"), fail, None):
+        with pytest.raises(NotComparableError) as caught:
+            compare(workshop, probe(workshop, "first"), "third", rebuild=rebuild)
+        assert "reproducible" not in caught.value.message
+        assert "which of the two is right" in caught.value.help
+
+
+def test_nothing_is_built_again_where_outputs_are_equal(workshop: Workshop) -> None:
+    """A second build costs as much as the first, and is for a difference alone."""
+
+    def rebuild() -> AbstractContextManager[Rebuilt]:
+        raise AssertionError("nothing is in doubt")
+
+    assert compare(workshop, probe(workshop), rebuild=rebuild).equal is True
 
 
 def test_equal_output_is_equal(workshop: Workshop) -> None:

@@ -24,6 +24,7 @@ from optbuild.plan.actions import (
 from optbuild.plan.draft import PlanInputs
 from optbuild.plan.model import Plan
 from optbuild.plan.planner import baseline_name, make_plan, select_pgo_variants, select_variants
+from optbuild.profile.load import default_build_profile
 from optbuild.profile.model import BuildProfile, MeasureSettings, ProjectSettings, Use
 from optbuild.profile.variants import Counters, Lto, PgoMode, Variant
 from optbuild.project.model import CargoProfiles, ConfiguredRunner, ConfiguredValue, LibFile, LibKind, Rustflags
@@ -288,6 +289,7 @@ def test_notes_name_what_the_user_may_have_forgotten() -> None:
         "rustflags kept in every build: -g -v (from RUSTFLAGS)",
         "compiler wrapper kept: sccache (from RUSTC_WRAPPER)",
         "one, two will not run on a CPU without avx, avx2",
+        "variant two is measured beside its like: it is built like one, which has its settings already",
     )
 
 
@@ -358,6 +360,33 @@ def test_packages_are_named_with_their_version() -> None:
     package = make_package(name="demo", version="2.0.0-rc.1")
     (action,) = compiles(plan_of(RELEASE, project=make_project(packages=(package,))))
     assert action.argv[action.argv.index("--package") + 1] == "demo@2.0.0-rc.1"
+
+
+FAT = {"release": {"lto": True, "codegen-units": 1}}
+
+
+def test_a_variant_of_a_preset_that_adds_nothing_is_skipped(tmp_path: Path) -> None:
+    """Cargo's profile may have the settings of `lto` already; what inherits from it is optimised as it would be."""
+    project = make_project(cargo_profiles=CargoProfiles(tables=(FAT,)))
+    inputs = make_plan_inputs(build_profile=default_build_profile(tmp_path), project=project, workloads=WORKLOADS)
+    plan = make_plan(inputs, ("release", "lto", "pgo"), measure=True)
+    release, lto, pgo = plan.variants
+    assert (lto.compile, lto.skipped) == (None, "it is built like release, which has its settings already")
+    assert pgo.plain == release.compile
+    measure = plan.action(plan.measure) if plan.measure is not None else None
+    assert isinstance(measure, Measure)
+    assert [arm.variant for arm in measure.arms] == ["release", "pgo"]
+
+
+def test_a_variant_that_somebody_wrote_is_measured_beside_its_like() -> None:
+    """It is built once, and a note says that there is nothing to find."""
+    fat = Variant(name="fat", ancestors=("release",), lto=Lto.FAT, codegen_units=1)
+    plan = plan_of(RELEASE, fat, project=make_project(cargo_profiles=CargoProfiles(tables=(FAT,))))
+    assert len(compiles(plan)) == 1
+    assert [variant.compile for variant in plan.variants] == [compiles(plan)[0].id] * 2
+    assert plan.notes == (
+        "variant fat is measured beside its like: it is built like release, which has its settings already",
+    )
 
 
 def test_pgo_selects_the_baseline_and_all_ancestors() -> None:

@@ -218,15 +218,15 @@ choose-45dd5c77  pgo: the first attempt whose evidence holds
   needs   compile-5233e004, compile-cb2f45b9
   tries   lto-free (compile-5233e004), exact (compile-cb2f45b9)
 
-compare-366a00ab  pgo: outputs of books
-  needs   probe-9d157d37, choose-befbe32a
+compare-add61820  pgo: outputs of books
+  needs   probe-9d157d37, choose-45dd5c77
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/books-6e317bcd
 
-compare-18b8702e  pgo: outputs of held out
-  needs   probe-9aba8d39, choose-befbe32a
+compare-b6e26d25  pgo: outputs of held out
+  needs   probe-9aba8d39, choose-45dd5c77
   argv    {bin:demo} 'held out.txt'
   cwd     /p
   timeout 5 min 00 s
@@ -262,7 +262,7 @@ pgo      pgo, lto = "fat", codegen-units = 1  2 builds, 2 training runs  runs
 
 trains on      books, logs
 measures on    books, held out, for at most 5 min 00 s
-steps          14 run, 0 are reused where cargo finds them fresh
+steps          15 run, 0 are reused where cargo finds them fresh
 ways to train  pgo: lto-free, else exact (5 further steps only if a way is rejected)
 takes          not known before the first run
 writes below   /p/target/optbuild
@@ -314,7 +314,7 @@ def test_a_whole_plan_as_data() -> None:
             "--config", "build.build-dir=\\"/p/target/optbuild/cargo\\"", "--locked",
             "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
             {"RUSTUP_AUTO_INSTALL": "0"}, "writes": "/p/target/optbuild/binaries/compile-cfc67397"}
-{"id": "probe-3c439742", "kind": "probe", "label": "outputs of books", "needs":
+{"id": "probe-9d157d37", "kind": "probe", "label": "outputs of books", "needs":
             ["compile-cfc67397"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
             null, "ready": null, "beside": {}, "cwd": "/p", "env": {}, "stdin": null, "timeout": "5
             min 00 s", "inputs": [], "writes": "/p/target/optbuild/scratch/books-6e317bcd", "runs":
@@ -330,11 +330,13 @@ def test_a_whole_plan_as_data() -> None:
             "needs": ["object-26428376"], "argv": ["/toolchain/bin/cargo", "build",
             "--manifest-path", "/p/Cargo.toml", "--package", "demo@0.1.0", "--bin", "demo",
             "--profile", "release", "--target", "x86_64-unknown-linux-gnu", "--target-dir",
-            "/p/target/optbuild/train", "--config", "profile.release.lto=\\"fat\\"", "--config",
-            "profile.release.codegen-units=1", "--locked",
-            "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
-            {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/train", "RUSTUP_AUTO_INSTALL": "0",
-            "CARGO_ENCODED_RUSTFLAGS": "-Clink-arg=/p/target/optbuild/objects/object-26428376.o
+            "/p/target/optbuild/train", "--color", "never", "--config",
+            "term.progress.when=\\"never\\"", "--config", "term.quiet=false", "--config",
+            "build.build-dir=\\"/p/target/optbuild/train\\"", "--config",
+            "profile.release.lto=\\"fat\\"", "--config", "profile.release.codegen-units=1",
+            "--locked", "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
+            {"RUSTUP_AUTO_INSTALL": "0", "CARGO_ENCODED_RUSTFLAGS":
+            "-Clink-arg=/p/target/optbuild/objects/object-26428376.o
             -Cprofile_generate=/p/target/optbuild/stray -Clto=off -Clinker_plugin_lto=no
             -Cembed_bitcode=no"}, "writes": "/p/target/optbuild/binaries/compile-1d11e737"}
 {"id": "train-92f5dbf3", "kind": "train", "label": "pgo: train on books", "needs":
@@ -351,13 +353,15 @@ def test_a_whole_plan_as_data() -> None:
 {"id": "compile-967eede8", "kind": "compile", "label": "pgo: build", "needs": ["merge-9f4c44d1"],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
-            "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/train", "--config",
+            "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/train", "--color",
+            "never", "--config", "term.progress.when=\\"never\\"", "--config", "term.quiet=false",
+            "--config", "build.build-dir=\\"/p/target/optbuild/train\\"", "--config",
             "profile.release.lto=\\"fat\\"", "--config", "profile.release.codegen-units=1",
-            "--locked", "-vv", "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p",
-            "env": {"CARGO_BUILD_BUILD_DIR": "/p/target/optbuild/train", "RUSTUP_AUTO_INSTALL": "0",
-            "CARGO_ENCODED_RUSTFLAGS": "-Cprofile_use={profdata:merge-9f4c44d1}
-            -Cllvm-args=-pgo-warn-missing-function -Wwarnings"}, "writes":
-            "/p/target/optbuild/binaries/compile-967eede8"}
+            "--locked", "--config", "build.warnings=\\"warn\\"", "-vv",
+            "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
+            {"RUSTUP_AUTO_INSTALL": "0", "CARGO_ENCODED_RUSTFLAGS":
+            "-Cprofile_use={profdata:merge-9f4c44d1} -Cllvm-args=-pgo-warn-missing-function
+            -Wwarnings"}, "writes": "/p/target/optbuild/binaries/compile-967eede8"}
 {"id": "compile-168a4ea2", "kind": "compile", "label": "pgo: build instrumented", "needs":
             ["object-26428376"], "argv": ["/toolchain/bin/cargo", "build", "--manifest-path",
             "/p/Cargo.toml", "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release",
@@ -368,42 +372,9 @@ def test_a_whole_plan_as_data() -> None:
             "profile.release.codegen-units=1", "--locked",
             "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
             {"RUSTUP_AUTO_INSTALL": "0", "CARGO_ENCODED_RUSTFLAGS":
-            "-Cprofile_generate=/p/target/optbuild/stray -Clto=off -Clinker_plugin_lto=no
-            -Cembed_bitcode=no"}, "writes": "/p/target/optbuild/binaries/compile-1223730c"}
-{"id": "train-382abbf2", "kind": "train", "label": "pgo: train on books", "needs":
-            ["compile-1223730c"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
-            null, "ready": null, "beside": {}, "cwd": "/p", "env": {"LLVM_PROFILE_FILE":
-            "/p/target/optbuild/raw/train-382abbf2/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
-            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-382abbf2", "repeat":
-            null}
-{"id": "merge-3392312d", "kind": "merge", "label": "pgo: merge profiles", "needs":
-            ["train-382abbf2"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
-            "--input-files={inputs}", "--output={profdata}", "--failure-mode=any"], "how": null,
-            "inputs": ["3 \\u00d7 {profdata:train-382abbf2}"], "writes":
-            "/p/target/optbuild/profdata"}
-{"id": "compile-1ced7f2f", "kind": "compile", "label": "pgo: build", "needs": ["merge-3392312d"],
-            "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
-            "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
-            "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/train", "--color",
-            "never", "--config", "term.progress.when=\\"never\\"", "--config", "term.quiet=false",
-            "--config", "build.build-dir=\\"/p/target/optbuild/train\\"", "--config",
-            "profile.release.lto=\\"fat\\"", "--config", "profile.release.codegen-units=1",
-            "--locked", "--config", "build.warnings=\\"warn\\"", "-vv",
-            "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
-            {"RUSTUP_AUTO_INSTALL": "0", "CARGO_ENCODED_RUSTFLAGS":
-            "-Cprofile_use={profdata:merge-3392312d} -Cllvm-args=-pgo-warn-missing-function
-            -Wwarnings"}, "writes": "/p/target/optbuild/binaries/compile-1ced7f2f"}
-{"id": "compile-00ee9cff", "kind": "compile", "label": "pgo: build instrumented", "needs": [],
-            "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
-            "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
-            "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/train", "--color",
-            "never", "--config", "term.progress.when=\\"never\\"", "--config", "term.quiet=false",
-            "--config", "build.build-dir=\\"/p/target/optbuild/train\\"", "--config",
-            "profile.release.lto=\\"fat\\"", "--config", "profile.release.codegen-units=1",
-            "--locked", "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
-            {"RUSTUP_AUTO_INSTALL": "0", "CARGO_ENCODED_RUSTFLAGS":
-            "-Cprofile_generate=/p/target/optbuild/stray"}, "writes":
-            "/p/target/optbuild/binaries/compile-00ee9cff", "only if": "the attempt lto-free of pgo
+            "-Clink-arg=/p/target/optbuild/objects/object-26428376.o
+            -Cprofile_generate=/p/target/optbuild/stray"}, "writes":
+            "/p/target/optbuild/binaries/compile-168a4ea2", "only if": "the attempt lto-free of pgo
             is rejected"}
 {"id": "train-5f10a9a2", "kind": "train", "label": "pgo: train on books", "needs":
             ["compile-168a4ea2"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
@@ -426,14 +397,14 @@ def test_a_whole_plan_as_data() -> None:
             "--locked", "--config", "build.warnings=\\"warn\\"", "-vv",
             "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
             {"RUSTUP_AUTO_INSTALL": "0", "CARGO_ENCODED_RUSTFLAGS":
-            "-Cprofile_use={profdata:merge-441485fe} -Cllvm-args=-pgo-warn-missing-function
-            -Wwarnings"}, "writes": "/p/target/optbuild/binaries/compile-dd490826", "only if": "the
+            "-Cprofile_use={profdata:merge-d39f3c0b} -Cllvm-args=-pgo-warn-missing-function
+            -Wwarnings"}, "writes": "/p/target/optbuild/binaries/compile-1fd3c381", "only if": "the
             attempt lto-free of pgo is rejected"}
-{"id": "choose-ca9f2232", "kind": "choose", "label": "pgo: the first attempt whose evidence holds",
-            "needs": ["compile-1ced7f2f", "compile-dd490826"], "tries": ["lto-free
-            (compile-1ced7f2f)", "exact (compile-dd490826)"]}
-{"id": "compare-5ce30641", "kind": "compare", "label": "pgo: outputs of books", "needs":
-            ["probe-9d157d37", "choose-ca9f2232"], "argv": ["{bin:demo}", "--top", "20",
+{"id": "choose-859dac8a", "kind": "choose", "label": "pgo: the first attempt whose evidence holds",
+            "needs": ["compile-967eede8", "compile-1fd3c381"], "tries": ["lto-free
+            (compile-967eede8)", "exact (compile-1fd3c381)"]}
+{"id": "compare-8be49e10", "kind": "compare", "label": "pgo: outputs of books", "needs":
+            ["probe-9d157d37", "choose-859dac8a"], "argv": ["{bin:demo}", "--top", "20",
             "books.txt"], "server": null, "ready": null, "beside": {}, "cwd": "/p", "env": {},
             "stdin": null, "timeout": "5 min 00 s", "inputs": [], "writes":
             "/p/target/optbuild/scratch/books-6e317bcd"}

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from optbuild.project.cargo_config import load_cargo_config
-from optbuild.project.cargo_profile import load_cargo_profiles, resolve_cargo_profile
-from optbuild.project.model import CargoProfile
+from optbuild.project.cargo_profile import is_said_already, load_cargo_profiles, resolve_cargo_profile
+from optbuild.project.model import CargoProfile, CargoProfiles
 
 
 def resolve(directory: Path, manifest: str, name: str = "release", *, config: str = "", **environ: str) -> CargoProfile:
@@ -103,3 +103,22 @@ def test_a_circle_of_profiles_comes_to_an_end(tmp_path: Path) -> None:
 def test_what_cannot_be_read_says_nothing(tmp_path: Path, manifest: str) -> None:
     """Cargo itself says what is wrong with it."""
     assert resolve(tmp_path, manifest).codegen_units == 16
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("lto", "fat", True),
+        ("lto", "thin", False),
+        ("codegen-units", 1, True),
+        ("codegen-units", 16, False),
+        ("opt-level", 3, True),
+        ("debug", False, True),
+        ("panic", "abort", False),
+    ],
+)
+def test_what_a_profile_says_itself_is_known(key: str, value: object, *, said: bool) -> None:
+    """Whatever spelling it has; what nobody says is a default of Cargo's, which may change."""
+    tables = ({"release": {"lto": True, "opt-level": "3", "debug": False}},)
+    profiles = CargoProfiles(tables=tables, environ={"CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "1"})
+    assert is_said_already(profiles, "release", key, value) is said

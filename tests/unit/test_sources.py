@@ -90,6 +90,16 @@ def test_generated_files_do_not_count(watch: SourceWatch, tmp_path: Path) -> Non
     assert watch.changed() == ()
 
 
+def test_files_of_version_control_do_not_count(watch: SourceWatch, tmp_path: Path) -> None:
+    """A build script that asks for the commit watches `.git/index`, which any look at the project may rewrite."""
+    index = tmp_path / ".git" / "index"
+    index.parent.mkdir()
+    index.write_text("old")
+    watch.add(names(tmp_path, ".git/index"), never, since_ns=EARLIER)
+    index.write_text("new")
+    assert watch.changed() == ()
+
+
 def test_directories_and_missing_dep_info_are_no_sources(tmp_path: Path) -> None:
     """A build script may watch a directory; and a binary without dep-info has no sources that are known."""
     watch = SourceWatch(ignored=tmp_path / "target", stamp=tmp_path / "stamp")
@@ -101,15 +111,15 @@ def test_directories_and_missing_dep_info_are_no_sources(tmp_path: Path) -> None
 
 
 class Rebuild:
-    """A second call of cargo: what it does to the sources, and whether it finds everything fresh."""
+    """Further calls of cargo: what they do to the sources, and whether each finds everything fresh."""
 
-    def __init__(self, *, fresh: bool, act: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, *fresh: bool, act: Callable[[], None] = lambda: None) -> None:
         self.fresh, self.act, self.calls = fresh, act, 0
 
     def __call__(self) -> bool:
         self.calls += 1
         self.act()
-        return self.fresh
+        return self.fresh[self.calls - 1]
 
 
 @pytest.fixture
@@ -124,7 +134,7 @@ def recent(tmp_path: Path) -> tuple[SourceWatch, Path]:
 def test_cargo_tells_whether_a_recent_file_is_what_was_compiled(recent: tuple[SourceWatch, Path]) -> None:
     """Written before its compilation began, by a build script: fresh, and a source like any other for later builds."""
     watch, source = recent
-    rebuild = Rebuild(fresh=True)
+    rebuild = Rebuild(True)
     watch.add(names(source.parent, source.name), rebuild, since_ns=EARLIER)
     watch.add(names(source.parent, source.name), never, since_ns=LATER)
     assert (rebuild.calls, watch.changed()) == (1, ())
@@ -134,7 +144,7 @@ def test_an_edit_during_the_first_build_is_refused(recent: tuple[SourceWatch, Pa
     """Cargo compiles it again, so it was not this that was compiled."""
     watch, source = recent
     with pytest.raises(NotComparableError, match=r"main\.rs changed while the variants were built") as caught:
-        watch.add(names(source.parent, source.name), Rebuild(fresh=False), since_ns=EARLIER)
+        watch.add(names(source.parent, source.name), Rebuild(False, True), since_ns=EARLIER)
     assert caught.value.location == str(source)
 
 
@@ -160,18 +170,36 @@ def test_what_every_build_writes_anew_is_no_edit(recent: tuple[SourceWatch, Path
 
         return act
 
-    watch.add(names(source.parent, source.name), Rebuild(fresh=False, act=write("new")), since_ns=EARLIER)
+    watch.add(names(source.parent, source.name), Rebuild(False, act=write("new")), since_ns=EARLIER)
     watch.hashes.clear()
     with pytest.raises(NotComparableError):
-        watch.add(names(source.parent, source.name), Rebuild(fresh=False, act=write("newer")), since_ns=EARLIER)
+        watch.add(names(source.parent, source.name), Rebuild(False, False, act=write("newer")), since_ns=EARLIER)
+
+
+def test_where_cargo_never_finds_all_fresh_that_shows_no_edit(recent: tuple[SourceWatch, Path]) -> None:
+    """A build script may run in every build: the last one has compiled what is there, if that has not changed."""
+    watch, source = recent
+    rebuild = Rebuild(False, False)
+    watch.add(names(source.parent, source.name), rebuild, since_ns=EARLIER)
+    assert (rebuild.calls, watch.changed()) == (2, ())
+    watch.hashes.clear()
+    texts = iter(["", "newer"])
+
+    def edit_second() -> None:
+        if text := next(texts):
+            source.write_text(text)
+
+    edited = Rebuild(False, False, act=edit_second)
+    with pytest.raises(NotComparableError):
+        watch.add(names(source.parent, source.name), edited, since_ns=EARLIER)
 
 
 def test_each_build_is_asked_whether_it_compiled_what_is_there_now(recent: tuple[SourceWatch, Path]) -> None:
     """Of two builds at the same time one may have read a file before an edit, and the other after it."""
     watch, source = recent
-    watch.add(names(source.parent, source.name), Rebuild(fresh=True), since_ns=EARLIER)
+    watch.add(names(source.parent, source.name), Rebuild(True), since_ns=EARLIER)
     with pytest.raises(NotComparableError, match=r"main\.rs changed"):
-        watch.add(names(source.parent, source.name), Rebuild(fresh=False), since_ns=EARLIER)
+        watch.add(names(source.parent, source.name), Rebuild(False, True), since_ns=EARLIER)
 
 
 def test_the_time_is_that_of_files(recent: tuple[SourceWatch, Path]) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from io import FileIO
 from pathlib import Path
 
+from optbuild.build.build_scripts import ScriptRun, find_earlier_runs, read_script_run
 from optbuild.build.cargo_builds import cargo_build_path, find_cargo_build, keep_cargo_build
 from optbuild.build.model import Artifact, Compiled, ProfileUse
 from optbuild.errors import BuildError, ToolchainError
@@ -21,7 +22,7 @@ from optbuild.execution.jobserver import Jobserver
 from optbuild.files import atomic_copy, sha256_of, writing
 from optbuild.plan.actions import Compile, Role
 from optbuild.profile.cargo_words import CargoCall
-from optbuild.text import last_lines
+from optbuild.text import last_lines, sanitize_line
 from optbuild.toolchain.packages import USE_STABLE
 from optbuild.tools.cargo import (
     BuildScriptExecuted,
@@ -103,6 +104,7 @@ class CargoDriver:
         """
         inherits = () if self.jobserver is None else self.jobserver.descriptors
         command = Command(argv=action.argv, cwd=action.cwd, env={**self.environ, **env}, sweep=False, inherits=inherits)
+        earlier = find_earlier_runs(action.cargo_target)
         with _open_log(log) as stream:
             given = command.env
             listener = _Listener(action=action, emit=self.emit, log=stream, shown=self._shown, given=given)
@@ -118,6 +120,7 @@ class CargoDriver:
             self._units[_asked_for(action)] = listener.units
         if action.recipe.call is not None and not listener.programs:
             raise _nothing_to_run(action, log)
+        scripts = self._look_at_scripts(listener, earlier)
         artifacts = {name: _keep(action, name, listener, log) for name in listener.wanted()}
         if (build := listener.cargo_build()) is not None:
             keep_cargo_build(action, build)
@@ -132,8 +135,23 @@ class CargoDriver:
             log=log,
             profile_use=listener.profile_use() if action.role is Role.OPTIMISE else None,
             cargo_build=build,
+            scripts=scripts,
             peak_rss_bytes=completed.usage.peak_rss_bytes,
         )
+
+    def _look_at_scripts(self, listener: _Listener, earlier: Mapping[Path, int]) -> dict[str, ScriptRun]:
+        """What build scripts have left behind; tell of those that run in every build, or ran again."""
+        scripts = {}
+        for package_id, out_dir in listener.out_dirs.items():
+            name, root = short_package_name(package_id), listener.roots.get(package_id, out_dir)
+            scripts[package_id] = script = read_script_run(name, out_dir, root, earlier)
+            when, why = ("runs in every build", script.always) if script.always else ("ran again", script.again)
+            message = f"the build script of {sanitize_line(name)} {when}: {why}; what it belongs to is built anew"
+            if why is not None and message not in self._shown:
+                self._shown.add(message)
+                remedy = "name only files that are there, and that no build changes, by cargo:rerun-if-changed"
+                self.emit(Notice(level=Level.INFO, code="build-script-ran", message=message, help=remedy))
+        return scripts
 
 
 def _asked_for(action: Compile) -> tuple[tuple[str, ...], CargoCall | None]:
@@ -149,6 +167,8 @@ class _Listener:
         programs: What cargo would have run.
         started: The binaries beside them, which they may start.
         debug: The files of debug information of each product.
+        roots: The directory of each package.
+        out_dirs: Where the build script of each package of the program writes.
         in_command: A command is being shown, and no compilation was seen since it began.
     """
 
@@ -171,6 +191,8 @@ class _Listener:
     libraries: dict[str, set[str]] = field(default_factory=dict)
     products: dict[str, Path] = field(default_factory=dict)
     debug: dict[str, tuple[Path, ...]] = field(default_factory=dict)
+    roots: dict[str, Path] = field(default_factory=dict)
+    out_dirs: dict[str, Path] = field(default_factory=dict)
     status: bytearray = field(default_factory=bytearray)
     in_command: bool = False
 
@@ -178,6 +200,8 @@ class _Listener:
         message = parse_message(line)
         if isinstance(message, CompilerArtifact):
             self._finish_unit(message.package_id)
+            if message.manifest_path is not None:
+                self.roots[message.package_id] = message.manifest_path.parent
             self.fresh &= message.fresh
             if self._is_for_target(message):
                 self.fresh_target_units += message.fresh
@@ -187,6 +211,8 @@ class _Listener:
             self._find_products(message)
         elif isinstance(message, BuildScriptExecuted):
             self._finish_unit(message.package_id)
+            if message.out_dir is not None and self._is_below_target(message.out_dir):
+                self.out_dirs[message.package_id] = message.out_dir
         elif isinstance(message, CompilerMessage):
             self._hear_rustc(message)
         elif (started := parse_started(line)) is not None:
@@ -243,8 +269,10 @@ class _Listener:
 
         Sources: The Cargo Book, "Build cache", https://doc.rust-lang.org/cargo/reference/build-cache.html
         """
-        below = self.action.cargo_target / self.action.recipe.target
-        return any(path.is_relative_to(below) for path in artifact.filenames)
+        return any(map(self._is_below_target, artifact.filenames))
+
+    def _is_below_target(self, path: Path) -> bool:
+        return path.is_relative_to(self.action.cargo_target / self.action.recipe.target)
 
     def _write(self, data: bytes) -> None:
         with writing(Path(self.log.name)):

@@ -134,13 +134,14 @@ def _check_limits(evidence: PgoEvidence, settings: EvidenceSettings) -> Iterator
     )
 
 
-def require_proof(variant: str, evidence: PgoEvidence, compiled: Compiled) -> None:
+def require_proof(variant: str, evidence: PgoEvidence, compiled: Compiled, *, remedy: str | None = None) -> None:
     """Accept a variant only if every check has passed.
 
     Args:
         variant: Its name.
         evidence: With its checks.
         compiled: The optimising compilation.
+        remedy: What to do first, where more is known than the check tells.
 
     Raises:
         ProfileDataError: One has not; the first is told in full.
@@ -148,7 +149,7 @@ def require_proof(variant: str, evidence: PgoEvidence, compiled: Compiled) -> No
     if not evidence.failed:
         return
     first, *others = evidence.failed
-    remedy = first.help
+    remedy = remedy or first.help
     if first.key is not None and first.value is not None and first.limit is not None:
         remedy += f"; or set `{first.key}` under [evidence]"
     raise ProfileDataError(

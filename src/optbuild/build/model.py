@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from optbuild.build.build_scripts import ScriptRun
 from optbuild.plan.actions import ActionId
 from optbuild.workloads.cargo_build import CargoBuild
 
@@ -145,6 +146,7 @@ class Compiled:
         executables: Programs and libraries where cargo put them; the next build with other flags replaces them.
         profile_use: For an optimising compilation only.
         cargo_build: For a compilation of what cargo would run only.
+        scripts: What the build scripts of the program's packages have left behind, by package ID.
         peak_rss_bytes: The memory of the largest process, which with link-time optimisation is the one that links.
     """
 
@@ -157,6 +159,7 @@ class Compiled:
     log: Path
     profile_use: ProfileUse | None = None
     cargo_build: CargoBuild | None = None
+    scripts: Mapping[str, ScriptRun] = field(default_factory=dict)
     peak_rss_bytes: int | None = None
 
 

@@ -11,13 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optbuild.build.bench_output import are_measurements
+from optbuild.build.build_scripts import REMEDY
 from optbuild.build.keys import output_key
 from optbuild.build.leniency import Leniency, propose_leniency
 from optbuild.build.model import Artifact, Compared, KeptPart, Probed, combined_sha256
+from optbuild.build.rebuilding import Rebuild
 from optbuild.build.results import ResultStore
 from optbuild.build.workload_runs import KEPT_BYTES, WorkloadRunner
 from optbuild.build.written_parts import STDOUT, OutputWatch, Part
-from optbuild.errors import NotComparableError
+from optbuild.errors import BuildError, NotComparableError, StorageError, WorkloadError
 from optbuild.events import Emit, Level, Notice
 from optbuild.files import atomic_copy
 from optbuild.plan.actions import CompareOutputs, ProbeOutputs
@@ -103,8 +105,17 @@ class OutputChecker:
         binaries: dict[str, Artifact],
         probed: Probed,
         cargo_build: CargoBuild | None = None,
+        *,
+        rebuild: Rebuild | None = None,
     ) -> Compared:
         """Run a candidate and compare; without a verdict where the baseline itself varies, or shows nothing.
+
+        Args:
+            action: What to run.
+            binaries: All that it uses of what was built.
+            probed: What the baseline printed.
+            cargo_build: How cargo would start them, where the workload is that.
+            rebuild: Builds the baseline once more, to see whether that prints the same before a variant is blamed.
 
         Raises:
             NotComparableError: The outputs differ, or what the workload reads has changed meanwhile.
@@ -116,13 +127,13 @@ class OutputChecker:
             return stored
         with self._set_up(invocation, binaries, action.id, cargo_build) as (run_once, watch):
             run_once()
-            # Where names vary, as those of temporary files do, one more shows nothing.
-            found = {name: part for name, part in watch.parts.items() if name in probed.parts or not probed.varying}
+            found = _comparable(watch, probed)
             measured = _is_measured_otherwise(invocation, probed.parts, found)
             if measured:
                 self._tell_measurements(invocation)
-            elif probed.parts:
-                self._require_alike(action, probed, found)
+            fault = None if measured else self._find_fault(action, probed, found)
+        if fault is not None:
+            raise self._blame(fault, action, probed, rebuild)
         self.workloads.output(action.id).unlink(missing_ok=True)
         compared = Compared(
             sha256=combined_sha256({name: part.sha256 for name, part in found.items()}),
@@ -132,6 +143,35 @@ class OutputChecker:
         if self.hashes.is_steady(invocation):
             self.results.save(key, replace(compared, reused=True))
         return compared
+
+    def _blame(
+        self, fault: NotComparableError, action: CompareOutputs, probed: Probed, rebuild: Rebuild | None
+    ) -> NotComparableError:
+        """Say whose fault it is that outputs differ: the variant's, or that of builds that are not reproducible."""
+        unlike = None if rebuild is None else self._find_unlike(action, probed, rebuild)
+        if unlike is None:
+            return fault
+        because = f": {'; '.join(unlike)}" if unlike else ""
+        return NotComparableError(
+            f"{fault.message}; nor does a second build of the baseline print that: "
+            f"builds are not reproducible{because}",
+            help=f'{REMEDY}; or set `compare-output = "none"` in its [[workloads]] table',
+            location=fault.location,
+        )
+
+    def _find_unlike(self, action: CompareOutputs, probed: Probed, rebuild: Rebuild) -> tuple[str, ...] | None:
+        """What build scripts do otherwise in a second build of the baseline; None where that prints the same."""
+        name = f"{action.id}-again"
+        try:
+            with (
+                rebuild() as rebuilt,
+                self._set_up(action.workload, dict(rebuilt.artifacts), name, None) as (run_once, watch),
+            ):
+                run_once()
+                differing = _differing(probed.parts, _comparable(watch, probed), _leniency(action.workload))
+        except (BuildError, StorageError, WorkloadError):
+            return None  # it shows nothing, and the difference that was found is the error to tell
+        return rebuilt.differences if differing else None
 
     @contextmanager
     def _set_up(
@@ -159,12 +199,14 @@ class OutputChecker:
 
             yield run, watch
 
-    def _require_alike(self, action: CompareOutputs, probed: Probed, found: Mapping[str, Part]) -> None:
-        """Refuse a candidate that writes something else than the baseline does."""
+    def _find_fault(
+        self, action: CompareOutputs, probed: Probed, found: Mapping[str, Part]
+    ) -> NotComparableError | None:
+        """What refuses a candidate that writes something else than the baseline does."""
         leniency = _leniency(action.workload)
-        differing = _differing(probed.parts, found, leniency)
+        differing = _differing(probed.parts, found, leniency) if probed.parts else ()
         if not differing:
-            return
+            return None
         name = differing[0]
         proposal = _propose(probed.parts, found, name, leniency)
         harmless = None if proposal is None else f"such a difference is none to you: `{proposal}`"
@@ -172,7 +214,7 @@ class OutputChecker:
             harmless = 'only what it prints counts: `compare-output = "stdout"`'
         lenient = "" if harmless is None else f"; if {harmless} in its [[workloads]] table"
         is_left = self.workloads.keep_output(action.id) or name != STDOUT
-        raise NotComparableError(
+        return NotComparableError(
             f"{action.label}: not what the baseline prints" + _first_difference(probed.parts, found, name, leniency),
             help="it was neither timed nor published; find out which of the two is right before you ship either"
             + lenient,
@@ -264,6 +306,11 @@ def _leniency(invocation: Invocation) -> Leniency:
 def _is_kept(probed: Probed) -> bool:
     """Whether all is still there that numbers are to be held against."""
     return all(part.kept is not None and part.kept.is_file() for part in probed.parts.values())
+
+
+def _comparable(watch: OutputWatch, probed: Probed) -> dict[str, Part]:
+    """What a run has written; where names vary, as those of temporary files do, one more file shows nothing."""
+    return {name: part for name, part in watch.parts.items() if name in probed.parts or not probed.varying}
 
 
 def _is_measured_otherwise(invocation: Invocation, expected: Mapping[str, KeptPart], found: Mapping[str, Part]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ from optbuild.build.merging import ProfileMerger
 from optbuild.build.model import CargoTraining, Compiled, MadeObject, Merged, Probed, Result, Trained
 from optbuild.build.outcome import Outcome, Step
 from optbuild.build.outputs import OutputChecker
+from optbuild.build.rebuilding import Rebuild, Rebuilder
 from optbuild.build.training import Trainer
 from optbuild.errors import ImplausibleCountsError, OptbuildError, ToolchainError
 from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Emit
@@ -24,6 +26,7 @@ from optbuild.plan.actions import (
     JOBSERVER,
     Action,
     Choose,
+    CompareOutputs,
     Compile,
     Gather,
     MakeObject,
@@ -61,6 +64,7 @@ class Performer:
     trainer: Trainer | None
     merger: ProfileMerger | None
     outputs: OutputChecker
+    rebuilder: Rebuilder
     stage: Path
     logs: Path
     emit: Emit
@@ -149,8 +153,7 @@ class Performer:
         results = self.outcome.results
         if isinstance(action, Compile):
             assert log is not None  # noqa: S101 - for mypy
-            env = {name: resolve_word(word, self._value_of) for name, word in action.env.items()}
-            return self.cargo.compile(action, env, log)
+            return self.cargo.compile(action, self._env_of(action), log)
         if isinstance(action, MakeObject):
             return make_object(action, self.cargo.executor, self.cargo.environ)
         if isinstance(action, MergeProfiles):
@@ -168,7 +171,21 @@ class Performer:
         build = self.outcome.compiled(action.binaries).cargo_build
         if isinstance(action, ProbeOutputs):
             return self.outputs.probe(action, used, build)
-        return self.outputs.compare(action, used, self.outcome.probed(action.probe), build)
+        probed = self.outcome.probed(action.probe)
+        return self.outputs.compare(action, used, probed, build, rebuild=self._rebuild_of(action))
+
+    def _rebuild_of(self, action: CompareOutputs) -> Rebuild | None:
+        """What builds the baseline once more; None where it is not built by one plain call of cargo."""
+        probe = self.outcome.steps[action.probe].action
+        assert isinstance(probe, ProbeOutputs)  # noqa: S101 - ids say what they are
+        step = self.outcome.steps.get(probe.binaries)
+        if step is None or not isinstance(step.action, Compile) or step.action.recipe.call is not None:
+            return None
+        first = self.outcome.compiled(probe.binaries)
+        return partial(self.rebuilder.rebuild, step.action, self._env_of(step.action), first)
+
+    def _env_of(self, action: Compile) -> dict[str, str]:
+        return {name: resolve_word(word, self._value_of) for name, word in action.env.items()}
 
     def _cargo_training(self, action: Train) -> CargoTraining | None:
         build = self.outcome.compiled(action.binaries).cargo_build

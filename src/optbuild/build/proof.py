@@ -6,18 +6,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
+from optbuild.build.build_scripts import REMEDY, describe_other_code
 from optbuild.build.canary import Canary
 from optbuild.build.checks import check_evidence, check_use, require_proof
 from optbuild.build.evidence import gather_evidence
 from optbuild.build.lost_functions import check_nothing_lost, check_nothing_more
 from optbuild.build.merging import ProfileMerger
-from optbuild.build.model import Merged
+from optbuild.build.model import Compiled, Merged
 from optbuild.build.outcome import Outcome
 from optbuild.build.performing import required
+from optbuild.events import Emit, Level, Notice
 from optbuild.plan.actions import ActionId, Attempt, Compile, Role, Train
 from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.profile.cargo_words import CargoVerb
 from optbuild.profile.model import EvidenceSettings
+from optbuild.text import sanitize_line
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,6 +30,7 @@ class Prover:
     Attributes:
         canary: Tells whether rustc would tell.
         demanded: What PGO has to show.
+        emit: Told where counts may be those of other code.
     """
 
     plan: Plan
@@ -34,6 +38,7 @@ class Prover:
     merger: ProfileMerger | None
     canary: Canary
     demanded: EvidenceSettings
+    emit: Emit
 
     def prove(self, action: Compile) -> None:
         """Look for the evidence of a compilation that has just succeeded; one without a profile needs none.
@@ -85,7 +90,18 @@ class Prover:
         checks = check_evidence(evidence, compiled, self.demanded, is_canary_heard=is_heard)
         evidence = replace(evidence, checks=checks)
         self.outcome.evidence[attempt.compile] = evidence  # also where it proves nothing: the record shows why
-        require_proof(variant.name, evidence, compiled)
+        is_unlike = self._tell_unlike(variant.name, self.outcome.compiled(attempt.instrument), compiled)
+        require_proof(variant.name, evidence, compiled, remedy=REMEDY if is_unlike else None)
+
+    def _tell_unlike(self, variant: str, counted: Compiled, optimised: Compiled) -> bool:
+        """Tell where build scripts generated other code than was counted; rustc sees that by the control flow alone."""
+        told = describe_other_code(counted.scripts, optimised.scripts)
+        if told:
+            message = f"variant {variant}: its counts may be those of other code than it has: {'; '.join(told)}"
+            self.emit(
+                Notice(level=Level.WARNING, code="other-code-counted", message=sanitize_line(message), help=REMEDY)
+            )
+        return bool(told)
 
     def _find_twin(self, attempt: Attempt) -> ActionId | None:
         """The compilation with the same counts for any CPU; None where no variant is to come about by one."""

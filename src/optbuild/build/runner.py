@@ -103,7 +103,7 @@ class Runner:
         """
         again = self.performer.compile_again(action)
         first = self.outcome.compiled(action.id)
-        self.outcome.results[action.id] = replace(first, artifacts=again.artifacts)
+        self.outcome.results[action.id] = replace(first, artifacts=again.artifacts, scripts=again.scripts)
         return again
 
     def _choose_next(self) -> tuple[Action, Demand] | None:

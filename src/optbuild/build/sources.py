@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from optbuild.errors import BuildError, NotComparableError
-from optbuild.files import atomic_write, sha256_of
+from optbuild.files import VERSION_CONTROL, atomic_write, sha256_of
 
 _SPACE = re.compile(r"(?<!\\) ")
 
@@ -44,7 +44,7 @@ class SourceWatch:
             NotComparableError: A file was edited while it was compiled.
         """
         found = {*self.manifests, *_sources_of(executables)}
-        times = {path: _mtime_ns(path) for path in sorted(found) if not path.is_relative_to(self.ignored)}
+        times = {path: _mtime_ns(path) for path in sorted(found) if self._is_watched(path)}
         # Other builds may have begun later, and have compiled a file in a later state than this one did.
         recent = [path for path, time_ns in times.items() if time_ns >= since_ns]
         hashes = {path: _hash(path) for path in times if path not in self.hashes or path in recent}
@@ -52,10 +52,14 @@ class SourceWatch:
         if recent and not _is_fresh(build_again):
             # What the build itself writes, it has written once more, and with the same content.
             edited = [path for path in recent if _mtime_ns(path) == times[path] or _hash(path) != hashes[path]]
-            if edited:
+            if edited and not _is_never_fresh(build_again, {path: hashes[path] for path in edited}):
                 raise sources_changed(tuple(edited))
         for path, found_hash in hashes.items():
             self.hashes.setdefault(path, found_hash)
+
+    def _is_watched(self, path: Path) -> bool:
+        """Whether a file is a source: a build script that asks for the commit names files of version control."""
+        return not path.is_relative_to(self.ignored) and VERSION_CONTROL.isdisjoint(path.parts)
 
     def changed(self) -> tuple[Path, ...]:
         """The files that are not any more what they were."""
@@ -94,6 +98,14 @@ def _is_fresh(build_again: Callable[[], bool]) -> bool:
         return build_again()
     except BuildError:
         return False  # edited into something that does not compile
+
+
+def _is_never_fresh(build_again: Callable[[], bool], hashes: Mapping[Path, str | None]) -> bool:
+    """Whether cargo finds something to do each time, though nothing changes; files are compiled as they are by then."""
+    try:
+        return not build_again() and all(_hash(path) == before for path, before in hashes.items())
+    except BuildError:
+        return False
 
 
 def _mtime_ns(path: Path) -> int:

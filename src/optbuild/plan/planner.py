@@ -17,6 +17,7 @@ from optbuild.plan.programs import draft_programs
 from optbuild.plan.steps import STEPS
 from optbuild.profile.model import BuildProfile, Use
 from optbuild.profile.placeholders import PlaceholderKind
+from optbuild.profile.presets import PREFIX
 from optbuild.profile.variants import Lto, PgoMode, Variant
 from optbuild.project.model import ConfiguredRunner
 from optbuild.toolchain.cpu import CpuNeeds
@@ -63,6 +64,12 @@ def baseline_name(build_profile: BuildProfile) -> str:
     return build_profile.measure.baseline or next(iter(build_profile.variants))
 
 
+def is_of_preset(build_profile: BuildProfile, name: str) -> bool:
+    """Whether a variant comes with optbuild, so that nobody has written it for this project."""
+    origin = build_profile.where("variants", name)
+    return origin is not None and origin.startswith(PREFIX)
+
+
 def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, folds: tuple[Fold, ...] = ()) -> Plan:
     """Plan a run.
 
@@ -83,6 +90,7 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
     actions: dict[ActionId, Action] = {}
     planned: list[PlannedVariant] = []
     probes: tuple[ProbeOutputs, ...] = ()
+    notes = _notes(inputs)
     for name in order:
         variant = build_profile.variants[name]
         drafts = _draft_variant(variant, inputs, benchmarks)
@@ -97,6 +105,12 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
             planned.append(PlannedVariant(name=name, compile=None, skipped=skipped))
             continue
         built, made = _plan_variant(variant, drafts, inputs)
+        if (same := next((other.name for other in planned if other.compile == built.compile), None)) is not None:
+            reason = f"it is built like {same}, which has its settings already"
+            if is_of_preset(build_profile, name):
+                planned.append(PlannedVariant(name=name, compile=None, skipped=reason))
+                continue
+            notes = (*notes, f"variant {name} is measured beside its like: {reason}")
         _add(actions, made)
         binaries = made[-1].id
         programs = draft_programs(name, built.attempts, benchmarks, actions, inputs, recipe=drafts[0].recipe)
@@ -120,7 +134,7 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
         variants=tuple(planned),
         measure=None if measurement is None else measurement.id,
         directories=(inputs.layout.root, *({inputs.layout.artifacts} - {inputs.layout.root / "artifacts"})),
-        notes=_notes(inputs),
+        notes=notes,
         folds=planned_folds,
     )
 

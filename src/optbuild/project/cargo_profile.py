@@ -1,4 +1,4 @@
-"""What Cargo's profiles say about link-time optimisation and codegen units, before any variant changes it.
+"""What Cargo's profiles say, before any variant changes it.
 
 Not for setting anything: variants do that with `--config`, which goes before all that is read here.
 """
@@ -55,6 +55,22 @@ def resolve_cargo_profile(profiles: CargoProfiles, name: str) -> CargoProfile:
         codegen_units=_number(units, _DEFAULT_UNITS.get(lineage[-1], 16)),
         package_codegen_units=frozenset(_number(each, 0) for each in package_units),
     )
+
+
+def is_said_already(profiles: CargoProfiles, name: str, key: str, value: object) -> bool:
+    """Whether a profile sets a key to this value itself, or inherits that; a default of Cargo's is not set.
+
+    Args:
+        profiles: Those of the workspace.
+        name: The profile.
+        key: As in `Cargo.toml`.
+        value: As a variant has it.
+    """
+    found = _nearest(profiles, tuple(_lineage(profiles, name)), key)
+    if found is None:
+        return False
+    word = str(found).lower()
+    return (_LTO_WORDS.get(word, word) if key == "lto" else word) == str(value).lower()
 
 
 # How cargo reads the words of `lto`. `false` is not off: it lets the units of one crate be optimised together.

@@ -38,6 +38,11 @@ class Layout:
         return self.root / "train"
 
     @property
+    def cargo_rebuild_target(self) -> Path:
+        """Another one, for a second build of the same; its name is as long, for the same reason."""
+        return self.root / "again"
+
+    @property
     def binaries(self) -> Path:
         """Copies of what each compile action built, `<action>/<bin>`, since the next build overwrites cargo's."""
         return self.root / "binaries"

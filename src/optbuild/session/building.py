@@ -17,6 +17,7 @@ from optbuild.build.outputs import OutputChecker
 from optbuild.build.performing import Performed, Performer
 from optbuild.build.profdata import Profdata
 from optbuild.build.proof import Prover
+from optbuild.build.rebuilding import Rebuilder
 from optbuild.build.results import ResultStore
 from optbuild.build.runner import Runner
 from optbuild.build.sources import SourceWatch, sources_changed
@@ -119,14 +120,16 @@ def _make_runner(journal: Journal, jobserver: Jobserver | None) -> Runner:
         results=results,
         work=layout.root / "merging",
     )
+    cargo = CargoDriver(executor=machine.executor, environ=machine.environ, emit=emit, jobserver=jobserver)
     return Runner(
         plan=journal.plan,
         outcome=outcome,
         performer=Performer(
-            cargo=CargoDriver(executor=machine.executor, environ=machine.environ, emit=emit, jobserver=jobserver),
+            cargo=cargo,
             trainer=trainer,
             merger=merger,
             outputs=outputs,
+            rebuilder=Rebuilder(cargo=cargo, root=layout.root, place=layout.cargo_rebuild_target, logs=logs, emit=emit),
             stage=workloads.stage,
             logs=logs,
             emit=emit,
@@ -139,6 +142,7 @@ def _make_runner(journal: Journal, jobserver: Jobserver | None) -> Runner:
             merger=merger,
             canary=canary,
             demanded=prepared.build_profile.evidence,
+            emit=emit,
         ),
         emit=emit,
         keep_going=journal.request.keep_going,

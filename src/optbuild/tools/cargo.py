@@ -125,6 +125,7 @@ class CompilerArtifact:
     profile: ArtifactProfile = ArtifactProfile()
     filenames: tuple[Path, ...] = ()
     executable: Path | None = None
+    manifest_path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,10 +149,11 @@ class CompilerMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildScriptExecuted:
-    """A build script ran or was found fresh."""
+    """A build script ran or was found fresh; `out_dir` is where it writes."""
 
     reason: Literal["build-script-executed"]
     package_id: str
+    out_dir: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

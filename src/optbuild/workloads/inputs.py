@@ -17,7 +17,7 @@ from pathlib import Path
 
 from optbuild.errors import NotComparableError, UsageError
 from optbuild.events import Emit, Level, Notice
-from optbuild.files import MARKER, sha256_of
+from optbuild.files import MARKER, VERSION_CONTROL, sha256_of
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.text import sanitize_line
 from optbuild.workloads.invocation import Invocation, Moment, is_readable
@@ -314,11 +314,12 @@ def _state(state: os.stat_result) -> _State:
 
 
 def _files_below(directory: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """The regular files below a directory, by relative name; what builds make there is passed over."""
+    """The regular files below a directory, by relative name; what builds and version control keep is passed over."""
     for place, directories, names in os.walk(directory):
         if place != str(directory) and {MARKER, _CACHE_MARKER} & {*names}:
             directories.clear()
             continue
+        directories[:] = [name for name in directories if name not in VERSION_CONTROL]
         for name in names:
             path = os.path.join(place, name)  # noqa: PTH118 - pathlib is slow for thousands of files
             try:

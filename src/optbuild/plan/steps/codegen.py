@@ -7,20 +7,26 @@ from dataclasses import replace
 
 from optbuild.plan.draft import Draft, PlanInputs
 from optbuild.profile.variants import Variant
+from optbuild.project.cargo_profile import is_said_already
 from optbuild.tools.rustc import TARGET_CPU
 
 # Settings of a variant that Cargo's profile knows by the same name.
 _CARGO_PROFILE_KEYS = ("opt_level", "lto", "codegen_units", "panic", "strip", "debug", "overflow_checks")
 
 
-def set_cargo_profile(draft: Draft, variant: Variant, _inputs: PlanInputs) -> Draft:
+def set_cargo_profile(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
     """Set keys of Cargo's profile by `--config`, so that `Cargo.toml` stays untouched.
+
+    What it says itself is left to it: the recipe is then that of a variant without the setting, and is built once.
 
     Sources: The Cargo Book, "Profiles", https://doc.rust-lang.org/cargo/reference/profiles.html
     """
-    prefix = f"profile.{draft.recipe.cargo_profile}."
-    # A JSON scalar is a TOML scalar.
-    config = ((f"{prefix}{key}", json.dumps(value)) for key, value in cargo_profile_settings(variant).items())
+    profile = draft.recipe.cargo_profile
+    config = tuple(
+        (f"profile.{profile}.{key}", json.dumps(value))  # a JSON scalar is a TOML scalar
+        for key, value in cargo_profile_settings(variant).items()
+        if not is_said_already(inputs.project.cargo_profiles, profile, key, value)
+    )
     return replace(draft, recipe=replace(draft.recipe, config=(*draft.recipe.config, *config)))
 
 
