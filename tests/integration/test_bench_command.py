@@ -296,7 +296,8 @@ def test_what_runs_around_a_run_is_not_timed(stand: Bench) -> None:
     beside = ("--prepare", "sleep 0.1", "--conclude", "sleep 0.1")
     record = stand.record("--max-time", "10s", *beside, binaries="old=./old")
     assert record["measure"]["rounds"] > 0
-    assert record["measure"]["duration_s"] > 13 * 0.2 * record["measure"]["rounds"]
+    runs = sum(1 + len(block["order"]) for block in record["benchmarks"][0]["rounds"])
+    assert record["measure"]["duration_s"] > 0.2 * runs
     assert all(item["median_s"] < 0.1 for item in record["resources"])
 
 

@@ -132,12 +132,12 @@ def test_a_plan_starts_nothing_and_writes_nothing(optbuild: Optbuild, tmp_path: 
     assert planned["schema"] == "optbuild/plan/1"
     kinds = [action["kind"] for action in planned["actions"]]
     attempt = ["compile", "train", "merge", "compile"]
-    assert kinds == ["compile", "probe", *attempt, *attempt, "choose", "compare", "measure"]
+    assert kinds == ["compile", "probe", "object", *attempt, *attempt, "choose", "compare", "measure"]
     for action in planned["actions"]:
         assert action["id"] in text
         words = [word for word in action.get("argv", ()) if isinstance(word, str)]
         assert all(word in text for word in words)
-    assert f"={{profdata:{planned['actions'][4]['id']}}}" in text
+    assert f"={{profdata:{planned['actions'][5]['id']}}}" in text
     assert text.startswith(screen.removesuffix("Every command: optbuild plan -v\n"))
     assert len(screen.splitlines()) < 24
     assert re.search(f"^writes below +{re.escape(str(directory))}/target/optbuild$", screen, re.MULTILINE)
