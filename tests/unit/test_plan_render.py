@@ -262,6 +262,9 @@ pgo      pgo, lto = "fat", codegen-units = 1  2 builds, 2 training runs  runs
 
 trains on      books, logs
 measures on    books, held out, for at most 5 min 00 s
+argv           {bin:demo} --top 20 books.txt
+argv           {bin:demo} logs.txt
+argv           {bin:demo} 'held out.txt'
 steps          15 run, 0 are reused where cargo finds them fresh
 ways to train  pgo: lto-free, else exact (5 further steps only if a way is rejected)
 takes          not known before the first run

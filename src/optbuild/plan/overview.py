@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from optbuild.plan.actions import ActionId, Compile, Measure, Recipe, Train, render_word
 from optbuild.plan.forecast import Estimate, Expectation, Forecast
 from optbuild.plan.model import Plan, PlannedVariant
-from optbuild.plan.render import describe_estimate
+from optbuild.plan.render import describe_estimate, shell_like
 from optbuild.text import sanitize_line
 from optbuild.tools.rustc import PROFILE_USE, WARN, WARN_MISSING_FUNCTIONS
 from optbuild.units import format_duration
+from optbuild.workloads.invocation import Invocation
 
 _GAP = 2
+_MOST_COMMANDS = 6
 _FLAGS_OF_PGO = (PROFILE_USE, WARN_MISSING_FUNCTIONS, WARN)
 _Forecasts = Mapping[ActionId, Forecast]
 
@@ -72,15 +74,23 @@ def _expected(serving: frozenset[ActionId], forecasts: _Forecasts) -> str:
 
 def _workload_facts(plan: Plan) -> list[tuple[str, str]]:
     awaited = plan.awaited()
-    trained = [action.workload.name for action in plan.actions if isinstance(action, Train) and action.id in awaited]
-    facts = [("trains on", ", ".join(dict.fromkeys(trained)))] if trained else []
+    trained = [action.workload for action in plan.actions if isinstance(action, Train) and action.id in awaited]
     measure = None if plan.measure is None else plan.action(plan.measure)
+    measured = list(measure.workloads) if isinstance(measure, Measure) else []
+    facts = [("trains on", _names(trained))] if trained else []
     if isinstance(measure, Measure):
-        names = ", ".join(workload.name for workload in measure.workloads)
-        facts.append(("measures on", f"{names}, for at most {format_duration(measure.max_time_s)}"))
+        facts.append(("measures on", f"{_names(measured)}, for at most {format_duration(measure.max_time_s)}"))
+    commands = dict.fromkeys(shell_like(workload.shown_argv()) for workload in (*trained, *measured))
+    facts += [("argv", command) for command in [*commands][:_MOST_COMMANDS]]
+    if (more := len(commands) - _MOST_COMMANDS) > 0:
+        facts.append(("", f"and {more} more"))
     if plan.folds:
         facts.append(("cross-validates", f"{len(plan.folds)} further builds, each without some of the training"))
     return facts
+
+
+def _names(workloads: Sequence[Invocation]) -> str:
+    return ", ".join(dict.fromkeys(workload.name for workload in workloads))
 
 
 def _run_facts(plan: Plan, forecasts: _Forecasts, estimate: Estimate) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -166,17 +166,18 @@ def _texts(key: str, value: object) -> list[str]:
     if value is None or value in ([], {}):
         return []
     if key == "beside" and isinstance(value, dict):
-        return [f"{moment}: {_shell_like(argv)}" for moment, argv in value.items()]
+        return [f"{moment}: {shell_like(argv)}" for moment, argv in value.items()]
     if isinstance(value, dict):
         return [f"{name}={text}" for name, text in value.items()]
     if isinstance(value, list):
         if key == "argv" and value and isinstance(value[0], list):
-            return [_shell_like(argv) for argv in value]
-        return [_shell_like(value)] if key in {"argv", "server"} else [", ".join(map(str, value))]
+            return [shell_like(argv) for argv in value]
+        return [shell_like(value)] if key in {"argv", "server"} else [", ".join(map(str, value))]
     return [str(value)]
 
 
-def _shell_like(argv: list[str]) -> str:
+def shell_like(argv: Sequence[str]) -> str:
+    """A command as people type it, words that a shell would split in quotes."""
     return " ".join(word if word and not set(word) & set(" '\"\\\n\t") else repr(word) for word in argv)
 
 
