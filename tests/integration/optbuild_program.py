@@ -223,6 +223,13 @@ def write_script(path: Path, body: str) -> Path:
     return path
 
 
+def first_build(document: dict[str, Any], name: str) -> str:
+    """The action that a variant was first built by: for one with PGO, the one that instruments it."""
+    builds = (step["action"] for step in variant_of(document, name)["steps"] if step["kind"] == "compile")
+    action: str = next(builds)
+    return action
+
+
 def steps_of(record: dict[str, Any]) -> dict[str, bool]:
     """Whether each step of a run was reused, by the action's id."""
     return {step["action"]: step["reused"] for variant in record["variants"] for step in variant["steps"]}

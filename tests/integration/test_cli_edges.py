@@ -68,7 +68,7 @@ def test_names_in_what_is_extended_and_cleaned_are_inert(optbuild: Optbuild, pro
 def test_verbose_shows_every_command_with_its_log(optbuild: Optbuild, project: Path) -> None:
     """What is run can be copied from the terminal."""
     said = optbuild.run("build", "-v", cwd=project).expect(0).stderr
-    assert said.count("    runs ") == 5
+    assert said.count("    runs ") == 6
     assert "cargo build --manifest-path" in said
     logs = [Path(line.partition("log ")[2]) for line in said.splitlines() if line.startswith("    log ")]
     assert len(logs) == 4

@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from tests.integration.optbuild_program import Optbuild, copy_crate, edit, find_profdata, variant_of, write_script
+from tests.integration.optbuild_program import (
+    Optbuild,
+    copy_crate,
+    edit,
+    find_profdata,
+    first_build,
+    variant_of,
+    write_script,
+)
 
 pytestmark = pytest.mark.pgo
 
@@ -81,7 +89,7 @@ def test_without_lto_the_same_functions_are_counted_and_the_binary_is_the_same(
     assert counted == counts(str(tool), exact["profdata"]["path"])
     release, pgo, other = (variant_of(record, name)["artifacts"][0]["sha256"] for name in ("release", "pgo", "exact"))
     assert pgo == other != release
-    instrumented = {variant_of(record, name)["steps"][0]["action"] for name in ("pgo", "exact")}
+    instrumented = {first_build(record, name) for name in ("pgo", "exact")}
     assert len(instrumented) == 2, "two instrumented programs were built"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.optbuild_program import Optbuild, copy_crate, find_profdata, variant_of
+from tests.integration.optbuild_program import Optbuild, copy_crate, find_profdata, first_build, variant_of
 
 pytestmark = pytest.mark.pgo
 
@@ -61,7 +61,7 @@ def test_atomic_counters_lose_nothing(optbuild: Optbuild, tmp_path: Path) -> Non
     assert 0 < counted["pgo"] <= THREADS * CALLS
 
     if platform.machine() == "x86_64":
-        instrumented = {name: variant_of(record, name)["steps"][0]["action"] for name in ("pgo", "atomic")}
+        instrumented = {name: first_build(record, name) for name in ("pgo", "atomic")}
         locks = {
             name: (project / "target/optbuild/binaries" / action / "racing").read_bytes().count(LOCKED_INCREMENT)
             for name, action in instrumented.items()

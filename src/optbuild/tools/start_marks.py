@@ -12,7 +12,7 @@ it; a file that stands there for either says too little, and never too much.
 Sources:
     LLVM, `InstrProfilingFile.c` of compiler-rt: `%p` is replaced when the name is first read, not after a fork:
     https://github.com/llvm/llvm-project/blob/main/compiler-rt/lib/profile/InstrProfilingFile.c
-    creat(2), getpid(2).
+    open(2), getpid(2).
 """
 
 from __future__ import annotations
@@ -31,10 +31,16 @@ SOURCE = """\
 extern "C" {
     fn getenv(name: *const u8) -> *const u8;
     fn getpid() -> i32;
-    fn creat(path: *const u8, mode: u32) -> i32;
+    fn open(path: *const u8, flags: i32, ...) -> i32;
     fn close(descriptor: i32) -> i32;
 }
 
+// Of libc only what the profiler's runtime uses as well: a static libc brings nothing for an object that comes late.
+const WRITE_ONLY: i32 = 1;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const CREATE: i32 = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 0o400 } else { 0o100 };
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const CREATE: i32 = 0x200;
 const ROOM: usize = 4096;
 const PROFILE_FILE: &[u8; 18] = b"LLVM_PROFILE_FILE\\0";
 const STARTED: &[u8; 9] = b".started/";
@@ -75,7 +81,7 @@ extern "C" fn mark() {
             unit /= 10;
         }
         *path.add(next) = 0;
-        let descriptor = creat(path, 0o644);
+        let descriptor = open(path, WRITE_ONLY | CREATE, 0o644);
         if descriptor >= 0 {
             close(descriptor);
         }
