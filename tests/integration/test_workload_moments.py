@@ -53,7 +53,9 @@ def test_every_moment_has_its_place(optbuild: Optbuild, project: Path, tmp_path:
     assert pgo["raw_profiles"] == 3
     assert pgo["applied"]
     phases = calls.read_text().split("setup\n")[1:]
-    assert all(re.fullmatch(r"(prepare\nconclude\n)+cleanup\n", phase) for phase in phases)
+    # Counting instructions gives up where that takes too long, in the middle of a run.
+    ended = [*phases[:3], max(phases, key=len)]
+    assert all(re.fullmatch(r"(prepare\nconclude\n)+cleanup\n", phase) for phase in ended)
     counts = [phase.count("prepare") for phase in phases]
     # The baseline's outputs are looked at twice, before, after or between the three trainings and the comparison.
     assert sorted(counts[:3]) == [1, 2, 3]

@@ -16,6 +16,7 @@ from optbuild.build.model import Artifact, Compiled
 from optbuild.events import Emit, Level, Notice
 from optbuild.files import remove_below
 from optbuild.plan.actions import Compile
+from optbuild.tools.cargo import build_directory_setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +67,10 @@ class Rebuilder:
         message = f"{action.label}: once more, elsewhere and from nothing, to see whether two builds are alike"
         self.emit(Notice(level=Level.INFO, code="built-again", message=message))
         old, new = str(action.cargo_target), str(self.place)
+        words = {old: new, **_build_directory_words(action.cargo_target, self.place)}
         again = replace(
             action,
-            argv=tuple(new if word == old else word for word in action.argv),
+            argv=tuple(words.get(word, word) for word in action.argv),
             cargo_target=self.place,
             directory=self.place / "binaries",
         )
@@ -81,3 +83,9 @@ class Rebuilder:
             )
         finally:
             remove_below(self.root, self.place)
+
+
+def _build_directory_words(old: Path, new: Path) -> dict[str, str]:
+    """The argument that names cargo's build directory, which is the target directory, for the new one."""
+    before, after = build_directory_setting(old), build_directory_setting(new)
+    return {} if before is None or after is None else {"=".join(before): "=".join(after)}
