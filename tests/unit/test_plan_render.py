@@ -47,7 +47,7 @@ def test_a_whole_plan_for_people() -> None:
     assert folded(render_actions(plan)) == snapshot("""\
 variant release: built by compile-cfc67397
 variant lto: built by compile-1c3b8aa5
-variant pgo: built by choose-45dd5c77
+variant pgo: built by choose-17185109
 
 compile-cfc67397  release: build
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
@@ -98,16 +98,16 @@ compare-2b75b023  lto: outputs of held out
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/held-out-681314dd
 
-object-26428376  object that marks each start of a program
+object-cfe74852  object that marks each start of a program
   argv    /toolchain/bin/rustc --crate-name=optbuild_marks --crate-type=lib --edition=2021
             --emit=obj -Copt-level=2 -Cpanic=abort --target x86_64-unknown-linux-gnu -o
-            /p/target/optbuild/objects/object-26428376.o
-            /p/target/optbuild/objects/object-26428376.rs
+            /p/target/optbuild/objects/object-cfe74852.o
+            /p/target/optbuild/objects/object-cfe74852.rs
   cwd     /p
   writes  /p/target/optbuild/objects
 
-compile-1d11e737  pgo: build instrumented without LTO
-  needs   object-26428376
+compile-9aa04e40  pgo: build instrumented without LTO
+  needs   object-cfe74852
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/train --color never --config 'term.progress.when="never"' --config
@@ -116,36 +116,36 @@ compile-1d11e737  pgo: build instrumented without LTO
             --message-format=json-diagnostic-rendered-ansi
   cwd     /p
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Clink-arg=/p/target/optbuild/objects/object-26428376.o
+  env     CARGO_ENCODED_RUSTFLAGS=-Clink-arg=/p/target/optbuild/objects/object-cfe74852.o
             -Cprofile_generate=/p/target/optbuild/stray -Clto=off -Clinker_plugin_lto=no
             -Cembed_bitcode=no
-  writes  /p/target/optbuild/binaries/compile-1d11e737
+  writes  /p/target/optbuild/binaries/compile-9aa04e40
 
-train-92f5dbf3  pgo: train on books
-  needs   compile-1d11e737
+train-3c865c6b  pgo: train on books
+  needs   compile-9aa04e40
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-92f5dbf3/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-3c865c6b/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-92f5dbf3
+  writes  /p/target/optbuild/raw/train-3c865c6b
 
-train-5053f8a9  pgo: train on logs
-  needs   compile-1d11e737
+train-958f7dd5  pgo: train on logs
+  needs   compile-9aa04e40
   argv    {bin:demo} logs.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-5053f8a9/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-958f7dd5/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-5053f8a9
+  writes  /p/target/optbuild/raw/train-958f7dd5
 
-merge-cf2470ea  pgo: merge profiles
-  needs   train-92f5dbf3, train-5053f8a9
+merge-224ee056  pgo: merge profiles
+  needs   train-3c865c6b, train-958f7dd5
   argv    /toolchain/bin/llvm-profdata merge --input-files={inputs} --output={profdata}
             --failure-mode=any
-  inputs  3 × {profdata:train-92f5dbf3}, 1 × {profdata:train-5053f8a9}
+  inputs  3 × {profdata:train-3c865c6b}, 1 × {profdata:train-958f7dd5}
   writes  /p/target/optbuild/profdata
 
-compile-5233e004  pgo: build
-  needs   merge-cf2470ea
+compile-aae01560  pgo: build
+  needs   merge-224ee056
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/train --color never --config 'term.progress.when="never"' --config
@@ -154,13 +154,13 @@ compile-5233e004  pgo: build
             'build.warnings="warn"' -vv --message-format=json-diagnostic-rendered-ansi
   cwd     /p
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-cf2470ea}
+  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-224ee056}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings
-  writes  /p/target/optbuild/binaries/compile-5233e004
+  writes  /p/target/optbuild/binaries/compile-aae01560
 
-compile-168a4ea2  pgo: build instrumented
+compile-9759037d  pgo: build instrumented
   only if the attempt lto-free of pgo is rejected
-  needs   object-26428376
+  needs   object-cfe74852
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/train --color never --config 'term.progress.when="never"' --config
@@ -169,39 +169,39 @@ compile-168a4ea2  pgo: build instrumented
             --message-format=json-diagnostic-rendered-ansi
   cwd     /p
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Clink-arg=/p/target/optbuild/objects/object-26428376.o
+  env     CARGO_ENCODED_RUSTFLAGS=-Clink-arg=/p/target/optbuild/objects/object-cfe74852.o
             -Cprofile_generate=/p/target/optbuild/stray
-  writes  /p/target/optbuild/binaries/compile-168a4ea2
+  writes  /p/target/optbuild/binaries/compile-9759037d
 
-train-5f10a9a2  pgo: train on books
+train-aaab9838  pgo: train on books
   only if the attempt lto-free of pgo is rejected
-  needs   compile-168a4ea2
+  needs   compile-9759037d
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-5f10a9a2/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-aaab9838/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-5f10a9a2
+  writes  /p/target/optbuild/raw/train-aaab9838
 
-train-c1cbe46f  pgo: train on logs
+train-62a9e7c3  pgo: train on logs
   only if the attempt lto-free of pgo is rejected
-  needs   compile-168a4ea2
+  needs   compile-9759037d
   argv    {bin:demo} logs.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-c1cbe46f/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-62a9e7c3/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-c1cbe46f
+  writes  /p/target/optbuild/raw/train-62a9e7c3
 
-merge-d7fe090e  pgo: merge profiles
+merge-f6fa322a  pgo: merge profiles
   only if the attempt lto-free of pgo is rejected
-  needs   train-5f10a9a2, train-c1cbe46f
+  needs   train-aaab9838, train-62a9e7c3
   argv    /toolchain/bin/llvm-profdata merge --input-files={inputs} --output={profdata}
             --failure-mode=any
-  inputs  3 × {profdata:train-5f10a9a2}, 1 × {profdata:train-c1cbe46f}
+  inputs  3 × {profdata:train-aaab9838}, 1 × {profdata:train-62a9e7c3}
   writes  /p/target/optbuild/profdata
 
-compile-cb2f45b9  pgo: build
+compile-ebdd85fe  pgo: build
   only if the attempt lto-free of pgo is rejected
-  needs   merge-d7fe090e
+  needs   merge-f6fa322a
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/train --color never --config 'term.progress.when="never"' --config
@@ -210,34 +210,34 @@ compile-cb2f45b9  pgo: build
             'build.warnings="warn"' -vv --message-format=json-diagnostic-rendered-ansi
   cwd     /p
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-d7fe090e}
+  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-f6fa322a}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings
-  writes  /p/target/optbuild/binaries/compile-cb2f45b9
+  writes  /p/target/optbuild/binaries/compile-ebdd85fe
 
-choose-45dd5c77  pgo: the first attempt whose evidence holds
-  needs   compile-5233e004, compile-cb2f45b9
-  tries   lto-free (compile-5233e004), exact (compile-cb2f45b9)
+choose-17185109  pgo: the first attempt whose evidence holds
+  needs   compile-aae01560, compile-ebdd85fe
+  tries   lto-free (compile-aae01560), exact (compile-ebdd85fe)
 
-compare-add61820  pgo: outputs of books
-  needs   probe-9d157d37, choose-45dd5c77
+compare-c6c8902b  pgo: outputs of books
+  needs   probe-9d157d37, choose-17185109
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/books-6e317bcd
 
-compare-b6e26d25  pgo: outputs of held out
-  needs   probe-9aba8d39, choose-45dd5c77
+compare-ab702f75  pgo: outputs of held out
+  needs   probe-9aba8d39, choose-17185109
   argv    {bin:demo} 'held out.txt'
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/held-out-681314dd
 
 measure-496e7380  measure
-  needs   compile-cfc67397, compile-1c3b8aa5, choose-45dd5c77
+  needs   compile-cfc67397, compile-1c3b8aa5, choose-17185109
   argv    {bin:demo} --top 20 books.txt
   argv    {bin:demo} 'held out.txt'
   writes  /p/target/optbuild/arms
-  arms    release (compile-cfc67397), lto (compile-1c3b8aa5), pgo (choose-45dd5c77)
+  arms    release (compile-cfc67397), lto (compile-1c3b8aa5), pgo (choose-17185109)
   budget  5 min 00 s
   counts  instructions, each once, by perf or callgrind if that takes a tenth of the budget at most
 """)
@@ -302,11 +302,11 @@ def test_a_whole_plan_as_data() -> None:
     assert folded("\n".join(map(json.dumps, [plan, *actions]))) == snapshot("""\
 {"schema": "optbuild/plan/1", "variants": [{"name": "release", "compile": "compile-cfc67397",
             "programs": {}, "merge": null, "attempts": [], "skipped": null, "parts": {}}, {"name":
-            "pgo", "compile": "choose-859dac8a", "programs": {}, "merge": "merge-9f4c44d1",
-            "attempts": [{"name": "lto-free", "instrument": "compile-1d11e737", "merge":
-            "merge-9f4c44d1", "compile": "compile-967eede8", "mends": []}, {"name": "exact",
-            "instrument": "compile-168a4ea2", "merge": "merge-d39f3c0b", "compile":
-            "compile-1fd3c381", "mends": ["not-built", "unfit"]}], "skipped": null, "parts": {}}],
+            "pgo", "compile": "choose-e5147323", "programs": {}, "merge": "merge-bca838f7",
+            "attempts": [{"name": "lto-free", "instrument": "compile-9aa04e40", "merge":
+            "merge-bca838f7", "compile": "compile-655f6ec6", "mends": []}, {"name": "exact",
+            "instrument": "compile-9759037d", "merge": "merge-9fc96846", "compile":
+            "compile-0af59d72", "mends": ["not-built", "unfit"]}], "skipped": null, "parts": {}}],
             "estimate": {"seconds": 0.0, "unknown_actions": 0, "memory_bytes": null, "disk_bytes":
             null}, "directories": ["/p/target/optbuild"], "notes": [], "folds": []}
 {"id": "compile-cfc67397", "kind": "compile", "label": "release: build", "needs": [], "argv":
@@ -322,15 +322,15 @@ def test_a_whole_plan_as_data() -> None:
             null, "ready": null, "beside": {}, "cwd": "/p", "env": {}, "stdin": null, "timeout": "5
             min 00 s", "inputs": [], "writes": "/p/target/optbuild/scratch/books-6e317bcd", "runs":
             2}
-{"id": "object-26428376", "kind": "object", "label": "object that marks each start of a program",
+{"id": "object-cfe74852", "kind": "object", "label": "object that marks each start of a program",
             "needs": [], "argv": ["/toolchain/bin/rustc", "--crate-name=optbuild_marks",
             "--crate-type=lib", "--edition=2021", "--emit=obj", "-Copt-level=2", "-Cpanic=abort",
             "--target", "x86_64-unknown-linux-gnu", "-o",
-            "/p/target/optbuild/objects/object-26428376.o",
-            "/p/target/optbuild/objects/object-26428376.rs"], "cwd": "/p", "writes":
+            "/p/target/optbuild/objects/object-cfe74852.o",
+            "/p/target/optbuild/objects/object-cfe74852.rs"], "cwd": "/p", "writes":
             "/p/target/optbuild/objects"}
-{"id": "compile-1d11e737", "kind": "compile", "label": "pgo: build instrumented without LTO",
-            "needs": ["object-26428376"], "argv": ["/toolchain/bin/cargo", "build",
+{"id": "compile-9aa04e40", "kind": "compile", "label": "pgo: build instrumented without LTO",
+            "needs": ["object-cfe74852"], "argv": ["/toolchain/bin/cargo", "build",
             "--manifest-path", "/p/Cargo.toml", "--package", "demo@0.1.0", "--bin", "demo",
             "--profile", "release", "--target", "x86_64-unknown-linux-gnu", "--target-dir",
             "/p/target/optbuild/train", "--color", "never", "--config",
@@ -339,21 +339,21 @@ def test_a_whole_plan_as_data() -> None:
             "profile.release.lto=\\"fat\\"", "--config", "profile.release.codegen-units=1",
             "--locked", "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
             {"RUSTUP_AUTO_INSTALL": "0", "CARGO_ENCODED_RUSTFLAGS":
-            "-Clink-arg=/p/target/optbuild/objects/object-26428376.o
+            "-Clink-arg=/p/target/optbuild/objects/object-cfe74852.o
             -Cprofile_generate=/p/target/optbuild/stray -Clto=off -Clinker_plugin_lto=no
-            -Cembed_bitcode=no"}, "writes": "/p/target/optbuild/binaries/compile-1d11e737"}
-{"id": "train-92f5dbf3", "kind": "train", "label": "pgo: train on books", "needs":
-            ["compile-1d11e737"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
+            -Cembed_bitcode=no"}, "writes": "/p/target/optbuild/binaries/compile-9aa04e40"}
+{"id": "train-3c865c6b", "kind": "train", "label": "pgo: train on books", "needs":
+            ["compile-9aa04e40"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
             null, "ready": null, "beside": {}, "cwd": "/p", "env": {"LLVM_PROFILE_FILE":
-            "/p/target/optbuild/raw/train-92f5dbf3/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
-            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-92f5dbf3", "repeat":
+            "/p/target/optbuild/raw/train-3c865c6b/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
+            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-3c865c6b", "repeat":
             null}
-{"id": "merge-9f4c44d1", "kind": "merge", "label": "pgo: merge profiles", "needs":
-            ["train-92f5dbf3"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
+{"id": "merge-bca838f7", "kind": "merge", "label": "pgo: merge profiles", "needs":
+            ["train-3c865c6b"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
             "--input-files={inputs}", "--output={profdata}", "--failure-mode=any"], "how": null,
-            "inputs": ["3 \\u00d7 {profdata:train-92f5dbf3}"], "writes":
+            "inputs": ["3 \\u00d7 {profdata:train-3c865c6b}"], "writes":
             "/p/target/optbuild/profdata"}
-{"id": "compile-967eede8", "kind": "compile", "label": "pgo: build", "needs": ["merge-9f4c44d1"],
+{"id": "compile-655f6ec6", "kind": "compile", "label": "pgo: build", "needs": ["merge-bca838f7"],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
             "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/train", "--color",
@@ -363,10 +363,10 @@ def test_a_whole_plan_as_data() -> None:
             "--locked", "--config", "build.warnings=\\"warn\\"", "-vv",
             "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
             {"RUSTUP_AUTO_INSTALL": "0", "CARGO_ENCODED_RUSTFLAGS":
-            "-Cprofile_use={profdata:merge-9f4c44d1} -Cllvm-args=-pgo-warn-missing-function
-            -Wwarnings"}, "writes": "/p/target/optbuild/binaries/compile-967eede8"}
-{"id": "compile-168a4ea2", "kind": "compile", "label": "pgo: build instrumented", "needs":
-            ["object-26428376"], "argv": ["/toolchain/bin/cargo", "build", "--manifest-path",
+            "-Cprofile_use={profdata:merge-bca838f7} -Cllvm-args=-pgo-warn-missing-function
+            -Wwarnings"}, "writes": "/p/target/optbuild/binaries/compile-655f6ec6"}
+{"id": "compile-9759037d", "kind": "compile", "label": "pgo: build instrumented", "needs":
+            ["object-cfe74852"], "argv": ["/toolchain/bin/cargo", "build", "--manifest-path",
             "/p/Cargo.toml", "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release",
             "--target", "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/train",
             "--color", "never", "--config", "term.progress.when=\\"never\\"", "--config",
@@ -375,22 +375,22 @@ def test_a_whole_plan_as_data() -> None:
             "profile.release.codegen-units=1", "--locked",
             "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
             {"RUSTUP_AUTO_INSTALL": "0", "CARGO_ENCODED_RUSTFLAGS":
-            "-Clink-arg=/p/target/optbuild/objects/object-26428376.o
+            "-Clink-arg=/p/target/optbuild/objects/object-cfe74852.o
             -Cprofile_generate=/p/target/optbuild/stray"}, "writes":
-            "/p/target/optbuild/binaries/compile-168a4ea2", "only if": "the attempt lto-free of pgo
+            "/p/target/optbuild/binaries/compile-9759037d", "only if": "the attempt lto-free of pgo
             is rejected"}
-{"id": "train-5f10a9a2", "kind": "train", "label": "pgo: train on books", "needs":
-            ["compile-168a4ea2"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
+{"id": "train-aaab9838", "kind": "train", "label": "pgo: train on books", "needs":
+            ["compile-9759037d"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
             null, "ready": null, "beside": {}, "cwd": "/p", "env": {"LLVM_PROFILE_FILE":
-            "/p/target/optbuild/raw/train-5f10a9a2/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
-            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-5f10a9a2", "repeat":
+            "/p/target/optbuild/raw/train-aaab9838/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
+            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-aaab9838", "repeat":
             null, "only if": "the attempt lto-free of pgo is rejected"}
-{"id": "merge-d39f3c0b", "kind": "merge", "label": "pgo: merge profiles", "needs":
-            ["train-5f10a9a2"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
+{"id": "merge-9fc96846", "kind": "merge", "label": "pgo: merge profiles", "needs":
+            ["train-aaab9838"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
             "--input-files={inputs}", "--output={profdata}", "--failure-mode=any"], "how": null,
-            "inputs": ["3 \\u00d7 {profdata:train-5f10a9a2}"], "writes":
+            "inputs": ["3 \\u00d7 {profdata:train-aaab9838}"], "writes":
             "/p/target/optbuild/profdata", "only if": "the attempt lto-free of pgo is rejected"}
-{"id": "compile-1fd3c381", "kind": "compile", "label": "pgo: build", "needs": ["merge-d39f3c0b"],
+{"id": "compile-0af59d72", "kind": "compile", "label": "pgo: build", "needs": ["merge-9fc96846"],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
             "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/train", "--color",
@@ -400,20 +400,20 @@ def test_a_whole_plan_as_data() -> None:
             "--locked", "--config", "build.warnings=\\"warn\\"", "-vv",
             "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
             {"RUSTUP_AUTO_INSTALL": "0", "CARGO_ENCODED_RUSTFLAGS":
-            "-Cprofile_use={profdata:merge-d39f3c0b} -Cllvm-args=-pgo-warn-missing-function
-            -Wwarnings"}, "writes": "/p/target/optbuild/binaries/compile-1fd3c381", "only if": "the
+            "-Cprofile_use={profdata:merge-9fc96846} -Cllvm-args=-pgo-warn-missing-function
+            -Wwarnings"}, "writes": "/p/target/optbuild/binaries/compile-0af59d72", "only if": "the
             attempt lto-free of pgo is rejected"}
-{"id": "choose-859dac8a", "kind": "choose", "label": "pgo: the first attempt whose evidence holds",
-            "needs": ["compile-967eede8", "compile-1fd3c381"], "tries": ["lto-free
-            (compile-967eede8)", "exact (compile-1fd3c381)"]}
-{"id": "compare-8be49e10", "kind": "compare", "label": "pgo: outputs of books", "needs":
-            ["probe-9d157d37", "choose-859dac8a"], "argv": ["{bin:demo}", "--top", "20",
+{"id": "choose-e5147323", "kind": "choose", "label": "pgo: the first attempt whose evidence holds",
+            "needs": ["compile-655f6ec6", "compile-0af59d72"], "tries": ["lto-free
+            (compile-655f6ec6)", "exact (compile-0af59d72)"]}
+{"id": "compare-1d2c911a", "kind": "compare", "label": "pgo: outputs of books", "needs":
+            ["probe-9d157d37", "choose-e5147323"], "argv": ["{bin:demo}", "--top", "20",
             "books.txt"], "server": null, "ready": null, "beside": {}, "cwd": "/p", "env": {},
             "stdin": null, "timeout": "5 min 00 s", "inputs": [], "writes":
             "/p/target/optbuild/scratch/books-6e317bcd"}
 {"id": "measure-e9e38e56", "kind": "measure", "label": "measure", "needs": ["compile-cfc67397",
-            "choose-859dac8a"], "argv": [["{bin:demo}", "--top", "20", "books.txt"]], "arms":
-            ["release (compile-cfc67397)", "pgo (choose-859dac8a)"], "budget": "5 min 00 s",
+            "choose-e5147323"], "argv": [["{bin:demo}", "--top", "20", "books.txt"]], "arms":
+            ["release (compile-cfc67397)", "pgo (choose-e5147323)"], "budget": "5 min 00 s",
             "counts": "instructions, each once, by perf or callgrind if that takes a tenth of the
             budget at most", "writes": "/p/target/optbuild/arms"}
 """)
