@@ -97,7 +97,6 @@ class InstructionCounting:
         counter = find_counter(self.executor, self.environ, self._directory, self._is_worth_trying)
         self.emit(ActionStarted(action=_ACTION, label=_LABEL))
         counts = tuple(count for workload in self.workloads for count in self._count(workload, counter))
-        remove_below(self.root, self._directory / "stdout")  # it may be large
         duration_s = self.clock() - self._started_s
         outcome = f"{sum(count.count is not None for count in counts)} of {len(counts)}"
         self.emit(ActionFinished(action=_ACTION, label=_LABEL, duration_s=duration_s, outcome=outcome))

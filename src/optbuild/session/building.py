@@ -190,12 +190,13 @@ def _publish(journal: Journal, names: tuple[str, ...]) -> None:
             remove_below(owned, directory)
             continue
         artifacts = journal.outcome.artifacts(variant.compile)
-        files = [path for artifact in artifacts.values() for path in (artifact.path, *artifact.debug)]
+        files = {artifact.path: artifact.sha256 for artifact in artifacts.values()}
+        files |= {path: sha256_of(path) for artifact in artifacts.values() for path in artifact.debug}
         names_on_disk = {path.name for path in files}
         for path in directory.iterdir() if directory.is_dir() else ():
             if path.name not in names_on_disk:
                 remove_below(owned, path)
-        for path in files:
+        for path, sha256 in files.items():
             target = directory / path.name
-            if not target.is_file() or sha256_of(target) != sha256_of(path):
+            if not target.is_file() or sha256_of(target) != sha256:
                 atomic_copy(path, target)
