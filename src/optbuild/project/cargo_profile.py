@@ -73,6 +73,21 @@ def is_said_already(profiles: CargoProfiles, name: str, key: str, value: object)
     return (_LTO_WORDS.get(word, word) if key == "lto" else word) == str(value).lower()
 
 
+def find_override(profiles: CargoProfiles, name: str, key: str) -> str | None:
+    """What decides a key of a profile before the manifest does, for people; None where nothing does.
+
+    Args:
+        profiles: Those of the workspace.
+        name: The profile.
+        key: As in `Cargo.toml`.
+    """
+    if (variable := _variable(name, key)) in profiles.environ:
+        return f"{variable} of the environment"
+    configured, _manifest = profiles.tables
+    table = configured.get(name)
+    return f"`profile.{name}.{key}` of Cargo's configuration" if isinstance(table, dict) and key in table else None
+
+
 # How cargo reads the words of `lto`. `false` is not off: it lets the units of one crate be optimised together.
 _LTO_WORDS = {"true": "fat", "fat": "fat", "thin": "thin", "off": "off", "n": "off", "no": "off"}
 _LTO_WORDS |= dict.fromkeys(("false", "none"), "thin-local")
@@ -109,9 +124,13 @@ def _nearest(profiles: CargoProfiles, lineage: tuple[str, ...], key: str) -> obj
     return next((value for name in lineage if (value := _own(profiles, name, key)) is not None), None)
 
 
+def _variable(name: str, key: str) -> str:
+    return f"CARGO_PROFILE_{name}_{key}".replace("-", "_").upper()
+
+
 def _own(profiles: CargoProfiles, name: str, key: str) -> object:
     """What one profile says itself: the environment goes before configuration files, and these before the manifest."""
-    variable = f"CARGO_PROFILE_{name}_{key}".replace("-", "_").upper()
+    variable = _variable(name, key)
     if variable in profiles.environ:
         return profiles.environ[variable]
     tables = (table.get(name) for table in profiles.tables)

@@ -7,11 +7,9 @@ from optbuild.plan.steps.codegen import cargo_profile_settings
 from optbuild.profile.faults import find_nearest
 from optbuild.profile.model import BuildProfile
 from optbuild.profile.variants import PgoMode, Variant
-from optbuild.project.cargo_config import environment_value
-from optbuild.project.discover import load_project
+from optbuild.project.cargo_profile import find_override
 from optbuild.project.manifest_edit import set_profile_keys
-from optbuild.project.model import Project
-from optbuild.session.prepare import discover_for, load_for
+from optbuild.session.prepare import discover_for, for_host, load_for, open_project
 from optbuild.session.proposal import Proposal
 from optbuild.session.request import Machine, RunRequest
 
@@ -34,7 +32,8 @@ def propose_cargo_profile(name: str, request: RunRequest, machine: Machine) -> P
             f"the variant {name} sets nothing that a Cargo profile has",
             help="\n".join(_left_out(variant)) or "it is what `cargo build` gives already",
         )
-    project = _load(build_profile, machine)
+    toolchain = discover_for(for_host(build_profile), machine, trusted=False)
+    project = open_project(build_profile.directory / build_profile.project.manifest, toolchain, machine)
     path = project.workspace_root / "Cargo.toml"
     before, cargo_profile = path.read_bytes().decode(), build_profile.project.cargo_profile
     try:
@@ -46,13 +45,17 @@ def propose_cargo_profile(name: str, request: RunRequest, machine: Machine) -> P
             help=f"write it by hand, under [profile.{cargo_profile}]: {wanted}",
             location=str(path),
         ) from error
+    overrides = {key: find_override(project.cargo_profiles, cargo_profile, key) for key in settings}
     return Proposal(
         command=f"apply {name}",
         path=path,
         before=before,
         after=after,
         next_step="the baseline is built with it from now on: compare with the version before it",
-        notes=(*_left_out(variant), *_overridden(settings, cargo_profile, project, machine)),
+        notes=(
+            *_left_out(variant),
+            *(f"{origin} goes before `{key}`" for key, origin in overrides.items() if origin is not None),
+        ),
     )
 
 
@@ -77,31 +80,3 @@ def _left_out(variant: Variant) -> tuple[str, ...]:
         f"PGO is not part of a Cargo profile: optbuild build {variant.name}": variant.pgo is not PgoMode.OFF,
     }
     return tuple(note for note, applies in notes.items() if applies)
-
-
-def _overridden(settings: dict[str, str | int | bool], name: str, project: Project, machine: Machine) -> list[str]:
-    """Settings that the environment or Cargo's configuration decides before any manifest."""
-    configured, _ = project.cargo_profiles.tables
-    table = configured.get(name)
-    notes = []
-    for key in settings:
-        variable = f"CARGO_PROFILE_{name}_{key}".replace("-", "_").upper()
-        if environment_value(machine.environ, variable) is not None:
-            notes.append(f"{variable} of the environment goes before `{key}`")
-        elif isinstance(table, dict) and key in table:
-            notes.append(f"`profile.{name}.{key}` of Cargo's configuration goes before `{key}`")
-    return notes
-
-
-def _load(build_profile: BuildProfile, machine: Machine) -> Project:
-    toolchain = discover_for(build_profile, machine, trusted=False)
-    return load_project(
-        directory=build_profile.directory,
-        manifest=build_profile.directory / build_profile.project.manifest,
-        executor=machine.executor,
-        environ=machine.environ,
-        cargo=toolchain.cargo.path,
-        rustc=toolchain.rustc.path,
-        target=toolchain.target,
-        target_cfg=toolchain.target_cfg,
-    )

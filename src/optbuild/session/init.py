@@ -9,10 +9,9 @@ from optbuild.events import Level, Notice
 from optbuild.profile.document import load_document
 from optbuild.profile.edit import SCHEMA_FILE_NAME, Outline, add_schema_version, make_profile_text
 from optbuild.profile.load import FILE_NAME, default_build_profile, find_build_profile, load_build_profile
-from optbuild.project.discover import load_project
 from optbuild.project.model import Package, Project
 from optbuild.project.selection import enabled_features, is_buildable, select_targets
-from optbuild.session.prepare import discover_for, for_host
+from optbuild.session.prepare import discover_for, for_host, open_project
 from optbuild.session.proposal import Proposal
 from optbuild.session.request import Machine
 
@@ -45,13 +44,7 @@ def propose(directory: Path, package: str | None, machine: Machine) -> Proposal:
     if above is not None:
         message = f"{above} was the build profile of {directory} so far; a new one here takes its place"
         machine.emit(Notice(level=Level.INFO, code="init", message=message))
-    return Proposal(
-        command="init",
-        path=path,
-        before=None,
-        after=make_profile_text(outline),
-        next_step=_FILL_IN.format(path=path.name),
-    )
+    return _proposal(path, None, make_profile_text(outline), _FILL_IN.format(path=path.name))
 
 
 def make_outline(project: Project, package: str | None, directory: Path) -> Outline:
@@ -89,13 +82,7 @@ def _complete(path: Path, package: str | None) -> Proposal:
     document = load_document(path)
     text = path.read_bytes().decode()
     if "schema" not in document.tree:
-        return Proposal(
-            command="init",
-            path=path,
-            before=text,
-            after=add_schema_version(text),
-            next_step="look at it: optbuild plan",
-        )
+        return _proposal(path, text, add_schema_version(text), "look at it: optbuild plan")
     build_profile = load_build_profile(path, directory=path.parent)
     next_step = "run it: optbuild pgo" if build_profile.workloads else _FILL_IN.format(path=path.name)
     return _proposal(path, text, text, next_step)
@@ -118,16 +105,7 @@ def _require_manifest(directory: Path) -> None:
 
 def _load(directory: Path, machine: Machine) -> Project:
     toolchain = discover_for(for_host(default_build_profile(directory)), machine, trusted=False)
-    return load_project(
-        directory=directory,
-        manifest=directory / _MANIFEST,
-        executor=machine.executor,
-        environ=machine.environ,
-        cargo=toolchain.cargo.path,
-        rustc=toolchain.rustc.path,
-        target=toolchain.target,
-        target_cfg=toolchain.target_cfg,
-    )
+    return open_project(directory / _MANIFEST, toolchain, machine)
 
 
 def _choose_package(project: Project, package: str | None) -> Package:

@@ -12,13 +12,12 @@ from optbuild.files import MARKER, remove_below
 from optbuild.profile.gates import GateSettings
 from optbuild.profile.load import default_build_profile
 from optbuild.profile.model import BuildProfile
-from optbuild.project.discover import load_project
 from optbuild.project.layout import Layout
 from optbuild.record.judge import judge
 from optbuild.record.lock import hold_lock
 from optbuild.record.model import RunRecord
 from optbuild.record.store import RecordStore, parse_record
-from optbuild.session.prepare import discover_for, for_host, load_for, require_ours
+from optbuild.session.prepare import discover_for, for_host, load_for, open_project, require_ours
 from optbuild.session.request import Machine, RunRequest
 from optbuild.toolchain.discover import discover_git
 from optbuild.toolchain.doctor import examine, free_disk_bytes
@@ -36,16 +35,7 @@ def find_layout(request: RunRequest, machine: Machine) -> Layout:
     """
     build_profile = for_host(_profile_or_default(request, machine))  # which may be known where another target is not
     toolchain = discover_for(build_profile, machine, trusted=False)
-    project = load_project(
-        directory=build_profile.directory,
-        manifest=build_profile.directory / build_profile.project.manifest,
-        executor=machine.executor,
-        environ=machine.environ,
-        cargo=toolchain.cargo.path,
-        rustc=toolchain.rustc.path,
-        target=toolchain.target,
-        target_cfg=toolchain.target_cfg,
-    )
+    project = open_project(build_profile.directory / build_profile.project.manifest, toolchain, machine)
     return Layout.of(project.target_directory, request.out)
 
 

@@ -117,18 +117,8 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared
     _require_workloads(build_profile, names, request)
     if request.cross_validate:
         require_candidate(build_profile, names)
-    manifest = (build_profile.directory / build_profile.project.manifest).resolve()
     toolchain = discover_for(build_profile, machine, trusted=trusted)
-    project = load_project(
-        directory=build_profile.directory,
-        manifest=manifest,
-        executor=machine.executor,
-        environ=machine.environ,
-        cargo=toolchain.cargo.path,
-        rustc=toolchain.rustc.path,
-        target=toolchain.target,
-        target_cfg=toolchain.target_cfg,
-    )
+    project = open_project((build_profile.directory / build_profile.project.manifest).resolve(), toolchain, machine)
     targets = choose_targets(project, build_profile, names)
     layout = Layout.of(project.target_directory, request.out)
     obstacle = why_not_runnable(toolchain)
@@ -233,6 +223,30 @@ def discover_for(build_profile: BuildProfile, machine: Machine, *, trusted: bool
         configured_rustc=None if rustc is None else rustc.value,
         rustc_origin="" if rustc is None else rustc.origin,
         trusted=trusted,
+    )
+
+
+def open_project(manifest: Path, toolchain: Toolchain, machine: Machine) -> Project:
+    """Find out what a Cargo project is; nothing that it names is run.
+
+    Args:
+        manifest: Its `Cargo.toml`, absolute.
+        toolchain: Whose cargo and rustc are asked.
+        machine: What to look with.
+
+    Raises:
+        UsageError: There is no manifest, or cargo refuses it.
+        ToolchainError: Cargo's configuration is malformed, or cargo cannot be run.
+    """
+    return load_project(
+        directory=manifest.parent,
+        manifest=manifest,
+        executor=machine.executor,
+        environ=machine.environ,
+        cargo=toolchain.cargo.path,
+        rustc=toolchain.rustc.path,
+        target=toolchain.target,
+        target_cfg=toolchain.target_cfg,
     )
 
 
