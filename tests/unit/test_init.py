@@ -14,7 +14,8 @@ from optbuild.cli.settle import render_diff, settle
 from optbuild.errors import BuildProfileError, UsageError
 from optbuild.profile.edit import SCHEMA_FILE_NAME, Outline, make_profile_text
 from optbuild.project.model import BinTarget, LibFile, LibKind, Project
-from optbuild.session.init import make_outline, propose
+from optbuild.session.candidates import find_candidates
+from optbuild.session.init import propose
 from optbuild.session.proposal import Proposal, write
 from optbuild.session.request import Machine
 from optbuild.testing import ScriptedExecutor, make_package, make_project
@@ -35,6 +36,11 @@ def make_machine(directory: Path) -> Machine:
 def make_proposal(path: Path, before: str | None, after: str) -> Proposal:
     """A proposal for a file."""
     return Proposal(command="init", path=path, before=before, after=after, next_step="go on: optbuild pgo")
+
+
+def make_outline(project: Project, package: str | None, directory: Path) -> Outline:
+    """What the build profile of the first candidate would say."""
+    return find_candidates(project, package, directory)[0].outline
 
 
 def make_bin(name: str, *features: str) -> BinTarget:
@@ -61,17 +67,12 @@ def test_a_chosen_package_is_named(tmp_path: Path) -> None:
     assert make_outline(workspace, "viewer", tmp_path) == Outline(package="viewer", bins=("view",))
 
 
-def test_several_packages_are_listed_with_the_commands_that_choose(tmp_path: Path) -> None:
-    """Nothing is guessed: the error names every package with its binaries, and how to take each."""
-    workspace = make_workspace(tmp_path, codec=("decode",), viewer=("view", "print"))
-    with pytest.raises(UsageError) as caught:
-        make_outline(workspace, None, tmp_path)
-    assert caught.value.message == snapshot(
-        "several packages of this workspace have binaries: `codec` (`decode`); `viewer` (`view`, `print`)"
-    )
-    assert caught.value.help == snapshot(
-        "choose a package: optbuild init --package codec or optbuild init --package viewer"
-    )
+def test_several_packages_are_candidates(tmp_path: Path) -> None:
+    """Where nothing tells one from the other, the first that cargo lists comes first, the project's own tools last."""
+    workspace = make_workspace(tmp_path, xtask=("xtask",), codec=("decode",), viewer=("view", "print"))
+    found = find_candidates(workspace, None, tmp_path)
+    assert [candidate.package.name for candidate in found] == ["codec", "viewer", "xtask"]
+    assert found[0].outline == Outline(package="codec", bins=("decode",))
 
 
 def test_an_unknown_package_is_told_with_those_there_are(tmp_path: Path) -> None:
@@ -139,13 +140,6 @@ def test_data_is_found_by_its_place(tmp_path: Path) -> None:
     outline = make_outline(make_workspace(tmp_path, codec=("decode",)), None, tmp_path)
     assert outline.data == ("fixtures", "codec/tests/data")
     assert outline.has_schema_file
-
-
-def test_benches_are_those_that_cargo_knows(tmp_path: Path) -> None:
-    """But for one whose name cannot be shown: names are foreign text."""
-    package = replace(make_package(directory=tmp_path), benches=("parse", "bad\n", "\x1b[2J"))
-    project = make_project(directory=tmp_path, packages=(package,))
-    assert make_outline(project, None, tmp_path).benches == ("parse",)
 
 
 def test_a_build_profile_that_loads_stays_as_it_is(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,18 +10,30 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
 from optbuild.errors import BuildProfileError
-from optbuild.profile.edit import Outline, add_schema_version, make_profile_text
+from optbuild.profile.edit import FIRST_MAX_TIME, Outline, ProposedWorkload, add_schema_version, make_profile_text
 from optbuild.profile.load import load_build_profile
 from optbuild.profile.model import SCHEMA_VERSION
 
 NAMES = st.text(min_size=1, max_size=12)
+PROPOSED = st.builds(
+    ProposedWorkload,
+    name=NAMES,
+    words=st.lists(NAMES, min_size=1, max_size=3).map(tuple),
+    use=st.sampled_from([("train",), ("bench",), ("train", "bench")]),
+    key=st.sampled_from(["command", "cargo"]),
+    stdin=st.none() | NAMES,
+    prepare=st.lists(NAMES, max_size=2).map(tuple),
+    inputs=st.lists(NAMES, max_size=2).map(tuple),
+    comment=st.text(max_size=200),
+    is_active=st.booleans(),
+)
 OUTLINES = st.builds(
     Outline,
     package=st.none() | NAMES,
     bins=st.lists(NAMES, min_size=1, max_size=9, unique=True).map(tuple),
     features=st.lists(NAMES, max_size=3, unique=True).map(tuple),
     left_out=st.lists(st.tuples(NAMES, st.lists(NAMES, min_size=1, max_size=2).map(tuple)), max_size=2).map(tuple),
-    benches=st.lists(NAMES, max_size=9).map(tuple),
+    workloads=st.lists(PROPOSED, max_size=3).map(tuple),
     data=st.lists(NAMES, max_size=9).map(tuple),
     has_schema_file=st.booleans(),
 )
@@ -79,7 +92,9 @@ def test_what_was_found_is_said() -> None:
         bins=("decode", "encode"),
         features=("cli",),
         left_out=(("inspect", ("debugger",)),),
-        benches=("parse",),
+        workloads=(
+            ProposedWorkload(name="bench parse", key="cargo", words=("bench",), use=("train",), is_active=False),
+        ),
         data=("tests/data", "examples/samples"),
         has_schema_file=True,
     )
@@ -92,13 +107,18 @@ extends = "preset:pgo"            # the variants release, lto and pgo
 [project]
 package = "codec"
 bins = ["decode", "encode"]       # leave out what need not be fast
-features = ["cli"]                # without them cargo builds none of the binaries
+features = ["cli"]                # without them cargo builds none of the programs
 # "inspect" is left out: it needs features = ["debugger"]
 
 # How the program is used is for you to say, and nothing is run that does not stand here. Write the arguments of a
 # typical call in the place of the words in capitals, remove the `# ` of each line, and train on other data than you
 # measure: a gain on the training data says only how well that data was learnt by heart.
 # Data that may serve as input: "tests/data", "examples/samples"
+
+# [[workloads]]
+# name = "bench parse"
+# cargo = ["bench"]
+# use = ["train"]
 
 # [[workloads]]
 # name = "train decode"
@@ -119,12 +139,6 @@ features = ["cli"]                # without them cargo builds none of the binari
 # name = "benchmark encode"
 # command = ["{bin:encode}", "{OTHER-ARGUMENTS}"]
 # use = ["bench"]
-
-# Where the benches do what users do, they can be trained on as they are.
-# [[workloads]]
-# name = "benches"
-# cargo = ["bench", "--bench", "parse"]
-# use = ["train"]
 """)
 
 
@@ -156,18 +170,16 @@ def test_filled_in_workloads_are_used(tmp_path: Path) -> None:
     ]
 
 
-def test_benches_are_trained_on_as_they_are(tmp_path: Path) -> None:
-    """Six of them, whatever they are called; what cargo would take for an option is left out."""
-    benches = ("-x", "a{b}", *(f"bench-{number}" for number in range(7)))
-    text = make_profile_text(Outline(bins=("demo",), benches=benches))
-    assert '# There is more: "bench-5", "bench-6".' in text
-    path = write(tmp_path, fill_in(text.replace("ARGUMENTS", "scratch").replace("OTHER-", "")))
-    *_, workload = load_build_profile(path, directory=tmp_path).workloads
-    assert (workload.name, workload.use) == ("benches", ("train",))
-    assert workload.cargo == (
-        *("bench", "--bench", "a{{b}}"),
-        *(word for number in range(5) for word in ("--bench", f"bench-{number}")),
-    )
+def test_workloads_that_were_found_take_effect(tmp_path: Path) -> None:
+    """They are a complete build profile; what is not active stands behind comment signs, with its reason."""
+    found = ProposedWorkload(name="bench", words=("{bin}", "a{{b}}.txt"), use=("train", "bench"), comment="As it is.")
+    bench = replace(found, name="old", key="cargo", words=("bench",), comment="Needs a nightly.", is_active=False)
+    text = make_profile_text(Outline(bins=("demo",), workloads=(found, bench)))
+    assert "# Needs a nightly.\n# [[workloads]]\n" in text
+    assert "ARGUMENTS" not in text
+    build_profile = load_build_profile(write(tmp_path, text), directory=tmp_path)
+    assert [(item.name, item.command) for item in build_profile.workloads] == [("bench", ("{bin}", "a{{b}}.txt"))]
+    assert build_profile.measure.max_time_s == 120
 
 
 def test_what_was_not_filled_in_is_refused_with_its_line(tmp_path: Path) -> None:
@@ -189,6 +201,11 @@ def test_no_name_breaks_out_of_its_place(outline: Outline) -> None:
     """Whatever a repository calls its things, the text says what the outline says, and nothing else."""
     tree = tomllib.loads(make_profile_text(outline))
     project = tree.pop("project", {})
+    assert tree.pop("measure", {}) == ({"max-time": FIRST_MAX_TIME} if outline.runs else {})
+    active = [workload for workload in outline.workloads if workload.is_active]
+    assert [
+        (item["name"], item.get("command", item.get("cargo")), item.get("stdin")) for item in tree.pop("workloads", [])
+    ] == [(item.name, list(item.words), item.stdin) for item in active]
     assert tree == {"schema": SCHEMA_VERSION, "extends": "preset:pgo"}
     assert project.get("package") == outline.package
     assert project.get("bins", list(outline.bins)) == list(outline.bins)
@@ -199,6 +216,7 @@ def test_no_name_breaks_out_of_its_place(outline: Outline) -> None:
 @given(outline=OUTLINES)
 def test_filled_in_names_are_the_binaries(outline: Outline) -> None:
     """With the comment signs gone it is TOML still, and each command names the binary that it is for."""
+    outline = replace(outline, workloads=())
     workloads = tomllib.loads(fill_in(make_profile_text(outline)))["workloads"]
     words = ["{bin}"] if len(outline.bins) == 1 else [f"{{bin:{name}}}" for name in outline.bins[:6]]
     commands = [workload["command"] for workload in workloads if "command" in workload]

@@ -9,7 +9,7 @@ import pytest
 from optbuild.errors import ToolchainError, UsageError
 from optbuild.execution.command import Command, Completed, OnLine, ProgramNotFoundError, Usage
 from optbuild.project.discover import discover_git, load_project
-from optbuild.project.model import BinTarget, GitState, Package, Project
+from optbuild.project.model import BinTarget, GitState, Package, Project, SourceTarget
 from optbuild.tools import git
 from optbuild.tools.cargo_metadata import metadata_argv, parse_metadata
 
@@ -113,6 +113,7 @@ def test_metadata_becomes_a_project(root: Path) -> None:
             default_run=None,
             features={"default": (), "extra": ("dep:x",)},
             is_library_only=False,
+            sources=(SourceTarget(kind="bin", name="tool", source=Path("/w/src/main.rs")),),
         ),
     )
     assert (project.workspace_root, project.target_directory, project.lockfile) == (root, root / "target", None)

@@ -6,6 +6,7 @@ are added, so that every comment, blank and line ending stays as it was.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -17,13 +18,21 @@ from optbuild.profile.presets import PREFIX
 
 SCHEMA_FILE_NAME = "optbuild.schema.json"
 """What `#:schema` names: the JSON schema of the build profile, where the project keeps a copy."""
+FIRST_MAX_TIME = "2m"
+"""How long a first table may measure, so that it is there within minutes."""
 
 _MOST_LISTED = 6
 _COMMENT_COLUMN = 34
+_COMMENT_WIDTH = 116
 _WORKLOAD_INTRODUCTION = """\
 # How the program is used is for you to say, and nothing is run that does not stand here. Write the arguments of a
 # typical call in the place of the words in capitals, remove the `# ` of each line, and train on other data than you
 # measure: a gain on the training data says only how well that data was learnt by heart.
+"""
+_GUESS_INTRODUCTION = """\
+# These workloads are guesses from the files of this project; nothing of it was run. Read each one, for `optbuild pgo`
+# runs them. What users do is a better workload than any of them, and a gain on other data than was trained on
+# (held-out) says more than one on the same (in-sample).
 """
 _SCHEMA_ADVICE = f"""\
 # Editors can check and complete this file: run `optbuild schema profile > {SCHEMA_FILE_NAME}`
@@ -33,32 +42,61 @@ _SCHEMA_ADVICE = f"""\
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProposedWorkload:
+    """A workload to write down.
+
+    Attributes:
+        words: The value of `key`, braces in foreign names doubled.
+        use: `train`, `bench` or both.
+        comment: Where it comes from, and why it is commented out where it is.
+        is_active: It takes effect as it is written.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    use: tuple[str, ...]
+    key: str = "command"
+    stdin: str | None = None
+    prepare: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    comment: str = ""
+    is_active: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outline:
     """What a new build profile is to say.
 
     Attributes:
         package: The package to build; None where there is no choice.
         bins: The binaries that a workload is wanted for.
+        examples: Examples to build in the place of binaries.
         libs: Names of libraries for other languages, where there are no binaries.
         features: Features without which cargo builds none of them.
         left_out: Binaries that are not built by default, each with the features that it needs.
-        benches: Names of the package's benches.
+        workloads: Workloads that were found.
         data: Directories that may hold inputs, relative to the build profile.
         has_schema_file: A copy of the JSON schema lies beside the build profile.
     """
 
     package: str | None = None
     bins: tuple[str, ...]
+    examples: tuple[str, ...] = ()
     libs: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     left_out: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    benches: tuple[str, ...] = ()
+    workloads: tuple[ProposedWorkload, ...] = ()
     data: tuple[str, ...] = ()
     has_schema_file: bool = False
 
+    @property
+    def runs(self) -> bool:
+        """Whether a workload takes effect as it is written."""
+        return any(workload.is_active for workload in self.workloads)
+
 
 def make_profile_text(outline: Outline) -> str:
-    """Write a new build profile: valid as it is, its workloads commented out until somebody fills them in."""
+    """Write a new build profile: valid as it is, its workloads commented out where somebody has to fill them in."""
     # A `#:schema` that leads nowhere makes `taplo lint` fail, so it takes effect only where it leads somewhere.
     schema_line = f"#:schema {SCHEMA_FILE_NAME}\n" if outline.has_schema_file else _SCHEMA_ADVICE
     settings = (
@@ -66,13 +104,16 @@ def make_profile_text(outline: Outline) -> str:
         _with_comment(f'extends = "{PREFIX}pgo"', "the variants release, lto and pgo"),
     )
     project = tuple(_project_lines(outline))
+    introduction = _GUESS_INTRODUCTION if outline.runs else _WORKLOAD_INTRODUCTION
+    measure = _joined(("[measure]", _with_comment(f'max-time = "{FIRST_MAX_TIME}"', "more time, narrower intervals")))
     parts = (
         schema_line,
         _joined(settings),
         _joined(("[project]", *project)) if project else "",
-        _WORKLOAD_INTRODUCTION + _joined(_hints(outline)),
-        *_workloads(outline),
-        *_bench_workload(outline.benches),
+        introduction + _joined(_hints(outline)),
+        *map(_proposed, outline.workloads),
+        *(() if outline.runs else _workloads(outline)),
+        measure if outline.runs else "",
     )
     return "\n".join(part for part in parts if part)
 
@@ -104,8 +145,11 @@ def _project_lines(outline: Outline) -> Iterator[str]:
         yield f"package = {_quoted(outline.package)}"
     if len(outline.bins) > 1:
         yield _with_comment(f"bins = {_array(outline.bins)}", "leave out what need not be fast")
+    if outline.examples:
+        comment = "examples; a library alone cannot be built and measured"
+        yield _with_comment(f"bins = {_array(outline.examples)}", comment)
     if outline.features:
-        yield _with_comment(f"features = {_array(outline.features)}", "without them cargo builds none of the binaries")
+        yield _with_comment(f"features = {_array(outline.features)}", "without them cargo builds none of the programs")
     for name, features in outline.left_out:
         yield f"# {_quoted(name)} is left out: it needs features = {_array(features)}"
 
@@ -129,27 +173,32 @@ def _workloads(outline: Outline) -> Iterator[str]:
         yield f"# And likewise for {_listed(rest)}.\n"
 
 
-def _bench_workload(benches: tuple[str, ...]) -> Iterator[str]:
-    """Benches as they are need no arguments; whether they do what users do is for their owner to say."""
-    named = tuple(name for name in benches if not name.startswith("-"))
-    if named:
-        words = ("bench", *(word for name in named[:_MOST_LISTED] for word in ("--bench", _literal(name))))
-        left_out = f"# There is more: {_listed(named[_MOST_LISTED:])}.\n" if named[_MOST_LISTED:] else ""
-        introduction = "# Where the benches do what users do, they can be trained on as they are.\n"
-        yield introduction + left_out + _workload("benches", words, "train", key="cargo")
+def _proposed(workload: ProposedWorkload) -> str:
+    """One `[[workloads]]` table, behind comment signs where it is not active, what it rests on above it."""
+    settings = (
+        "[[workloads]]",
+        f"name = {_quoted(workload.name)}",
+        f"{workload.key} = {_array(workload.words)}",
+        *([f"stdin = {_quoted(workload.stdin)}"] if workload.stdin is not None else []),
+        *([f"prepare = {_array(workload.prepare)}"] if workload.prepare else []),
+        *([f"inputs = {_array(workload.inputs)}"] if workload.inputs else []),
+        f"use = {_array(workload.use)}",
+    )
+    comment = (f"# {_shown(line)}" for line in textwrap.wrap(workload.comment, _COMMENT_WIDTH))
+    return _joined((*comment, *(line if workload.is_active else f"# {line}" for line in settings)))
 
 
-def _literal(text: str) -> str:
-    """A text in which braces are no placeholders."""
-    return text.replace("{", "{{").replace("}", "}}")
+def _shown(text: str) -> str:
+    """A sentence with foreign words in it, on one line of a comment."""
+    return text if text.isprintable() else _quoted(text)
 
 
-def _workload(name: str, argv: tuple[str, ...], use: str, key: str = "command") -> str:
+def _workload(name: str, argv: tuple[str, ...], use: str) -> str:
     return _joined(
         (
             "# [[workloads]]",
             f"# name = {_quoted(name)}",
-            f"# {key} = {_array(argv)}",
+            f"# command = {_array(argv)}",
             f"# use = {_array((use,))}",
         )
     )

@@ -9,7 +9,7 @@ from optbuild.errors import ToolchainError, UsageError
 from optbuild.execution.command import Command, Completed, Executor, ProgramNotFoundError
 from optbuild.project.cargo_config import find_build_directory, load_cargo_config
 from optbuild.project.cargo_profile import load_cargo_profiles
-from optbuild.project.model import BinTarget, GitState, LibFile, LibKind, Package, Project, Setting
+from optbuild.project.model import BinTarget, GitState, LibFile, LibKind, Package, Project, Setting, SourceTarget
 from optbuild.project.runner import find_runner, runner_key
 from optbuild.project.rustc_programs import rustc_wrappers
 from optbuild.project.rustflags import settle_rustflags
@@ -19,6 +19,7 @@ from optbuild.tools.cargo_metadata import Metadata, PackageMetadata, metadata_ar
 from optbuild.tools.rustc import parse_target, target_argv
 
 _TIMEOUT_S = 60.0
+_SOURCE_KINDS = ("bin", "example", "test", "bench")
 _LIBRARY_KINDS = frozenset({"lib", "rlib", "dylib", "cdylib", "staticlib", "proc-macro"})
 
 
@@ -199,6 +200,7 @@ def _package(package: PackageMetadata, target_cfg: tuple[str, ...]) -> Package:
         tests=tuple(target.name for target in package.targets if "test" in target.kind),
         benches=tuple(target.name for target in package.targets if "bench" in target.kind),
         rust_version=package.rust_version,
+        sources=_sources(package),
         has_criterion=any(dependency.name == "criterion" for dependency in package.dependencies),
         libs=tuple(
             LibFile(
@@ -226,6 +228,15 @@ def _programs(package: PackageMetadata, kind: str) -> tuple[BinTarget, ...]:
         )
         for target in package.targets
         if kind in target.kind and (kind != "example" or target.crate_types == ("bin",))
+    )
+
+
+def _sources(package: PackageMetadata) -> tuple[SourceTarget, ...]:
+    return tuple(
+        SourceTarget(kind=kind, name=target.name, source=target.src_path, required_features=target.required_features)
+        for target in package.targets
+        for kind in _SOURCE_KINDS
+        if kind in target.kind and target.src_path is not None and (kind != "example" or target.crate_types == ("bin",))
     )
 
 

@@ -58,6 +58,22 @@ class LibFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceTarget:
+    """Something that cargo compiles of a package, and where its source begins.
+
+    Attributes:
+        kind: `bin`, `example`, `test` or `bench`.
+        source: Its main source file.
+        required_features: Features without which cargo does not build it.
+    """
+
+    kind: str
+    name: str
+    source: Path
+    required_features: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
     """A member of the workspace.
 
@@ -75,6 +91,7 @@ class Package:
         is_library_only: It has a library and no binary.
         has_criterion: It depends on Criterion, which then runs benches of it.
         rust_version: The oldest Rust that it wants to be built with, such as `1.85`.
+        sources: Its programs, tests and benches, in cargo's order, with their main source files.
     """
 
     name: str
@@ -90,6 +107,7 @@ class Package:
     benches: tuple[str, ...] = ()
     has_criterion: bool = False
     rust_version: str | None = None
+    sources: tuple[SourceTarget, ...] = ()
 
     @property
     def program_run(self) -> str | None:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from optbuild.errors import UsageError
 from optbuild.events import Level, Notice
 from optbuild.profile.document import load_document
-from optbuild.profile.edit import SCHEMA_FILE_NAME, Outline, add_schema_version, make_profile_text
+from optbuild.profile.edit import add_schema_version, make_profile_text
 from optbuild.profile.load import FILE_NAME, default_build_profile, find_build_profile, load_build_profile
-from optbuild.project.model import Package, Project
-from optbuild.project.selection import enabled_features, is_buildable, select_targets
+from optbuild.project.model import Project
+from optbuild.session.candidates import find_candidates
 from optbuild.session.prepare import discover_for, for_host, open_project
 from optbuild.session.proposal import Proposal
 from optbuild.session.request import Machine
 
 _MANIFEST = "Cargo.toml"
-_DATA_PARENTS = ("", "benches", "examples", "tests")
-_DATA_NAMES = ("corpus", "data", "fixtures", "inputs", "samples", "testdata")
 _FILL_IN = "fill in the [[workloads]] of {path}, then run: optbuild pgo; or at once: optbuild pgo -- {{bin}} ARGS"
+_READ = "read the [[workloads]] of {path}, then run: optbuild pgo"
 
 
 def propose(directory: Path, package: str | None, machine: Machine) -> Proposal:
@@ -30,7 +30,7 @@ def propose(directory: Path, package: str | None, machine: Machine) -> Proposal:
         machine: What to look with.
 
     Raises:
-        UsageError: There is no project, no binary, or more than one package to choose from.
+        UsageError: There is no project, or nothing that can be built.
         BuildProfileError: There is a build profile that cannot be used.
         ToolchainError: Cargo cannot be asked.
     """
@@ -40,35 +40,16 @@ def propose(directory: Path, package: str | None, machine: Machine) -> Proposal:
         return _complete(path, package)
     _require_manifest(directory)
     above = find_build_profile(directory.parent)
-    outline = make_outline(_load(directory, machine), package, directory)
+    candidates = find_candidates(_load(directory, machine), package, directory)
+    chosen = candidates[0]
     if above is not None:
         message = f"{above} was the build profile of {directory} so far; a new one here takes its place"
         machine.emit(Notice(level=Level.INFO, code="init", message=message))
-    return _proposal(path, None, make_profile_text(outline), _FILL_IN.format(path=path.name))
-
-
-def make_outline(project: Project, package: str | None, directory: Path) -> Outline:
-    """What a new build profile in a directory is to say about a project.
-
-    Raises:
-        UsageError: There is no such package, no binary, or more than one package to choose from.
-    """
-    chosen = _choose_package(project, package)
-    default = enabled_features(chosen, (), with_default=True)
-    open_bins = [target for target in chosen.bins if is_buildable(target, default)]
-    built = open_bins or chosen.bins
-    features = {name for target in built for name in target.required_features} - default
-    return Outline(
-        package=None if _is_default(project, chosen) else chosen.name,
-        bins=tuple(target.name for target in built),
-        libs=tuple(dict.fromkeys(lib.name for lib in chosen.libs)) if not built else (),
-        features=tuple(sorted(features)),
-        left_out=tuple((target.name, target.required_features) for target in chosen.bins if target not in built),
-        # What cannot be shown is no help to anybody.
-        benches=tuple(name for name in chosen.benches if name.isprintable()),
-        data=_find_data(directory, chosen.manifest.parent),
-        has_schema_file=(directory / SCHEMA_FILE_NAME).is_file(),
-    )
+    next_step = (_READ if chosen.outline.runs else _FILL_IN).format(path=path.name)
+    proposal = _proposal(path, None, make_profile_text(chosen.outline), next_step)
+    others = ", ".join(f"optbuild init --package {other.package.name}" for other in candidates[1:])
+    note = f"this is for the package {chosen.package.name}; for another one: {others}"
+    return replace(proposal, notes=(note,)) if others else proposal
 
 
 def _complete(path: Path, package: str | None) -> Proposal:
@@ -106,35 +87,3 @@ def _require_manifest(directory: Path) -> None:
 def _load(directory: Path, machine: Machine) -> Project:
     toolchain = discover_for(for_host(default_build_profile(directory)), machine, trusted=False)
     return open_project(directory / _MANIFEST, toolchain, machine)
-
-
-def _choose_package(project: Project, package: str | None) -> Package:
-    try:
-        return select_targets(project, () if package is None else (package,), ()).packages[0]
-    except UsageError as error:
-        choices = [other.name for other in project.packages if other.bins]
-        if not choices:
-            raise
-        # What the error advises is an edit of the very file that is to be made.
-        commands = " or ".join(f"optbuild init --package {name}" for name in choices)
-        raise UsageError(error.message, help=f"choose a package: {commands}", location=error.location) from error
-
-
-def _is_default(project: Project, package: Package) -> bool:
-    """Whether a build profile that names no package means this one."""
-    try:
-        return select_targets(project, (), ()).packages == (package,)
-    except UsageError:
-        return False
-
-
-def _find_data(directory: Path, package: Path) -> tuple[str, ...]:
-    """Directories below the project or the package that are named as those with sample files are."""
-    found = (
-        place / parent / name
-        for place in dict.fromkeys((directory, package))
-        if place.is_relative_to(directory)
-        for parent in _DATA_PARENTS
-        for name in _DATA_NAMES
-    )
-    return tuple(path.relative_to(directory).as_posix() for path in found if path.is_dir())

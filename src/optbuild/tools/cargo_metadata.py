@@ -20,6 +20,7 @@ class TargetMetadata:
     name: str
     kind: tuple[str, ...]
     crate_types: tuple[str, ...] = ()
+    src_path: Path | None = None
     required_features: Annotated[tuple[str, ...], Field(alias="required-features")] = ()
 
 
