@@ -263,6 +263,7 @@ for _name, _what in _LATER.items():
 
 
 def _run(call: CliContext, request: RunRequest) -> None:
+    from optbuild.cli.ci import show_run_on_ci
     from optbuild.cli.console import Console
     from optbuild.record.store import render_record
     from optbuild.session.run import RunFailedError
@@ -280,6 +281,7 @@ def _run(call: CliContext, request: RunRequest) -> None:
         write_out(render_report(call, record, "terminal", screen_of(call)))
     if error is not None:
         Console(call).show_error(error)
+    show_run_on_ci(call, record)
     leave(record.exit_code)
 
 

@@ -174,9 +174,11 @@ def check(
     as_json: options.Json = False,
 ) -> None:
     """Apply the [gates] of the build profile to the last run; exit code 1 where one is not passed. Runs nothing."""
+    from optbuild.cli.ci import show_text_on_ci
     from optbuild.record.judge import is_accepted
     from optbuild.record.store import render_record
     from optbuild.report.formats import GATE_FORMATS
+    from optbuild.report.formats.github import make_gate_annotations
     from optbuild.session.inspect import judge_run
     from optbuild.session.request import RunRequest
 
@@ -187,6 +189,8 @@ def check(
         record, gates = judge_run(run_name, RunRequest(directory=directory, build_profile=build_profile), machine)
     text = render_record(record) if as_json else GATE_FORMATS[form](record, gates, screen_of(call, output))
     write_result(text, output)
+    annotations = make_gate_annotations(record, gates) if form != "github" or output is not None else ()
+    show_text_on_ci(call, GATE_FORMATS["markdown"](record, gates, screen_of(call)), annotations)
     if not all(is_accepted(gate, gates) for gate in record.gates):
         leave(1)
 

@@ -54,11 +54,15 @@ def split_at_dashes(argv: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, 
 
 
 def _fail(error: OptbuildError, context: CliContext) -> None:
+    from optbuild.cli.ci import show_error_on_ci
     from optbuild.cli.console import Console
+    from optbuild.record.model import ErrorRecord
 
     if context.json:
         write_out(error_to_json(error, context))
     Console(context).show_error(error)
+    told = ErrorRecord(code=error.code, message=error.message, help=error.help, location=error.location)
+    show_error_on_ci(context, told)
     leave(error.status)
 
 

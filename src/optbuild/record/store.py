@@ -22,6 +22,8 @@ _NAME = "record.json"
 # In JSON's escapes: a pair of surrogates, an escaped backslash, or else a surrogate that stands alone.
 _LONE_SURROGATE = re.compile(r"(?:\\ud[89ab]..\\ud[c-f]..|\\\\)|(\\ud[89a-f]..)")
 
+_CI_COMMAND = re.compile(r"#(?=#\w*\[)")
+
 
 @cache
 def _adapter() -> TypeAdapter[RunRecord]:
@@ -36,7 +38,8 @@ def make_run_id(now: datetime) -> str:
 def render_record(record: RunRecord) -> str:
     r"""A record as one JSON document in ASCII; bytes of an argument that are no text are shown as `\udcff`."""
     text = json.dumps(_adapter().dump_python(record, mode="json"), indent=2, allow_nan=False)
-    return _LONE_SURROGATE.sub(_show_surrogate, text) + "\n"
+    # A sharp is in a string, if anywhere: escaped, no CI system takes it for the beginning of a command.
+    return _CI_COMMAND.sub(r"\\u0023", _LONE_SURROGATE.sub(_show_surrogate, text)) + "\n"
 
 
 def parse_record(text: bytes) -> RunRecord:

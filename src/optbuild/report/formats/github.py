@@ -17,14 +17,30 @@ def render_github(record: RunRecord, gates: GateSettings) -> str:
         GitHub Docs, "Workflow commands", https://docs.github.com/actions/reference/workflow-commands-for-github-actions;
         the escapes are those of actions/toolkit, packages/core/src/command.ts.
     """
-    lines = [_annotation(gate, accepted=is_accepted(gate, gates)) for gate in record.gates]
+    lines = make_gate_annotations(record, gates)
     return "".join(f"{line}\n" for line in (*lines, inert_on_ci(summarise_gates(record, gates))))
+
+
+def make_gate_annotations(record: RunRecord, gates: GateSettings) -> tuple[str, ...]:
+    """One annotation for each gate: an error, a warning where it is undecided and accepted, or a notice."""
+    return tuple(_annotation(gate, accepted=is_accepted(gate, gates)) for gate in record.gates)
+
+
+def make_annotation(level: str, title: str, message: str) -> str:
+    """One annotation: a command to the runner in which foreign text can neither end the line nor begin another.
+
+    Args:
+        level: `notice`, `warning` or `error`.
+        title: May hold foreign text, as `message` may.
+        message: What people read.
+    """
+    return f"::{level} title={_property(title)}::{_data(message)}"
 
 
 def _annotation(gate: GateRecord, *, accepted: bool) -> str:
     undecided = gate.verdict is GateVerdict.INCONCLUSIVE
     level = "error" if not accepted else "warning" if undecided else "notice"
-    return f"::{level} title={_property(f'optbuild {name_gate(gate)}')}::{_data(describe_gate(gate))}"
+    return make_annotation(level, f"optbuild {name_gate(gate)}", describe_gate(gate))
 
 
 def _data(text: str) -> str:
