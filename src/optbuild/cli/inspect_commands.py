@@ -220,6 +220,37 @@ def runs(context: typer.Context, directory: options.Directory = Path(), as_json:
 
 
 @with_common_options
+def history(
+    context: typer.Context,
+    places: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[RECORD|DIR]…", help="Records from elsewhere, beside the stored runs."),
+    ] = None,
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="terminal, html or csv.")] = "terminal",
+    output: options.Output = None,
+    build_profile: options.BuildProfile = None,
+) -> None:
+    """Show runs as series for each machine, variant and workload, and where one changed for good; runs nothing."""
+    from optbuild.cli.ci import show_text_on_ci
+    from optbuild.record.series import make_series
+    from optbuild.report.formats.history import HISTORY_FORMATS
+    from optbuild.report.formats.markdown import render_markdown
+    from optbuild.report.history import assemble_history
+    from optbuild.session.inspect import collect_records
+    from optbuild.session.request import RunRequest
+
+    call: CliContext = context.obj
+    if form not in HISTORY_FORMATS:
+        raise UsageError(f"there is no format {form!r}", help=f"choose one of: {', '.join(HISTORY_FORMATS)}")
+    with running_machine(call) as machine:
+        request = RunRequest(directory=Path(), build_profile=build_profile)
+        records = collect_records(places or (), request, machine)
+    found = assemble_history(make_series(records), runs=len({record.run_id for record in records}))
+    write_result(HISTORY_FORMATS[form](found, screen_of(call, output)), output)
+    show_text_on_ci(call, render_markdown(found.report))
+
+
+@with_common_options
 def clean(context: typer.Context, directory: options.Directory = Path()) -> None:
     """Remove what optbuild made in a project: only the directory that carries its marker."""
     from optbuild.session.inspect import clean as clean_project
@@ -247,5 +278,5 @@ def schema(
     write_out(renderers[which]())
 
 
-COMMANDS: tuple[Callable[..., None], ...] = (plan, init, apply, doctor, report, check, runs, clean, schema)
+COMMANDS: tuple[Callable[..., None], ...] = (plan, init, apply, doctor, report, check, history, runs, clean, schema)
 """In the order of `optbuild --help`."""

@@ -18,7 +18,8 @@ from optbuild.events import Emit, Level, Notice
 from optbuild.files import atomic_write
 from optbuild.record.model import RunRecord, RunStatus
 
-_NAME = "record.json"
+RECORD_NAME = "record.json"
+"""What a run's record is called in its directory."""
 # In JSON's escapes: a pair of surrogates, an escaped backslash, or else a surrogate that stands alone.
 _LONE_SURROGATE = re.compile(r"(?:\\ud[89ab]..\\ud[c-f]..|\\\\)|(\\ud[89a-f]..)")
 
@@ -87,13 +88,13 @@ class RecordStore:
         Raises:
             StorageError: It cannot be written; an older record of the same run is intact.
         """
-        path = self.run_directory(record.run_id) / _NAME
+        path = self.run_directory(record.run_id) / RECORD_NAME
         atomic_write(path, render_record(record).encode())
         return path
 
     def load_all(self) -> tuple[RunRecord, ...]:
         """All readable records, oldest first; a damaged one is told and passed over."""
-        paths = sorted(self.directory.glob(f"*/{_NAME}"))
+        paths = sorted(self.directory.glob(f"*/{RECORD_NAME}"))
         return tuple(record for path in paths if (record := self._load(path)) is not None)
 
     def _load(self, path: Path) -> RunRecord | None:
@@ -107,7 +108,7 @@ class RecordStore:
 
     def load_newest(self, limit: int = 20) -> tuple[RunRecord, ...]:
         """The newest readable records, the newest first; how a project's history is known without reading all of it."""
-        paths = sorted(self.directory.glob(f"*/{_NAME}"), reverse=True)[:limit]
+        paths = sorted(self.directory.glob(f"*/{RECORD_NAME}"), reverse=True)[:limit]
         return tuple(record for path in paths if (record := self._load(path)) is not None)
 
     def find(self, run_id: str | None) -> RunRecord:

@@ -175,6 +175,8 @@ def _read_readmes(package: Package, directory: Path) -> tuple[str, ...]:
 
 def _is_default(project: Project, package: Package) -> bool:
     """Whether a build profile that names no package means this one."""
+    if project.packages == (package,):
+        return True
     try:
         return select_targets(project, (), ()).packages == (package,)
     except UsageError:

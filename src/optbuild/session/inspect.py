@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optbuild.errors import BuildProfileError, ToolchainError, UsageError
+from optbuild.events import Level, Notice
 from optbuild.files import MARKER, remove_below
 from optbuild.profile.gates import GateSettings
 from optbuild.profile.load import default_build_profile
@@ -16,7 +17,7 @@ from optbuild.project.layout import Layout
 from optbuild.record.judge import judge
 from optbuild.record.lock import hold_lock
 from optbuild.record.model import RunRecord
-from optbuild.record.store import RecordStore, parse_record
+from optbuild.record.store import RECORD_NAME, RecordStore, parse_record
 from optbuild.session.prepare import discover_for, for_host, load_for, open_project, require_ours
 from optbuild.session.request import Machine, RunRequest
 from optbuild.toolchain.discover import discover_git
@@ -47,15 +48,64 @@ def find_record(run: str | None, request: RunRequest, machine: Machine) -> RunRe
     """
     path = None if run is None else machine.working_directory / run
     if path is not None and path.is_file():
-        try:
-            return parse_record(path.read_bytes())
-        except ValueError as error:
-            raise UsageError(
-                f"{path} is not a record of optbuild",
-                help="name a run (`optbuild runs` lists them) or a record.json",
-                location=str(path),
-            ) from error
+        return _load_record(path)
     return RecordStore(directory=find_layout(request, machine).runs, emit=machine.emit).find(run)
+
+
+def collect_records(places: Iterable[Path], request: RunRequest, machine: Machine) -> tuple[RunRecord, ...]:
+    """All stored runs of a project, and the records in files and directories that are named.
+
+    Where some are named, there need not be a project, nor a cargo that could be asked.
+
+    Raises:
+        UsageError: A place is not there or holds no record, or there is neither a project nor a place.
+        ToolchainError: No place is named, and cargo cannot be asked.
+    """
+    named = tuple(record for place in places for record in _records_at(machine.working_directory / place, machine))
+    try:
+        stored = RecordStore(directory=find_layout(request, machine).runs, emit=machine.emit).load_all()
+    except (UsageError, ToolchainError):
+        if not named:
+            raise
+        stored = ()
+    return (*stored, *named)
+
+
+def _records_at(place: Path, machine: Machine) -> tuple[RunRecord, ...]:
+    if place.is_file():
+        return (_load_record(place),)
+    if not place.is_dir():
+        raise UsageError(
+            f"there is no {place}",
+            help="name record.json files, or directories with them: optbuild history DIR",
+            location=str(place),
+        )
+    found = []
+    for path in sorted(path for path in place.rglob("*.json") if path.is_file()):
+        try:
+            found.append(parse_record(path.read_bytes()))
+        except ValueError:
+            if path.name == RECORD_NAME:
+                message = f"{path} is damaged, and is passed over"
+                machine.emit(Notice(level=Level.WARNING, code="damaged-record", message=message))
+    if not found:
+        raise UsageError(
+            f"no file in {place} is a record of optbuild",
+            help="store some there: optbuild pgo --json > NAME.json",
+            location=str(place),
+        )
+    return tuple(found)
+
+
+def _load_record(path: Path) -> RunRecord:
+    try:
+        return parse_record(path.read_bytes())
+    except ValueError as error:
+        raise UsageError(
+            f"{path} is not a record of optbuild",
+            help="name a run (`optbuild runs` lists them) or a record.json",
+            location=str(path),
+        ) from error
 
 
 def judge_run(run: str | None, request: RunRequest, machine: Machine) -> tuple[RunRecord, GateSettings]:

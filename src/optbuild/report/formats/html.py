@@ -38,8 +38,8 @@ code { font-size: .85rem; white-space: pre-wrap; }
 """
 
 
-def render_html(report: Report) -> str:
-    """Write a page without scripts or outside resources; all text is escaped here."""
+def render_html(report: Report, figures: tuple[str, ...] = ()) -> str:
+    """Write a page without scripts or outside resources; all text is escaped here, but for figures of our own."""
     title = escape(report.title)
     parts = [
         "<!DOCTYPE html>",
@@ -52,6 +52,7 @@ def render_html(report: Report) -> str:
         *(_table(table) for table in report.tables[:1]),
         *_figure(report),
         *(_table(table) for table in report.tables[1:]),
+        *figures,
         *_notes(report.footnotes),
         *_steps(report.steps),
         "</body></html>",
