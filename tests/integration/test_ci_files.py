@@ -244,12 +244,12 @@ def test_the_history_grows_by_a_record_each_week(runner: Runner, tmp_path: Path)
         assert len(names) == 1  # the same day and run
         commits = git(tmp_path, "--git-dir", str(origin), "rev-list", "--count", "optbuild-history").strip()
         assert commits == str(week + 1)
-        assert "tally: " in said
+        assert "1 run on" in said
         git(runner.project, "worktree", "remove", "--force", str(runner.home / "temp" / "history"))
         git(runner.project, "branch", "--quiet", "-D", "optbuild-history")
         if week == 0:
             runner.run("optbuild clean")
-    assert "<svg" in (runner.project / "history.html").read_text()
+    assert "1 run on" in (runner.project / "history.html").read_text()
 
 
 @pytest.mark.skipif("compare" in _LATER, reason="this version has no `optbuild compare`")

@@ -73,7 +73,9 @@ def test_what_proves_nothing_is_in_no_series() -> None:
     bare = make_comparison(ci_low=None, ci_high=None)
     records = (run(1, -0.1, comparisons=(invalid, bare)), replace(run(2, -0.1), host=None))
     assert make_series(records) == ()
-    assert history(records).report.footnotes == ("No run measured anything on a machine that it names: optbuild pgo",)
+    assert history(records).report.footnotes == (
+        "No run has a change with an interval and names its machine; measure longer: optbuild pgo --max-time 20m",
+    )
 
 
 def test_a_lasting_change_is_told_with_its_revisions() -> None:

@@ -169,7 +169,9 @@ def _revision(point: Point) -> str:
 
 def _method(judged: Sequence[JudgedSeries]) -> tuple[str, ...]:
     if not judged:
-        return ("No run measured anything on a machine that it names: optbuild pgo",)
+        return (
+            "No run has a change with an interval and names its machine; measure longer: optbuild pgo --max-time 20m",
+        )
     meaning = (
         "Each value is a run's own change against its own baseline, measured in the same minutes: machines are never "
         "mixed, and times of different runs are never compared. A baseline and a variant that get slower alike leave "
