@@ -106,19 +106,19 @@ class Notice:
 Event = RunExpected | ActionStarted | ActionProgressed | ActionFinished | ActionFailed | ForeignText | Notice
 Emit = Callable[[Event], None]
 
-_told_of: ContextVar[str] = ContextVar("told_of", default="")
+_current_action: ContextVar[str] = ContextVar("current_action", default="")
 
 
 @contextmanager
 def telling_of(action: str) -> Iterator[None]:
     """Attribute to this action the events of this thread that name none, while in the context."""
-    token = _told_of.set(action)
+    token = _current_action.set(action)
     try:
         yield
     finally:
-        _told_of.reset(token)
+        _current_action.reset(token)
 
 
 def told_of() -> str:
     """The action that this thread's events are about now; empty if there is none."""
-    return _told_of.get()
+    return _current_action.get()

@@ -27,7 +27,7 @@ _MARKER_TEXT = "optbuild made this directory; `optbuild clean` may delete it and
 
 
 def atomic_write(path: Path, data: bytes) -> None:
-    """Replace a file's content so that a reader sees the old or the new bytes, never a mixture.
+    """Replace a file's content atomically: a reader sees the old or the new bytes, never a mixture.
 
     Raises:
         StorageError: The disk is full or the directory cannot be written; the old file is intact.

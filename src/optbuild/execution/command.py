@@ -25,14 +25,20 @@ class Command:
     """A program to run.
 
     Attributes:
-        argv: The program and its arguments; never a shell string. `argv[0]` is an absolute path or is looked up in
-            the `PATH` of `env`.
-        cwd: The directory it runs in. env: Its whole environment. stdin: A file to read from; None means an empty
-        input. stdout: A file to write to, or another destination. stderr: The same for standard error. timeout_s:
-        Seconds after which it is stopped; None means never. stop_signal: The signal that asks it to end, on a timeout
-        or when optbuild is interrupted. grace_s: Seconds between that signal and SIGKILL. sweep: When it ends, kill and
-        report the processes that it leaves running. watch: Called about once a second while it runs. An exception from
-        it ends the program, and the executor raises it. inherits: Descriptors that it inherits under the same numbers.
+        argv: The program and its arguments; never a shell string. `argv[0]` is an absolute path or is looked up in the
+            `PATH` of `env`.
+        cwd: The directory it runs in.
+        env: Its whole environment.
+        stdin: A file to read from; None means an empty input.
+        stdout: A file to write to, or another destination.
+        stderr: The same for standard error.
+        timeout_s: Seconds after which it is stopped; None means never.
+        stop_signal: The signal that asks it to end, on a timeout or when optbuild is interrupted.
+        grace_s: Seconds between that signal and SIGKILL.
+        sweep: When it ends, kill and report the processes that it leaves running.
+        watch: Called about once a second while it runs. An exception from it ends the program, and the executor raises
+            it.
+        inherits: Descriptors that it inherits under the same numbers.
     """
 
     argv: tuple[str, ...]
@@ -171,7 +177,8 @@ class WatchedExecutor:
     """An executor that watches all programs of another one with the same function.
 
     Attributes:
-        watch: Called while a program runs, unless it was started alongside others. ended: Called when one has ended.
+        watch: Called while a program runs, unless it was started alongside others.
+        ended: Called when one has ended.
     """
 
     executor: ConcurrentExecutor

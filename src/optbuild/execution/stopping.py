@@ -20,7 +20,11 @@ class StopRequest:
         return self._reader
 
     def make(self, number: int = signal.SIGTERM) -> None:
-        """Ask all to stop. Args: number: The signal that caused it."""
+        """Ask all to stop.
+
+        Args:
+            number: The signal that caused it.
+        """
         self._number = number
         os.write(self._writer, b"!")
 
