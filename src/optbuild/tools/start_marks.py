@@ -2,8 +2,8 @@
 
 A process that is killed, calls `_exit`, or can no longer open files leaves no raw profile, and nothing in the profiles
 of others says that it ran. This object is linked into instrumented builds only. Its constructor creates an empty file
-named by the process's id, in a directory for marks next to the raw profiles of LLVM_PROFILE_FILE, if that directory
-exists.
+named by the process's id in the directory for marks, which is next to the directory that LLVM_PROFILE_FILE names, if
+somebody created it.
 
 A process that has only been forked runs no constructor, and needs no mark: its counts go to the file of the process
 that it was forked from. Processes are distinguished by their ids: one that gets the id of an earlier process hides it.
