@@ -61,8 +61,8 @@ _COMMANDS_INTRODUCTION = """\
 # Commands
 
 Every command also takes `-h` or `--help`. Results go to standard output, progress and errors to standard error. The
-words after the first `--` of a command line are one workload: a program and its arguments, never a shell string. `cargo
-optbuild …` is the same as `optbuild …`.
+words after the first `--` of a command line are one workload: a program and its arguments, never a shell string.
+`cargo optbuild …` is the same as `optbuild …`.
 """
 _PROFILE_TABLES = (
     ("[project]", "ProjectSettings"),

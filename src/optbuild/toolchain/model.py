@@ -1,4 +1,4 @@
-"""What is installed, as data: the tools, where they were searched, and the findings of `doctor` about them."""
+"""What is installed, as data: the tools, where they were looked for, and the findings of `doctor` about them."""
 
 from __future__ import annotations
 
