@@ -202,7 +202,7 @@ def test_installing_falls_back_until_a_tool_fits(
     assert after.llvm_profdata is not None
     assert after.llvm_profdata.path.name == f"llvm-profdata-{MAJOR}"
     messages = [event.message for event in events if isinstance(event, Notice)]
-    why = f"no llvm-profdata of LLVM {MAJOR} is there; running: "
+    why = f"there is no llvm-profdata of LLVM {MAJOR}; running: "
     assert messages == [
         f"{why}rustup component add llvm-tools --toolchain pinned",
         "rustup component add llvm-tools --toolchain pinned: ended with exit code 1\nerror: could not download file",

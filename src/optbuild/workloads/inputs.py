@@ -210,7 +210,7 @@ def _changed(invocation: Invocation, path: Path) -> NotComparableError:
 
 def _rewritten(invocation: Invocation, path: Path) -> NotComparableError:
     return NotComparableError(
-        f"workload {sanitize_line(invocation.name)!r}: its input {sanitize_line(str(path))} changed while it ran: "
+        f"workload {sanitize_line(invocation.name)!r}: its input {sanitize_line(str(path))} has changed while it ran: "
         "each later run would work on what this one left",
         help=f"{_remedy(path)}; if someone else edited it, run again",
         location=str(path),
