@@ -1,7 +1,7 @@
 """The text of a build profile that is made or changed for its owner; not for what it means: `load` says that.
 
-What is made for a new project is a pure function of what was found there. What exists is changed by whole lines that
-are added, so that every comment, blank and line ending stays as it was.
+What is made for a new project is a pure function of what was found there. An existing file only gets whole new lines:
+every comment, space and line ending stays as it was.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _MOST_LISTED = 6
 _COMMENT_COLUMN = 34
 _COMMENT_WIDTH = 116
 _WORKLOAD_INTRODUCTION = """\
-# How the program is used is for you to say, and nothing is run that does not stand here. Write the arguments of a
-# typical call in the place of the words in capitals, remove the `# ` of each line, and train on other data than you
-# measure: a gain on the training data says only how well that data was learnt by heart.
+# Only you know how the program is used, and optbuild runs nothing that is not written here. Write the arguments of a
+# typical call in place of the words in capitals, remove the `# ` of each line, and train on other data than you
+# measure: a gain on the training data says only how well the compiler learnt that data by heart.
 """
 _GUESS_INTRODUCTION = """\
 # These workloads are guesses from the files of this project; nothing of it was run. Read each one, for `optbuild pgo`
@@ -36,7 +36,7 @@ _GUESS_INTRODUCTION = """\
 """
 _SCHEMA_ADVICE = f"""\
 # Editors can check and complete this file: run `optbuild schema profile > {SCHEMA_FILE_NAME}`
-# beside it, and remove the first `# ` of the next line.
+# next to it, and remove the first `# ` of the next line.
 # #:schema {SCHEMA_FILE_NAME}
 """
 
@@ -65,7 +65,7 @@ class ProposedWorkload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outline:
-    """What a new build profile is to say.
+    """The contents of a new build profile.
 
     Attributes:
         package: The package to build; None where there is no choice.
@@ -76,7 +76,7 @@ class Outline:
         left_out: Binaries that are not built by default, each with the features that it needs.
         workloads: Workloads that were found.
         data: Directories that may hold inputs, relative to the build profile.
-        has_schema_file: A copy of the JSON schema lies beside the build profile.
+        has_schema_file: There is a copy of the JSON schema next to the build profile.
     """
 
     package: str | None = None
@@ -121,7 +121,7 @@ def make_profile_text(outline: Outline) -> str:
 def add_schema_version(text: str) -> str:
     """Put `schema` in front of the first key of a build profile that lacks it.
 
-    A comment that stands right above that key stays with it; one that begins the file is about the whole file.
+    A comment right above that key stays with it; one that begins the file is about the whole file.
 
     Args:
         text: A TOML document without the key `schema`.
@@ -136,7 +136,7 @@ def add_schema_version(text: str) -> str:
     ending = "\r" if lines[0].endswith("\r") else ""
     added = [f"schema = {SCHEMA_VERSION}{ending}"]
     if lines[at].lstrip().startswith(("#", "[")):
-        added.append(ending)  # a blank line keeps it apart from what is about something else
+        added.append(ending)  # a blank line separates it from unrelated text
     return "\n".join([*lines[:at], *added, *lines[at:]])
 
 
@@ -160,9 +160,9 @@ def _hints(outline: Outline) -> Iterator[str]:
 
 
 def _workloads(outline: Outline) -> Iterator[str]:
-    """A pair for each binary; `{ARGUMENTS}` is no placeholder, so what nobody filled in is refused with its line.
+    """A pair for each binary; `{ARGUMENTS}` is not a placeholder, so an unedited one is refused with its line.
 
-    A library is given to a program that uses it, which nobody but its owner knows.
+    Only the owner knows the program that uses a library.
     """
     kind, names, before = ("bin", outline.bins, ()) if outline.bins else ("lib", outline.libs, ("{DRIVER}",))
     for name in names[:_MOST_LISTED]:
@@ -222,5 +222,5 @@ def _array(values: Iterable[str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A TOML string on one line, whatever a repository calls its things: also fit for a comment."""
+    """A TOML string on one line, for any name in a repository; also safe in a comment."""
     return tomlkit.string(text).as_string()

@@ -1,4 +1,4 @@
-"""Records on disk: `runs/<run-id>/record.json`, written whole or not at all."""
+"""Records on disk: `runs/<run-id>/record.json`, written as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def make_run_id(now: datetime) -> str:
 
 
 def render_record(record: RunRecord) -> str:
-    r"""A record as one JSON document in ASCII; bytes of an argument that are no text are shown as `\udcff`."""
+    r"""A record as one JSON document in ASCII; non-text bytes of an argument are shown as `\udcff`."""
     text = json.dumps(_adapter().dump_python(record, mode="json"), indent=2, allow_nan=False)
     # A sharp is in a string, if anywhere: escaped, no CI system takes it for the beginning of a command.
     return _CI_COMMAND.sub(r"\\u0023", _LONE_SURROGATE.sub(_show_surrogate, text)) + "\n"
@@ -47,7 +47,7 @@ def parse_record(text: bytes) -> RunRecord:
     """Read a record.
 
     Raises:
-        ValueError: It is no record, or one of another major version.
+        ValueError: It is not a record, or has another major version.
     """
     return _adapter().validate_json(text)
 
@@ -72,7 +72,7 @@ class RecordStore:
     """The stored runs of one project.
 
     Attributes:
-        emit: Told of records that are damaged; None passes over them in silence.
+        emit: Called for damaged records; None skips them silently.
     """
 
     directory: Path
@@ -102,7 +102,7 @@ class RecordStore:
             return parse_record(path.read_bytes())
         except (OSError, ValueError):
             if self.emit is not None:
-                message = f"{path} is damaged, and is passed over"
+                message = f"{path} is damaged and was skipped"
                 self.emit(Notice(level=Level.WARNING, code="damaged-record", message=message))
             return None
 
@@ -112,7 +112,7 @@ class RecordStore:
         return tuple(record for path in paths if (record := self._load(path)) is not None)
 
     def find(self, run_id: str | None) -> RunRecord:
-        """One record by its id or an unambiguous beginning of it; the newest where none is named.
+        """One record by its id or an unambiguous beginning of it; the newest if none is named.
 
         Raises:
             UsageError: There is no such record.
