@@ -67,8 +67,8 @@ class WorkloadRun:
         usage: What is measured.
         beside_cpu_s: CPU seconds of what ran for its sake and is not in `usage`.
         load: What a load generator says of its requests, by name; units are in the names.
-        benchmarks: Seconds per iteration of the benchmarks that it has measured itself, by name; where there are any,
-            they are what is measured, and not the run as a whole.
+        benchmarks: Seconds per iteration of the benchmarks that it has measured itself, or per request, by name; where
+            there are any, they are what is measured, and not the run as a whole.
     """
 
     usage: Usage
