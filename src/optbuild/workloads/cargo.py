@@ -38,7 +38,7 @@ from optbuild.workloads.self_measured import (
     read_divan,
     read_libtest,
 )
-from optbuild.workloads.words import Values
+from optbuild.workloads.words import LOADER_PATH, Values, join_paths
 
 _SHORTEST_TIMEOUT_S = 0.001
 _WHOLE = frozenset({Harness.VALGRIND, Harness.OTHER})  # what is measured as a whole
@@ -201,6 +201,8 @@ def _make_command(program: CargoProgram, invocation: Invocation, place: Place, v
     }
     if program.harness is Harness.CRITERION:
         env[CRITERION_HOME] = str(_criterion_home(invocation) / program.name)
+    if (directory := values.library_directory(())) is not None:  # before cargo's, where another variant's may lie
+        env[LOADER_PATH] = join_paths(directory, program.env.get(LOADER_PATH))
     env |= {name: command.env[name] for name in (*invocation.declared_env, *place.extra_env)}
     return replace(
         command, argv=(*invocation.runner, str(values.binaries[program.name]), *arguments), cwd=program.cwd, env=env
