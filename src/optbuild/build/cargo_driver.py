@@ -376,7 +376,7 @@ def find_kept(action: Compile) -> dict[str, Artifact] | None:
         names = () if build is None else (*build.started, *(program.name for program in build.programs))
     if not names or not all(name in by_name for name in names):
         return None
-    names = dict.fromkeys((*names, *(name for name in by_name if is_shared_library(name))))
+    names = dict.fromkeys((*names, *(path.name for path in files if is_shared_library(path.name))))
     return {name: _artifact(action, name, by_name[name], sha256_of(by_name[name])) for name in names}
 
 
