@@ -53,6 +53,10 @@ _REMEDIES = (
         b"--locked was passed",
         "let cargo bring Cargo.lock up to date (`cargo check`), or write `locked = false` under [project]",
     ),
+    (
+        b"path segment contains separator",
+        "cargo cannot build below a directory with `:` in its name: export CARGO_TARGET_DIR=DIR",
+    ),
     (b" requires rustc ", f"use a newer toolchain: {USE_STABLE}; or older dependencies: cargo update NAME --precise"),
 )
 # What rustup's stand-in for cargo sets for itself.
