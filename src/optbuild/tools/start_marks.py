@@ -1,4 +1,4 @@
-"""The object by which each process of an instrumented program leaves a mark when it starts, and what the marks show.
+"""The object that leaves a mark for each started process of an instrumented program, and what the marks show.
 
 A process that is killed, or calls `_exit`, or may not open files any more, leaves no raw profile, and nothing in the
 profiles of others says that it ran. Linked into instrumented builds, and into nothing else, the object's constructor
@@ -7,8 +7,8 @@ only where somebody has made a directory for marks there. Its destructor makes a
 counts to a pool of files, no raw profile has an id, and the second mark tells that they were added.
 
 A process that has only been forked runs no constructor, and needs no mark: its counts go to the file of the process
-that it was forked from. Processes are told apart by their ids, so that one which gets the id of an earlier one hides
-it; a file that stands there for either says too little, and never too much.
+that it was forked from. Processes are distinguished by their ids: one that gets the id of an earlier process hides it.
+The count can therefore be too low, never too high.
 
 Sources:
     LLVM, `InstrProfilingFile.c` of compiler-rt: `%p` is replaced when the name is first read, not after a fork:
@@ -115,7 +115,7 @@ static MARK_END: extern "C" fn() = optbuild_mark_end;
 
 
 def marks_directory(profiles: Path) -> Path:
-    """Where processes leave their marks that write their raw profiles to a directory."""
+    """The directory for the marks of processes that write their raw profiles to a given directory."""
     return profiles.with_name(profiles.name + _SUFFIX)
 
 
@@ -129,8 +129,8 @@ def lost_processes(marks: Iterable[str], raw_profiles: Iterable[str]) -> frozens
 
     Args:
         marks: The names of the marks.
-        raw_profiles: The names of all raw profiles, those that cannot be merged among them; each ends with the id of
-            the process that wrote it.
+        raw_profiles: The names of all raw profiles, including those that cannot be merged; each ends with the id of the
+            process that wrote it.
     """
     came = {found["pid"] for name in raw_profiles if (found := _PROCESS.search(name))}
     return frozenset(filter(str.isdigit, marks)) - came
