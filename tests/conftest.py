@@ -30,6 +30,7 @@ TOOLS = {
     "cmake": "the test needs cmake and a C++ compiler",
     "libclang": "the test needs libclang.so, of the package `libclang` or where LIBCLANG_PATH says",
     "registry": "the test needs crates of the registry",
+    "loads": "the test needs the load generator wrk",
 }
 NEEDED = {**{name: (name,) for name in TOOLS}, "pgo": ("cargo", "pgo"), "registry": ("cargo", "registry")}
 
@@ -152,4 +153,5 @@ _LACKS: Mapping[str, Callable[[], str | None]] = {
     "cmake": partial(_find_lack_of_programs, "cmake", "c++"),
     "libclang": _find_lack_of_libclang,
     "registry": _find_lack_of_crates,
+    "loads": partial(_find_lack_of_programs, "wrk"),
 }

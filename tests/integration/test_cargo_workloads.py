@@ -107,35 +107,3 @@ def test_another_package_of_the_workspace_trains_the_program_that_uses_it(optbui
     assert pgo["functions_with_counts"] >= 1
     (crate,) = (crate for crate in pgo["crates"] if crate["name"] == "common")
     assert crate["total_count"] > 1000
-
-
-LIBRARY = """
-use std::{env, fs, process::Command};
-
-fn main() {
-    let out = env::var("OUT_DIR").unwrap();
-    fs::write(format!("{out}/more.c"), "int more(int x) { return x + 1; }").unwrap();
-    let argv = ["-shared", "-fPIC", "-o", &format!("{out}/libmore.so"), &format!("{out}/more.c")];
-    assert!(Command::new("cc").args(argv).status().unwrap().success());
-    println!("cargo:rustc-link-search=native={out}");
-    println!("cargo:rustc-link-lib=dylib=more");
-}
-"""
-USER = """
-extern "C" { fn more(x: i32) -> i32; }
-fn main() { println!("{}", unsafe { more(1) }); }
-"""
-
-
-def test_a_library_of_a_build_script_is_found_by_cargo_run(optbuild: Optbuild, tmp_path: Path) -> None:
-    """A command is not run by cargo and fails, with the way to let cargo say where the library is."""
-    (tmp_path / "src").mkdir()
-    (tmp_path / "src/main.rs").write_text(USER)
-    (tmp_path / "build.rs").write_text(LIBRARY)
-    (tmp_path / "Cargo.toml").write_text('[package]\nname = "user"\nversion = "0.1.0"\nedition = "2021"\n')
-    workload = f'schema = 1\n{VARIANTS}[[workloads]]\nname = "use"\nuse = ["train"]\n'
-    (tmp_path / "optbuild.toml").write_text(f'{workload}command = ["{{bin}}"]\n')
-    error = optbuild.run("build", "--json", cwd=tmp_path).expect(11).error
-    assert 'cargo = ["run", …]' in error["help"]
-    (tmp_path / "optbuild.toml").write_text(f'{workload}cargo = ["run"]\n')
-    assert variant_of(build(optbuild, tmp_path), "pgo")["pgo"]["applied"]

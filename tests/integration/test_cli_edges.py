@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import jsonschema
 import pytest
 
-from tests.integration.optbuild_program import Ended, Optbuild, copy_crate, edit, write_profile
+from tests.integration.optbuild_program import Ended, Optbuild, copy_crate, edit, program, write_profile
 
 pytestmark = pytest.mark.pgo
 
@@ -106,3 +107,13 @@ def write_crate(directory: Path, name: str, source: str, *, lib: bool = False, m
     manifest = f'[package]\nname = "{name}"\nversion = "0.1.0"\nedition = "2021"\n[dependencies]\n{more}\n'
     (directory / "Cargo.toml").write_text(manifest)
     (directory / "src" / ("lib.rs" if lib else "main.rs")).write_text(source)
+
+
+def test_a_working_directory_that_is_gone_is_told(optbuild: Optbuild, project: Path, tmp_path: Path) -> None:
+    """A shell stays in a directory that was deleted, also when another one has taken its place."""
+    script = 'cd "$1" && rm -r "$1" && mkdir "$1" && shift && exec "$@"'
+    for words in (("plan",), ("pgo", "--train", "{bin} x")):
+        argv = ["sh", "-c", script, "sh", project, program("optbuild"), *words]
+        ended = subprocess.run(argv, cwd=tmp_path, env=optbuild.environ, capture_output=True, text=True, check=False)
+        assert ended.returncode == 2
+        assert "cd to the project again" in ended.stderr

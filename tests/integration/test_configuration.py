@@ -222,6 +222,13 @@ def test_a_directory_with_braces_is_built_in(optbuild: Optbuild, tmp_path: Path,
     assert variant_of(record, "pgo")["pgo"]["applied"] is True
 
 
+def test_a_directory_with_unusual_characters_is_built_in(optbuild: Optbuild, tmp_path: Path) -> None:
+    """What shells, linkers, TOML and lists of flags take for their own, and what looks like an option."""
+    directory = copy_crate("tally", tmp_path / "-a b'q\"" / "c,o=m#$x*[y ü")
+    record = optbuild.run("build", "--json", cwd=directory).expect(0).document
+    assert variant_of(record, "pgo")["pgo"]["applied"] is True
+
+
 CACHE = '''#!{python}
 """A compiler wrapper that keeps results by the compiler's arguments alone, and does not know what a profile holds."""
 

@@ -113,6 +113,18 @@ def test_processes_that_leave_no_counts_are_counted(optbuild: Optbuild, project:
         assert variant_of(record, "pgo")["pgo"]["processes_without_counts"] == 0
 
 
+def test_processes_that_add_nothing_to_a_pool_are_counted(optbuild: Optbuild, project: Path) -> None:
+    """By the marks of their starts and ends; one that a signal ends counts as ended where its counts are saved."""
+    with (project / "optbuild.toml").open("a") as stream:
+        stream.write('[raw-profiles]\nfiles = "pool"\n')
+    for end in ("exit", "killed", "terminated"):
+        assert "1 of 2 processes" in (warning_of(build(optbuild, project, end)) or ""), end
+    for end in ("normal", "forked"):
+        assert warning_of(build(optbuild, project, end)) is None, end
+    edit(project / "optbuild.toml", 'name = "pool"', 'name = "pool"\nflush-object = true')
+    assert warning_of(build(optbuild, project, "terminated")) is None
+
+
 def test_a_command_whose_workers_a_signal_ends_can_keep_their_counts(optbuild: Optbuild, project: Path) -> None:
     """With the object that servers have by default, if the workload asks for it; what is shipped has neither object."""
     assert "1 of 2 processes" in (warning_of(build(optbuild, project, "terminated")) or "")

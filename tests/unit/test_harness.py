@@ -15,6 +15,7 @@ from optbuild.workloads.harness import (
 
 _HELP = {
     Harness.CRITERION: b"\nThis executable is a Criterion.rs benchmark.\nSee https://",
+    Harness.DIVAN: b"sample-countDIVAN_SAMPLE_COUNTNSet the number of sampling iterations",
     Harness.LIBTEST: b"The FILTER string is tested against the name of all tests, and only those",
     Harness.VALGRIND: b"valgrind--tool=callgrind--callgrind-out-file=",
     Harness.OTHER: b"usage: speed [OPTIONS]",
@@ -97,3 +98,15 @@ def test_only_benches_of_a_known_kind_measure_themselves(
     assert measures_itself(harness, arguments) is measures
     if not measures or harness is Harness.LIBTEST:
         assert measuring_arguments(harness, arguments) == ()
+
+
+def test_divan_is_brief_in_training_and_short_when_it_is_measured() -> None:
+    """By its own options, but for those that are given."""
+    assert training_arguments(Harness.DIVAN, ("--bench",)) == ("--max-time", "1")
+    assert training_arguments(Harness.DIVAN, ("--max-time=3", "--bench")) == ()
+    assert training_arguments(Harness.DIVAN, ("--test", "--bench")) == ()
+    assert measuring_arguments(Harness.DIVAN, ("parse", "--sample-count", "9", "--bench")) == (
+        *("--max-time", "0.2"),
+        *("--color", "never"),
+    )
+    assert measuring_arguments(Harness.DIVAN, ()) == ()

@@ -30,14 +30,20 @@ def pattern_of(command: Command) -> Path:
 
 
 def program(
-    *, started: tuple[int, ...], came: tuple[int, ...], said: bytes = b"", stray: Path | None = None
+    *,
+    started: tuple[int, ...],
+    ended: tuple[int, ...] = (),
+    came: tuple[int, ...],
+    said: bytes = b"",
+    stray: Path | None = None,
 ) -> Callable[[Command], Reply]:
     """A program whose processes have these ids; some of them write a raw profile."""
 
     def run(command: Command) -> Reply:
         directory = pattern_of(command).parent
         marks = marks_directory(directory)
-        writes = {marks / str(pid): b"" for pid in started if marks.is_dir()}
+        names = [*map(str, started), *(f"{pid}e" for pid in ended)]
+        writes = {marks / name: b"" for name in names if marks.is_dir()}
         writes |= {directory / f"7_{pid}.profraw": make_raw_profile(b"x") for pid in came}
         if stray is not None:
             writes[stray / "default_7.profraw"] = b"x"
@@ -102,11 +108,18 @@ def test_where_all_counts_came_nothing_is_said(workshop: Workshop) -> None:
     assert warnings(workshop.heard) == {}
 
 
-def test_in_a_pool_of_files_processes_are_not_told_apart(workshop: Workshop) -> None:
-    """Whose counts came cannot be known there, and nothing is claimed."""
+def test_in_a_pool_of_files_those_are_lost_that_came_to_no_end(workshop: Workshop) -> None:
+    """No raw profile has an id there; a process that only was forked ends without a start."""
     workshop.settings = RawProfileSettings(files=RawFiles.POOL)
-    workshop.program = program(started=(11, 12), came=(0,))
-    assert train(workshop).losses == Losses()
+    workshop.program = program(started=(11, 12, 13), ended=(11, 13, 14), came=(0,))
+    assert train(workshop).losses == Losses(processes=3, without_counts=1)
+    assert "processes-without-counts" in warnings(workshop.heard)
+
+
+def test_outside_of_a_pool_a_process_that_ended_without_a_raw_profile_is_lost(workshop: Workshop) -> None:
+    """It could not write a file."""
+    workshop.program = program(started=(11, 12), ended=(11, 12), came=(11,))
+    assert train(workshop).losses == Losses(processes=2, without_counts=1)
 
 
 def test_what_the_runtime_says_is_read(workshop: Workshop) -> None:

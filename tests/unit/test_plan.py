@@ -415,7 +415,7 @@ def test_an_unknown_variant_lists_those_there_are() -> None:
     """A misspelt name is answered with the names."""
     with pytest.raises(UsageError, match="no variant is called 'pog'") as caught:
         select_variants(make_build_profile(), ("pog",))
-    assert caught.value.help == "the build profile has: release, lto, pgo"
+    assert caught.value.help == "did you mean pgo? the build profile has: release, lto, pgo"
 
 
 def test_the_baseline_is_the_named_one_or_the_first() -> None:

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.workloads.self_measured import describe_benchmarks, describe_tests, read_criterion, read_libtest
+from optbuild.workloads.self_measured import (
+    describe_benchmarks,
+    describe_tests,
+    read_criterion,
+    read_divan,
+    read_libtest,
+)
 
 LIBTEST = """
 running 4 tests
@@ -15,6 +21,23 @@ test sum::short       ... bench:          12 ns/iter (+/- 1) = 640 MB/s
 test sum::tests::more ... ok
 
 test result: ok. 1 passed; 0 failed; 1 ignored; 2 measured; 0 filtered out; finished in 2.51s
+"""
+
+DIVAN = """\
+Timer precision: 38 ns
+d                fastest       │ slowest       │ median        │ mean          │ samples │ iters
+├─ counted       22.37 ns      │ 75.52 ns      │ 28.5 ns       │ 29.22 ns      │ 100     │ 25600
+│                625.6 MB/s    │ 185.3 MB/s    │ 491.2 MB/s    │ 479.1 MB/s    │         │
+├─ skipped       (ignored)     │               │               │               │         │
+╰─ words                       │               │               │               │         │
+   ├─ count                    │               │               │               │         │
+   │  ├─ 10      382.7 ns      │ 254.4 µs      │ 467.6 ns      │ 3 µs          │ 100     │ 1600
+   │  ╰─ 1000    34.05 µs      │ 16.88 ms      │ 45.18 µs      │ 214.1 µs      │ 100     │ 100
+   ╰─ make                     │               │               │               │         │
+      ├─ String                │               │               │               │         │
+      │  ╰─ 1    31.27 ns      │ 83.78 ns      │ 38.92 ns      │ 38.88 ns      │ 100     │ 6400
+      ╰─ a b 1   1.271 s       │ 1.271 s       │ 1.5 s         │ 1.271 s       │ 1       │ 1
+
 """
 
 
@@ -88,3 +111,15 @@ def test_benchmarks_of_one_id_are_told_apart_by_their_directories(tmp_path: Path
         sample = write_sample(tmp_path, directory, [1.0], [time])
         sample.with_name("benchmark.json").write_text('{"full_id": "sum"}')
     assert read_criterion(tmp_path) == {"sum": pytest.approx(1e-9), "sum_2": pytest.approx(2e-9)}
+
+
+def test_a_benchmark_of_divans_is_worth_the_median_of_its_samples() -> None:
+    """By its way in the tree; throughputs, groups and those that are ignored have no time."""
+    assert read_divan(DIVAN) == {
+        "counted": pytest.approx(28.5e-9),
+        "words/count/10": pytest.approx(467.6e-9),
+        "words/count/1000": pytest.approx(45.18e-6),
+        "words/make/String/1": pytest.approx(38.92e-9),
+        "words/make/a b 1": 1.5,
+    }
+    assert read_divan("Timer precision: 38 ns\n") == {}

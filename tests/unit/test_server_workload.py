@@ -11,12 +11,14 @@ from inline_snapshot import snapshot
 from optbuild.errors import WorkloadError, WorkloadTimeoutError
 from optbuild.execution.command import Command, ProgramNotFoundError
 from optbuild.files import claim_directory
+from optbuild.profile.model import MetricName
 from optbuild.profile.placeholders import Placeholder, PlaceholderKind
 from optbuild.testing import Answer, Reply, ScriptedExecutor, make_invocation, make_usage
 from optbuild.workloads.invocation import Invocation, Ready, Server
 from optbuild.workloads.programs import Place, WorkloadRun
 from optbuild.workloads.readiness import ReadyKind
 from optbuild.workloads.running import run_workload
+from optbuild.workloads.words import Words
 
 PORT = Placeholder(kind=PlaceholderKind.PORT)
 READY = Reply(stdout=b"ready\n", usage=make_usage(wall_s=9.0, user_s=3.0, peak_rss_bytes=99))
@@ -30,6 +32,8 @@ class Stand:
     server: Answer = READY
     load: Callable[[Command], Answer] = field(default=lambda _: Reply(usage=make_usage(wall_s=0.5)))
     program: str = "ask"
+    options: tuple[str, ...] = ()
+    metric: MetricName = MetricName.WALL
 
     def __post_init__(self) -> None:
         self.executor = ScriptedExecutor(self._answer)
@@ -41,8 +45,11 @@ class Stand:
     def invocation(self, within_s: float = 30.0) -> Invocation:
         ready = Ready(kind=ReadyKind.STDOUT, value=("ready",), within_s=within_s)
         server = Server(argv=((Placeholder(kind=PlaceholderKind.BIN, argument="demo"),), (PORT,)), ready=ready)
-        workload = make_invocation(self.program, directory=self.directory, scratch=self.directory / "scratch")
-        return replace(workload, argv=((self.program,), (PORT,)), server=server, port_env={"PORT": (PORT,)})
+        workload = make_invocation(
+            self.program, directory=self.directory, scratch=self.directory / "scratch", metric=self.metric
+        )
+        argv: Words = ((self.program,), (PORT,), *((word,) for word in self.options))
+        return replace(workload, argv=argv, server=server, port_env={"PORT": (PORT,)})
 
     def run(self, within_s: float = 30.0) -> WorkloadRun:
         place = Place(
@@ -202,3 +209,31 @@ def test_requests_without_an_answer_are_no_measurement(stand: Stand) -> None:
     assert failure(stand).message == snapshot(
         "workload 'small': 7 requests of the load had no answer: connection refused^[ (7)"
     )
+
+
+def test_a_load_of_fixed_duration_is_measured_by_its_time_per_request(stand: Stand) -> None:
+    """Its own time is the same whatever the server does; how many answers came tells the speed, and is not compared."""
+    stand.program, stand.load, stand.options = "oha", oha(), ("-z", "2s")
+    run = stand.run()
+    assert run.benchmarks == {"time per request": 0.00025}
+    assert run.load["latency_p99_s"] == 0.004
+    assert (stand.directory / "stdout").read_text() == '{"statuses": ["200"]}\n'
+
+
+def test_a_load_with_a_fixed_rate_measures_nothing_by_its_rate(stand: Stand) -> None:
+    """The rate is the one that was asked for."""
+    stand.program, stand.load, stand.options = "oha", oha(), ("-z", "2s", "-q", "100")
+    assert stand.run().benchmarks == {}
+
+
+def test_a_metric_that_was_chosen_is_kept_under_load(stand: Stand) -> None:
+    """CPU time at a fixed rate of requests says something of its own."""
+    stand.program, stand.load, stand.options, stand.metric = "oha", oha(), ("-z", "2s"), MetricName.CPU
+    assert stand.run().benchmarks == {}
+
+
+def test_a_load_without_any_answer_is_refused(stand: Stand) -> None:
+    """There is no time per request."""
+    stand.program, stand.options = "oha", ("-z", "2s")
+    stand.load = oha(summary={"requestsPerSec": 0.0}, statusCodeDistribution={})
+    assert failure(stand).message == snapshot("workload 'small': no request of the load was answered in its time")

@@ -6,7 +6,7 @@ Cargo decides what is fresh; nothing here second-guesses it. An unchanged build 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from io import FileIO
@@ -15,6 +15,7 @@ from pathlib import Path
 from optbuild.build.build_scripts import ScriptRun, find_earlier_runs, read_script_run
 from optbuild.build.cargo_builds import cargo_build_path, find_cargo_build, keep_cargo_build
 from optbuild.build.model import Artifact, Compiled, ProfileUse
+from optbuild.build.shared_libraries import find_loaded, libraries_in
 from optbuild.errors import BuildError, ToolchainError
 from optbuild.events import ActionProgressed, Emit, ForeignText, Level, Notice
 from optbuild.execution.command import Command, Executor, ProgramNotFoundError
@@ -36,6 +37,7 @@ from optbuild.tools.mangling import join_unit
 from optbuild.tools.rustc import MISMATCHED_FUNCTION, MISSING_FUNCTION, OF_A_PROFILE
 from optbuild.workloads.cargo_build import PACKAGE_NAME, CargoBuild, CargoProgram
 from optbuild.workloads.harness import find_harness
+from optbuild.workloads.words import is_shared_library
 
 _BLOCKED = b"Blocking waiting for file lock"
 _SHARED = b"package cache"  # held for moments by every cargo, our own others included
@@ -51,6 +53,10 @@ _REMEDIES = (
         b"--locked was passed",
         "let cargo bring Cargo.lock up to date (`cargo check`), or write `locked = false` under [project]",
     ),
+    (
+        b"path segment contains separator",
+        "cargo cannot build below a directory with `:` in its name: export CARGO_TARGET_DIR=DIR",
+    ),
     (b" requires rustc ", f"use a newer toolchain: {USE_STABLE}; or older dependencies: cargo update NAME --precise"),
 )
 # What rustup's stand-in for cargo sets for itself.
@@ -65,12 +71,14 @@ class CargoDriver:
 
     Attributes:
         environ: The caller's environment, which cargo gets whole.
+        sysroot: Where rustc's toolchain lies, for its own shared libraries.
         jobserver: What it shares its jobs with others by; None where it is on its own.
     """
 
     executor: Executor
     environ: Mapping[str, str]
     emit: Emit
+    sysroot: Path | None = None
     jobserver: Jobserver | None = None
     _units: dict[tuple[tuple[str, ...], CargoCall | None], int] = field(default_factory=dict)
     _shown: set[str] = field(default_factory=set)
@@ -121,7 +129,9 @@ class CargoDriver:
         if action.recipe.call is not None and not listener.programs:
             raise _nothing_to_run(action, log)
         scripts = self._look_at_scripts(listener, earlier)
-        artifacts = {name: _keep(action, name, listener, log) for name in listener.wanted()}
+        loaded = self._find_libraries(action, listener)
+        listener.products |= loaded
+        artifacts = {name: _keep(action, name, listener, log) for name in (*listener.wanted(), *loaded)}
         if (build := listener.cargo_build()) is not None:
             keep_cargo_build(action, build)
         _delete_others(action, artifacts)
@@ -138,6 +148,21 @@ class CargoDriver:
             scripts=scripts,
             peak_rss_bytes=completed.usage.peak_rss_bytes,
         )
+
+    def _find_libraries(self, action: Compile, listener: _Listener) -> dict[str, Path]:
+        """The shared libraries that what was built loads, and that only `cargo run` would let it find."""
+        wanted = listener.wanted()
+        programs = [listener.products[name] for name in wanted if name in listener.products]
+        own = () if self.sysroot is None else (self.sysroot / "lib/rustlib" / action.recipe.target / "lib",)
+        known = {path.resolve() for path in programs}
+        candidates = [*listener.shared, *libraries_in((*listener.library_directories, *own))]
+        loaded = find_loaded(programs, [path for path in candidates if path.resolve() not in known])
+        message = f"{', '.join(map(sanitize_line, wanted))} loads {', '.join(map(sanitize_line, loaded))}"
+        if loaded and message not in self._shown:
+            self._shown.add(message)
+            told = f"{message}, which only `cargo run` would find: kept with it, and the loader is told where"
+            self.emit(Notice(level=Level.INFO, code="shared-libraries", message=told))
+        return loaded
 
     def _look_at_scripts(self, listener: _Listener, earlier: Mapping[Path, int]) -> dict[str, ScriptRun]:
         """What build scripts have left behind; tell of those that run in every build, or ran again."""
@@ -169,6 +194,8 @@ class _Listener:
         debug: The files of debug information of each product.
         roots: The directory of each package.
         out_dirs: Where the build script of each package of the program writes.
+        shared: Shared libraries of Rust that were built for the program.
+        library_directories: Where build scripts have put libraries, as far as that is below the target directory.
         in_command: A command is being shown, and no compilation was seen since it began.
     """
 
@@ -193,6 +220,8 @@ class _Listener:
     debug: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     roots: dict[str, Path] = field(default_factory=dict)
     out_dirs: dict[str, Path] = field(default_factory=dict)
+    shared: list[Path] = field(default_factory=list)
+    library_directories: list[Path] = field(default_factory=list)
     status: bytearray = field(default_factory=bytearray)
     in_command: bool = False
 
@@ -208,11 +237,13 @@ class _Listener:
                 if not {"bin", "example", "test", "bench"} & {*message.target.kind}:
                     crate = message.target.name.replace("-", "_")
                     self.libraries.setdefault(crate, set()).add(message.package_id)
+                self.shared += (path for path in message.filenames if is_shared_library(path.name))
             self._find_products(message)
         elif isinstance(message, BuildScriptExecuted):
             self._finish_unit(message.package_id)
             if message.out_dir is not None and self._is_below_target(message.out_dir):
                 self.out_dirs[message.package_id] = message.out_dir
+            self.library_directories += filter(self._is_below_target, message.library_directories)
         elif isinstance(message, CompilerMessage):
             self._hear_rustc(message)
         elif (started := parse_started(line)) is not None:
@@ -343,12 +374,13 @@ def find_kept(action: Compile) -> dict[str, Artifact] | None:
     files = sorted(action.directory.iterdir()) if action.directory.is_dir() else []
     files = [path for path in files if path.suffix not in _DEBUG]
     by_name = {path.stem: path for path in files} | {path.name: path for path in files}  # a program may have a suffix
-    names = action.recipe.products
+    names: Collection[str] = action.recipe.products
     if action.recipe.call is not None:
         build = find_cargo_build(action)
         names = () if build is None else (*build.started, *(program.name for program in build.programs))
     if not names or not all(name in by_name for name in names):
         return None
+    names = dict.fromkeys((*names, *(path.name for path in files if is_shared_library(path.name))))
     return {name: _artifact(action, name, by_name[name], sha256_of(by_name[name])) for name in names}
 
 

@@ -15,7 +15,7 @@ from optbuild.events import Level, Notice
 from optbuild.execution.command import Command
 from optbuild.files import writing
 from optbuild.text import sanitize_line
-from optbuild.tools.start_marks import lost_processes, marks_directory
+from optbuild.tools.start_marks import count_started, lost_processes, marks_directory, unended_processes
 
 _ERROR = b"LLVM Profile Error: "
 _MOST_ERRORS = 3
@@ -38,10 +38,9 @@ class LossWatch:
 
     def __post_init__(self) -> None:
         self._stray_before = _states(self.stray)
-        if not self.pooled:  # in a pool nobody can tell whose counts came
-            marks = marks_directory(self.profiles)
-            with writing(marks):
-                marks.mkdir()
+        marks = marks_directory(self.profiles)
+        with writing(marks):
+            marks.mkdir()
 
     def read_errors(self, command: Command) -> None:
         """Read what the runtime says in the output of a program that has ended: it ends as if nothing was wrong."""
@@ -53,12 +52,14 @@ class LossWatch:
     def sum_up(self) -> Losses:
         """What was lost, now that all processes have ended."""
         marks = marks_directory(self.profiles)
-        started = [] if self.pooled else [path.name for path in marks.iterdir()]
+        left = [path.name for path in marks.iterdir()]
         came = [path.name for path in self.profiles.iterdir()]
+        # In a pool nobody can tell whose counts came, but only who ended so that they were added.
+        lost = unended_processes(left) if self.pooled else lost_processes(left, came)
         before = self._stray_before
         return Losses(
-            processes=len(started),
-            without_counts=len(lost_processes(started, came)),
+            processes=count_started(left),
+            without_counts=len(lost),
             stray=sum(before.get(path) != state for path, state in _states(self.stray).items()),
             errors=tuple(dict.fromkeys(self._errors))[:_MOST_ERRORS],
         )

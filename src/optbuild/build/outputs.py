@@ -180,19 +180,15 @@ class OutputChecker:
         """Set a workload up and give what runs it once and tells the seconds that took, and what sees its outputs."""
         paths = {name: artifact.path for name, artifact in binaries.items()}
         stdout = self.workloads.output(log_name)
-        watch = OutputWatch(invocation=invocation, stdout=stdout, leniency=_leniency(invocation))
+        leniency = _leniency(invocation)
+        watch = OutputWatch(invocation=invocation, stdout=stdout, leniency=leniency, hashes=self.hashes)
         with self.workloads.set_up(
             invocation, paths, log_name=log_name, extra_env={}, cargo_build=cargo_build
         ) as run_once:
 
-            @contextmanager
-            def watched() -> Iterator[None]:
-                with self.hashes.watch(invocation), watch.watch():
-                    yield
-
             def run() -> float:
                 watch.age_files()
-                wall_s = run_once(watched=watched).usage.wall_s
+                wall_s = run_once(watched=watch.watch).usage.wall_s
                 self.hashes.check_after(invocation)
                 self.hashes.tell_rewritten(self.emit)
                 return wall_s

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from optbuild.build.leniency import Leniency
 from optbuild.files import sha256_of, storage_error
+from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.output_files import SCRATCH
 
@@ -41,12 +42,14 @@ class OutputWatch:
 
     Attributes:
         stdout: The file that holds its standard output.
+        hashes: What it reads, which is watched as well.
         parts: What the last run wrote and is to be compared, by name.
     """
 
     invocation: Invocation
     stdout: Path
     leniency: Leniency
+    hashes: InputHashes
     parts: dict[str, Part] = field(default_factory=dict)
     _made: set[Path] = field(default_factory=set)
 
@@ -61,9 +64,14 @@ class OutputWatch:
 
     @contextmanager
     def watch(self) -> Iterator[None]:
-        """Look at what there is before the program starts, and at what it has made of that."""
+        """Look at what there is before the program starts, and at what it has made of that.
+
+        Raises:
+            NotComparableError: A declared input is another one than the first run began with.
+        """
         before = {path: sha256_of(path) for path in self._in_scratch().values() if not _is_aged(path)}
-        yield
+        with self.hashes.watch(self.invocation):
+            yield
         self.parts = self._find(before)
         self._made |= {part.path for part in self.parts.values() if part.path.is_relative_to(self.invocation.scratch)}
 

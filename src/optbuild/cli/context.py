@@ -57,6 +57,23 @@ class CliContext:
         return is_terminal and self.environ.get("TERM") != "dumb"
 
 
+def find_working_directory() -> Path:
+    """The directory that the command was called in.
+
+    Raises:
+        UsageError: Somebody has deleted it meanwhile, or it cannot be entered.
+    """
+    from optbuild.errors import UsageError
+
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise UsageError(
+            f"the directory that this shell is in cannot be read: {error.strerror}",
+            help="it may have been deleted and made anew: cd to the project again",
+        ) from error
+
+
 @contextmanager
 def running_machine(context: CliContext) -> Iterator[Machine]:
     """A command's access to the outside world; when the command ends, ends everything that still runs."""
@@ -74,7 +91,7 @@ def running_machine(context: CliContext) -> Iterator[Machine]:
             executor=executor,
             emit=console.show,
             environ=context.environ,
-            working_directory=Path.cwd(),
+            working_directory=find_working_directory(),
             now=lambda: datetime.now(UTC),
             platform=sys.platform,
             has_input=has_input,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from optbuild.cli.context import CliContext
+from optbuild.cli.context import CliContext, find_working_directory
 from optbuild.units import parse_duration_s, parse_ratio
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def split_commands(commands: list[str] | None) -> tuple[tuple[str, ...], ...]:
     """Split commands as a shell splits words; no shell is involved."""
     from optbuild.profile.shell_words import split_command
 
-    return tuple(split_command(command, Path.cwd()) for command in commands or ())
+    return tuple(split_command(command, find_working_directory()) for command in commands or ())
 
 
 def command_options(call: CliContext, stdin: Path | None, env: list[str] | None) -> CommandOptions:

@@ -95,6 +95,7 @@ def summarise_resources(cell: Cell, arm: str, runs: Sequence[WorkloadRun]) -> Re
         median_s=statistics.median(cell.read((run,), MetricName.WALL) for run in runs),
         peak_rss_bytes=max(usage.peak_rss_bytes for usage in usages),
         peak_rss_floor_bytes=max(usage.peak_rss_floor_bytes for usage in usages),
+        load=_median_load(runs),
     )
     if cell.benchmark is not None:
         return resources
@@ -104,7 +105,6 @@ def summarise_resources(cell: Cell, arm: str, runs: Sequence[WorkloadRun]) -> Re
         median_system_s=statistics.median(usage.system_s for usage in usages),
         median_major_faults=statistics.median(usage.major_faults for usage in usages),
         median_involuntary_switches=statistics.median(usage.involuntary_switches for usage in usages),
-        load=_median_load(runs),
     )
 
 

@@ -15,6 +15,7 @@ from optbuild.plan.model import Plan, PlannedFold, PlannedVariant
 from optbuild.plan.parts import check_parts, has_parts, make_gather
 from optbuild.plan.programs import draft_programs
 from optbuild.plan.steps import STEPS
+from optbuild.profile.faults import find_nearest
 from optbuild.profile.model import BuildProfile, Use
 from optbuild.profile.placeholders import PlaceholderKind
 from optbuild.profile.presets import PREFIX
@@ -50,13 +51,25 @@ def select_variants(build_profile: BuildProfile, names: tuple[str, ...]) -> tupl
     Raises:
         UsageError: There is no such variant.
     """
-    if unknown := [name for name in names if name not in build_profile.variants]:
-        raise UsageError(
-            f"no variant is called {unknown[0]!r}",
-            help=f"the build profile has: {', '.join(build_profile.variants)}",
-        )
+    check_variants(build_profile, names)
     wanted = {baseline_name(build_profile), *(names or build_profile.variants)}
     return tuple(name for name in build_profile.variants if name in wanted)
+
+
+def check_variants(build_profile: BuildProfile, names: Iterable[str]) -> None:
+    """Refuse a variant that the build profile does not have.
+
+    Raises:
+        UsageError: There is no such variant.
+    """
+    for name in names:
+        if name not in build_profile.variants:
+            nearest = find_nearest(name, list(build_profile.variants))
+            suggestion = f"did you mean {nearest}? " if nearest else ""
+            raise UsageError(
+                f"no variant is called {name!r}",
+                help=f"{suggestion}the build profile has: {', '.join(build_profile.variants)}",
+            )
 
 
 def baseline_name(build_profile: BuildProfile) -> str:

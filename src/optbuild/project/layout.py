@@ -83,6 +83,11 @@ class Layout:
         return self.root / "written.json"
 
     @property
+    def input_hashes(self) -> Path:
+        """The hashes of large files that workloads read."""
+        return self.root / "inputs.json"
+
+    @property
     def scratch(self) -> Path:
         """Scratch directories of workloads, recreated before each run."""
         return self.root / "scratch"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from optbuild.errors import UsageError
+from optbuild.plan.planner import check_variants
 from optbuild.plan.steps.codegen import cargo_profile_settings
-from optbuild.profile.faults import find_nearest
-from optbuild.profile.model import BuildProfile
 from optbuild.profile.variants import PgoMode, Variant
 from optbuild.project.cargo_profile import find_override
 from optbuild.project.manifest_edit import set_profile_keys
@@ -25,7 +24,8 @@ def propose_cargo_profile(name: str, request: RunRequest, machine: Machine) -> P
         ToolchainError: Cargo cannot be asked.
     """
     build_profile = load_for(request, machine)
-    variant = _find_variant(name, build_profile)
+    check_variants(build_profile, (name,))
+    variant = build_profile.variants[name]
     settings = cargo_profile_settings(variant)
     if not settings:
         raise UsageError(
@@ -56,16 +56,6 @@ def propose_cargo_profile(name: str, request: RunRequest, machine: Machine) -> P
             *_left_out(variant),
             *(f"{origin} goes before `{key}`" for key, origin in overrides.items() if origin is not None),
         ),
-    )
-
-
-def _find_variant(name: str, build_profile: BuildProfile) -> Variant:
-    if name in build_profile.variants:
-        return build_profile.variants[name]
-    nearest = find_nearest(name, list(build_profile.variants))
-    known = ", ".join(build_profile.variants)
-    raise UsageError(
-        f"there is no variant {name!r}", help=f"did you mean {nearest}?" if nearest else f"choose one of: {known}"
     )
 
 

@@ -272,15 +272,9 @@ def _compare_outputs(
     durations = []
     for number, name in enumerate((baseline, *copies)):
         log_name = f"output-{number}"
-        watch = OutputWatch(invocation=invocation, stdout=runner.output(log_name), leniency=Leniency())
+        watch = OutputWatch(invocation=invocation, stdout=runner.output(log_name), leniency=Leniency(), hashes=hashes)
         watch.age_files()
-
-        @contextmanager
-        def watched(watch: OutputWatch = watch) -> Iterator[None]:
-            with hashes.watch(invocation), watch.watch():
-                yield
-
-        run, stdout = runner.run(invocation, copies[name], log_name=log_name, extra_env={}, watched=watched)
+        run, stdout = runner.run(invocation, copies[name], log_name=log_name, extra_env={}, watched=watch.watch)
         stdout.unlink()
         durations.append(run.usage.wall_s)
         hashes.check_after(invocation)

@@ -120,7 +120,13 @@ def _make_runner(journal: Journal, jobserver: Jobserver | None) -> Runner:
         results=results,
         work=layout.root / "merging",
     )
-    cargo = CargoDriver(executor=machine.executor, environ=machine.environ, emit=emit, jobserver=jobserver)
+    cargo = CargoDriver(
+        executor=machine.executor,
+        environ=machine.environ,
+        emit=emit,
+        sysroot=journal.prepared.inputs.toolchain.sysroot,
+        jobserver=jobserver,
+    )
     return Runner(
         plan=journal.plan,
         outcome=outcome,

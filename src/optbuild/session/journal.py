@@ -89,6 +89,7 @@ class Journal:
         """Make the record and store it."""
         record = self._record(error or next(iter(self.outcome.failures.values()), None), stopped=error is not None)
         RecordStore(directory=self.prepared.layout.runs).save(record)
+        self.prepared.hashes.remember()
         created, workloads = self.prepared.hashes.created(), self.prepared.build_profile.workloads
         WrittenFiles(path=self.prepared.layout.written).remember(created, workloads)
         return record

@@ -50,6 +50,7 @@ from optbuild.toolchain.runnable import why_not_runnable
 from optbuild.workloads.cargo_targets import check_targets
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation, make_invocation
+from optbuild.workloads.known_hashes import KnownHashes
 from optbuild.workloads.overlap import Overlap, find_overlap, find_overlaps, is_any_in_sample
 from optbuild.workloads.written import WrittenFiles
 
@@ -148,7 +149,7 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared
     if request.measure:
         require_cpu(build_profile, inputs.cpu_needs)
     require_ours(layout)
-    hashes = InputHashes()
+    hashes = InputHashes(KnownHashes(path=layout.input_hashes))
     for invocation in inputs.workloads:
         with located(build_profile.where("workloads", invocation.name, invocation.kind)):
             check_targets(invocation, project, targets)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -11,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+_KIND_OF_PATH = re.compile("(?:dependency|crate|native|framework|all)=")
 FLAG_SEPARATOR = "\x1f"  # between the flags in CARGO_ENCODED_RUSTFLAGS
 # Arguments that keep the parsed lines unchanged. They override variables and configuration files, and programs that
 # cargo starts do not inherit them.
@@ -149,11 +151,24 @@ class CompilerMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildScriptExecuted:
-    """A build script ran or was found fresh; `out_dir` is its output directory."""
+    """A build script ran or was found fresh.
+
+    Attributes:
+        out_dir: Where it writes.
+        linked_paths: Where it says that libraries are: directories, most with their kind and `=` before them.
+    """
 
     reason: Literal["build-script-executed"]
     package_id: str
     out_dir: Path | None = None
+    linked_paths: tuple[str, ...] = ()
+
+    @property
+    def library_directories(self) -> tuple[Path, ...]:
+        """Where it says that libraries are."""
+        return tuple(
+            Path(text[found.end() :] if (found := _KIND_OF_PATH.match(text)) else text) for text in self.linked_paths
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ extern "C" {
     fn signal(number: i32, handler: usize) -> usize;
     fn raise(number: i32) -> i32;
     fn __llvm_profile_write_file() -> i32;
+    fn optbuild_mark_end(); // of the object that marks the start of processes, which is linked in as well
 }
 
 const ENDING: [i32; 4] = [1, 2, 3, 15]; // SIGHUP, SIGINT, SIGQUIT, SIGTERM
@@ -35,7 +36,9 @@ const DEFAULT: usize = 0;
 
 extern "C" fn write_and_end(number: i32) {
     unsafe {
-        __llvm_profile_write_file();
+        if __llvm_profile_write_file() == 0 {
+            optbuild_mark_end();
+        }
         signal(number, DEFAULT);
         raise(number); // pending until this handler returns
     }

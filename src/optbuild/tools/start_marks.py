@@ -1,9 +1,10 @@
 """The object that leaves a mark for each started process of an instrumented program, and what the marks show.
 
-A process that is killed, calls `_exit`, or can no longer open files leaves no raw profile, and nothing in the profiles
-of others says that it ran. This object is linked into instrumented builds only. Its constructor creates an empty file
-named by the process's id in the directory for marks, which is next to the directory that LLVM_PROFILE_FILE names, if
-somebody created it.
+A process that is killed, or calls `_exit`, or may not open files any more, leaves no raw profile, and nothing in the
+profiles of others says that it ran. Linked into instrumented builds, and into nothing else, the object's constructor
+makes an empty file with the process's id for a name. It does so beside the directory that LLVM_PROFILE_FILE names, and
+only where somebody has made a directory for marks there. Its destructor makes another one: where processes add their
+counts to a pool of files, no raw profile has an id, and the second mark tells that they were added.
 
 A process that has only been forked runs no constructor, and needs no mark: its counts go to the file of the process
 that it was forked from. Processes are distinguished by their ids: one that gets the id of an earlier process hides it.
@@ -23,6 +24,7 @@ from pathlib import Path
 
 CRATE = "optbuild_marks"
 _SUFFIX = ".started"
+_END = "e"
 _PROCESS = re.compile(r"_(?P<pid>\d+)\.profraw$")
 
 SOURCE = """\
@@ -47,7 +49,8 @@ const STARTED: &[u8; 9] = b".started/";
 const MOST_DIGITS: usize = 10;
 
 // By pointers throughout: an index that is checked would need what only the standard library has.
-extern "C" fn mark() {
+// Leaves a file whose name is the process's id and, unless it is 0, one character more.
+fn leave(last: u8) {
     let mut room = [0_u8; ROOM];
     let path = room.as_mut_ptr();
     unsafe {
@@ -57,7 +60,7 @@ extern "C" fn mark() {
         }
         let (mut length, mut end) = (0, 0);
         while *pattern.add(length) != 0 {
-            if length + STARTED.len() + MOST_DIGITS + 1 >= ROOM {
+            if length + STARTED.len() + MOST_DIGITS + 2 >= ROOM {
                 return;
             }
             if *pattern.add(length) == b'/' {
@@ -80,7 +83,8 @@ extern "C" fn mark() {
             }
             unit /= 10;
         }
-        *path.add(next) = 0;
+        *path.add(next) = last;
+        *path.add(next + 1) = 0;
         let descriptor = open(path, WRITE_ONLY | CREATE, 0o644);
         if descriptor >= 0 {
             close(descriptor);
@@ -88,16 +92,36 @@ extern "C" fn mark() {
     }
 }
 
+extern "C" fn mark() {
+    leave(0);
+}
+
+// After what `atexit` has registered, and so after the counts are written; also called where a signal ends the process.
+#[no_mangle]
+extern "C" fn optbuild_mark_end() {
+    leave(b'e');
+}
+
 #[used]
 #[cfg_attr(target_vendor = "apple", link_section = "__DATA,__mod_init_func")]
 #[cfg_attr(not(target_vendor = "apple"), link_section = ".init_array")]
 static MARK: extern "C" fn() = mark;
+
+#[used]
+#[cfg_attr(target_vendor = "apple", link_section = "__DATA,__mod_term_func")]
+#[cfg_attr(not(target_vendor = "apple"), link_section = ".fini_array")]
+static MARK_END: extern "C" fn() = optbuild_mark_end;
 """
 
 
 def marks_directory(profiles: Path) -> Path:
     """The directory for the marks of processes that write their raw profiles to a given directory."""
     return profiles.with_name(profiles.name + _SUFFIX)
+
+
+def count_started(marks: Iterable[str]) -> int:
+    """How many processes have started, by the names of the marks."""
+    return sum(name.isdigit() for name in marks)
 
 
 def lost_processes(marks: Iterable[str], raw_profiles: Iterable[str]) -> frozenset[str]:
@@ -109,4 +133,10 @@ def lost_processes(marks: Iterable[str], raw_profiles: Iterable[str]) -> frozens
             process that wrote it.
     """
     came = {found["pid"] for name in raw_profiles if (found := _PROCESS.search(name))}
-    return frozenset(marks) - came
+    return frozenset(filter(str.isdigit, marks)) - came
+
+
+def unended_processes(marks: Iterable[str]) -> frozenset[str]:
+    """The ids of processes that started and came to no end of their own, after which their counts are in a pool."""
+    names = frozenset(marks)
+    return frozenset(name for name in names if name.isdigit() and name + _END not in names)

@@ -31,11 +31,18 @@ from optbuild.workloads.harness import (
 )
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.programs import PROFILE_FILE, Place, WorkloadRun, check_ending, run_program
-from optbuild.workloads.self_measured import describe_benchmarks, describe_tests, read_criterion, read_libtest
-from optbuild.workloads.words import Values
+from optbuild.workloads.self_measured import (
+    describe_benchmarks,
+    describe_tests,
+    read_criterion,
+    read_divan,
+    read_libtest,
+)
+from optbuild.workloads.words import LOADER_PATH, Values, join_paths
 
 _SHORTEST_TIMEOUT_S = 0.001
-_WHOLE = frozenset({Harness.VALGRIND, Harness.OTHER})  # measured as a whole
+_WHOLE = frozenset({Harness.VALGRIND, Harness.OTHER})  # what is measured as a whole
+_NAMES = {Harness.CRITERION: "Criterion", Harness.DIVAN: "Divan"}  # what measures whenever it is not told otherwise
 _HASH = re.compile("-[0-9a-f]{16}$")  # in the file names of tests and benches
 _BINARY_VARIABLE = "CARGO_BIN_EXE_"
 
@@ -118,6 +125,8 @@ def _read_benchmarks(program: CargoProgram, invocation: Invocation, place: Place
         return {}
     if program.harness is Harness.LIBTEST:
         return read_libtest(place.stdout.read_text("utf-8", "replace"))
+    if program.harness is Harness.DIVAN:
+        return read_divan(place.stdout.read_text("utf-8", "replace"))
     try:
         return read_criterion(_criterion_home(invocation) / program.name)
     except ValueError as error:
@@ -131,7 +140,7 @@ def _read_benchmarks(program: CargoProgram, invocation: Invocation, place: Place
 def _comparable_output(run: _ProgramRun, place: Place) -> bytes:
     if run.program.harness in _WHOLE:
         return place.stdout.read_bytes()
-    if run.program.harness is Harness.CRITERION:
+    if run.program.harness in _NAMES:
         return describe_benchmarks(run.benchmarks).encode()
     return describe_tests(place.stdout.read_text("utf-8", "replace")).encode()
 
@@ -140,17 +149,18 @@ def _benchmarks_of(runs: list[_ProgramRun], invocation: Invocation) -> dict[str,
     """All benchmarks that measured themselves; other programs of `cargo bench` count by their wall time.
 
     Raises:
-        WorkloadError: Criterion should have measured, and measured nothing.
+        WorkloadError: Criterion or Divan was to measure, and nothing was measured at all.
     """
     found = _with_distinct_names(runs)
-    asked = [run.program for run in runs if run.program.harness is Harness.CRITERION]
+    asked = [run.program for run in runs if run.program.harness in _NAMES]
     asked = [program for program in asked if measures_itself(program.harness, program.arguments)]
     if asked and not found:
-        names = ", ".join(map(_target_name, asked))
+        names, harness = ", ".join(map(_target_name, asked)), asked[0].harness
+        unread = "; a bench that sets `output_directory` or discards its results cannot be read"
         raise WorkloadError(
-            f"workload {sanitize_line(invocation.name)!r}: Criterion measured nothing in {sanitize_line(names)}",
-            help="correct the filter in `cargo`; a bench that sets `output_directory` or discards its results"
-            " cannot be read",
+            f"workload {sanitize_line(invocation.name)!r}: {_NAMES[harness]} measured nothing in "
+            + sanitize_line(names),
+            help=f"correct the filter in `cargo`{unread if harness is Harness.CRITERION else ''}",
         )
     if not found or invocation.call is None or invocation.call.verb is not CargoVerb.BENCH:
         return found
@@ -191,6 +201,8 @@ def _make_command(program: CargoProgram, invocation: Invocation, place: Place, v
     }
     if program.harness is Harness.CRITERION:
         env[CRITERION_HOME] = str(_criterion_home(invocation) / program.name)
+    if (directory := values.library_directory(())) is not None:  # before cargo's, where another variant's may lie
+        env[LOADER_PATH] = join_paths(directory, program.env.get(LOADER_PATH))
     env |= {name: command.env[name] for name in (*invocation.declared_env, *place.extra_env)}
     return replace(
         command, argv=(*invocation.runner, str(values.binaries[program.name]), *arguments), cwd=program.cwd, env=env

@@ -21,30 +21,38 @@ class Harness(StrEnum):
     """
 
     CRITERION = "criterion"
+    DIVAN = "divan"
     LIBTEST = "libtest"
     VALGRIND = "valgrind"
     OTHER = "other"
 
 
-# From the help texts: cargo does not say, and a program that is asked might run everything instead.
+# From the help texts, or the variables that they name: cargo does not tell, and a program that is asked may run all it
+# has.
 _MARKS: Mapping[Harness, bytes] = {
     Harness.CRITERION: b"This executable is a Criterion.rs benchmark",
+    Harness.DIVAN: b"DIVAN_SAMPLE_COUNT",
     Harness.LIBTEST: b"The FILTER string is tested against the name of all tests",
 }
 # What starts itself under valgrind, or has a runner do so whose name says for which crate.
 _VALGRIND = (b"--tool=callgrind", b"--tool=cachegrind", b"iai-callgrind-runner", b"gungraun-runner")
 _BENCH = "--bench"
-# https://bheisler.github.io/criterion.rs/book/user_guide/profiling.html
-_BRIEF = ("--profile-time", "1")
+# https://bheisler.github.io/criterion.rs/book/user_guide/profiling.html; of Divan, what its `--help` says
+_BRIEF: Mapping[Harness, Mapping[str, tuple[str, ...]]] = {
+    Harness.CRITERION: {"--profile-time": ("1",)},
+    Harness.DIVAN: {"--max-time": ("1",)},
+}
 _OTHER_MODES = ("--profile-time", "--list", "--test", "--load-baseline")
-# https://bheisler.github.io/criterion.rs/book/user_guide/command_line_options.html; 10 is the smallest sample that it
-# accepts
-_SHORT: Mapping[str, tuple[str, ...]] = {
-    "--warm-up-time": ("0.05",),
-    "--measurement-time": ("0.1",),
-    "--sample-size": ("10",),
-    "--nresamples": ("1000",),
-    "--noplot": (),
+# https://bheisler.github.io/criterion.rs/book/user_guide/command_line_options.html; 10 is the smallest sample it takes
+_SHORT: Mapping[Harness, Mapping[str, tuple[str, ...]]] = {
+    Harness.CRITERION: {
+        "--warm-up-time": ("0.05",),
+        "--measurement-time": ("0.1",),
+        "--sample-size": ("10",),
+        "--nresamples": ("1000",),
+        "--noplot": (),
+    },
+    Harness.DIVAN: {"--max-time": ("0.2",), "--sample-count": ("50",), "--color": ("never",)},
 }
 _QUICK = "--quick"  # which excludes a sample size
 
@@ -89,18 +97,26 @@ def without_criterions_options(arguments: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def training_arguments(harness: Harness, arguments: tuple[str, ...]) -> tuple[str, ...]:
-    """The arguments to add in training: the program should neither measure nor take long."""
-    return _BRIEF if harness is Harness.CRITERION and measures_itself(harness, arguments) else ()
+    """What to add to a program's arguments in training, so that it neither measures nor takes long."""
+    return _added(_BRIEF, harness, arguments)
 
 
 def measuring_arguments(harness: Harness, arguments: tuple[str, ...]) -> tuple[str, ...]:
-    """The arguments to add in measuring: the program should take no longer than necessary."""
-    if harness is not Harness.CRITERION or not measures_itself(harness, arguments):
+    """What to add to a program's arguments when it is measured, so that it takes no longer than it has to."""
+    return _added(_SHORT, harness, arguments)
+
+
+def _added(
+    options: Mapping[Harness, Mapping[str, tuple[str, ...]]], harness: Harness, arguments: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Those options of a harness that are not given."""
+    if not measures_itself(harness, arguments):
         return ()
     given = {word.partition("=")[0] for word in arguments}
     given |= {"--sample-size"} if _QUICK in given else set()
     given |= {"--noplot"} if "-n" in given else set()
-    return tuple(word for option, value in _SHORT.items() if option not in given for word in (option, *value))
+    own = options.get(harness, {})
+    return tuple(word for option, value in own.items() if option not in given for word in (option, *value))
 
 
 def measures_itself(harness: Harness, arguments: tuple[str, ...]) -> bool:

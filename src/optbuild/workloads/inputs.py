@@ -17,10 +17,11 @@ from pathlib import Path
 
 from optbuild.errors import NotComparableError, UsageError
 from optbuild.events import Emit, Level, Notice
-from optbuild.files import MARKER, VERSION_CONTROL, sha256_of
+from optbuild.files import MARKER, VERSION_CONTROL
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.text import sanitize_line
 from optbuild.workloads.invocation import Invocation, Moment, is_readable
+from optbuild.workloads.known_hashes import KnownHashes
 
 REWRITTEN = "input-rewritten"
 """The code of the warning about a file that a workload rewrote."""
@@ -34,9 +35,14 @@ _CACHE_MARKER = "CACHEDIR.TAG"
 
 
 class InputHashes:
-    """The content of everything that the workloads of one run read, each read once and watched from then on."""
+    """The content of everything that the workloads of one run read, each looked at once and watched from then on.
 
-    def __init__(self) -> None:
+    Args:
+        large: The hashes of large files, as far as earlier runs have kept them.
+    """
+
+    def __init__(self, large: KnownHashes | None = None) -> None:
+        self._large = large or KnownHashes()
         self._known: dict[Path, _Content] = {}
         self._rewritten: set[Path] = set()
         self._unsteady: set[Path] = set()
@@ -54,6 +60,14 @@ class InputHashes:
             UsageError: It cannot be read, or is neither a regular file nor a directory.
         """
         return self._look(path).digest
+
+    def remember(self) -> None:
+        """Keep the hashes of large files for the next run.
+
+        Raises:
+            StorageError: They cannot be written.
+        """
+        self._large.remember()
 
     def resolve(self, invocation: Invocation) -> dict[str, str]:
         """What decides the result of a run in addition to the recipe: contents of what it reads, and its environment.
@@ -166,7 +180,7 @@ class InputHashes:
 
     def _look(self, path: Path) -> _Content:
         if path not in self._known:
-            self._known[path] = _read(path)
+            self._known[path] = _read(path, self._large)
         return self._known[path]
 
     def _note_rewritten(self, invocation: Invocation, path: Path, before: _Content) -> None:
@@ -185,7 +199,7 @@ class InputHashes:
         try:
             if not before.is_known or _signature(path) == before.signature:
                 return False
-            self._known[path] = _read(path)
+            self._known[path] = _read(path, self._large)
         except (OSError, UsageError):
             self._known[path] = _MISSING
         return self._known[path].digest != before.digest
@@ -249,15 +263,15 @@ class _Content:
 _MISSING = _Content(digest="missing", signature=None)
 
 
-def _read(path: Path) -> _Content:
+def _read(path: Path, large: KnownHashes) -> _Content:
     try:
         signature = _signature(path)
         if signature is None:
             return _Content(digest=f"unknown {secrets.token_hex(16)}", signature=None, is_known=False)
         if not path.is_dir():
-            digest = sha256_of(path)
+            digest = large.of(path)
             return _Content(digest=digest, signature=signature, digests={"": digest})
-        digests = {name: sha256_of(path / name) for name, _ in signature}
+        digests = {name: large.of(path / name) for name, _ in signature}
     except OSError as error:
         raise UsageError(
             f"cannot read the input {path}: {error.strerror}",

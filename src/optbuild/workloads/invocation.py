@@ -22,7 +22,7 @@ from optbuild.project.model import LibFile
 from optbuild.workloads.environment import is_secret_name, make_workload_env
 from optbuild.workloads.output_files import find_output_files
 from optbuild.workloads.readiness import ReadyKind, check_ready_value
-from optbuild.workloads.words import Values, Word, WordFiller, Words, named_in, render_words
+from optbuild.workloads.words import LOADER_PATH, Values, Word, WordFiller, Words, join_paths, named_in, render_words
 
 # Programs that run the script named by their first argument.
 _INTERPRETER = re.compile(r"(?:python|pypy|lua|ruby|perl|php)[\d.]*|(?:ba|da|k|z)?sh|node|deno|bun|Rscript|tclsh")
@@ -175,8 +175,10 @@ class Invocation:
         return named_in((*chain(*self.commands.values()), *ready, *self.port_env.values()), PlaceholderKind.PORT)
 
     def env_with(self, values: Values) -> Mapping[str, str]:
-        """The whole environment of one run."""
-        return {**self.env, **{name: values.fill(word) for name, word in self.port_env.items()}}
+        """The whole environment of one run; shared libraries that stand beside the programs are found."""
+        directory = values.library_directory(self.bins)
+        libraries = {} if directory is None else {LOADER_PATH: join_paths(directory, self.env.get(LOADER_PATH))}
+        return {**self.env, **libraries, **{name: values.fill(word) for name, word in self.port_env.items()}}
 
     def shown_argv(self) -> tuple[str, ...]:
         """The argv as people wrote it, `{bin:NAME}` for binaries."""

@@ -65,10 +65,10 @@ class WorkloadRun:
 
     Attributes:
         usage: What is measured.
-        beside_cpu_s: CPU seconds of helper programs that are not in `usage`.
-        load: The values that a load generator reports, by name; units are in the names.
-        benchmarks: Seconds per iteration of the benchmarks that it measured itself, by name; if there are any, they are
-            measured instead of the whole run.
+        beside_cpu_s: CPU seconds of what ran for its sake and is not in `usage`.
+        load: What a load generator says of its requests, by name; units are in the names.
+        benchmarks: Seconds per iteration of the benchmarks that it has measured itself, or per request, by name; where
+            there are any, they are what is measured, and not the run as a whole.
     """
 
     usage: Usage

@@ -1,4 +1,4 @@
-"""Read what benches measured themselves: Criterion's raw samples, and libtest's output for `#[bench]`.
+"""Read what benches have measured themselves: Criterion's raw samples, and what libtest and Divan print.
 
 Such a bench runs its code for a time that it chooses itself, so its own wall time says nothing about the code. One run
 is one observation here, whatever it did inside: the value of a benchmark is its time per iteration.
@@ -22,6 +22,12 @@ from pydantic import TypeAdapter, ValidationError
 from optbuild.text import sanitize_line
 
 _NS_PER_S = 1e9
+_PER_SECOND = {"ps": 1e12, "ns": 1e9, "µs": 1e6, "ms": 1e3, "s": 1.0, "m": 1 / 60, "h": 1 / 3600}
+# `│  ╰─ 1000    34.05 µs      │ 16.88 ms      │ 45.18 µs      │ 214.1 µs      │ 100     │ 100`: the fastest sample, the
+# slowest, median and mean; a name that groups others has none of them.
+_DIVAN_LINE = re.compile(r"^(?P<tree>(?:[│ ]  )*)(?:├─|╰─) (?P<rest>\S.*)$", re.MULTILINE)
+_DIVAN_TIME = re.compile(r"(?P<number>[\d.]+) (?P<unit>ps|ns|µs|ms|s|m|h)")
+_DIVAN_LEAF = re.compile(rf"(?P<name>.+?) +{_DIVAN_TIME.pattern.replace('?P<number>', '').replace('?P<unit>', '')}")
 # `test sum::short ... bench:       1,234.56 ns/iter (+/- 78)`
 _BENCH_LINE = re.compile(r"^test (?P<name>.+?) +\.\.\. bench: +(?P<ns>[\d,]+(?:\.\d+)?) ns/iter", re.MULTILINE)
 _TEST_LINE = re.compile(r"^test (?P<name>.+?) +\.\.\. (?P<verdict>ok|ignored|bench|FAILED)", re.MULTILINE)
@@ -80,6 +86,26 @@ def _per_iteration_ns(sample: _Sample, file: Path) -> float:
 def read_libtest(text: str) -> dict[str, float]:
     """Seconds per iteration of each `#[bench]` that a libtest program reported, by its name."""
     return {found["name"]: float(found["ns"].replace(",", "")) / _NS_PER_S for found in _BENCH_LINE.finditer(text)}
+
+
+def read_divan(text: str) -> dict[str, float]:
+    """Seconds per iteration of each benchmark that Divan has reported, by the names on its way in the tree.
+
+    The median of its samples is taken: a single one that was held up may be a thousand times as long.
+
+    Sources:
+        `tree_painter.rs` and `time/fine_duration.rs` in https://github.com/nvzqz/divan
+    """
+    found: dict[str, float] = {}
+    names: list[str] = []
+    for line in _DIVAN_LINE.finditer(text):
+        first, *columns = line["rest"].split("│")
+        leaf = _DIVAN_LEAF.fullmatch(first.strip())
+        names = [*names[: len(line["tree"]) // 3], leaf["name"] if leaf else first.strip()]
+        median = _DIVAN_TIME.fullmatch(columns[1].strip()) if leaf and len(columns) > 1 else None
+        if median is not None:
+            found["/".join(names)] = float(median["number"]) / _PER_SECOND[median["unit"]]
+    return found
 
 
 def describe_benchmarks(values: Mapping[str, float]) -> str:

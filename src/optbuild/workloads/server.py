@@ -1,14 +1,15 @@
 """A workload of a server and a load: start, wait, load, and stop in a way that lets the server write its profile.
 
-Each run has its own server, and no two run at once: variants never compete. The load's wall time counts, so it should
-be a fixed number of requests. CPU time and memory are the server's, from its start to its end.
+Each run has a server of its own, and no two run at once: variants never compete. The load's wall time is what counts,
+so it should be a fixed number of requests; of a load that runs for a fixed time and whose report is known, the time per
+request. CPU time and memory are the server's, from its start to its end.
 """
 
 from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +17,11 @@ from optbuild.errors import WorkloadError, WorkloadTimeoutError
 from optbuild.execution.command import Command, Completed, ConcurrentExecutor, ProgramNotFoundError, RunningProgram
 from optbuild.execution.signals import describe_ending
 from optbuild.files import tail_of, writing
+from optbuild.profile.model import MetricName
 from optbuild.text import last_lines, sanitize_line
 from optbuild.units import format_duration
 from optbuild.workloads.invocation import Invocation, Server
-from optbuild.workloads.load_reports import is_oha, parse_oha
+from optbuild.workloads.load_reports import TIME_PER_REQUEST, find_load
 from optbuild.workloads.programs import Place, WorkloadRun, check_ending, run_program
 from optbuild.workloads.readiness import is_ready
 from optbuild.workloads.words import Values
@@ -56,18 +58,26 @@ def run_server(executor: ConcurrentExecutor, invocation: Invocation, place: Plac
         ) from error
     check_ending(loaded, invocation, stdout=place.stdout, stderr=place.stderr, arm=place.arm)
     watch.check_stopped(stopped)
+    said, benchmarks = _read_load_report(load.argv, place.stdout, watch.name, metric=invocation.metric)
     return WorkloadRun(
         usage=replace(stopped.usage, wall_s=loaded.usage.wall_s),
         beside_cpu_s=loaded.usage.user_s + loaded.usage.system_s,
-        load=_read_load_report(load.argv[0], place.stdout, watch.name),
+        load=said,
+        benchmarks=benchmarks,
     )
 
 
-def _read_load_report(program: str, stdout: Path, name: str) -> Mapping[str, float]:
-    """Read the load generator's report; reduce its output to the part that can be compared."""
-    report = parse_oha(stdout.read_bytes()) if is_oha(program) else None
-    if report is None:
-        return {}
+def _read_load_report(
+    argv: Sequence[str], stdout: Path, name: str, *, metric: MetricName
+) -> tuple[Mapping[str, float], Mapping[str, float]]:
+    """What the load generator says of its requests, and what is measured instead of its wall time where that is fixed.
+
+    Of its output only what can be compared is left.
+    """
+    load = find_load(argv)
+    report = None if load is None else load.parse(stdout.read_text("utf-8", "replace"))
+    if load is None or report is None:
+        return {}, {}
     if report.errors:
         raise WorkloadError(
             f"workload {name}: {sum(report.errors.values())} requests of the load had no answer: "
@@ -76,8 +86,16 @@ def _read_load_report(program: str, stdout: Path, name: str) -> Mapping[str, flo
             location=str(stdout),
         )
     with writing(stdout):
-        stdout.write_bytes(report.comparable())
-    return report.values
+        stdout.write_bytes(report.comparable(is_timed=load.is_timed))
+    if not load.is_timed or load.is_limited or metric is not MetricName.WALL:
+        return report.values, {}
+    if report.time_per_request_s is None:
+        raise WorkloadError(
+            f"workload {name}: no request of the load was answered in its time",
+            help="give it more time, or see what the server says",
+            location=str(stdout),
+        )
+    return report.values, {TIME_PER_REQUEST: report.time_per_request_s}
 
 
 class _ServerWatch:

@@ -5,7 +5,10 @@ Binaries differ between variants and ports between runs; everything else is know
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import os
+import re
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +23,21 @@ Words = tuple[Word, ...]
 
 They have the name of a program, the file name of a library or the name of a port.
 """
+
+
+LOADER_PATH = "DYLD_FALLBACK_LIBRARY_PATH" if sys.platform == "darwin" else "LD_LIBRARY_PATH"
+"""The variable that tells the loader of directories with shared libraries."""
+_SHARED_LIBRARY = re.compile(r"lib.+\.(?:dylib|so(?:\.[\d.]+)?)")
+
+
+def is_shared_library(name: str) -> bool:
+    """Whether a file is named as the loader looks for it."""
+    return _SHARED_LIBRARY.fullmatch(name) is not None
+
+
+def join_paths(*paths: str | None) -> str:
+    """Directories as a variable such as `LD_LIBRARY_PATH` lists them."""
+    return os.pathsep.join(path for path in paths if path)
 
 
 def named_in(words: Iterable[Word], *kinds: PlaceholderKind) -> tuple[str, ...]:
@@ -44,6 +62,12 @@ class Values:
 
     binaries: Mapping[str, Path]
     ports: Mapping[str, int] = field(default_factory=dict)
+
+    def library_directory(self, known: Collection[str]) -> str | None:
+        """Where shared libraries stand beside the programs that load them; None where there are none but known ones."""
+        found = (path for name, path in self.binaries.items() if is_shared_library(name) and name not in known)
+        path = next(found, None)
+        return None if path is None else str(path.parent)
 
     def fill(self, word: Word) -> str:
         """A word with every placeholder replaced."""

@@ -111,7 +111,7 @@ def _obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | None:
         return "no workload is for training", remedy
     if draft.program is not None and not any(_trains(workload, draft, inputs) for workload in inputs.workloads):
         workload = f'add a [[workloads]] table with {{bin:{draft.program}}} and use = ["train"]'
-        remedy = f'{workload}, or say profiles = "merged"'
+        remedy = f'{workload}, or say profiles = "merged", as for a program that only another one starts'
         return f"no training workload runs {draft.program}, which is to have a profile of its own", remedy
     if (clash := _flag_obstacle(draft, inputs)) is not None:
         return clash
