@@ -170,6 +170,7 @@ def _describe_step(step: Step) -> StepRecord:
         reused=step.reused,
         log=None if step.log is None else str(step.log),
         peak_rss_bytes=step.peak_rss_bytes,
+        started_s=step.started_s,
     )
 
 

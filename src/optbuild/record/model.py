@@ -103,6 +103,7 @@ class StepRecord:
 
     Attributes:
         peak_rss_bytes: For a build, the memory of its largest process.
+        started_s: When it began, counted from where the run began to carry its plan out; None in records of older versions.
     """
 
     action: str
@@ -112,6 +113,7 @@ class StepRecord:
     reused: bool
     log: str | None
     peak_rss_bytes: int | None = None
+    started_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
