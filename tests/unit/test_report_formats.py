@@ -253,8 +253,8 @@ def test_csv_makes_foreign_names_inert_and_leaves_numbers_alone(name: str) -> No
     assert float(row["change"]) == -0.118
 
 
-@pytest.mark.parametrize("name", FORMATS)
-def test_every_format_says_what_is_in_sample(name: str) -> None:
+@pytest.mark.parametrize("name", ["terminal", "markdown", "html", "json", "csv"])
+def test_every_format_of_the_whole_says_what_is_in_sample(name: str) -> None:
     """Whoever copies a number of a variant that was trained on this very input, copies the label with it."""
     text = render(with_in_sample(make_measured("a", "b"), a=True, b=False), name)
     if name == "json":

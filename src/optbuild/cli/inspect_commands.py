@@ -141,7 +141,12 @@ def report(
         str | None, typer.Argument(metavar="[RUN]", help="A run's id or a record.json; default: the last run.")
     ] = None,
     form: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="terminal, markdown, html, json or csv.")
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="terminal, markdown, html, json, csv, or what another program reads: github-benchmark, bencher, otava, hyperfine.",
+        ),
     ] = "terminal",
     output: options.Output = None,
     evidence: Annotated[

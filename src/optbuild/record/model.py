@@ -103,7 +103,8 @@ class StepRecord:
 
     Attributes:
         peak_rss_bytes: For a build, the memory of its largest process.
-        started_s: When it began, counted from where the run began to carry its plan out; None in records of older versions.
+        started_s: When it began, counted from where the run began to carry its plan out; None where older versions
+            made the record.
     """
 
     action: str

@@ -6,12 +6,16 @@ from collections.abc import Callable, Mapping
 
 from optbuild.profile.gates import GateSettings
 from optbuild.record.model import RunRecord
+from optbuild.report.formats.bencher import render_bencher
 from optbuild.report.formats.csv import render_csv
 from optbuild.report.formats.github import render_github
+from optbuild.report.formats.github_benchmark import render_github_benchmark
 from optbuild.report.formats.html import render_html
+from optbuild.report.formats.hyperfine import render_hyperfine
 from optbuild.report.formats.json import render_evidence_json, render_json
 from optbuild.report.formats.junit import render_junit
 from optbuild.report.formats.markdown import render_markdown
+from optbuild.report.formats.otava import render_otava
 from optbuild.report.formats.terminal import render_terminal
 from optbuild.report.gates import assemble_gates
 from optbuild.report.model import Report, Screen
@@ -25,6 +29,10 @@ FORMATS: Mapping[str, Format] = {
     "html": lambda _record, report, _screen: render_html(report),
     "json": lambda record, _report, _screen: render_json(record),
     "csv": lambda record, _report, _screen: render_csv(record),
+    "github-benchmark": lambda record, _report, _screen: render_github_benchmark(record),
+    "bencher": lambda record, _report, _screen: render_bencher(record),
+    "otava": lambda record, _report, _screen: render_otava(record),
+    "hyperfine": lambda record, _report, _screen: render_hyperfine(record),
 }
 
 EVIDENCE_FORMATS: Mapping[str, Format] = {
