@@ -145,7 +145,8 @@ def report(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="terminal, markdown, html, json, csv, or what another program reads: github-benchmark, bencher, otava, hyperfine.",
+            help="terminal, markdown, html, svg, json or csv; for other programs github-benchmark, bencher, otava, "
+            "hyperfine or in-toto.",
         ),
     ] = "terminal",
     output: options.Output = None,

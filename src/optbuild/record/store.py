@@ -35,8 +35,13 @@ def make_run_id(now: datetime) -> str:
 
 def render_record(record: RunRecord) -> str:
     r"""A record as one JSON document in ASCII; bytes of an argument that are no text are shown as `\udcff`."""
-    text = json.dumps(_adapter().dump_python(record, mode="json"), indent=2, allow_nan=False)
-    return _LONE_SURROGATE.sub(_show_surrogate, text) + "\n"
+    return dump_ascii(_adapter().dump_python(record, mode="json"), indent=2) + "\n"
+
+
+def dump_ascii(value: object, *, indent: int | None = None) -> str:
+    r"""JSON in ASCII, strings exact but for bytes that are no text, which are shown as `\udcff`."""
+    text = json.dumps(value, indent=indent, allow_nan=False)
+    return _LONE_SURROGATE.sub(_show_surrogate, text)
 
 
 def parse_record(text: bytes) -> RunRecord:

@@ -12,6 +12,7 @@ from optbuild.report.formats.github import render_github
 from optbuild.report.formats.github_benchmark import render_github_benchmark
 from optbuild.report.formats.html import render_html
 from optbuild.report.formats.hyperfine import render_hyperfine
+from optbuild.report.formats.in_toto import render_in_toto
 from optbuild.report.formats.json import render_evidence_json, render_json
 from optbuild.report.formats.junit import render_junit
 from optbuild.report.formats.markdown import render_markdown
@@ -33,6 +34,7 @@ FORMATS: Mapping[str, Format] = {
     "bencher": lambda record, _report, _screen: render_bencher(record),
     "otava": lambda record, _report, _screen: render_otava(record),
     "hyperfine": lambda record, _report, _screen: render_hyperfine(record),
+    "in-toto": lambda record, _report, _screen: render_in_toto(record),
 }
 
 EVIDENCE_FORMATS: Mapping[str, Format] = {
