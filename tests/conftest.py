@@ -28,6 +28,7 @@ TOOLS = {
     "cargo": "the test needs cargo and rustc",
     "pgo": "the test needs cargo, an llvm-profdata of rustc's LLVM, and the profiler runtime",
     "cmake": "the test needs cmake and a C++ compiler",
+    "chromium": "the test opens pages in a headless Chromium or Chrome",
     "libclang": "the test needs libclang.so, of the package `libclang` or where LIBCLANG_PATH says",
     "registry": "the test needs crates of the registry",
 }
@@ -134,6 +135,15 @@ def find_libclang() -> Path | None:
     return native if native is not None and native.is_dir() else None
 
 
+def find_chromium() -> str | None:
+    """The browser, by whatever name it has here."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+def _find_lack_of_chromium() -> str | None:
+    return "neither chromium nor google-chrome is on PATH" if find_chromium() is None else None
+
+
 def _find_lack_of_libclang() -> str | None:
     return "there is no libclang.so: pip install libclang" if find_libclang() is None else None
 
@@ -150,6 +160,7 @@ _LACKS: Mapping[str, Callable[[], str | None]] = {
     "cargo": partial(_find_lack_of_programs, "cargo", "rustc"),
     "pgo": _find_lack_of_pgo,
     "cmake": partial(_find_lack_of_programs, "cmake", "c++"),
+    "chromium": _find_lack_of_chromium,
     "libclang": _find_lack_of_libclang,
     "registry": _find_lack_of_crates,
 }

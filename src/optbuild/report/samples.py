@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from optbuild.errors import UsageError
@@ -63,12 +62,10 @@ def samples_of(record: RunRecord, metric: str | None = None) -> tuple[Samples, .
     Raises:
         UsageError: Nothing of that was measured.
     """
-    order = {name: place for place, name in enumerate(workloads_of(record))}
-    series = sorted(_series(record, metric), key=lambda item: order.get(item.workload, len(order)))
     names = [variant.name for variant in baseline_first(record)]
     found = tuple(
         Samples(workload=item.workload, variant=name, metric=item.metric, unit=item.unit, values=values)
-        for item in series
+        for item in judged_series(record, metric)
         for name in names
         if (values := tuple(value for block in item.rounds for value in block.values.get(name, ())))
     )
@@ -111,11 +108,14 @@ def describe_samples(record: RunRecord, samples: Samples) -> str:
     return "\n".join(facts)
 
 
-def _series(record: RunRecord, metric: str | None) -> Iterator[BenchmarkRecord]:
+def judged_series(record: RunRecord, metric: str | None = None) -> tuple[BenchmarkRecord, ...]:
+    """One series for each workload, in the build profile's order: of the metric that it is judged by, or of one."""
     judged = {item.workload: item.metric for item in record.comparisons if item.workload is not None}
     first: dict[str, str] = {}
     for item in record.benchmarks:
         first.setdefault(item.workload, item.metric)
-    for item in record.benchmarks:
-        if item.metric == (metric or judged.get(item.workload, first[item.workload])):
-            yield item
+    wanted = (
+        item for item in record.benchmarks if item.metric == (metric or judged.get(item.workload, first[item.workload]))
+    )
+    order = {name: place for place, name in enumerate(workloads_of(record))}
+    return tuple(sorted(wanted, key=lambda item: order.get(item.workload, len(order))))

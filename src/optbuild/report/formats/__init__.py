@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from optbuild.profile.gates import GateSettings
 from optbuild.record.model import RunRecord
+from optbuild.report.charts.assemble import assemble_charts
 from optbuild.report.formats.bencher import render_bencher
 from optbuild.report.formats.csv import render_csv
 from optbuild.report.formats.github import render_github
@@ -17,6 +18,7 @@ from optbuild.report.formats.json import render_evidence_json, render_json
 from optbuild.report.formats.junit import render_junit
 from optbuild.report.formats.markdown import render_markdown
 from optbuild.report.formats.otava import render_otava
+from optbuild.report.formats.svg import render_svg
 from optbuild.report.formats.terminal import render_terminal
 from optbuild.report.gates import assemble_gates
 from optbuild.report.model import Report, Screen
@@ -27,7 +29,8 @@ Format = Callable[[RunRecord, Report, Screen], str]
 FORMATS: Mapping[str, Format] = {
     "terminal": lambda _record, report, screen: render_terminal(report, screen),
     "markdown": lambda _record, report, _screen: render_markdown(report),
-    "html": lambda _record, report, _screen: render_html(report),
+    "html": lambda record, report, _screen: render_html(report, assemble_charts(record)),
+    "svg": lambda record, _report, _screen: render_svg(record),
     "json": lambda record, _report, _screen: render_json(record),
     "csv": lambda record, _report, _screen: render_csv(record),
     "github-benchmark": lambda record, _report, _screen: render_github_benchmark(record),
@@ -38,7 +41,8 @@ FORMATS: Mapping[str, Format] = {
 }
 
 EVIDENCE_FORMATS: Mapping[str, Format] = {
-    **{name: FORMATS[name] for name in ("terminal", "markdown", "html")},
+    **{name: FORMATS[name] for name in ("terminal", "markdown")},
+    "html": lambda _record, report, _screen: render_html(report),
     "json": lambda record, _report, _screen: render_evidence_json(record),
 }
 """The same for the page of evidence, which holds no comparisons for a spreadsheet."""
