@@ -18,6 +18,7 @@ from optbuild.report.formats import FORMATS
 from optbuild.report.model import Screen
 from optbuild.report.runs_table import render_runs
 from optbuild.report.samples import samples_of
+from optbuild.report.template import render_template
 from optbuild.text import sanitize_line
 from tests.unit.report_cases import make_cross_validated, make_measured, make_skipped, rename, with_samples
 
@@ -139,6 +140,21 @@ def test_csv_reads_back_what_was_written(record: RunRecord) -> None:
         assert shown.removeprefix("'") == sanitize_line(comparison.candidate).replace("\u200b", "").removeprefix("'")
         assert not shown.startswith(("=", "+", "-", "@"))
         assert float(row["change"]) == comparison.change
+
+
+@settings(max_examples=30)  # a template is compiled each time
+@given(record=records())
+def test_a_template_shows_names_as_text(record: RunRecord) -> None:
+    """In Markdown no name ends a cell or begins an element, in HTML none is markup, and none commands a CI."""
+    report = assemble(record)
+    template = "{% for item in variants %}\n| {{ item.name }} |\n{% endfor %}\n{{ table.text }}\n"
+    lines = render_template(template, "a.md", record, report).splitlines()
+    assert all(len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) == 2 for line in lines[: len(record.variants)])
+    assert not any(re.search(r"(?<!\\)<", line) or line.lstrip().startswith("::") for line in lines)
+
+    collector = TagCollector()
+    collector.feed(render_template(template, "a.html", record, report))
+    assert collector.tags <= PAGE | TABLES
 
 
 @given(measured=sampled_records())

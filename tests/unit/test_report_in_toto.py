@@ -106,6 +106,7 @@ def test_only_what_was_shown_is_an_attribute() -> None:
     applied, equal, gain = found[ATTRIBUTES, "pgo"]["attributes"]
     assert applied["conditions"] == snapshot(
         {
+            "variant": "pgo",
             "evidenceOf": "pgo",
             "profileSha256": "3f2a1bc9d0e10000000000000000000000000000000000000000000000000000",
             "functions": 8087,

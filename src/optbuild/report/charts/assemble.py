@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from optbuild.measure.model import Comparison, Superblock, Verdict
 from optbuild.record.model import BenchmarkRecord, RunRecord, StepRecord
@@ -72,8 +72,13 @@ def _rows(comparisons: Iterable[Comparison], record: RunRecord) -> Iterator[Chan
 def _differences(record: RunRecord, comparison: Comparison) -> tuple[float, ...]:
     """The change in each round: what the comparison was made from."""
     series = [item for item in judged_series(record) if comparison.workload in {None, item.workload}]
+    return round_differences(series, comparison.baseline, comparison.candidate)
+
+
+def round_differences(series: Sequence[BenchmarkRecord], baseline: str, candidate: str) -> tuple[float, ...]:
+    """The change of each round from one arm to another, over all of the series."""
     rounds = zip(*(item.rounds for item in series), strict=False)
-    found = (_difference(blocks, comparison.baseline, comparison.candidate) for blocks in rounds)
+    found = (_difference(blocks, baseline, candidate) for blocks in rounds)
     return tuple(change for change in found if change is not None)
 
 

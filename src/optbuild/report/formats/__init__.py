@@ -22,14 +22,15 @@ from optbuild.report.formats.svg import render_svg
 from optbuild.report.formats.terminal import render_terminal
 from optbuild.report.gates import assemble_gates
 from optbuild.report.model import Report, Screen
+from optbuild.report.release_notes import with_contributions
 
 Format = Callable[[RunRecord, Report, Screen], str]
 """Formats for people write the report, those for machines the record that it was made from."""
 
 FORMATS: Mapping[str, Format] = {
     "terminal": lambda _record, report, screen: render_terminal(report, screen),
-    "markdown": lambda _record, report, _screen: render_markdown(report),
-    "html": lambda record, report, _screen: render_html(report, assemble_charts(record)),
+    "markdown": lambda record, report, _screen: render_markdown(with_contributions(record, report)),
+    "html": lambda record, report, _screen: render_html(with_contributions(record, report), assemble_charts(record)),
     "svg": lambda record, _report, _screen: render_svg(record),
     "json": lambda record, _report, _screen: render_json(record),
     "csv": lambda record, _report, _screen: render_csv(record),
@@ -40,8 +41,12 @@ FORMATS: Mapping[str, Format] = {
     "in-toto": lambda record, _report, _screen: render_in_toto(record),
 }
 
+TITLED = ("terminal", "markdown", "html")
+"""Those with a heading that `--title` replaces."""
+
 EVIDENCE_FORMATS: Mapping[str, Format] = {
-    **{name: FORMATS[name] for name in ("terminal", "markdown")},
+    "terminal": FORMATS["terminal"],
+    "markdown": lambda _record, report, _screen: render_markdown(report),
     "html": lambda _record, report, _screen: render_html(report),
     "json": lambda record, _report, _screen: render_evidence_json(record),
 }

@@ -30,9 +30,9 @@ def render_html(report: Report, charts: Charts | None = None) -> str:
         f"<style>{PAGE}</style></head>",
         f"<body><h1>{title}</h1>",
         *(f'<p class="status">{escape(line)}</p>' for line in report.status),
-        *(_table(table) for table in report.tables[:1]),
+        *(render_table(table) for table in report.tables[:1]),
         *_charts(charts or Charts()),
-        *(_table(table) for table in report.tables[1:]),
+        *(render_table(table) for table in report.tables[1:]),
         *_notes(report.footnotes),
         *_steps(report.steps),
         "</body></html>",
@@ -40,7 +40,8 @@ def render_html(report: Report, charts: Charts | None = None) -> str:
     return inert_on_ci("\n".join(parts) + "\n")
 
 
-def _table(table: Table) -> str:
+def render_table(table: Table) -> str:
+    """Write one table with its caption."""
     caption = f"<h2>{escape(table.caption)}</h2>\n" if table.caption else ""
     headings = "".join(_tag("th", column.heading, column.align) for column in table.columns)
     body = "\n".join(_row(table, row) for row in table.rows)

@@ -138,6 +138,7 @@ def _attributes(variant: VariantRecord, record: RunRecord) -> Iterator[Json]:
     for name, pgo in variant.evidence.items():
         if pgo.applied:
             conditions = {
+                "variant": variant.name,
                 "evidenceOf": name,
                 "profileSha256": pgo.profdata.sha256,
                 "functions": pgo.functions,
