@@ -18,6 +18,8 @@ from in_toto_attestation.v1.statement_pb2 import Statement as StatementMessage
 from inline_snapshot import snapshot
 
 from optbuild.errors import UsageError
+from optbuild.record.evidence import TrainingRecord
+from optbuild.record.inputs import InputRecord
 from optbuild.record.model import RunRecord
 from optbuild.record.store import render_record
 from optbuild.report.formats.in_toto import ATTRIBUTES, PROVENANCE, render_in_toto
@@ -148,6 +150,30 @@ def test_what_was_not_shown_is_not_claimed() -> None:
     )
 
     assert {kind for kind, _ in attested(record)} == {PROVENANCE}
+
+
+def test_what_training_has_read_is_a_dependency() -> None:
+    """Inputs of the workloads that trained a variant, by digest; those of benchmarks decide nothing about the build."""
+    made = make_attested()
+    training = TrainingRecord(
+        workload="train", weight=1.0, duration_s=1.0, reused=False, raw_profiles=1, pooled=False, quarantined=(),
+        functions_with_counts=1, total_count=1,
+    )  # fmt: skip
+    record = replace(
+        made,
+        variants=(*made.variants[:2], replace(made.variants[2], pgo=make_pgo(trainings=(training,)))),
+        inputs=(
+            InputRecord(workload="train", path="data/a.txt", sha256="a" * 64, is_directory=False),
+            InputRecord(workload="train", path="data", sha256="b" * 64, is_directory=True),
+            InputRecord(workload="books", path="books.txt", sha256="c" * 64, is_directory=False),
+        ),
+    )
+    found = attested(record)[PROVENANCE, "pgo"]["buildDefinition"]["resolvedDependencies"]
+
+    assert {item["name"]: item["digest"] for item in found if item["name"].startswith("training input")} == {
+        "training input data/a.txt": {"sha256": "a" * 64},
+        "training input data": {"optbuildTree": "b" * 64},
+    }
 
 
 def test_a_gain_says_what_it_was_trained_on() -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 from optbuild.measure.model import Comparison, Superblock
 from optbuild.record.evidence import PgoRecord, QuarantinedRecord
 from optbuild.record.gate import GateRecord
+from optbuild.record.inputs import InputRecord
 
 SCHEMA: Final = "optbuild/record/1"
 
@@ -365,6 +366,7 @@ class RunRecord:
     Attributes:
         result_key: Hash of all that decides the result; an equal one need not be measured again.
         build_profile: The resolved build profile, in the keys of `optbuild.toml`.
+        inputs: What workloads for training and benchmarks read, as far as this run has looked at it.
         checks: The actions that make no variant: those that look at outputs, what is built for benchmarks only, and
             measuring.
         build_wall_s: How long all but measuring took: less than the steps together where some ran side by side.
@@ -387,6 +389,7 @@ class RunRecord:
     build_profile: Mapping[str, Any] | None = None
     variants: tuple[VariantRecord, ...] = ()
     workloads: tuple[WorkloadRecord, ...] = ()
+    inputs: tuple[InputRecord, ...] = ()
     checks: tuple[StepRecord, ...] = ()
     build_wall_s: float | None = None
     disk_bytes: int | None = None

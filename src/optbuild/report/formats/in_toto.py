@@ -109,6 +109,11 @@ def _dependencies(variant: VariantRecord, record: RunRecord) -> Iterator[Json]:
             yield {"name": tool, "uri": _package_url(tool, version)}
     if toolchain is not None and toolchain.llvm_profdata is not None and variant.evidence:
         yield {"name": "llvm-profdata", "uri": _package_url("llvm-profdata", toolchain.llvm_profdata.version)}
+    trained_on = {item.workload for pgo in variant.evidence.values() for item in pgo.trainings}
+    for item in record.inputs:
+        if item.workload in trained_on:
+            digest = {"optbuildTree" if item.is_directory else "sha256": item.sha256}
+            yield {"name": f"training input {item.path}", "digest": digest, "annotations": {"readBy": item.workload}}
     for name, pgo in variant.evidence.items():
         yield {
             "name": f"PGO profile of {name}",
