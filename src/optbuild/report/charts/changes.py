@@ -56,20 +56,24 @@ def draw_differences(charts: Charts) -> str:
     Raises:
         ToolchainError: The library that draws is not installed.
     """
+    groups = tuple(
+        replace(group, rows=rows)
+        for group in charts.changes
+        if (rows := tuple(row for row in group.rows if row.differences))
+    )
 
     def paint(axes: Axes) -> None:
-        rows = _lay_out(axes, charts.changes, right=14)
+        rows = _lay_out(axes, groups, right=14)
         for y, row in rows:
             ink = TONES[row.tone].drawn
             offsets = [y + _JITTER[number % len(_JITTER)] for number in range(len(row.differences))]
             axes.plot(row.differences, offsets, "o", color=ink, alpha=0.5, markersize=4.5, markeredgewidth=0, zorder=3)
-            if row.differences:
-                middle = statistics.median(row.differences)
-                axes.plot([middle, middle], [y - _WHISKER, y + _WHISKER], color=Ink.TEXT.drawn, linewidth=1.8, zorder=4)
+            middle = statistics.median(row.differences)
+            axes.plot([middle, middle], [y - _WHISKER, y + _WHISKER], color=Ink.TEXT.drawn, linewidth=1.8, zorder=4)
         show_changes(axes, [value for _, row in rows for value in row.differences], charts.margin)
 
     label = f"{charts.heading}: the change in each round"
-    return draw(paint, name="differences", label=label, height=_height(charts.changes))
+    return draw(paint, name="differences", label=label, height=_height(groups))
 
 
 def _height(groups: tuple[ChangeGroup, ...]) -> float:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from optbuild.report.charts.axes import cut, percent
 from optbuild.report.charts.canvas import SERIES, Ink, draw, place
 from optbuild.report.charts.model import Bar, Charts
-from optbuild.units import format_duration
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +20,9 @@ _LEAST_SHARE = 0.004
 _KINDS = {"compile": Ink.FIRST, "train": Ink.SECOND, "merge": Ink.THIRD}
 _WORDS = {"compile": "build", "train": "train", "merge": "merge"}
 _OTHER = "other"
+_UNITS = {"h": 3600, "min": 60, "s": 1}
+_STEPS_S = (0.1, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 3600, 7200, 21600, 86400)
+_MOST_TICKS = 6
 
 
 def draw_drift(charts: Charts) -> str:
@@ -64,11 +66,13 @@ def draw_timeline(charts: Charts) -> str:
         ToolchainError: The library that draws is not installed.
     """
     from matplotlib.patches import Patch as Swatch  # noqa: PLC0415 - an extra, and slow to load
-    from matplotlib.ticker import FuncFormatter, MaxNLocator  # noqa: PLC0415
+    from matplotlib.ticker import FuncFormatter, MultipleLocator  # noqa: PLC0415
 
     lanes = charts.timeline
     bars = [bar for lane in lanes for row in lane.rows for bar in row]
     end_s = max(bar.started_s + bar.duration_s for bar in bars) or 1.0
+    step_s = next((step for step in _STEPS_S if end_s / step <= _MOST_TICKS), end_s / _MOST_TICKS)
+    unit, unit_s = next((found for found in _UNITS.items() if step_s >= found[1]), ("s", 1))
     height = _LEGEND + _BOTTOM + sum(_LANE_GAP + _ROW * len(lane.rows) for lane in lanes)
 
     def paint(axes: Axes) -> None:
@@ -90,8 +94,8 @@ def draw_timeline(charts: Charts) -> str:
                     _draw_bar(axes, bar, top + _ROW / 2, end_s)
                 top += _ROW
             top += _LANE_GAP / 2
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: "0" if value == 0 else format_duration(value)))
+        axes.xaxis.set_major_locator(MultipleLocator(step_s))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / unit_s:g} {unit}" if value else "0"))
         axes.grid(visible=True, axis="x", color=Ink.LINE.drawn, linewidth=0.6)
         found = {_WORDS.get(bar.kind, _OTHER) for bar in bars}
         kinds = [kind for kind in (*_WORDS.values(), _OTHER) if kind in found]
