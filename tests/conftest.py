@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import shutil
@@ -23,6 +24,10 @@ from optbuild.toolchain.requirements import require_pgo_tools
 # How long an example takes says how busy the machine is, and nothing about the code.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+if importlib.util.find_spec("matplotlib") is not None:
+    # Where nobody has used it yet it asks the system for its fonts, which starts a process: once, and before any test.
+    importlib.import_module("matplotlib.font_manager")
 
 TOOLS = {
     "cargo": "the test needs cargo and rustc",
