@@ -93,7 +93,7 @@ def integration(session: nox.Session) -> None:
     """Real cargo, real llvm-profdata, real faults."""
     session.install("-e", ".", *_group("test"))
     _find_llvm_profdata(session)
-    required = [f"--require={REQUIRED_TOOLS}"] if os.environ.get("CI") else []  # noqa: TID251 - not the product
+    required = [f"--require={REQUIRED_TOOLS},chromium"] if os.environ.get("CI") else []  # noqa: TID251 - not the product
     # One more than there are cores: programs that are waited for leave a core idle.
     session.run("pytest", *_side_by_side(CORES + 1), "tests/integration", *required, *session.posargs)
 
@@ -110,7 +110,9 @@ def registry(session: nox.Session) -> None:
 @nox.session
 def minimums(session: nox.Session) -> None:
     """The unit tests with the oldest dependencies that pyproject.toml admits."""
-    oldest = [requirement.split(",")[0].replace(">=", "==") for requirement in PYPROJECT["project"]["dependencies"]]
+    extras = PYPROJECT["project"]["optional-dependencies"].values()
+    requirements = [*PYPROJECT["project"]["dependencies"], *(each for extra in extras for each in extra)]
+    oldest = [requirement.split(",")[0].replace(">=", "==") for requirement in requirements]
     session.install("-e", ".", *_group("test"), *oldest)
     session.run("pytest", "tests/unit", "-W", "default", *session.posargs)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import shutil
@@ -24,10 +25,15 @@ from optbuild.toolchain.requirements import require_pgo_tools
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
+if importlib.util.find_spec("matplotlib") is not None:
+    # Where nobody has used it yet it asks the system for its fonts, which starts a process: once, and before any test.
+    importlib.import_module("matplotlib.font_manager")
+
 TOOLS = {
     "cargo": "the test needs cargo and rustc",
     "pgo": "the test needs cargo, an llvm-profdata of rustc's LLVM, and the profiler runtime",
     "cmake": "the test needs cmake and a C++ compiler",
+    "chromium": "the test opens pages in a headless Chromium or Chrome",
     "libclang": "the test needs libclang.so, of the package `libclang` or where LIBCLANG_PATH says",
     "registry": "the test needs crates of the registry",
     "loads": "the test needs the load generator wrk",
@@ -135,6 +141,15 @@ def find_libclang() -> Path | None:
     return native if native is not None and native.is_dir() else None
 
 
+def find_chromium() -> str | None:
+    """The browser, by whatever name it has here."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+def _find_lack_of_chromium() -> str | None:
+    return "neither chromium nor google-chrome is on PATH" if find_chromium() is None else None
+
+
 def _find_lack_of_libclang() -> str | None:
     return "there is no libclang.so: pip install libclang" if find_libclang() is None else None
 
@@ -151,6 +166,7 @@ _LACKS: Mapping[str, Callable[[], str | None]] = {
     "cargo": partial(_find_lack_of_programs, "cargo", "rustc"),
     "pgo": _find_lack_of_pgo,
     "cmake": partial(_find_lack_of_programs, "cmake", "c++"),
+    "chromium": _find_lack_of_chromium,
     "libclang": _find_lack_of_libclang,
     "registry": _find_lack_of_crates,
     "loads": partial(_find_lack_of_programs, "wrk"),

@@ -7,6 +7,15 @@ if ! command -v cargo >/dev/null 2>&1; then
     echo "cargo is missing: install Rust from https://rustup.rs" >&2
     exit 3
 fi
+# Pages are opened in a real browser: a CI has to have one, a laptop may.
+if [ -n "${CI:-}" ] && ! command -v chromium >/dev/null 2>&1 && ! command -v google-chrome >/dev/null 2>&1; then
+    if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
+        apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null
+    else
+        echo "chromium is missing: install it with your package manager" >&2
+        exit 3
+    fi
+fi
 if [ ! -x .venv/bin/python ]; then
     "$python" -m venv .venv || {
         echo "cannot make a virtual environment: Python 3.11 or newer with its venv module is needed" >&2

@@ -65,7 +65,10 @@ def test_one_command_is_enough(done: Done) -> None:
     assert "\x1b" not in done.first.stdout + done.first.stderr
 
 
-@pytest.mark.parametrize("form", ["terminal", "markdown", "html", "json", "csv"])
+@pytest.mark.parametrize(
+    "form",
+    ["terminal", "markdown", "html", "json", "csv", "github-benchmark", "bencher", "otava", "hyperfine", "in-toto"],
+)
 def test_a_stored_run_is_rendered_in_every_format(done: Done, form: str, tmp_path: Path) -> None:
     """The last run is the default; `-o` writes the same text to a file, and nothing is run for it."""
     before = tree(done.directory)
@@ -86,6 +89,22 @@ def test_a_stored_run_is_rendered_in_every_format(done: Done, form: str, tmp_pat
         assert len(list(csv.reader(io.StringIO(text)))) > 3
     if form == "html":
         assert text.lower().startswith("<!doctype html>")
+
+
+def test_a_report_has_the_title_and_the_words_that_are_asked_for(done: Done, tmp_path: Path) -> None:
+    """`--title` replaces the heading, `--template` all of it; what contradicts that is refused, faults name a line."""
+    assert done.call("report", "--format", "markdown", "--title", "1.4 *").expect(0).stdout.startswith("### 1.4 \\*\n")
+    template = tmp_path / "notes.md.j2"
+    template.write_text(
+        "## {{ title }}\n\n{{ table.text }}\n\n{% for note in footnotes %}\n- {{ note }}\n{% endfor %}\n"
+    )
+    notes = done.call("report", "--template", template, "--title", "News").expect(0).stdout
+    assert notes.startswith("## News\n\n| variant ")
+    template.write_text("one\n{{ speed }}\n")
+    assert "notes.md.j2:2" in done.call("report", "--template", template).expect(2).stderr
+    for wrong in (("--template", tmp_path / "none"), ("--template", template, "--format", "csv")):
+        assert "help:" in done.call("report", *wrong).expect(2).stderr
+    assert "has no title" in done.call("report", "--format", "json", "--title", "x").expect(2).stderr
 
 
 def test_unknown_formats_and_runs_are_answered_by_what_there_is(done: Done) -> None:

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from html.parser import HTMLParser
+from xml.etree import ElementTree as ET
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -14,8 +17,10 @@ from optbuild.report.assemble import assemble
 from optbuild.report.formats import FORMATS
 from optbuild.report.model import Screen
 from optbuild.report.runs_table import render_runs
+from optbuild.report.samples import samples_of
+from optbuild.report.template import render_template
 from optbuild.text import sanitize_line
-from tests.unit.report_cases import make_cross_validated, make_measured, make_skipped, rename
+from tests.unit.report_cases import make_cross_validated, make_measured, make_skipped, rename, with_samples
 
 MARKUP = ("|", "\\", "\\|", "`", "<script>", "</td>", "&lt;", "-->", "[bold]", "[/]", ":smile:", '"', "'")
 CONTROLS = ("\n", "\r\n", "\x1b[31m", "\x1b]0;t\x07", "\u202e", "\u2028", "\x85", "\x00")
@@ -24,11 +29,22 @@ HOSTILE = st.sampled_from(MARKUP + CONTROLS + OTHERS)
 NAMES = st.one_of(st.text(max_size=30), st.lists(HOSTILE, min_size=1, max_size=6).map("".join))
 
 
+RECORDS = (make_measured("a", "b"), make_cross_validated("a", "b", "books"), make_skipped())
+NAMED = ("release", "lto", "pgo", "a", "b", "books")
+
+
 @st.composite
 def records(draw: st.DrawFn) -> RunRecord:
     """Records with two workloads and hostile names for everything."""
-    made = draw(st.sampled_from((make_measured("a", "b"), make_cross_validated("a", "b", "books"), make_skipped())))
-    return rename(made, {name: draw(NAMES) for name in ("release", "lto", "pgo", "a", "b", "books")})
+    return rename(draw(st.sampled_from(RECORDS)), {name: draw(NAMES) for name in NAMED})
+
+
+@st.composite
+def sampled_records(draw: st.DrawFn) -> RunRecord:
+    """The same with the measured values; a build profile has no name twice."""
+    made = with_samples(draw(st.sampled_from(RECORDS)), rounds=2)
+    names = draw(st.lists(NAMES, min_size=len(NAMED), max_size=len(NAMED), unique_by=sanitize_line))
+    return rename(made, dict(zip(NAMED, names, strict=True)))
 
 
 def render(record: RunRecord, name: str, *, width: int = 100, colour: bool = False) -> str:
@@ -60,9 +76,22 @@ class TagCollector(HTMLParser):
 
 PAGE = {"html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "div", "ul", "ol", "li", "br", "code"}
 TABLES = {"table", "thead", "tbody", "tr", "th", "td", "details", "summary"}
-DRAWING = {"figure", "figcaption", "svg", "rect", "line", "circle", "g", "text"}
-ATTRIBUTES = {"lang", "charset", "name", "content", "class", "viewbox", "role", "aria-label"}
-COORDINATES = {"x", "y", "width", "height", "x1", "y1", "x2", "y2", "cx", "cy", "r"}
+DRAWING = {"figure", "figcaption", "svg", "g", "path", "defs", "use", "clippath", "rect", "text"}
+ATTRIBUTES = {
+    "lang",
+    "charset",
+    "name",
+    "content",
+    "class",
+    "viewbox",
+    "role",
+    "aria-label",
+    "xmlns",
+    "id",
+    "style",
+    "href",
+}
+COORDINATES = {"x", "y", "width", "height", "d", "transform", "clip-path", "rx"}
 
 
 @given(record=records())
@@ -81,15 +110,21 @@ def test_markdown_tables_keep_their_shape(record: RunRecord) -> None:
     assert not re.search(r"(?<!\\)<", "\n".join(lines))
 
 
-@given(record=records())
-def test_html_holds_only_our_elements(record: RunRecord) -> None:
-    """Names never become elements or attributes, and every element is closed."""
+@settings(max_examples=12)  # drawing takes its time, and names are all that differs
+@given(record=sampled_records())
+@pytest.mark.parametrize("name", ["html", "svg"])
+def test_pages_and_pictures_hold_only_our_elements(name: str, record: RunRecord) -> None:
+    """Names never become elements, attributes or formulas, and every element is closed."""
+    text = render(record, name)
     collector = TagCollector()
-    collector.feed(render(record, "html"))
+    collector.feed(text)
     collector.close()
 
     assert collector.open == []
     assert collector.tags <= PAGE | TABLES | DRAWING
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", text)
+    if name == "svg":
+        ET.fromstring(text)  # noqa: S314 - our own
 
 
 @given(record=records())
@@ -105,6 +140,37 @@ def test_csv_reads_back_what_was_written(record: RunRecord) -> None:
         assert shown.removeprefix("'") == sanitize_line(comparison.candidate).replace("\u200b", "").removeprefix("'")
         assert not shown.startswith(("=", "+", "-", "@"))
         assert float(row["change"]) == comparison.change
+
+
+@settings(max_examples=30)  # a template is compiled each time
+@given(record=records())
+def test_a_template_shows_names_as_text(record: RunRecord) -> None:
+    """In Markdown no name ends a cell or begins an element, in HTML none is markup, and none commands a CI."""
+    report = assemble(record)
+    template = "{% for item in variants %}\n| {{ item.name }} |\n{% endfor %}\n{{ table.text }}\n"
+    lines = render_template(template, "a.md", record, report).splitlines()
+    assert all(len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) == 2 for line in lines[: len(record.variants)])
+    assert not any(re.search(r"(?<!\\)<", line) or line.lstrip().startswith("::") for line in lines)
+
+    collector = TagCollector()
+    collector.feed(render_template(template, "a.html", record, report))
+    assert collector.tags <= PAGE | TABLES
+
+
+@given(measured=sampled_records())
+def test_exports_hold_every_name_in_one_piece(measured: RunRecord) -> None:
+    """Trackers find as many series as there are, and no name commands a CI, opens a formula or holds a control."""
+    series = {(item.workload, item.variant) for item in samples_of(measured)}
+    written = {name: render(measured, name) for name in ("github-benchmark", "bencher", "otava", "hyperfine")}
+    for text in written.values():
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]|##\w*\[", text)
+        assert not any(line.lstrip().startswith("::") for line in text.splitlines())
+
+    assert len(json.loads(written["github-benchmark"])) >= len(series)
+    assert len(json.loads(written["hyperfine"])["results"]) == len(series)
+    headings, values = csv.reader(io.StringIO(written["otava"], newline=""), strict=True)
+    assert len(headings) == len(values)
+    assert not any(cell.startswith(("=", "+", "-", "@")) for cell in headings)
 
 
 @given(record=records(), width=st.integers(1, 200))

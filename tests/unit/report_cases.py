@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from optbuild.measure.model import Comparison, Verdict, held_out_arm
+from optbuild.measure.model import A_PRIME, Comparison, Superblock, Verdict, held_out_arm
 from optbuild.record.evidence import PgoRecord, ProfdataRecord
 from optbuild.record.model import (
     AaRecord,
     ArtifactRecord,
+    BenchmarkRecord,
     CrossValidationRecord,
     ErrorRecord,
     FoldRecord,
@@ -174,6 +175,31 @@ def make_measured(*workloads: str, **given: Any) -> RunRecord:
     return replace(made, **given)
 
 
+def with_samples(record: RunRecord, *, rounds: int = 8) -> RunRecord:
+    """The same with the runs that its comparisons could rest on: some a little slower than others, as runs are."""
+    shifts = [1 + 0.004 * ((3 * number) % 7 - 3) for number in range(2 * rounds)]
+    names = list(dict.fromkeys(item.variant for item in record.resources))
+    medians = {(item.workload, item.variant): item.median_s for item in record.resources}
+    order = (*names, A_PRIME)
+
+    def block(workload: str, number: int) -> Superblock:
+        pair = shifts[2 * number : 2 * number + 2]
+        values = {name: tuple(medians[workload, name] * shift for shift in pair) for name in names}
+        return Superblock(order=(*order, *reversed(order)), values={**values, A_PRIME: values[names[0]]})
+
+    workloads = dict.fromkeys(item.workload for item in record.resources)
+    return replace(
+        record,
+        benchmarks=tuple(
+            BenchmarkRecord(
+                workload=name, metric="wall", unit="s", rounds=tuple(block(name, number) for number in range(rounds))
+            )
+            for name in workloads
+        ),
+        resources=tuple(replace(item, median_user_s=item.median_s, median_system_s=0.0) for item in record.resources),
+    )
+
+
 def with_in_sample(record: RunRecord, **answers: bool | None) -> RunRecord:
     """The same with the answer for each workload whether it was trained on."""
     known = set(answers.values())
@@ -304,9 +330,19 @@ def rename(record: RunRecord, names: dict[str, str]) -> RunRecord:
             replace(item, workload=new(item.workload), variant=new(item.variant)) for item in record.resources
         ),
         outputs=tuple(replace(item, workload=new(item.workload), variant=new(item.variant)) for item in record.outputs),
+        benchmarks=tuple(
+            replace(item, workload=new(item.workload), rounds=tuple(_renamed_block(each, new) for each in item.rounds))
+            for item in record.benchmarks
+        ),
         workloads=tuple(replace(item, name=new(item.name)) for item in record.workloads),
         cross_validation=record.cross_validation and _renamed_folds(record.cross_validation, new),
         build_profile={"workloads": [{"name": new(item.workload)} for item in record.outputs]},
+    )
+
+
+def _renamed_block(block: Superblock, new: Callable[[str | None], Any]) -> Superblock:
+    return replace(
+        block, order=tuple(map(new, block.order)), values={new(name): values for name, values in block.values.items()}
     )
 
 

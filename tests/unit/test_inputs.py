@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ from optbuild.events import Event, Level, Notice
 from optbuild.files import MARKER
 from optbuild.profile.cargo_words import CargoCall, CargoVerb, TargetOption
 from optbuild.profile.model import Use
+from optbuild.record.assemble import describe_inputs
+from optbuild.record.inputs import InputRecord
 from optbuild.testing import make_invocation
 from optbuild.workloads import inputs as inputs_module
 from optbuild.workloads.inputs import InputHashes
@@ -42,6 +45,23 @@ def test_a_file_is_known_by_its_content(write: Callable[..., Path]) -> None:
     corpus.write_text("two")
     assert hashes.of(corpus) == before
     assert InputHashes().of(corpus) != before
+
+
+def test_what_was_looked_at_can_be_told(write: Callable[..., Path]) -> None:
+    """Files and directories by their digests; what was not looked at, or cannot be known, is left out."""
+    file, directory, other = write("a", "one"), write("data/b").parent, write("c")
+    workload = make_invocation(name="w", inputs=(file, directory, other, Path("/proc/self")))
+    hashes = InputHashes()
+    for path in (file, directory, Path("/proc/self")):
+        hashes.of(path)
+
+    assert [*hashes.seen(workload)] == [
+        (file, hashlib.sha256(b"one").hexdigest(), False),
+        (directory, hashes.of(directory), True),
+    ]
+    assert describe_inputs([workload], hashes, file.parent)[1] == InputRecord(
+        workload="w", path="data", sha256=hashes.of(directory), is_directory=True
+    )
 
 
 def test_a_directory_is_known_by_names_and_contents(write: Callable[..., Path]) -> None:

@@ -155,6 +155,13 @@ def test_variants_that_were_built() -> None:
     assert pgo.steps[2].log is None
 
 
+def test_a_step_says_when_it_began() -> None:
+    """What ran beside what can be drawn from the record."""
+    outcome = outcome_of()
+    outcome.steps = {name: replace(step, started_s=1.5) for name, step in outcome.steps.items()}
+    assert {step.started_s for variant in variants(outcome).values() for step in variant.steps} == {1.5}
+
+
 def test_the_evidence_of_pgo() -> None:
     """What the profile knows, what rustc found missing, what was demanded, and that all of it was accepted."""
     recorded = variants(outcome_of())["pgo"].pgo

@@ -11,6 +11,7 @@ from optbuild.measure.model import Verdict, held_out_arm
 from optbuild.record.model import RunRecord, WorkloadRecord
 from optbuild.record.store import parse_record, render_record
 from optbuild.report.assemble import assemble
+from optbuild.report.charts.assemble import assemble_charts
 from optbuild.report.formats import FORMATS
 from optbuild.report.in_sample import in_sample_by_workload
 from optbuild.report.model import Screen
@@ -156,12 +157,10 @@ def test_json_keeps_everything() -> None:
 
 def test_html_draws_what_was_left_out_beside_the_variants() -> None:
     """Over the same workloads; where the folds are not all of them, their mean is another one and is not drawn."""
-    plot = assemble(make_cross_validated()).plot
-    assert plot is not None
-    assert [(row.label, row.note) for row in plot.rows] == [("lto", ""), ("pgo", "in-sample"), ("pgo held-out", "")]
-    plot = assemble(make_cross_validated(skipped="logs")).plot
-    assert plot is not None
-    assert [row.label for row in plot.rows] == ["lto", "pgo"]
+    rows = assemble_charts(make_cross_validated()).changes[0].rows
+    assert [(row.label, row.note) for row in rows] == [("lto", ""), ("pgo", "in-sample"), ("pgo held-out", "")]
+    rows = assemble_charts(make_cross_validated(skipped="logs")).changes[0].rows
+    assert [row.label for row in rows] == ["lto", "pgo"]
 
 
 def test_html_tells_how_the_folds_were_built() -> None:

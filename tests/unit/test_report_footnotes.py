@@ -18,6 +18,7 @@ from optbuild.record.model import (
     WarningRecord,
 )
 from optbuild.report.assemble import assemble
+from optbuild.report.charts.assemble import assemble_charts
 from optbuild.report.footnotes import make_footnotes
 from optbuild.testing import make_run_record
 from tests.unit.report_cases import (
@@ -53,14 +54,15 @@ def test_in_sample_stands_in_the_line_and_in_every_table() -> None:
 
 def test_only_what_was_trained_on_is_labelled() -> None:
     """Each workload has its own label, all together say on how many, and the line below says on which."""
-    report = assemble(with_in_sample(make_measured("a", "b", "c"), a=True, b=False, c=None))
+    record = with_in_sample(make_measured("a", "b", "c"), a=True, b=False, c=None)
+    report = assemble(record)
 
     suite, each = ([row for row in table.rows if "pgo" in str(row)] for table in report.tables)
     assert [row[0].text for row in suite] == ["pgo (in-sample on 1 of 3)"]
     assert [row[1].text for row in each] == ["pgo (in-sample)", "pgo", "pgo"]
     assert "; in-sample on a: trained and measured on the same input; " in report.footnotes[0]
-    assert report.plot is not None
-    assert [(row.label, row.note) for row in report.plot.rows] == [("lto", ""), ("pgo", "in-sample on 1 of 3")]
+    rows = assemble_charts(record).changes[0].rows
+    assert [(row.label, row.note) for row in rows] == [("lto", ""), ("pgo", "in-sample on 1 of 3")]
 
 
 def test_a_gain_on_other_inputs_is_not_doubted() -> None:
@@ -189,14 +191,13 @@ def test_an_inconclusive_session_without_an_interval_says_why() -> None:
     record = make_measured()
     assert record.measure is not None
     unknown = make_comparison("pgo", ci_low=None, ci_high=None, mde=None, verdict=Verdict.INCONCLUSIVE)
-    report = assemble(
-        replace(record, comparisons=(unknown,), measure=replace(record.measure, rounds=1, half_width=None))
-    )
+    record = replace(record, comparisons=(unknown,), measure=replace(record.measure, rounds=1, half_width=None))
+    report = assemble(record)
 
     assert "Resolution: too few rounds for an interval." in report.footnotes
     assert report.footnotes[0].startswith("n = 1 randomised round,")
     assert [cell.text for cell in report.tables[0].rows[2][1:4]] == ["(−12%)", "too few rounds", "inconclusive"]
-    assert report.plot is None
+    assert not assemble_charts(record).changes
 
 
 def test_target_cpus_are_warned_about_from_setting_and_flags() -> None:

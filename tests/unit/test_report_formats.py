@@ -4,6 +4,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -253,8 +254,8 @@ def test_csv_makes_foreign_names_inert_and_leaves_numbers_alone(name: str) -> No
     assert float(row["change"]) == -0.118
 
 
-@pytest.mark.parametrize("name", FORMATS)
-def test_every_format_says_what_is_in_sample(name: str) -> None:
+@pytest.mark.parametrize("name", ["terminal", "markdown", "html", "json", "csv"])
+def test_every_format_of_the_whole_says_what_is_in_sample(name: str) -> None:
     """Whoever copies a number of a variant that was trained on this very input, copies the label with it."""
     text = render(with_in_sample(make_measured("a", "b"), a=True, b=False), name)
     if name == "json":
@@ -297,9 +298,9 @@ def test_json_is_the_record_itself() -> None:
 
 
 def test_html_is_one_page_that_asks_for_nothing_else() -> None:
-    """No script, no link, no image; the intervals are drawn in the page, the commands lie in a details element."""
+    """No script, no link, no image; the charts are drawn in the page, the commands lie in a details element."""
     page = render(make_measured(), "html")
-    body = page[page.index("<body>") :]
+    body = re.sub("<svg.*?</svg>", "<svg/>", page[page.index("<body>") :], flags=re.DOTALL)
 
     assert body == snapshot("""\
 <body><h1>wordfreq: release, lto, pgo</h1>
@@ -311,18 +312,16 @@ def test_html_is_one_page_that_asks_for_nothing_else() -> None:
 <tr><td>pgo</td><td class="right faster">−11.8%</td><td>[−12.6, −11.0]</td><td class="faster">faster</td><td class="right">31 ms</td><td class="right">41.0 MiB</td><td class="right">7.9 MiB</td><td class="right">3 min 10 s</td></tr>
 </tbody>
 </table></div>
-<figure>
-<svg viewBox="0 0 400 90" role="img" aria-label="time vs release (books)">
-<rect class="margin" x="324.2" y="0" width="51.7" height="68"/>
-<line class="grid" x1="91.3" y1="0" x2="91.3" y2="68"/><text class="tick" x="91.3" y="83">−10%</text>
-<line class="grid" x1="220.7" y1="0" x2="220.7" y2="68"/><text class="tick" x="220.7" y="83">−5%</text>
-<line class="grid" x1="350.1" y1="0" x2="350.1" y2="68"/><text class="tick" x="350.1" y="83">0%</text>
-<line class="zero" x1="350.1" y1="0" x2="350.1" y2="68"/>
-<g class="faster"><title>lto: −3.1% [−3.9, −2.3] faster</title><text x="10" y="14">lto</text><line class="interval" x1="249.2" y1="24" x2="290.6" y2="24"/><circle cx="269.9" cy="24" r="4"/></g>
-<g class="faster"><title>pgo: −11.8% [−12.6, −11.0] faster</title><text x="10" y="48">pgo</text><line class="interval" x1="24.1" y1="58" x2="65.5" y2="58"/><circle cx="44.8" cy="58" r="4"/></g>
-</svg>
-<figcaption>time vs release (books); the band is the margin of ±1%</figcaption>
+<div class="charts">
+<figure><h2>Change in time vs release</h2>
+<figcaption>With its interval; left is less. Grey is unproven; the band is the margin of ±1%.</figcaption>
+<svg/>
 </figure>
+<figure><h2>Time against size</h2>
+<figcaption>Lower is faster, further left is smaller.</figcaption>
+<svg/>
+</figure>
+</div>
 <ul class="notes">
 <li>n = 20 randomised rounds, 95% simultaneous, margin ±1.0%, A/A −0.1% ±0.4%, steal 0.3%; trained and measured on different inputs; outputs equal; holds for this binary, not for PGO in general.</li>
 <li>PGO evidence of pgo: 1,204 of 8,087 functions with counts, 52 without data, 0 mismatched, 3 raw profiles, profile 3f2a1bc9d0e1.</li>
@@ -345,7 +344,7 @@ def test_html_is_one_page_that_asks_for_nothing_else() -> None:
 </body></html>
 """)
     assert "prefers-color-scheme: dark" in page
-    for outside in ("<script", "<link", "<img", "http", "url(", "@import"):
+    for outside in ("<script", "<link", "<img", "http", "url(h", 'url("', "@import"):
         assert outside not in page
 
 

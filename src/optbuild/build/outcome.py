@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ class Step:
 
     Attributes:
         peak_rss_bytes: The memory of its largest process, where that was looked at.
+        started_s: When it began, counted from where the run began to carry its plan out.
     """
 
     action: Action
@@ -27,6 +29,7 @@ class Step:
     reused: bool
     log: Path | None
     peak_rss_bytes: int | None = None
+    started_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,7 @@ class Outcome:
         taken: The attempts of variants whose first one was rejected.
         rejected: What those variants tried before.
         set_aside: Raw profiles that could not be merged, by training; it may have failed for them.
+        began_s: When it was empty, on the monotonic clock.
     """
 
     results: dict[ActionId, Result] = field(default_factory=dict)
@@ -56,6 +60,7 @@ class Outcome:
     taken: dict[str, Attempt] = field(default_factory=dict)
     rejected: dict[str, tuple[Rejection, ...]] = field(default_factory=dict)
     set_aside: dict[ActionId, tuple[SetAside, ...]] = field(default_factory=dict)
+    began_s: float = field(default_factory=time.monotonic, compare=False)
 
     def steps_in_order(self, plan: Plan) -> Iterator[Step]:
         """The steps in the plan's order, whatever ended first."""

@@ -100,7 +100,15 @@ class Performer:
         reused = result.fresh if isinstance(result, Compiled) else result.reused
         duration_s = time.monotonic() - started
         peak_bytes = result.peak_rss_bytes if isinstance(result, Compiled) else None
-        step = Step(action=action, argv=argv, duration_s=duration_s, reused=reused, log=log, peak_rss_bytes=peak_bytes)
+        step = Step(
+            action=action,
+            argv=argv,
+            duration_s=duration_s,
+            reused=reused,
+            log=log,
+            peak_rss_bytes=peak_bytes,
+            started_s=started - self.outcome.began_s,
+        )
         return Performed(result=result, step=step)
 
     def compile_again(self, action: Compile) -> Compiled:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 if TYPE_CHECKING:
     from optbuild.errors import OptbuildError
     from optbuild.record.model import RunRecord
-    from optbuild.report.model import Screen
+    from optbuild.report.model import Report, Screen
     from optbuild.session.request import Machine
 
 SIGPIPE_STATUS = 141  # 128 + SIGPIPE, as shells have it
@@ -128,16 +128,19 @@ def has_input(descriptor: int = 0) -> bool:
         return False
 
 
-def render_report(call: CliContext, record: RunRecord, form: str, screen: Screen, *, evidence: bool = False) -> str:
-    """Render a stored run, or its evidence of PGO, in a format.
+def render_report(
+    call: CliContext, record: RunRecord, form: str, screen: Screen, *, evidence: bool = False, title: str | None = None
+) -> str:
+    """A stored run, or its evidence of PGO, in a format.
 
     Raises:
-        UsageError: There is no such format.
+        UsageError: There is no such format, it has no title, or the run holds nothing for it.
+        ToolchainError: What draws its charts is not installed.
     """
     from optbuild.errors import UsageError
     from optbuild.report.assemble import assemble
     from optbuild.report.evidence_page import assemble_evidence
-    from optbuild.report.formats import EVIDENCE_FORMATS, FORMATS
+    from optbuild.report.formats import EVIDENCE_FORMATS, FORMATS, TITLED
 
     formats = EVIDENCE_FORMATS if evidence else FORMATS
     if form not in formats:
@@ -145,8 +148,42 @@ def render_report(call: CliContext, record: RunRecord, form: str, screen: Screen
             f"there is no format {form!r}" + " for the evidence" * evidence,
             help=f"choose one of: {', '.join(formats)}",
         )
+    if title is not None and form not in TITLED:
+        raise UsageError(
+            f"the format {form!r} has no title", help=f"leave out --title, or choose {' or '.join(TITLED)}"
+        )
     report = assemble_evidence(record) if evidence else assemble(record)
-    return formats[form](record, report, screen)
+    return formats[form](record, _titled(report, title), screen)
+
+
+def fill_in_template(record: RunRecord, path: Path, title: str | None) -> str:
+    """A stored run in the words of a template.
+
+    Raises:
+        UsageError: The template cannot be read or filled in.
+    """
+    from optbuild.errors import UsageError
+    from optbuild.report.assemble import assemble
+    from optbuild.report.release_notes import with_contributions
+    from optbuild.report.template import render_template
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror
+        raise UsageError(
+            f"the template cannot be read: {why}", help="name a file: --template notes.md.j2", location=str(path)
+        ) from error
+    report = with_contributions(record, assemble(record))
+    return render_template(text, str(path), record, _titled(report, title))
+
+
+def _titled(report: Report, title: str | None) -> Report:
+    from dataclasses import replace
+
+    from optbuild.text import sanitize_line
+
+    return report if title is None else replace(report, title=sanitize_line(title))
 
 
 def write_result(text: str, output: Path | None) -> None:

@@ -9,7 +9,16 @@ from typing import Annotated
 import typer
 
 from optbuild.cli import options
-from optbuild.cli.context import CliContext, leave, render_report, running_machine, screen_of, write_out, write_result
+from optbuild.cli.context import (
+    CliContext,
+    fill_in_template,
+    leave,
+    render_report,
+    running_machine,
+    screen_of,
+    write_out,
+    write_result,
+)
 from optbuild.cli.options import with_common_options
 from optbuild.errors import UsageError
 from optbuild.text import sanitize_line
@@ -141,9 +150,19 @@ def report(
         str | None, typer.Argument(metavar="[RUN]", help="A run's id or a record.json; default: the last run.")
     ] = None,
     form: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="terminal, markdown, html, json or csv.")
-    ] = "terminal",
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="terminal (the default), markdown, html, svg, json or csv; for other programs github-benchmark, "
+            "bencher, otava, hyperfine or in-toto.",
+        ),
+    ] = None,
     output: options.Output = None,
+    title: Annotated[str | None, typer.Option("--title", metavar="TEXT", help="The heading, in place of ours.")] = None,
+    template: Annotated[
+        Path | None, typer.Option("--template", metavar="FILE", help="Fill in this jinja2 template instead.")
+    ] = None,
     evidence: Annotated[
         bool, typer.Option("--evidence", help="Show the evidence that PGO took effect instead.")
     ] = False,
@@ -154,9 +173,17 @@ def report(
     from optbuild.session.request import RunRequest
 
     call: CliContext = context.obj
+    if template is not None and (form is not None or evidence):
+        other = "--evidence" if evidence else "--format"
+        raise UsageError(f"--template and {other} exclude each other", help=f"leave out {other}")
     with running_machine(call) as machine:
         record = find_record(run_name, RunRequest(directory=Path(), build_profile=build_profile), machine)
-    write_result(render_report(call, record, form, screen_of(call, output), evidence=evidence), output)
+    if template is not None:
+        text = fill_in_template(record, template, title)
+    else:
+        screen = screen_of(call, output)
+        text = render_report(call, record, form or "terminal", screen, evidence=evidence, title=title)
+    write_result(text, output)
 
 
 @with_common_options

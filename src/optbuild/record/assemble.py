@@ -18,6 +18,7 @@ from optbuild.project.layout import Layout
 from optbuild.project.model import Project
 from optbuild.project.selection import Targets
 from optbuild.record.assemble_evidence import describe_pgo, describe_quarantine
+from optbuild.record.inputs import InputRecord
 from optbuild.record.model import (
     AaRecord,
     ArtifactRecord,
@@ -37,6 +38,7 @@ from optbuild.record.model import (
     WorkloadRecord,
 )
 from optbuild.toolchain.model import Toolchain
+from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.overlap import Overlap
 
@@ -170,6 +172,7 @@ def _describe_step(step: Step) -> StepRecord:
         reused=step.reused,
         log=None if step.log is None else str(step.log),
         peak_rss_bytes=step.peak_rss_bytes,
+        started_s=step.started_s,
     )
 
 
@@ -191,6 +194,26 @@ def describe_workloads(
                 WorkloadRecord(name=name, in_sample=item.in_sample, shared_with=item.shared_with, part_of=part_of)
             )
     return tuple(records)
+
+
+def describe_inputs(workloads: Iterable[Invocation], hashes: InputHashes, root: Path) -> tuple[InputRecord, ...]:
+    """What was looked at in this run, as it was first found; nothing is read for it.
+
+    Args:
+        workloads: Of the run.
+        hashes: What was looked at.
+        root: Of the project.
+    """
+    return tuple(
+        InputRecord(
+            workload=workload.name,
+            path=str(path.relative_to(root) if path.is_relative_to(root) else path),
+            sha256=digest,
+            is_directory=is_directory,
+        )
+        for workload in workloads
+        for path, digest, is_directory in hashes.seen(workload)
+    )
 
 
 def describe_checks(plan: Plan, outcome: Outcome, measured_s: float | None) -> tuple[StepRecord, ...]:

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 from optbuild.measure.model import Comparison, Superblock
 from optbuild.record.evidence import PgoRecord, QuarantinedRecord
 from optbuild.record.gate import GateRecord
+from optbuild.record.inputs import InputRecord
 
 SCHEMA: Final = "optbuild/record/1"
 
@@ -103,6 +104,8 @@ class StepRecord:
 
     Attributes:
         peak_rss_bytes: For a build, the memory of its largest process.
+        started_s: When it began, counted from where the run began to carry its plan out; None where older versions
+            made the record.
     """
 
     action: str
@@ -112,6 +115,7 @@ class StepRecord:
     reused: bool
     log: str | None
     peak_rss_bytes: int | None = None
+    started_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -361,7 +365,8 @@ class RunRecord:
     Attributes:
         result_key: Hash of everything that decides the result; a run with the same hash need not be measured again.
         build_profile: The resolved build profile, in the keys of `optbuild.toml`.
-        checks: The actions that do not make variants: probing and comparing outputs, builds for benchmarks only, and
+        inputs: What workloads for training and benchmarks read, as far as this run has looked at it.
+        checks: The actions that make no variant: those that look at outputs, what is built for benchmarks only, and
             measuring.
         build_wall_s: How long everything except measuring took: less than the sum of the steps if some ran side by
             side.
@@ -384,6 +389,7 @@ class RunRecord:
     build_profile: Mapping[str, Any] | None = None
     variants: tuple[VariantRecord, ...] = ()
     workloads: tuple[WorkloadRecord, ...] = ()
+    inputs: tuple[InputRecord, ...] = ()
     checks: tuple[StepRecord, ...] = ()
     build_wall_s: float | None = None
     disk_bytes: int | None = None

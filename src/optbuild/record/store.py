@@ -38,9 +38,16 @@ def make_run_id(now: datetime) -> str:
 
 def render_record(record: RunRecord) -> str:
     r"""A record as one JSON document in ASCII; non-text bytes of an argument are shown as `\udcff`."""
-    text = json.dumps(_adapter().dump_python(record, mode="json"), indent=2, allow_nan=False)
-    # A sharp is in a string, if anywhere: escaped, no CI system takes it for the beginning of a command.
-    return _CI_COMMAND.sub(r"\\u0023", _LONE_SURROGATE.sub(_show_surrogate, text)) + "\n"
+    return dump_ascii(_adapter().dump_python(record, mode="json"), indent=2) + "\n"
+
+
+def dump_ascii(value: object, *, indent: int | None = None) -> str:
+    r"""JSON in ASCII, strings exact but for non-text bytes, which are shown as `\udcff`.
+
+    A sharp can only stand in a string. It is escaped where a CI system would take it for the beginning of a command.
+    """
+    text = json.dumps(value, indent=indent, allow_nan=False)
+    return _CI_COMMAND.sub(r"\\u0023", _LONE_SURROGATE.sub(_show_surrogate, text))
 
 
 def parse_record(text: bytes) -> RunRecord:

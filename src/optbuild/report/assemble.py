@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import shlex
 
-from optbuild.measure.model import Comparison, Verdict
 from optbuild.record.model import RunRecord, RunStatus, VariantRecord
-from optbuild.report.display import change_cell, interval_cell, sentence, tone_of
+from optbuild.report.display import sentence
 from optbuild.report.footnotes import make_footnotes
-from optbuild.report.in_sample import in_sample_label
-from optbuild.report.model import BuildStep, IntervalPlot, PlottedInterval, Report
-from optbuild.report.tables import baseline_first, make_tables, suite_heading, workloads_of
+from optbuild.report.model import BuildStep, Report
+from optbuild.report.tables import baseline_first, make_tables
 from optbuild.text import sanitize_line
 from optbuild.units import format_duration
 
@@ -29,7 +27,6 @@ def assemble(record: RunRecord) -> Report:
         status=_status(record),
         tables=make_tables(record),
         footnotes=make_footnotes(record),
-        plot=_plot(record),
         steps=tuple(step for variant in record.builds for step in _steps(variant)),
     )
 
@@ -54,39 +51,6 @@ def _status(record: RunRecord) -> tuple[str, ...]:
     return (
         f"{what}: {sentence(error.message)}{where}",
         *((f"help: {sentence(error.help)}",) if error.help else ()),
-    )
-
-
-def _plot(record: RunRecord) -> IntervalPlot | None:
-    shown = [record.suite_comparison(variant.name) for variant in record.variants]
-    rows = tuple(row for item in (*shown, *_held_out(record)) if item for row in _plotted(item, record))
-    if not rows:
-        return None
-    margin = record.noise.aa.margin if record.noise else record.measure.min_effect if record.measure else 0.0
-    return IntervalPlot(heading=suite_heading(record), margin=margin, rows=rows)
-
-
-def _held_out(record: RunRecord) -> tuple[Comparison, ...]:
-    """Changes over what was left out in training, where that is over the same workloads as everything else."""
-    found = record.cross_validation
-    if found is None or {*found.workloads} != {*workloads_of(record)}:
-        return ()
-    return tuple(item for item in found.held_out if item.workload is None)
-
-
-def _plotted(comparison: Comparison, record: RunRecord) -> tuple[PlottedInterval, ...]:
-    if comparison.verdict is Verdict.INVALID or comparison.ci_low is None or comparison.ci_high is None:
-        return ()
-    return (
-        PlottedInterval(
-            label=sanitize_line(comparison.candidate),
-            note=in_sample_label(record, comparison.candidate, None),
-            change=comparison.change,
-            low=comparison.ci_low,
-            high=comparison.ci_high,
-            tone=tone_of(comparison),
-            words=f"{change_cell(comparison).text} {interval_cell(comparison).text} {comparison.verdict}",
-        ),
     )
 
 

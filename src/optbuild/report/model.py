@@ -61,33 +61,6 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlottedInterval:
-    """A change with its interval, as ratios; `words` says the same for readers.
-
-    Attributes:
-        label: May be cut where there is no room.
-        note: What has to be read with the label, and is never cut.
-    """
-
-    label: str
-    note: str
-    change: float
-    low: float
-    high: float
-    tone: Tone
-    words: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IntervalPlot:
-    """The suite's intervals on one axis, with the band of changes too small to matter around zero."""
-
-    heading: str
-    margin: float
-    rows: tuple[PlottedInterval, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildStep:
     """One command that a variant was made with."""
 
@@ -106,7 +79,6 @@ class Report:
         status: Sentences to read before the tables: what went wrong, and what mends it. Empty for a complete run.
         tables: The comparison first.
         footnotes: What the numbers mean and rest on, in falling importance.
-        plot: None where nothing was compared.
         steps: How the variants were made.
     """
 
@@ -114,7 +86,6 @@ class Report:
     status: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
     footnotes: tuple[str, ...] = ()
-    plot: IntervalPlot | None = None
     steps: tuple[BuildStep, ...] = ()
 
 

@@ -53,9 +53,17 @@ def baseline_first(record: RunRecord) -> list[VariantRecord]:
 def change_heading(record: RunRecord, comparisons: Iterable[Comparison]) -> str:
     """What is compared with what: `time vs release`."""
     baseline = record.baseline
+    return f"{_nouns(comparisons)} vs {sanitize_line(baseline.name) if baseline else 'baseline'}"
+
+
+def change_noun(record: RunRecord) -> str:
+    """What all of a record's changes are changes of: `time`."""
+    return _nouns(record.comparisons)
+
+
+def _nouns(comparisons: Iterable[Comparison]) -> str:
     metrics = dict.fromkeys(name for item in comparisons for name in item.metric.split("+"))
-    nouns = [METRICS[name].noun if name in METRICS else sanitize_line(name) for name in metrics]
-    return f"{' and '.join(nouns) or 'time'} vs {sanitize_line(baseline.name) if baseline else 'baseline'}"
+    return " and ".join(METRICS[name].noun if name in METRICS else sanitize_line(name) for name in metrics) or "time"
 
 
 def suite_heading(record: RunRecord) -> str:

@@ -115,6 +115,7 @@ class Journal:
             workloads=assemble.describe_workloads(
                 overlaps, None if self.measured is None else self.measured.measurement.workload_of
             ),
+            inputs=assemble.describe_inputs(inputs.workloads, self.prepared.hashes, inputs.project.workspace_root),
             build_wall_s=self.build_wall_s,
             disk_bytes=disk_bytes_of(inputs.layout.root),
             checks=assemble.describe_checks(

@@ -85,6 +85,13 @@ class InputHashes:
             **{f"env {name}": invocation.env.get(name, "") for name in {*invocation.env, *invocation.passed_env}},
         }
 
+    def seen(self, invocation: Invocation) -> Iterator[tuple[Path, str, bool]]:
+        """What a workload reads as far as it was looked at: path, digest, and whether it is a directory."""
+        for path in _read_by(invocation):
+            content = self._known.get(path)
+            if content is not None and content.is_known and content.signature is not None:
+                yield path, content.digest, "" not in content.digests
+
     @contextmanager
     def watch(self, invocation: Invocation) -> Iterator[None]:
         """Check what a run begins with: `setup` or `prepare` may have restored what the previous run rewrote.

@@ -1,57 +1,38 @@
-"""One page that needs nothing else: tables, intervals drawn, footnotes, and how everything was built."""
+"""One page that needs nothing else: tables, charts, footnotes, and how everything was built."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from html import escape
 from itertools import groupby
 
+from optbuild.report.charts.canvas import can_draw
+from optbuild.report.charts.changes import draw_changes, draw_differences
+from optbuild.report.charts.course import draw_drift, draw_timeline
+from optbuild.report.charts.model import Charts
+from optbuild.report.charts.sizes import draw_sizes
 from optbuild.report.display import inert_on_ci
-from optbuild.report.formats.interval_plot import render_plot
+from optbuild.report.formats.style import PAGE
 from optbuild.report.model import Align, BuildStep, Cell, Report, Table, Tone
 
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1a1a1a; --paper: #fff; --faint: #666; --line: #d5d5d5; --band: #eee;
-  --faster: #146c2e; --slower: #b3261e; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6e6e6; --paper: #161616; --faint: #a0a0a0; --line: #3a3a3a; --band: #262626;
-    --faster: #7bd88f; --slower: #ff8a80; } }
-body { margin: 0 auto; padding: 1.25rem; max-width: 60rem; color: var(--ink); background: var(--paper);
-  font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
-h1 { font-size: 1.3rem; } h2 { font-size: 1.05rem; margin-top: 2rem; }
-.status { border-left: 4px solid var(--slower); padding-left: .75rem; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
-th, td { padding: .3rem .75rem; text-align: left; white-space: nowrap; border-bottom: 1px solid var(--line); }
-th { vertical-align: bottom; white-space: normal; } .right { text-align: right; }
-td.faster { color: var(--faster); } td.slower { color: var(--slower); }
-figure { margin: 1.5rem 0; max-width: 36rem; } figcaption { color: var(--faint); font-size: .9rem; }
-svg { width: 100%; height: auto; font: 12px system-ui, sans-serif; fill: currentColor; }
-svg .margin { fill: var(--band); } svg .grid { stroke: var(--line); stroke-width: .5; }
-svg .zero { stroke: currentColor; } svg .tick { fill: var(--faint); text-anchor: middle; font-size: 10px; }
-svg .interval { stroke: currentColor; stroke-width: 2; } svg g { color: var(--faint); }
-svg g.faster { color: var(--faster); } svg g.slower { color: var(--slower); } svg g text { fill: var(--ink);
-  stroke: var(--paper); stroke-width: 3; paint-order: stroke; }
-.notes { padding-left: 1.1rem; color: var(--faint); font-size: .9rem; }
-@media (max-width: 30rem) { th, td { padding: .3rem .4rem; } }
-details { margin-top: 1.5rem; } summary { cursor: pointer; }
-code { font-size: .85rem; white-space: pre-wrap; }
-"""
+_NAMESPACE = ' xmlns="http://www.w3.org/2000/svg"'  # a page needs none
+NO_CHARTS = "No charts: the library that draws them is not installed. Install it: pip install 'cargo-optbuild[charts]'"
 
 
-def render_html(report: Report, figures: tuple[str, ...] = ()) -> str:
-    """Write a page without scripts or outside resources; all text is escaped here, but for figures of our own."""
+def render_html(report: Report, charts: Charts | None = None, figures: tuple[str, ...] = ()) -> str:
+    """Write a page without scripts or outside resources; all text is escaped here, or by what draws."""
     title = escape(report.title)
     parts = [
         "<!DOCTYPE html>",
         '<html lang="en">',
         '<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{title}</title>",
-        f"<style>{_STYLE}</style></head>",
+        f"<style>{PAGE}</style></head>",
         f"<body><h1>{title}</h1>",
         *(f'<p class="status">{escape(line)}</p>' for line in report.status),
-        *(_table(table) for table in report.tables[:1]),
-        *_figure(report),
-        *(_table(table) for table in report.tables[1:]),
+        *(render_table(table) for table in report.tables[:1]),
+        *_charts(charts or Charts()),
+        *(render_table(table) for table in report.tables[1:]),
         *figures,
         *_notes(report.footnotes),
         *_steps(report.steps),
@@ -60,7 +41,8 @@ def render_html(report: Report, figures: tuple[str, ...] = ()) -> str:
     return inert_on_ci("\n".join(parts) + "\n")
 
 
-def _table(table: Table) -> str:
+def render_table(table: Table) -> str:
+    """Write one table with its caption."""
     caption = f"<h2>{escape(table.caption)}</h2>\n" if table.caption else ""
     headings = "".join(_tag("th", column.heading, column.align) for column in table.columns)
     body = "\n".join(_row(table, row) for row in table.rows)
@@ -81,11 +63,38 @@ def _tag(name: str, text: str, align: Align, tone: Tone = Tone.PLAIN) -> str:
     return f"<{name}{attribute}>{escape(text)}</{name}>"
 
 
-def _figure(report: Report) -> list[str]:
-    if report.plot is None:
+def _charts(charts: Charts) -> list[str]:
+    if not charts:
         return []
-    caption = f"{report.plot.heading}; the band is the margin of ±{report.plot.margin * 100:.3g}%"
-    return [f"<figure>\n{render_plot(report.plot)}\n<figcaption>{escape(caption)}</figcaption>\n</figure>"]
+    if not can_draw():
+        return [f'<p class="notes">{escape(NO_CHARTS)}</p>']
+    return ['<div class="charts">', *(_figure(*figure) for figure in _figures(charts)), "</div>"]
+
+
+def _figures(charts: Charts) -> Iterator[tuple[str, str, str]]:
+    """Title, caption and drawing of each."""
+    margin = f"the band is the margin of ±{charts.margin * 100:.3g}%"
+    if charts.changes:
+        yield (
+            f"Change in {charts.heading}",
+            f"With its interval; left is less. Grey is unproven; {margin}.",
+            draw_changes(charts),
+        )
+    if charts.has_differences:
+        yield "The rounds behind it", "A dot is one round's change, the line their median.", draw_differences(charts)
+    if charts.sizes:
+        yield "Time against size", "Lower is faster, further left is smaller.", draw_sizes(charts)
+    if charts.drift:
+        caption = "Each variant's time against its own median: all move together where the machine changed its speed."
+        yield "Drift over the rounds", caption, draw_drift(charts)
+    if charts.timeline:
+        caption = "What ran beside what. Each action is drawn once, at the variant that needed it first."
+        yield "The build", caption, draw_timeline(charts)
+
+
+def _figure(title: str, caption: str, drawing: str) -> str:
+    drawing = drawing.replace(_NAMESPACE, "", 1)
+    return f"<figure><h2>{escape(title)}</h2>\n<figcaption>{escape(caption)}</figcaption>\n{drawing}\n</figure>"
 
 
 def _notes(footnotes: tuple[str, ...]) -> list[str]:

@@ -17,7 +17,7 @@ def render_markdown(report: Report) -> str:
     blocks = [
         f"### {escape(report.title)}",
         *(f"**{escape(line)}**" for line in report.status),
-        *(block for table in report.tables for block in _table_blocks(table)),
+        *(render_table(table) for table in report.tables),
         "\n".join(f"- {escape(note)}" for note in report.footnotes),
     ]
     return inert_on_ci("\n\n".join(filter(None, blocks)) + "\n")
@@ -32,7 +32,8 @@ def escape(text: str) -> str:
     return _MARKUP.sub(r"\\\1", text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
 
 
-def _table_blocks(table: Table) -> list[str]:
+def render_table(table: Table) -> str:
+    """Write one table with its caption."""
     caption = [f"**{escape(table.caption)}**"] if table.caption else []
     rows = [[escape(column.heading) for column in table.columns], *(list(map(_cell, row)) for row in table.rows)]
     widths = [max(width, _LEAST_RULE) for width in column_widths(rows)]
@@ -47,7 +48,7 @@ def _table_blocks(table: Table) -> list[str]:
         f":{'-' * (width + 1)}" if align is Align.LEFT else f"{'-' * (width + 1)}:"
         for width, align in zip(widths, aligns, strict=True)
     )
-    return [*caption, "\n".join([heading, f"|{'|'.join(rules)}|", *body])]
+    return "\n\n".join([*caption, "\n".join([heading, f"|{'|'.join(rules)}|", *body])])
 
 
 def _cell(cell: Cell) -> str:
