@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optbuild.build.merging import make_multipliers
+from optbuild.making.training.merging import make_multipliers
 from optbuild.plan.actions import ActionId, Measure, Recipe
 from optbuild.plan.fingerprint import fingerprint
 from optbuild.plan.model import Plan

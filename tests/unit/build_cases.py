@@ -8,24 +8,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from optbuild.build.canary import Canary
-from optbuild.build.cargo_driver import CargoDriver
-from optbuild.build.merging import ProfileMerger
-from optbuild.build.model import Artifact
-from optbuild.build.outcome import Outcome
-from optbuild.build.outputs import OutputChecker
-from optbuild.build.performing import Performed, Performer
-from optbuild.build.profdata import Profdata
-from optbuild.build.proof import Prover
-from optbuild.build.rebuilding import Rebuilder
-from optbuild.build.results import ResultStore
-from optbuild.build.runner import Runner
-from optbuild.build.training import Trainer
-from optbuild.build.workers import Workers
-from optbuild.build.workload_runs import WorkloadRunner
 from optbuild.events import Event, Notice
 from optbuild.execution.command import Command
 from optbuild.files import claim_directory, sha256_of
+from optbuild.making.cargo.driver import CargoDriver
+from optbuild.making.cargo.rebuilding import Rebuilder
+from optbuild.making.model import Artifact
+from optbuild.making.order.carrying import Runner
+from optbuild.making.order.outcome import Outcome
+from optbuild.making.order.performing import Performed, Performer
+from optbuild.making.order.workers import Workers
+from optbuild.making.outputs.checker import OutputChecker
+from optbuild.making.proof.prover import Prover
+from optbuild.making.proof.warning_probe import Canary
+from optbuild.making.result_store import ResultStore
+from optbuild.making.training.merging import ProfileMerger
+from optbuild.making.training.profdata import Profdata
+from optbuild.making.training.trainer import Trainer
+from optbuild.making.workload_runs import WorkloadRunner
 from optbuild.plan.actions import ActionId, Compile
 from optbuild.plan.model import Plan
 from optbuild.profile.model import EvidenceSettings, RawProfileSettings

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.build_scripts import (
+from optbuild.making.cargo.build_scripts import (
     ScriptRun,
     describe_differences,
     describe_other_code,

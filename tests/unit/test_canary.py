@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.model import PgoProfile
 from optbuild.errors import ToolchainError
 from optbuild.execution.command import ProgramNotFoundError
+from optbuild.making.model import PgoProfile
 from optbuild.testing import Reply
 from tests.unit.build_cases import Workshop
 

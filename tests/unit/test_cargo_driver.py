@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.cargo_driver import CargoDriver
-from optbuild.build.model import Compiled, ProfileUse
 from optbuild.errors import BuildError, StorageError, ToolchainError
 from optbuild.events import ActionProgressed, Event, ForeignText, Level, Notice
 from optbuild.execution.command import ProgramNotFoundError
 from optbuild.files import sha256_of
+from optbuild.making.cargo.driver import CargoDriver
+from optbuild.making.model import Compiled, ProfileUse
 from optbuild.plan.actions import Compile, Recipe, Role
 from optbuild.plan.draft import make_compile
 from optbuild.profile.cargo_words import CargoCall, CargoVerb

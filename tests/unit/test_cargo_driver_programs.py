@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.cargo_builds import find_cargo_build
-from optbuild.build.cargo_driver import CargoDriver, find_kept
-from optbuild.build.model import Compiled
 from optbuild.errors import BuildError
+from optbuild.making.cargo.driver import CargoDriver, find_kept
+from optbuild.making.cargo.kept_runs import find_cargo_build
+from optbuild.making.model import Compiled
 from optbuild.plan.actions import Compile, Recipe, Role
 from optbuild.plan.draft import make_compile
 from optbuild.profile.cargo_words import parse_cargo_words

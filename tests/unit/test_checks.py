@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from optbuild.build.checks import check_evidence, require_proof
-from optbuild.build.evidence import Check, PgoEvidence
-from optbuild.build.model import Compiled, PgoProfile, ProfileUse
 from optbuild.errors import AttemptFault, ProfileDataError
+from optbuild.making.model import Compiled, PgoProfile, ProfileUse
+from optbuild.making.proof.checks import check_evidence, require_proof
+from optbuild.making.proof.evidence import Check, PgoEvidence
 from optbuild.profile.model import EvidenceSettings
 from optbuild.tools.llvm_profdata import ProfileHeader
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.evidence import PgoEvidence, gather_evidence
-from optbuild.build.model import Artifact, Compiled, CrateCounts, Merged, PgoProfile, ProfileUse
+from optbuild.making.model import Artifact, Compiled, CrateCounts, Merged, PgoProfile, ProfileUse
+from optbuild.making.proof.evidence import PgoEvidence, gather_evidence
 from optbuild.plan.actions import ActionId
 from optbuild.testing import make_indexed_profile
 from optbuild.tools.llvm_profdata import ProfileHeader

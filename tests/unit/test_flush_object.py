@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.linked_object import make_object
 from optbuild.errors import BuildError
+from optbuild.making.cargo.linked_object import make_object
 from optbuild.plan.actions import Compile, MakeObject, Role
 from optbuild.plan.forecast import Expectation
 from optbuild.plan.planner import make_plan

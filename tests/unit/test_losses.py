@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from optbuild.build.losses import describe_losses
-from optbuild.build.model import Losses, Trained
 from optbuild.errors import ProfileDataError
 from optbuild.events import Event, Level, Notice
 from optbuild.execution.command import Command
+from optbuild.making.model import Losses, Trained
+from optbuild.making.training.losses import describe_losses
 from optbuild.plan.actions import ActionId, Train
 from optbuild.profile.model import RawFiles, RawProfileSettings
 from optbuild.testing import Reply, make_raw_profile

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.lost_functions import check_nothing_lost, check_nothing_more, find_lost
-from optbuild.build.model import Compiled, ProfileContents, ProfileUse
 from optbuild.errors import AttemptFault, ProfileDataError
+from optbuild.making.model import Compiled, ProfileContents, ProfileUse
+from optbuild.making.proof.lost_functions import check_nothing_lost, check_nothing_more, find_lost
 
 RAN = "_ZN4demo4work17haaaaaaaaaaaaaaaaE"
 IDLE = "_ZN4demo4idle17haaaaaaaaaaaaaaaaE"

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build import merging
-from optbuild.build.merging import RawMerge, is_intact, make_multipliers
-from optbuild.build.model import CrateCounts, PgoProfile, RawProfiles, Trained, Unusable
 from optbuild.errors import ProfileDataError, ToolchainError
 from optbuild.events import ActionProgressed
 from optbuild.execution.command import Command, ProgramNotFoundError
 from optbuild.files import sha256_of
+from optbuild.making.model import CrateCounts, PgoProfile, RawProfiles, Trained, Unusable
+from optbuild.making.training import merging
+from optbuild.making.training.merging import RawMerge, is_intact, make_multipliers
 from optbuild.plan.actions import ActionId, MergeProfiles
 from optbuild.profile.model import RawProfileSettings
 from optbuild.testing import Answer, Reply

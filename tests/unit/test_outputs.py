@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from optbuild.build import outputs, workload_runs
-from optbuild.build.model import Compared, Probed
-from optbuild.build.rebuilding import Rebuild, Rebuilt
 from optbuild.errors import BuildError, NotComparableError, StorageError, WorkloadError
 from optbuild.events import Level
 from optbuild.execution.command import Command
+from optbuild.making import workload_runs
+from optbuild.making.cargo.rebuilding import Rebuild, Rebuilt
+from optbuild.making.model import Compared, Probed
+from optbuild.making.outputs import checker as outputs
 from optbuild.plan.actions import ActionId, CompareOutputs, ProbeOutputs
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.testing import Reply, make_usage

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.projection import write_projected
+from optbuild.making.training.translation import write_projected
 from optbuild.tools.profile_text import read_records
 
 HEADER = "# IR level Instrumentation Flag\n:ir\n"

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.evidence import Check, PgoEvidence, Unit
-from optbuild.build.model import (
+from optbuild.errors import BuildError, NotComparableError, OptbuildError
+from optbuild.events import Level
+from optbuild.files import sha256_of
+from optbuild.making.model import (
     Artifact,
     Compared,
     Compiled,
@@ -19,10 +21,8 @@ from optbuild.build.model import (
     SetAside,
     Trained,
 )
-from optbuild.build.outcome import Outcome, Rejection, Step
-from optbuild.errors import BuildError, NotComparableError, OptbuildError
-from optbuild.events import Level
-from optbuild.files import sha256_of
+from optbuild.making.order.outcome import Outcome, Rejection, Step
+from optbuild.making.proof.evidence import Check, PgoEvidence, Unit
 from optbuild.measure.machine_checks import MachineCheck
 from optbuild.measure.measurement import Measurement, Resources, SamplingSettings
 from optbuild.measure.model import A_PRIME, AaCheck, AaVerdict, Analysis, Series, Superblock

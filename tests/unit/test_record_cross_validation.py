@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from optbuild.build.outcome import Outcome
+from optbuild.making.order.outcome import Outcome
 from optbuild.measure.model import CrossValidation, held_out_arm
 from optbuild.plan.planner import make_plan
 from optbuild.record import assemble

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from optbuild.build.outcome import Outcome
 from optbuild.execution.command import Command
+from optbuild.making.order.outcome import Outcome
 from optbuild.plan.actions import MakeObject, Measure
 from optbuild.plan.forecast import Expectation
 from optbuild.plan.planner import make_plan

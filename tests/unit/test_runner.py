@@ -8,9 +8,6 @@ from typing import Any
 
 import pytest
 
-from optbuild.build.outcome import Outcome, profile_of, steps_of
-from optbuild.build.runner import Runner, WatchBuild
-from optbuild.build.turns import Budget
 from optbuild.errors import (
     BuildError,
     InterruptedRunError,
@@ -22,6 +19,9 @@ from optbuild.errors import (
 )
 from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Level
 from optbuild.execution.command import Command
+from optbuild.making.order.carrying import Runner, WatchBuild
+from optbuild.making.order.exclusivity import Budget
+from optbuild.making.order.outcome import Outcome, profile_of, steps_of
 from optbuild.plan.actions import Action, ActionId, Compile, MakeObject, Role
 from optbuild.plan.model import Plan
 from optbuild.plan.planner import make_plan

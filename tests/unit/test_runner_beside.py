@@ -11,10 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.outcome import profile_of, steps_of
-from optbuild.build.performing import Performed
-from optbuild.build.runner import Runner
-from optbuild.build.turns import Budget
 from optbuild.errors import (
     BuildError,
     InterruptedRunError,
@@ -26,6 +22,10 @@ from optbuild.errors import (
 from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Event, told_of
 from optbuild.execution.command import Command
 from optbuild.execution.stopping import StopRequest
+from optbuild.making.order.carrying import Runner
+from optbuild.making.order.exclusivity import Budget
+from optbuild.making.order.outcome import profile_of, steps_of
+from optbuild.making.order.performing import Performed
 from optbuild.plan.actions import ActionId, Compile, MakeObject, Role
 from optbuild.testing import Answer, Reply, ScriptedExecutor
 from tests.unit.build_cases import Workshop, trained_program, unwatched

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.outcome import profile_of
 from optbuild.errors import BuildError, NotComparableError
 from optbuild.execution.command import Command
+from optbuild.making.order.outcome import profile_of
 from optbuild.plan.actions import MergeProfiles
 from optbuild.profile.variants import PgoMode
 from optbuild.testing import Answer, Reply

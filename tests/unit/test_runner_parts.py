@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.outcome import profile_of, steps_of
 from optbuild.errors import NotComparableError, ProfileDataError
 from optbuild.execution.command import Command
+from optbuild.making.order.outcome import profile_of, steps_of
 from optbuild.plan.planner import make_plan
 from optbuild.profile.variants import PgoMode, Profiles
 from optbuild.project.layout import Layout

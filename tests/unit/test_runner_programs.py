@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.model import Merged
-from optbuild.build.outcome import steps_of
 from optbuild.errors import BuildError, ProfileDataError
 from optbuild.execution.command import Command
+from optbuild.making.model import Merged
+from optbuild.making.order.outcome import steps_of
 from optbuild.plan.actions import ActionId, Compile, MergeProfiles
 from optbuild.plan.planner import make_plan
 from optbuild.profile.cargo_words import parse_cargo_words

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.merging import is_intact
-from optbuild.build.model import SetAside, Trained
-from optbuild.build.raw_profiles import DiskBudget
 from optbuild.errors import ImplausibleCountsError, NotComparableError, ProfileDataError, StorageError, WorkloadError
 from optbuild.events import Level
 from optbuild.execution.command import Command
+from optbuild.making.model import SetAside, Trained
+from optbuild.making.training.merging import is_intact
+from optbuild.making.training.raw_profiles import DiskBudget
 from optbuild.plan.actions import ActionId, Train
 from optbuild.profile.model import RawFiles, RawProfileSettings
 from optbuild.testing import Reply, make_raw_profile, raw_profile_path

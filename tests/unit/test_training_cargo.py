@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.model import Artifact, CargoTraining, PgoProfile, Trained
 from optbuild.errors import ProfileDataError
 from optbuild.execution.command import Command
 from optbuild.files import sha256_of
+from optbuild.making.model import Artifact, CargoTraining, PgoProfile, Trained
 from optbuild.plan.actions import ActionId, MergeProfiles, Train
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.testing import Answer, Reply

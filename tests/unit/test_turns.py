@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from optbuild.build.turns import LTO_BYTES, Budget, Company, Demand, choose_next, demand_of
+from optbuild.making.order.exclusivity import LTO_BYTES, Budget, Company, Demand, choose_next, demand_of
 from optbuild.plan.actions import Action, CompareOutputs, Compile, MergeProfiles, ProbeOutputs, Train
 from optbuild.plan.model import Plan
 from optbuild.plan.planner import make_plan

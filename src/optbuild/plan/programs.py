@@ -1,9 +1,9 @@
 """What is built to measure a variant on what cargo would run: its tests or benches, as the variant itself is built.
 
 A profile knows the functions of the program that is shipped, by the names that they have there. In a bench they have
-others, for reasons told in `build/projection`, so that a bench that was compiled with that profile would be compiled
-without counts, and rustc would not say so. Its own instrumented build, which is not run for this, tells which functions
-it has; the variant's counts are merged once more, under those names.
+others (`making/training/translation` says why): compiled with that profile, a bench would have no counts, and rustc
+would not say so. Its own instrumented build, which is not run for this, tells which functions it has; the variant's
+counts are merged once more, under those names.
 """
 
 from __future__ import annotations

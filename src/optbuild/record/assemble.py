@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from optbuild.build.model import Compared, Compiled, Probed
-from optbuild.build.outcome import Outcome, Step, steps_of
 from optbuild.files import sha256_of
+from optbuild.making.model import Compared, Compiled, Probed
+from optbuild.making.order.outcome import Outcome, Step, steps_of
 from optbuild.measure.counting import Count
 from optbuild.measure.machine_checks import MachineCheck
 from optbuild.measure.measurement import Measurement, SamplingSettings, describe_budget

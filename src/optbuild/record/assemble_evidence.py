@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from optbuild.build.evidence import PgoEvidence
-from optbuild.build.model import Trained
-from optbuild.build.outcome import Outcome, profile_of
+from optbuild.making.model import Trained
+from optbuild.making.order.outcome import Outcome, profile_of
+from optbuild.making.proof.evidence import PgoEvidence
 from optbuild.plan.actions import Attempt, Compile, MergeProfiles, Train
 from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.profile.variants import Counters

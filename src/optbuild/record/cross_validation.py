@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from optbuild.build.outcome import Outcome, steps_of
+from optbuild.making.order.outcome import Outcome, steps_of
 from optbuild.measure.model import CrossValidation
 from optbuild.plan.model import Plan, PlannedFold
 from optbuild.record.assemble import describe_build

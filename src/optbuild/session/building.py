@@ -1,6 +1,6 @@
 """The building part of a run: everything that carries out its plan is put together here, and what came of it published.
 
-Not for the order of things within it (`build/runner`), nor for what is measured afterwards.
+Not for the order of things within it (`making/order`), nor for what is measured afterwards.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from optbuild.build.canary import Canary
-from optbuild.build.cargo_driver import CargoDriver
-from optbuild.build.merging import ProfileMerger
-from optbuild.build.outputs import OutputChecker
-from optbuild.build.performing import Performed, Performer
-from optbuild.build.profdata import Profdata
-from optbuild.build.proof import Prover
-from optbuild.build.rebuilding import Rebuilder
-from optbuild.build.results import ResultStore
-from optbuild.build.runner import Runner
-from optbuild.build.sources import SourceWatch, sources_changed
-from optbuild.build.training import Trainer
-from optbuild.build.turns import Budget
-from optbuild.build.workers import Workers
-from optbuild.build.workload_runs import WorkloadRunner
 from optbuild.execution.jobserver import Jobserver
 from optbuild.files import atomic_copy, remove_below, sha256_of
+from optbuild.making.cargo.driver import CargoDriver
+from optbuild.making.cargo.rebuilding import Rebuilder
+from optbuild.making.cargo.sources import SourceWatch, sources_changed
+from optbuild.making.order.carrying import Runner
+from optbuild.making.order.exclusivity import Budget
+from optbuild.making.order.performing import Performed, Performer
+from optbuild.making.order.workers import Workers
+from optbuild.making.outputs.checker import OutputChecker
+from optbuild.making.proof.prover import Prover
+from optbuild.making.proof.warning_probe import Canary
+from optbuild.making.result_store import ResultStore
+from optbuild.making.training.merging import ProfileMerger
+from optbuild.making.training.profdata import Profdata
+from optbuild.making.training.trainer import Trainer
+from optbuild.making.workload_runs import WorkloadRunner
 from optbuild.plan.actions import Compile
 from optbuild.record.history import History
 from optbuild.session.budget import find_free_memory

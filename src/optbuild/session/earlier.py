@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from optbuild.build.model import Artifact
+from optbuild.making.model import Artifact
 from optbuild.plan.actions import Measure
 from optbuild.plan.fingerprint import fingerprint, make_result_key
 from optbuild.record.model import HostRecord, RunRecord

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from optbuild.build.cargo_builds import find_cargo_build
-from optbuild.build.cargo_driver import find_kept
-from optbuild.build.keys import merge_key, output_key, training_key
-from optbuild.build.merging import is_intact
-from optbuild.build.model import Artifact, CargoTraining, Compared, Merged, PgoProfile, Probed, Trained
-from optbuild.build.results import ResultStore
+from optbuild.making.cargo.driver import find_kept
+from optbuild.making.cargo.kept_runs import find_cargo_build
+from optbuild.making.keys import merge_key, output_key, training_key
+from optbuild.making.model import Artifact, CargoTraining, Compared, Merged, PgoProfile, Probed, Trained
+from optbuild.making.result_store import ResultStore
+from optbuild.making.training.merging import is_intact
 from optbuild.plan.actions import (
     Action,
     ActionId,

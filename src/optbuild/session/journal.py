@@ -10,10 +10,10 @@ from pathlib import Path
 from threading import Lock
 
 from optbuild import __version__
-from optbuild.build.outcome import Outcome
 from optbuild.errors import InterruptedRunError, OptbuildError
 from optbuild.events import Event, Level, Notice, told_of
 from optbuild.files import disk_bytes_of
+from optbuild.making.order.outcome import Outcome
 from optbuild.plan.model import Plan
 from optbuild.profile.render import render_resolved
 from optbuild.project.model import Project

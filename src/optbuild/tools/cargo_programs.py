@@ -2,7 +2,7 @@
 
 Cargo runs a program by its `runner` where one is configured. Ours only tells, as one line of JSON among cargo's own
 messages, what it was given: the program with its arguments, the directory and the environment. Nothing of what cargo
-does for tests and benches has to be known here, nor kept up with. Pure: `optbuild.build` calls cargo.
+does for tests and benches has to be known here, nor kept up with. Pure: `optbuild.making.cargo` calls it.
 
 Sources:
     The Cargo Book, target.<triple>.runner: https://doc.rust-lang.org/cargo/reference/config.html#targettriplerunner

@@ -8,20 +8,20 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from optbuild.build.accepted import Accepted, AcceptedTrainings
-from optbuild.build.keys import training_key
-from optbuild.build.losses import LossWatch, describe_losses
-from optbuild.build.merging import ProfileMerger, is_intact
-from optbuild.build.model import Artifact, CargoTraining, Losses, PgoProfile, SetAside, Trained
-from optbuild.build.plausibility import check_plausible
-from optbuild.build.raw_profiles import MANY_PROCESSES, PER_PROCESS, POOLED, DiskBudget, collect, set_aside
-from optbuild.build.results import ResultStore
-from optbuild.build.salvage import Salvage
-from optbuild.build.workload_runs import WorkloadRunner
 from optbuild.errors import AttemptFault, ImplausibleCountsError, ProfileDataError
 from optbuild.events import Emit, Level, Notice
 from optbuild.execution.command import WatchedExecutor
 from optbuild.files import remove_below, storage_error
+from optbuild.making.keys import training_key
+from optbuild.making.model import Artifact, CargoTraining, Losses, PgoProfile, SetAside, Trained
+from optbuild.making.result_store import ResultStore
+from optbuild.making.training.accepted import Accepted, AcceptedTrainings
+from optbuild.making.training.losses import LossWatch, describe_losses
+from optbuild.making.training.merging import ProfileMerger, is_intact
+from optbuild.making.training.plausibility import check_plausible
+from optbuild.making.training.raw_profiles import MANY_PROCESSES, PER_PROCESS, POOLED, DiskBudget, collect, set_aside
+from optbuild.making.training.salvage import Salvage
+from optbuild.making.workload_runs import WorkloadRunner
 from optbuild.plan.actions import ActionId, Train
 from optbuild.profile.model import RawFiles, RawProfileSettings
 from optbuild.text import sanitize_line

@@ -6,8 +6,8 @@ largest number without failing. Everything below may still be far more than a pr
 
 from __future__ import annotations
 
-from optbuild.build.merging import RawMerge
 from optbuild.errors import AttemptFault, ImplausibleCountsError
+from optbuild.making.training.merging import RawMerge
 from optbuild.text import sanitize_line
 from optbuild.units import format_duration
 

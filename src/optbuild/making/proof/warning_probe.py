@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from optbuild.build.model import PgoProfile
-from optbuild.build.results import ResultStore
 from optbuild.errors import ToolchainError
 from optbuild.execution.command import Command, Executor, ProgramNotFoundError
 from optbuild.files import atomic_write
+from optbuild.making.model import PgoProfile
+from optbuild.making.result_store import ResultStore
 from optbuild.plan.actions import ActionId
 from optbuild.plan.fingerprint import make_result_key
 from optbuild.toolchain.model import Tool

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from optbuild.build.keys import merge_key
-from optbuild.build.model import Artifact, Merged, PgoProfile, RawProfiles, Trained, Unusable
-from optbuild.build.profdata import MergeEnding, Profdata
-from optbuild.build.projection import write_projected
-from optbuild.build.results import ResultStore
 from optbuild.errors import ProfileDataError
 from optbuild.events import ActionProgressed, Emit, Level, Notice
 from optbuild.files import atomic_copy, sha256_of
+from optbuild.making.keys import merge_key
+from optbuild.making.model import Artifact, Merged, PgoProfile, RawProfiles, Trained, Unusable
+from optbuild.making.result_store import ResultStore
+from optbuild.making.training.profdata import MergeEnding, Profdata
+from optbuild.making.training.translation import write_projected
 from optbuild.plan.actions import ActionId, MergeProfiles
 from optbuild.text import sanitize_line
 from optbuild.tools.instrumentation import parse_functions

@@ -10,11 +10,11 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from optbuild.build.build_scripts import describe_differences
-from optbuild.build.cargo_driver import CargoDriver
-from optbuild.build.model import Artifact, Compiled
 from optbuild.events import Emit, Level, Notice
 from optbuild.files import remove_below
+from optbuild.making.cargo.build_scripts import describe_differences
+from optbuild.making.cargo.driver import CargoDriver
+from optbuild.making.model import Artifact, Compiled
 from optbuild.plan.actions import Compile
 from optbuild.tools.cargo import build_directory_setting
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from optbuild.build.evidence import PgoEvidence
-from optbuild.build.model import Artifact, Compiled, Merged, PgoProfile, Probed, Result, SetAside
 from optbuild.errors import OptbuildError
+from optbuild.making.model import Artifact, Compiled, Merged, PgoProfile, Probed, Result, SetAside
+from optbuild.making.proof.evidence import PgoEvidence
 from optbuild.plan.actions import Action, ActionId, Attempt
 from optbuild.plan.model import Plan, PlannedVariant
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from optbuild.build.outcome import Outcome
+from optbuild.making.order.outcome import Outcome
 from optbuild.plan.actions import Action, ActionId, Choose, Compile, Measure
 from optbuild.plan.model import Plan
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from optbuild.build.model import PgoProfile
-from optbuild.build.results import ResultStore
+from optbuild.making.model import PgoProfile
+from optbuild.making.result_store import ResultStore
 from optbuild.plan.actions import ActionId
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from optbuild.build.model import MadeObject
 from optbuild.errors import BuildError, ToolchainError
 from optbuild.execution.command import Command, Executor, ProgramNotFoundError
 from optbuild.files import atomic_write, writing
+from optbuild.making.model import MadeObject
 from optbuild.plan.actions import MakeObject
 from optbuild.text import last_lines
 from optbuild.tools.linked_object import EMPTY_ARCHIVE, compile_argv

@@ -12,13 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from optbuild.build.agenda import Agenda
-from optbuild.build.model import Compiled
-from optbuild.build.outcome import Outcome, Rejection
-from optbuild.build.performing import Performed, Performer
-from optbuild.build.proof import Prover
-from optbuild.build.turns import Budget, Company, Demand, choose_next, demand_of
-from optbuild.build.workers import Workers
 from optbuild.errors import (
     AttemptFault,
     BuildError,
@@ -29,6 +22,13 @@ from optbuild.errors import (
     WorkloadTimeoutError,
 )
 from optbuild.events import Emit, Level, Notice, telling_of
+from optbuild.making.model import Compiled
+from optbuild.making.order.exclusivity import Budget, Company, Demand, choose_next, demand_of
+from optbuild.making.order.outcome import Outcome, Rejection
+from optbuild.making.order.performing import Performed, Performer
+from optbuild.making.order.ready_queue import Agenda
+from optbuild.making.order.workers import Workers
+from optbuild.making.proof.prover import Prover
 from optbuild.plan.actions import Action, ActionId, Attempt, Compile, Gather, Role
 from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.text import sanitize_line

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from optbuild.build.accepted import AcceptedTrainings
-from optbuild.build.merging import RawMerge
-from optbuild.build.model import PgoProfile, SetAside, Unusable
 from optbuild.errors import AttemptFault, ImplausibleCountsError, ProfileDataError
 from optbuild.events import Emit, Level, Notice
+from optbuild.making.model import PgoProfile, SetAside, Unusable
+from optbuild.making.training.accepted import AcceptedTrainings
+from optbuild.making.training.merging import RawMerge
 from optbuild.plan.actions import ActionId
 from optbuild.profile.model import RawProfileSettings
 from optbuild.text import sanitize_line

@@ -10,18 +10,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from optbuild.build.bench_output import are_measurements
-from optbuild.build.build_scripts import REMEDY
-from optbuild.build.keys import output_key
-from optbuild.build.leniency import Leniency, propose_leniency
-from optbuild.build.model import Artifact, Compared, KeptPart, Probed, combined_sha256
-from optbuild.build.rebuilding import Rebuild
-from optbuild.build.results import ResultStore
-from optbuild.build.workload_runs import KEPT_BYTES, WorkloadRunner
-from optbuild.build.written_parts import STDOUT, OutputWatch, Part
 from optbuild.errors import BuildError, NotComparableError, StorageError, WorkloadError
 from optbuild.events import Emit, Level, Notice
 from optbuild.files import atomic_copy
+from optbuild.making.cargo.build_scripts import REMEDY
+from optbuild.making.cargo.rebuilding import Rebuild
+from optbuild.making.keys import output_key
+from optbuild.making.model import Artifact, Compared, KeptPart, Probed, combined_sha256
+from optbuild.making.outputs.bench_output import are_measurements
+from optbuild.making.outputs.leniency import Leniency, propose_leniency
+from optbuild.making.outputs.written_parts import STDOUT, OutputWatch, Part
+from optbuild.making.result_store import ResultStore
+from optbuild.making.workload_runs import KEPT_BYTES, WorkloadRunner
 from optbuild.plan.actions import CompareOutputs, ProbeOutputs
 from optbuild.profile.model import Use
 from optbuild.text import sanitize_line

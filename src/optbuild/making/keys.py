@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from optbuild.build.model import Artifact, CargoTraining, PgoProfile, Probed
+from optbuild.making.model import Artifact, CargoTraining, PgoProfile, Probed
 from optbuild.plan.actions import ActionId, CompareOutputs, MergeProfiles, ProbeOutputs, Train
 from optbuild.plan.fingerprint import fingerprint, make_action_id, make_result_key
 from optbuild.workloads.cargo_build import CargoBuild

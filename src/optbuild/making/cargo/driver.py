@@ -12,14 +12,14 @@ from dataclasses import dataclass, field, replace
 from io import FileIO
 from pathlib import Path
 
-from optbuild.build.build_scripts import ScriptRun, find_earlier_runs, read_script_run
-from optbuild.build.cargo_builds import cargo_build_path, find_cargo_build, keep_cargo_build
-from optbuild.build.model import Artifact, Compiled, ProfileUse
 from optbuild.errors import BuildError, ToolchainError
 from optbuild.events import ActionProgressed, Emit, ForeignText, Level, Notice
 from optbuild.execution.command import Command, Executor, ProgramNotFoundError
 from optbuild.execution.jobserver import Jobserver
 from optbuild.files import atomic_copy, sha256_of, writing
+from optbuild.making.cargo.build_scripts import ScriptRun, find_earlier_runs, read_script_run
+from optbuild.making.cargo.kept_runs import cargo_build_path, find_cargo_build, keep_cargo_build
+from optbuild.making.model import Artifact, Compiled, ProfileUse
 from optbuild.plan.actions import Compile, Role
 from optbuild.profile.cargo_words import CargoCall
 from optbuild.text import last_lines, sanitize_line

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from optbuild.build.leniency import Leniency
 from optbuild.files import sha256_of, storage_error
+from optbuild.making.outputs.leniency import Leniency
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.output_files import SCRATCH
 

@@ -6,16 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
-from optbuild.build.build_scripts import REMEDY, describe_other_code
-from optbuild.build.canary import Canary
-from optbuild.build.checks import check_evidence, check_use, require_proof
-from optbuild.build.evidence import gather_evidence
-from optbuild.build.lost_functions import check_nothing_lost, check_nothing_more
-from optbuild.build.merging import ProfileMerger
-from optbuild.build.model import Compiled, Merged
-from optbuild.build.outcome import Outcome
-from optbuild.build.performing import required
 from optbuild.events import Emit, Level, Notice
+from optbuild.making.cargo.build_scripts import REMEDY, describe_other_code
+from optbuild.making.model import Compiled, Merged
+from optbuild.making.order.outcome import Outcome
+from optbuild.making.order.performing import required
+from optbuild.making.proof.checks import check_evidence, check_use, require_proof
+from optbuild.making.proof.evidence import gather_evidence
+from optbuild.making.proof.lost_functions import check_nothing_lost, check_nothing_more
+from optbuild.making.proof.warning_probe import Canary
+from optbuild.making.training.merging import ProfileMerger
 from optbuild.plan.actions import ActionId, Attempt, Compile, Role, Train
 from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.profile.cargo_words import CargoVerb

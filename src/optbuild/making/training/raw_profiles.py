@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from optbuild.build.model import RawProfiles, SetAside, Unusable
 from optbuild.errors import ProfileDataError
 from optbuild.files import remove_below, writing
+from optbuild.making.model import RawProfiles, SetAside, Unusable
 from optbuild.text import sanitize_line
 from optbuild.tools.llvm_profdata import HEADER_BYTES, read_profile_header
 from optbuild.units import format_bytes

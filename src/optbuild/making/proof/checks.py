@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from optbuild.build.evidence import Check, PgoEvidence, Unit
-from optbuild.build.model import Compiled
 from optbuild.errors import AttemptFault, ProfileDataError
+from optbuild.making.model import Compiled
+from optbuild.making.proof.evidence import Check, PgoEvidence, Unit
 from optbuild.profile.model import EvidenceSettings
 from optbuild.text import sanitize_line
 from optbuild.units import format_percent

@@ -12,16 +12,16 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from optbuild.build.cargo_driver import CargoDriver
-from optbuild.build.linked_object import make_object
-from optbuild.build.merging import ProfileMerger
-from optbuild.build.model import CargoTraining, Compiled, MadeObject, Merged, Probed, Result, Trained
-from optbuild.build.outcome import Outcome, Step
-from optbuild.build.outputs import OutputChecker
-from optbuild.build.rebuilding import Rebuild, Rebuilder
-from optbuild.build.training import Trainer
 from optbuild.errors import ImplausibleCountsError, OptbuildError, ToolchainError
 from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Emit
+from optbuild.making.cargo.driver import CargoDriver
+from optbuild.making.cargo.linked_object import make_object
+from optbuild.making.cargo.rebuilding import Rebuild, Rebuilder
+from optbuild.making.model import CargoTraining, Compiled, MadeObject, Merged, Probed, Result, Trained
+from optbuild.making.order.outcome import Outcome, Step
+from optbuild.making.outputs.checker import OutputChecker
+from optbuild.making.training.merging import ProfileMerger
+from optbuild.making.training.trainer import Trainer
 from optbuild.plan.actions import (
     JOBSERVER,
     Action,

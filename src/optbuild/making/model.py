@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from optbuild.build.build_scripts import ScriptRun
+from optbuild.making.cargo.build_scripts import ScriptRun
 from optbuild.plan.actions import ActionId
 from optbuild.workloads.cargo_build import CargoBuild
 
