@@ -37,7 +37,7 @@ from optbuild.making.result_store import ResultStore
 from optbuild.making.training.merging import ProfileMerger
 from optbuild.making.training.profdata import Profdata
 from optbuild.making.training.raw_profiles import collect
-from optbuild.plan.actions import ActionId
+from optbuild.plan.action import ActionId
 from optbuild.plan.draft import PlanInputs
 from optbuild.plan.planner import make_plan
 from optbuild.profile.variants import Lto, PgoMode, Variant

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optbuild.making.training.merging import make_multipliers
-from optbuild.plan.actions import ActionId, Measure, Recipe
+from optbuild.plan.action import ActionId
 from optbuild.plan.fingerprint import fingerprint
+from optbuild.plan.kinds.compile import Recipe
+from optbuild.plan.measure import Measure
 from optbuild.plan.model import Plan
 from optbuild.plan.planner import make_plan
 from optbuild.profile.cargo_words import CargoCall, CargoVerb

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from optbuild.making.cargo.build_scripts import (
-    ScriptRun,
     describe_differences,
     describe_other_code,
     find_earlier_runs,
     read_script_run,
 )
+from optbuild.plan.results import ScriptRun
 
 BEFORE, RAN, AFTER = 1_000, 2_000, 3_000
 

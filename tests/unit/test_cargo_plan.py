@@ -8,21 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.plan.actions import (
-    ActionId,
-    Choose,
-    CompareOutputs,
-    Compile,
-    Measure,
-    MergeProfiles,
-    ProbeOutputs,
-    Role,
-    Train,
-    render_word,
-)
+from optbuild.plan.action import ActionId, render_argument
+from optbuild.plan.kinds.check_outputs import CompareOutputs, ProbeOutputs
+from optbuild.plan.kinds.compile import Compile, Role
+from optbuild.plan.kinds.merge import MergeProfiles
+from optbuild.plan.kinds.train import Train
+from optbuild.plan.measure import Measure
 from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.plan.planner import make_plan
 from optbuild.plan.render import plan_to_dict, render_actions
+from optbuild.plan.ways import Choice
 from optbuild.profile.cargo_words import parse_cargo_words
 from optbuild.profile.model import ProjectSettings, Use
 from optbuild.profile.variants import Counters, Lto, PgoMode, Variant
@@ -154,7 +149,7 @@ def test_features_of_the_project_hold_for_what_cargo_would_run() -> None:
     )
     (action,) = builds_for_cargo(plan_of(BENCHES, build_profile=profile))
     assert between(action, "--features", "fast") == ("--features", "fast")
-    assert "-Cprofile_generate=" in render_word(action.env["CARGO_ENCODED_RUSTFLAGS"])
+    assert "-Cprofile_generate=" in render_argument(action.env["CARGO_ENCODED_RUSTFLAGS"])
 
 
 def measured_plan(*workloads: Invocation, **changes: object) -> Plan:
@@ -215,8 +210,8 @@ def test_a_bench_is_built_with_counts_by_its_own_names() -> None:
     training = next(action for action in plan.actions if isinstance(action, Train))
     assert own.program == training.binaries  # the instrumented bench: the only build that tells its functions
     optimised = compiled_by(plan, attempt.compile)
-    flags = [render_word(word).replace(own.id, merge.id) for word in built.recipe.rustflags]
-    assert flags == [*map(render_word, optimised.recipe.rustflags)]
+    flags = [render_argument(word).replace(own.id, merge.id) for word in built.recipe.rustflags]
+    assert flags == [*map(render_argument, optimised.recipe.rustflags)]
 
 
 def test_what_is_not_trained_on_is_built_instrumented_for_its_names() -> None:
@@ -261,7 +256,7 @@ def test_each_attempt_of_a_variant_has_its_own_and_one_is_chosen() -> None:
     plan = measured_plan(BOTH, build_profile=make_build_profile(Variant(name="release"), variant))
     pgo = variant_of(plan, "pgo")
     choice = plan.action(pgo.programs["bench"])
-    assert isinstance(choice, Choose)
+    assert isinstance(choice, Choice)
     assert [attempt.name for attempt in choice.attempts] == [attempt.name for attempt in pgo.attempts] != []
     first, second = (choice.of(attempt).compile for attempt in pgo.attempts)
     assert first != second

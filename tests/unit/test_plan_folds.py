@@ -4,7 +4,12 @@ from dataclasses import replace
 
 from inline_snapshot import snapshot
 
-from optbuild.plan.actions import CompareOutputs, Compile, Measure, MergeProfiles, Output, Role, Train
+from optbuild.plan.action import Output
+from optbuild.plan.kinds.check_outputs import CompareOutputs
+from optbuild.plan.kinds.compile import Compile, Role
+from optbuild.plan.kinds.merge import MergeProfiles
+from optbuild.plan.kinds.train import Train
+from optbuild.plan.measure import Measure
 from optbuild.plan.model import Plan, PlannedFold, PlannedVariant
 from optbuild.plan.planner import make_plan
 from optbuild.plan.render import plan_to_dict, render_actions

@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 
 from optbuild.errors import UsageError
-from optbuild.plan.actions import Compile, Gather, Measure, MergeProfiles, Role, Train
+from optbuild.plan.kinds.compile import Compile, Role
+from optbuild.plan.kinds.merge import MergeProfiles
+from optbuild.plan.kinds.train import Train
+from optbuild.plan.measure import Measure
 from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.plan.parts import trains
 from optbuild.plan.planner import make_plan
 from optbuild.plan.render import plan_to_dict, render_actions
+from optbuild.plan.ways import Gathering
 from optbuild.profile.cargo_words import parse_cargo_words
 from optbuild.profile.model import Use
 from optbuild.profile.variants import Counters, PgoMode, Profiles, Variant
@@ -89,7 +93,7 @@ def test_the_variant_gathers_its_programs() -> None:
     plan = plan_of(NORTH, SOUTH, ALL)
     each = each_of(plan)
     gather = plan.action(each.made[0])
-    assert isinstance(gather, Gather)
+    assert isinstance(gather, Gathering)
     assert gather.programs == {name: part.compile for name, part in each.parts.items()}
     assert (each.attempts, each.plain) == ((), None)
     (measure,) = (action for action in plan.actions if isinstance(action, Measure))

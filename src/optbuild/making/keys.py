@@ -7,12 +7,26 @@ should. How binaries came about does not matter where their content is known.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from optbuild.making.model import Artifact, CargoTraining, PgoProfile, Probed
-from optbuild.plan.actions import ActionId, CompareOutputs, MergeProfiles, ProbeOutputs, Train
+from optbuild.making.result_store import ResultStore
+from optbuild.plan.action import Id
 from optbuild.plan.fingerprint import fingerprint, make_action_id, make_result_key
+from optbuild.plan.kinds.check_outputs import CompareOutputs, ProbeOutputs
+from optbuild.plan.kinds.merge import MergeProfiles
+from optbuild.plan.kinds.train import Train
+from optbuild.plan.results import Artifact, CargoTraining, Counts, PgoProfile, Probed
 from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.inputs import InputHashes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Where results of earlier runs are found, and what their keys are made of beside actions and other results."""
+
+    results: ResultStore
+    hashes: InputHashes
+    profdata_version: str
 
 
 def training_key(
@@ -36,7 +50,7 @@ def training_key(
 
 def merge_key(
     action: MergeProfiles,
-    profiles: Mapping[ActionId, PgoProfile],
+    profiles: Mapping[Id[Counts], PgoProfile],
     program: Mapping[str, Artifact],
     tool_version: str,
 ) -> str:

@@ -10,32 +10,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from optbuild.plan.results import ScriptRun
 from optbuild.text import sanitize_line
 
 _WATCHED = ("cargo:rerun-if-changed=", "cargo::rerun-if-changed=")
 _MOST_FILES = 1000  # of generated code; more are not compared
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScriptRun:
-    """What a build script's last run has left behind.
-
-    Attributes:
-        package: The name of its package.
-        printed: The hash of what it told cargo, environment variables for the crate among it.
-        code: The hash of each file of Rust that it generated, by its name below `OUT_DIR`.
-        always: Why cargo runs it in every build; None where it does not.
-        again: Why it was run again, where it had been run before.
-    """
-
-    package: str
-    printed: str = ""
-    code: Mapping[str, str] = field(default_factory=dict)
-    always: str | None = None
-    again: str | None = None
 
 
 def find_earlier_runs(cargo_target: Path) -> dict[Path, int]:

@@ -17,10 +17,10 @@ from optbuild.events import ActionProgressed, Emit, ForeignText, Level, Notice
 from optbuild.execution.command import Command, Executor, ProgramNotFoundError
 from optbuild.execution.jobserver import Jobserver
 from optbuild.files import atomic_copy, sha256_of, writing
-from optbuild.making.cargo.build_scripts import ScriptRun, find_earlier_runs, read_script_run
+from optbuild.making.cargo.build_scripts import find_earlier_runs, read_script_run
 from optbuild.making.cargo.kept_runs import cargo_build_path, find_cargo_build, keep_cargo_build
-from optbuild.making.model import Artifact, Compiled, ProfileUse
-from optbuild.plan.actions import Compile, Role
+from optbuild.plan.kinds.compile import Compile, Role
+from optbuild.plan.results import Artifact, Compiled, ProfileUse, ScriptRun
 from optbuild.profile.cargo_words import CargoCall
 from optbuild.text import last_lines, sanitize_line
 from optbuild.toolchain.packages import USE_STABLE
@@ -129,7 +129,7 @@ class CargoDriver:
             artifacts=artifacts,
             duration_s=completed.usage.wall_s,
             units=listener.units,
-            fresh=listener.fresh,
+            reused=listener.fresh,
             fresh_target_units=listener.fresh_target_units,
             executables=tuple(listener.products.values()),
             log=log,

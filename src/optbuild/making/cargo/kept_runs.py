@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from optbuild.files import atomic_write
-from optbuild.plan.actions import Compile
+from optbuild.plan.kinds.compile import Compile
 from optbuild.workloads.cargo_build import CargoBuild
 
 _ADAPTER = TypeAdapter(CargoBuild)

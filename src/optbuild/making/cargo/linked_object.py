@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from optbuild.errors import BuildError, ToolchainError
 from optbuild.execution.command import Command, Executor, ProgramNotFoundError
 from optbuild.files import atomic_write, writing
-from optbuild.making.model import MadeObject
-from optbuild.plan.actions import MakeObject
+from optbuild.plan.kinds.make_object import MakeObject
+from optbuild.plan.results import MadeObject
 from optbuild.text import last_lines
 from optbuild.tools.linked_object import EMPTY_ARCHIVE, compile_argv
 
@@ -24,9 +24,9 @@ def make_object(action: MakeObject, executor: Executor, environ: Mapping[str, st
         ToolchainError: rustc cannot be started.
         StorageError: A file cannot be written.
     """
-    if action.object.is_file():
-        return MadeObject(path=action.object, reused=True)
-    source, unfinished = action.object.with_suffix(".rs"), action.object.with_suffix(".unfinished")
+    if action.file.is_file():
+        return MadeObject(path=action.file, reused=True)
+    source, unfinished = action.file.with_suffix(".rs"), action.file.with_suffix(".unfinished")
     atomic_write(source, action.source.encode())
     argv = compile_argv(action.rustc, crate=action.crate, target=action.target, source=source, output=unfinished)
     try:
@@ -42,8 +42,8 @@ def make_object(action: MakeObject, executor: Executor, environ: Mapping[str, st
             detail=last_lines(completed.stderr),
         )
     if completed.exit_code != 0:
-        atomic_write(action.object, EMPTY_ARCHIVE)
-        return MadeObject(path=action.object, reused=False)
-    with writing(action.object):
-        unfinished.replace(action.object)
-    return MadeObject(path=action.object, reused=False)
+        atomic_write(action.file, EMPTY_ARCHIVE)
+        return MadeObject(path=action.file, reused=False)
+    with writing(action.file):
+        unfinished.replace(action.file)
+    return MadeObject(path=action.file, reused=False)

@@ -14,8 +14,8 @@ from optbuild.events import Emit, Level, Notice
 from optbuild.files import remove_below
 from optbuild.making.cargo.build_scripts import describe_differences
 from optbuild.making.cargo.driver import CargoDriver
-from optbuild.making.model import Artifact, Compiled
-from optbuild.plan.actions import Compile
+from optbuild.plan.kinds.compile import Compile
+from optbuild.plan.results import Artifact, Compiled
 from optbuild.tools.cargo import build_directory_setting
 
 

@@ -16,13 +16,13 @@ from optbuild.files import atomic_copy
 from optbuild.making.cargo.build_scripts import REMEDY
 from optbuild.making.cargo.rebuilding import Rebuild
 from optbuild.making.keys import output_key
-from optbuild.making.model import Artifact, Compared, KeptPart, Probed, combined_sha256
 from optbuild.making.outputs.bench_output import are_measurements
 from optbuild.making.outputs.leniency import Leniency, propose_leniency
 from optbuild.making.outputs.written_parts import STDOUT, OutputWatch, Part
 from optbuild.making.result_store import ResultStore
 from optbuild.making.workload_runs import KEPT_BYTES, WorkloadRunner
-from optbuild.plan.actions import CompareOutputs, ProbeOutputs
+from optbuild.plan.kinds.check_outputs import CompareOutputs, ProbeOutputs
+from optbuild.plan.results import Artifact, Compared, KeptPart, Probed, combined_sha256
 from optbuild.profile.model import Use
 from optbuild.text import sanitize_line
 from optbuild.workloads.cargo_build import CargoBuild

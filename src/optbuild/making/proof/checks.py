@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from optbuild.errors import AttemptFault, ProfileDataError
-from optbuild.making.model import Compiled
 from optbuild.making.proof.evidence import Check, PgoEvidence, Unit
+from optbuild.plan.results import Compiled
 from optbuild.profile.model import EvidenceSettings
 from optbuild.text import sanitize_line
 from optbuild.units import format_percent
 
 
 def check_evidence(
-    evidence: PgoEvidence, compiled: Compiled, settings: EvidenceSettings, *, is_canary_heard: bool
+    evidence: PgoEvidence, compiled: Compiled, settings: EvidenceSettings, *, does_rustc_warn: bool
 ) -> tuple[Check, ...]:
     """Judge the evidence.
 
@@ -25,12 +25,12 @@ def check_evidence(
         evidence: What is known.
         compiled: The optimising compilation.
         settings: What is demanded.
-        is_canary_heard: Rustc would have told of functions that the profile does not know.
+        does_rustc_warn: It would have warned of functions that the profile does not know.
     """
-    return (*check_use(evidence, compiled, is_canary_heard=is_canary_heard), *_check_limits(evidence, settings))
+    return (*check_use(evidence, compiled, does_rustc_warn=does_rustc_warn), *_check_limits(evidence, settings))
 
 
-def check_use(evidence: PgoEvidence, compiled: Compiled, *, is_canary_heard: bool) -> Iterator[Check]:
+def check_use(evidence: PgoEvidence, compiled: Compiled, *, does_rustc_warn: bool) -> Iterator[Check]:
     """What no setting can waive: the profile is one, it was handed over and read, and it did something."""
     header, use = evidence.header, compiled.profile_use
     retry = "run again with --fresh, which builds and trains anew"
@@ -43,7 +43,7 @@ def check_use(evidence: PgoEvidence, compiled: Compiled, *, is_canary_heard: boo
     unprofiled = () if use is None else use.unprofiled
     yield Check(
         name="handed to rustc for every crate",
-        passed=use is not None and not unprofiled and (bool(use.profiled) or compiled.fresh),
+        passed=use is not None and not unprofiled and (bool(use.profiled) or compiled.reused),
         fault="rustc was called without the profile"
         + (f" for {', '.join(map(sanitize_line, unprofiled))}" if unprofiled else ""),
         help="look at RUSTC_WRAPPER and at the rustflags that cargo was given, in the log",
@@ -57,7 +57,7 @@ def check_use(evidence: PgoEvidence, compiled: Compiled, *, is_canary_heard: boo
     )
     yield Check(
         name="rustc tells what a profile lacks",
-        passed=is_canary_heard,
+        passed=does_rustc_warn,
         fault="rustc did not tell of a function that the profile cannot know, so that its silence proves nothing",
         help="use a rustc whose warnings optbuild knows, or report this with the output of `rustc -vV`",
     )
@@ -134,8 +134,10 @@ def _check_limits(evidence: PgoEvidence, settings: EvidenceSettings) -> Iterator
     )
 
 
-def require_proof(variant: str, evidence: PgoEvidence, compiled: Compiled, *, remedy: str | None = None) -> None:
-    """Accept a variant only if every check has passed.
+def find_refusal(
+    variant: str, evidence: PgoEvidence, compiled: Compiled, *, remedy: str | None = None
+) -> ProfileDataError | None:
+    """Why a variant is not accepted; None where every check has passed.
 
     Args:
         variant: Its name.
@@ -143,16 +145,16 @@ def require_proof(variant: str, evidence: PgoEvidence, compiled: Compiled, *, re
         compiled: The optimising compilation.
         remedy: What to do first, where more is known than the check tells.
 
-    Raises:
-        ProfileDataError: One has not; the first is told in full.
+    Returns:
+        The error, with the first check that failed in full.
     """
     if not evidence.failed:
-        return
+        return None
     first, *others = evidence.failed
     remedy = remedy or first.help
     if first.key is not None and first.value is not None and first.limit is not None:
         remedy += f"; or set `{first.key}` under [evidence]"
-    raise ProfileDataError(
+    return ProfileDataError(
         f"variant {variant}: {first.fault}{_against(first)}",
         help=remedy,
         location=str(compiled.log),

@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from optbuild.making.model import Artifact, Compiled, CrateCounts, Merged, PgoProfile
+from optbuild.plan.results import Artifact, CheckedProfile, Compiled, CrateCounts, PgoProfile
 from optbuild.tools.llvm_profdata import HEADER_BYTES, ProfileHeader, read_profile_header
 from optbuild.tools.mangling import function_path
 
@@ -101,7 +101,7 @@ class PgoEvidence:
 
 
 def gather_evidence(
-    merged: Merged,
+    merged: CheckedProfile,
     compiled: Compiled,
     unprofiled: Mapping[str, Artifact],
     *,

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 
 from optbuild.errors import AttemptFault, ProfileDataError
-from optbuild.making.model import Compiled, ProfileContents, ProfileUse
+from optbuild.plan.results import Compiled, ProfileContents, ProfileUse
 from optbuild.tools.mangling import crate_of, function_path, unit_crate, without_unit
 
 

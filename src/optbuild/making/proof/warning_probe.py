@@ -1,8 +1,8 @@
-"""A canary for rustc: would it tell if it could not use a profile?
+"""A probe of rustc's warnings: would it warn if it could not use a profile?
 
 That a build gave no warnings proves something only if rustc would have warned. So it is given a function that no
 profile can know, with the very profile and the very flags: it has to say that it has no counts for it, and nothing
-against the profile itself. Where that is not heard, silence is not evidence.
+against the profile itself. Where it does not, silence is not evidence.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 from optbuild.errors import ToolchainError
 from optbuild.execution.command import Command, Executor, ProgramNotFoundError
 from optbuild.files import atomic_write
-from optbuild.making.model import PgoProfile
 from optbuild.making.result_store import ResultStore
-from optbuild.plan.actions import ActionId
+from optbuild.plan.action import ActionId
 from optbuild.plan.fingerprint import make_result_key
+from optbuild.plan.results import PgoProfile
 from optbuild.toolchain.model import Tool
 from optbuild.tools.rustc import MISSING_FUNCTION, OF_A_PROFILE, PROFILE_USE, WARN, WARN_MISSING_FUNCTIONS
 
@@ -32,14 +32,14 @@ _TIMEOUT_S = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Song:
-    """What the canary did; kept, for it would do the same again."""
+class ProbeAnswer:
+    """What rustc did; kept, for it would do the same again."""
 
-    heard: bool
+    heard: bool  # the name that it is stored under
 
 
 @dataclass(slots=True, kw_only=True)
-class Canary:
+class WarningProbe:
     """Asks the rustc that compiles the project.
 
     Attributes:
@@ -55,15 +55,15 @@ class Canary:
     results: ResultStore
     work: Path
 
-    def is_heard(self, profile: PgoProfile) -> bool:
-        """Whether rustc tells of a function that a profile cannot know, and accepts the profile.
+    def does_rustc_warn(self, profile: PgoProfile) -> bool:
+        """Whether rustc warns of a function that a profile cannot know, and accepts the profile.
 
         Raises:
             ToolchainError: Rustc cannot be started.
             StorageError: The source cannot be written.
         """
         key = make_result_key(ActionId("canary"), {"rustc": self.rustc.version, "profile": profile.sha256})
-        stored = self.results.load(key, Song)
+        stored = self.results.load(key, ProbeAnswer)
         if stored is not None:
             return stored.heard
         source = self.work / f"{_NAME}.rs"
@@ -89,6 +89,8 @@ class Canary:
             ) from error
         said = completed.stderr.decode("utf-8", "replace")
         missed = MISSING_FUNCTION.search(said)
-        song = Song(heard=missed is not None and missed["symbol"] == _NAME and OF_A_PROFILE.search(said) is None)
-        self.results.save(key, song)
-        return song.heard
+        answer = ProbeAnswer(
+            heard=missed is not None and missed["symbol"] == _NAME and OF_A_PROFILE.search(said) is None
+        )
+        self.results.save(key, answer)
+        return answer.heard

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from optbuild.making.model import PgoProfile
 from optbuild.making.result_store import ResultStore
-from optbuild.plan.actions import ActionId
+from optbuild.plan.action import ActionId
+from optbuild.plan.results import PgoProfile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

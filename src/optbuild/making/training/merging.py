@@ -11,20 +11,24 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 from optbuild.errors import ProfileDataError
 from optbuild.events import ActionProgressed, Emit, Level, Notice
 from optbuild.files import atomic_copy, sha256_of
 from optbuild.making.keys import merge_key
-from optbuild.making.model import Artifact, Merged, PgoProfile, RawProfiles, Trained, Unusable
 from optbuild.making.result_store import ResultStore
 from optbuild.making.training.profdata import MergeEnding, Profdata
 from optbuild.making.training.translation import write_projected
-from optbuild.plan.actions import ActionId, MergeProfiles
+from optbuild.plan.action import ActionId, Id
+from optbuild.plan.kinds.merge import MergeProfiles
+from optbuild.plan.results import Artifact, CheckedProfile, Counts, PgoProfile, RawProfiles, Unusable
 from optbuild.text import sanitize_line
 from optbuild.tools.instrumentation import parse_functions
 from optbuild.tools.llvm_profdata import OVERFLOW, ProfileSummary
 from optbuild.units import format_bytes
+
+K = TypeVar("K")
 
 _MULTIPLIER_STEPS = 100  # the least multiplier: rounding it to a whole number then moves a share by half a percent
 _COUNT_LIMIT = 2**60  # counters have 64 bits; the sum must stay well below
@@ -199,9 +203,9 @@ class ProfileMerger:
     def merge_weighted(
         self,
         action: MergeProfiles,
-        trained: Mapping[ActionId, Trained],
+        trained: Mapping[Id[Counts], Counts],
         program: Mapping[str, Artifact] = MappingProxyType({}),
-    ) -> Merged:
+    ) -> CheckedProfile:
         """Merge the workloads' profiles so that each has its weight's share of the counts.
 
         Args:
@@ -214,7 +218,7 @@ class ProfileMerger:
         """
         profiles = {training: trained[training].profile for training in action.weights}
         key = merge_key(action, profiles, program, self.profdata.tool.version)
-        stored = self.results.load(key, Merged)
+        stored = self.results.load(key, CheckedProfile)
         if stored is not None and is_intact(stored.profile):
             return stored
         multipliers = make_multipliers(
@@ -236,7 +240,7 @@ class ProfileMerger:
         quarantined = tuple(name for item in profiles.values() for name in item.quarantined)
         profile = replace(self.accept(merge, label=action.id), quarantined=quarantined)
         crates = self.profdata.look_into(profile.path).crates
-        merged = Merged(profile=profile, duration_s=0.0, reused=False, crates=crates)
+        merged = CheckedProfile(profile=profile, duration_s=0.0, reused=False, crates=crates)
         self.results.save(key, replace(merged, reused=True))
         return merged
 
@@ -277,7 +281,7 @@ def _portions(raw: RawProfiles) -> Iterator[tuple[str, ...]]:
         yield raw.names[start : start + length]
 
 
-def make_multipliers(shares: Mapping[ActionId, tuple[float, int]]) -> dict[ActionId, int]:
+def make_multipliers(shares: Mapping[K, tuple[float, int]]) -> dict[K, int]:
     """Whole factors that give each workload its weight's share of all counts, whatever its length.
 
     `llvm-profdata` multiplies counts, so that without this the longest workload would dominate the profile.

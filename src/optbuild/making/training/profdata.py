@@ -13,7 +13,7 @@ from optbuild.errors import ProfileDataError, ToolchainError
 from optbuild.execution.command import Command, Completed, Executor, OnLine, ProgramNotFoundError
 from optbuild.execution.signals import describe_ending
 from optbuild.files import atomic_write, tail_of, writing
-from optbuild.making.model import CrateCounts, ProfileContents
+from optbuild.plan.results import CrateCounts, ProfileContents
 from optbuild.text import last_lines
 from optbuild.toolchain.model import Tool
 from optbuild.tools.llvm_profdata import (

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from optbuild.errors import ProfileDataError
 from optbuild.files import remove_below, writing
-from optbuild.making.model import RawProfiles, SetAside, Unusable
+from optbuild.plan.results import RawProfiles, Unusable
 from optbuild.text import sanitize_line
 from optbuild.tools.llvm_profdata import HEADER_BYTES, read_profile_header
 from optbuild.units import format_bytes
@@ -133,7 +133,7 @@ def _judge(first_bytes: bytes) -> str | None:
     return None if header.is_ir_level else "counts of coverage instrumentation, not of PGO"
 
 
-def set_aside(directory: Path, unusable: Iterable[Unusable], *, root: Path, kept: Path) -> tuple[SetAside, ...]:
+def set_aside(directory: Path, unusable: Iterable[Unusable], *, root: Path, kept: Path) -> dict[Path, str]:
     """Move files that cannot be merged to where they stay for people to look at; those of an earlier run give way.
 
     Args:
@@ -142,14 +142,17 @@ def set_aside(directory: Path, unusable: Iterable[Unusable], *, root: Path, kept
         root: The directory with our marker.
         kept: Where they go: a directory of this run below one of this training.
 
+    Returns:
+        Where each is now, and what is wrong with it.
+
     Raises:
         StorageError: They cannot be moved.
     """
     remove_below(root, kept.parent)
-    moved = []
+    moved = {}
     with writing(kept):
         kept.mkdir(parents=True)
         for item in unusable:
             (directory / item.name).rename(kept / item.name)
-            moved.append(SetAside(path=kept / item.name, reason=item.reason))
-    return tuple(moved)
+            moved[kept / item.name] = item.reason
+    return moved

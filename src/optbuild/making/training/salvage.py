@@ -7,15 +7,17 @@ Source: electron#53065, https://github.com/electron/electron/pull/53065
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 
 from optbuild.errors import AttemptFault, ImplausibleCountsError, ProfileDataError
 from optbuild.events import Emit, Level, Notice
-from optbuild.making.model import PgoProfile, SetAside, Unusable
 from optbuild.making.training.accepted import AcceptedTrainings
 from optbuild.making.training.merging import RawMerge
-from optbuild.plan.actions import ActionId
+from optbuild.plan.action import ActionId
+from optbuild.plan.results import PgoProfile, Unusable
 from optbuild.profile.model import RawProfileSettings
 from optbuild.text import sanitize_line
 from optbuild.tools.llvm_profdata import OVERSIZED_COUNTER
@@ -38,14 +40,14 @@ class Salvage:
         """Whether an earlier result may be used again: what was salvaged only where that is still asked for."""
         return self.settings.salvage or not profile.quarantined
 
-    def judge(self, action: ActionId, workload: str, merge: RawMerge, aside: Sequence[SetAside]) -> None:
+    def judge(self, action: ActionId, workload: str, merge: RawMerge, aside: Mapping[Path, str]) -> None:
         """Decide whether what is left of a training may be used.
 
         Args:
             action: The training.
             workload: The name of what was run.
             merge: What could be merged, and what could not.
-            aside: Where the latter is kept.
+            aside: Where the latter is kept, and what is wrong with each file.
 
         Raises:
             ProfileDataError: It may not.
@@ -82,16 +84,16 @@ class Salvage:
                 level=Level.WARNING,
                 code="salvaged",
                 message=f"{told}; they are left out as `salvage` says: there are still {facts}",
-                help=f"they are kept in {sanitize_line(str(aside[0].path.parent))}",
+                help=f"they are kept in {sanitize_line(str(_place(aside)))}",
             )
         )
 
 
-def _refusal(merge: RawMerge, aside: Sequence[SetAside], message: str) -> ProfileDataError:
-    detail = [f"{item.path.name}: {item.reason}" for item in aside[:_LISTED]]
+def _refusal(merge: RawMerge, aside: Mapping[Path, str], message: str) -> ProfileDataError:
+    detail = [f"{path.name}: {reason}" for path, reason in islice(aside.items(), _LISTED)]
     if len(aside) > _LISTED:
         detail.append(f"and {len(aside) - _LISTED:,} more")
-    place = str(aside[0].path.parent)
+    place = str(_place(aside))
     text = "\n".join(map(sanitize_line, detail))
     if any(_is_oversized(item) for item in merge.unusable):
         return ImplausibleCountsError(
@@ -109,6 +111,10 @@ def _refusal(merge: RawMerge, aside: Sequence[SetAside], message: str) -> Profil
         location=place,
         detail=text,
     )
+
+
+def _place(aside: Mapping[Path, str]) -> Path:
+    return next(iter(aside)).parent
 
 
 def _is_oversized(item: Unusable) -> bool:

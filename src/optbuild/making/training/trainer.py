@@ -13,7 +13,6 @@ from optbuild.events import Emit, Level, Notice
 from optbuild.execution.command import WatchedExecutor
 from optbuild.files import remove_below, storage_error
 from optbuild.making.keys import training_key
-from optbuild.making.model import Artifact, CargoTraining, Losses, PgoProfile, SetAside, Trained
 from optbuild.making.result_store import ResultStore
 from optbuild.making.training.accepted import Accepted, AcceptedTrainings
 from optbuild.making.training.losses import LossWatch, describe_losses
@@ -22,7 +21,8 @@ from optbuild.making.training.plausibility import check_plausible
 from optbuild.making.training.raw_profiles import MANY_PROCESSES, PER_PROCESS, POOLED, DiskBudget, collect, set_aside
 from optbuild.making.training.salvage import Salvage
 from optbuild.making.workload_runs import WorkloadRunner
-from optbuild.plan.actions import ActionId, Train
+from optbuild.plan.kinds.train import Train
+from optbuild.plan.results import Artifact, CargoTraining, Counts, Losses, PgoProfile
 from optbuild.profile.model import RawFiles, RawProfileSettings
 from optbuild.text import sanitize_line
 from optbuild.workloads.cargo_build import CargoBuild
@@ -53,7 +53,6 @@ class Trainer:
         run_id: Names the fresh directory of raw profiles, so that older or foreign files are never read.
         kept: Where raw profiles that cannot be merged are kept.
         stray: Where an instrumented program writes when our environment did not reach it.
-        set_aside: Those raw profiles, by training.
     """
 
     workloads: WorkloadRunner
@@ -66,7 +65,6 @@ class Trainer:
     stray: Path
     settings: RawProfileSettings
     emit: Emit
-    set_aside: dict[ActionId, tuple[SetAside, ...]] = field(default_factory=dict)
     _accepted: AcceptedTrainings = field(init=False)
     _salvage: Salvage = field(init=False)
 
@@ -74,7 +72,7 @@ class Trainer:
         self._accepted = AcceptedTrainings(results=self.results)
         self._salvage = Salvage(settings=self.settings, accepted=self._accepted, emit=self.emit)
 
-    def train(self, action: Train, binaries: Mapping[str, Artifact], cargo: CargoTraining | None = None) -> Trained:
+    def train(self, action: Train, binaries: Mapping[str, Artifact], cargo: CargoTraining | None = None) -> Counts:
         """Run a workload with instrumented binaries and collect its counts.
 
         Args:
@@ -97,7 +95,7 @@ class Trainer:
                 detail=refused.detail,
                 fault=AttemptFault.IMPLAUSIBLE,
             )
-        stored = self.results.load(key, Trained)
+        stored = self.results.load(key, Counts)
         if stored is not None and is_intact(stored.profile) and self._salvage.allows(stored.profile):
             self._tell_losses(action, stored.losses)
             return stored
@@ -109,13 +107,13 @@ class Trainer:
         self.hashes.check_after(action.workload)
         self.hashes.tell_rewritten(self.emit)
         program = {} if cargo is None else cargo.program
-        profile = self._make_profile(action, watch, losses, program, duration_s=duration_s)
+        profile, aside = self._make_profile(action, watch, losses, program, duration_s=duration_s)
         self._tell_losses(action, losses)
-        trained = Trained(profile=profile, duration_s=duration_s, reused=False, pooled=pooled, losses=losses)
+        counts = Counts(profile=profile, duration_s=duration_s, reused=False, pooled=pooled, losses=losses)
         if self.hashes.is_steady(action.workload):
-            self.results.save(key, replace(trained, reused=True))
+            self.results.save(key, replace(counts, reused=True))
         remove_below(self.root, action.directory)
-        return trained
+        return replace(counts, set_aside=aside)
 
     def remember_refusal(
         self,
@@ -200,30 +198,37 @@ class Trainer:
 
     def _make_profile(
         self, action: Train, watch: LossWatch, losses: Losses, program: Mapping[str, Artifact], *, duration_s: float
-    ) -> PgoProfile:
-        """Merge what a training wrote, and accept it if it is all there, or as much of it as was asked for."""
+    ) -> tuple[PgoProfile, Mapping[Path, str]]:
+        """Merge what a training wrote, and accept it if it is all there, or as much of it as was asked for.
+
+        Returns:
+            The profile, and where the raw profiles are that are not in it, with what is wrong with each.
+        """
         raw = collect(watch.profiles)
         if not raw.names and not raw.unusable:
             raise self._nothing_written(action, losses)
         merge = self.merger.merge_raw(raw, label=action.id)
         if functions := self.merger.functions_of(program):
             merge = self.merger.project(merge, functions, label=action.id)
+        aside: Mapping[Path, str] = {}
         try:
             if merge.unusable:
                 kept = self.kept / action.id / self.run_id
                 aside = set_aside(watch.profiles, merge.unusable, root=self.root, kept=kept)
-                self.set_aside[action.id] = aside
                 self._salvage.judge(action.id, action.workload.name, merge, aside)
             cores = os.cpu_count() or 1
             check_plausible(action.workload.name, merge, duration_s=duration_s, cores=cores)
             profile = self.merger.accept(merge, label=action.id)
+        except ProfileDataError as error:
+            error.set_aside = aside
+            raise
         finally:
             if merge.unfinished is not None:
                 merge.unfinished.unlink(missing_ok=True)
         if functions and not losses.stray and not losses.without_counts:  # else the cause is another one
             self._tell_what_is_missing(action, profile)
         self._accepted.save(action.id, Accepted(profile=profile, pooled=watch.pooled))
-        return profile
+        return profile, aside
 
     def _tell_what_is_missing(self, action: Train, profile: PgoProfile) -> None:
         """Warn where tests or benches share nothing with the program but functions of the standard library."""

@@ -6,16 +6,23 @@ from typing import Any
 
 import pytest
 
-from optbuild.making.order.exclusivity import LTO_BYTES, Budget, Company, Demand, choose_next, demand_of
-from optbuild.plan.actions import Action, CompareOutputs, Compile, MergeProfiles, ProbeOutputs, Train
+from optbuild.making.kinds.compile import LTO_BYTES
+from optbuild.making.kinds.table import kind_of
+from optbuild.making.order.exclusivity import Budget, Demand, Exclusivity, choose_next
+from optbuild.making.tools import Tools
+from optbuild.plan.action import Action
+from optbuild.plan.kinds.check_outputs import CompareOutputs, ProbeOutputs
+from optbuild.plan.kinds.compile import Compile
+from optbuild.plan.kinds.merge import MergeProfiles
+from optbuild.plan.kinds.train import Train
 from optbuild.plan.model import Plan
 from optbuild.plan.planner import make_plan
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.testing import make_invocation, make_plan_inputs
 from optbuild.workloads.invocation import Ready, Server
 from optbuild.workloads.readiness import ReadyKind
+from tests.unit.build_cases import Workshop
 
-STAGE = Path("/p/target/optbuild/stage")
 BUDGET = Budget(jobs=4, memory_bytes=8 << 30)
 GIB = 1 << 30
 READY = Ready(kind=ReadyKind.TCP, value=("7",), within_s=1.0)
@@ -26,24 +33,32 @@ def plan() -> Plan:
     return make_plan(make_plan_inputs(), ("release", "lto", "pgo"), measure=True)
 
 
-def labelled(label: str) -> Action:
+def labelled(label: str) -> Action[object]:
     """An action of that plan."""
     return next(action for action in plan().actions if action.label == label)
 
 
-def demand(label: str, budget: Budget = BUDGET) -> Demand:
-    """What it needs."""
-    return demand_of(labelled(label), stage=STAGE, budget=budget)
+@pytest.fixture(scope="module", autouse=True)
+def tools(tmp_path_factory: pytest.TempPathFactory) -> Tools:
+    """What performs actions; here only where it does matters."""
+    TOOLS.append(Workshop(tmp_path_factory.mktemp("shop")).tools)
+    return TOOLS[-1]
+
+
+TOOLS: list[Tools] = []
+
+
+def demand(wanted: str | Action[object], budget: Budget = BUDGET, alone: Exclusivity = Exclusivity.SHARED) -> Demand:
+    """What an action needs."""
+    action = labelled(wanted) if isinstance(wanted, str) else wanted
+    return kind_of(action).demand(action, TOOLS[-1], budget, alone=alone)
 
 
 def chosen(ready: list[str], running: list[str], budget: Budget = BUDGET) -> str | None:
     """The label of what begins next."""
-    found = choose_next(
-        [(labelled(label), demand(label, budget)) for label in ready],
-        [demand(label, budget) for label in running],
-        budget,
-    )
-    return None if found is None else found[0].label
+    running_demands = [demand(label, budget) for label in running]
+    place = choose_next([demand(label, budget) for label in ready], running_demands, budget)
+    return None if place is None else ready[place]
 
 
 RELEASE, LTO, PGO = "release: build", "lto: build", "pgo: build"
@@ -92,7 +107,7 @@ def test_outputs_are_looked_at_beside_builds() -> None:
 
 @pytest.mark.parametrize(
     ("label", "alone"),
-    [(TRAIN, Company.ALONE_SOON), (PROBE, Company.ALONE_SOON), (COMPARE, Company.ALONE_LAST)],
+    [(TRAIN, Exclusivity.ALONE_SOON), (PROBE, Exclusivity.ALONE_SOON), (COMPARE, Exclusivity.ALONE_LAST)],
 )
 @pytest.mark.parametrize(
     "changes",
@@ -101,27 +116,26 @@ def test_outputs_are_looked_at_beside_builds() -> None:
         {"call": CargoCall(verb=CargoVerb.BENCH)},
     ],
 )
-def test_a_workload_that_depends_on_time_runs_alone(changes: dict[str, Any], label: str, alone: Company) -> None:
+def test_a_workload_that_depends_on_time_runs_alone(changes: dict[str, Any], label: str, alone: Exclusivity) -> None:
     """A server has to be ready in time and its clients give up; benches repeat until they have measured enough."""
     action = labelled(label)
     assert isinstance(action, (Train, ProbeOutputs, CompareOutputs))
-    assert demand_of(action, stage=STAGE, budget=BUDGET).company is Company.WELCOME
-    assert demand_of(action, stage=STAGE, budget=BUDGET, alone={action.id}).company is alone
+    assert demand(action).exclusivity is Exclusivity.SHARED
+    assert demand(action, alone=Exclusivity.ALONE_SOON).exclusivity is alone
     timed = replace(action, workload=make_invocation(**changes))
-    assert demand_of(timed, stage=STAGE, budget=BUDGET).company is alone
+    assert demand(timed).exclusivity is alone
 
 
 def test_what_has_to_run_alone_waits_and_is_waited_for() -> None:
     """Nothing is begun before a probe or a training, so that it need not wait for long; a comparison has time."""
-    train, compare = labelled(TRAIN), labelled(COMPARE)
-    soon, last = Demand(company=Company.ALONE_SOON), Demand(company=Company.ALONE_LAST)
-    build = (labelled(LTO), demand(LTO))
-    assert choose_next([build, (train, soon)], [demand(INSTRUMENT)], BUDGET) is None
-    assert choose_next([build, (train, soon)], [], BUDGET) == (train, soon)
+    soon, last = Demand(exclusivity=Exclusivity.ALONE_SOON), Demand(exclusivity=Exclusivity.ALONE_LAST)
+    build = demand(LTO)
+    assert choose_next([build, soon], [demand(INSTRUMENT)], BUDGET) is None
+    assert choose_next([build, soon], [], BUDGET) == 1
     assert choose_next([build], [soon], BUDGET) is None
-    assert choose_next([(compare, last)], [demand(PGO)], BUDGET) is None
-    assert choose_next([(compare, last), build], [], BUDGET) == build
-    assert choose_next([(compare, last)], [], BUDGET) == (compare, last)
+    assert choose_next([last], [demand(PGO)], BUDGET) is None
+    assert choose_next([last, build], [], BUDGET) == 1
+    assert choose_next([last], [], BUDGET) == 0
     assert choose_next([build], [last], BUDGET) is None
 
 
@@ -130,22 +144,21 @@ def test_workloads_that_say_so_are_trained_at_the_same_time() -> None:
     train = labelled(TRAIN)
     assert isinstance(train, Train)
 
-    def training(name: str, *, parallel: bool) -> tuple[Action, Demand]:
+    def training(name: str, *, parallel: bool) -> Demand:
         scratch = Path("/p/target/optbuild/scratch") / name
         workload = make_invocation(name=name, parallel=parallel, scratch=scratch)
-        action = replace(train, workload=workload)
-        return action, demand_of(action, stage=STAGE, budget=BUDGET)
+        return demand(replace(train, workload=workload))
 
-    (one, first), (_, second), (other, alone) = (
+    first, second, alone = (
         training("one", parallel=True),
         training("two", parallel=True),
         training("other", parallel=False),
     )
-    assert choose_next([(one, first)], [second], BUDGET) == (one, first)
-    assert choose_next([(one, first)], [first], BUDGET) is None
-    assert choose_next([(one, first)], [alone], BUDGET) is None
-    assert choose_next([(other, alone)], [first], BUDGET) is None
-    assert choose_next([(one, first)], [first, second], Budget(jobs=2)) is None
+    assert choose_next([first], [second], BUDGET) == 0
+    assert choose_next([first], [first], BUDGET) is None
+    assert choose_next([first], [alone], BUDGET) is None
+    assert choose_next([alone], [first], BUDGET) is None
+    assert choose_next([first], [first, second], Budget(jobs=2)) is None
 
 
 def test_links_of_whole_programs_share_the_memory() -> None:
@@ -165,8 +178,8 @@ def test_what_is_known_of_a_build_counts_whatever_it_links() -> None:
     """A code generator may need more than a link."""
     release = labelled(RELEASE)
     known = Budget(jobs=2, peaks={release.id: 5 * GIB})
-    assert demand_of(release, stage=STAGE, budget=known).memory_bytes == 5 * GIB
-    assert demand_of(release, stage=STAGE, budget=BUDGET).memory_bytes == 0
+    assert demand(release, known).memory_bytes == 5 * GIB
+    assert demand(release, BUDGET).memory_bytes == 0
     assert isinstance(release, Compile)
-    assert demand_of(labelled(MERGE), stage=STAGE, budget=BUDGET) == Demand()
+    assert demand(labelled(MERGE), BUDGET) == Demand()
     assert isinstance(labelled(MERGE), MergeProfiles)

@@ -6,7 +6,7 @@ import pytest
 
 from optbuild.errors import ToolchainError
 from optbuild.execution.command import ProgramNotFoundError
-from optbuild.making.model import PgoProfile
+from optbuild.plan.results import PgoProfile
 from optbuild.testing import Reply
 from tests.unit.build_cases import Workshop
 
@@ -29,7 +29,7 @@ def workshop(tmp_path: Path) -> Workshop:
 
 def test_rustc_is_given_a_function_that_no_profile_knows(workshop: Workshop) -> None:
     """With the very profile, and the flags of the real compilation."""
-    assert workshop.canary.is_heard(PROFILE)
+    assert workshop.probe.does_rustc_warn(PROFILE)
     (command,) = workshop.executor.commands
     work = workshop.layout.root / "merging"
     assert command.argv == (
@@ -54,14 +54,14 @@ def test_rustc_is_given_a_function_that_no_profile_knows(workshop: Workshop) -> 
 def test_what_is_not_heard_is_no_song(workshop: Workshop, stderr: bytes) -> None:
     """Silence, another function, or a complaint about the profile itself."""
     workshop.compiler = lambda _: Reply(stderr=stderr)
-    assert not workshop.canary.is_heard(PROFILE)
+    assert not workshop.probe.does_rustc_warn(PROFILE)
 
 
 def test_it_sings_once_for_each_rustc_and_profile(workshop: Workshop) -> None:
     """The same question has the same answer."""
     for version, runs in (("1.95.0", 1), ("1.95.0", 1), ("1.96.0", 2)):
         workshop.rustc_version = version
-        assert workshop.canary.is_heard(PROFILE)
+        assert workshop.probe.does_rustc_warn(PROFILE)
         assert len(workshop.executor.commands) == runs
 
 
@@ -69,4 +69,4 @@ def test_a_rustc_that_is_gone_is_the_toolchains_fault(workshop: Workshop) -> Non
     """The remedy is `doctor`."""
     workshop.compiler = lambda _: ProgramNotFoundError("/t/rustc", "not found")
     with pytest.raises(ToolchainError, match="cannot start rustc"):
-        workshop.canary.is_heard(PROFILE)
+        workshop.probe.does_rustc_warn(PROFILE)

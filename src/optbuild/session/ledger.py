@@ -1,4 +1,4 @@
-"""What a run knows so far, from its first step to its record."""
+"""What a run knows so far, from its first event to its record."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from optbuild import __version__
 from optbuild.errors import InterruptedRunError, OptbuildError
 from optbuild.events import Event, Level, Notice, told_of
 from optbuild.files import disk_bytes_of
-from optbuild.making.order.outcome import Outcome
+from optbuild.making.built import Built
+from optbuild.making.order.progress import Progress
 from optbuild.plan.model import Plan
 from optbuild.profile.render import render_resolved
 from optbuild.project.model import Project
@@ -31,21 +32,22 @@ from optbuild.workloads.written import WrittenFiles
 
 
 @dataclass(slots=True, kw_only=True)
-class Journal:
+class Ledger:
     """What a run knows so far. Whatever happens, `close` makes a record of it.
 
     Attributes:
         history: What earlier runs took.
+        built: What the plan came to, once it was carried out.
+        measured: What measuring showed, once that was done.
     """
 
     prepared: Prepared
     request: RunRequest
     machine: Machine
     history: History
-    outcome: Outcome = field(default_factory=Outcome)
+    built: Built = field(init=False)
     measured: Measured | None = None
     result_key: str | None = None
-    build_wall_s: float | None = None
     warnings: list[WarningRecord] = field(default_factory=list)
     _warned_of: list[str] = field(default_factory=list)
     _speaking: Lock = field(default_factory=Lock)
@@ -55,6 +57,7 @@ class Journal:
     def __post_init__(self) -> None:
         self.started = self.machine.now()
         self.run_id = make_run_id(self.started)
+        self.built = Progress(self.plan).so_far  # nothing yet
 
     @property
     def plan(self) -> Plan:
@@ -87,7 +90,7 @@ class Journal:
 
     def close(self, error: OptbuildError | None = None) -> RunRecord:
         """Make the record and store it."""
-        record = self._record(error or next(iter(self.outcome.failures.values()), None), stopped=error is not None)
+        record = self._record(error or next(iter(self.built.failures.values()), None), stopped=error is not None)
         RecordStore(directory=self.prepared.layout.runs).save(record)
         created, workloads = self.prepared.hashes.created(), self.prepared.build_profile.workloads
         WrittenFiles(path=self.prepared.layout.written).remember(created, workloads)
@@ -108,21 +111,18 @@ class Journal:
             toolchain=assemble.describe_toolchain(inputs.toolchain),
             host=describe_host(),
             build_profile=render_resolved(inputs.build_profile),
-            variants=assemble.describe_variants(
-                self.plan, self.outcome, inputs.layout, in_sample=is_any_in_sample(overlaps)
-            ),
+            variants=assemble.describe_variants(self.built, inputs.layout, in_sample=is_any_in_sample(overlaps)),
             workloads=assemble.describe_workloads(
                 overlaps, None if self.measured is None else self.measured.measurement.workload_of
             ),
-            build_wall_s=self.build_wall_s,
+            build_wall_s=self.built.wall_s,
             disk_bytes=disk_bytes_of(inputs.layout.root),
             checks=assemble.describe_checks(
-                self.plan, self.outcome, None if self.measured is None else self.measured.measurement.duration_s
+                self.built, None if self.measured is None else self.measured.measurement.duration_s
             ),
-            outputs=assemble.describe_outputs(self.plan, self.outcome),
+            outputs=assemble.describe_outputs(self.built),
             cross_validation=describe_cross_validation(
-                self.plan,
-                self.outcome,
+                self.built,
                 None if self.measured is None else self.measured.measurement.cross_validation,
                 in_sample=self.prepared.fold_in_sample,
             ),

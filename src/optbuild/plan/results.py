@@ -1,15 +1,39 @@
-"""What building yields: artifacts, raw profiles, and the evidence that a profile exists and was used."""
+"""What actions yield: the type of each id's result, and what it is made of. Data only; `making` yields it."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar, cast
 
-from optbuild.making.cargo.build_scripts import ScriptRun
-from optbuild.plan.actions import ActionId
+from optbuild.plan.action import ActionId, Id
 from optbuild.workloads.cargo_build import CargoBuild
+
+R = TypeVar("R")
+
+
+class Results:
+    """Results by id, each of the type that its id carries. Whoever gave the mapping may add to it, and nobody else."""
+
+    def __init__(self, by_id: Mapping[ActionId, object]) -> None:
+        self._by_id = by_id
+
+    def __getitem__(self, action_id: Id[R]) -> R:
+        return cast("R", self._by_id[action_id])
+
+    def __contains__(self, action_id: object) -> bool:
+        return action_id in self._by_id
+
+    def find(self, action_id: Id[R]) -> R | None:
+        """The result, or None where there is none yet."""
+        return cast("R | None", self._by_id.get(action_id))
+
+    def ids(self) -> frozenset[ActionId]:
+        """What there is."""
+        return frozenset(self._by_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,16 +79,8 @@ class RawProfiles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SetAside:
-    """A raw profile that was not merged, where it is kept now."""
-
-    path: Path
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PgoProfile:
-    """Merged counts that passed their checks: optimising takes one of these, and only a merge makes one.
+    """CheckedProfile counts that passed their checks: optimising takes one of these, and only a merge makes one.
 
     Attributes:
         functions: Functions the profile knows.
@@ -135,30 +151,71 @@ class ProfileUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compiled:
-    """The result of a compile action.
+class ScriptRun:
+    """What a build script's last run has left behind.
+
+    Attributes:
+        package: The name of its package.
+        printed: The hash of what it told cargo, environment variables for the crate among it.
+        code: The hash of each file of Rust that it generated, by its name below `OUT_DIR`.
+        always: Why cargo runs it in every build; None where it does not.
+        again: Why it was run again, where it had been run before.
+    """
+
+    package: str
+    printed: str = ""
+    code: Mapping[str, str] = field(default_factory=dict)
+    always: str | None = None
+    again: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binaries:
+    """Programs and libraries that can be run: the result of whatever makes some.
+
+    Attributes:
+        artifacts: By name.
+        reused: They were there already.
+        cargo_build: How cargo would run them, where they are what it would run.
+    """
+
+    artifacts: Mapping[str, Artifact]
+    reused: bool
+    cargo_build: CargoBuild | None = None
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """Where they are, by name."""
+        return {name: artifact.path for name, artifact in self.artifacts.items()}
+
+
+def gather(each: Iterable[Binaries]) -> Binaries:
+    """Programs that were built one by one, put together."""
+    built = tuple(each)
+    artifacts = {name: artifact for binaries in built for name, artifact in binaries.artifacts.items()}
+    return Binaries(artifacts=artifacts, reused=all(binaries.reused for binaries in built))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled(Binaries):
+    """What a call of cargo made; it was reused where cargo had nothing to do.
 
     Attributes:
         units: How many units cargo reported, fresh ones included.
-        fresh: Cargo had nothing to do.
         fresh_target_units: How many units of the program itself were there already. Build scripts and procedural macros
             are not counted: all variants share those, so that only the first build of a run compiles them.
         executables: Programs and libraries where cargo put them; the next build with other flags replaces them.
         profile_use: For an optimising compilation only.
-        cargo_build: For a compilation of what cargo would run only.
         scripts: What the build scripts of the program's packages have left behind, by package ID.
         peak_rss_bytes: The memory of the largest process, which with link-time optimisation is the one that links.
     """
 
-    artifacts: Mapping[str, Artifact]
     duration_s: float
     units: int
-    fresh: bool
     fresh_target_units: int
     executables: tuple[Path, ...]
     log: Path
     profile_use: ProfileUse | None = None
-    cargo_build: CargoBuild | None = None
     scripts: Mapping[str, ScriptRun] = field(default_factory=dict)
     peak_rss_bytes: int | None = None
 
@@ -201,25 +258,36 @@ class Losses:
     errors: tuple[str, ...] = ()
 
 
+class CountsKind(StrEnum):
+    """How a program counts."""
+
+    INSTRUMENTED = "instrumented"
+    """LLVM's instrumentation of the intermediate representation: each edge, in full."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trained:
+class Counts:
     """The result of a training action: one workload's counts, merged.
 
     Attributes:
+        kind: How they were counted.
         pooled: Its processes added their counts to a pool of files.
         losses: What did not come of them.
+        set_aside: Raw profiles that could not be merged: where each is kept now, and why.
     """
 
     profile: PgoProfile
     duration_s: float
     reused: bool
+    kind: CountsKind = CountsKind.INSTRUMENTED
     pooled: bool = False
     losses: Losses = Losses()
+    set_aside: Mapping[Path, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Merged:
-    """The result of a merge action.
+class CheckedProfile:
+    """A profile that may be optimised with.
 
     Attributes:
         crates: What was counted in each crate, the one with the most counts first.
@@ -285,6 +353,3 @@ class Compared:
     sha256: str | None
     equal: bool | None
     reused: bool
-
-
-Result = Compiled | MadeObject | Trained | Merged | Probed | Compared
