@@ -51,7 +51,7 @@ def plan_of(*variants: Variant, measure: bool = True, **changes: object) -> Plan
 
 def compiles(plan: Plan) -> list[Compile]:
     """The compile actions of a plan."""
-    return [action for action in plan.actions if isinstance(action, Compile)]
+    return [action for action in plan.listing if isinstance(action, Compile)]
 
 
 def env_of(action: Compile) -> Mapping[str, str]:
@@ -61,7 +61,7 @@ def env_of(action: Compile) -> Mapping[str, str]:
 
 def kinds(plan: Plan) -> list[str]:
     """What a plan does, in order, without the small objects that are linked into instrumented builds."""
-    actions = (action for action in plan.actions if not isinstance(action, MakeObject))
+    actions = (action for action in plan.listing if not isinstance(action, MakeObject))
     return [action.role if isinstance(action, Compile) else action.kind for action in actions]
 
 
@@ -80,10 +80,10 @@ def test_the_baseline_is_built_and_tried_before_anything_else() -> None:
 def test_only_benchmark_workloads_are_compared_and_measured() -> None:
     """A workload for training alone is run only with instrumented binaries."""
     plan = plan_of()
-    measured = [action for action in plan.actions if isinstance(action, (ProbeOutputs, CompareOutputs))]
+    measured = [action for action in plan.listing if isinstance(action, (ProbeOutputs, CompareOutputs))]
     assert {action.workload.name for action in measured} == {"books", "held out"}
-    assert {a.workload.name for a in plan.actions if isinstance(a, Train)} == {"books", "logs"}
-    last = plan.actions[-1]
+    assert {a.workload.name for a in plan.listing if isinstance(a, Train)} == {"books", "logs"}
+    last = plan.listing[-1]
     assert isinstance(last, Measure)
     assert [workload.name for workload in last.workloads] == ["books", "held out"]
     assert [arm.variant for arm in last.arms] == ["release", "lto", "pgo"]
@@ -102,7 +102,7 @@ def test_ids_do_not_depend_on_names() -> None:
     renamed = [replace(variant, name=f"my-{name}") for name, variant in make_variants().items()]
     workloads = tuple(replace(w, name=f"my {w.name}") for w in WORKLOADS)
     one, other = plan_of(), plan_of(*renamed, workloads=workloads)
-    assert [action.id for action in one.actions[:-1]] == [action.id for action in other.actions[:-1]]
+    assert [action.id for action in one.listing[:-1]] == [action.id for action in other.listing[:-1]]
 
 
 def test_variants_share_what_they_have_in_common() -> None:
@@ -115,7 +115,7 @@ def test_variants_share_what_they_have_in_common() -> None:
     one, two = plan.variants[1:]
     assert (one.compile, one.attempts) == (two.compile, two.attempts)
     assert len(compiles(plan)) == 3
-    assert len({action.id for action in plan.actions}) == len(plan.actions)
+    assert len({action.id for action in plan.listing}) == len(plan.listing)
 
 
 def test_the_baseline_comes_first() -> None:
@@ -197,7 +197,7 @@ def test_what_is_about_a_profile_has_a_directory_of_its_own() -> None:
 def test_builds_that_share_jobs_are_told_of_the_jobserver() -> None:
     """Cargo would warn of `--jobs` beside it, and a build script's cargo would inherit a variable with the number."""
     alone, shared = (plan_of(jobs=3, shares_jobs=shares) for shares in (False, True))
-    assert [action.id for action in alone.actions] == [action.id for action in shared.actions]
+    assert [action.id for action in alone.listing] == [action.id for action in shared.listing]
     for action in compiles(alone):
         assert action.argv[action.argv.index("--jobs") + 1] == "3"
         assert not {"CARGO_MAKEFLAGS", "CARGO_BUILD_JOBS"} & action.env.keys()
@@ -337,14 +337,14 @@ def test_a_plan_knows_what_an_action_needs() -> None:
     plan = plan_of()
     pgo = plan.variants[2]
     assert pgo.compile is not None
-    needed = [plan.action(found).kind for found in plan.needed_by(pgo.attempts[0].compile)]
+    needed = [plan.entry(found).kind for found in plan.needed_by(pgo.attempts[0].compile)]
     assert needed == ["compile", "merge", "train", "train", "compile", "object"]
-    first, second = ([action for action in plan.actions if action.id in plan.serving(pgo, a)] for a in pgo.attempts)
+    first, second = ([action for action in plan.listing if action.id in plan.serving(pgo, a)] for a in pgo.attempts)
     chain = ["object", "compile", "train", "train", "merge", "compile"]
     assert [action.kind for action in first] == [action.kind for action in second]
     assert [action.kind for action in first] == [*chain, "choose", "compare", "compare"]
     shared = {action.id for action in first} & {action.id for action in second}
-    assert {plan.action(found).kind for found in shared} == {"object", "choose", "compare"}
+    assert {plan.entry(found).kind for found in shared} == {"object", "choose", "compare"}
     assert plan.serving(pgo) == plan.serving(pgo, pgo.attempts[0])
     assert plan.serving(replace(pgo, compile=None)) == frozenset()
 
@@ -422,7 +422,7 @@ def test_what_cannot_run_here_is_built_and_neither_trained_nor_measured() -> Non
     """The reason stands at the variant with PGO; the others are built."""
     auto = Variant(name="pgo", pgo=PgoMode.AUTO, counters=Counters.SINGLE)
     plan = plan_of(RELEASE, auto, not_runnable="it does not run here")
-    assert [action.kind for action in plan.actions] == ["compile"]
+    assert [action.kind for action in plan.listing] == ["compile"]
     assert (plan.measure, plan.variants[1].skipped) == (None, "it does not run here")
     with pytest.raises(UsageError, match="variant pgo wants PGO, but it does not run here"):
         plan_of(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.making.training.translation import write_projected
+from optbuild.making.training.translation import write_translated
 from optbuild.tools.profile_text import read_records
 
 HEADER = "# IR level Instrumentation Flag\n:ir\n"
@@ -26,7 +26,7 @@ def projected(directory: Path, functions: Mapping[str, int], *records: str) -> t
     """Names, hashes and last lines of what is left of a profile, and how many have got another name."""
     source, target = directory / "of-tests.proftext", directory / "of-program.proftext"
     source.write_text(HEADER + "".join(records))
-    known, renamed = write_projected(source, target, functions)
+    known, renamed = write_translated(source, target, functions)
     text = target.read_text()
     assert text.startswith(HEADER)
     found = [(item.name, item.hash, item.lines[-1]) for item in read_records(text.splitlines())]

@@ -116,6 +116,11 @@ class Plan:
         parts = (part for variant in self.variants for part in variant.parts.values())
         return (*self.variants, *parts, *(fold.build for fold in self.folds))
 
+    @property
+    def listing(self) -> tuple[Entry[object], ...]:
+        """All that a plan shows, the measurement last."""
+        return (*self.entries, *(() if self.measure is None else (self.measure,)))
+
     def entry(self, entry_id: ActionId) -> Entry[object]:
         """The entry with this id."""
         return self._by_id[entry_id]

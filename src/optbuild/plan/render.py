@@ -44,7 +44,7 @@ def plan_to_dict(
         ],
         "actions": [
             _entry_to_dict(action) | conditions.get(action.id, {}) | _forecast_to_dict(forecasts.get(action.id))
-            for action in _listed(plan)
+            for action in plan.listing
         ],
         "estimate": {
             "seconds": estimate.seconds,
@@ -78,7 +78,7 @@ def render_actions(plan: Plan, forecasts: Mapping[ActionId, Forecast] = _NOTHING
     for fold in plan.folds:
         measured = f"{fold.build.name}: built by {fold.build.compile}, measured on {', '.join(fold.workloads)}"
         lines.append(sanitize_line(f"fold {measured}"))
-    for action in _listed(plan):
+    for action in plan.listing:
         content = _entry_to_dict(action) | conditions.get(action.id, {}) | _expectation(forecasts.get(action.id))
         lines += ["", f"{action.id}  {sanitize_line(action.label)}"]
         for key in _SHOWN:
@@ -166,8 +166,3 @@ def shell_like(argv: Sequence[str]) -> str:
 def _entry_to_dict(entry: Entry[object]) -> dict[str, object]:
     common = {"id": entry.id, "kind": entry.kind, "label": entry.label, "needs": list(entry.needs)}
     return {**common, **entry.details()}
-
-
-def _listed(plan: Plan) -> tuple[Entry[object], ...]:
-    """All that a plan lists, the measurement last."""
-    return (*plan.entries, *(() if plan.measure is None else (plan.measure,)))

@@ -67,9 +67,9 @@ class OutputChecker:
             probed, proposal = stored, None
         else:
             probed, proposal = self._probe_anew(action, binaries, cargo_build, key)
-        self._tell_not_compared(action.workload, probed, proposal)
+        self._report_not_compared(action.workload, probed, proposal)
         if cargo_build is not None and any(each.harness is Harness.VALGRIND for each in cargo_build.programs):
-            self._tell_valgrind(action.workload)
+            self._report_valgrind(action.workload)
         return probed
 
     def _probe_anew(
@@ -130,10 +130,10 @@ class OutputChecker:
             found = _comparable(watch, probed)
             measured = _is_measured_otherwise(invocation, probed.parts, found)
             if measured:
-                self._tell_measurements(invocation)
+                self._report_measurements(invocation)
             fault = None if measured else self._find_fault(action, probed, found)
         if fault is not None:
-            raise self._blame(fault, action, probed, rebuild)
+            raise self._explain(fault, action, probed, rebuild)
         self.workloads.output(action.id).unlink(missing_ok=True)
         compared = Compared(
             sha256=combined_sha256({name: part.sha256 for name, part in found.items()}),
@@ -144,7 +144,7 @@ class OutputChecker:
             self.results.save(key, replace(compared, reused=True))
         return compared
 
-    def _blame(
+    def _explain(
         self, fault: NotComparableError, action: CompareOutputs, probed: Probed, rebuild: Rebuild | None
     ) -> NotComparableError:
         """Say whose fault it is that outputs differ: the variant's, or that of builds that are not reproducible."""
@@ -235,7 +235,7 @@ class OutputChecker:
             kept[name] = KeptPart(sha256=part.sha256, size_bytes=part.size_bytes, kept=target)
         return kept
 
-    def _tell_measurements(self, invocation: Invocation) -> None:
+    def _report_measurements(self, invocation: Invocation) -> None:
         self.emit(
             Notice(
                 level=Level.WARNING,
@@ -247,7 +247,7 @@ class OutputChecker:
             )
         )
 
-    def _tell_valgrind(self, invocation: Invocation) -> None:
+    def _report_valgrind(self, invocation: Invocation) -> None:
         """What is measured of such a bench is how long valgrind takes, whatever the program itself would."""
         if Use.BENCH not in invocation.use:
             return
@@ -261,7 +261,7 @@ class OutputChecker:
             )
         )
 
-    def _tell_not_compared(self, invocation: Invocation, probed: Probed, proposal: str | None) -> None:
+    def _report_not_compared(self, invocation: Invocation, probed: Probed, proposal: str | None) -> None:
         """Say what is not compared, and refuse that where it was demanded."""
         name = sanitize_line(invocation.name)
         if invocation.compare_output == "none" or (probed.equal and not probed.varying):

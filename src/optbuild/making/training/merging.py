@@ -19,7 +19,7 @@ from optbuild.files import atomic_copy, sha256_of
 from optbuild.making.keys import merge_key
 from optbuild.making.result_store import ResultStore
 from optbuild.making.training.profdata import MergeEnding, Profdata
-from optbuild.making.training.translation import write_projected
+from optbuild.making.training.translation import write_translated
 from optbuild.plan.action import ActionId, Id
 from optbuild.plan.kinds.merge import MergeProfiles
 from optbuild.plan.results import Artifact, CheckedProfile, Counts, PgoProfile, RawProfiles, Unusable
@@ -109,12 +109,12 @@ class ProfileMerger:
             ending = self.profdata.merge(((1, directory / name) for name in left), label=label)
             if ending.output is not None:
                 return ending, broken
-            accused = self._accused(directory, left, ending, label)
-            broken += accused
-            left = [name for name in left if name not in {item.name for item in accused}]
+            broken_now = self._find_broken(directory, left, ending, label)
+            broken += broken_now
+            left = [name for name in left if name not in {item.name for item in broken_now}]
         return None, broken
 
-    def _accused(self, directory: Path, names: list[str], ending: MergeEnding, label: str) -> list[Unusable]:
+    def _find_broken(self, directory: Path, names: list[str], ending: MergeEnding, label: str) -> list[Unusable]:
         """The files that made a merge fail, as it said itself; where it names none, each is tried alone."""
         named = [
             Unusable(name=name, reason=reason)
@@ -150,7 +150,7 @@ class ProfileMerger:
             raise self.profdata.failed(ending.exit_code, ending.log)
         return ending
 
-    def project(self, merge: RawMerge, functions: Mapping[str, int], *, label: str) -> RawMerge:
+    def translate(self, merge: RawMerge, functions: Mapping[str, int], *, label: str) -> RawMerge:
         """Keep of what other programs counted what is a program's own, under the names that it has there.
 
         Args:
@@ -164,14 +164,14 @@ class ProfileMerger:
         if merge.unfinished is None:
             return merge
         text = self.profdata.write_text(merge.unfinished)
-        projected = text.with_name(f"{label}.projected.proftext")
+        translated = text.with_name(f"{label}.translated.proftext")
         try:
-            known, renamed = write_projected(text, projected, functions)
+            known, renamed = write_translated(text, translated, functions)
             if not known:
                 raise _nothing_of_the_program(label)
-            ending = self._merge_all([(1, projected)], f"{label}.projected")
+            ending = self._merge_all([(1, translated)], f"{label}.translated")
         finally:
-            for path in (text, projected, merge.unfinished):
+            for path in (text, translated, merge.unfinished):
                 path.unlink(missing_ok=True)
         assert ending.output is not None  # noqa: S101 - `_merge_all` has seen to it
         summary = self.profdata.summarise(ending.output)
@@ -236,7 +236,7 @@ class ProfileMerger:
             renamed_functions=max(item.renamed_functions for item in profiles.values()),
         )
         if functions := self.functions_of(program):
-            merge = self.project(merge, functions, label=action.id)
+            merge = self.translate(merge, functions, label=action.id)
         quarantined = tuple(name for item in profiles.values() for name in item.quarantined)
         profile = replace(self.accept(merge, label=action.id), quarantined=quarantined)
         crates = self.profdata.look_into(profile.path).crates

@@ -97,7 +97,7 @@ class Trainer:
             )
         stored = self.results.load(key, Counts)
         if stored is not None and is_intact(stored.profile) and self._salvage.allows(stored.profile):
-            self._tell_losses(action, stored.losses)
+            self._report_losses(action, stored.losses)
             return stored
         directory = self._fresh_directory(action)
         pooled = self._is_pooled(action)
@@ -108,7 +108,7 @@ class Trainer:
         self.hashes.tell_rewritten(self.emit)
         program = {} if cargo is None else cargo.program
         profile, aside = self._make_profile(action, watch, losses, program, duration_s=duration_s)
-        self._tell_losses(action, losses)
+        self._report_losses(action, losses)
         counts = Counts(profile=profile, duration_s=duration_s, reused=False, pooled=pooled, losses=losses)
         if self.hashes.is_steady(action.workload):
             self.results.save(key, replace(counts, reused=True))
@@ -209,7 +209,7 @@ class Trainer:
             raise self._nothing_written(action, losses)
         merge = self.merger.merge_raw(raw, label=action.id)
         if functions := self.merger.functions_of(program):
-            merge = self.merger.project(merge, functions, label=action.id)
+            merge = self.merger.translate(merge, functions, label=action.id)
         aside: Mapping[Path, str] = {}
         try:
             if merge.unusable:
@@ -226,11 +226,11 @@ class Trainer:
             if merge.unfinished is not None:
                 merge.unfinished.unlink(missing_ok=True)
         if functions and not losses.stray and not losses.without_counts:  # else the cause is another one
-            self._tell_what_is_missing(action, profile)
+            self._report_what_is_missing(action, profile)
         self._accepted.save(action.id, Accepted(profile=profile, pooled=watch.pooled))
         return profile, aside
 
-    def _tell_what_is_missing(self, action: Train, profile: PgoProfile) -> None:
+    def _report_what_is_missing(self, action: Train, profile: PgoProfile) -> None:
         """Warn where tests or benches share nothing with the program but functions of the standard library."""
         crates = self.merger.profdata.look_into(profile.path).crates
         if any(crate.total_count and crate.name not in _NOT_THE_PROJECTS for crate in crates):
@@ -245,7 +245,7 @@ class Trainer:
             )
         )
 
-    def _tell_losses(self, action: Train, losses: Losses) -> None:
+    def _report_losses(self, action: Train, losses: Losses) -> None:
         workload = action.workload
         for notice in describe_losses(losses, workload.name, self.stray, has_flush_object=workload.needs_flush_object):
             self.emit(notice)

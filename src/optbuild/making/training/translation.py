@@ -27,36 +27,36 @@ _Key = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Projection:
+class Translation:
     """Which counts go to which function.
 
     Attributes:
         functions: The program's functions, each with the hash of its control flow.
-        heirs: Those that the profile does not know by name, by path and hash.
+        takers: Those that the profile does not know by name, by path and hash.
     """
 
     functions: Mapping[str, int]
-    heirs: Mapping[_Key, tuple[str, ...]]
+    takers: Mapping[_Key, tuple[str, ...]]
 
     def names_for(self, record: FunctionRecord) -> Iterator[str]:
         """The functions of the program that a record is about."""
         if self.functions.get(record.name) == record.hash:
             yield record.name
-        yield from self.heirs.get((function_path(record.name) or "", record.hash), ())
+        yield from self.takers.get((function_path(record.name) or "", record.hash), ())
 
 
-def make_projection(functions: Mapping[str, int], records: Iterable[FunctionRecord]) -> Projection:
+def make_translation(functions: Mapping[str, int], records: Iterable[FunctionRecord]) -> Translation:
     """Find out which functions of a program a profile does not know by their names."""
     known = {(record.name, record.hash) for record in records}
-    heirs: dict[_Key, list[str]] = {}
+    takers: dict[_Key, list[str]] = {}
     for name, function_hash in functions.items():
         path = function_path(name)
         if path is not None and (name, function_hash) not in known:
-            heirs.setdefault((path, function_hash), []).append(name)
-    return Projection(functions=functions, heirs={key: tuple(names) for key, names in heirs.items()})
+            takers.setdefault((path, function_hash), []).append(name)
+    return Translation(functions=functions, takers={key: tuple(names) for key, names in takers.items()})
 
 
-def write_projected(source: Path, target: Path, functions: Mapping[str, int]) -> tuple[int, int]:
+def write_translated(source: Path, target: Path, functions: Mapping[str, int]) -> tuple[int, int]:
     """Write a profile's text again, with a program's functions only.
 
     Args:
@@ -72,17 +72,17 @@ def write_projected(source: Path, target: Path, functions: Mapping[str, int]) ->
         StorageError: The file cannot be written.
     """
     with _reading(source) as lines:
-        projection = make_projection(functions, read_records(lines))
+        translation = make_translation(functions, read_records(lines))
     own: set[str] = set()
-    heirs: set[str] = set()
+    takers: set[str] = set()
     with _reading(source) as lines, writing(target), target.open("w", encoding="utf-8", errors=_AS_IT_IS) as stream:
         with _reading(source) as header:
             stream.writelines(read_header(header))
         for record in read_records(lines):
-            for name in projection.names_for(record):
-                (own if name == record.name else heirs).add(name)
+            for name in translation.names_for(record):
+                (own if name == record.name else takers).add(name)
                 stream.write(write_record(name, record))
-    return len(own | heirs), len(heirs)
+    return len(own | takers), len(takers)
 
 
 def _reading(path: Path) -> TextIO:
