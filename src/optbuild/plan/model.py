@@ -12,7 +12,7 @@ from optbuild.plan.action import Action, ActionId, Entry, Id
 from optbuild.plan.kinds.make_object import MakeObject
 from optbuild.plan.measure import Measure
 from optbuild.plan.results import Binaries, Compiled
-from optbuild.plan.ways import Attempt, Choice, Gathering
+from optbuild.plan.ways import Attempt, Choice
 
 R = TypeVar("R")
 A = TypeVar("A", bound=Action[Any])
@@ -86,8 +86,6 @@ class Plan:
     notes: tuple[str, ...] = ()
     folds: tuple[PlannedFold, ...] = ()
     actions: tuple[Action[object], ...] = field(init=False, repr=False, compare=False)
-    choices: tuple[Choice, ...] = field(init=False, repr=False, compare=False)
-    gatherings: tuple[Gathering, ...] = field(init=False, repr=False, compare=False)
     _by_id: dict[ActionId, Entry[object]] = field(init=False, repr=False, compare=False)
     _checks: dict[ActionId, list[ActionId]] = field(init=False, repr=False, compare=False)
     _serving: dict[tuple[ActionId, ActionId], frozenset[ActionId]] = field(
@@ -97,8 +95,7 @@ class Plan:
     def __post_init__(self) -> None:
         # Thousands of actions are looked up for each of dozens of variants.
         object.__setattr__(self, "_by_id", {entry.id: entry for entry in self.entries})
-        for name, kind in (("actions", Action), ("choices", Choice), ("gatherings", Gathering)):
-            object.__setattr__(self, name, tuple(entry for entry in self.entries if isinstance(entry, kind)))
+        object.__setattr__(self, "actions", tuple(entry for entry in self.entries if isinstance(entry, Action)))
         checks: dict[ActionId, list[ActionId]] = {}
         for action in self.actions:
             if action.judges is not None:
