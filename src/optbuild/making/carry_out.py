@@ -23,8 +23,8 @@ def carry_out(plan: Plan, site: Site) -> Built:
     """Do everything of a plan but its measuring.
 
     Returns:
-        What came of it. It never raises what the run may end by: that is `ended_by`, and what was finished before is
-        there all the same. With `keep_going` that is only what the baseline needs.
+        What came of it. What ends a run early is part of that (`ended_by`) and is not raised, so what was finished
+        before is there all the same.
     """
     progress = Progress(plan)
     jobserver = None if site.jobs is None else Jobserver(site.jobs)
