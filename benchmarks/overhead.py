@@ -32,12 +32,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from optbuild.build.merging import ProfileMerger
-from optbuild.build.profdata import Profdata
-from optbuild.build.raw_profiles import collect
-from optbuild.build.results import ResultStore
 from optbuild.execution.local import LocalExecutor
-from optbuild.plan.actions import ActionId
+from optbuild.making.result_store import ResultStore
+from optbuild.making.training.merging import ProfileMerger
+from optbuild.making.training.profdata import Profdata
+from optbuild.making.training.raw_profiles import collect
+from optbuild.plan.action import ActionId
 from optbuild.plan.draft import PlanInputs
 from optbuild.plan.planner import make_plan
 from optbuild.profile.variants import Lto, PgoMode, Variant

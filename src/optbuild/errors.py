@@ -23,10 +23,11 @@ them. Exit code 1 is an answer (a gate failed), not an error; 14 is reserved.
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -153,7 +154,10 @@ class ProfileDataError(OptbuildError):
     """Profile data is missing, broken, or does not prove that PGO took effect.
 
     Args:
-        fault: What another way of training may fix; None if that would not help.
+        fault: What another way of training may mend; None where that would be in vain.
+
+    Attributes:
+        set_aside: Raw profiles that a failed training has kept for people to look at, and what is wrong with each.
     """
 
     exit_code = 13
@@ -170,6 +174,7 @@ class ProfileDataError(OptbuildError):
     ) -> None:
         super().__init__(message, help=help, location=location, detail=detail)
         self.fault = fault
+        self.set_aside: Mapping[Path, str] = {}
 
 
 class ImplausibleCountsError(ProfileDataError):

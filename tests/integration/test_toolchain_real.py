@@ -144,7 +144,7 @@ def _tool(executor: LocalExecutor, directory: Path) -> Path:
 def _merge(executor: LocalExecutor, directory: Path, inputs: list[tuple[int, Path]], output: Path) -> tuple[str, int]:
     list_file = directory / "inputs"
     list_file.write_bytes(llvm_profdata.make_input_list(inputs))
-    argv = llvm_profdata.merge_argv(_tool(executor, directory), inputs_file=list_file, output=output, num_threads=2)
+    argv = llvm_profdata.merge_argv(_tool(executor, directory), inputs_file=list_file, output=output)
     completed = executor.run(Command(argv=argv, cwd=directory, env=os.environ))
     return completed.stderr.decode(), completed.exit_code
 

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optbuild.build.merging import make_multipliers
-from optbuild.plan.actions import ActionId, Measure, Recipe
+from optbuild.making.training.merging import make_multipliers
+from optbuild.plan.action import ActionId
 from optbuild.plan.fingerprint import fingerprint
+from optbuild.plan.kinds.compile import Recipe
+from optbuild.plan.measure import Measure
 from optbuild.plan.model import Plan
 from optbuild.plan.planner import make_plan
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
@@ -81,7 +83,7 @@ def test_actions_come_after_all_that_they_need(both: tuple[Plan, Plan]) -> None:
     """A plan is acyclic and in topological order, and no action stands in it twice."""
     plan, _ = both
     done: set[ActionId] = set()
-    for action in plan.actions:
+    for action in plan.listing:
         assert set(action.needs) <= done
         assert action.id not in done
         done.add(action.id)
@@ -102,7 +104,7 @@ def test_every_action_serves_a_variant(both: tuple[Plan, Plan]) -> None:
     served = frozenset[ActionId]().union(
         *(plan.serving(variant, attempt) for variant in plan.variants for attempt in variant.attempts or (None,))
     )
-    assert served == {action.id for action in plan.actions if not isinstance(action, Measure)}
+    assert served == {action.id for action in plan.listing if not isinstance(action, Measure)}
 
 
 @given(build_profiles(), SETTINGS, st.lists(USES, min_size=1, max_size=2))
@@ -120,7 +122,7 @@ def test_a_variant_more_removes_no_action(
     def actions(profile: BuildProfile) -> list[object]:
         inputs = make_plan_inputs(build_profile=profile, workloads=workloads)
         plan = make_plan(inputs, tuple(profile.variants), measure=True)
-        return [action for action in plan.actions if not isinstance(action, Measure)]
+        return [action for action in plan.listing if not isinstance(action, Measure)]
 
     before, after = actions(build_profile), actions(more)
     assert after[: len(before)] == before

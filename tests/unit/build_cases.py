@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from optbuild.build.canary import Canary
-from optbuild.build.cargo_driver import CargoDriver
-from optbuild.build.merging import ProfileMerger
-from optbuild.build.model import Artifact
-from optbuild.build.outcome import Outcome
-from optbuild.build.outputs import OutputChecker
-from optbuild.build.performing import Performed, Performer
-from optbuild.build.profdata import Profdata
-from optbuild.build.proof import Prover
-from optbuild.build.rebuilding import Rebuilder
-from optbuild.build.results import ResultStore
-from optbuild.build.runner import Runner
-from optbuild.build.training import Trainer
-from optbuild.build.workers import Workers
-from optbuild.build.workload_runs import WorkloadRunner
 from optbuild.events import Event, Notice
 from optbuild.execution.command import Command
 from optbuild.files import claim_directory, sha256_of
-from optbuild.plan.actions import ActionId, Compile
-from optbuild.plan.model import Plan
+from optbuild.making.outputs.checker import OutputChecker
+from optbuild.making.proof.warning_probe import WarningProbe
+from optbuild.making.result_store import ResultStore
+from optbuild.making.tools import Site, Tools, make_tools
+from optbuild.making.training.merging import ProfileMerger
+from optbuild.making.training.trainer import Trainer
+from optbuild.making.workload_runs import WorkloadRunner
+from optbuild.plan.action import ActionId
+from optbuild.plan.draft import PlanInputs
+from optbuild.plan.results import Artifact
 from optbuild.profile.model import EvidenceSettings, RawProfileSettings
 from optbuild.project.layout import Layout
 from optbuild.testing import (
@@ -36,6 +28,8 @@ from optbuild.testing import (
     ScriptedExecutor,
     make_indexed_profile,
     make_invocation,
+    make_plan_inputs,
+    make_project,
     make_raw_profile,
     raw_profile_path,
 )
@@ -89,11 +83,6 @@ def trained_program(command: Command) -> Reply:
     return Reply(writes={raw_profile_path(command): content})
 
 
-def unwatched(_action: Compile) -> Callable[[], None]:
-    """Nobody watches the sources of a build."""
-    return lambda: None
-
-
 @dataclass
 class Workshop:
     """All that training, merging and comparing are done with, in a directory of a test.
@@ -114,6 +103,7 @@ class Workshop:
     run_id: str = "run-1"
     fresh: bool = False
     settings: RawProfileSettings = field(default_factory=RawProfileSettings)
+    demanded: EvidenceSettings = field(default_factory=EvidenceSettings)
     heard: list[Event] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -130,109 +120,52 @@ class Workshop:
     def layout(self) -> Layout:
         return Layout.of(self.directory / "target")
 
-    @property
-    def results(self) -> ResultStore:
-        return ResultStore(directory=self.layout.results, emit=self.heard.append, fresh=self.fresh)
+    def site(self, inputs: PlanInputs | None = None, *, has_tools: bool = True) -> Site:
+        """What a run with all of this knows; the programs that it calls are the made-up ones."""
+        inputs = inputs or make_plan_inputs(project=make_project(directory=self.directory))
+        rustc = Tool(name="rustc", path=Path("/t/rustc"), version=self.rustc_version, llvm_major=22)
+        tool = Tool(name="llvm-profdata", path=Path("/t/llvm-profdata"), version=self.tool_version, llvm_major=22)
+        toolchain = replace(inputs.toolchain, rustc=rustc, llvm_profdata=tool if has_tools else None)
+        build_profile = replace(inputs.build_profile, raw_profiles=self.settings, evidence=self.demanded)
+        return Site(
+            inputs=replace(inputs, toolchain=toolchain, build_profile=build_profile, layout=self.layout),
+            hashes=InputHashes(),
+            executor=self.executor,
+            environ={"HOME": "/h"},
+            emit=self.heard.append,
+            logs=self.layout.root / "logs",
+            run_id=self.run_id,
+            fresh=self.fresh,
+        )
 
     @property
-    def workloads(self) -> WorkloadRunner:
-        root = self.layout.root
-        return WorkloadRunner(executor=self.executor, root=root, stage=root / "stage", logs=root / "logs")
+    def tools(self) -> Tools:
+        """All that performs actions, as in any run."""
+        return make_tools(self.site(), None)
 
     @property
     def merger(self) -> ProfileMerger:
-        profdata = Profdata(
-            executor=self.executor,
-            tool=Tool(name="llvm-profdata", path=Path("/t/llvm-profdata"), version=self.tool_version, llvm_major=22),
-            environ={"HOME": "/h"},
-            work=self.layout.root / "merging",
-            logs=self.layout.root / "logs",
-            timeout_s=self.settings.merge_timeout_s,
-        )
-        return ProfileMerger(
-            profdata=profdata, results=self.results, directory=self.layout.profile_data, emit=self.heard.append
-        )
+        return self.tools.merger
 
     @property
-    def canary(self) -> Canary:
-        return Canary(
-            executor=self.executor,
-            rustc=Tool(name="rustc", path=Path("/t/rustc"), version=self.rustc_version, llvm_major=22),
-            cwd=self.directory,
-            environ={"HOME": "/h"},
-            results=self.results,
-            work=self.layout.root / "merging",
-        )
+    def probe(self) -> WarningProbe:
+        return self.tools.prover.probe
 
     @property
     def trainer(self) -> Trainer:
-        return Trainer(
-            workloads=self.workloads,
-            merger=self.merger,
-            results=self.results,
-            hashes=InputHashes(),
-            root=self.layout.root,
-            run_id=self.run_id,
-            kept=self.layout.quarantine,
-            stray=self.layout.stray_profiles,
-            settings=self.settings,
-            emit=self.heard.append,
-        )
+        return self.tools.trainer
 
     @property
     def outputs(self) -> OutputChecker:
-        return OutputChecker(
-            workloads=self.workloads,
-            results=self.results,
-            hashes=InputHashes(),
-            kept=self.layout.root / "outputs",
-            emit=self.heard.append,
-        )
+        return self.tools.outputs
 
-    def runner(
-        self,
-        plan: Plan,
-        outcome: Outcome,
-        *,
-        has_tools: bool = True,
-        demanded: EvidenceSettings | None = None,
-        **changes: Any,  # noqa: ANN401 - fields of Runner
-    ) -> Runner:
-        """What carries a plan out with all of this."""
-        merger = self.merger if has_tools else None
-        cargo = CargoDriver(executor=self.executor, environ={}, emit=self.heard.append)
-        return Runner(
-            plan=plan,
-            outcome=outcome,
-            performer=Performer(
-                cargo=cargo,
-                trainer=self.trainer if has_tools else None,
-                merger=merger,
-                outputs=self.outputs,
-                rebuilder=Rebuilder(
-                    cargo=cargo,
-                    root=self.layout.root,
-                    place=self.layout.cargo_rebuild_target,
-                    logs=self.layout.root / "logs",
-                    emit=self.heard.append,
-                ),
-                stage=self.workloads.stage,
-                logs=self.layout.root / "logs",
-                emit=self.heard.append,
-                outcome=outcome,
-            ),
-            prover=Prover(
-                plan=plan,
-                outcome=outcome,
-                merger=merger,
-                canary=self.canary,
-                demanded=demanded or EvidenceSettings(),
-                emit=self.heard.append,
-            ),
-            emit=self.heard.append,
-            hire=partial(Workers[Performed], self.executor),
-            **changes,
-        )
+    @property
+    def workloads(self) -> WorkloadRunner:
+        return self.tools.outputs.workloads
+
+    @property
+    def results(self) -> ResultStore:
+        return self.tools.outputs.results
 
     @property
     def notices(self) -> list[Notice]:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.build_scripts import (
-    ScriptRun,
+from optbuild.making.cargo.build_scripts import (
     describe_differences,
     describe_other_code,
     find_earlier_runs,
     read_script_run,
 )
+from optbuild.plan.results import ScriptRun
 
 BEFORE, RAN, AFTER = 1_000, 2_000, 3_000
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.cargo_driver import CargoDriver
-from optbuild.build.model import Compiled, ProfileUse
 from optbuild.errors import BuildError, StorageError, ToolchainError
 from optbuild.events import ActionProgressed, Event, ForeignText, Level, Notice
 from optbuild.execution.command import ProgramNotFoundError
 from optbuild.files import sha256_of
-from optbuild.plan.actions import Compile, Recipe, Role
+from optbuild.making.cargo.driver import CargoDriver
 from optbuild.plan.draft import make_compile
+from optbuild.plan.kinds.compile import Compile, Recipe, Role
+from optbuild.plan.results import Compiled, ProfileUse
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.testing import (
     TARGET,
@@ -77,7 +77,7 @@ def test_artifacts_are_those_that_cargo_names(bench: Bench) -> None:
     assert artifact.sha256 == sha256_of(artifact.path)
     assert (artifact.size_bytes, artifact.produced_by) == (18, bench.action().id)
     assert compiled.executables == (bench.directory / f"target/optbuild/cargo/{TARGET}/release/demo",)
-    assert (compiled.units, compiled.fresh, compiled.profile_use) == (4, False, None)
+    assert (compiled.units, compiled.reused, compiled.profile_use) == (4, False, None)
     assert bench.said == []
 
 
@@ -119,7 +119,7 @@ def test_a_fresh_build_is_told(bench: Bench) -> None:
     assert driver.units_of(bench.action()) == 4
     tests = replace(bench.action().recipe, call=CargoCall(verb=CargoVerb.TEST))
     assert driver.units_of(replace(bench.action(), recipe=tests)) is None
-    assert bench.build(driver).fresh
+    assert bench.build(driver).reused
 
 
 def test_a_build_script_that_runs_in_every_build_is_told_once(bench: Bench) -> None:
@@ -146,7 +146,7 @@ def test_fresh_units_are_those_of_the_program(bench: Bench) -> None:
     (built.parents[1] / "demo").write_text("binary")
     reply = Reply(stdout=b"".join([*lines, demo]))
     compiled = scripted(bench, reply).compile(bench.action(), {}, bench.log)
-    assert (compiled.units, compiled.fresh, compiled.fresh_target_units) == (3, False, 1)
+    assert (compiled.units, compiled.reused, compiled.fresh_target_units) == (3, False, 1)
     assert bench.build(bench.driver("success")).fresh_target_units == 0
     assert bench.build(bench.driver("fresh")).fresh_target_units == 2
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.cargo_builds import find_cargo_build
-from optbuild.build.cargo_driver import CargoDriver, find_kept
-from optbuild.build.model import Compiled
 from optbuild.errors import BuildError
-from optbuild.plan.actions import Compile, Recipe, Role
+from optbuild.making.cargo.driver import CargoDriver, find_kept
+from optbuild.making.cargo.kept_runs import find_cargo_build
 from optbuild.plan.draft import make_compile
+from optbuild.plan.kinds.compile import Compile, Recipe, Role
+from optbuild.plan.results import Compiled
 from optbuild.profile.cargo_words import parse_cargo_words
 from optbuild.testing import TARGET, Reply, ScriptedExecutor, make_plan_inputs, make_project
 from optbuild.workloads.cargo_build import CargoProgram

@@ -8,21 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.plan.actions import (
-    ActionId,
-    Choose,
-    CompareOutputs,
-    Compile,
-    Measure,
-    MergeProfiles,
-    ProbeOutputs,
-    Role,
-    Train,
-    render_word,
-)
+from optbuild.plan.action import ActionId, render_argument
+from optbuild.plan.kinds.check_outputs import CompareOutputs, ProbeOutputs
+from optbuild.plan.kinds.compile import Compile, Role
+from optbuild.plan.kinds.merge import MergeProfiles
+from optbuild.plan.kinds.train import Train
+from optbuild.plan.measure import Measure
 from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.plan.planner import make_plan
 from optbuild.plan.render import plan_to_dict, render_actions
+from optbuild.plan.ways import Choice
 from optbuild.profile.cargo_words import parse_cargo_words
 from optbuild.profile.model import ProjectSettings, Use
 from optbuild.profile.variants import Counters, Lto, PgoMode, Variant
@@ -53,7 +48,7 @@ def plan_of(*workloads: Invocation, **changes: object) -> Plan:
 
 def builds_for_cargo(plan: Plan) -> list[Compile]:
     """The compile actions of what cargo would run."""
-    return [action for action in plan.actions if isinstance(action, Compile) and action.recipe.call is not None]
+    return [action for action in plan.listing if isinstance(action, Compile) and action.recipe.call is not None]
 
 
 def between(action: Compile, first: str, last: str) -> tuple[str, ...]:
@@ -65,7 +60,7 @@ def test_its_programs_are_built_with_the_instrumented_recipe_of_the_variant() ->
     """The same Cargo profile, settings and flags: functions would have other names otherwise, and fit no profile."""
     plan = plan_of(BENCHES)
     (action,) = builds_for_cargo(plan)
-    instrument = next(a for a in plan.actions if isinstance(a, Compile) and a.role is Role.INSTRUMENT)
+    instrument = next(a for a in plan.listing if isinstance(a, Compile) and a.role is Role.INSTRUMENT)
     assert action.role is Role.INSTRUMENT
     assert replace(action.recipe, call=None, bins=("demo",)) == instrument.recipe
     assert action.env == instrument.env
@@ -119,11 +114,11 @@ def test_each_training_follows_its_own_build() -> None:
     plan = plan_of(BENCHES, make_invocation(name="use"), tests)
     steps = [
         (a.recipe.call.verb if a.recipe.call else "bins") if isinstance(a, Compile) else a.workload.name
-        for a in plan.actions
+        for a in plan.listing
         if isinstance(a, (Compile, Train))
     ]
     assert steps == ["bins", "bins", "bench", "bench", "use", "test", "test", "bins"]
-    trainings = [action for action in plan.actions if isinstance(action, Train)]
+    trainings = [action for action in plan.listing if isinstance(action, Train)]
     assert [action.binaries for action in trainings if action.workload.call] == [a.id for a in builds_for_cargo(plan)]
 
 
@@ -131,7 +126,7 @@ def test_workloads_that_ask_cargo_for_the_same_share_a_build() -> None:
     """Whatever they are called, and however they are set up."""
     plan = plan_of(BENCHES, replace(BENCHES, name="again", timeout_s=1.0))
     assert len(builds_for_cargo(plan)) == 1
-    assert len([action for action in plan.actions if isinstance(action, Train)]) == 2
+    assert len([action for action in plan.listing if isinstance(action, Train)]) == 2
 
 
 def test_the_plan_shows_what_is_asked_of_cargo_and_how_it_is_run() -> None:
@@ -154,7 +149,7 @@ def test_features_of_the_project_hold_for_what_cargo_would_run() -> None:
     )
     (action,) = builds_for_cargo(plan_of(BENCHES, build_profile=profile))
     assert between(action, "--features", "fast") == ("--features", "fast")
-    assert "-Cprofile_generate=" in render_word(action.env["CARGO_ENCODED_RUSTFLAGS"])
+    assert "-Cprofile_generate=" in render_argument(action.env["CARGO_ENCODED_RUSTFLAGS"])
 
 
 def measured_plan(*workloads: Invocation, **changes: object) -> Plan:
@@ -179,7 +174,7 @@ def variant_of(plan: Plan, name: str) -> PlannedVariant:
 
 def compiled_by(plan: Plan, action_id: ActionId) -> Compile:
     """A compile action."""
-    action = plan.action(action_id)
+    action = plan.entry(action_id)
     assert isinstance(action, Compile)
     return action
 
@@ -206,17 +201,17 @@ def test_a_bench_is_built_with_counts_by_its_own_names() -> None:
     plan = measured_plan(BOTH)
     attempt = variant_of(plan, "pgo").attempts[0]
     built = compiled_by(plan, variant_of(plan, "pgo").programs["bench"])
-    (own,) = (plan.action(need) for need in built.needs)
-    merge = plan.action(attempt.merge)
+    (own,) = (plan.entry(need) for need in built.needs)
+    merge = plan.entry(attempt.merge)
     assert isinstance(own, MergeProfiles)
     assert isinstance(merge, MergeProfiles)
     assert own.weights == merge.weights
     assert merge.program is None
-    training = next(action for action in plan.actions if isinstance(action, Train))
+    training = next(action for action in plan.listing if isinstance(action, Train))
     assert own.program == training.binaries  # the instrumented bench: the only build that tells its functions
     optimised = compiled_by(plan, attempt.compile)
-    flags = [render_word(word).replace(own.id, merge.id) for word in built.recipe.rustflags]
-    assert flags == [*map(render_word, optimised.recipe.rustflags)]
+    flags = [render_argument(word).replace(own.id, merge.id) for word in built.recipe.rustflags]
+    assert flags == [*map(render_argument, optimised.recipe.rustflags)]
 
 
 def test_what_is_not_trained_on_is_built_instrumented_for_its_names() -> None:
@@ -232,7 +227,7 @@ def test_what_is_not_trained_on_is_built_instrumented_for_its_names() -> None:
 def test_outputs_and_times_are_those_of_these_programs() -> None:
     """Other workloads run the variants' binaries."""
     plan = measured_plan(BOTH, make_invocation(name="use"))
-    checks = [action for action in plan.actions if isinstance(action, (ProbeOutputs, CompareOutputs))]
+    checks = [action for action in plan.listing if isinstance(action, (ProbeOutputs, CompareOutputs))]
     release, pgo = plan.variants
     assert [(check.workload.name, check.binaries) for check in checks] == [
         ("bench", release.programs["bench"]),
@@ -240,7 +235,7 @@ def test_outputs_and_times_are_those_of_these_programs() -> None:
         ("bench", pgo.programs["bench"]),
         ("use", pgo.compile),
     ]
-    (measure,) = (action for action in plan.actions if isinstance(action, Measure))
+    (measure,) = (action for action in plan.listing if isinstance(action, Measure))
     assert {*measure.needs} == {*release.made, *pgo.made}
     assert dict(measure.measured()) == {
         "release": release.compile,
@@ -260,8 +255,8 @@ def test_each_attempt_of_a_variant_has_its_own_and_one_is_chosen() -> None:
     variant = Variant(name="pgo", pgo=PgoMode.REQUIRED, lto=Lto.FAT, codegen_units=1, counters=Counters.SINGLE)
     plan = measured_plan(BOTH, build_profile=make_build_profile(Variant(name="release"), variant))
     pgo = variant_of(plan, "pgo")
-    choice = plan.action(pgo.programs["bench"])
-    assert isinstance(choice, Choose)
+    choice = plan.entry(pgo.programs["bench"])
+    assert isinstance(choice, Choice)
     assert [attempt.name for attempt in choice.attempts] == [attempt.name for attempt in pgo.attempts] != []
     first, second = (choice.of(attempt).compile for attempt in pgo.attempts)
     assert first != second
@@ -284,12 +279,12 @@ def test_a_fold_that_is_measured_on_it_has_its_own() -> None:
     folds = (Fold(left_out=("bench",), workloads=("bench",)), Fold(left_out=("use",), workloads=("use",)))
     plan = make_plan(inputs, ("release", "pgo"), measure=True, folds=folds)
     on_bench, on_use = (fold.build for fold in plan.folds)
-    own = plan.action(compiled_by(plan, on_bench.programs["bench"]).needs[0])
-    rest = plan.action(on_bench.attempts[0].merge)
+    own = plan.entry(compiled_by(plan, on_bench.programs["bench"]).needs[0])
+    rest = plan.entry(on_bench.attempts[0].merge)
     assert isinstance(own, MergeProfiles)
     assert isinstance(rest, MergeProfiles)
     assert own.weights == rest.weights
     assert len(own.weights) == 1
     assert on_use.programs == {}
-    (measure,) = (action for action in plan.actions if isinstance(action, Measure))
+    (measure,) = (action for action in plan.listing if isinstance(action, Measure))
     assert [dict(arm.programs) for arm in measure.held_out] == [dict(on_bench.programs), {}]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.evidence import PgoEvidence, gather_evidence
-from optbuild.build.model import Artifact, Compiled, CrateCounts, Merged, PgoProfile, ProfileUse
-from optbuild.plan.actions import ActionId
+from optbuild.making.proof.evidence import PgoEvidence, gather_evidence
+from optbuild.plan.action import ActionId
+from optbuild.plan.results import Artifact, CheckedProfile, Compiled, CrateCounts, PgoProfile, ProfileUse
 from optbuild.testing import make_indexed_profile
 from optbuild.tools.llvm_profdata import ProfileHeader
 
@@ -46,7 +46,7 @@ def compiled(missing: int = 0, mismatched: int = 0, hashes: dict[str, str] | Non
         artifacts=artifacts(**(hashes or {"demo": "new"})),
         duration_s=1.0,
         units=1,
-        fresh=False,
+        reused=False,
         fresh_target_units=0,
         executables=(),
         log=Path("/logs/build.log"),
@@ -55,18 +55,18 @@ def compiled(missing: int = 0, mismatched: int = 0, hashes: dict[str, str] | Non
 
 
 @pytest.fixture
-def merged(tmp_path: Path) -> Merged:
+def merged(tmp_path: Path) -> CheckedProfile:
     """A profile of 100 functions."""
     path = tmp_path / "ab.profdata"
     path.write_bytes(make_indexed_profile(b"counts"))
     profile = PgoProfile(
         path=path, sha256="ab", functions=100, functions_with_counts=60, total_count=1000, raw_profiles=1
     )
-    return Merged(profile=profile, duration_s=0.0, reused=False, crates=CRATES)
+    return CheckedProfile(profile=profile, duration_s=0.0, reused=False, crates=CRATES)
 
 
 def gather(
-    merged: Merged,
+    merged: CheckedProfile,
     result: Compiled,
     plain: dict[str, Artifact] | None = None,
     known: Callable[[], Iterable[str]] = in_profile,
@@ -77,7 +77,7 @@ def gather(
     return gather_evidence(merged, result, unprofiled, names_in_profile=known, trained_bins=set(trained))
 
 
-def test_everything_that_is_known_is_put_together(merged: Merged) -> None:
+def test_everything_that_is_known_is_put_together(merged: CheckedProfile) -> None:
     """Counts, shares, crates and the format of the file."""
     assert gather(merged, compiled(missing=25, mismatched=2)) == PgoEvidence(
         profile=merged.profile,
@@ -93,7 +93,7 @@ def test_everything_that_is_known_is_put_together(merged: Merged) -> None:
     )
 
 
-def test_names_are_asked_for_only_where_functions_were_missing(merged: Merged) -> None:
+def test_names_are_asked_for_only_where_functions_were_missing(merged: CheckedProfile) -> None:
     """To list all functions of a large profile takes a while."""
     evidence = gather(merged, compiled(), known=lambda: pytest.fail("nothing is missing"))
     assert (evidence.missing_ratio, evidence.unmatched_ratio) == (0.0, 0.0)
@@ -109,25 +109,25 @@ def test_names_are_asked_for_only_where_functions_were_missing(merged: Merged) -
     ],
 )
 def test_a_binary_differs_or_not(
-    merged: Merged, hashes: dict[str, str], plain: dict[str, str], *, differs: bool | None
+    merged: CheckedProfile, hashes: dict[str, str], plain: dict[str, str], *, differs: bool | None
 ) -> None:
     """One of several is enough, for another may hold no code of its own; without another build it is not known."""
     assert gather(merged, compiled(hashes=hashes), artifacts(**plain)).differs is differs
 
 
-def test_without_a_word_of_rustc_nothing_is_known(merged: Merged) -> None:
+def test_without_a_word_of_rustc_nothing_is_known(merged: CheckedProfile) -> None:
     """No number is made up; the checks see to it that this is no evidence."""
     evidence = gather(merged, replace(compiled(), profile_use=None))
     assert (evidence.missing_functions, evidence.mismatched_functions, evidence.failed) == (0, 0, ())
 
 
-def test_a_file_that_is_no_profile_is_known_as_such(merged: Merged) -> None:
+def test_a_file_that_is_no_profile_is_known_as_such(merged: CheckedProfile) -> None:
     """Rustc would only warn."""
     merged.profile.path.write_bytes(b"something else entirely")
     assert gather(merged, compiled()).header is None
 
 
-def test_functions_that_no_profile_can_know_are_no_fault(merged: Merged) -> None:
+def test_functions_that_no_profile_can_know_are_no_fault(merged: CheckedProfile) -> None:
     """What the linker dropped, or a binary that no workload runs, is missing under any name."""
     use = ProfileUse(
         missing_functions=420,
@@ -141,7 +141,7 @@ def test_functions_that_no_profile_can_know_are_no_fault(merged: Merged) -> None
     assert (evidence.missing_functions, evidence.strange_functions, evidence.unmatched_ratio) == (420, 0, 0.0)
 
 
-def test_the_standard_librarys_generic_code_is_left_out(merged: Merged) -> None:
+def test_the_standard_librarys_generic_code_is_left_out(merged: CheckedProfile) -> None:
     """Each crate has instances of its own of the same few functions, so another hash says nothing."""
     std = ("_ZN3std2rt10lang_start17h{}E", "_ZN4core3ptr13drop_in_place17h{}E", "_RNvCs{}_4core3fmt5write")
     use = ProfileUse(
@@ -151,7 +151,7 @@ def test_the_standard_librarys_generic_code_is_left_out(merged: Merged) -> None:
     assert gather(merged, replace(compiled(), profile_use=use), known=lambda: known).strange_functions == 0
 
 
-def test_a_trained_binarys_own_code_should_be_known(merged: Merged) -> None:
+def test_a_trained_binarys_own_code_should_be_known(merged: CheckedProfile) -> None:
     """Cargo compiles no dead code of a binary, so that what it was trained with knows all of it."""
     own = frozenset(f"_ZN4demo5other{i}17h{'b' * 16}E" for i in range(60))
     use = ProfileUse(missing_functions=60, mismatched_functions=0, missing_names={"demo": own})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.plan.actions import ActionId, Output
+from optbuild.plan.action import ActionId, Output
 from optbuild.plan.fingerprint import fingerprint, make_action_id, make_result_key
 from optbuild.profile.model import Use
 

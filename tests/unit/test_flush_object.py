@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.linked_object import make_object
 from optbuild.errors import BuildError
-from optbuild.plan.actions import Compile, MakeObject, Role
+from optbuild.making.cargo.linked_object import make_object
+from optbuild.plan.action import Id
 from optbuild.plan.forecast import Expectation
+from optbuild.plan.kinds.compile import Compile, Role
+from optbuild.plan.kinds.make_object import MakeObject
 from optbuild.plan.planner import make_plan
 from optbuild.profile.model import Use
 from optbuild.project.layout import Layout
@@ -31,7 +33,7 @@ def test_only_the_instrumented_build_links_it() -> None:
     """What is shipped has none of it, and is compared with the same recipe without PGO all the same."""
     marks, flush, *_ = [action for action in plan_with(needs=True) if isinstance(action, MakeObject)]
     assert (marks.saves_counts, flush.saves_counts) == (False, True)
-    linking = [a for a in plan_with(needs=True) if isinstance(a, Compile) and str(flush.object) in str(a.env)]
+    linking = [a for a in plan_with(needs=True) if isinstance(a, Compile) and str(flush.file) in str(a.env)]
     assert {action.role for action in linking} == {Role.INSTRUMENT}
     assert {action.needs for action in linking} == {(marks.id, flush.id)}
     workload = make_invocation("{bin:demo}", needs_flush_object=True)
@@ -53,7 +55,7 @@ def test_without_a_program_that_a_signal_ends_there_is_none(changes: dict[str, o
 def action(tmp_path: Path) -> MakeObject:
     """The action of a plan, with its object in a directory of the test."""
     return MakeObject(
-        id=plan_with(needs=True)[1].id,
+        id=Id("object-1"),
         needs=(),
         label="pgo: object",
         rustc=Path("/t/rustc"),
@@ -62,7 +64,7 @@ def action(tmp_path: Path) -> MakeObject:
         saves_counts=True,
         target="x86_64-unknown-linux-gnu",
         cwd=tmp_path,
-        object=tmp_path / "flush" / "flush-object-1.o",
+        file=tmp_path / "flush" / "flush-object-1.o",
     )
 
 
@@ -70,7 +72,7 @@ def test_it_is_compiled_once(action: MakeObject) -> None:
     """A finished one is used again; what rustc was writing when it was stopped is not."""
     executor = ScriptedExecutor(lambda command: Reply(writes={Path(command.argv[-2]): b"object"}))
     assert not make_object(action, executor, {}).reused
-    assert action.object.read_bytes() == b"object"
+    assert action.file.read_bytes() == b"object"
     assert make_object(action, executor, {}).reused
     assert len(executor.commands) == 1
     assert "unfinished" in executor.commands[0].argv[-2]
@@ -83,7 +85,7 @@ def test_a_compiler_that_refuses_it_is_quoted(action: MakeObject) -> None:
         make_object(action, executor, {})
     assert caught.value.detail == "error: no such target"
     assert "`flush-object = false`" in caught.value.help
-    assert not action.object.exists()
+    assert not action.file.exists()
 
 
 def test_a_plan_knows_whether_the_object_is_there(tmp_path: Path) -> None:
@@ -99,6 +101,6 @@ def test_a_plan_knows_whether_the_object_is_there(tmp_path: Path) -> None:
     flush = next(action for action in plan.actions if isinstance(action, MakeObject) and action.saves_counts)
     host = HostRecord(cpu=None, cores=1, memory_bytes=1, kernel="Linux", governor=None)
     assert forecast(prepared, host, History())[flush.id].expectation is Expectation.RUNS
-    flush.object.parent.mkdir(parents=True)
-    flush.object.touch()
+    flush.file.parent.mkdir(parents=True)
+    flush.file.touch()
     assert forecast(prepared, host, History())[flush.id].expectation is Expectation.REUSED

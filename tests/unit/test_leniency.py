@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.leniency import Leniency, propose_leniency
+from optbuild.making.outputs.leniency import Leniency, propose_leniency
 
 TIME = r"\d\d:\d\d:\d\d"
 

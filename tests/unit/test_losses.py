@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from optbuild.build.losses import describe_losses
-from optbuild.build.model import Losses, Trained
 from optbuild.errors import ProfileDataError
 from optbuild.events import Event, Level, Notice
 from optbuild.execution.command import Command
-from optbuild.plan.actions import ActionId, Train
+from optbuild.making.training.losses import describe_losses
+from optbuild.plan.action import Id
+from optbuild.plan.kinds.train import Train
+from optbuild.plan.results import Counts, Losses
 from optbuild.profile.model import RawFiles, RawProfileSettings
 from optbuild.testing import Reply, make_raw_profile
 from optbuild.tools.start_marks import lost_processes, marks_directory
@@ -57,14 +58,14 @@ def warnings(events: list[Event]) -> dict[str, Notice]:
     return {event.code: event for event in events if isinstance(event, Notice) and event.level is Level.WARNING}
 
 
-def train(workshop: Workshop, **changes: Any) -> Trained:  # noqa: ANN401 - fields of Invocation
+def train(workshop: Workshop, **changes: Any) -> Counts:  # noqa: ANN401 - fields of Invocation
     """Train once."""
     action = Train(
-        id=ActionId("train-1"),
-        needs=(ActionId("compile-1"),),
+        id=Id("train-1"),
+        needs=(Id("compile-1"),),
         label="pgo: train on small",
         workload=workshop.workload(**changes),
-        binaries=ActionId("compile-1"),
+        binaries=Id("compile-1"),
         directory=workshop.layout.raw_profiles / "train-1",
     )
     return workshop.trainer.train(action, workshop.artifact("instrumented"))

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.lost_functions import check_nothing_lost, check_nothing_more, find_lost
-from optbuild.build.model import Compiled, ProfileContents, ProfileUse
 from optbuild.errors import AttemptFault, ProfileDataError
+from optbuild.making.proof.lost_functions import check_nothing_lost, check_nothing_more, find_lost
+from optbuild.plan.results import Compiled, ProfileContents, ProfileUse
 
 RAN = "_ZN4demo4work17haaaaaaaaaaaaaaaaE"
 IDLE = "_ZN4demo4idle17haaaaaaaaaaaaaaaaE"
@@ -93,7 +93,7 @@ def compiled(*missing: str, mismatched: int = 0) -> Compiled:
         artifacts={},
         duration_s=1.0,
         units=1,
-        fresh=False,
+        reused=False,
         fresh_target_units=0,
         executables=(),
         log=Path("/logs/build.log"),

@@ -6,21 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build import merging
-from optbuild.build.merging import RawMerge, is_intact, make_multipliers
-from optbuild.build.model import CrateCounts, PgoProfile, RawProfiles, Trained, Unusable
 from optbuild.errors import ProfileDataError, ToolchainError
 from optbuild.events import ActionProgressed
 from optbuild.execution.command import Command, ProgramNotFoundError
 from optbuild.files import sha256_of
-from optbuild.plan.actions import ActionId, MergeProfiles
+from optbuild.making.training import merging
+from optbuild.making.training.merging import RawMerge, is_intact, make_multipliers
+from optbuild.plan.action import Id
+from optbuild.plan.kinds.merge import MergeProfiles
+from optbuild.plan.results import Counts, CrateCounts, PgoProfile, RawProfiles, Unusable
 from optbuild.profile.model import RawProfileSettings
 from optbuild.testing import Answer, Reply
 from tests.unit.build_cases import RECORDED, TOTAL, Workshop, content_of, llvm_profdata, shown
 
-A, B = ActionId("train-a"), ActionId("train-b")
+A: Id[Counts] = Id("train-a")
+B: Id[Counts] = Id("train-b")
 MERGE = MergeProfiles(
-    id=ActionId("merge-1"),
+    id=Id("merge-1"),
     needs=(A, B),
     label="pgo: merge profiles",
     weights={A: 3.0, B: 1.0},
@@ -45,7 +47,7 @@ def raw_in(workshop: Workshop, *contents: str) -> RawProfiles:
 
 def merge(workshop: Workshop, *contents: str, label: str = "train-a") -> RawMerge:
     """Merge raw profiles with these contents."""
-    return workshop.merger.merge_raw(raw_in(workshop, *contents), label=ActionId(label))
+    return workshop.merger.merge_raw(raw_in(workshop, *contents), label=Id(label))
 
 
 def accept(workshop: Workshop, *contents: str, label: str = "train-a") -> PgoProfile:
@@ -76,7 +78,7 @@ def merged_by(command: Command) -> list[str]:
     return [line.partition(",")[2] for line in text.splitlines()]
 
 
-def trained(workshop: Workshop, *totals: int) -> dict[ActionId, Trained]:
+def trained(workshop: Workshop, *totals: int) -> dict[Id[Counts], Counts]:
     """Training results with these total counts, one file each."""
     results = {}
     for name, total in zip((A, B), totals, strict=True):
@@ -91,7 +93,7 @@ def trained(workshop: Workshop, *totals: int) -> dict[ActionId, Trained]:
             raw_profiles=2,
             quarantined=(f"{name}.bad",),
         )
-        results[name] = Trained(profile=profile, duration_s=1.0, reused=False)
+        results[name] = Counts(profile=profile, duration_s=1.0, reused=False)
     return results
 
 
@@ -134,9 +136,9 @@ def test_many_files_are_merged_in_portions(workshop: Workshop, monkeypatch: pyte
 def test_large_files_make_small_portions(workshop: Workshop) -> None:
     """A portion is about a gibibyte, and at least one file."""
     raw = raw_in(workshop, *"abcd")
-    workshop.merger.merge_raw(replace(raw, size_bytes=2 << 30), label=ActionId("train-a"))
+    workshop.merger.merge_raw(replace(raw, size_bytes=2 << 30), label=Id("train-a"))
     assert len(workshop.tool_runs("merge")) == 3
-    workshop.merger.merge_raw(replace(raw, size_bytes=8 << 30), label=ActionId("train-a"))
+    workshop.merger.merge_raw(replace(raw, size_bytes=8 << 30), label=Id("train-a"))
     assert len(workshop.tool_runs("merge")) == 3 + 5
 
 

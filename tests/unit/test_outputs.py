@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 
-from optbuild.build import outputs, workload_runs
-from optbuild.build.model import Compared, Probed
-from optbuild.build.rebuilding import Rebuild, Rebuilt
 from optbuild.errors import BuildError, NotComparableError, StorageError, WorkloadError
 from optbuild.events import Level
 from optbuild.execution.command import Command
-from optbuild.plan.actions import ActionId, CompareOutputs, ProbeOutputs
+from optbuild.making import workload_runs
+from optbuild.making.cargo.rebuilding import Rebuild, Rebuilt
+from optbuild.making.outputs import checker as outputs
+from optbuild.plan.action import Id
+from optbuild.plan.kinds.check_outputs import CompareOutputs, ProbeOutputs
+from optbuild.plan.results import Binaries, Compared, Probed
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.testing import Reply, make_usage
 from optbuild.workloads.cargo_build import CargoBuild, CargoProgram
@@ -24,7 +26,8 @@ from optbuild.workloads.harness import Harness
 from optbuild.workloads.invocation import Moment
 from tests.unit.build_cases import Workshop
 
-BASELINE, CANDIDATE = ActionId("compile-1"), ActionId("compile-2")
+BASELINE: Id[Binaries] = Id("compile-1")
+CANDIDATE: Id[Binaries] = Id("compile-2")
 
 
 @pytest.fixture
@@ -47,7 +50,7 @@ def write_binary(command: Command) -> Reply:
 def probe(workshop: Workshop, content: str = "same", **changes: Any) -> Probed:  # noqa: ANN401 - fields of Invocation
     """Run a baseline with this content."""
     action = ProbeOutputs(
-        id=ActionId("probe-1"),
+        id=Id("probe-1"),
         needs=(BASELINE,),
         label="outputs of small",
         workload=workshop.workload(**changes),
@@ -66,12 +69,12 @@ def compare(
 ) -> Compared:
     """Run a candidate with this content."""
     action = CompareOutputs(
-        id=ActionId("compare-1"),
-        needs=(ActionId("probe-1"), CANDIDATE),
+        id=Id("compare-1"),
+        needs=(Id("probe-1"), CANDIDATE),
         label="pgo: outputs of small",
         workload=workshop.workload(**changes),
         binaries=CANDIDATE,
-        probe=ActionId("probe-1"),
+        probe=Id("probe-1"),
     )
     binaries = workshop.artifact(content, action="compile-2")
     return workshop.outputs.compare(action, binaries, probed, rebuild=rebuild)
@@ -82,11 +85,11 @@ def test_a_program_that_stands_beside_another_is_compared_with_it(workshop: Work
     workshop.program = lambda command: Reply(stdout=Path(command.argv[0]).with_name("engine").read_bytes())
     baseline = {**workshop.artifact("front"), **workshop.artifact("old", name="engine")}
     workload = workshop.workload()
-    asked = ProbeOutputs(id=ActionId("probe-1"), needs=(BASELINE,), label="x", workload=workload, binaries=BASELINE)
+    asked = ProbeOutputs(id=Id("probe-1"), needs=(BASELINE,), label="x", workload=workload, binaries=BASELINE)
     probed = workshop.outputs.probe(asked, baseline)
     assert workshop.outputs.probe(asked, baseline).reused
     action = CompareOutputs(
-        id=ActionId("compare-1"), needs=(), label="pgo", workload=workload, binaries=CANDIDATE, probe=asked.id
+        id=Id("compare-1"), needs=(), label="pgo", workload=workload, binaries=CANDIDATE, probe=asked.id
     )
     for engine in ("old", "new"):
         content = {"engine": workshop.artifact(engine, name="engine", action="compile-2")["engine"]}
@@ -338,7 +341,7 @@ def test_what_cargo_would_run_is_known_by_all_of_its_programs_and_how_it_starts_
     """None of them stands in its command: another program, or another argument, is another output."""
     workload = replace(workshop.workload("cargo", "test"), call=CargoCall(verb=CargoVerb.TEST), bins=())
     action = ProbeOutputs(
-        id=ActionId("probe-1"), needs=(BASELINE,), label="outputs of tests", workload=workload, binaries=BASELINE
+        id=Id("probe-1"), needs=(BASELINE,), label="outputs of tests", workload=workload, binaries=BASELINE
     )
 
     def probe_programs(content: str, *arguments: str) -> bool:
@@ -531,12 +534,10 @@ def prints_of_a_bench(workshop: Workshop, baseline: str, candidate: str, verb: C
     workload = replace(workshop.workload("cargo", str(verb)), call=CargoCall(verb=verb), bins=())
     outputs = {"baseline": baseline, "candidate": candidate}
     workshop.program = lambda command: Reply(stdout=outputs[Path(command.argv[0]).read_text()].encode())
-    probe = ProbeOutputs(
-        id=ActionId("probe-1"), needs=(BASELINE,), label="outputs", workload=workload, binaries=BASELINE
-    )
+    probe = ProbeOutputs(id=Id("probe-1"), needs=(BASELINE,), label="outputs", workload=workload, binaries=BASELINE)
     compare = CompareOutputs(
-        id=ActionId("compare-1"),
-        needs=(BASELINE, ActionId("probe-1")),
+        id=Id("compare-1"),
+        needs=(BASELINE, Id("probe-1")),
         label="pgo: outputs",
         workload=workload,
         binaries=BASELINE,

@@ -8,20 +8,13 @@ from pathlib import Path
 import pytest
 
 from optbuild.errors import UsageError
-from optbuild.plan.actions import (
-    ActionId,
-    CompareOutputs,
-    Compile,
-    MakeObject,
-    Measure,
-    Output,
-    ProbeOutputs,
-    Role,
-    Train,
-    render_word,
-    resolve_word,
-)
+from optbuild.plan.action import ActionId, Output, render_argument, resolve_argument
 from optbuild.plan.draft import PlanInputs
+from optbuild.plan.kinds.check_outputs import CompareOutputs, ProbeOutputs
+from optbuild.plan.kinds.compile import Compile, Role
+from optbuild.plan.kinds.make_object import MakeObject
+from optbuild.plan.kinds.train import Train
+from optbuild.plan.measure import Measure
 from optbuild.plan.model import Plan
 from optbuild.plan.planner import baseline_name, make_plan, select_pgo_variants, select_variants
 from optbuild.profile.load import default_build_profile
@@ -58,17 +51,17 @@ def plan_of(*variants: Variant, measure: bool = True, **changes: object) -> Plan
 
 def compiles(plan: Plan) -> list[Compile]:
     """The compile actions of a plan."""
-    return [action for action in plan.actions if isinstance(action, Compile)]
+    return [action for action in plan.listing if isinstance(action, Compile)]
 
 
 def env_of(action: Compile) -> Mapping[str, str]:
     """What an action adds to the environment, outputs by their names."""
-    return {name: render_word(word) for name, word in action.env.items()}
+    return {name: render_argument(word) for name, word in action.env.items()}
 
 
 def kinds(plan: Plan) -> list[str]:
     """What a plan does, in order, without the small objects that are linked into instrumented builds."""
-    actions = (action for action in plan.actions if not isinstance(action, MakeObject))
+    actions = (action for action in plan.listing if not isinstance(action, MakeObject))
     return [action.role if isinstance(action, Compile) else action.kind for action in actions]
 
 
@@ -87,10 +80,10 @@ def test_the_baseline_is_built_and_tried_before_anything_else() -> None:
 def test_only_benchmark_workloads_are_compared_and_measured() -> None:
     """A workload for training alone is run only with instrumented binaries."""
     plan = plan_of()
-    measured = [action for action in plan.actions if isinstance(action, (ProbeOutputs, CompareOutputs))]
+    measured = [action for action in plan.listing if isinstance(action, (ProbeOutputs, CompareOutputs))]
     assert {action.workload.name for action in measured} == {"books", "held out"}
-    assert {a.workload.name for a in plan.actions if isinstance(a, Train)} == {"books", "logs"}
-    last = plan.actions[-1]
+    assert {a.workload.name for a in plan.listing if isinstance(a, Train)} == {"books", "logs"}
+    last = plan.listing[-1]
     assert isinstance(last, Measure)
     assert [workload.name for workload in last.workloads] == ["books", "held out"]
     assert [arm.variant for arm in last.arms] == ["release", "lto", "pgo"]
@@ -109,7 +102,7 @@ def test_ids_do_not_depend_on_names() -> None:
     renamed = [replace(variant, name=f"my-{name}") for name, variant in make_variants().items()]
     workloads = tuple(replace(w, name=f"my {w.name}") for w in WORKLOADS)
     one, other = plan_of(), plan_of(*renamed, workloads=workloads)
-    assert [action.id for action in one.actions[:-1]] == [action.id for action in other.actions[:-1]]
+    assert [action.id for action in one.listing[:-1]] == [action.id for action in other.listing[:-1]]
 
 
 def test_variants_share_what_they_have_in_common() -> None:
@@ -122,7 +115,7 @@ def test_variants_share_what_they_have_in_common() -> None:
     one, two = plan.variants[1:]
     assert (one.compile, one.attempts) == (two.compile, two.attempts)
     assert len(compiles(plan)) == 3
-    assert len({action.id for action in plan.actions}) == len(plan.actions)
+    assert len({action.id for action in plan.listing}) == len(plan.listing)
 
 
 def test_the_baseline_comes_first() -> None:
@@ -175,7 +168,7 @@ def test_the_profile_is_named_by_its_content_when_it_is_known() -> None:
     optimise = compiles(plan_of())[-1]
     word = optimise.env["CARGO_ENCODED_RUSTFLAGS"]
     assert [piece.name for piece in word if isinstance(piece, Output)] == ["profdata"]
-    assert "-Cprofile_use=/d/ab.profdata\x1f" in resolve_word(word, lambda _: "/d/ab.profdata")
+    assert "-Cprofile_use=/d/ab.profdata\x1f" in resolve_argument(word, lambda _: "/d/ab.profdata")
 
 
 def test_flag_sets_share_a_directory_where_cargo_keeps_them_apart() -> None:
@@ -204,7 +197,7 @@ def test_what_is_about_a_profile_has_a_directory_of_its_own() -> None:
 def test_builds_that_share_jobs_are_told_of_the_jobserver() -> None:
     """Cargo would warn of `--jobs` beside it, and a build script's cargo would inherit a variable with the number."""
     alone, shared = (plan_of(jobs=3, shares_jobs=shares) for shares in (False, True))
-    assert [action.id for action in alone.actions] == [action.id for action in shared.actions]
+    assert [action.id for action in alone.listing] == [action.id for action in shared.listing]
     for action in compiles(alone):
         assert action.argv[action.argv.index("--jobs") + 1] == "3"
         assert not {"CARGO_MAKEFLAGS", "CARGO_BUILD_JOBS"} & action.env.keys()
@@ -324,7 +317,8 @@ def test_the_measurement_does_not_depend_on_its_budget() -> None:
 
     def measurement(**settings: float) -> ActionId | None:
         build_profile = make_build_profile(RELEASE, measure=MeasureSettings(**settings))  # type: ignore[arg-type]
-        return plan_of(build_profile=build_profile).measure
+        measure = plan_of(build_profile=build_profile).measure
+        return None if measure is None else measure.id
 
     assert measurement(max_time_s=1.0) == measurement(max_time_s=2.0)
     assert measurement(min_effect=0.01) != measurement(min_effect=0.02)
@@ -343,14 +337,14 @@ def test_a_plan_knows_what_an_action_needs() -> None:
     plan = plan_of()
     pgo = plan.variants[2]
     assert pgo.compile is not None
-    needed = [plan.action(found).kind for found in plan.needed_by(pgo.attempts[0].compile)]
+    needed = [plan.entry(found).kind for found in plan.needed_by(pgo.attempts[0].compile)]
     assert needed == ["compile", "merge", "train", "train", "compile", "object"]
-    first, second = ([action for action in plan.actions if action.id in plan.serving(pgo, a)] for a in pgo.attempts)
+    first, second = ([action for action in plan.listing if action.id in plan.serving(pgo, a)] for a in pgo.attempts)
     chain = ["object", "compile", "train", "train", "merge", "compile"]
     assert [action.kind for action in first] == [action.kind for action in second]
     assert [action.kind for action in first] == [*chain, "choose", "compare", "compare"]
     shared = {action.id for action in first} & {action.id for action in second}
-    assert {plan.action(found).kind for found in shared} == {"object", "choose", "compare"}
+    assert {plan.entry(found).kind for found in shared} == {"object", "choose", "compare"}
     assert plan.serving(pgo) == plan.serving(pgo, pgo.attempts[0])
     assert plan.serving(replace(pgo, compile=None)) == frozenset()
 
@@ -373,8 +367,8 @@ def test_a_variant_of_a_preset_that_adds_nothing_is_skipped(tmp_path: Path) -> N
     release, lto, pgo = plan.variants
     assert (lto.compile, lto.skipped) == (None, "it is built like release, which has its settings already")
     assert pgo.plain == release.compile
-    measure = plan.action(plan.measure) if plan.measure is not None else None
-    assert isinstance(measure, Measure)
+    measure = plan.measure
+    assert measure is not None
     assert [arm.variant for arm in measure.arms] == ["release", "pgo"]
 
 
@@ -428,7 +422,7 @@ def test_what_cannot_run_here_is_built_and_neither_trained_nor_measured() -> Non
     """The reason stands at the variant with PGO; the others are built."""
     auto = Variant(name="pgo", pgo=PgoMode.AUTO, counters=Counters.SINGLE)
     plan = plan_of(RELEASE, auto, not_runnable="it does not run here")
-    assert [action.kind for action in plan.actions] == ["compile"]
+    assert [action.kind for action in plan.listing] == ["compile"]
     assert (plan.measure, plan.variants[1].skipped) == (None, "it does not run here")
     with pytest.raises(UsageError, match="variant pgo wants PGO, but it does not run here"):
         plan_of(

@@ -4,7 +4,12 @@ from dataclasses import replace
 
 from inline_snapshot import snapshot
 
-from optbuild.plan.actions import CompareOutputs, Compile, Measure, MergeProfiles, Output, Role, Train
+from optbuild.plan.action import Output
+from optbuild.plan.kinds.check_outputs import CompareOutputs
+from optbuild.plan.kinds.compile import Compile, Role
+from optbuild.plan.kinds.merge import MergeProfiles
+from optbuild.plan.kinds.train import Train
+from optbuild.plan.measure import Measure
 from optbuild.plan.model import Plan, PlannedFold, PlannedVariant
 from optbuild.plan.planner import make_plan
 from optbuild.plan.render import plan_to_dict, render_actions
@@ -34,9 +39,9 @@ def trained_on(plan: Plan, build: PlannedVariant) -> list[dict[str, float]]:
     """The weight of each workload in the profile, for each attempt."""
     found = []
     for attempt in build.attempts:
-        merge = plan.action(attempt.merge)
+        merge = plan.entry(attempt.merge)
         assert isinstance(merge, MergeProfiles)
-        actions = [(plan.action(key), weight) for key, weight in merge.weights.items()]
+        actions = [(plan.entry(key), weight) for key, weight in merge.weights.items()]
         found.append({action.workload.name: weight for action, weight in actions if isinstance(action, Train)})
     return found
 
@@ -59,11 +64,11 @@ def test_a_fold_is_the_variant_without_some_counts() -> None:
 def test_folds_need_no_training_of_their_own() -> None:
     """What they add are merges, optimising compilations, choices and checks."""
     plain, plan = plan_of(folds=()), plan_of()
-    added = [action for action in plan.actions if action not in plain.actions and not isinstance(action, Measure)]
+    added = [action for action in plan.listing if action not in plain.listing and not isinstance(action, Measure)]
     kinds = [action.role if isinstance(action, Compile) else action.kind for action in added]
     assert kinds == [*("merge", "optimise") * 2, "choose", "compare"] * 2
-    assert [action for action in plan.actions if isinstance(action, Train)] == [
-        action for action in plain.actions if isinstance(action, Train)
+    assert [action for action in plan.listing if isinstance(action, Train)] == [
+        action for action in plain.listing if isinstance(action, Train)
     ]
 
 
@@ -73,7 +78,7 @@ def test_a_fold_is_compiled_by_the_variants_recipe() -> None:
     pgo = plan.variants[2]
     for fold in plan.folds:
         for attempt, other in zip(pgo.attempts, fold.build.attempts, strict=True):
-            first, second = plan.action(attempt.compile), plan.action(other.compile)
+            first, second = plan.entry(attempt.compile), plan.entry(other.compile)
             assert isinstance(first, Compile)
             assert isinstance(second, Compile)
             assert (second.argv, second.role, second.needs) == (first.argv, Role.OPTIMISE, (other.merge,))
@@ -102,15 +107,15 @@ def test_folds_come_after_all_variants() -> None:
     plan = plan_of()
     own = {action for variant in plan.variants for action in plan.serving(variant)}
     folds = {action for fold in plan.folds for action in plan.serving(fold.build)} - own
-    ids = [action.id for action in plan.actions]
+    ids = [action.id for action in plan.listing]
     assert max(map(ids.index, own)) < min(map(ids.index, folds))
-    assert isinstance(plan.actions[-1], Measure)
+    assert isinstance(plan.listing[-1], Measure)
 
 
 def test_only_what_was_left_out_is_checked_and_measured() -> None:
     """The fold runs on its own workloads, beside all the others; the suite's arms are the variants alone."""
     plan = plan_of()
-    last = plan.actions[-1]
+    last = plan.listing[-1]
     assert isinstance(last, Measure)
     assert [arm.variant for arm in last.arms] == ["release", "lto", "pgo"]
     assert [(arm.variant, arm.workloads) for arm in last.held_out] == [("pgo", ("books",)), ("pgo", ("logs",))]
@@ -121,7 +126,7 @@ def test_only_what_was_left_out_is_checked_and_measured() -> None:
 
 
 def _checked(plan: Plan, fold: PlannedFold) -> list[str]:
-    checks = (action for action in plan.actions if isinstance(action, CompareOutputs))
+    checks = (action for action in plan.listing if isinstance(action, CompareOutputs))
     return [action.workload.name for action in checks if action.binaries == fold.build.compile]
 
 
@@ -165,7 +170,7 @@ def test_a_fold_is_held_against_the_same_recipe_without_pgo() -> None:
 def test_without_cross_validation_nothing_changes() -> None:
     """Not even the measurement's id, so that earlier results are found again."""
     plain = plan_of(folds=())
-    assert plan_of().actions[: len(plain.actions) - 1] == plain.actions[:-1]
+    assert plan_of().listing[: len(plain.listing) - 1] == plain.listing[:-1]
     assert plan_of().measure != plain.measure
     assert plain.builds == plain.variants
 

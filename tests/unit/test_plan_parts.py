@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 
 from optbuild.errors import UsageError
-from optbuild.plan.actions import Compile, Gather, Measure, MergeProfiles, Role, Train
+from optbuild.plan.kinds.compile import Compile, Role
+from optbuild.plan.kinds.merge import MergeProfiles
+from optbuild.plan.kinds.train import Train
+from optbuild.plan.measure import Measure
 from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.plan.parts import trains
 from optbuild.plan.planner import make_plan
 from optbuild.plan.render import plan_to_dict, render_actions
+from optbuild.plan.ways import Gathering
 from optbuild.profile.cargo_words import parse_cargo_words
 from optbuild.profile.model import Use
 from optbuild.profile.variants import Counters, PgoMode, Profiles, Variant
@@ -51,7 +55,7 @@ def each_of(plan: Plan) -> PlannedVariant:
 def compiled_by(plan: Plan, build: PlannedVariant) -> Compile:
     """How a part is compiled."""
     assert build.compile is not None
-    action = plan.action(build.compile)
+    action = plan.entry(build.compile)
     assert isinstance(action, Compile)
     return action
 
@@ -69,9 +73,9 @@ def test_each_program_is_compiled_with_what_runs_it() -> None:
     assert {action.recipe.packages for action in compiled.values()} == {("demo",)}
     trained_on = {}
     for name, part in parts.items():
-        merge = plan.action(part.attempts[0].merge)
+        merge = plan.entry(part.attempts[0].merge)
         assert isinstance(merge, MergeProfiles)
-        trainings = [plan.action(need) for need in merge.weights]
+        trainings = [plan.entry(need) for need in merge.weights]
         trained_on[name] = [action.workload.name for action in trainings if isinstance(action, Train)]
     assert trained_on == {"north": ["north", "all"], "south": ["south", "all"], "east": ["all"]}
 
@@ -79,26 +83,26 @@ def test_each_program_is_compiled_with_what_runs_it() -> None:
 def test_nothing_is_instrumented_or_trained_a_second_time() -> None:
     """The merged profile and those of programs come from the same counts."""
     plan = plan_of(NORTH, SOUTH, ALL)
-    assert len([a for a in plan.actions if isinstance(a, Compile) and a.role is Role.INSTRUMENT]) == 1
-    assert len([a for a in plan.actions if isinstance(a, Train)]) == 3
-    assert plan_of(NORTH, SOUTH, ALL, variants=(EACH,)).actions[1].id == plan.actions[1].id
+    assert len([a for a in plan.listing if isinstance(a, Compile) and a.role is Role.INSTRUMENT]) == 1
+    assert len([a for a in plan.listing if isinstance(a, Train)]) == 3
+    assert plan_of(NORTH, SOUTH, ALL, variants=(EACH,)).actions[1].id == plan.listing[1].id
 
 
 def test_the_variant_gathers_its_programs() -> None:
     """It is measured, checked and published as any other; each part is proved by itself."""
     plan = plan_of(NORTH, SOUTH, ALL)
     each = each_of(plan)
-    gather = plan.action(each.made[0])
-    assert isinstance(gather, Gather)
+    gather = plan.entry(each.made[0])
+    assert isinstance(gather, Gathering)
     assert gather.programs == {name: part.compile for name, part in each.parts.items()}
     assert (each.attempts, each.plain) == ((), None)
-    (measure,) = (action for action in plan.actions if isinstance(action, Measure))
+    (measure,) = (action for action in plan.listing if isinstance(action, Measure))
     assert measure.arms[-1].binaries == gather.id
     assert [part.name for part in each.parts.values()] == ["each: north", "each: south", "each: east"]
     assert [build.name for build in plan.builds] == ["release", "pgo", "each", *(p.name for p in each.parts.values())]
     serving = plan.serving(each)
     assert all(plan.serving(part) <= serving for part in each.parts.values())
-    assert {a.id for a in plan.actions if "each" in a.label} <= serving
+    assert {a.id for a in plan.listing if "each" in a.label} <= serving
 
 
 def test_the_plan_shows_where_each_program_comes_from() -> None:

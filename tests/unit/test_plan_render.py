@@ -246,12 +246,12 @@ measure-496e7380  measure
 def test_a_plan_begins_with_one_screen() -> None:
     """Variants, workloads, what runs, other ways to train in one line, how long it takes, and where it writes."""
     plan = make_plan(make_plan_inputs(workloads=WORKLOADS), ("release", "lto", "pgo"), measure=True)
-    later = {action.id for action in plan.actions} - plan.awaited() - {plan.measure}
+    later = {action.id for action in plan.listing} - plan.awaited() - {plan.measure and plan.measure.id}
     forecasts = {
         action.id: Forecast(
             action=action.id, expectation=Expectation.ONLY_IF if action.id in later else Expectation.RUNS, why="-"
         )
-        for action in plan.actions
+        for action in plan.listing
         if action.kind != "choose"
     }
     assert render_overview(plan, forecasts, UNKNOWN) == snapshot("""\
@@ -275,7 +275,7 @@ writes below   /p/target/optbuild
 def test_a_screen_counts_what_is_reused() -> None:
     """A variant whose steps are all kept waits for cargo's word alone; times are those of the last run."""
     plan = make_plan(make_plan_inputs(), ("release", "lto"), measure=False)
-    release, lto = (action.id for action in plan.actions)
+    release, lto = (action.id for action in plan.listing)
     forecasts = {
         release: Forecast(action=release, expectation=Expectation.CARGO_DECIDES, why="it was built before"),
         lto: Forecast(action=lto, expectation=Expectation.RUNS, why="it was not built before"),
@@ -468,7 +468,7 @@ def test_standard_input_is_shown() -> None:
 def test_a_forecast_stands_with_its_action() -> None:
     """People read what will happen and why, what it took the last time, and what that adds up to."""
     plan = make_plan(make_plan_inputs(), ("release", "lto"), measure=False)
-    release, lto = (action.id for action in plan.actions)
+    release, lto = (action.id for action in plan.listing)
     forecasts = {
         release: Forecast(action=release, expectation=Expectation.CARGO_DECIDES, why="it was built before", last_s=9.0),
         lto: Forecast(action=lto, expectation=Expectation.RUNS, why="it was not built before", last_s=42.0),
@@ -488,7 +488,7 @@ def test_a_forecast_stands_with_its_action() -> None:
 def test_an_estimate_says_what_it_does_not_know() -> None:
     """Actions without a time are counted; what cargo decides may take no time at all."""
     plan = make_plan(make_plan_inputs(), ("release", "lto", "pgo"), measure=False)
-    times = dict(zip((action.id for action in plan.actions), (3.0, None, 4.0), strict=False))
+    times = dict(zip((action.id for action in plan.listing), (3.0, None, 4.0), strict=False))
     forecasts = {
         name: Forecast(action=name, expectation=Expectation.RUNS, why="-", last_s=last_s)
         for name, last_s in times.items()
@@ -501,8 +501,8 @@ def test_an_estimate_says_what_it_does_not_know() -> None:
 def test_an_estimate_is_of_time_memory_and_disk() -> None:
     """Builds overlapped as the last time, measuring overlaps nothing; other attempts are not in it."""
     plan = make_plan(make_plan_inputs(), ("release", "lto", "pgo"), measure=True)
-    durations_s: dict[str, float] = {action.id: 10.0 for action in plan.actions}
-    peaks_bytes: dict[str, int] = {plan.actions[0].id: 3 << 30}
+    durations_s: dict[str, float] = {action.id: 10.0 for action in plan.listing}
+    peaks_bytes: dict[str, int] = {plan.listing[0].id: 3 << 30}
     history = History(durations_s=durations_s, peaks_bytes=peaks_bytes, overlap=0.5, disk_bytes=5 << 20)
     estimate = estimate_all(plan, history)
     first_attempt = 5  # make an object, build instrumented, train, merge, build

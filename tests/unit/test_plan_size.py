@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 import pytest
 
-from optbuild.plan.actions import ActionId
+from optbuild.plan.action import ActionId
 from optbuild.plan.model import Plan
 from optbuild.plan.planner import make_plan
 from optbuild.plan.render import render_actions

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from optbuild.build.merging import RawMerge
-from optbuild.build.plausibility import check_plausible
 from optbuild.errors import ImplausibleCountsError
+from optbuild.making.training.merging import RawMerge
+from optbuild.making.training.plausibility import check_plausible
 from optbuild.tools.llvm_profdata import ProfileSummary
 
 

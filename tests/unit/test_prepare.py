@@ -12,7 +12,7 @@ from optbuild.errors import ToolchainError, UsageError, WorkloadError
 from optbuild.events import Event
 from optbuild.execution.command import Command
 from optbuild.files import claim_directory
-from optbuild.plan.actions import Compile
+from optbuild.plan.kinds.compile import Compile
 from optbuild.profile.model import Use
 from optbuild.session import prepare as prepare_module
 from optbuild.session.prepare import Prepared, load_for, prepare

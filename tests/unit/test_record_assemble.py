@@ -1,34 +1,38 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
-from optbuild.build.evidence import Check, PgoEvidence, Unit
-from optbuild.build.model import (
-    Artifact,
-    Compared,
-    Compiled,
-    CrateCounts,
-    KeptPart,
-    Merged,
-    PgoProfile,
-    Probed,
-    Result,
-    SetAside,
-    Trained,
-)
-from optbuild.build.outcome import Outcome, Rejection, Step
 from optbuild.errors import BuildError, NotComparableError, OptbuildError
 from optbuild.events import Level
 from optbuild.files import sha256_of
+from optbuild.making.built import Built, Rejection, Step
+from optbuild.making.proof.evidence import Check, PgoEvidence, Unit
 from optbuild.measure.machine_checks import MachineCheck
 from optbuild.measure.measurement import Measurement, Resources, SamplingSettings
 from optbuild.measure.model import A_PRIME, AaCheck, AaVerdict, Analysis, Series, Superblock
-from optbuild.plan.actions import Action, Choose, CompareOutputs, Compile, MergeProfiles, ProbeOutputs, Train
+from optbuild.plan.action import Action, ActionId
+from optbuild.plan.kinds.check_outputs import CompareOutputs, ProbeOutputs
+from optbuild.plan.kinds.compile import Compile
+from optbuild.plan.kinds.merge import MergeProfiles
+from optbuild.plan.kinds.train import Train
 from optbuild.plan.model import Plan
 from optbuild.plan.planner import make_plan
+from optbuild.plan.results import (
+    Artifact,
+    CheckedProfile,
+    Compared,
+    Compiled,
+    Counts,
+    CrateCounts,
+    KeptPart,
+    PgoProfile,
+    Probed,
+    Results,
+)
+from optbuild.plan.ways import Attempt, Choice
 from optbuild.project.model import LibFile, LibKind
 from optbuild.project.selection import Targets
 from optbuild.record import assemble
@@ -93,7 +97,7 @@ EVIDENCE = PgoEvidence(
 )
 
 
-def result_of(action: Action, *, fresh: bool) -> Result:
+def result_of(action: Action[object], *, fresh: bool) -> object:
     """What an action comes to when all goes well."""
     if isinstance(action, Compile):
         artifact = Artifact(
@@ -103,40 +107,67 @@ def result_of(action: Action, *, fresh: bool) -> Result:
             artifacts={"demo": artifact},
             duration_s=1.0,
             units=1,
-            fresh=fresh,
+            reused=fresh,
             fresh_target_units=int(fresh),
             executables=(),
             log=Path("/l"),
         )
     if isinstance(action, Train):
-        return Trained(profile=PROFILE, duration_s=1.0, reused=fresh)
+        return Counts(profile=PROFILE, duration_s=1.0, reused=fresh)
     if isinstance(action, MergeProfiles):
-        return Merged(profile=PROFILE, duration_s=1.0, reused=fresh)
+        return CheckedProfile(profile=PROFILE, duration_s=1.0, reused=fresh)
     if isinstance(action, ProbeOutputs):
         return Probed(parts={"standard output": PRINTED}, run_s=0.5, reused=fresh)
     return Compared(sha256="01", equal=True, reused=fresh)
 
 
-def outcome_of(plan: Plan = PLAN, *, fresh: bool = False) -> Outcome:
+@dataclass
+class Made:
+    """What a run came to, and what of it a test may change."""
+
+    plan: Plan
+    results: dict[ActionId, object] = field(default_factory=dict)
+    steps: dict[ActionId, Step] = field(default_factory=dict)
+    failures: dict[ActionId, OptbuildError] = field(default_factory=dict)
+    evidence: dict[ActionId, PgoEvidence] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    taken: dict[str, Attempt] = field(default_factory=dict)
+    rejected: dict[str, tuple[Rejection, ...]] = field(default_factory=dict)
+    set_aside: dict[ActionId, dict[Path, str]] = field(default_factory=dict)
+
+    @property
+    def built(self) -> Built:
+        return Built(
+            plan=self.plan,
+            results=Results(self.results),
+            steps=self.steps,
+            failures=self.failures,
+            evidence=self.evidence,
+            skipped=self.skipped,
+            taken=self.taken,
+            rejected=self.rejected,
+            set_aside=self.set_aside,
+        )
+
+
+def outcome_of(plan: Plan = PLAN, *, fresh: bool = False) -> Made:
     """A run in which everything was done."""
-    outcome = Outcome()
-    for action in plan.actions:
-        if action.id == plan.measure:
-            continue
-        if isinstance(action, Choose):
-            outcome.results[action.id] = outcome.results[action.attempts[0].compile]
-            continue
-        outcome.results[action.id] = result_of(action, fresh=fresh)
-        log = Path(f"/logs/{action.id}.log") if isinstance(action, Compile) else None
-        outcome.steps[action.id] = Step(action=action, argv=("x",), duration_s=2.0, reused=fresh, log=log)
+    made = Made(plan)
+    for entry in plan.entries:
+        if isinstance(entry, Choice):
+            made.results[entry.id] = made.results[entry.attempts[0].compile]
+        elif isinstance(entry, Action):
+            made.results[entry.id] = result_of(entry, fresh=fresh)
+            log = Path(f"/logs/{entry.id}.log") if isinstance(entry, Compile) else None
+            made.steps[entry.id] = Step(action=entry, argv=("x",), duration_s=2.0, reused=fresh, log=log)
     for attempt in plan.variants[-1].attempts:
-        outcome.evidence[attempt.compile] = EVIDENCE
-    return outcome
+        made.evidence[attempt.compile] = EVIDENCE
+    return made
 
 
-def variants(outcome: Outcome, plan: Plan = PLAN) -> dict[str, VariantRecord]:
+def variants(outcome: Made) -> dict[str, VariantRecord]:
     """All variants by name."""
-    found = assemble.describe_variants(plan, outcome, INPUTS.layout, in_sample=True)
+    found = assemble.describe_variants(outcome.built, INPUTS.layout, in_sample=True)
     return {variant.name: variant for variant in found}
 
 
@@ -267,7 +298,9 @@ def test_a_build_that_found_units_of_an_earlier_one_has_no_time() -> None:
     outcome = outcome_of()
     first = PLAN.variants[0].compile
     assert first is not None
-    outcome.results[first] = replace(outcome.compiled(first), fresh_target_units=1)
+    (built,) = (outcome.results[each.id] for each in PLAN.of_kind(Compile) if each.id == first)
+    assert isinstance(built, Compiled)
+    outcome.results[first] = replace(built, fresh_target_units=1)
     found = variants(outcome)
     assert (found["release"].status, found["release"].build_s) == (VariantStatus.BUILT, None)
     assert found["lto"].build_s == 2.0
@@ -280,7 +313,7 @@ def test_a_build_that_found_units_of_an_earlier_one_has_no_time() -> None:
         (CompareOutputs, NotComparableError("another output", help="-")),
     ],
 )
-def test_a_variant_that_failed_says_why(kind: type[Action], error: OptbuildError) -> None:
+def test_a_variant_that_failed_says_why(kind: type[Action[object]], error: OptbuildError) -> None:
     """A failed build, and a binary that prints something else, are failures; artifacts are not claimed."""
     outcome = outcome_of()
     pgo = PLAN.variants[2]
@@ -305,22 +338,22 @@ def test_a_variant_that_was_never_planned_is_skipped() -> None:
     """Where it cannot be built, the reason is known before the run."""
     planned = replace(PLAN.variants[2], compile=None, attempts=(), skipped="no tools")
     plan = replace(PLAN, variants=(*PLAN.variants[:2], planned))
-    outcome = outcome_of()
+    outcome = replace(outcome_of(), plan=plan)
     outcome.skipped["pgo"] = "no tools"
-    found = variants(outcome, plan)["pgo"]
+    found = variants(outcome)["pgo"]
     assert (found.status, found.steps) == (VariantStatus.SKIPPED, ())
 
 
 def test_a_variant_that_was_not_reached_is_skipped() -> None:
     """A run that ended early has nothing to say of what came after."""
-    found = variants(Outcome())
+    found = variants(Made(PLAN))
     assert {variant.status for variant in found.values()} == {VariantStatus.SKIPPED}
     assert {variant.reason for variant in found.values()} == {None}
 
 
 def test_outputs_of_all_variants() -> None:
     """The baseline is equal to itself, and each candidate has its own line."""
-    assert assemble.describe_outputs(PLAN, outcome_of()) == tuple(
+    assert assemble.describe_outputs(outcome_of().built) == tuple(
         OutputRecord(workload="small", variant=name, equal=True, sha256="01") for name in ("release", "lto", "pgo")
     )
 
@@ -330,11 +363,11 @@ def test_outputs_that_were_not_compared_have_no_verdict() -> None:
     outcome = outcome_of()
     (probe,) = (action for action in PLAN.actions if isinstance(action, ProbeOutputs))
     outcome.results[probe.id] = Probed(parts={}, varying=("standard output",), run_s=0.5, reused=False)
-    assert assemble.describe_outputs(PLAN, outcome)[0].equal is None
-    assert assemble.describe_outputs(PLAN, outcome)[0].left_out == ("standard output",)
+    assert assemble.describe_outputs(outcome.built)[0].equal is None
+    assert assemble.describe_outputs(outcome.built)[0].left_out == ("standard output",)
     outcome.results[probe.id] = Probed(parts={"standard output": NOTHING}, run_s=0.5, reused=False)
-    assert assemble.describe_outputs(PLAN, outcome)[0].equal is None
-    assert assemble.describe_outputs(PLAN, Outcome()) == ()
+    assert assemble.describe_outputs(outcome.built)[0].equal is None
+    assert assemble.describe_outputs(Made(PLAN).built) == ()
 
 
 LIB = LibFile(name="demo", package="demo", kind=LibKind.CDYLIB, file_name="libdemo.so")
@@ -464,7 +497,7 @@ def test_raw_profiles_that_were_set_aside_are_named(tmp_path: Path) -> None:
     """In the variants that they were to train, and in those only; whether the training failed for them or not."""
     outcome = outcome_of()
     train = next(action for action in PLAN.actions if isinstance(action, Train))
-    outcome.set_aside[train.id] = (SetAside(path=Path("/q/bad.profraw"), reason="empty"),)
+    outcome.set_aside[train.id] = {Path("/q/bad.profraw"): "empty"}
     named = (QuarantinedRecord(path="/q/bad.profraw", reason="empty"),)
     assert {name: item.quarantined for name, item in variants(outcome).items()} == {
         "release": (),

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from optbuild.build.outcome import Outcome
 from optbuild.measure.model import CrossValidation, held_out_arm
 from optbuild.plan.planner import make_plan
 from optbuild.record import assemble
@@ -10,7 +9,7 @@ from optbuild.record.cross_validation import describe_cross_validation
 from optbuild.record.model import CrossValidationRecord, VariantStatus
 from optbuild.testing import make_comparison, make_invocation, make_plan_inputs
 from optbuild.workloads.folds import Fold
-from tests.unit.test_record_assemble import outcome_of
+from tests.unit.test_record_assemble import Made, outcome_of
 
 WORKLOADS = tuple(make_invocation("{bin:demo}", name, name=name) for name in ("books", "logs"))
 INPUTS = make_plan_inputs(workloads=WORKLOADS)
@@ -26,10 +25,10 @@ SHOWN = CrossValidation(
 )
 
 
-def described(outcome: Outcome, shown: CrossValidation | None = SHOWN) -> CrossValidationRecord:
+def described(made: Made, shown: CrossValidation | None = SHOWN) -> CrossValidationRecord:
     """What the record says; of the inputs of `logs` nothing is known."""
     record = describe_cross_validation(
-        PLAN, outcome, shown, in_sample=lambda fold: None if fold.workloads == ("logs",) else False
+        made.built, shown, in_sample=lambda fold: None if fold.workloads == ("logs",) else False
     )
     assert record is not None
     return record
@@ -56,7 +55,7 @@ def test_binaries_of_folds_are_kept_and_not_published() -> None:
     """The record says where they lie."""
     (artifact,) = described(outcome_of(PLAN)).folds[0].build.artifacts
     assert artifact.path.startswith("/p/target/optbuild/binaries/compile-")
-    variants = assemble.describe_variants(PLAN, outcome_of(PLAN), INPUTS.layout, in_sample=True)
+    variants = assemble.describe_variants(outcome_of(PLAN).built, INPUTS.layout, in_sample=True)
     assert [variant.name for variant in variants] == ["release", "lto", "pgo"]
 
 
@@ -85,7 +84,7 @@ def test_folds_that_were_there_already_are_reused() -> None:
 
 def test_outputs_of_folds_are_with_all_others() -> None:
     """Each on its own workload."""
-    found = assemble.describe_outputs(PLAN, outcome_of(PLAN))
+    found = assemble.describe_outputs(outcome_of(PLAN).built)
     folds = [(item.variant, item.workload, item.equal) for item in found if "without" in item.variant]
     assert folds == [("pgo without books", "books", True), ("pgo without logs", "logs", True)]
 
@@ -93,4 +92,4 @@ def test_outputs_of_folds_are_with_all_others() -> None:
 def test_without_folds_there_is_no_part_for_them() -> None:
     """A run that did not ask for it says nothing of it."""
     plain = replace(PLAN, folds=())
-    assert describe_cross_validation(plain, Outcome(), None, in_sample=lambda _: None) is None
+    assert describe_cross_validation(Made(plain).built, None, in_sample=lambda _: None) is None

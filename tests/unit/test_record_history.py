@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.plan.actions import Measure
 from optbuild.plan.planner import make_plan
 from optbuild.record.history import History
 from optbuild.record.model import MeasureRecord, RunStatus, StepRecord
@@ -57,8 +56,7 @@ def test_a_result_that_time_cut_short_is_used_as_long_as_there_is_no_more(
     """Whoever gives more time gets a more precise result."""
     plan = make_plan(make_plan_inputs(), ("release", "lto"), measure=True)
     assert plan.measure is not None
-    action = plan.action(plan.measure)
-    assert isinstance(action, Measure)
+    action = plan.measure
     assert action.max_time_s == 300.0
     store = RecordStore(directory=tmp_path)
     assert isinstance(RECORD.measure, MeasureRecord)

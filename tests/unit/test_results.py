@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.model import Compared
-from optbuild.build.results import ResultStore
 from optbuild.events import Event, Level, Notice
+from optbuild.making.result_store import ResultStore
+from optbuild.plan.results import Compared
 
 RESULT = Compared(sha256="ab", equal=True, reused=True)
 KEY = "compare-00112233-0011"

@@ -9,11 +9,16 @@ from typing import Any
 
 import pytest
 
-from optbuild.build.outcome import Outcome
 from optbuild.execution.command import Command
-from optbuild.plan.actions import MakeObject, Measure
+from optbuild.making.built import Built
+from optbuild.making.carry_out import make_scheduler
+from optbuild.making.order.progress import Progress
+from optbuild.making.tools import make_tools
 from optbuild.plan.forecast import Expectation
+from optbuild.plan.kinds.make_object import MakeObject
+from optbuild.plan.measure import Measure
 from optbuild.plan.planner import make_plan
+from optbuild.plan.results import Binaries
 from optbuild.profile.model import BuildProfile, MeasureSettings, Use
 from optbuild.profile.variants import TrainingLto, Variant
 from optbuild.project.layout import Layout
@@ -41,7 +46,7 @@ from optbuild.workloads.cargo_build import CargoBuild, CargoProgram
 from optbuild.workloads.harness import Harness
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
-from tests.unit.build_cases import Workshop, unwatched
+from tests.unit.build_cases import Workshop
 
 HOST = HostRecord(cpu="A CPU", cores=2, memory_bytes=8 << 30, kernel="Linux 6.1", governor=None)
 BUILDS = {"release: build", "lto: build", "pgo: build instrumented without LTO", "pgo: build"}
@@ -106,27 +111,29 @@ class Machine:
             toolchain=make_toolchain(llvm_profdata=shop.merger.profdata.tool),
         )
         plan = make_plan(inputs, tuple(build_profile.variants), measure=True)
-        runner = shop.runner(plan, Outcome())
+        progress, site = Progress(plan), shop.site(inputs)
+        scheduler = make_scheduler(progress, make_tools(site, None), site, None)
         history = History.of(RecordStore(directory=inputs.layout.runs).load_newest())
         self._look_ahead(Prepared(inputs=inputs, plan=plan, hashes=InputHashes()), world.host, history)
-        runner.carry_out(watch_build=unwatched)
-        steps = (step for step in runner.outcome.steps.values() if not isinstance(step.action, MakeObject))
+        scheduler.run()
+        steps = (step for step in progress.so_far.steps.values() if not isinstance(step.action, MakeObject))
         done = {step.action.label for step in steps if not step.reused}
         assert plan.measure is not None
-        measure = plan.action(plan.measure)
-        assert isinstance(measure, Measure)
-        return done | self._measure(measure, runner.outcome, world)
+        return done | self._measure(plan.measure, progress.so_far, world)
 
     def _look_ahead(self, prepared: Prepared, host: HostRecord, history: History) -> None:
         found = forecast(prepared, host, history)
-        expected = {action.id: found[action.id].expectation for action in prepared.plan.actions if action.id in found}
-        labels = {action.id: action.label for action in prepared.plan.actions if not isinstance(action, MakeObject)}
+        plan = prepared.plan
+        assert plan.measure is not None
+        expected = {action: each.expectation for action, each in found.items()}
+        labels = {action.id: action.label for action in plan.actions if not isinstance(action, MakeObject)}
+        labels[plan.measure.id] = plan.measure.label
         self.expected = {
             what: {label for action, label in labels.items() if expected.get(action) is what} for what in Expectation
         }
 
-    def _measure(self, action: Measure, outcome: Outcome, world: World) -> set[str]:
-        arms = [(arm.variant, outcome.artifacts(arm.binaries), None) for arm in action.arms]
+    def _measure(self, action: Measure, outcome: Built, world: World) -> set[str]:
+        arms = [(arm.variant, outcome.results[arm.binaries]) for arm in action.arms]
         key = measurement_key(action, arms, InputHashes(), world.host)
         records = RecordStore(directory=Layout.of(self.directory / "target").runs)
         if find_earlier(key, action, records) is not None:
@@ -286,11 +293,12 @@ def test_what_cargo_gives_its_programs_decides_a_measurement(tmp_path: Path) -> 
     """Its configuration may set variables that no workload names: the same executables then do other work."""
     plan = make_plan(make_plan_inputs(workloads=(make_invocation(),)), ("release", "lto"), measure=True)
     assert plan.measure is not None
-    action = plan.action(plan.measure)
-    assert isinstance(action, Measure)
+    action = plan.measure
 
     def key(build: CargoBuild | None) -> str:
-        return measurement_key(action, [("release", {}, build)], InputHashes(), HOST)
+        return measurement_key(
+            action, [("release", Binaries(artifacts={}, reused=False, cargo_build=build))], InputHashes(), HOST
+        )
 
     def build(**env: str) -> CargoBuild:
         program = CargoProgram(name="speed", arguments=(), cwd=tmp_path, env=env, harness=Harness.OTHER)

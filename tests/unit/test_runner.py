@@ -3,14 +3,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from optbuild.build.outcome import Outcome, profile_of, steps_of
-from optbuild.build.runner import Runner, WatchBuild
-from optbuild.build.turns import Budget
 from optbuild.errors import (
     BuildError,
     InterruptedRunError,
@@ -22,7 +20,15 @@ from optbuild.errors import (
 )
 from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Level
 from optbuild.execution.command import Command
-from optbuild.plan.actions import Action, ActionId, Compile, MakeObject, Role
+from optbuild.making.built import Built
+from optbuild.making.carry_out import make_scheduler
+from optbuild.making.order.exclusivity import Budget
+from optbuild.making.order.progress import Progress
+from optbuild.making.order.scheduler import Scheduler
+from optbuild.making.tools import make_tools
+from optbuild.plan.action import Action, ActionId
+from optbuild.plan.kinds.compile import Compile, Role
+from optbuild.plan.kinds.make_object import MakeObject
 from optbuild.plan.model import Plan
 from optbuild.plan.planner import make_plan
 from optbuild.profile.model import EvidenceSettings, Use
@@ -39,7 +45,7 @@ from optbuild.testing import (
 )
 from optbuild.workloads.folds import Fold
 from optbuild.workloads.invocation import Invocation
-from tests.unit.build_cases import Workshop, llvm_profdata, trained_program, unwatched
+from tests.unit.build_cases import Workshop, llvm_profdata, trained_program
 
 RELEASE, LTO, PGO = make_variants().values()
 AUTO = replace(PGO, pgo=PgoMode.AUTO)
@@ -77,7 +83,6 @@ class Run:
     folds: tuple[Fold, ...] = ()
     budget: Budget = field(default_factory=Budget)
     parallel: bool = False
-    outcome: Outcome = field(default_factory=Outcome)
 
     def __post_init__(self) -> None:
         project = make_project(directory=self.workshop.directory)
@@ -91,34 +96,41 @@ class Run:
                 if name != "one"
             ),
         )
-        inputs = make_plan_inputs(
+        self.inputs = make_plan_inputs(
             project=project,
             build_profile=make_build_profile(*self.variants, directory=self.workshop.directory),
             workloads=workloads,
             toolchain=make_toolchain(),
         )
         names = tuple(v.name for v in self.variants)
-        self.plan: Plan = make_plan(inputs, names, measure=True, folds=self.folds)
+        self.plan: Plan = make_plan(self.inputs, names, measure=True, folds=self.folds)
 
     def _workload(self, name: str, **changes: Any) -> Invocation:  # noqa: ANN401 - fields of Invocation
         scratch = self.workshop.layout.scratch / name
         shop = self.workshop
         return shop.workload("{bin:demo}", name, name=name, parallel=self.parallel, scratch=scratch, **changes)
 
-    def make_runner(self) -> Runner:
+    @property
+    def outcome(self) -> Built:
+        """What the run has come to so far."""
+        return self.progress.so_far
+
+    @cached_property
+    def progress(self) -> Progress:
+        return Progress(self.plan)
+
+    def make_scheduler(self) -> Scheduler:
+        """What carries the plan out, put together as in any run."""
         shop = self.workshop
         shop.program = lambda command: (self.cargo if "build" in command.argv[:2] else self.program)(command)
-        return shop.runner(
-            self.plan,
-            self.outcome,
-            has_tools=self.has_tools,
-            demanded=self.demanded,
-            keep_going=self.keep_going,
-            budget=self.budget,
-        )
+        shop.demanded = self.demanded
+        site = replace(shop.site(self.inputs, has_tools=self.has_tools), keep_going=self.keep_going)
+        scheduler = make_scheduler(self.progress, make_tools(site, None), site, None)
+        scheduler.budget = self.budget
+        return scheduler
 
-    def carry_out(self, watch_build: WatchBuild = unwatched) -> Outcome:
-        self.make_runner().carry_out(watch_build=watch_build)
+    def carry_out(self) -> Built:
+        self.make_scheduler().run()
         return self.outcome
 
     def fail(self, kind: type[OptbuildError]) -> OptbuildError:
@@ -135,7 +147,7 @@ class Run:
         return [variant.name for variant in self.plan.variants if self.outcome.is_built(variant)]
 
 
-def _kind(action: Action) -> str:
+def _kind(action: Action[object]) -> str:
     return action.role if isinstance(action, Compile) else action.kind
 
 
@@ -158,7 +170,7 @@ def test_everything_is_done_once_in_the_plans_order(run: Run) -> None:
         *("instrument", "train", "train", "merge", "optimise", "compare"),
     ]
     serving = (run.plan.serving(variant) for variant in run.plan.variants)
-    assert set(outcome.results) == frozenset[ActionId]().union(*serving)
+    assert outcome.results.ids() == frozenset[ActionId]().union(*serving)
     assert run.built() == ["release", "lto", "pgo"]
     assert outcome.failures == {}
 
@@ -166,11 +178,11 @@ def test_everything_is_done_once_in_the_plans_order(run: Run) -> None:
 def test_the_optimised_build_is_given_the_merged_profile(run: Run) -> None:
     """The profile's path, known by then, stands in the flags."""
     outcome = run.carry_out()
-    profile = profile_of(outcome, run.plan.variants[2])
+    profile = outcome.profile_of(run.plan.variants[2])
     assert profile is not None
     last = [c for c in run.workshop.executor.commands if "build" in c.argv[:2]][-1]
     assert last.env["CARGO_ENCODED_RUSTFLAGS"].split("\x1f")[0] == f"-Cprofile_use={profile.path}"
-    assert profile_of(outcome, run.plan.variants[0]) is None
+    assert outcome.profile_of(run.plan.variants[0]) is None
 
 
 def test_a_pgo_variant_is_closed_with_evidence(run: Run) -> None:
@@ -207,29 +219,31 @@ def test_the_steps_of_a_variant_are_those_it_needs(run: Run) -> None:
     """Its own build, and training where it has PGO; not the checks, and nothing of a variant that is not built."""
     outcome = run.carry_out()
     pgo = run.plan.variants[2]
-    assert [_kind(step.action) for step in steps_of(outcome, pgo, run.plan)] == [
+    assert [_kind(step.action) for step in outcome.steps_of(pgo)] == [
         *("object", "instrument", "train", "train", "merge", "optimise"),
     ]
-    assert steps_of(outcome, replace(pgo, compile=None), run.plan) == ()
+    assert outcome.steps_of(replace(pgo, compile=None)) == ()
 
 
-def test_after_each_build_the_caller_may_look(run: Run) -> None:
-    """The sources are remembered as soon as the first build is done."""
-    seen: list[int] = []
-    run.carry_out(watch_build=lambda _: lambda: seen.append(len(run.outcome.results)))
-    assert seen == [1, 3, 6, 10]
+def test_the_sources_of_each_build_are_watched_when_it_is_done(run: Run) -> None:
+    """From before it began, and with what it says it has read; cargo is called once more where one was written."""
+    sources = run.workshop.directory / "Cargo.toml"
+    built: list[str] = []
 
+    def writes_a_source(command: Command) -> Answer:
+        reply = cargo(command)
+        if not built:
+            sources.write_text("[package]\n")
+        built.append(command.env.get("CARGO_ENCODED_RUSTFLAGS", ""))
+        return reply if len(built) == 1 else cargo(command, fresh=True)
 
-def test_a_build_may_be_asked_for_once_more(run: Run) -> None:
-    """Whether cargo found it fresh is told; the binaries are the latest, and the time is that of the first."""
-    runner = run.make_runner()
-    runner.carry_out(watch_build=unwatched)
-    action = run.plan.actions[0]
-    assert isinstance(action, Compile)
-    first = run.outcome.compiled(action.id)
-    again = runner.compile_again(action)
-    assert again.log != first.log
-    assert run.outcome.compiled(action.id) == replace(first, artifacts=again.artifacts)
+    run.cargo = writes_a_source
+    run.carry_out()
+    release = run.plan.variants[0].compile
+    assert release is not None
+    assert run.outcome.steps[release].reused is False
+    assert built[:2] == ["", ""], "the first build was asked for twice"
+    assert len(built) == 5
 
 
 def test_the_first_failure_ends_the_run_and_nothing_finished_is_lost(run: Run) -> None:
@@ -390,7 +404,7 @@ def test_roles_are_told_by_the_flags(run: Run) -> None:
     """Only optimising builds are asked what they made of a profile."""
     outcome = run.carry_out()
     compiled = [a for a in run.plan.actions if isinstance(a, Compile) and a.id in outcome.results]
-    uses = {a.role: outcome.compiled(a.id).profile_use is not None for a in compiled}
+    uses = {a.role: outcome.results[a.id].profile_use is not None for a in compiled}
     assert uses == {Role.BUILD: False, Role.INSTRUMENT: False, Role.OPTIMISE: True}
 
 
@@ -428,13 +442,13 @@ def test_an_attempt_that_lost_something_is_followed_by_the_next(run: Run) -> Non
     assert run.done()[4:] == [*ATTEMPT, *ATTEMPT, "compare"]
     assert run.built() == ["release", "lto", "pgo"]
     assert pgo.compile is not None
-    assert outcome.compiled(pgo.compile) == outcome.compiled(exact.compile)
+    assert outcome.results[pgo.compile] == outcome.results[exact.compile]
     assert outcome.attempt_of(pgo) == exact
     assert [(rejection.attempt, rejection.reason) for rejection in outcome.rejected["pgo"]] == [
         (lto_free, "variant pgo: training as lto-free lost 0 functions with counts, and 1 have another control flow")
     ]
     assert [(notice.level, notice.code) for notice in run.workshop.notices] == [(Level.INFO, "next-attempt")]
-    assert len(steps_of(outcome, pgo, run.plan)) == 1 + 2 * len(ATTEMPT)
+    assert len(outcome.steps_of(pgo)) == 1 + 2 * len(ATTEMPT)
 
 
 def test_counts_that_no_run_can_have_made_are_counted_again_atomically(run: Run) -> None:
@@ -469,10 +483,10 @@ def test_counts_that_no_run_can_have_made_are_counted_again_atomically(run: Run)
 
 def test_it_is_told_how_long_an_action_took_the_last_time(run: Run) -> None:
     """Where that is known."""
-    runner = run.make_runner()
+    scheduler = run.make_scheduler()
     first, second = run.plan.actions[:2]
-    runner.performer.last_s = {first.id: 3.5}
-    runner.carry_out(watch_build=unwatched)
+    scheduler.dispatcher = replace(scheduler.dispatcher, last_s={first.id: 3.5})
+    scheduler.run()
     started = [event for event in run.workshop.heard if isinstance(event, ActionStarted)]
     assert [(event.action, event.expected_s) for event in started[:2]] == [(first.id, 3.5), (second.id, None)]
 
@@ -556,7 +570,7 @@ def test_the_exact_recipe_may_have_been_tried_for_another_variant(run: Run) -> N
     first, second = (run.plan.variants[index].compile for index in (2, 3))
     assert first is not None
     assert second is not None
-    assert outcome.compiled(first) == outcome.compiled(second)
+    assert outcome.results[first] == outcome.results[second]
     assert outcome.evidence_of(run.plan.variants[2]) == outcome.evidence_of(run.plan.variants[3])
 
 

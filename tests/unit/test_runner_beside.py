@@ -8,13 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from optbuild.build.outcome import profile_of, steps_of
-from optbuild.build.performing import Performed
-from optbuild.build.runner import Runner
-from optbuild.build.turns import Budget
 from optbuild.errors import (
     BuildError,
     InterruptedRunError,
@@ -26,9 +23,16 @@ from optbuild.errors import (
 from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Event, told_of
 from optbuild.execution.command import Command
 from optbuild.execution.stopping import StopRequest
-from optbuild.plan.actions import ActionId, Compile, MakeObject, Role
+from optbuild.making.cargo.sources import SourceWatch
+from optbuild.making.order.dispatch import Performed
+from optbuild.making.order.exclusivity import Budget
+from optbuild.making.order.scheduler import Scheduler
+from optbuild.making.order.workers import Workers
+from optbuild.plan.action import ActionId
+from optbuild.plan.kinds.compile import Compile, Role
+from optbuild.plan.kinds.make_object import MakeObject
 from optbuild.testing import Answer, Reply, ScriptedExecutor
-from tests.unit.build_cases import Workshop, trained_program, unwatched
+from tests.unit.build_cases import Workshop, trained_program
 from tests.unit.test_runner import Run, cargo
 
 MANY = Budget(jobs=4, memory_bytes=64 << 30)
@@ -133,7 +137,7 @@ def test_the_build_with_a_profile_runs_beside_another_variant(run: Run) -> None:
 def hold_lto_back(run: Run, monkeypatch: pytest.MonkeyPatch, answer: Answer | None = None) -> None:
     """Let the build without the profile end only after the one with it was taken in, and with this answer."""
     gate = threading.Event()
-    settle = Runner._settle
+    settle = Scheduler._settle
 
     def before(command: Command) -> object:
         if kind_of(command) != "lto":
@@ -141,14 +145,14 @@ def hold_lto_back(run: Run, monkeypatch: pytest.MonkeyPatch, answer: Answer | No
         assert gate.wait(PATIENCE_S)
         return answer
 
-    def settle_and_tell(self: Runner, done: Mapping[str, Performed | BaseException]) -> None:
+    def settle_and_tell(self: Scheduler, done: Mapping[str, Performed | BaseException]) -> None:
         settle(self, done)
-        actions = [self.plan.action(ActionId(name)) for name in done]
+        actions = [run.plan.action(ActionId(name)) for name in done]
         if any(isinstance(action, Compile) and action.role is Role.OPTIMISE for action in actions):
             gate.set()
 
     watched(run, before)
-    monkeypatch.setattr(Runner, "_settle", settle_and_tell)
+    monkeypatch.setattr(Scheduler, "_settle", settle_and_tell)
 
 
 def test_a_build_with_a_profile_waits_for_what_it_is_held_against(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +192,7 @@ def test_no_proof_waits_for_a_build_that_failed(run: Run, monkeypatch: pytest.Mo
 def test_no_proof_waits_for_a_build_that_nobody_wants(run: Run, budget: Budget) -> None:
     """Once nothing else is to be done, it will not come."""
     run.budget = budget
-    run.outcome.skipped["lto"] = "given up"
+    run.progress.give_up([run.plan.variants[1]], "given up")
     outcome = run.carry_out()
     assert run.built() == ["release", "pgo"]
     assert [evidence.differs for evidence in outcome.evidence.values()] == [None]
@@ -215,20 +219,20 @@ def test_the_record_has_the_plans_order_whatever_ends_first(run: Run) -> None:
 
         again = Run(Workshop(run.workshop.directory / first), budget=MANY)
         watched(again, in_order)
-        runner = again.make_runner()
+        scheduler = again.make_scheduler()
 
         def emit(event: Event) -> None:
             again.workshop.heard.append(event)
             if isinstance(event, ActionFinished) and first in event.label:
                 gate.set()
 
-        runner.performer.emit = emit
-        runner.carry_out(watch_build=unwatched)
+        scheduler.dispatcher = replace(scheduler.dispatcher, emit=emit)
+        scheduler.run()
         outcome = again.outcome
         finished = [event.label for event in again.workshop.heard if isinstance(event, ActionFinished)]
         finished = [label for label in finished if not label.startswith("object")]
-        steps = [step.action.label for step in outcome.steps_in_order(again.plan)]
-        pgo = [step.action.label for step in steps_of(outcome, again.plan.variants[2], again.plan)]
+        steps = [step.action.label for step in outcome.steps_in_order]
+        pgo = [step.action.label for step in outcome.steps_of(again.plan.variants[2])]
         assert first in finished[0]
         return steps, pgo
 
@@ -282,35 +286,24 @@ def test_an_interrupt_ends_all_and_keeps_what_was_finished(run: Run, monkeypatch
         return executor.run_for_ever() if kind_of(command) in meeting.kinds else None
 
     executor = watched(run, before)
-    runner = run.make_runner()
-    settle, interrupted = type(runner)._settle, threading.Event()
+    settle, wait, interrupted = Scheduler._settle, Workers[Performed].wait, threading.Event()
 
-    def interrupt(self: object, done: dict[str, object]) -> None:
-        settle(self, done)  # type: ignore[arg-type]
+    def interrupt(self: Scheduler, done: Mapping[str, Performed | BaseException]) -> None:
+        settle(self, done)
         if any(name.startswith("merge") for name in done):
             interrupted.set()
 
-    class Bell:
-        def get(self) -> None:
-            if interrupted.is_set() and set(executor.now) == set(meeting.kinds):
+    def wait_for_a_signal(self: Workers[Performed]) -> dict[str, Performed | BaseException]:
+        while interrupted.is_set():
+            if set(executor.now) == set(meeting.kinds):
                 raise InterruptedRunError(2)
             threading.Event().wait(0.005)
+        return wait(self)
 
-        def put(self, _item: None) -> None:
-            return
-
-    monkeypatch.setattr(type(runner), "_settle", interrupt)
-    hired = runner.hire
-    assert hired is not None
-
-    def hire_with_bell() -> object:
-        workers = hired()
-        workers._bell = Bell()  # type: ignore[assignment]
-        return workers
-
-    runner.hire = hire_with_bell  # type: ignore[assignment]
+    monkeypatch.setattr(Scheduler, "_settle", interrupt)
+    monkeypatch.setattr(Workers, "wait", wait_for_a_signal)
     with pytest.raises(InterruptedRunError) as caught:
-        runner.carry_out(watch_build=unwatched)
+        run.carry_out()
     assert caught.value.signal_number == 2
     assert executor.now == []
     kinds = {step.action.kind for step in run.outcome.steps.values()}
@@ -338,7 +331,7 @@ def test_workloads_train_at_the_same_time_where_they_may(tmp_path: Path) -> None
     assert run.built() == ["release", "lto", "pgo"]
     assert len(places) == 2
     assert not any(place.exists() for place in places)
-    profile = profile_of(outcome, run.plan.variants[2])
+    profile = outcome.profile_of(run.plan.variants[2])
     assert profile is not None
     assert profile.raw_profiles == 2
 
@@ -407,18 +400,25 @@ def test_outputs_that_differ_end_one_variant(run: Run) -> None:
     assert [variant.name for variant in run.plan.variants if run.outcome.is_built(variant)] == ["release", "pgo"]
 
 
-def test_sources_are_watched_from_the_beginning_of_each_build(run: Run) -> None:
+def test_sources_are_watched_from_the_beginning_of_each_build(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two builds at the same time have different beginnings, and each has its own end."""
     watched(run, Meeting("release", "instrument").attend)
     seen: list[str] = []
+    now_ns, add = SourceWatch.now_ns, SourceWatch.add
 
-    def watch(action: Compile) -> Callable[[], None]:
-        seen.append(f"begin {action.role}")
-        return lambda: seen.append(f"end {action.role}")
+    def begin(self: SourceWatch) -> int:
+        seen.append("begin")
+        return now_ns(self)
 
-    run.carry_out(watch)
-    assert set(seen[:2]) == {"begin build", "begin instrument"}
-    assert len(seen) == 8
+    def end(self: SourceWatch, *args: Any, **since: Any) -> None:  # noqa: ANN401 - passed on
+        seen.append("end")
+        add(self, *args, **since)
+
+    monkeypatch.setattr(SourceWatch, "now_ns", begin)
+    monkeypatch.setattr(SourceWatch, "add", end)
+    run.carry_out()
+    assert seen[:2] == ["begin", "begin"]
+    assert (seen.count("begin"), seen.count("end")) == (4, 4)
 
 
 def test_what_is_told_belongs_to_an_action(run: Run) -> None:
@@ -448,6 +448,4 @@ def test_one_job_carries_out_a_plan_in_its_order(run: Run) -> None:
     run.budget = Budget()
     watched(run)
     outcome = run.carry_out()
-    assert [step.action.id for step in outcome.steps.values()] == [
-        s.action.id for s in outcome.steps_in_order(run.plan)
-    ]
+    assert [step.action.id for step in outcome.steps.values()] == [s.action.id for s in outcome.steps_in_order]

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.outcome import profile_of
 from optbuild.errors import BuildError, NotComparableError
 from optbuild.execution.command import Command
-from optbuild.plan.actions import MergeProfiles
+from optbuild.plan.kinds.merge import MergeProfiles
 from optbuild.profile.variants import PgoMode
 from optbuild.testing import Answer, Reply
 from optbuild.workloads.folds import Fold
@@ -56,10 +55,10 @@ def test_folds_are_built_proved_and_checked_after_their_variant(run: Run) -> Non
 def test_each_fold_has_a_profile_of_its_own(run: Run) -> None:
     """It is merged of what is left, and compiled into another binary."""
     outcome = run.carry_out()
-    merged = [profile_of(outcome, build) for build in run.plan.builds[2:]]
+    merged = [outcome.profile_of(build) for build in run.plan.builds[2:]]
     assert [profile.raw_profiles for profile in merged if profile] == [3, 2, 2]
     assert len({profile.sha256 for profile in merged if profile}) == 3
-    hashes = {outcome.artifacts(build.compile)["demo"].sha256 for build in run.plan.builds if build.compile}
+    hashes = {outcome.results[build.compile].artifacts["demo"].sha256 for build in run.plan.builds if build.compile}
     assert len(hashes) == len(run.plan.builds) == 5
 
 
@@ -148,7 +147,7 @@ def test_folds_follow_where_a_build_that_they_share_fails(run: Run) -> None:
 
 
 def test_a_fold_does_not_try_what_its_variant_did_not(run: Run) -> None:
-    """Trained another way it would be compared with something else; it is left out, with the reason."""
+    """Counts another way it would be compared with something else; it is left out, with the reason."""
 
     def answer(number: int, command: Command) -> Answer:
         reply = cargo(command)

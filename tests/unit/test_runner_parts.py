@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.outcome import profile_of, steps_of
 from optbuild.errors import NotComparableError, ProfileDataError
 from optbuild.execution.command import Command
 from optbuild.plan.planner import make_plan
@@ -93,8 +92,8 @@ def test_a_variant_is_built_of_programs_that_are_proved_one_by_one(run: Run) -> 
     ]
     each = run.plan.variants[1]
     assert each.compile is not None
-    assert {*outcome.artifacts(each.compile)} == {*NAMES}
-    profiles = [profile_of(outcome, part) for part in each.parts.values()]
+    assert {*outcome.results[each.compile].artifacts} == {*NAMES}
+    profiles = [outcome.profile_of(part) for part in each.parts.values()]
     assert len({profile.sha256 for profile in profiles if profile is not None}) == 2
     assert len(outcome.evidence) == 2
     assert outcome.is_built(each)
@@ -103,7 +102,7 @@ def test_a_variant_is_built_of_programs_that_are_proved_one_by_one(run: Run) -> 
 def test_the_record_has_the_evidence_of_each_program(run: Run) -> None:
     """And of the first one where older readers look; the next run begins with what was taken."""
     outcome = run.carry_out()
-    _, each = assemble.describe_variants(run.plan, outcome, Layout.of(Path("/p/target")), in_sample=True)
+    _, each = assemble.describe_variants(outcome, Layout.of(Path("/p/target")), in_sample=True)
     assert [*each.pgo_by_bin] == [*NAMES]
     assert each.pgo == each.pgo_by_bin["north"]
     assert all(pgo.applied for pgo in each.pgo_by_bin.values())
@@ -113,7 +112,7 @@ def test_the_record_has_the_evidence_of_each_program(run: Run) -> None:
     assert History.of([record]).attempts == {"each: north": "lto-free", "each: south": "lto-free"}
     captions = [table.caption for table in assemble_evidence(record).tables]
     assert "each: south: what the profile had to show" in captions
-    steps = steps_of(outcome, run.plan.variants[1], run.plan)
+    steps = outcome.steps_of(run.plan.variants[1])
     assert [step.action.kind for step in steps].count("compile") == 3
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.model import Merged
-from optbuild.build.outcome import steps_of
 from optbuild.errors import BuildError, ProfileDataError
 from optbuild.execution.command import Command
-from optbuild.plan.actions import ActionId, Compile, MergeProfiles
+from optbuild.plan.action import Id
+from optbuild.plan.kinds.compile import Compile
+from optbuild.plan.kinds.merge import MergeProfiles
 from optbuild.plan.planner import make_plan
+from optbuild.plan.results import Binaries
 from optbuild.profile.cargo_words import parse_cargo_words
 from optbuild.profile.variants import Counters
 from optbuild.record import assemble
@@ -70,18 +71,18 @@ def run(tmp_path: Path) -> Run:
         bins=(),
         call=parse_cargo_words(("bench",)),
     )
-    inputs = make_plan_inputs(
+    run.inputs = make_plan_inputs(
         project=make_project(directory=tmp_path),
         build_profile=make_build_profile(RELEASE, replace(PGO, counters=Counters.SINGLE), directory=tmp_path),
         workloads=(benches,),
     )
-    run.plan = make_plan(inputs, ("release", "pgo"), measure=True)
+    run.plan = make_plan(run.inputs, ("release", "pgo"), measure=True)
     return run
 
 
-def flags_of(run: Run, binaries: ActionId) -> str:
+def flags_of(run: Run, binaries: Id[Binaries]) -> str:
     """The flags that binaries were built with, which a made-up binary holds."""
-    artifact = run.outcome.artifacts(binaries)[BENCH]
+    artifact = run.outcome.results[binaries].artifacts[BENCH]
     return artifact.path.read_bytes().decode("latin-1")
 
 
@@ -91,10 +92,9 @@ def test_each_variants_bench_is_built_with_its_own_flags(run: Run) -> None:
     release, pgo = run.plan.variants
     assert "profile_use" not in flags_of(run, release.programs["benches"])
     profiles = {}
-    for merge in run.plan.actions:
-        merged = outcome.results.get(merge.id)
-        if isinstance(merge, MergeProfiles) and isinstance(merged, Merged):
-            profiles[merge.program is not None] = merged.profile
+    for merge in run.plan.of_kind(MergeProfiles):
+        if merge.id in outcome.results:
+            profiles[merge.program is not None] = outcome.results[merge.id].profile
     assert f"-Cprofile_use={profiles[True].path}" in flags_of(run, pgo.programs["benches"])
     assert record(PARSE_IN_TEST) in profiles[True].path.read_text(errors="replace")
     assert record(PARSE_IN_TEST) not in profiles[False].path.read_text(errors="replace")
@@ -104,12 +104,12 @@ def test_what_is_built_for_a_bench_is_no_step_of_the_variant(run: Run) -> None:
     """It is neither shipped nor in the time that building the variant takes."""
     outcome = run.carry_out()
     pgo = run.plan.variants[1]
-    of_variant = {step.action.id for build in run.plan.variants for step in steps_of(outcome, build, run.plan)}
-    checks = {step.action for step in assemble.describe_checks(run.plan, outcome, None)}
+    of_variant = {step.action.id for build in run.plan.variants for step in outcome.steps_of(build)}
+    checks = {step.action for step in assemble.describe_checks(outcome, None)}
     assert pgo.programs["benches"] not in of_variant
     assert of_variant.isdisjoint(checks)
     assert of_variant | checks == {*outcome.steps}
-    outputs = assemble.describe_outputs(run.plan, outcome)
+    outputs = assemble.describe_outputs(outcome)
     assert [(item.variant, item.equal) for item in outputs] == [("release", True), ("pgo", True)]
 
 
@@ -131,7 +131,7 @@ def test_the_bench_follows_the_attempt_that_was_accepted(run: Run) -> None:
     built = [step.action for step in outcome.steps.values() if isinstance(step.action, Compile)]
     optimised = [action for action in built if action.recipe.call and "profile_use" in str(action.env)]
     assert len(optimised) == 1
-    assert outcome.compiled(pgo.programs["benches"]) == outcome.compiled(optimised[0].id)
+    assert outcome.results[pgo.programs["benches"]] == outcome.results[optimised[0].id]
 
 
 def test_a_bench_that_cannot_be_built_fails_its_variant(run: Run) -> None:
@@ -149,7 +149,7 @@ def test_a_bench_that_cannot_be_built_fails_its_variant(run: Run) -> None:
 def test_what_the_profile_knows_of_a_bench_is_recorded(run: Run) -> None:
     """Beside the evidence of the variant itself, which is another program."""
     outcome = run.carry_out()
-    pgo = describe_pgo(run.plan.variants[1], run.plan, outcome, in_sample=None)
+    pgo = describe_pgo(run.plan.variants[1], outcome, in_sample=None)
     assert pgo is not None
     (found,) = pgo.measured_programs
     assert (found.workload, found.functions, found.functions_with_counts) == (

@@ -3,11 +3,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from optbuild.errors import UsageError
-from optbuild.plan.actions import ActionId
+from optbuild.plan.action import ActionId
 from optbuild.plan.model import Plan
 from optbuild.plan.planner import make_plan
 from optbuild.profile.model import Use
@@ -34,7 +35,7 @@ PLAN = make_plan(INPUTS, ("release", "lto", "pgo"), measure=True, folds=FOLDS)
 
 
 def told(
-    durations_s: Mapping[ActionId, float] | None = None, *, plan: Plan = PLAN, overlaps: tuple[Overlap, ...] = OVERLAPS
+    durations_s: Mapping[Any, float] | None = None, *, plan: Plan = PLAN, overlaps: tuple[Overlap, ...] = OVERLAPS
 ) -> list[str]:
     """What is said before a cross-validation, given how long actions took before."""
     return list(

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.cargo_driver import CargoDriver, find_kept
-from optbuild.build.shared_libraries import find_loaded, libraries_in
 from optbuild.events import Event, Notice
-from optbuild.plan.actions import Recipe, Role
+from optbuild.making.cargo.driver import CargoDriver, find_kept
+from optbuild.making.cargo.shared_libraries import find_loaded, libraries_in
 from optbuild.plan.draft import make_compile
+from optbuild.plan.kinds.compile import Recipe, Role
 from optbuild.testing import TARGET, Reply, ScriptedExecutor, make_invocation, make_plan_inputs, make_project
 from optbuild.tools.cargo import BuildScriptExecuted, parse_message
 from optbuild.workloads.words import LOADER_PATH, Values, is_shared_library

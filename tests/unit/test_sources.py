@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.sources import SourceWatch, parse_dep_info
 from optbuild.errors import BuildError, NotComparableError
+from optbuild.making.cargo.sources import SourceWatch, parse_dep_info
 
 EARLIER, LATER = 0, 2**62
 """When a build began: before a test has written its files, and after."""

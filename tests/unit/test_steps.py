@@ -6,8 +6,12 @@ from pathlib import Path
 import pytest
 
 from optbuild.errors import UsageError
-from optbuild.plan.actions import Compile, MakeObject, MergeProfiles, Recipe, Role, Train, render_word
+from optbuild.plan.action import render_argument
 from optbuild.plan.draft import Draft, PlanInputs
+from optbuild.plan.kinds.compile import Compile, Recipe, Role
+from optbuild.plan.kinds.make_object import MakeObject
+from optbuild.plan.kinds.merge import MergeProfiles
+from optbuild.plan.kinds.train import Train
 from optbuild.plan.steps import STEPS
 from optbuild.profile.model import Use
 from optbuild.profile.variants import Counters, Lto, PgoMode, Variant
@@ -68,7 +72,7 @@ def test_settings_become_keys_of_the_cargo_profile_it_starts_from() -> None:
 def test_flags_of_a_variant_come_after_its_target_cpu() -> None:
     """What the user wrote last wins: rustc takes the last of several flags."""
     variant = Variant(name="native", target_cpu="native", rustflags=("-Ctarget-cpu=x86-64-v3", "-g"))
-    assert [render_word(word) for word in draft_of(variant).recipe.rustflags] == [
+    assert [render_argument(word) for word in draft_of(variant).recipe.rustflags] == [
         "-Ctarget-cpu=native",
         "-Ctarget-cpu=x86-64-v3",
         "-g",
@@ -103,7 +107,7 @@ def test_feedback_is_instrument_train_merge_use() -> None:
     (attempt,) = draft.attempts
     assert (attempt.instrument, attempt.merge, attempt.compile) == (instrument.id, merge.id, optimise.id)
     assert optimise.role is Role.OPTIMISE
-    flags = [render_word(word) for word in optimise.recipe.rustflags]
+    flags = [render_argument(word) for word in optimise.recipe.rustflags]
     use = f"-Cprofile_use={{profdata:{merge.id}}}"
     assert flags == ["-g", use, "-Cllvm-args=-pgo-warn-missing-function", "-Wwarnings"]
 
@@ -113,7 +117,7 @@ def test_atomic_counters_are_for_the_instrumented_build_alone() -> None:
     for counters, flags in ((Counters.SINGLE, 0), (Counters.ATOMIC, 1)):
         draft = draft_of(replace(PGO, lto=None, codegen_units=None, counters=counters))
         compilations = [action for action in draft.actions if isinstance(action, Compile)]
-        found = [sum("atomic" in render_word(word) for word in each.recipe.rustflags) for each in compilations]
+        found = [sum("atomic" in render_argument(word) for word in each.recipe.rustflags) for each in compilations]
         assert found == [flags, 0]
         assert (", atomic counters" in compilations[0].label) is bool(flags)
 

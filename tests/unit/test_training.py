@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.merging import is_intact
-from optbuild.build.model import SetAside, Trained
-from optbuild.build.raw_profiles import DiskBudget
 from optbuild.errors import ImplausibleCountsError, NotComparableError, ProfileDataError, StorageError, WorkloadError
 from optbuild.events import Level
 from optbuild.execution.command import Command
-from optbuild.plan.actions import ActionId, Train
+from optbuild.making.training.merging import is_intact
+from optbuild.making.training.raw_profiles import DiskBudget
+from optbuild.plan.action import Id
+from optbuild.plan.kinds.train import Train
+from optbuild.plan.results import Counts
 from optbuild.profile.model import RawFiles, RawProfileSettings
 from optbuild.testing import Reply, make_raw_profile, raw_profile_path
 from optbuild.workloads.invocation import Invocation
@@ -30,16 +31,16 @@ def workshop(tmp_path: Path) -> Workshop:
 def training(workshop: Workshop, workload: Invocation | None = None) -> Train:
     """A training, planned as the planner would."""
     return Train(
-        id=ActionId("train-1"),
-        needs=(ActionId("compile-1"),),
+        id=Id("train-1"),
+        needs=(Id("compile-1"),),
         label="pgo: train on small",
         workload=workload or workshop.workload(),
-        binaries=ActionId("compile-1"),
+        binaries=Id("compile-1"),
         directory=workshop.layout.raw_profiles / "train-1",
     )
 
 
-def train(workshop: Workshop, workload: Invocation | None = None, *, binary: str = "instrumented") -> Trained:
+def train(workshop: Workshop, workload: Invocation | None = None, *, binary: str = "instrumented") -> Counts:
     """Train on a workload."""
     return workshop.trainer.train(training(workshop, workload), workshop.artifact(binary))
 
@@ -178,10 +179,10 @@ def test_what_was_set_aside_is_known(workshop: Workshop) -> None:
     for run_id in ("run-1", "run-2"):
         workshop.run_id = run_id
         trainer = workshop.trainer
-        with pytest.raises(ProfileDataError):
+        with pytest.raises(ProfileDataError) as caught:
             trainer.train(training(workshop), workshop.artifact("instrumented"))
         path = workshop.layout.quarantine / "train-1" / run_id / "bad.profraw"
-        assert trainer.set_aside == {"train-1": (SetAside(path=path, reason="empty"),)}
+        assert caught.value.set_aside == {path: "empty"}
         assert path.is_file()
     assert [path.name for path in (workshop.layout.quarantine / "train-1").iterdir()] == ["run-2"]
 
@@ -504,11 +505,11 @@ def test_a_static_library_that_wrote_nothing_names_the_linker(workshop: Workshop
     workshop.program = lambda _: Reply()
     binaries = {**workshop.artifact("x"), **workshop.artifact("y", "libdemo.a")}
     action = Train(
-        id=ActionId("train-1"),
-        needs=(ActionId("compile-1"),),
+        id=Id("train-1"),
+        needs=(Id("compile-1"),),
         label="pgo: train on small",
         workload=workshop.workload(bins=("libdemo.a",)),
-        binaries=ActionId("compile-1"),
+        binaries=Id("compile-1"),
         directory=workshop.layout.raw_profiles / "train-1",
     )
     with pytest.raises(ProfileDataError, match="a linker takes from a static library only what is asked for") as caught:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build.model import Artifact, CargoTraining, PgoProfile, Trained
 from optbuild.errors import ProfileDataError
 from optbuild.execution.command import Command
 from optbuild.files import sha256_of
-from optbuild.plan.actions import ActionId, MergeProfiles, Train
+from optbuild.plan.action import Id
+from optbuild.plan.kinds.merge import MergeProfiles
+from optbuild.plan.kinds.train import Train
+from optbuild.plan.results import Artifact, CargoTraining, Counts, PgoProfile
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.testing import Answer, Reply
 from optbuild.workloads.cargo_build import CargoBuild, CargoProgram
@@ -54,17 +56,17 @@ def artifact(workshop: Workshop, name: str, content: bytes, action: str) -> Arti
     return replace(found, sha256=sha256_of(found.path))
 
 
-def train(workshop: Workshop, program: bytes, *arguments: str) -> Trained:
+def train(workshop: Workshop, program: bytes, *arguments: str) -> Counts:
     """Train on a test, for a program whose file is given."""
     workload = replace(workshop.workload("cargo", "test"), call=CargoCall(verb=CargoVerb.TEST), bins=())
     action = Train(
-        id=ActionId("train-1"),
-        needs=(ActionId("compile-1"), ActionId("compile-2")),
+        id=Id("train-1"),
+        needs=(Id("compile-1"), Id("compile-2")),
         label="pgo: train on tests",
         workload=workload,
-        binaries=ActionId("compile-2"),
+        binaries=Id("compile-2"),
         directory=workshop.layout.raw_profiles / "train-1",
-        program=ActionId("compile-1"),
+        program=Id("compile-1"),
     )
     test = CargoProgram(name="cli-5713", arguments=arguments, cwd=workshop.directory, env={}, harness=Harness.LIBTEST)
     cargo = CargoTraining(
@@ -115,7 +117,7 @@ def test_a_training_is_used_again_where_programs_and_program_are_the_same(worksh
 def test_a_merged_profile_is_given_the_names_of_a_bench(workshop: Workshop) -> None:
     """The counts of the program, under the names that its functions have where they are measured."""
     workshop.tool = tool_that_tells(record(PARSE))
-    training = ActionId("train-1")
+    training: Id[Counts] = Id("train-1")
     profile = PgoProfile(
         path=workshop.directory / "train.profdata",
         sha256="1",
@@ -126,15 +128,15 @@ def test_a_merged_profile_is_given_the_names_of_a_bench(workshop: Workshop) -> N
     )
     profile.path.write_bytes(b"counts")
     action = MergeProfiles(
-        id=ActionId("merge-2"),
-        needs=(training, ActionId("compile-3")),
+        id=Id("merge-2"),
+        needs=(training, Id("compile-3")),
         label="pgo: build for benches: counts by its names",
         weights={training: 1.0},
         tool=Path("/t/llvm-profdata"),
         directory=workshop.layout.profile_data,
-        program=ActionId("compile-3"),
+        program=Id("compile-3"),
     )
-    trained = {training: Trained(profile=profile, duration_s=1.0, reused=False)}
+    trained = {training: Counts(profile=profile, duration_s=1.0, reused=False)}
     program = {"speed": artifact(workshop, "speed", instrumented_program({PARSE_IN_TEST: 2}), "compile-3")}
     merged = workshop.merger.merge_weighted(action, trained, program)
     assert record(PARSE_IN_TEST) in merged.profile.path.read_text(errors="replace")

@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 
 from optbuild.errors import AttemptFault, UsageError
-from optbuild.plan.actions import Choose, Compile, MakeObject, Recipe, Role, render_word
+from optbuild.plan.action import render_argument
 from optbuild.plan.draft import Draft, PlanInputs
+from optbuild.plan.kinds.compile import Compile, Recipe, Role
+from optbuild.plan.kinds.make_object import MakeObject
 from optbuild.plan.planner import make_plan
 from optbuild.plan.steps.training_ways import training_ways
+from optbuild.plan.ways import Choice
 from optbuild.profile.variants import Counters, Lto, PgoMode, TrainingLto, Variant
 from optbuild.project.model import CargoProfiles
 from optbuild.testing import TARGET, make_build_profile, make_plan_inputs, make_project
@@ -93,7 +96,7 @@ def test_counters_are_atomic_once_others_went_wrong() -> None:
     for attempt in (exact, atomic):
         instrument = plan.action(attempt.instrument)
         assert isinstance(instrument, Compile)
-        flags.append([render_word(word) for word in instrument.recipe.rustflags])
+        flags.append([render_argument(word) for word in instrument.recipe.rustflags])
     assert flags[1] == [*flags[0], "-Cllvm-args=-instrprof-atomic-counter-update-all"]
 
 
@@ -127,7 +130,7 @@ def test_variants_for_several_cpus_are_trained_once() -> None:
     for built_by in (shared.instrument, exact.instrument, shared.compile):
         action = plan.action(built_by)
         assert isinstance(action, Compile)
-        flags.append([render_word(word) for word in action.recipe.rustflags])
+        flags.append([render_argument(word) for word in action.recipe.rustflags])
     assert ["-Ctarget-cpu=x86-64-v3" in each for each in flags] == [False, True, True]
 
 
@@ -171,10 +174,10 @@ def test_lto_is_cancelled_in_the_instrumented_build_alone() -> None:
     build_profile = make_build_profile(Variant(name="release"), LTO)
     plan = make_plan(make_plan_inputs(build_profile=build_profile), ("release", "pgo"), measure=False)
     compiles = [action for action in plan.actions if isinstance(action, Compile)]
-    flags = {action.id: [render_word(word) for word in action.recipe.rustflags] for action in compiles}
+    flags = {action.id: [render_argument(word) for word in action.recipe.rustflags] for action in compiles}
     lto_free, exact = plan.variants[1].attempts
     generate = "-Cprofile_generate=/p/target/optbuild/stray"
-    marks = next(f"-Clink-arg={action.object}" for action in plan.actions if isinstance(action, MakeObject))
+    marks = next(f"-Clink-arg={action.file}" for action in plan.actions if isinstance(action, MakeObject))
     lto_off = ["-Clto=off", "-Clinker_plugin_lto=no", "-Cembed_bitcode=no"]
     assert flags[lto_free.instrument] == [marks, generate, *lto_off]
     assert flags[exact.instrument] == [marks, generate]
@@ -191,8 +194,8 @@ def test_the_binaries_are_those_of_the_attempt_that_is_chosen() -> None:
     plan = make_plan(make_plan_inputs(), ("release", "lto", "pgo"), measure=True)
     pgo = plan.variants[2]
     assert pgo.compile is not None
-    choose = plan.action(pgo.compile)
-    assert isinstance(choose, Choose)
+    choose = plan.entry(pgo.compile)
+    assert isinstance(choose, Choice)
     lto_free, exact = choose.attempts
     assert (lto_free.lossless, lto_free.mends) == (True, frozenset())
     assert (exact.lossless, set(exact.mends)) == (False, {AttemptFault.NOT_BUILT, AttemptFault.UNFIT})
@@ -205,7 +208,7 @@ def test_a_variant_that_is_trained_in_one_way_needs_no_choice() -> None:
     plan = make_plan(make_plan_inputs(build_profile=build_profile), ("release", "pgo"), measure=True)
     (attempt,) = plan.variants[1].attempts
     assert plan.variants[1].compile == attempt.compile
-    assert not any(isinstance(action, Choose) for action in plan.actions)
+    assert not any(isinstance(entry, Choice) for entry in plan.entries)
 
 
 def test_variants_that_differ_in_their_ways_share_those_they_have_in_common() -> None:

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from optbuild.build.workers import Workers
 from optbuild.errors import InterruptedRunError, WorkloadError
 from optbuild.execution.jobserver import Jobserver, is_supported
 from optbuild.execution.stopping import StopRequest
+from optbuild.making.order.workers import Workers
 from optbuild.testing import ScriptedExecutor
 
 needs_tokens = pytest.mark.skipif(not is_supported(), reason="there is no /proc here")

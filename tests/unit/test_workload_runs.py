@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.build import workload_runs
-from optbuild.build.workload_runs import check_before_building
 from optbuild.errors import (
     InterruptedRunError,
     OptbuildError,
@@ -18,6 +16,8 @@ from optbuild.errors import (
     WorkloadTimeoutError,
 )
 from optbuild.execution.command import Command, Completed, ProgramNotFoundError
+from optbuild.making import workload_runs
+from optbuild.making.workload_runs import check_before_building
 from optbuild.testing import Answer, Reply, make_invocation
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Moment

@@ -7,11 +7,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 from optbuild.errors import UsageError
 from optbuild.execution.jobserver import MAKEFLAGS
-from optbuild.plan.actions import JOBSERVER, Action, ActionId, Attempt, Compile, Output, Recipe, Role, Word
+from optbuild.plan.action import JOBSERVER, Action, ActionId, Argument, Entry, Output
 from optbuild.plan.fingerprint import fingerprint, make_action_id
+from optbuild.plan.kinds.compile import Compile, Recipe, Role
+from optbuild.plan.ways import Attempt, Follow
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.profile.model import BuildProfile
 from optbuild.project.cargo_profile import WITH_LTO, resolve_cargo_profile
@@ -24,6 +27,8 @@ from optbuild.tools.cargo import FLAG_SEPARATOR, BuildSettings, build_directory_
 from optbuild.tools.cargo_programs import runner_setting
 from optbuild.tools.rustc import LTO_OFF
 from optbuild.workloads.invocation import Invocation
+
+A = TypeVar("A", bound=Action[Any])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +73,16 @@ class Draft:
         recipe: What will be compiled, feedback apart.
         actions: What a feedback step adds: the actions of its attempts.
         attempts: How the variant may come about, where a feedback step makes it; otherwise the recipe is compiled.
+        follows: What follows each compilation: a further feedback step, which makes binaries out of binaries.
         skipped: Why the variant cannot be built.
     """
 
     variant: str
     recipe: Recipe
     program: str | None = None
-    actions: tuple[Action, ...] = ()
+    actions: tuple[Action[object], ...] = ()
     attempts: tuple[Attempt, ...] = ()
+    follows: tuple[Follow, ...] = ()
     skipped: str | None = None
 
     @property
@@ -114,6 +121,18 @@ def make_compile(
     )
 
 
+def entry_of(kind: type[A], action_id: ActionId, entries: Mapping[ActionId, Entry[object]]) -> A:
+    """An action of a known kind.
+
+    Raises:
+        TypeError: It is of another one.
+    """
+    entry = entries[action_id]
+    if not isinstance(entry, kind):
+        raise TypeError(f"{action_id} is no {kind.__name__}")
+    return entry
+
+
 def _cargo_target(role: Role, inputs: PlanInputs) -> Path:
     """Cargo's target directory for a compilation: what needs no profile and what is about one may run side by side."""
     layout = inputs.layout
@@ -147,9 +166,9 @@ def for_call(recipe: Recipe, call: CargoCall) -> Recipe:
 def with_profile(recipe: Recipe, *, old: ActionId, new: ActionId) -> Recipe:
     """A recipe that uses another action's profile."""
 
-    def renamed(word: Word) -> Word:
+    def renamed(flag: Argument) -> Argument:
         return tuple(
-            replace(piece, action=new) if isinstance(piece, Output) and piece.action == old else piece for piece in word
+            replace(piece, action=new) if isinstance(piece, Output) and piece.action == old else piece for piece in flag
         )
 
     return replace(recipe, rustflags=tuple(map(renamed, recipe.rustflags)))
@@ -208,11 +227,11 @@ def _build_settings(recipe: Recipe, inputs: PlanInputs, cargo_target: Path) -> B
     )
 
 
-def _cargo_env(recipe: Recipe) -> dict[str, Word]:
-    env: dict[str, Word] = {"RUSTUP_AUTO_INSTALL": ("0",)}
+def _cargo_env(recipe: Recipe) -> dict[str, Argument]:
+    env: dict[str, Argument] = {"RUSTUP_AUTO_INSTALL": ("0",)}
     if recipe.rustflags:
         # Cargo takes the first source of flags that is set, so the user's own must be in it as well.
-        words: list[Word] = [(flag,) for flag in recipe.inherited_rustflags]
+        words: list[Argument] = [(flag,) for flag in recipe.inherited_rustflags]
         words += recipe.rustflags
         joined = list(words[0])
         for word in words[1:]:

@@ -8,17 +8,18 @@ import json
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from optbuild import __version__
-from optbuild.plan.actions import ActionId, Output
+from optbuild.plan.action import ActionId, Id, Output
 
 _ID_DIGITS = 8
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
-def make_action_id(kind: str, *content: object) -> ActionId:
+def make_action_id(kind: str, *content: object) -> Id[Any]:
     """The id of an action: the same for the same content in any run, on any machine with the same paths."""
-    return ActionId(f"{kind}-{fingerprint(content)[:_ID_DIGITS]}")
+    return Id(f"{kind}-{fingerprint(content)[:_ID_DIGITS]}")
 
 
 def make_result_key(action_id: ActionId, resolved: Mapping[str, str]) -> str:
@@ -40,7 +41,7 @@ def fingerprint(content: object) -> str:
 def _plain(value: object) -> object:  # noqa: PLR0911 - a line for each kind of value
     if type(value) in _SCALARS:  # most are: the other questions take longer
         return value
-    if isinstance(value, (Output, Path)):
+    if isinstance(value, (Output, Path, Id)):
         return str(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}

@@ -9,69 +9,82 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from optbuild.plan.actions import Action, ActionId, Attempt, Compile, MergeProfiles, ProbeOutputs, Role, Train
-from optbuild.plan.checks import make_choice, make_output_check
-from optbuild.plan.draft import PlanInputs, make_compile, with_profile
+from optbuild.plan.action import ActionId, Entry, Id
+from optbuild.plan.draft import PlanInputs, entry_of, make_compile, with_profile
 from optbuild.plan.fingerprint import make_action_id
+from optbuild.plan.kinds.check_outputs import ProbeOutputs, make_output_check
+from optbuild.plan.kinds.compile import Compile, Role
+from optbuild.plan.kinds.merge import MergeProfiles
+from optbuild.plan.kinds.train import Train
 from optbuild.plan.model import PlannedFold, PlannedVariant
 from optbuild.plan.programs import draft_programs
+from optbuild.plan.results import Binaries
+from optbuild.plan.ways import Attempt, Follow, make_choice, make_following, with_following
 from optbuild.workloads.folds import Fold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldDraft:
-    """A planned fold, with the actions that make it."""
+    """A planned fold, with what makes it."""
 
     fold: PlannedFold
-    actions: tuple[Action, ...]
+    entries: tuple[Entry[object], ...]
 
 
 def draft_folds(
-    variants: Iterable[PlannedVariant],
+    variants: Iterable[tuple[PlannedVariant, tuple[Follow, ...]]],
     folds: Collection[Fold],
     *,
-    actions: Mapping[ActionId, Action],
+    entries: Mapping[ActionId, Entry[object]],
     probes: Collection[ProbeOutputs],
     inputs: PlanInputs,
 ) -> Iterator[FoldDraft]:
     """Plan every fold of every variant that was trained.
 
     Args:
-        variants: The candidates.
+        variants: The candidates, each with what follows its compilations.
         folds: What to leave out.
-        actions: The plan so far.
+        entries: The plan so far.
         probes: What the baseline prints on the benchmark workloads.
         inputs: What the plan is made of.
     """
-    for variant in variants:
+    for variant, follows in variants:
         if variant.attempts:
             for fold in folds:
-                yield _draft_fold(variant, fold, actions, probes, inputs)
+                yield _draft_fold(variant, follows, fold, entries=entries, probes=probes, inputs=inputs)
 
 
 def _draft_fold(
     variant: PlannedVariant,
+    follows: tuple[Follow, ...],
     fold: Fold,
-    actions: Mapping[ActionId, Action],
+    *,
+    entries: Mapping[ActionId, Entry[object]],
     probes: Collection[ProbeOutputs],
     inputs: PlanInputs,
 ) -> FoldDraft:
     name = f"{variant.name} without {', '.join(fold.left_out)}"
-    added: list[Action] = []
+    added: list[Entry[object]] = []
     attempts = []
     for attempt in variant.attempts:
-        merge, compilation = _leave_out(fold, attempt, actions, name, inputs)
-        added += [merge, compilation]
+        merge, compilation = _leave_out(fold, attempt, entries, name, inputs)
+        following = make_following(compilation.id, follows, name)
+        added += [merge, compilation, *following]
         # What the variant was trained by is settled by then, and the fold follows it: none of its own is to be tried.
-        attempts.append(replace(attempt, merge=merge.id, compile=compilation.id, mends=frozenset()))
+        own = replace(attempt, merge=merge.id, compile=compilation.id, mends=frozenset())
+        attempts.append(with_following(own, following))
+    binaries: Id[Binaries] = attempts[0].binaries
     if len(attempts) > 1:
-        added.append(make_choice(name, tuple(attempts)))
-    binaries = added[-1].id
+        choice = make_choice(name, tuple(attempts))
+        binaries = choice.id
+        added.append(choice)
     checked = [probe for probe in probes if probe.workload.name in fold.workloads]
-    known = {**actions, **{action.id: action for action in added}}
-    programs = draft_programs(name, tuple(attempts), [probe.workload for probe in checked], known, inputs)
-    added += programs.actions
-    added += [make_output_check(probe, programs.of(probe.workload, binaries), name) for probe in checked]
+    known = {**entries, **{entry.id: entry for entry in added}}
+    programs = draft_programs(
+        name, tuple(attempts), follows, [probe.workload for probe in checked], entries=known, inputs=inputs
+    )
+    added += programs.entries
+    added += [make_output_check(probe, programs.of(probe.workload, binaries), name, known) for probe in checked]
     build = PlannedVariant(
         name=name,
         compile=binaries,
@@ -82,17 +95,19 @@ def _draft_fold(
         cpu_features=variant.cpu_features,
     )
     planned = PlannedFold(variant=variant.name, left_out=fold.left_out, workloads=fold.workloads, build=build)
-    return FoldDraft(fold=planned, actions=tuple(added))
+    return FoldDraft(fold=planned, entries=tuple(added))
 
 
 def _leave_out(
-    fold: Fold, attempt: Attempt, actions: Mapping[ActionId, Action], name: str, inputs: PlanInputs
+    fold: Fold, attempt: Attempt, entries: Mapping[ActionId, Entry[object]], name: str, inputs: PlanInputs
 ) -> tuple[MergeProfiles, Compile]:
     """The last two actions of an attempt, without the counts of some workloads."""
-    merge, compilation = actions[attempt.merge], actions[attempt.compile]
-    assert isinstance(merge, MergeProfiles)  # noqa: S101 - ids say what they are
-    assert isinstance(compilation, Compile)  # noqa: S101 - the same
-    weights = {key: weight for key, weight in merge.weights.items() if _workload_of(actions[key]) not in fold.left_out}
+    merge, compilation = entry_of(MergeProfiles, attempt.merge, entries), entry_of(Compile, attempt.compile, entries)
+    weights = {
+        training: weight
+        for training, weight in merge.weights.items()
+        if entry_of(Train, training, entries).workload.name not in fold.left_out
+    }
     rest = replace(
         merge,
         id=make_action_id("merge", weights),
@@ -102,8 +117,3 @@ def _leave_out(
     )
     recipe = with_profile(compilation.recipe, old=merge.id, new=rest.id)
     return rest, make_compile(recipe, inputs, role=Role.OPTIMISE, label=f"{name}: build", needs=(rest.id,))
-
-
-def _workload_of(action: Action) -> str:
-    assert isinstance(action, Train)  # noqa: S101 - what a merge has weights for
-    return action.workload.name

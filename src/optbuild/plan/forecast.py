@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from optbuild.plan.actions import ActionId
+from optbuild.plan.action import ActionId
 
 
 class Expectation(StrEnum):

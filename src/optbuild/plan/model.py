@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from typing import Any, TypeVar
 
-from optbuild.plan.actions import (
-    Action,
-    ActionId,
-    Attempt,
-    Choose,
-    CompareOutputs,
-    MakeObject,
-    ProbeOutputs,
-)
+from optbuild.plan.action import Action, ActionId, Entry, Id
+from optbuild.plan.kinds.make_object import MakeObject
+from optbuild.plan.measure import Measure
+from optbuild.plan.results import Binaries, Compiled
+from optbuild.plan.ways import Attempt, Choice
+
+R = TypeVar("R")
+A = TypeVar("A", bound=Action[Any])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class PlannedVariant:
     """How a variant comes about.
 
     Attributes:
-        compile: The action whose binaries are the variant's; None when it is skipped.
+        compile: The variant's binaries; None when it is skipped.
         attempts: For a variant with PGO, how it may come about, in the order in which that is tried.
         plain: A compile action of the plan that differs from the variant's only by PGO, if there is one.
         programs: For benchmark workloads that are what cargo would run, the action whose binaries that is; by name.
@@ -33,17 +33,17 @@ class PlannedVariant:
     """
 
     name: str
-    compile: ActionId | None
+    compile: Id[Binaries] | None
     attempts: tuple[Attempt, ...] = ()
-    plain: ActionId | None = None
-    programs: Mapping[str, ActionId] = field(default_factory=dict)
+    plain: Id[Compiled] | None = None
+    programs: Mapping[str, Id[Binaries]] = field(default_factory=dict)
     parts: Mapping[str, PlannedVariant] = field(default_factory=dict)
     fallback_allowed: bool = False
     skipped: str | None = None
     cpu_features: tuple[str, ...] = ()
 
     @property
-    def made(self) -> tuple[ActionId, ...]:
+    def made(self) -> tuple[Id[Binaries], ...]:
         """The actions whose binaries are its own, those that are run for benchmarks last."""
         return (*(() if self.compile is None else (self.compile,)), *self.programs.values())
 
@@ -71,20 +71,22 @@ class Plan:
     """A whole run.
 
     Attributes:
-        actions: Each after everything it needs.
+        entries: Actions, and binaries that come about by others; each after everything it needs.
         variants: The baseline first.
+        measure: What is measured in the end.
         folds: Of a cross-validation.
         directories: Where the run writes.
         notes: What the user should know before it starts, such as the origin of rustflags.
     """
 
-    actions: tuple[Action, ...]
+    entries: tuple[Entry[object], ...]
     variants: tuple[PlannedVariant, ...]
-    measure: ActionId | None
+    measure: Measure | None
     directories: tuple[Path, ...]
     notes: tuple[str, ...] = ()
     folds: tuple[PlannedFold, ...] = ()
-    _by_id: dict[ActionId, Action] = field(init=False, repr=False, compare=False)
+    actions: tuple[Action[object], ...] = field(init=False, repr=False, compare=False)
+    _by_id: dict[ActionId, Entry[object]] = field(init=False, repr=False, compare=False)
     _checks: dict[ActionId, list[ActionId]] = field(init=False, repr=False, compare=False)
     _serving: dict[tuple[ActionId, ActionId], frozenset[ActionId]] = field(
         init=False, repr=False, compare=False, default_factory=dict
@@ -92,11 +94,12 @@ class Plan:
 
     def __post_init__(self) -> None:
         # Thousands of actions are looked up for each of dozens of variants.
-        object.__setattr__(self, "_by_id", {action.id: action for action in self.actions})
+        object.__setattr__(self, "_by_id", {entry.id: entry for entry in self.entries})
+        object.__setattr__(self, "actions", tuple(entry for entry in self.entries if isinstance(entry, Action)))
         checks: dict[ActionId, list[ActionId]] = {}
         for action in self.actions:
-            if isinstance(action, (ProbeOutputs, CompareOutputs)):
-                checks.setdefault(action.binaries, []).append(action.id)
+            if action.judges is not None:
+                checks.setdefault(action.judges, []).append(action.id)
         object.__setattr__(self, "_checks", checks)
 
     @property
@@ -110,24 +113,47 @@ class Plan:
         parts = (part for variant in self.variants for part in variant.parts.values())
         return (*self.variants, *parts, *(fold.build for fold in self.folds))
 
-    def action(self, action_id: ActionId) -> Action:
-        """The action with this id."""
-        return self._by_id[action_id]
+    @property
+    def listing(self) -> tuple[Entry[object], ...]:
+        """All that a plan shows, the measurement last."""
+        return (*self.entries, *(() if self.measure is None else (self.measure,)))
 
-    def needed_by(self, action_id: ActionId) -> tuple[ActionId, ...]:
-        """An action and everything that it needs, directly or not."""
-        needed = {action_id: None}
-        waiting = [action_id]
+    def entry(self, entry_id: ActionId) -> Entry[object]:
+        """The entry with this id."""
+        return self._by_id[entry_id]
+
+    def action(self, action_id: Id[R]) -> Action[R]:
+        """The action with this id.
+
+        Raises:
+            KeyError: It is no action's.
+        """
+        entry = self._by_id[action_id]
+        if not isinstance(entry, Action):
+            raise KeyError(action_id)
+        return entry
+
+    def of_kind(self, kind: type[A]) -> Iterator[A]:
+        """All actions of one kind."""
+        return (action for action in self.actions if isinstance(action, kind))
+
+    def find(self, kind: type[A], entry_ids: Iterable[ActionId]) -> Iterator[A]:
+        """Those of some entries that are of one kind."""
+        return (entry for each in entry_ids if isinstance(entry := self._by_id.get(each), kind))
+
+    def needed_by(self, entry_id: ActionId) -> tuple[ActionId, ...]:
+        """An entry and everything that it needs, directly or not."""
+        needed = {entry_id: None}
+        waiting = [entry_id]
         for found in waiting:
-            more = [need for need in self.action(found).needs if need not in needed]
+            more = [need for need in self.entry(found).needs if need not in needed]
             needed |= dict.fromkeys(more)
             waiting += more
         return tuple(needed)
 
     def has_flush_object(self, action_id: ActionId) -> bool:
         """Whether an instrumented build links an object that saves counts from signals."""
-        needs = map(self.action, self.action(action_id).needs)
-        return any(isinstance(need, MakeObject) and need.saves_counts for need in needs)
+        return any(need.saves_counts for need in self.find(MakeObject, self.entry(action_id).needs))
 
     def awaited(self) -> frozenset[ActionId]:
         """What all builds depend on by their first attempts, with the checks of their outputs."""
@@ -146,12 +172,12 @@ class Plan:
             served = (self.serving(part) for part in variant.parts.values())
             return self.serving_whole(variant).union(*served)
         attempt = attempt or next(iter(variant.attempts), None)
-        made_by = variant.compile if attempt is None else attempt.compile
+        made_by = variant.compile if attempt is None else attempt.binaries
         key = (variant.compile, made_by)
         if key not in self._serving:
             found = {variant.compile, *self.needed_by(made_by)}
             for programs in variant.programs.values():
-                found |= {programs, *self.needed_by(self.chosen(programs, attempt))}
+                found |= {programs, *self.needed_by(self.made_by(programs, attempt))}
             checked = (self._checks.get(binaries, ()) for binaries in variant.made)
             self._serving[key] = frozenset((*found, *chain(*checked)))
         return self._serving[key]
@@ -160,9 +186,12 @@ class Plan:
         """What a variant depends on beside its parts."""
         return frozenset((*variant.made, *self._checks.get(variant.compile or ActionId(""), ())))
 
-    def chosen(self, binaries: ActionId, attempt: Attempt | None) -> ActionId:
-        """The action that builds binaries if an attempt is taken."""
-        action = self.action(binaries)
-        if not isinstance(action, Choose) or attempt is None:
-            return binaries
-        return action.of(attempt).compile
+    def chosen(self, binaries: Id[Binaries], attempt: Attempt | None) -> Attempt | None:
+        """How binaries come about if an attempt is taken, where they are the choice of one."""
+        choice = self.entry(binaries)
+        return choice.of(attempt) if isinstance(choice, Choice) and attempt is not None else None
+
+    def made_by(self, binaries: Id[Binaries], attempt: Attempt | None) -> Id[Binaries]:
+        """What makes binaries if an attempt is taken."""
+        own = self.chosen(binaries, attempt)
+        return binaries if own is None else own.binaries

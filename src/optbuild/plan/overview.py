@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from optbuild.plan.actions import ActionId, Compile, Measure, Recipe, Train, render_word
+from optbuild.plan.action import ActionId, render_argument
 from optbuild.plan.forecast import Estimate, Expectation, Forecast
+from optbuild.plan.kinds.compile import Compile, Recipe
+from optbuild.plan.kinds.train import Train
 from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.plan.render import describe_estimate, shell_like
 from optbuild.text import sanitize_line
@@ -44,8 +46,8 @@ def _variant_row(plan: Plan, variant: PlannedVariant, forecasts: _Forecasts) -> 
     if variant.compile is None:
         return variant.name, "", "", f"skipped: {variant.skipped}"
     serving = plan.serving(variant)
-    builds = [action for action in plan.actions if action.id in serving and isinstance(action, Compile)]
-    trains = sum(isinstance(plan.action(each), Train) for each in serving)
+    builds = [action for action in plan.of_kind(Compile) if action.id in serving]
+    trains = len(list(plan.find(Train, serving)))
     steps = f"{len(builds)} build{'s' * (len(builds) != 1)}"
     if trains:
         steps += f", {trains} training run{'s' * (trains != 1)}"
@@ -58,7 +60,7 @@ def _settings(recipe: Recipe) -> list[str]:
     prefix = f"profile.{recipe.cargo_profile}."
     settings = [f"{key.removeprefix(prefix)} = {value}" for key, value in recipe.config]
     features = [f"features = {','.join(recipe.features)}"] if recipe.features else []
-    flags = [flag for flag in map(render_word, recipe.rustflags) if not flag.startswith(_FLAGS_OF_PGO)]
+    flags = [flag for flag in map(render_argument, recipe.rustflags) if not flag.startswith(_FLAGS_OF_PGO)]
     return [*settings, *features, *flags]
 
 
@@ -74,12 +76,11 @@ def _expected(serving: frozenset[ActionId], forecasts: _Forecasts) -> str:
 
 def _workload_facts(plan: Plan) -> list[tuple[str, str]]:
     awaited = plan.awaited()
-    trained = [action.workload for action in plan.actions if isinstance(action, Train) and action.id in awaited]
-    measure = None if plan.measure is None else plan.action(plan.measure)
-    measured = list(measure.workloads) if isinstance(measure, Measure) else []
+    trained = [action.workload for action in plan.of_kind(Train) if action.id in awaited]
+    measured = [] if plan.measure is None else list(plan.measure.workloads)
     facts = [("trains on", _names(trained))] if trained else []
-    if isinstance(measure, Measure):
-        facts.append(("measures on", f"{_names(measured)}, for at most {format_duration(measure.max_time_s)}"))
+    if plan.measure is not None:
+        facts.append(("measures on", f"{_names(measured)}, for at most {format_duration(plan.measure.max_time_s)}"))
     commands = dict.fromkeys(shell_like(workload.shown_argv()) for workload in (*trained, *measured))
     facts += [("argv", command) for command in [*commands][:_MOST_COMMANDS]]
     if (more := len(commands) - _MOST_COMMANDS) > 0:

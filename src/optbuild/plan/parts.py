@@ -6,13 +6,11 @@ workloads that run it have shown; the variant gathers them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
 
 from optbuild.errors import UsageError
-from optbuild.plan.actions import Gather, Recipe
-from optbuild.plan.fingerprint import make_action_id
-from optbuild.plan.model import PlannedVariant
+from optbuild.plan.kinds.compile import Recipe
 from optbuild.profile.cargo_words import CargoVerb
 from optbuild.profile.placeholders import PlaceholderKind
 from optbuild.profile.variants import PgoMode, Profiles, Variant
@@ -78,15 +76,4 @@ def for_program(recipe: Recipe, program: str) -> Recipe:
         recipe,
         bins=tuple(name for name in recipe.bins if name == program),
         examples=tuple(name for name in recipe.examples if name == program),
-    )
-
-
-def make_gather(variant: str, parts: Mapping[str, PlannedVariant]) -> Gather:
-    """The action that puts a variant's programs together."""
-    programs = {name: part.compile for name, part in parts.items() if part.compile is not None}
-    return Gather(
-        id=make_action_id("gather", programs),
-        needs=tuple(programs.values()),
-        label=f"{variant}: each program with its own profile",
-        programs=programs,
     )

@@ -6,15 +6,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from optbuild.errors import UsageError
-from optbuild.plan.actions import Action, ActionId, Arm, HeldOutArm, Measure, ProbeOutputs, Recipe, Role
-from optbuild.plan.checks import make_choice, make_output_check, make_probe
+from optbuild.plan.action import ActionId, Entry, Id
 from optbuild.plan.draft import Draft, PlanInputs, make_compile
 from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.folds import draft_folds
+from optbuild.plan.kinds.check_outputs import ProbeOutputs, make_output_check, make_probe
+from optbuild.plan.kinds.compile import Recipe, Role
+from optbuild.plan.measure import Arm, HeldOutArm, Measure
 from optbuild.plan.model import Plan, PlannedFold, PlannedVariant
-from optbuild.plan.parts import check_parts, has_parts, make_gather
+from optbuild.plan.parts import check_parts, has_parts
 from optbuild.plan.programs import draft_programs
+from optbuild.plan.results import Binaries
 from optbuild.plan.steps import STEPS
+from optbuild.plan.ways import Attempt, Follow, make_choice, make_following, make_gathering, with_following
 from optbuild.profile.faults import find_nearest
 from optbuild.profile.model import BuildProfile, Use
 from optbuild.profile.placeholders import PlaceholderKind
@@ -100,8 +104,9 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
     order = sorted(variants, key=lambda name: name != baseline)  # stable: the baseline first, the rest as written
     can_measure = measure and inputs.not_runnable is None
     benchmarks = tuple(workload for workload in inputs.workloads if Use.BENCH in workload.use) if can_measure else ()
-    actions: dict[ActionId, Action] = {}
+    entries: dict[ActionId, Entry[object]] = {}
     planned: list[PlannedVariant] = []
+    follows: dict[str, tuple[Follow, ...]] = {}
     probes: tuple[ProbeOutputs, ...] = ()
     notes = _notes(inputs)
     for name in order:
@@ -124,28 +129,29 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
                 planned.append(PlannedVariant(name=name, compile=None, skipped=reason))
                 continue
             notes = (*notes, f"variant {name} is measured beside its like: {reason}")
-        _add(actions, made)
-        binaries = made[-1].id
-        programs = draft_programs(name, built.attempts, benchmarks, actions, inputs, recipe=drafts[0].recipe)
-        _add(actions, programs.actions)
+        _add(entries, made)
+        binaries, follows[name] = built.compile, drafts[0].follows
+        assert binaries is not None  # noqa: S101 - it is not skipped
+        programs = draft_programs(
+            name, built.attempts or drafts[0].recipe, follows[name], benchmarks, entries=entries, inputs=inputs
+        )
+        _add(entries, programs.entries)
         if name == baseline:
             probes = tuple(make_probe(workload, programs.of(workload, binaries)) for workload in benchmarks)
-            _add(actions, probes)
+            _add(entries, probes)
         else:
-            _add(actions, (make_output_check(p, programs.of(p.workload, binaries), name) for p in probes))
+            _add(entries, [make_output_check(p, programs.of(p.workload, binaries), name, entries) for p in probes])
         planned.append(replace(built, programs=programs.built))
-    planned = [_with_plain(variant, actions) for variant in planned]
-    fold_drafts = tuple(draft_folds(planned[1:], folds, actions=actions, probes=probes, inputs=inputs))
+    planned = [_with_plain(variant, entries) for variant in planned]
+    candidates = [(variant, follows.get(variant.name, ())) for variant in planned[1:]]
+    fold_drafts = tuple(draft_folds(candidates, folds, entries=entries, probes=probes, inputs=inputs))
     for fold in fold_drafts:
-        _add(actions, fold.actions)
+        _add(entries, fold.entries)
     planned_folds = tuple(fold.fold for fold in fold_drafts)
-    measurement = _measure(planned, planned_folds, benchmarks, inputs) if benchmarks else None
-    if measurement is not None:
-        _add(actions, (measurement,))
     return Plan(
-        actions=tuple(actions.values()),
+        entries=tuple(entries.values()),
         variants=tuple(planned),
-        measure=None if measurement is None else measurement.id,
+        measure=_measure(planned, planned_folds, benchmarks, inputs) if benchmarks else None,
         directories=(inputs.layout.root, *({inputs.layout.artifacts} - {inputs.layout.root / "artifacts"})),
         notes=notes,
         folds=planned_folds,
@@ -162,18 +168,19 @@ def _draft_variant(variant: Variant, inputs: PlanInputs, benchmarks: tuple[Invoc
 
 def _plan_variant(
     variant: Variant, drafts: tuple[Draft, ...], inputs: PlanInputs
-) -> tuple[PlannedVariant, tuple[Action, ...]]:
-    """A variant, and its actions; the last one's binaries are its own."""
+) -> tuple[PlannedVariant, tuple[Entry[object], ...]]:
+    """A variant, and what makes it."""
     each = []
-    made: list[Action] = []
+    made: list[Entry[object]] = []
     for draft in drafts:
-        made += _make_actions(draft, inputs)
+        binaries, attempts, entries = _make_entries(draft, inputs)
+        made += entries
         each.append(
             PlannedVariant(
                 name=draft.label,
-                compile=made[-1].id,
-                attempts=draft.attempts,
-                plain=make_compile(draft.recipe, inputs, role=Role.BUILD, label="").id if draft.attempts else None,
+                compile=binaries,
+                attempts=attempts,
+                plain=make_compile(draft.recipe, inputs, role=Role.BUILD, label="").id if attempts else None,
                 fallback_allowed=variant.pgo is PgoMode.AUTO,
                 cpu_features=inputs.cpu_needs.get(variant.name, CpuNeeds()).features,
             )
@@ -181,15 +188,16 @@ def _plan_variant(
     parts = {draft.program: part for draft, part in zip(drafts, each, strict=True) if draft.program is not None}
     if not parts:
         return each[0], tuple(made)
-    gather = make_gather(variant.name, parts)
-    whole = replace(each[0], name=variant.name, compile=gather.id, attempts=(), plain=None, parts=parts)
-    return whole, (*made, gather)
+    built = {name: part.compile for name, part in parts.items() if part.compile is not None}
+    gathering = make_gathering(variant.name, built)
+    whole = replace(each[0], name=variant.name, compile=gathering.id, attempts=(), plain=None, parts=parts)
+    return whole, (*made, gathering)
 
 
-def _with_plain(build: PlannedVariant, actions: Mapping[ActionId, Action]) -> PlannedVariant:
+def _with_plain(build: PlannedVariant, entries: Mapping[ActionId, Entry[object]]) -> PlannedVariant:
     """A build that is compared with one without its profile only where the plan has that."""
-    parts = {name: _with_plain(part, actions) for name, part in build.parts.items()}
-    return replace(build, parts=parts, plain=build.plain if build.plain in actions else None)
+    parts = {name: _with_plain(part, entries) for name, part in build.parts.items()}
+    return replace(build, parts=parts, plain=build.plain if build.plain in entries else None)
 
 
 def _draft(variant: Variant, inputs: PlanInputs, program: str | None) -> Draft:
@@ -213,13 +221,24 @@ def _draft(variant: Variant, inputs: PlanInputs, program: str | None) -> Draft:
     return draft
 
 
-def _make_actions(draft: Draft, inputs: PlanInputs) -> tuple[Action, ...]:
-    """What has to be done for a variant; the last action's binaries are its own."""
+def _make_entries(
+    draft: Draft, inputs: PlanInputs
+) -> tuple[Id[Binaries], tuple[Attempt, ...], tuple[Entry[object], ...]]:
+    """The binaries of a draft, the attempts by which they may come about, and what has to be done for them."""
     if not draft.attempts:
-        return (*draft.actions, make_compile(draft.recipe, inputs, role=Role.BUILD, label=f"{draft.label}: build"))
-    if len(draft.attempts) == 1:
-        return draft.actions
-    return (*draft.actions, make_choice(draft.label, draft.attempts))
+        compilation = make_compile(draft.recipe, inputs, role=Role.BUILD, label=f"{draft.label}: build")
+        made = (compilation, *make_following(compilation.id, draft.follows, draft.label))
+        return made[-1].id, (), (*draft.actions, *made)
+    entries: list[Entry[object]] = list(draft.actions)
+    attempts = []
+    for attempt in draft.attempts:
+        following = make_following(attempt.compile, draft.follows, draft.label)
+        entries += following
+        attempts.append(with_following(attempt, following))
+    if len(attempts) == 1:
+        return attempts[0].binaries, tuple(attempts), tuple(entries)
+    choice = make_choice(draft.label, tuple(attempts))
+    return choice.id, tuple(attempts), (*entries, choice)
 
 
 def _measure(
@@ -266,10 +285,10 @@ def _measure(
     )
 
 
-def _add(actions: dict[ActionId, Action], more: Iterable[Action]) -> None:
-    """Add actions; one that is there already is shared."""
-    for action in more:
-        actions.setdefault(action.id, action)
+def _add(entries: dict[ActionId, Entry[object]], more: Iterable[Entry[object]]) -> None:
+    """Add to a plan; what is there already is shared."""
+    for entry in more:
+        entries.setdefault(entry.id, entry)
 
 
 def _notes_on_runner(runner: ConfiguredRunner, workloads: tuple[Invocation, ...]) -> list[str]:

@@ -1,20 +1,23 @@
 """What is built to measure a variant on what cargo would run: its tests or benches, as the variant itself is built.
 
 A profile knows the functions of the program that is shipped, by the names that they have there. In a bench they have
-others, for reasons told in `build/projection`, so that a bench that was compiled with that profile would be compiled
-without counts, and rustc would not say so. Its own instrumented build, which is not run for this, tells which functions
-it has; the variant's counts are merged once more, under those names.
+others (`making/training/translation` says why): compiled with that profile, a bench would have no counts, and rustc
+would not say so. Its own instrumented build, which is not run for this, tells which functions it has; the variant's
+counts are merged once more, under those names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from optbuild.plan.actions import Action, ActionId, Attempt, Compile, MergeProfiles, Recipe, Role
-from optbuild.plan.checks import make_choice
-from optbuild.plan.draft import PlanInputs, for_call, make_compile, with_profile
+from optbuild.plan.action import Action, ActionId, Entry, Id
+from optbuild.plan.draft import PlanInputs, entry_of, for_call, make_compile, with_profile
 from optbuild.plan.fingerprint import make_action_id
+from optbuild.plan.kinds.compile import Compile, Recipe, Role
+from optbuild.plan.kinds.merge import MergeProfiles
+from optbuild.plan.results import Binaries
+from optbuild.plan.ways import Attempt, Follow, make_choice, make_following, with_following
 from optbuild.profile.cargo_words import CargoCall
 from optbuild.workloads.invocation import Invocation
 
@@ -24,62 +27,69 @@ class ProgramsDraft:
     """What a variant needs to be measured on what cargo would run.
 
     Attributes:
-        actions: Each after what it needs.
-        built: For each such workload the action whose binaries are run.
+        entries: Each after what it needs.
+        built: For each such workload the binaries that are run.
     """
 
-    actions: tuple[Action, ...] = ()
-    built: Mapping[str, ActionId] = field(default_factory=dict)
+    entries: tuple[Entry[object], ...] = ()
+    built: Mapping[str, Id[Binaries]] = field(default_factory=dict)
 
-    def of(self, workload: Invocation, binaries: ActionId) -> ActionId:
+    def of(self, workload: Invocation, binaries: Id[Binaries]) -> Id[Binaries]:
         """What a workload runs, where others run a variant's binaries."""
         return self.built.get(workload.name, binaries)
 
 
 def draft_programs(
     name: str,
-    attempts: tuple[Attempt, ...],
+    made_by: tuple[Attempt, ...] | Recipe,
+    follows: tuple[Follow, ...],
     benchmarks: Collection[Invocation],
-    actions: Mapping[ActionId, Action],
+    *,
+    entries: Mapping[ActionId, Entry[object]],
     inputs: PlanInputs,
-    recipe: Recipe | None = None,
 ) -> ProgramsDraft:
     """Plan the programs of a variant, or of a fold.
 
     Args:
         name: Of the variant, for people.
-        attempts: How it comes about, where it has PGO.
+        made_by: Its attempts where it has PGO; otherwise what is compiled.
+        follows: What follows each compilation.
         benchmarks: What it is measured on; workloads of other kinds need nothing.
-        actions: The plan so far, with those of the attempts.
+        entries: The plan so far, with those of the attempts.
         inputs: What the plan is made of.
-        recipe: What is compiled, where there are no attempts.
     """
-    added: list[Action] = []
-    built = {}
+    added: list[Entry[object]] = []
+    built: dict[str, Id[Binaries]] = {}
     for workload in benchmarks:
         if workload.call is None:
             continue
         label = f"{name}: build for {workload.name}"
-        if recipe is not None and not attempts:
-            added.append(make_compile(for_call(recipe, workload.call), inputs, role=Role.BUILD, label=label))
-        tried = []
-        for attempt in attempts:
-            made = tuple(_with_counts(attempt, workload.call, label, actions, inputs))
+        if isinstance(made_by, Recipe):
+            compilation = make_compile(for_call(made_by, workload.call), inputs, role=Role.BUILD, label=label)
+            made: tuple[Action[Binaries], ...] = (compilation, *make_following(compilation.id, follows, label))
             added += made
-            tried.append(replace(attempt, merge=made[1].id, compile=made[-1].id))
+            built[workload.name] = made[-1].id
+            continue
+        tried = []
+        for attempt in made_by:
+            program, merge, optimised = _with_counts(attempt, workload.call, label, entries, inputs)
+            following = make_following(optimised.id, follows, label)
+            added += [program, merge, optimised, *following]
+            tried.append(with_following(replace(attempt, merge=merge.id, compile=optimised.id), following))
+        built[workload.name] = tried[0].binaries
         if len(tried) > 1:
-            added.append(make_choice(f"{name}: for {workload.name}", tuple(tried)))
-        built[workload.name] = added[-1].id
-    return ProgramsDraft(actions=tuple(added), built=built)
+            choice = make_choice(f"{name}: for {workload.name}", tuple(tried))
+            added.append(choice)
+            built[workload.name] = choice.id
+    return ProgramsDraft(entries=tuple(added), built=built)
 
 
 def _with_counts(
-    attempt: Attempt, call: CargoCall, label: str, actions: Mapping[ActionId, Action], inputs: PlanInputs
-) -> Iterator[Compile | MergeProfiles]:
+    attempt: Attempt, call: CargoCall, label: str, entries: Mapping[ActionId, Entry[object]], inputs: PlanInputs
+) -> tuple[Compile, MergeProfiles, Compile]:
     """Build what tells the functions' names, give the counts those names, and build with them."""
-    instrument, merge, optimise = (actions[each] for each in (attempt.instrument, attempt.merge, attempt.compile))
-    assert isinstance(instrument, Compile) and isinstance(optimise, Compile)  # noqa: S101, PT018 - ids say what they are
-    assert isinstance(merge, MergeProfiles)  # noqa: S101 - the same
+    instrument, optimise = (entry_of(Compile, each, entries) for each in (attempt.instrument, attempt.compile))
+    merge = entry_of(MergeProfiles, attempt.merge, entries)
     program = make_compile(
         for_call(instrument.recipe, call),
         inputs,
@@ -87,7 +97,6 @@ def _with_counts(
         label=f"{label}, instrumented",
         needs=instrument.needs,
     )
-    yield program
     own = replace(
         merge,
         id=make_action_id("merge", merge.weights, program.id),
@@ -95,6 +104,5 @@ def _with_counts(
         label=f"{label}: counts by its names",
         program=program.id,
     )
-    yield own
     recipe = with_profile(for_call(optimise.recipe, call), old=merge.id, new=own.id)
-    yield make_compile(recipe, inputs, role=Role.OPTIMISE, label=label, needs=(own.id,))
+    return program, own, make_compile(recipe, inputs, role=Role.OPTIMISE, label=label, needs=(own.id,))

@@ -4,31 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 
-from optbuild.plan.actions import (
-    Action,
-    ActionId,
-    Attempt,
-    Choose,
-    Compile,
-    Gather,
-    MakeObject,
-    Measure,
-    MergeProfiles,
-    ProbeOutputs,
-    Train,
-    render_word,
-)
+from optbuild.plan.action import ActionId, Entry
 from optbuild.plan.forecast import Estimate, Expectation, Forecast
 from optbuild.plan.model import Plan, PlannedVariant
+from optbuild.plan.ways import Attempt
 from optbuild.text import sanitize_line
-from optbuild.tools.cargo import FLAG_SEPARATOR
-from optbuild.tools.linked_object import compile_argv
-from optbuild.tools.llvm_profdata import merge_argv
 from optbuild.units import format_bytes, format_duration
-from optbuild.workloads.invocation import Invocation, Ready
-from optbuild.workloads.words import render_words
 
 _SHOWN = (
     "expect", "only if", "needs", "tries", "server", "ready", "argv", "how", "beside", "repeat", "cwd", "env", "stdin",
@@ -61,8 +43,8 @@ def plan_to_dict(
             for variant in plan.variants
         ],
         "actions": [
-            _action_to_dict(action) | conditions.get(action.id, {}) | _forecast_to_dict(forecasts.get(action.id))
-            for action in plan.actions
+            _entry_to_dict(action) | conditions.get(action.id, {}) | _forecast_to_dict(forecasts.get(action.id))
+            for action in plan.listing
         ],
         "estimate": {
             "seconds": estimate.seconds,
@@ -96,8 +78,8 @@ def render_actions(plan: Plan, forecasts: Mapping[ActionId, Forecast] = _NOTHING
     for fold in plan.folds:
         measured = f"{fold.build.name}: built by {fold.build.compile}, measured on {', '.join(fold.workloads)}"
         lines.append(sanitize_line(f"fold {measured}"))
-    for action in plan.actions:
-        content = _action_to_dict(action) | conditions.get(action.id, {}) | _expectation(forecasts.get(action.id))
+    for action in plan.listing:
+        content = _entry_to_dict(action) | conditions.get(action.id, {}) | _expectation(forecasts.get(action.id))
         lines += ["", f"{action.id}  {sanitize_line(action.label)}"]
         for key in _SHOWN:
             lines += [f"  {key:<8}{sanitize_line(text)}" for text in _texts(key, content.get(key))]
@@ -181,83 +163,6 @@ def shell_like(argv: Sequence[str]) -> str:
     return " ".join(word if word and not set(word) & set(" '\"\\\n\t") else repr(word) for word in argv)
 
 
-def _action_to_dict(action: Action) -> dict[str, object]:
-    common: dict[str, object] = {
-        "id": action.id,
-        "kind": action.kind,
-        "label": action.label,
-        "needs": list(action.needs),
-    }
-    return common | _details(action)
-
-
-def _details(action: Action) -> dict[str, object]:
-    if isinstance(action, Compile):
-        env = {name: render_word(word).replace(FLAG_SEPARATOR, " ") for name, word in action.env.items()}
-        return {"argv": list(action.argv), "cwd": str(action.cwd), "env": env, "writes": str(action.directory)}
-    if isinstance(action, MakeObject):
-        source = action.object.with_suffix(".rs")
-        argv = compile_argv(action.rustc, crate=action.crate, target=action.target, source=source, output=action.object)
-        return {"argv": list(argv), "cwd": str(action.cwd), "writes": str(action.object.parent)}
-    if isinstance(action, MergeProfiles):
-        weighted = [f"{weight:g} × {{profdata:{train}}}" for train, weight in action.weights.items()]
-        argv = merge_argv(action.tool, inputs_file=Path("{inputs}"), output=Path("{profdata}"))
-        how = None if action.program is None else f"by the names that functions have in {action.program}"
-        return {"argv": list(argv), "how": how, "inputs": weighted, "writes": str(action.directory)}
-    if isinstance(action, (Choose, Gather)):
-        return _sources(action)
-    if isinstance(action, Measure):
-        return {
-            "argv": [list(workload.shown_argv()) for workload in action.workloads],
-            "arms": [
-                *(f"{arm.variant} ({arm.binaries})" for arm in action.arms),
-                *(f"{arm.variant} ({arm.binaries}) on {', '.join(arm.workloads)} only" for arm in action.held_out),
-                *(
-                    f"{arm.variant} on {name} ({programs})"
-                    for arm in (*action.arms, *action.held_out)
-                    for name, programs in arm.programs.items()
-                ),
-            ],
-            "budget": format_duration(action.max_time_s),
-            "counts": "instructions, each once, by perf or callgrind if that takes a tenth of the budget at most",
-            "writes": str(action.directory),
-        }
-    env = _workload_env(action.workload)
-    server = action.workload.server
-    beside = {str(moment): render_words(words) for moment, words in action.workload.beside.items()}
-    details: dict[str, object] = {
-        "argv": list(action.workload.shown_argv()),
-        "server": None if server is None else list(render_words(server.argv)),
-        "ready": None if server is None else _describe_ready(server.ready),
-        "beside": {moment: list(argv) for moment, argv in beside.items()},
-        "cwd": str(action.workload.cwd),
-        "env": env,
-        "stdin": None if action.workload.stdin is None else str(action.workload.stdin),
-        "timeout": format_duration(action.workload.timeout_s),
-        "inputs": [str(path) for path in action.workload.inputs],
-        "writes": str(action.workload.scratch),
-    }
-    if action.workload.call is not None:
-        details["how"] = f"each program of {action.binaries}, one after the other, as cargo would start it"
-    if isinstance(action, Train):
-        details["env"] = {**env, "LLVM_PROFILE_FILE": f"{action.directory}/…/%m_%p.profraw"}
-        details["writes"] = str(action.directory)
-        details["repeat"] = action.workload.repeat if action.workload.repeat > 1 else None
-    if isinstance(action, ProbeOutputs):
-        details["runs"] = 2
-    return details
-
-
-def _sources(action: Choose | Gather) -> dict[str, object]:
-    """Where the binaries of an action come from that builds none itself."""
-    if isinstance(action, Choose):
-        return {"tries": [f"{attempt.name} ({attempt.compile})" for attempt in action.attempts]}
-    return {"how": ", ".join(f"{name} by {built}" for name, built in action.programs.items())}
-
-
-def _describe_ready(ready: Ready) -> str:
-    return f"{ready.kind} {render_words((ready.value,))[0]} within {format_duration(ready.within_s)}"
-
-
-def _workload_env(workload: Invocation) -> dict[str, str]:
-    return {**workload.declared_env, **dict.fromkeys(workload.passed_env, "(from your environment)")}
+def _entry_to_dict(entry: Entry[object]) -> dict[str, object]:
+    common = {"id": entry.id, "kind": entry.kind, "label": entry.label, "needs": list(entry.needs)}
+    return {**common, **entry.details()}

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from optbuild.build.model import Compared, Compiled, Probed
-from optbuild.build.outcome import Outcome, Step, steps_of
 from optbuild.files import sha256_of
+from optbuild.making.built import Built, Step
 from optbuild.measure.counting import Count
 from optbuild.measure.machine_checks import MachineCheck
 from optbuild.measure.measurement import Measurement, SamplingSettings, describe_budget
 from optbuild.measure.model import A_PRIME
-from optbuild.plan.actions import CompareOutputs, Compile, ProbeOutputs
-from optbuild.plan.model import Plan, PlannedVariant
+from optbuild.plan.action import ActionId
+from optbuild.plan.kinds.check_outputs import CompareOutputs, ProbeOutputs
+from optbuild.plan.kinds.compile import Compile
+from optbuild.plan.model import PlannedVariant
+from optbuild.plan.results import Compared, Compiled, Probed
 from optbuild.project.layout import Layout
 from optbuild.project.model import Project
 from optbuild.project.selection import Targets
@@ -71,27 +73,23 @@ def describe_toolchain(toolchain: Toolchain) -> ToolchainRecord:
     )
 
 
-def describe_variants(
-    plan: Plan, outcome: Outcome, layout: Layout, *, in_sample: bool | None
-) -> tuple[VariantRecord, ...]:
+def describe_variants(built: Built, layout: Layout, *, in_sample: bool | None) -> tuple[VariantRecord, ...]:
     """Every variant as far as it came."""
     return tuple(
         describe_build(
             variant,
-            plan,
-            outcome,
-            steps=steps_of(outcome, variant, plan),
+            built,
+            steps=built.steps_of(variant),
             published=layout.artifacts / variant.name,
             in_sample=in_sample,
         )
-        for variant in plan.variants
+        for variant in built.plan.variants
     )
 
 
 def describe_build(
     variant: PlannedVariant,
-    plan: Plan,
-    outcome: Outcome,
+    built: Built,
     *,
     steps: tuple[Step, ...],
     published: Path | None,
@@ -101,28 +99,27 @@ def describe_build(
 
     Args:
         variant: How it was planned.
-        plan: The whole run.
-        outcome: What the run came to.
+        built: What the run came to.
         steps: Those that made it.
         published: Where its binaries were put; None where they are only kept.
         in_sample: Whether anything is measured that its profile knows.
     """
     step_records = tuple(map(_describe_step, steps))
-    found = {name: describe_pgo(part, plan, outcome, in_sample=in_sample) for name, part in variant.parts.items()}
+    found = {name: describe_pgo(part, built, in_sample=in_sample) for name, part in variant.parts.items()}
     pgo_by_bin = {name: pgo for name, pgo in found.items() if pgo is not None}
-    pgo = describe_pgo(variant, plan, outcome, in_sample=in_sample) or next(iter(pgo_by_bin.values()), None)
-    is_baseline = variant is plan.baseline
-    if not outcome.is_built(variant):
-        failed = not outcome.serving(plan, variant).isdisjoint(outcome.failures)
+    pgo = describe_pgo(variant, built, in_sample=in_sample) or next(iter(pgo_by_bin.values()), None)
+    is_baseline = variant is built.plan.baseline
+    if not built.is_built(variant):
+        failed = not built.serving(variant).isdisjoint(built.failures)
         return VariantRecord(
             name=variant.name,
             baseline=is_baseline,
             status=VariantStatus.FAILED if failed else VariantStatus.SKIPPED,
-            reason=outcome.skipped.get(variant.name),
+            reason=built.skipped.get(variant.name),
             steps=step_records,
             pgo=pgo,
             pgo_by_bin=pgo_by_bin,
-            quarantined=describe_quarantine(variant, plan, outcome),
+            quarantined=describe_quarantine(variant, built),
             cpu_features=variant.cpu_features,
         )
     assert variant.compile is not None  # noqa: S101 - `is_built` has said so
@@ -138,21 +135,21 @@ def describe_build(
                 sha256=artifact.sha256,
                 size_bytes=artifact.size_bytes,
             )
-            for name, artifact in outcome.artifacts(variant.compile).items()
+            for name, artifact in built.results[variant.compile].artifacts.items()
         ),
-        build_s=_build_s(steps, outcome),
+        build_s=_build_s(steps, built),
         steps=step_records,
         pgo=pgo,
         pgo_by_bin=pgo_by_bin,
-        quarantined=describe_quarantine(variant, plan, outcome),
+        quarantined=describe_quarantine(variant, built),
         cpu_features=variant.cpu_features,
     )
 
 
-def _build_s(steps: Iterable[Step], outcome: Outcome) -> float | None:
+def _build_s(steps: Iterable[Step], built: Built) -> float | None:
     """How long building took; None where a part of the program was there already."""
     for step in steps:
-        result = outcome.results.get(step.action.id)
+        result = built.results.find(step.action.id)
         if step.reused or (isinstance(result, Compiled) and result.fresh_target_units and not _is_for_call(step)):
             return None
     return sum(step.duration_s for step in steps)
@@ -216,37 +213,38 @@ def describe_inputs(workloads: Iterable[Invocation], hashes: InputHashes, root: 
     )
 
 
-def describe_checks(plan: Plan, outcome: Outcome, measured_s: float | None) -> tuple[StepRecord, ...]:
+def describe_checks(built: Built, measured_s: float | None) -> tuple[StepRecord, ...]:
     """The actions that make no variant.
 
     Args:
-        plan: What was planned.
-        outcome: How far it came.
+        built: What the run came to.
         measured_s: How long measuring took; None where nothing was measured.
     """
-    attempts = [attempt.compile for build in plan.builds for attempt in build.attempts]
+    plan = built.plan
+    attempts = [attempt.binaries for build in plan.builds for attempt in build.attempts]
     made_by = [*(build.compile for build in plan.builds if build.compile is not None), *attempts]
     making = {action for compilation in made_by for action in plan.needed_by(compilation)}
-    checks = [_describe_step(step) for step in outcome.steps.values() if step.action.id not in making]
+    checks = [_describe_step(step) for step in built.steps.values() if step.action.id not in making]
     if plan.measure is not None and measured_s is not None:
         checks.append(
-            StepRecord(action=plan.measure, kind="measure", argv=(), duration_s=measured_s, reused=False, log=None)
+            StepRecord(action=plan.measure.id, kind="measure", argv=(), duration_s=measured_s, reused=False, log=None)
         )
     return tuple(checks)
 
 
-def describe_outputs(plan: Plan, outcome: Outcome) -> tuple[OutputRecord, ...]:
-    """How the variants' outputs compare."""
-    records: list[OutputRecord] = []
-    for action in plan.actions:
-        result = outcome.results.get(action.id)
-        if isinstance(action, ProbeOutputs) and isinstance(result, Probed):
-            records.append(_describe_output(action.workload, plan.baseline.name, result, result))
-        elif isinstance(action, CompareOutputs) and isinstance(result, Compared):
-            names = [build.name for build in plan.builds if action.binaries in build.made]
-            probed = outcome.probed(action.probe)
-            records += [_describe_output(action.workload, name, result, probed) for name in names]
-    return tuple(records)
+def describe_outputs(built: Built) -> tuple[OutputRecord, ...]:
+    """How the variants' outputs compare, in the plan's order."""
+    plan, results = built.plan, built.results
+    records: dict[ActionId, list[OutputRecord]] = {}
+    for probe in plan.of_kind(ProbeOutputs):
+        if (probed := results.find(probe.id)) is not None:
+            records[probe.id] = [_describe_output(probe.workload, plan.baseline.name, probed, probed)]
+    for check in plan.of_kind(CompareOutputs):
+        if (compared := results.find(check.id)) is not None:
+            names = [build.name for build in plan.builds if check.binaries in build.made]
+            probed = results[check.probe]
+            records[check.id] = [_describe_output(check.workload, name, compared, probed) for name in names]
+    return tuple(record for action in plan.actions for record in records.get(action.id, ()))
 
 
 def _describe_output(workload: Invocation, variant: str, result: Probed | Compared, probed: Probed) -> OutputRecord:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from optbuild.build.evidence import PgoEvidence
-from optbuild.build.model import Trained
-from optbuild.build.outcome import Outcome, profile_of
-from optbuild.plan.actions import Attempt, Compile, MergeProfiles, Train
+from optbuild.making.built import Built
+from optbuild.making.proof.evidence import PgoEvidence
+from optbuild.plan.kinds.compile import Compile
+from optbuild.plan.kinds.merge import MergeProfiles
+from optbuild.plan.kinds.train import Train
 from optbuild.plan.model import Plan, PlannedVariant
+from optbuild.plan.ways import Attempt
 from optbuild.profile.variants import Counters
 from optbuild.record.evidence import (
     AttemptRecord,
@@ -27,13 +29,13 @@ from optbuild.tools.rustc import ATOMIC_COUNTERS
 _CRATES = 20
 
 
-def describe_pgo(variant: PlannedVariant, plan: Plan, outcome: Outcome, *, in_sample: bool | None) -> PgoRecord | None:
+def describe_pgo(variant: PlannedVariant, built: Built, *, in_sample: bool | None) -> PgoRecord | None:
     """The evidence of a variant, as far as it came; also where it proves nothing."""
-    profile = profile_of(outcome, variant)
+    profile = built.profile_of(variant)
     if profile is None:
         return None
-    evidence = outcome.evidence_of(variant)
-    attempt = outcome.attempt_of(variant)
+    evidence = built.evidence_of(variant)
+    attempt = built.attempt_of(variant)
     record = PgoRecord(
         profdata=ProfdataRecord(path=str(profile.path), sha256=profile.sha256),
         raw_profiles=profile.raw_profiles,
@@ -48,26 +50,27 @@ def describe_pgo(variant: PlannedVariant, plan: Plan, outcome: Outcome, *, in_sa
         attempt=None if attempt is None else attempt.name,
         rejected_attempts=tuple(
             AttemptRecord(name=rejection.attempt.name, reason=rejection.reason)
-            for rejection in outcome.rejected.get(variant.name, ())
+            for rejection in built.rejected.get(variant.name, ())
         ),
-        counters=Counters.SINGLE if attempt is None else _counters_of(attempt, plan),
-        flush_object=attempt is not None and plan.has_flush_object(attempt.instrument),
-        processes_without_counts=0 if attempt is None else _processes_without_counts(attempt, plan, outcome),
+        counters=Counters.SINGLE if attempt is None else _counters_of(attempt, built.plan),
+        flush_object=attempt is not None and built.plan.has_flush_object(attempt.instrument),
+        processes_without_counts=0 if attempt is None else _processes_without_counts(attempt, built),
         renamed_functions=profile.renamed_functions,
-        trainings=() if attempt is None else tuple(_describe_trainings(attempt, plan, outcome)),
-        measured_programs=tuple(_describe_measured_programs(variant, plan, outcome)),
+        trainings=() if attempt is None else tuple(_describe_trainings(attempt, built)),
+        measured_programs=tuple(_describe_measured_programs(variant, built)),
     )
     return record if evidence is None else _with_evidence(record, evidence)
 
 
-def _processes_without_counts(attempt: Attempt, plan: Plan, outcome: Outcome) -> int:
-    results = (outcome.results.get(need) for need in plan.action(attempt.merge).needs)
-    return sum(result.losses.without_counts for result in results if isinstance(result, Trained))
+def _processes_without_counts(attempt: Attempt, built: Built) -> int:
+    trainings = built.plan.find(Train, built.plan.action(attempt.merge).needs)
+    counts = (built.results.find(training.id) for training in trainings)
+    return sum(each.losses.without_counts for each in counts if each is not None)
 
 
 def _counters_of(attempt: Attempt, plan: Plan) -> Counters:
-    instrument = plan.action(attempt.instrument)
-    is_atomic = isinstance(instrument, Compile) and (ATOMIC_COUNTERS,) in instrument.recipe.rustflags
+    built = plan.find(Compile, (attempt.instrument,))
+    is_atomic = any((ATOMIC_COUNTERS,) in action.recipe.rustflags for action in built)
     return Counters.ATOMIC if is_atomic else Counters.SINGLE
 
 
@@ -115,14 +118,17 @@ def _describe_format(evidence: PgoEvidence) -> ProfileFormatRecord | None:
     return ProfileFormatRecord(kind=header.kind, version=header.version, is_ir_level=header.is_ir_level)
 
 
-def _describe_trainings(attempt: Attempt, plan: Plan, outcome: Outcome) -> Iterator[TrainingRecord]:
-    merge = plan.action(attempt.merge)
-    for training, weight in merge.weights.items() if isinstance(merge, MergeProfiles) else ():
-        action, result = plan.action(training), outcome.results.get(training)
-        if isinstance(action, Train) and isinstance(result, Trained):
+def _describe_trainings(attempt: Attempt, built: Built) -> Iterator[TrainingRecord]:
+    plan = built.plan
+    weights = {
+        need: weight for merge in plan.find(MergeProfiles, (attempt.merge,)) for need, weight in merge.weights.items()
+    }
+    for action in plan.find(Train, weights):
+        result = built.results.find(action.id)
+        if result is not None:
             yield TrainingRecord(
                 workload=action.workload.name,
-                weight=weight,
+                weight=weights[action.id],
                 duration_s=result.duration_s,
                 reused=result.reused,
                 raw_profiles=result.profile.raw_profiles,
@@ -133,11 +139,10 @@ def _describe_trainings(attempt: Attempt, plan: Plan, outcome: Outcome) -> Itera
             )
 
 
-def _describe_measured_programs(
-    variant: PlannedVariant, plan: Plan, outcome: Outcome
-) -> Iterator[MeasuredProgramsRecord]:
+def _describe_measured_programs(variant: PlannedVariant, built: Built) -> Iterator[MeasuredProgramsRecord]:
     for workload, binaries in variant.programs.items():
-        evidence = outcome.evidence.get(plan.chosen(binaries, outcome.attempt_of(variant)))
+        own = built.plan.chosen(binaries, built.attempt_of(variant))
+        evidence = built.evidence.get(binaries if own is None else own.compile)
         if evidence is not None:
             yield MeasuredProgramsRecord(
                 workload=workload,
@@ -149,15 +154,15 @@ def _describe_measured_programs(
             )
 
 
-def describe_quarantine(variant: PlannedVariant, plan: Plan, outcome: Outcome) -> tuple[QuarantinedRecord, ...]:
+def describe_quarantine(variant: PlannedVariant, built: Built) -> tuple[QuarantinedRecord, ...]:
     """The raw profiles that were set aside while a variant was trained, in whatever way."""
     served: set[str] = set()
     for build in (variant, *variant.parts.values()):
-        tried = (outcome.attempt_of(build), *(each.attempt for each in outcome.rejected.get(build.name, ())))
-        served.update(*(plan.serving(build, attempt) for attempt in tried))
+        tried = (built.attempt_of(build), *(each.attempt for each in built.rejected.get(build.name, ())))
+        served.update(*(built.plan.serving(build, attempt) for attempt in tried))
     return tuple(
-        QuarantinedRecord(path=str(item.path), reason=item.reason)
-        for action, items in outcome.set_aside.items()
+        QuarantinedRecord(path=str(path), reason=reason)
+        for action, files in built.set_aside.items()
         if action in served
-        for item in items
+        for path, reason in files.items()
     )

@@ -12,17 +12,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from optbuild import __version__
-from optbuild.build.leniency import Leniency
-from optbuild.build.model import combined_sha256
-from optbuild.build.workload_runs import WorkloadRunner, check_before_building
-from optbuild.build.written_parts import OutputWatch, Part
 from optbuild.errors import ToolchainError, UsageError, WorkloadError, WorkloadTimeoutError
 from optbuild.events import Emit, Event, Level, Notice
 from optbuild.files import claim_directory, remove_below, sha256_of
+from optbuild.making.outputs.leniency import Leniency
+from optbuild.making.outputs.written_parts import OutputWatch, Part
+from optbuild.making.workload_runs import WorkloadRunner, check_before_building
 from optbuild.measure.arms import Arms
 from optbuild.measure.counting import InstructionCounting
 from optbuild.measure.measurement import SamplingSettings
 from optbuild.measure.sampler import Sampler
+from optbuild.plan.results import combined_sha256
 from optbuild.profile.command_options import CommandOptions
 from optbuild.profile.load import command_line_words, command_line_workload
 from optbuild.profile.model import BuildProfile, MeasureSettings, MetricName, Use

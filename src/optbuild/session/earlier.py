@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from optbuild.build.model import Artifact
-from optbuild.plan.actions import Measure
 from optbuild.plan.fingerprint import fingerprint, make_result_key
+from optbuild.plan.measure import Measure
+from optbuild.plan.results import Binaries
 from optbuild.record.model import HostRecord, RunRecord
 from optbuild.record.store import RecordStore
-from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.inputs import InputHashes
 
 
 def measurement_key(
     action: Measure,
-    arms: Iterable[tuple[str, Mapping[str, Artifact], CargoBuild | None]],
+    arms: Iterable[tuple[str, Binaries]],
     hashes: InputHashes,
     host: HostRecord,
 ) -> str:
@@ -23,7 +22,7 @@ def measurement_key(
 
     Args:
         action: What is measured.
-        arms: Each variant with its binaries, and how cargo would run them where it would.
+        arms: Each variant with its binaries.
         hashes: The content of what the workloads read.
         host: The machine.
 
@@ -31,10 +30,10 @@ def measurement_key(
         NotComparableError: An input has changed since the run began.
     """
     binaries: dict[str, str] = {}
-    for variant, artifacts, build in arms:
-        binaries |= {f"{variant} {name}": artifact.sha256 for name, artifact in artifacts.items()}
-        if build is not None:  # the arguments and the environment that cargo gives what it runs
-            binaries[f"cargo {variant}"] = fingerprint(build)
+    for variant, arm in arms:
+        binaries |= {f"{variant} {name}": artifact.sha256 for name, artifact in arm.artifacts.items()}
+        if arm.cargo_build is not None:  # the arguments and the environment that cargo gives what it runs
+            binaries[f"cargo {variant}"] = fingerprint(arm.cargo_build)
     inputs = {f"{w.name} {key}": value for w in action.workloads for key, value in hashes.resolve(w).items()}
     compared = {f"{w.name} compare-output": repr(w.comparing) for w in action.workloads}
     machine = {"host": f"{host.cpu}, {host.cores} cores, {host.kernel}"}

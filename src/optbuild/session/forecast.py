@@ -8,33 +8,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from optbuild.build.cargo_builds import find_cargo_build
-from optbuild.build.cargo_driver import find_kept
-from optbuild.build.keys import merge_key, output_key, training_key
-from optbuild.build.merging import is_intact
-from optbuild.build.model import Artifact, CargoTraining, Compared, Merged, PgoProfile, Probed, Trained
-from optbuild.build.results import ResultStore
-from optbuild.plan.actions import (
-    Action,
-    ActionId,
-    Choose,
-    CompareOutputs,
-    Compile,
-    Gather,
-    MakeObject,
-    Measure,
-    MergeProfiles,
-    ProbeOutputs,
-    Train,
-)
+from optbuild.making.keys import Kept
+from optbuild.making.kinds.kind import Outlook
+from optbuild.making.kinds.table import kind_of
+from optbuild.making.result_store import ResultStore
+from optbuild.plan.action import Action, ActionId, Entry, Id
 from optbuild.plan.forecast import Estimate, Expectation, Forecast
+from optbuild.plan.measure import Measure
 from optbuild.plan.model import Plan
+from optbuild.plan.results import (
+    Binaries,
+    Results,
+    gather,
+)
+from optbuild.plan.ways import Choice, Gathering
 from optbuild.record.history import History
 from optbuild.record.model import HostRecord
 from optbuild.record.store import RecordStore
 from optbuild.session.earlier import find_earlier, measurement_key
 from optbuild.session.prepare import Prepared
-from optbuild.workloads.cargo_build import CargoBuild
 
 
 def forecast(prepared: Prepared, host: HostRecord, history: History) -> dict[ActionId, Forecast]:
@@ -43,15 +35,24 @@ def forecast(prepared: Prepared, host: HostRecord, history: History) -> dict[Act
     Raises:
         NotComparableError: An input has changed since it was looked at.
     """
-    forecaster = _Forecaster(prepared=prepared, host=host, history=history)
+    layout, tool, plan = prepared.layout, prepared.inputs.toolchain.llvm_profdata, prepared.plan
+    kept = Kept(
+        results=ResultStore(directory=layout.results, emit=lambda _: None),
+        hashes=prepared.hashes,
+        profdata_version="" if tool is None else tool.version,
+    )
+    forecaster = _Forecaster(plan=plan, history=history, kept=kept)
     forecasts: dict[ActionId, Forecast] = {}
-    for action in prepared.plan.actions:
-        if isinstance(action, Choose):
-            forecaster.choose(action)
-        elif isinstance(action, Gather):
-            forecaster.gather(action)
-        else:
-            forecasts[action.id] = forecaster.look_at(action)
+    for entry in plan.entries:
+        if isinstance(entry, Action):
+            forecasts[entry.id] = forecaster.look_at(entry)
+        elif isinstance(entry, Choice):
+            forecaster.choose(entry)
+        elif isinstance(entry, Gathering):
+            forecaster.gather(entry)
+    if plan.measure is not None:
+        records = RecordStore(directory=layout.runs)
+        forecasts[plan.measure.id] = forecaster.look_at_measure(plan.measure, records, host)
     return forecasts
 
 
@@ -67,9 +68,8 @@ def estimate_all(plan: Plan, history: History) -> Estimate:
     for build in plan.builds:
         taken = (each for each in build.attempts if each.name == history.attempts.get(build.name))
         awaited |= {action for attempt in taken for action in plan.serving(build, attempt)}
-    awaited |= set() if plan.measure is None else {plan.measure}
-    actions = (action for action in plan.actions if not isinstance(action, (Choose, Gather)))
-    return _estimate(plan, (action.id for action in actions if action.id in awaited), history)
+    timed = [action.id for action in plan.actions if action.id in awaited]
+    return _estimate(plan, [*timed, *(() if plan.measure is None else (plan.measure.id,))], history)
 
 
 def _estimate(plan: Plan, actions: Iterable[ActionId], history: History) -> Estimate:
@@ -78,7 +78,7 @@ def _estimate(plan: Plan, actions: Iterable[ActionId], history: History) -> Esti
     return Estimate(
         each_s=each_s,
         overlap=history.overlap,
-        measure=plan.measure,
+        measure=None if plan.measure is None else plan.measure.id,
         memory_bytes=max(peaks_bytes, default=None),
         disk_bytes=history.disk_bytes,
     )
@@ -89,128 +89,80 @@ class _Forecaster:
     """Goes through a plan in its order, with what earlier runs have left.
 
     Attributes:
+        kept: Where that is.
         runs: The labels of actions that are expected to run, so that what needs them runs as well.
-        binaries: What each compile action built the last time.
-        profiles: The counts that are kept, of trainings and of merges.
-        chosen: What choices took the last time.
+        found: What was found, by the ids of this plan.
     """
 
-    prepared: Prepared
-    host: HostRecord
+    plan: Plan
     history: History
+    kept: Kept
     runs: dict[ActionId, str] = field(default_factory=dict)
-    binaries: dict[ActionId, Mapping[str, Artifact]] = field(default_factory=dict)
-    profiles: dict[ActionId, PgoProfile] = field(default_factory=dict)
-    probed: dict[ActionId, Probed] = field(default_factory=dict)
-    chosen: dict[ActionId, ActionId] = field(default_factory=dict)
-    results: ResultStore = field(init=False)
-    records: RecordStore = field(init=False)
+    found: dict[ActionId, object] = field(default_factory=dict)
+    results: Results = field(init=False)
     awaited: frozenset[ActionId] = field(init=False)
 
     def __post_init__(self) -> None:
-        layout = self.prepared.layout
-        self.results = ResultStore(directory=layout.results, emit=lambda _: None)
-        self.records = RecordStore(directory=layout.runs)
-        self.awaited = self.prepared.plan.awaited()
+        self.results = Results(self.found)
+        self.awaited = self.plan.awaited()
 
-    def look_at(self, action: Action) -> Forecast:
-        expectation, why = self._expect(action)
-        if expectation in {Expectation.RUNS, Expectation.ONLY_IF}:
-            self.runs[action.id] = action.label
-        last_s = self.history.duration_s(action.id)
-        return Forecast(action=action.id, expectation=expectation, why=why, last_s=last_s)
-
-    def choose(self, action: Choose) -> None:
-        """Take the binaries of the attempt that was taken the last time, or of the first one."""
-        taken = next((each for each in action.attempts if each.name == self._last_attempt(action)), action.attempts[0])
-        self.chosen[action.id] = taken.compile
-        if taken.compile in self.runs:
-            self.runs[action.id] = self.runs[taken.compile]
-        else:
-            self.binaries[action.id] = self.binaries[taken.compile]
-
-    def gather(self, action: Gather) -> None:
-        """Take the binaries that were built one by one."""
-        waits_for = next((self.runs[built] for built in action.programs.values() if built in self.runs), None)
-        if waits_for is not None:
-            self.runs[action.id] = waits_for
-            return
-        each = [self.binaries[built] for built in action.programs.values()]
-        self.binaries[action.id] = {name: artifact for binaries in each for name, artifact in binaries.items()}
-
-    def _last_attempt(self, action: Choose) -> str | None:
-        plan = self.prepared.plan
-        names = {build.name for build in plan.builds if action.id in build.made}
-        names |= {fold.variant for fold in plan.folds if action.id in fold.build.made}
-        return next((name for each in names if (name := self.history.attempts.get(each)) is not None), None)
-
-    def _expect(self, action: Action) -> tuple[Expectation, str]:
-        waits_for = next((self.runs[need] for need in action.needs if need in self.runs), None)
-        if isinstance(action, Compile):
-            return self._expect_build(action, waits_for)
-        if waits_for is not None:
-            return self._unless_alternative(action, f"after {waits_for!r}")
-        if self._is_kept(action):
-            return Expectation.REUSED, "its result is kept, and holds if cargo finds its binaries fresh"
-        has_run = self.history.duration_s(action.id) is not None
-        why = "its binary or what it reads is not what it was" if has_run else "it was not done before"
-        return self._unless_alternative(action, why)
-
-    def _expect_build(self, action: Compile, waits_for: str | None) -> tuple[Expectation, str]:
-        kept = find_kept(action)
+    def look_at(self, action: Action[object]) -> Forecast:
+        """What is expected of an action."""
+        kind, waits_for = kind_of(action), self._waits_for(action.needs)
+        is_known = waits_for is None or not kind.depends_on_needs
+        kept = kind.find_kept(action, self.results, self.kept) if is_known else None
         if kept is not None and waits_for is None:
-            self.binaries[action.id] = kept
-            return Expectation.CARGO_DECIDES, "it was built before"
-        return self._unless_alternative(action, "it was not built before" if kept is None else f"after {waits_for!r}")
+            self.found[action.id] = kept
+            return self._forecast(action, kind.outlook.expectation, kind.outlook.kept)
+        why = f"after {waits_for!r}"
+        if kept is None and is_known:
+            was_done = self.history.duration_s(action.id) is not None and kind.depends_on_needs
+            why = kind.outlook.changed if was_done else kind.outlook.never_done
+        return self.expect_run(action, why, is_awaited=action.id in self.awaited)
 
-    def _unless_alternative(self, action: Action, why: str) -> tuple[Expectation, str]:
-        serves = isinstance(action, Measure) or action.id in self.awaited
-        return Expectation.RUNS if serves else Expectation.ONLY_IF, why
+    def expect_run(self, entry: Entry[object], why: str, *, is_awaited: bool = True) -> Forecast:
+        """What is expected of something that is not there."""
+        self.runs[entry.id] = entry.label
+        return self._forecast(entry, Expectation.RUNS if is_awaited else Expectation.ONLY_IF, why)
 
-    def _is_kept(self, action: Action) -> bool:
-        """Whether an action's result is there, with what it depends on as far as that is known."""
-        if isinstance(action, Measure):
-            return self._is_measured(action)
-        if isinstance(action, MakeObject):
-            return action.object.is_file()
-        tool = self.prepared.inputs.toolchain.llvm_profdata
-        version = "" if tool is None else tool.version
-        hashes = self.prepared.hashes
-        if isinstance(action, Train):
-            key = training_key(action, self.binaries[action.binaries], self._cargo_training(action), hashes, version)
-            return self._know(action, self.results.load(key, Trained))
-        if isinstance(action, MergeProfiles):
-            program = {} if action.program is None else self.binaries[action.program]
-            key = merge_key(action, {need: self.profiles[need] for need in action.weights}, program, version)
-            return self._know(action, self.results.load(key, Merged))
-        if isinstance(action, ProbeOutputs):
-            cargo = self._cargo_build(action.binaries)
-            probed = self.results.load(output_key(action, self.binaries[action.binaries], hashes, cargo), Probed)
-            self.probed |= {} if probed is None else {action.id: probed}
-            return probed is not None
-        assert isinstance(action, CompareOutputs)  # noqa: S101 - for mypy: all others are dealt with
-        cargo, probed = self._cargo_build(action.binaries), self.probed[action.probe]
-        key = output_key(action, self.binaries[action.binaries], hashes, cargo, baseline=probed)
-        return self.results.load(key, Compared) is not None
+    def look_at_measure(self, measure: Measure, records: RecordStore, host: HostRecord) -> Forecast:
+        """What is expected of the measurement."""
+        if (waits_for := self._waits_for(measure.needs)) is not None:
+            return self.expect_run(measure, f"after {waits_for!r}")
+        arms = [(name, self.results[built]) for name, built in measure.measured()]
+        key = measurement_key(measure, arms, self.kept.hashes, host)
+        outlook = Outlook()
+        if find_earlier(key, measure, records) is not None:
+            return self._forecast(measure, outlook.expectation, outlook.kept)
+        was_done = self.history.duration_s(measure.id) is not None
+        return self.expect_run(measure, outlook.changed if was_done else outlook.never_done)
 
-    def _cargo_training(self, action: Train) -> CargoTraining | None:
-        build = self._cargo_build(action.binaries)
-        if build is None or action.program is None:
-            return None
-        return CargoTraining(build=build, program=self.binaries[action.program])
+    def choose(self, choice: Choice) -> None:
+        """Take the binaries of the attempt that was taken the last time, or of the first one."""
+        last = self._last_attempt(choice)
+        self._pass_on(
+            choice, [next((each for each in choice.attempts if each.name == last), choice.attempts[0]).binaries]
+        )
 
-    def _cargo_build(self, binaries: ActionId) -> CargoBuild | None:
-        """How cargo would have run what was built the last time."""
-        compiled = self.prepared.plan.action(self.chosen.get(binaries, binaries))
-        return find_cargo_build(compiled) if isinstance(compiled, Compile) else None
+    def gather(self, gathering: Gathering) -> None:
+        """Take the binaries that were built one by one."""
+        self._pass_on(gathering, list(gathering.programs.values()))
 
-    def _know(self, action: Action, stored: Trained | Merged | None) -> bool:
-        if stored is None or not is_intact(stored.profile):
-            return False
-        self.profiles[action.id] = stored.profile
-        return True
+    def _pass_on(self, entry: Entry[object], sources: list[Id[Binaries]]) -> None:
+        if (waits_for := self._waits_for(sources)) is not None:
+            self.runs[entry.id] = waits_for
+        else:
+            each = [self.results[source] for source in sources]
+            self.found[entry.id] = each[0] if len(each) == 1 else gather(each)
 
-    def _is_measured(self, action: Measure) -> bool:
-        arms = [(name, self.binaries[built], self._cargo_build(built)) for name, built in action.measured()]
-        key = measurement_key(action, arms, self.prepared.hashes, self.host)
-        return find_earlier(key, action, self.records) is not None
+    def _waits_for(self, needs: Iterable[ActionId]) -> str | None:
+        return next((self.runs[need] for need in needs if need in self.runs), None)
+
+    def _forecast(self, entry: Entry[object], expectation: Expectation, why: str) -> Forecast:
+        last_s = self.history.duration_s(entry.id)
+        return Forecast(action=entry.id, expectation=expectation, why=why, last_s=last_s)
+
+    def _last_attempt(self, choice: Choice) -> str | None:
+        names = {build.name for build in self.plan.builds if choice.id in build.made}
+        names |= {fold.variant for fold in self.plan.folds if choice.id in fold.build.made}
+        return next((name for each in names if (name := self.history.attempts.get(each)) is not None), None)

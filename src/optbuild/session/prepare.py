@@ -6,9 +6,9 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from optbuild.build.workload_runs import check_before_building
 from optbuild.errors import UsageError, located
 from optbuild.files import MARKER
+from optbuild.making.workload_runs import check_before_building
 from optbuild.plan.draft import PlanInputs
 from optbuild.plan.model import Plan, PlannedFold
 from optbuild.plan.planner import make_plan, select_pgo_variants, select_variants

@@ -9,20 +9,22 @@ from pathlib import Path
 from optbuild.errors import OptbuildError
 from optbuild.events import Level, Notice, RunExpected
 from optbuild.files import claim_directory
+from optbuild.making.carry_out import carry_out
 from optbuild.measure.arms import ArmBinaries, Arms
 from optbuild.measure.measurement import SamplingSettings
 from optbuild.measure.model import AaVerdict, Analysis, held_out_arm
 from optbuild.measure.sampler import Sampler
-from optbuild.plan.actions import ActionId, HeldOutArm, Measure, ProbeOutputs
+from optbuild.plan.kinds.check_outputs import ProbeOutputs
+from optbuild.plan.measure import HeldOutArm, Measure
 from optbuild.plan.render import describe_estimate
 from optbuild.record.host import describe_host
 from optbuild.record.lock import hold_lock
 from optbuild.record.model import RunRecord
 from optbuild.record.store import RecordStore
-from optbuild.session.building import build
+from optbuild.session.building import describe_site, publish
 from optbuild.session.earlier import find_earlier, measurement_key
 from optbuild.session.forecast import estimate_all
-from optbuild.session.journal import Journal
+from optbuild.session.ledger import Ledger
 from optbuild.session.measuring import measure
 from optbuild.session.prepare import load_history, prepare
 from optbuild.session.request import Machine, RunRequest
@@ -54,48 +56,52 @@ def run(request: RunRequest, machine: Machine) -> RunRecord:
         claim_directory(layout.artifacts)
     with hold_lock(layout.lock, wait=request.wait, emit=machine.emit):
         history = load_history(layout)  # with what a run has added that held the lock before
-        journal = Journal(prepared=prepared, request=request, machine=machine, history=history)
+        ledger = Ledger(prepared=prepared, request=request, machine=machine, history=history)
         try:
             for note in prepared.plan.notes:
-                journal.emit(Notice(level=Level.INFO, code="plan", message=note))
-            _tell_unpassed(journal)
-            _tell_not_measured(journal)
-            _tell_estimate(journal)
-            build(journal)
-            earlier = _find_earlier(journal)
+                ledger.emit(Notice(level=Level.INFO, code="plan", message=note))
+            _tell_unpassed(ledger)
+            _tell_not_measured(ledger)
+            _tell_estimate(ledger)
+            _build(ledger)
+            earlier = _find_earlier(ledger)
             if earlier is not None:
                 return earlier
-            _measure(journal)
-            _tell_unsteady(journal)
-            return journal.close()
+            _measure(ledger)
+            _tell_unsteady(ledger)
+            return ledger.close()
         except OptbuildError as error:
-            raise RunFailedError(error, journal.close(error)) from error
+            raise RunFailedError(error, ledger.close(error)) from error
 
 
-def _measure_action(journal: Journal) -> Measure | None:
-    if journal.plan.measure is None:
-        return None
-    action = journal.plan.action(journal.plan.measure)
-    assert isinstance(action, Measure)  # noqa: S101 - ids say what they are
-    return action
+def _build(ledger: Ledger) -> None:
+    """Build and train everything, compare outputs, and publish the binaries that passed.
+
+    Raises:
+        OptbuildError: What ended that early; what was finished before is published, and in the ledger.
+    """
+    with ledger.in_order_of_the_plan():
+        ledger.built = built = carry_out(ledger.plan, describe_site(ledger))
+    publish(built, ledger.prepared.layout)
+    if built.ended_by is not None:
+        raise built.ended_by
 
 
-def _find_earlier(journal: Journal) -> RunRecord | None:
+def _find_earlier(ledger: Ledger) -> RunRecord | None:
     """An earlier run whose result still holds: same binaries, workloads, inputs and settings, and time enough."""
-    action = _measure_action(journal)
-    if action is None or journal.outcome.failures:
+    action, built = ledger.plan.measure, ledger.built
+    if action is None or built.failures:
         return None
-    outcome = journal.outcome
-    built = {name: outcome.compiled(binaries) for name, binaries in action.measured() if binaries in outcome.results}
-    arms = [(name, compiled.artifacts, compiled.cargo_build) for name, compiled in built.items()]
-    journal.result_key = measurement_key(action, arms, journal.prepared.hashes, describe_host())
-    if journal.request.fresh:
+    found = ((name, built.results.find(binaries)) for name, binaries in action.measured())
+    arms = [(name, each) for name, each in found if each is not None]
+    ledger.result_key = measurement_key(action, arms, ledger.prepared.hashes, describe_host())
+    if ledger.request.fresh:
         return None
-    records = RecordStore(directory=journal.prepared.layout.runs, emit=journal.emit)
-    earlier = find_earlier(journal.result_key, action, records)
+    records = RecordStore(directory=ledger.prepared.layout.runs, emit=ledger.emit)
+    earlier = find_earlier(ledger.result_key, action, records)
     if earlier is None:
         return None
-    journal.emit(
+    ledger.emit(
         Notice(
             level=Level.INFO,
             code="reused-run",
@@ -105,12 +111,12 @@ def _find_earlier(journal: Journal) -> RunRecord | None:
     return earlier
 
 
-def _measure(journal: Journal) -> None:
+def _measure(ledger: Ledger) -> None:
     """Benchmark every variant against the baseline."""
-    action = _measure_action(journal)
+    action = ledger.plan.measure
     if action is None:
         return
-    asked = journal.prepared.build_profile.measure
+    asked = ledger.prepared.build_profile.measure
     settings = SamplingSettings(
         precision=asked.precision,
         min_effect=asked.min_effect,
@@ -118,38 +124,39 @@ def _measure(journal: Journal) -> None:
         confidence=asked.confidence,
         seed=secrets.randbits(32),
     )
-    probes = [item for item in journal.plan.actions if isinstance(item, ProbeOutputs)]
+    probes = ledger.plan.of_kind(ProbeOutputs)
     sampler = Sampler(
-        executor=journal.machine.executor,
-        emit=journal.emit,
-        root=journal.prepared.layout.root,
+        executor=ledger.machine.executor,
+        emit=ledger.emit,
+        root=ledger.prepared.layout.root,
         directory=action.directory,
-        arms=_find_arms(journal, action),
+        arms=_find_arms(ledger, action),
         workloads=action.workloads,
-        run_s={probe.workload.name: journal.outcome.probed(probe.id).run_s for probe in probes},
+        run_s={probe.workload.name: ledger.built.results[probe.id].run_s for probe in probes},
         settings=settings,
     )
-    runner = journal.prepared.inputs.project.runner
+    runner = ledger.prepared.inputs.project.runner
     measured = measure(
         sampler,
-        environ=journal.machine.environ,
+        environ=ledger.machine.environ,
         action_id=action.id,
         label=action.label,
         runner=None if runner is None else runner.argv[0],
     )
-    hashes = journal.prepared.hashes
+    hashes = ledger.prepared.hashes
     for workload in action.workloads:
         hashes.check_after(workload)
-    hashes.tell_rewritten(journal.emit)
-    journal.measured = measured
+    hashes.tell_rewritten(ledger.emit)
+    ledger.measured = measured
     if not is_reusable(measured.measurement.analysis, action.workloads, hashes):
-        journal.result_key = None
+        ledger.result_key = None
 
 
-def _find_arms(journal: Journal, action: Measure) -> Arms:
+def _find_arms(ledger: Ledger, action: Measure) -> Arms:
     """What of a plan's arms there is: variants that were built, and on each workload those that have not seen it."""
-    built = {build.compile for build in journal.plan.builds if journal.outcome.is_built(build)}
-    variants = {arm.variant: _paths(journal, arm.binaries) for arm in action.arms if arm.binaries in built}
+    results = ledger.built.results
+    built = {build.compile for build in ledger.plan.builds if ledger.built.is_built(build)}
+    variants = {arm.variant: results[arm.binaries].paths for arm in action.arms if arm.binaries in built}
     held_out: dict[str, dict[str, dict[str, Path]]] = {}
     programs: dict[str, dict[str, ArmBinaries]] = {}
     for arm in (*action.arms, *action.held_out):
@@ -159,16 +166,11 @@ def _find_arms(journal: Journal, action: Measure) -> Arms:
         if isinstance(arm, HeldOutArm):
             name = held_out_arm(arm.variant)
             for workload in arm.workloads:
-                held_out.setdefault(workload, {})[name] = _paths(journal, arm.binaries)
+                held_out.setdefault(workload, {})[name] = results[arm.binaries].paths
         for workload, built_for in arm.programs.items():
-            cargo_build = journal.outcome.compiled(built_for).cargo_build
-            own = ArmBinaries(binaries=_paths(journal, built_for), cargo_build=cargo_build)
-            programs.setdefault(workload, {})[name] = own
+            own = results[built_for]
+            programs.setdefault(workload, {})[name] = ArmBinaries(binaries=own.paths, cargo_build=own.cargo_build)
     return Arms(variants=variants, held_out=held_out, programs=programs)
-
-
-def _paths(journal: Journal, binaries: ActionId) -> dict[str, Path]:
-    return {name: artifact.path for name, artifact in journal.outcome.artifacts(binaries).items()}
 
 
 def is_reusable(analysis: Analysis, workloads: tuple[Invocation, ...], hashes: InputHashes) -> bool:
@@ -176,20 +178,20 @@ def is_reusable(analysis: Analysis, workloads: tuple[Invocation, ...], hashes: I
     return analysis.aa.verdict is not AaVerdict.INVALID and all(map(hashes.is_steady, workloads))
 
 
-def _tell_unpassed(journal: Journal) -> None:
+def _tell_unpassed(ledger: Ledger) -> None:
     """Say what the caller has given to optbuild, and the programs do not get."""
-    inputs = journal.prepared.inputs
+    inputs = ledger.prepared.inputs
     programs = [name for target in inputs.targets.bins for name in (target.name, target.package)]
-    on_command_line = journal.request.has_command
-    for notice in find_unpassed(inputs.workloads, programs, journal.machine, on_command_line=on_command_line):
-        journal.emit(notice)
+    on_command_line = ledger.request.has_command
+    for notice in find_unpassed(inputs.workloads, programs, ledger.machine, on_command_line=on_command_line):
+        ledger.emit(notice)
 
 
-def _tell_not_measured(journal: Journal) -> None:
+def _tell_not_measured(ledger: Ledger) -> None:
     """Say before the builds that they are all that there will be."""
-    reason = journal.prepared.inputs.not_runnable
-    if reason is not None and journal.request.measure:
-        journal.emit(
+    reason = ledger.prepared.inputs.not_runnable
+    if reason is not None and ledger.request.measure:
+        ledger.emit(
             Notice(
                 level=Level.WARNING,
                 code="not-measured",
@@ -199,20 +201,20 @@ def _tell_not_measured(journal: Journal) -> None:
         )
 
 
-def _tell_estimate(journal: Journal) -> None:
+def _tell_estimate(ledger: Ledger) -> None:
     """Say before the builds what all of it took the last time, if it was done before."""
-    estimate = estimate_all(journal.plan, journal.history)
-    journal.emit(RunExpected(each_s=estimate.shares_s()))
+    estimate = estimate_all(ledger.plan, ledger.history)
+    ledger.emit(RunExpected(each_s=estimate.shares_s()))
     if described := describe_estimate(estimate):
         message = f"all of this took {described} the last time; what has not changed is not done again"
-        journal.emit(Notice(level=Level.INFO, code="estimate", message=message))
+        ledger.emit(Notice(level=Level.INFO, code="estimate", message=message))
 
 
-def _tell_unsteady(journal: Journal) -> None:
+def _tell_unsteady(ledger: Ledger) -> None:
     """Say why results of this run cannot be used again."""
-    hashes = journal.prepared.hashes
+    hashes = ledger.prepared.hashes
     for path in (path for path in hashes.unsteady() if not hashes.is_told(path)):
-        journal.emit(
+        ledger.emit(
             Notice(
                 level=Level.INFO,
                 code="unsteady-input",

@@ -1,8 +1,8 @@
 """Find out how cargo would start the test and bench programs that it builds, by asking cargo, which starts none.
 
-Cargo runs a program through its `runner`, if one is configured. Ours only prints, as one line of JSON among cargo's
-messages, what it was given: the program with its arguments, the directory and the environment. This module need not
-know, or keep up with, what cargo does for tests and benches. Pure: `optbuild.build` calls cargo.
+Cargo runs a program by its `runner` where one is configured. Ours only tells, as one line of JSON among cargo's own
+messages, what it was given: the program with its arguments, the directory and the environment. Nothing of what cargo
+does for tests and benches has to be known here, nor kept up with. Pure: `optbuild.making.cargo` calls it.
 
 Sources:
     The Cargo Book, target.<triple>.runner: https://doc.rust-lang.org/cargo/reference/config.html#targettriplerunner

@@ -113,19 +113,15 @@ def make_input_list(weighted: Iterable[tuple[int, Path]]) -> bytes:
     return b"".join(lines)
 
 
-def merge_argv(tool: Path, *, inputs_file: Path, output: Path, num_threads: int | None = None) -> tuple[str, ...]:
-    """The argv that merges profiles into one; one broken file makes it fail, since silence would hide lost counts.
+def merge_argv(tool: Path, *, inputs_file: Path, output: Path) -> tuple[str, ...]:
+    """The argv that merges profiles into one; a single broken file fails it, for silence would hide lost counts.
 
     Args:
         tool: Of rustc's LLVM major.
         inputs_file: A file with the content of `make_input_list`; the command line would overflow with many raw files.
         output: The indexed profile to write.
-        num_threads: None lets the tool decide.
     """
-    argv = [str(tool), "merge", f"--input-files={inputs_file}", f"--output={output}", "--failure-mode=any"]
-    if num_threads is not None:
-        argv.append(f"--num-threads={num_threads}")
-    return tuple(argv)
+    return (str(tool), "merge", f"--input-files={inputs_file}", f"--output={output}", "--failure-mode=any")
 
 
 def text_argv(tool: Path, profile: Path, output: Path) -> tuple[str, ...]:

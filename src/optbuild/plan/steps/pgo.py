@@ -1,7 +1,8 @@
-"""The feedback step of profile-guided optimisation: instrument, train, merge, and compile the same recipe with it.
+"""Profile-guided optimisation, from top to bottom: instrument, train, merge, optimise, prove. To read PGO, begin here.
 
-In which ways the instrumented binary may be built is said in `training_ways`; each gives an attempt, and the run takes
-the first whose evidence holds.
+`_plan_attempt` is the whole story on one screen. It plans; each of its steps names the module that performs it. In
+which ways the instrumented binary may be built is said in `training_ways`; each gives an attempt, and the run takes the
+first whose evidence holds.
 
 Both compilations have the identical Cargo profile. Cargo hashes it into `-C metadata` and so into every mangled name;
 with another one in the second phase, no function would find its counts, and rustc would not say so.
@@ -15,21 +16,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from optbuild.errors import UsageError
-from optbuild.plan.actions import (
-    Attempt,
-    Compile,
-    MakeObject,
-    MergeProfiles,
-    Output,
-    Role,
-    Train,
-    Word,
-    render_word,
-)
+from optbuild.plan.action import Action, Argument, Id, Output, render_argument
 from optbuild.plan.draft import Draft, PlanInputs, for_call, make_compile, resolve_lto, work_directory
 from optbuild.plan.fingerprint import make_action_id
+from optbuild.plan.kinds.compile import Compile, Role
+from optbuild.plan.kinds.make_object import MakeObject
+from optbuild.plan.kinds.merge import MergeProfiles
+from optbuild.plan.kinds.train import Train
 from optbuild.plan.parts import for_program, trains
+from optbuild.plan.results import CheckedProfile, Counts
 from optbuild.plan.steps.training_ways import Way, training_ways
+from optbuild.plan.ways import Attempt
 from optbuild.profile.model import Use
 from optbuild.profile.variants import PgoMode, Variant
 from optbuild.toolchain.cpu import CpuNeeds
@@ -66,39 +63,35 @@ def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
             location=inputs.build_profile.where("variants", variant.name, "pgo"),
         )
     for way in training_ways(draft, variant, inputs):
-        draft = _add_attempt(draft, way, inputs, tool)
+        draft = _plan_attempt(draft, way, inputs, tool)
     return draft
 
 
-def _add_attempt(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -> Draft:
+def _plan_attempt(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -> Draft:
+    """One way through PGO. What is made in each step is the input of the next, by its id."""
+    # 1. Instrument: a build that counts what it executes. Performed by making/kinds/compile.
     objects = _make_objects(inputs)
-    instrument = _instrument(draft, way, inputs, objects)
-    builds_and_trainings = _train(instrument, draft, inputs)
-    weights = {action.id: action.workload.weight for action in builds_and_trainings if isinstance(action, Train)}
-    merge = MergeProfiles(
-        id=make_action_id("merge", weights),
-        needs=tuple(weights),
-        label=f"{draft.label}: merge profiles",
-        weights=weights,
-        tool=tool.path,
-        directory=inputs.layout.profile_data,
-    )
-    use: Word = (PROFILE_USE, Output(action=merge.id, name="profdata"))
-    recipe = draft.recipe if draft.program is None else for_program(draft.recipe, draft.program)
-    recipe = replace(recipe, rustflags=(*recipe.rustflags, use, (WARN_MISSING_FUNCTIONS,), (WARN,)))
-    optimise = make_compile(recipe, inputs, role=Role.OPTIMISE, label=f"{draft.label}: build", needs=(merge.id,))
+    instrumented = _instrument(draft, way, inputs, objects)
+    # 2. Train: run it on each training workload, which leaves that workload's counts. making/training/trainer
+    runs = _train(instrumented, draft, inputs)
+    # 3. Merge: the counts of all workloads, each with its weight's share: a checked profile. making/training/merging
+    merge = _merge(tuple(run for run in runs if isinstance(run, Train)), draft, inputs, tool)
+    # 4. Optimise: the same recipe again, now with the profile. Performed by making/kinds/compile.
+    optimised = _optimise(merge, draft, inputs)
+    # 5. Prove: what has to hold for the optimised build to be accepted; else the next attempt is taken, if that may
+    #    mend it. Judged by making/proof/prover as soon as the build is done.
     attempt = Attempt(
         name=way.name,
-        instrument=instrument.id,
+        instrument=instrumented.id,
         merge=merge.id,
-        compile=optimise.id,
+        compile=optimised.id,
         lossless=way.lossless,
         is_shared=bool(way.without),
         mends=way.mends,
     )
     return replace(
         draft,
-        actions=(*draft.actions, *objects, instrument, *builds_and_trainings, merge, optimise),
+        actions=(*draft.actions, *objects, instrumented, *runs, merge, optimised),
         attempts=(*draft.attempts, attempt),
     )
 
@@ -136,7 +129,7 @@ def _running_obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | Non
 
 
 def _flag_obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | None:
-    flags = (*draft.recipe.inherited_rustflags, *map(render_word, draft.recipe.rustflags))
+    flags = (*draft.recipe.inherited_rustflags, *map(render_argument, draft.recipe.rustflags))
     if clash := [flag for flag in flags if any(name in flag.replace("_", "-") for name in _CLASHING)]:
         return f"the rustflags already hold {clash[0]}", "remove that flag: optbuild sets its own"
     if any(flag.startswith("--cap-lints") for flag in flags):
@@ -157,9 +150,9 @@ def _is_fat(flags: tuple[str, ...], draft: Draft, inputs: PlanInputs) -> bool:
 
 
 def _instrument(draft: Draft, way: Way, inputs: PlanInputs, objects: tuple[MakeObject, ...]) -> Compile:
-    generate: Word = (f"{PROFILE_GENERATE}{inputs.layout.stray_profiles}",)
-    links: list[Word] = [(link_flag(action.object),) for action in objects]
-    own = tuple(word for word in draft.recipe.rustflags if word not in way.without)
+    generate: Argument = (f"{PROFILE_GENERATE}{inputs.layout.stray_profiles}",)
+    links: list[Argument] = [(link_flag(action.file),) for action in objects]
+    own = tuple(flag for flag in draft.recipe.rustflags if flag not in way.without)
     recipe = replace(draft.recipe, rustflags=(*own, *links, generate, *way.flags))
     return make_compile(
         recipe,
@@ -192,7 +185,7 @@ def _make_object(inputs: PlanInputs, *, label: str, crate: str, source: str, sav
         source=source,
         target=toolchain.target,
         cwd=inputs.project.directory,
-        object=inputs.layout.linked_objects / f"{action_id}.o",
+        file=inputs.layout.linked_objects / f"{action_id}.o",
         saves_counts=saves_counts,
     )
 
@@ -213,9 +206,10 @@ def _train(instrument: Compile, draft: Draft, inputs: PlanInputs) -> tuple[Compi
         if workload.call is not None:
             label = f"{draft.variant}: build for {workload.name}, instrumented"
             recipe = for_call(instrument.recipe, workload.call)
-            actions.append(make_compile(recipe, inputs, role=Role.INSTRUMENT, label=label, needs=instrument.needs))
-            needs.append(actions[-1].id)
-        action_id = make_action_id("train", inputs.workload_keys[workload.name], *needs)
+            program = make_compile(recipe, inputs, role=Role.INSTRUMENT, label=label, needs=instrument.needs)
+            actions.append(program)
+            needs.append(program.id)
+        action_id: Id[Counts] = make_action_id("train", inputs.workload_keys[workload.name], *needs)
         actions.append(
             Train(
                 id=action_id,
@@ -228,3 +222,23 @@ def _train(instrument: Compile, draft: Draft, inputs: PlanInputs) -> tuple[Compi
             )
         )
     return tuple(actions)
+
+
+def _merge(trainings: tuple[Train, ...], draft: Draft, inputs: PlanInputs, tool: Tool) -> MergeProfiles:
+    weights = {training.id: training.workload.weight for training in trainings}
+    return MergeProfiles(
+        id=make_action_id("merge", weights),
+        needs=tuple(weights),
+        label=f"{draft.label}: merge profiles",
+        weights=weights,
+        tool=tool.path,
+        directory=inputs.layout.profile_data,
+    )
+
+
+def _optimise(profile: Action[CheckedProfile], draft: Draft, inputs: PlanInputs) -> Compile:
+    """The recipe with a checked profile, whatever action makes that."""
+    use: Argument = (PROFILE_USE, Output(action=profile.id, name="profdata"))
+    recipe = draft.recipe if draft.program is None else for_program(draft.recipe, draft.program)
+    recipe = replace(recipe, rustflags=(*recipe.rustflags, use, (WARN_MISSING_FUNCTIONS,), (WARN,)))
+    return make_compile(recipe, inputs, role=Role.OPTIMISE, label=f"{draft.label}: build", needs=(profile.id,))

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from optbuild.errors import AttemptFault, UsageError
-from optbuild.plan.actions import Word, render_word
+from optbuild.plan.action import Argument, render_argument
 from optbuild.plan.draft import Draft, PlanInputs
 from optbuild.profile.variants import Counters, TrainingLto, Variant
 from optbuild.project.cargo_profile import WITH_LTO, resolve_cargo_profile
@@ -45,8 +45,8 @@ class Way:
 
     name: str
     label: str = ""
-    flags: tuple[Word, ...] = ()
-    without: tuple[Word, ...] = ()
+    flags: tuple[Argument, ...] = ()
+    without: tuple[Argument, ...] = ()
     lossless: bool = False
     mends: frozenset[AttemptFault] = frozenset()
 
@@ -70,7 +70,7 @@ def training_ways(draft: Draft, variant: Variant, inputs: PlanInputs) -> tuple[W
     """
     ways = _linking_ways(draft, variant, inputs)
     if _has_twin(variant, inputs):
-        cpu: Word = (f"{TARGET_CPU}{variant.target_cpu}",)
+        cpu: Argument = (f"{TARGET_CPU}{variant.target_cpu}",)
         label = f"{ways[0].label} for any CPU"
         shared = replace(ways[0], name="shared", label=label, without=(cpu,), lossless=True)
         ways = (shared, *(ways[1:] or (replace(ways[0], mends=EXACT.mends),)))
@@ -121,7 +121,7 @@ def _obstacle(draft: Draft, *, units: set[int]) -> str | None:
     """Why functions would have other names, or LTO would not be cancelled."""
     if more := sorted(units - {1}):
         return f"crates are split into {more[-1]} codegen units"
-    flags = (*draft.recipe.inherited_rustflags, *map(render_word, draft.recipe.rustflags), *draft.recipe.cargo_args)
+    flags = (*draft.recipe.inherited_rustflags, *map(render_argument, draft.recipe.rustflags), *draft.recipe.cargo_args)
     deciding = ("lto", "codegen-units", "embed-bitcode")
     if clash := [flag for flag in flags if any(name in flag.replace("_", "-") for name in deciding)]:
         return f"{clash[0]} decides that"

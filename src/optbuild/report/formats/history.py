@@ -38,7 +38,7 @@ def render_history_html(history: History) -> str:
         f"{judged.series.key.machine.fingerprint}; a dashed line is a lasting change</figcaption>\n</figure>"
         for judged in history.judged
     )
-    return render_html(history.report, figures)
+    return render_html(history.report, figures=figures)
 
 
 def _rows(judged: JudgedSeries) -> list[tuple[str | float | None, ...]]:

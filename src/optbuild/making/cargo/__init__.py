@@ -1,0 +1,1 @@
+"""What does cargo build, and of which sources?"""

@@ -1,0 +1,120 @@
+"""What build scripts have left behind: why cargo runs one again, and whether two runs generated the same.
+
+Cargo's own words on this (`CARGO_LOG`) are costly to get. What it decides by is in files beside a script's output.
+
+Sources: The Cargo Book, "Build Scripts", https://doc.rust-lang.org/cargo/reference/build-scripts.html#change-detection
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from optbuild.plan.results import ScriptRun
+from optbuild.text import sanitize_line
+
+_WATCHED = ("cargo:rerun-if-changed=", "cargo::rerun-if-changed=")
+_MOST_FILES = 1000  # of generated code; more are not compared
+
+
+def find_earlier_runs(cargo_target: Path) -> dict[Path, int]:
+    """The build scripts' runs in a target directory, each with the time that cargo dates it by."""
+    outputs = (path for depth in ("*", "*/*") for path in cargo_target.glob(f"{depth}/build/*/output"))
+    return {path.parent: _mtime_ns(path) for path in outputs}
+
+
+def read_script_run(package: str, out_dir: Path, root: Path, earlier: Mapping[Path, int]) -> ScriptRun:
+    """Look at what a build script has left behind.
+
+    Args:
+        package: The name of its package.
+        out_dir: Its `OUT_DIR`.
+        root: The directory of its package, where it runs.
+        earlier: What there was before this build.
+    """
+    output = out_dir.parent / "output"
+    try:
+        printed = output.read_bytes()
+    except OSError:
+        return ScriptRun(package=package)
+    ran_ns, ran_before_ns = _mtime_ns(output), earlier.get(out_dir.parent)
+    watched = tuple(_watched(printed, root))
+    was_run = ran_before_ns is not None and ran_before_ns != ran_ns
+    return ScriptRun(
+        package=package,
+        printed=_digest(printed, out_dir),
+        code={str(path.relative_to(out_dir)): _digest(path.read_bytes(), out_dir) for path in _code_below(out_dir)},
+        always=_why_stale(watched, ran_ns),
+        again=_why_stale(watched, ran_before_ns) if was_run and ran_before_ns is not None else None,
+    )
+
+
+def describe_differences(ours: Mapping[str, ScriptRun], theirs: Mapping[str, ScriptRun]) -> tuple[str, ...]:
+    """The build scripts that did not do the same in two builds, each with what differs first."""
+    told = [*describe_other_code(ours, theirs)]
+    for key, script in ours.items():
+        other = theirs.get(key)
+        if other is not None and other.code == script.code and other.printed != script.printed:
+            told.append(f"the build script of {sanitize_line(script.package)} told cargo something else")
+    return tuple(told)
+
+
+def describe_other_code(ours: Mapping[str, ScriptRun], theirs: Mapping[str, ScriptRun]) -> tuple[str, ...]:
+    """The build scripts that generated other code in two builds, each with the first file of it."""
+    told = []
+    for key, script in ours.items():
+        other = theirs.get(key)
+        if other is not None and other.code != script.code:
+            names = sorted(name for name, _ in set(script.code.items()) ^ set(other.code.items()))
+            told.append(f"the build script of {sanitize_line(script.package)} generated another {names[0]}")
+    return tuple(told)
+
+
+REMEDY = (
+    "let the build script do the same each time: a BTreeMap in the place of a HashMap, sorted directory entries, "
+    "SOURCE_DATE_EPOCH for the time; and let it name by cargo:rerun-if-changed what it depends on, and only files that "
+    "are there"
+)
+
+
+def _watched(printed: bytes, root: Path) -> Iterator[tuple[str, Path]]:
+    """The files that a build script depends on by its own words: as it writes them, and where they are."""
+    for line in printed.decode("utf-8", "surrogateescape").splitlines():
+        for prefix in _WATCHED:
+            if line.startswith(prefix):
+                name = line.removeprefix(prefix)
+                yield name, root / name
+
+
+def _why_stale(watched: Iterable[tuple[str, Path]], ran_ns: int) -> str | None:
+    for name, path in watched:
+        if not path.exists():
+            return f"its rerun-if-changed names {sanitize_line(name)}, which is not there"
+        if _newest_ns(path) > ran_ns:
+            return f"its rerun-if-changed names {sanitize_line(name)}, which has changed since it ran"
+    return None
+
+
+def _newest_ns(path: Path) -> int:
+    """When a file, or anything below a directory, was changed last."""
+    below = (Path(place) / name for place, _, names in os.walk(path) for name in names)
+    return max((_mtime_ns(each) for each in (path, *below)), default=0)
+
+
+def _mtime_ns(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _code_below(out_dir: Path) -> list[Path]:
+    found = sorted(path for path in out_dir.rglob("*.rs") if path.is_file())
+    return found if len(found) <= _MOST_FILES else []
+
+
+def _digest(data: bytes, out_dir: Path) -> str:
+    """The hash of what a script wrote, wherever it did."""
+    return hashlib.sha256(data.replace(os.fsencode(out_dir), b"")).hexdigest()

@@ -1,0 +1,91 @@
+"""Build a variant once more, elsewhere and from nothing: are two builds of the same sources alike?
+
+Not for noticing that sources were edited: `sources` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from optbuild.events import Emit, Level, Notice
+from optbuild.files import remove_below
+from optbuild.making.cargo.build_scripts import describe_differences
+from optbuild.making.cargo.driver import CargoDriver
+from optbuild.plan.kinds.compile import Compile
+from optbuild.plan.results import Artifact, Compiled
+from optbuild.tools.cargo import build_directory_setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebuilt:
+    """A second build.
+
+    Attributes:
+        artifacts: Its programs, for as long as it is kept.
+        differences: What build scripts did otherwise than for the first one.
+    """
+
+    artifacts: Mapping[str, Artifact]
+    differences: tuple[str, ...]
+
+
+Rebuild = Callable[[], AbstractContextManager[Rebuilt]]
+"""Builds once more; the result is deleted when it is left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebuilder:
+    """Builds once more, below a directory of its own.
+
+    Attributes:
+        root: The directory that is ours.
+        place: The one below it that cargo builds in, its name as long as that of others: paths may be in binaries.
+    """
+
+    cargo: CargoDriver
+    root: Path
+    place: Path
+    logs: Path
+    emit: Emit
+
+    @contextmanager
+    def rebuild(self, action: Compile, env: Mapping[str, str], first: Compiled) -> Iterator[Rebuilt]:
+        """Build what an action has built.
+
+        Args:
+            action: What to build.
+            env: Additions to the environment, as for the first build.
+            first: What that came to.
+
+        Raises:
+            BuildError: Cargo failed.
+            StorageError: There is no room for it.
+        """
+        message = f"{action.label}: once more, elsewhere and from nothing, to see whether two builds are alike"
+        self.emit(Notice(level=Level.INFO, code="built-again", message=message))
+        old, new = str(action.cargo_target), str(self.place)
+        words = {old: new, **_build_directory_words(action.cargo_target, self.place)}
+        again = replace(
+            action,
+            argv=tuple(words.get(word, word) for word in action.argv),
+            cargo_target=self.place,
+            directory=self.place / "binaries",
+        )
+        moved = {name: new if value == old else value for name, value in env.items()}
+        remove_below(self.root, self.place)
+        try:
+            compiled = self.cargo.compile(again, moved, self.logs / f"{action.id}.rebuilt.log")
+            yield Rebuilt(
+                artifacts=compiled.artifacts, differences=describe_differences(first.scripts, compiled.scripts)
+            )
+        finally:
+            remove_below(self.root, self.place)
+
+
+def _build_directory_words(old: Path, new: Path) -> dict[str, str]:
+    """The argument that names cargo's build directory, which is the target directory, for the new one."""
+    before, after = build_directory_setting(old), build_directory_setting(new)
+    return {} if before is None or after is None else {"=".join(before): "=".join(after)}

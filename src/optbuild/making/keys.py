@@ -1,0 +1,96 @@
+"""Under which keys results are kept: what each step's result depends on, by content.
+
+A result is used again exactly if its key is the same, so that all that decides it must be in it, and nothing else
+should. How binaries came about does not matter where their content is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from optbuild.making.result_store import ResultStore
+from optbuild.plan.action import Id
+from optbuild.plan.fingerprint import fingerprint, make_action_id, make_result_key
+from optbuild.plan.kinds.check_outputs import CompareOutputs, ProbeOutputs
+from optbuild.plan.kinds.merge import MergeProfiles
+from optbuild.plan.kinds.train import Train
+from optbuild.plan.results import Artifact, CargoTraining, Counts, PgoProfile, Probed
+from optbuild.workloads.cargo_build import CargoBuild
+from optbuild.workloads.inputs import InputHashes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Where results of earlier runs are found, and what their keys are made of beside actions and other results."""
+
+    results: ResultStore
+    hashes: InputHashes
+    profdata_version: str
+
+
+def training_key(
+    action: Train,
+    binaries: Mapping[str, Artifact],
+    cargo: CargoTraining | None,
+    hashes: InputHashes,
+    tool_version: str,
+) -> str:
+    """The key of one workload's counts.
+
+    Raises:
+        NotComparableError: What the workload reads has changed since the run began.
+    """
+    used = {**_contents(binaries), **hashes.resolve(action.workload)}
+    if cargo is not None:
+        used |= _how(cargo.build)
+        used |= {f"program {name}": artifact.sha256 for name, artifact in cargo.program.items()}
+    return make_result_key(action.id, {**used, **_tool(tool_version)})
+
+
+def merge_key(
+    action: MergeProfiles,
+    profiles: Mapping[Id[Counts], PgoProfile],
+    program: Mapping[str, Artifact],
+    tool_version: str,
+) -> str:
+    """The key of a merged profile, and of the programs whose names its functions are given."""
+    contents = {str(training): profile.sha256 for training, profile in profiles.items()}
+    contents |= {f"program {name}": artifact.sha256 for name, artifact in program.items()}
+    return make_result_key(action.id, {**contents, **_tool(tool_version)})
+
+
+def output_key(
+    action: ProbeOutputs | CompareOutputs,
+    binaries: Mapping[str, Artifact],
+    hashes: InputHashes,
+    cargo: CargoBuild | None = None,
+    *,
+    baseline: Probed | None = None,
+) -> str:
+    """The key of what a workload prints, and of how that compares with the baseline's output.
+
+    Raises:
+        NotComparableError: What the workload reads has changed since the run began.
+    """
+    recipe = make_action_id(action.kind, action.workload.recipe(), action.workload.comparing)
+    used = {**_contents(binaries), **hashes.resolve(action.workload)}
+    if cargo is not None:
+        used |= _how(cargo)
+    if baseline is not None:
+        used |= {"baseline": baseline.sha256, "varies": " ".join(baseline.varying)}
+    return make_result_key(recipe, used)
+
+
+def _contents(binaries: Mapping[str, Artifact]) -> dict[str, str]:
+    """All that stands on the stage: a program may start the one beside it."""
+    return {f"bin {name}": artifact.sha256 for name, artifact in binaries.items()}
+
+
+def _how(build: CargoBuild) -> dict[str, str]:
+    """How cargo would run what it has built."""
+    return {"cargo": fingerprint(build)}
+
+
+def _tool(version: str) -> dict[str, str]:
+    return {"llvm-profdata": version}

@@ -1,0 +1,1 @@
+"""How is each kind of action performed? A module each, and a row of `table`."""

@@ -1,0 +1,115 @@
+"""Compile: call cargo, watch the sources, and prove that a profile took effect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from optbuild.errors import AttemptFault, BuildError, NotComparableError, OptbuildError
+from optbuild.making.built import Built
+from optbuild.making.cargo.driver import find_kept
+from optbuild.making.cargo.kept_runs import find_cargo_build
+from optbuild.making.keys import Kept
+from optbuild.making.kinds.kind import Kind, Outlook, Retry, Shown
+from optbuild.making.order.exclusivity import Budget, Demand, Exclusivity
+from optbuild.making.proof.prover import Proof, compared_with
+from optbuild.making.tools import Tools
+from optbuild.plan.action import JOBSERVER, ActionId, Output, resolve_argument
+from optbuild.plan.forecast import Expectation
+from optbuild.plan.kinds.compile import Compile, Role
+from optbuild.plan.results import Binaries, CheckedProfile, Compiled, Results
+from optbuild.units import format_bytes
+
+LTO_BYTES = 2 << 30
+"""What a link of the whole program may need where no earlier run has shown it: some gigabytes for large programs."""
+
+
+class CompileKind(Kind[Compile, Compiled]):
+    """Calls of cargo."""
+
+    outlook = Outlook(
+        expectation=Expectation.CARGO_DECIDES, kept="it was built before", never_done="it was not built before"
+    )
+    depends_on_needs = False
+    retry = Retry(error=NotComparableError, code="build-alone", reason="its sources were written")
+
+    def perform(self, action: Compile, results: Results, tools: Tools) -> Compiled:
+        """Build what the action says."""
+        return tools.cargo.compile(action, environment_of(action, results, tools), tools.logs / f"{action.id}.log")
+
+    def find_kept(self, action: Compile, _results: Results, _kept: Kept) -> Binaries | None:
+        """The copies of what was built."""
+        artifacts = find_kept(action)
+        build = find_cargo_build(action)
+        return None if artifacts is None else Binaries(artifacts=artifacts, reused=True, cargo_build=build)
+
+    def show(self, action: Compile, tools: Tools) -> Shown:
+        """The call, with as many crates as the last build of the same programs had."""
+        log = tools.logs / f"{action.id}.log"
+        return Shown(argv=action.argv, log=log, unit="crates", total=tools.cargo.units_of(action))
+
+    def describe(self, result: Compiled) -> str:
+        """Crates and bytes."""
+        size = format_bytes(sum(artifact.size_bytes for artifact in result.artifacts.values()))
+        return f"{result.units} crate{'s' * (result.units != 1)}, {size}"
+
+    def demand(self, action: Compile, _tools: Tools, budget: Budget, *, alone: Exclusivity) -> Demand:
+        """Cargo's target directory, and memory for a link of the whole program."""
+        least_bytes = LTO_BYTES if action.links_whole_program else 0
+        return Demand(
+            exclusivity=alone,
+            places=frozenset({action.cargo_target}),
+            memory_bytes=budget.peaks.get(action.id, least_bytes),
+            ends_in_link=action.links_whole_program,
+        )
+
+    def peak_rss_bytes(self, result: Compiled) -> int | None:
+        """That of the linker, with link-time optimisation."""
+        return result.peak_rss_bytes
+
+    def begin(self, action: Compile, results: Results, tools: Tools) -> Callable[[Compiled], Compiled]:
+        """Watch the sources: cargo is called once more where one was written while it compiled."""
+        began_ns = tools.sources.now_ns()
+
+        def look(built: Compiled) -> Compiled:
+            latest = built
+
+            def build_again() -> bool:
+                nonlocal latest
+                env, log = environment_of(action, results, tools), tools.logs / f"{action.id}.again.log"
+                with tools.cargo.turn():
+                    again = tools.cargo.compile(action, env, log)
+                latest = replace(built, artifacts=again.artifacts, scripts=again.scripts)
+                return again.reused
+
+            tools.sources.add(built.executables, build_again, since_ns=began_ns)
+            return latest
+
+        return look
+
+    def compared_with(self, action: Compile, built: Built) -> frozenset[ActionId]:
+        """The builds without the profile, and for any CPU."""
+        return compared_with(action, built)
+
+    def prove(self, action: Compile, result: Compiled, built: Built, tools: Tools) -> Proof | None:
+        """Look for the evidence that the profile took effect."""
+        return tools.prover.prove(action, result, built)
+
+    def fault(self, action: Compile, error: OptbuildError) -> AttemptFault | None:
+        """That the instrumented program cannot be built, or that the profile had no effect."""
+        if action.role is Role.INSTRUMENT and isinstance(error, BuildError):
+            return AttemptFault.NOT_BUILT
+        return super().fault(action, error)
+
+
+def environment_of(action: Compile, results: Results, tools: Tools) -> dict[str, str]:
+    """What is added to cargo's environment, every output with its value."""
+
+    def value_of(output: Output) -> str:
+        if output == JOBSERVER:
+            return tools.cargo.jobserver_auth
+        checked = results[output.action]
+        assert isinstance(checked, CheckedProfile)  # noqa: S101 - the only output of an action that is named in one
+        return str(checked.profile.path)
+
+    return {name: resolve_argument(value, value_of) for name, value in action.env.items()}

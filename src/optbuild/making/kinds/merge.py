@@ -1,0 +1,40 @@
+"""Merge: one checked profile of the counts of all workloads."""
+
+from __future__ import annotations
+
+from optbuild.making.keys import Kept, merge_key
+from optbuild.making.kinds.kind import Kind, Shown
+from optbuild.making.kinds.workload import describe_counts
+from optbuild.making.tools import Tools
+from optbuild.making.training.merging import is_intact
+from optbuild.plan.kinds.merge import MergeProfiles
+from optbuild.plan.results import Artifact, CheckedProfile, Results
+
+
+class MergeKind(Kind[MergeProfiles, CheckedProfile]):
+    """Merges by weight."""
+
+    def perform(self, action: MergeProfiles, results: Results, tools: Tools) -> CheckedProfile:
+        """Merge, and check what comes of it."""
+        counts = {training: results[training] for training in action.weights}
+        return tools.merger.merge_weighted(action, counts, _program(action, results))
+
+    def find_kept(self, action: MergeProfiles, results: Results, kept: Kept) -> CheckedProfile | None:
+        """The profile that was merged of the same counts."""
+        profiles = {training: results[training].profile for training in action.weights}
+        key = merge_key(action, profiles, _program(action, results), kept.profdata_version)
+        stored = kept.results.load(key, CheckedProfile)
+        return stored if stored is not None and is_intact(stored.profile) else None
+
+    def show(self, action: MergeProfiles, _tools: Tools) -> Shown:
+        """The tool."""
+        return Shown(argv=(str(action.tool), "merge"))
+
+    def describe(self, result: CheckedProfile) -> str:
+        """How much ran."""
+        return describe_counts(result.profile)
+
+
+def _program(action: MergeProfiles, results: Results) -> dict[str, Artifact]:
+    """The programs whose names functions are to have."""
+    return {} if action.program is None else dict(results[action.program].artifacts)

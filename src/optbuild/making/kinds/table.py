@@ -1,0 +1,33 @@
+"""The kinds of actions. To add one, write it in a module here and give it a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from optbuild.making.kinds.check_outputs import CompareKind, ProbeKind
+from optbuild.making.kinds.compile import CompileKind
+from optbuild.making.kinds.kind import Kind
+from optbuild.making.kinds.make_object import ObjectKind
+from optbuild.making.kinds.merge import MergeKind
+from optbuild.making.kinds.train import TrainKind
+from optbuild.plan.action import Action
+from optbuild.plan.kinds.check_outputs import CompareOutputs, ProbeOutputs
+from optbuild.plan.kinds.compile import Compile
+from optbuild.plan.kinds.make_object import MakeObject
+from optbuild.plan.kinds.merge import MergeProfiles
+from optbuild.plan.kinds.train import Train
+
+KINDS: Mapping[type[Action[Any]], Kind[Any, Any]] = {
+    Compile: CompileKind(),
+    MakeObject: ObjectKind(),
+    Train: TrainKind(),
+    MergeProfiles: MergeKind(),
+    ProbeOutputs: ProbeKind(),
+    CompareOutputs: CompareKind(),
+}
+
+
+def kind_of(action: Action[Any]) -> Kind[Any, Any]:
+    """How actions of this one's kind are performed."""
+    return KINDS[type(action)]

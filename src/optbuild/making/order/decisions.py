@@ -1,0 +1,117 @@
+"""What a failure means for the variants, and which attempt each of them goes on with.
+
+Not for when actions run: `scheduler` knows that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from optbuild.errors import AttemptFault, OptbuildError, ProfileDataError
+from optbuild.events import Emit, Level, Notice
+from optbuild.making.built import Rejection
+from optbuild.making.kinds.table import kind_of
+from optbuild.making.order.progress import Progress
+from optbuild.making.tools import Tools
+from optbuild.plan.action import Action
+from optbuild.plan.model import PlannedVariant
+from optbuild.plan.results import Binaries, gather
+from optbuild.plan.ways import Attempt, Choice, Gathering
+from optbuild.text import sanitize_line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decisions:
+    """Decides for one run.
+
+    Attributes:
+        keep_going: Go on with other variants when one fails.
+    """
+
+    progress: Progress
+    tools: Tools
+    emit: Emit
+    keep_going: bool = False
+
+    def skip_impossible(self) -> None:
+        """Skip the variants of which the plan says that they cannot be built."""
+        for variant in self.progress.plan.variants:
+            if variant.skipped is not None:
+                self._skip(variant, variant.skipped)
+
+    def find_binaries(self, wanted: Choice | Gathering) -> Binaries | None:
+        """The binaries that a choice has fallen on, or that are gathered; None where that is not known yet."""
+        so_far = self.progress.so_far
+        if isinstance(wanted, Gathering):
+            return gather(so_far.results[built] for built in wanted.programs.values())
+        # All variants of one choice have the same attempts.
+        attempt = so_far.attempt_of(next(build for build in so_far.served_by(wanted.id) if build.attempts))
+        evidence = None if attempt is None else so_far.evidence.get(attempt.compile)
+        if attempt is None or evidence is None or evidence.failed:
+            return None
+        return so_far.results.find(wanted.of(attempt).binaries)
+
+    def fail(self, action: Action[object], error: OptbuildError) -> None:
+        """Decide what a failed action means for the variants that need it.
+
+        Those with another attempt that may mend the fault take that one; others are neither measured nor published.
+
+        Raises:
+            OptbuildError: The run ends by it.
+        """
+        so_far, kind = self.progress.so_far, kind_of(action)
+        served, fault = so_far.served_by(action.id), kind.fault(action, error)
+        found = [build for build in served if not self._try_next(build, fault, error)]
+        if served and not found:
+            kind.remember_failure(action, error, so_far.results, self.tools)
+        affected = [build for build in found if action.id in so_far.serving(build)]
+        if not affected:
+            return
+        is_needed = self.progress.plan.baseline in affected
+        if isinstance(error, ProfileDataError) and not is_needed and all(each.fallback_allowed for each in affected):
+            for variant in affected:
+                self._skip(variant, error.message)
+            return
+        self.progress.fail(action.id, error)
+        for variant in affected:
+            self._give_up(variant, error.message)
+        if not self.keep_going or is_needed:
+            raise error
+        self.emit(Notice(level=Level.ERROR, code=error.code, message=error.message, help=error.help))
+
+    def _try_next(self, variant: PlannedVariant, fault: AttemptFault | None, error: OptbuildError) -> bool:
+        """Take a variant's next attempt that may mend what is wrong; whether there is one."""
+        so_far = self.progress.so_far
+        attempt = so_far.attempt_of(variant)
+        if attempt is None or fault is None or variant.name in so_far.skipped:
+            return False
+        failed = so_far.failures.keys()
+        for other in variant.attempts[variant.attempts.index(attempt) + 1 :]:
+            if fault in other.mends and failed.isdisjoint(self.progress.plan.needed_by(other.binaries)):
+                self._take(variant, other, Rejection(attempt=attempt, reason=error.message))
+                message = f"variant {variant.name}: training goes on as {other.name}, for {attempt.name} will not do: "
+                self.emit(Notice(level=Level.INFO, code="next-attempt", message=message + error.message))
+                return True
+        return False
+
+    def _take(self, variant: PlannedVariant, attempt: Attempt, rejected: Rejection) -> None:
+        """Go on with another attempt; the folds of a variant are trained as it is."""
+        self.progress.take(variant, attempt, rejected)
+        place = variant.attempts.index(attempt)
+        for fold in self._folds_of(variant):
+            self.progress.take(fold, fold.attempts[place])
+
+    def _skip(self, build: PlannedVariant, reason: str) -> None:
+        if build.name in self.progress.so_far.skipped:
+            return  # a part or a fold of a variant that is skipped
+        self._give_up(build, reason)
+        kind = "variant" if build in self.progress.plan.variants else "fold"
+        message = f"{kind} {sanitize_line(build.name)} is skipped: {reason}"
+        self.emit(Notice(level=Level.WARNING, code=f"{kind}-skipped", message=message))
+
+    def _give_up(self, build: PlannedVariant, reason: str) -> None:
+        """Build no more of a variant; without it nobody asks for its parts and folds."""
+        self.progress.give_up((build, *build.parts.values(), *self._folds_of(build)), reason)
+
+    def _folds_of(self, variant: PlannedVariant) -> list[PlannedVariant]:
+        return [fold.build for fold in self.progress.plan.folds if fold.variant == variant.name]

@@ -1,0 +1,1 @@
+"""Does every variant do what the baseline does?"""

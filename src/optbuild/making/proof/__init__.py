@@ -1,0 +1,1 @@
+"""Did PGO take effect?"""

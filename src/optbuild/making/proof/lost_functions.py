@@ -1,0 +1,123 @@
+"""Make sure that a binary which was built in another way than the variant itself has counted the same functions.
+
+Training without link-time optimisation, or for any CPU, instruments another recipe than the one that is optimised. That
+is accepted only where no function with counts is lost: rustc finds none with another control flow, and none of the
+functions that it compiled without data is one that the profile has counts for under another name. Functions that never
+ran may be absent: the linker drops more of them from the one binary than from the other, and the optimiser learns
+nothing from them.
+
+Code that exists for one CPU alone may be hot and in no profile of another one, under a name of its own. So what is
+compiled for a CPU with the counts of another variant must be without data in no other function than that one was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+
+from optbuild.errors import AttemptFault, ProfileDataError
+from optbuild.plan.results import Compiled, ProfileContents, ProfileUse
+from optbuild.tools.mangling import crate_of, function_path, unit_crate, without_unit
+
+
+def check_nothing_lost(
+    variant: str, attempt: str, compiled: Compiled, *, look_into: Callable[[], ProfileContents]
+) -> None:
+    """Check that an optimising compilation found every function that ran.
+
+    Args:
+        variant: Its name.
+        attempt: In which way it was trained.
+        compiled: The optimising compilation.
+        look_into: Lists the profile; asked only if functions were compiled without data.
+
+    Raises:
+        ProfileDataError: Functions with counts were lost.
+    """
+    use = compiled.profile_use
+    if use is None:
+        return
+    missing = _missing(use)
+    lost = find_lost(missing, look_into(), use.versions) if missing else frozenset()
+    if not lost and not use.mismatched_functions:
+        return
+    example = f", {min(lost)} among them" if lost else ""
+    raise ProfileDataError(
+        f"variant {variant}: training as {attempt} lost {len(lost)} functions with counts{example}, and "
+        f"{use.mismatched_functions} have another control flow",
+        help='write training-lto = "same" in this variant, or leave that out, so that it is done where it is needed',
+        location=str(compiled.log),
+        fault=AttemptFault.UNFIT,
+    )
+
+
+def check_nothing_more(variant: str, compiled: Compiled, twin: Compiled | None) -> None:
+    """Check that compiling for a CPU has met no function without data that compiling for any CPU has not.
+
+    Args:
+        variant: The name of the variant for that CPU.
+        compiled: Its optimising compilation.
+        twin: That of the variant whose counts it takes; None where there is none to hold it against.
+
+    Raises:
+        ProfileDataError: There is such a function, or nothing to hold it against.
+    """
+    what = "there is nothing to hold it against"
+    if twin is not None:
+        more = _symbols_without_data(compiled) - _symbols_without_data(twin)
+        if not more:
+            return
+        what = f"{len(more)} functions are there for its CPU alone and have no counts, {min(more)} among them"
+    raise ProfileDataError(
+        f"variant {variant}: trained for any CPU, but {what}",
+        help="nothing is to be done: it is trained for its own CPU",
+        location=str(compiled.log),
+        fault=AttemptFault.UNFIT,
+    )
+
+
+def _missing(use: ProfileUse) -> set[str]:
+    return {name for names in use.missing_names.values() for name in names}
+
+
+def _symbols_without_data(compiled: Compiled) -> set[str]:
+    return set() if compiled.profile_use is None else set(map(without_unit, _missing(compiled.profile_use)))
+
+
+def find_lost(missing: Collection[str], contents: ProfileContents, versions: Mapping[str, int]) -> frozenset[str]:
+    """The functions compiled without data which the profile seems to have counts for under another name.
+
+    One has the same symbol behind the name of another unit of its crate, or the same path with another hash. Instances
+    of generic code share a path: where the profile knows several, one that is missing is one more. Crates that each
+    have an instance of their own share even the symbol: what one of them counted is no loss for another. Two versions
+    of one crate share the paths of their functions: what was counted is that of a version which is not without data.
+
+    Args:
+        missing: Functions that were compiled without data, each behind its unit's name where that is known.
+        contents: What the profile knows.
+        versions: How many libraries bear a crate's name, where several do.
+    """
+    symbols_by_path: dict[str | None, set[str]] = {}
+    for name in contents.names:
+        symbols_by_path.setdefault(function_path(name), set()).add(without_unit(name))
+    crates_by_symbol: dict[str, set[str | None]] = {}
+    for name in contents.names_with_counts:
+        crates_by_symbol.setdefault(without_unit(name), set()).add(unit_crate(name))
+    crates_by_path = {
+        path: crates
+        for symbol, crates in crates_by_symbol.items()
+        if (path := function_path(symbol)) is not None and len(symbols_by_path[path]) == 1
+    }
+    without_data: dict[str | None, set[str | None]] = {}
+    for name in missing:
+        without_data.setdefault(function_path(name), set()).add(unit_crate(name))
+
+    def is_lost(name: str) -> bool:
+        path, own = function_path(name), unit_crate(name)
+        crates = crates_by_symbol.get(without_unit(name))
+        if crates is None:
+            crates = crates_by_path.get(path or "", set())
+            if len(without_data[path]) < versions.get(crate_of(name) or "", 1):
+                crates = crates - {None}  # another version's
+        return bool(crates) if own is None else not crates.isdisjoint({own, None})
+
+    return frozenset(filter(is_lost, missing))

@@ -1,0 +1,185 @@
+"""Everything that performs actions, put together from what is known of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from optbuild.errors import ToolchainError
+from optbuild.events import Emit
+from optbuild.execution.command import ConcurrentExecutor
+from optbuild.execution.jobserver import Jobserver
+from optbuild.making.cargo.driver import CargoDriver
+from optbuild.making.cargo.rebuilding import Rebuilder
+from optbuild.making.cargo.sources import SourceWatch
+from optbuild.making.outputs.checker import OutputChecker
+from optbuild.making.proof.prover import Prover
+from optbuild.making.proof.warning_probe import WarningProbe
+from optbuild.making.result_store import ResultStore
+from optbuild.making.training.merging import ProfileMerger
+from optbuild.making.training.profdata import Profdata
+from optbuild.making.training.trainer import Trainer
+from optbuild.making.workload_runs import WorkloadRunner
+from optbuild.plan.draft import PlanInputs
+from optbuild.workloads.inputs import InputHashes
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What is known of a run when the making begins.
+
+    Attributes:
+        inputs: What the plan was made of.
+        environ: The caller's environment.
+        logs: Where what programs say is kept.
+        run_id: Names the fresh directories of raw profiles.
+        fresh: Use no earlier result.
+        keep_going: Go on with other variants when one fails.
+        jobs: How many jobs builds share that run at the same time; None where action follows action.
+        free_memory_bytes: What is free when nothing of ours runs.
+        peaks_bytes: How much memory actions needed in earlier runs.
+        durations_s: How long they took.
+    """
+
+    inputs: PlanInputs
+    hashes: InputHashes
+    executor: ConcurrentExecutor
+    environ: Mapping[str, str]
+    emit: Emit
+    logs: Path
+    run_id: str
+    fresh: bool = False
+    keep_going: bool = False
+    jobs: int | None = None
+    free_memory_bytes: int = 0
+    peaks_bytes: Mapping[str, int] = field(default_factory=dict)
+    durations_s: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What performs the actions of one run.
+
+    Attributes:
+        training: What trains; None where no `llvm-profdata` fits rustc, and such a plan has no training.
+        merging: What merges, likewise.
+        stage: Where programs stand while they run.
+        logs: Where what programs say is kept.
+    """
+
+    executor: ConcurrentExecutor
+    environ: Mapping[str, str]
+    cargo: CargoDriver
+    rebuilder: Rebuilder
+    sources: SourceWatch
+    training: Trainer | None
+    merging: ProfileMerger | None
+    prover: Prover
+    outputs: OutputChecker
+    stage: Path
+    logs: Path
+
+    @property
+    def trainer(self) -> Trainer:
+        """What trains.
+
+        Raises:
+            ToolchainError: There is no `llvm-profdata` to do it with.
+        """
+        return _required(self.training)
+
+    @property
+    def merger(self) -> ProfileMerger:
+        """What merges.
+
+        Raises:
+            ToolchainError: There is no `llvm-profdata` to do it with.
+        """
+        return _required(self.merging)
+
+
+def make_tools(site: Site, jobserver: Jobserver | None) -> Tools:
+    """Put everything together that performs the actions of a run."""
+    inputs, layout, emit, executor = site.inputs, site.inputs.layout, site.emit, site.executor
+    build_profile, project = inputs.build_profile, inputs.project
+    results = ResultStore(directory=layout.results, emit=emit, fresh=site.fresh)
+    workloads = WorkloadRunner(executor=executor, root=layout.root, stage=layout.root / "stage", logs=site.logs)
+    cargo = CargoDriver(
+        executor=executor,
+        environ=site.environ,
+        emit=emit,
+        sysroot=inputs.toolchain.sysroot,
+        jobserver=jobserver,
+    )
+    tool = inputs.toolchain.llvm_profdata
+    merging = training = None
+    if tool is not None:
+        profdata = Profdata(
+            executor=executor,
+            tool=tool,
+            environ=site.environ,
+            work=layout.root / "merging",
+            logs=site.logs,
+            timeout_s=build_profile.raw_profiles.merge_timeout_s,
+        )
+        merging = ProfileMerger(profdata=profdata, results=results, directory=layout.profile_data, emit=emit)
+        training = Trainer(
+            workloads=workloads,
+            merger=merging,
+            results=results,
+            hashes=site.hashes,
+            root=layout.root,
+            run_id=site.run_id,
+            kept=layout.quarantine,
+            stray=layout.stray_profiles,
+            settings=build_profile.raw_profiles,
+            emit=emit,
+        )
+    probe = WarningProbe(
+        executor=executor,
+        rustc=inputs.toolchain.rustc,
+        cwd=project.directory,
+        environ=site.environ,
+        results=results,
+        work=layout.root / "merging",
+    )
+    return Tools(
+        executor=executor,
+        environ=site.environ,
+        cargo=cargo,
+        rebuilder=Rebuilder(
+            cargo=cargo, root=layout.root, place=layout.cargo_rebuild_target, logs=site.logs, emit=emit
+        ),
+        sources=_watch_sources(inputs),
+        training=training,
+        merging=merging,
+        prover=Prover(
+            profdata=None if merging is None else merging.profdata,
+            probe=probe,
+            demanded=build_profile.evidence,
+            emit=emit,
+        ),
+        outputs=OutputChecker(
+            workloads=workloads, results=results, hashes=site.hashes, kept=layout.root / "outputs", emit=emit
+        ),
+        stage=workloads.stage,
+        logs=site.logs,
+    )
+
+
+def _watch_sources(inputs: PlanInputs) -> SourceWatch:
+    project, layout = inputs.project, inputs.layout
+    root = project.workspace_root
+    manifests = [root / "Cargo.toml", root / "Cargo.lock", *(package.manifest for package in project.packages)]
+    manifests += project.config_files
+    return SourceWatch(ignored=layout.root, stamp=layout.root / "stamp", manifests=tuple(manifests))
+
+
+def _required(part: T | None) -> T:
+    if part is None:
+        raise ToolchainError("no llvm-profdata fits rustc", help="optbuild doctor --fix")
+    return part

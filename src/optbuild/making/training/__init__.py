@@ -1,0 +1,1 @@
+"""What did the program count when it ran on the training workloads?"""

@@ -1,0 +1,303 @@
+"""Merge profiles so that what comes out proves something: raw ones of a workload, and those of workloads by weight.
+
+Only `accept` and `merge_weighted` make a `PgoProfile`, and only of a merge in which nothing was passed over: files
+that cannot be merged are found and named, and the rest is then merged as strictly as ever.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
+
+from optbuild.errors import ProfileDataError
+from optbuild.events import ActionProgressed, Emit, Level, Notice
+from optbuild.files import atomic_copy, sha256_of
+from optbuild.making.keys import merge_key
+from optbuild.making.result_store import ResultStore
+from optbuild.making.training.profdata import MergeEnding, Profdata
+from optbuild.making.training.translation import write_translated
+from optbuild.plan.action import ActionId, Id
+from optbuild.plan.kinds.merge import MergeProfiles
+from optbuild.plan.results import Artifact, CheckedProfile, Counts, PgoProfile, RawProfiles, Unusable
+from optbuild.text import sanitize_line
+from optbuild.tools.instrumentation import parse_functions
+from optbuild.tools.llvm_profdata import OVERFLOW, ProfileSummary
+from optbuild.units import format_bytes
+
+K = TypeVar("K")
+
+_MULTIPLIER_STEPS = 100  # the least multiplier: rounding it to a whole number then moves a share by half a percent
+_COUNT_LIMIT = 2**60  # counters have 64 bits; the sum must stay well below
+# Many files are merged in portions, so that one can see how far it is; a portion takes a few seconds, and reading and
+# writing what it gives is next to nothing beside that.
+_PORTION_FILES = 10_000
+_PORTION_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawMerge:
+    """What one workload counted, merged but not yet accepted.
+
+    Attributes:
+        unfinished: The merged profile; None where no file could be merged.
+        unusable: The files that could not.
+        overflowed: A sum was cut off at the largest counter.
+        renamed_functions: How many the programs that ran know by other names than the one that is optimised.
+    """
+
+    unfinished: Path | None
+    summary: ProfileSummary | None
+    unusable: tuple[Unusable, ...]
+    raw_profiles: int
+    overflowed: bool = False
+    renamed_functions: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class ProfileMerger:
+    """Merges with the `llvm-profdata` that fits rustc.
+
+    Attributes:
+        directory: Where finished profiles are kept, their content's hash in the name.
+    """
+
+    profdata: Profdata
+    results: ResultStore
+    directory: Path
+    emit: Emit
+
+    def merge_raw(self, raw: RawProfiles, *, label: ActionId) -> RawMerge:
+        """Merge what one workload wrote, each file with weight one, and find the files that cannot be merged.
+
+        Raises:
+            ProfileDataError: `llvm-profdata` itself failed.
+            ToolchainError: It cannot be started.
+        """
+        total = len(raw.names)
+        portions = tuple(_portions(raw))
+        if len(portions) > 1:
+            size = format_bytes(raw.size_bytes)
+            message = f"merging {total:,} raw profiles ({size}) in {len(portions)} portions"
+            self.emit(Notice(level=Level.INFO, code="merging", message=message))
+        endings, unusable, done = [], list(raw.unusable), 0
+        for number, names in enumerate(portions):
+            ending, broken = self._merge_usable(raw.directory, names, f"{label}.{number}")
+            endings += [] if ending is None else [ending]
+            unusable += broken
+            done += len(names)
+            self.emit(ActionProgressed(action=label, done=done, total=total, unit="raw profiles"))
+        ending = self._join(endings, label)
+        return RawMerge(
+            unfinished=None if ending is None else ending.output,
+            summary=None if ending is None or ending.output is None else self.profdata.summarise(ending.output),
+            unusable=tuple(unusable),
+            raw_profiles=total + len(raw.unusable) - len(unusable),
+            overflowed=any(OVERFLOW in item.complaints.values() for item in (*endings, ending) if item is not None),
+        )
+
+    def _merge_usable(
+        self, directory: Path, names: tuple[str, ...], label: str
+    ) -> tuple[MergeEnding | None, list[Unusable]]:
+        """Merge those of some files that can be merged; the others, with what is wrong with each."""
+        left = list(names)
+        broken: list[Unusable] = []
+        while left:
+            ending = self.profdata.merge(((1, directory / name) for name in left), label=label)
+            if ending.output is not None:
+                return ending, broken
+            broken_now = self._find_broken(directory, left, ending, label)
+            broken += broken_now
+            left = [name for name in left if name not in {item.name for item in broken_now}]
+        return None, broken
+
+    def _find_broken(self, directory: Path, names: list[str], ending: MergeEnding, label: str) -> list[Unusable]:
+        """The files that made a merge fail, as it said itself; where it names none, each is tried alone."""
+        named = [
+            Unusable(name=name, reason=reason)
+            for name in names
+            if (reason := ending.complaints.get(str(directory / name))) not in (None, OVERFLOW)
+        ]
+        if named:
+            return named
+        found, died = [], 0
+        for name in names if len(names) > 1 else ():
+            alone = self.profdata.merge([(1, directory / name)], label=f"{label}.alone")
+            if alone.output is None:
+                died += not alone.complaints
+                reason = next(iter(alone.complaints.values()), "llvm-profdata fails on it without a word")
+                found.append(Unusable(name=name, reason=reason))
+        if not found or died == len(names):
+            raise self.profdata.failed(ending.exit_code, ending.log)
+        return found
+
+    def _join(self, endings: list[MergeEnding], label: str) -> MergeEnding | None:
+        """The portions' profiles in one."""
+        if len(endings) < 2:  # noqa: PLR2004 - one is joined already
+            return next(iter(endings), None)
+        parts = [ending.output for ending in endings if ending.output is not None]
+        joined = self._merge_all(((1, part) for part in parts), label)
+        for part in parts:
+            part.unlink()
+        return joined
+
+    def _merge_all(self, inputs: Iterable[tuple[int, Path]], label: str) -> MergeEnding:
+        ending = self.profdata.merge(inputs, label=label)
+        if ending.output is None:
+            raise self.profdata.failed(ending.exit_code, ending.log)
+        return ending
+
+    def translate(self, merge: RawMerge, functions: Mapping[str, int], *, label: str) -> RawMerge:
+        """Keep of what other programs counted what is a program's own, under the names that it has there.
+
+        Args:
+            merge: What they counted.
+            functions: The program's functions, each with the hash of its control flow.
+            label: Names what is written.
+
+        Raises:
+            ProfileDataError: Nothing is the program's own, or `llvm-profdata` failed.
+        """
+        if merge.unfinished is None:
+            return merge
+        text = self.profdata.write_text(merge.unfinished)
+        translated = text.with_name(f"{label}.translated.proftext")
+        try:
+            known, renamed = write_translated(text, translated, functions)
+            if not known:
+                raise _nothing_of_the_program(label)
+            ending = self._merge_all([(1, translated)], f"{label}.translated")
+        finally:
+            for path in (text, translated, merge.unfinished):
+                path.unlink(missing_ok=True)
+        assert ending.output is not None  # noqa: S101 - `_merge_all` has seen to it
+        summary = self.profdata.summarise(ending.output)
+        return replace(merge, unfinished=ending.output, summary=summary, renamed_functions=renamed)
+
+    def accept(self, merge: RawMerge, *, label: str) -> PgoProfile:
+        """Keep what one workload counted.
+
+        Raises:
+            ProfileDataError: It has no counts.
+        """
+        assert merge.unfinished is not None and merge.summary is not None  # noqa: S101, PT018 - a merge with files has both
+        profile = self._keep(merge.unfinished, merge.summary, label)
+        return replace(
+            profile,
+            raw_profiles=merge.raw_profiles,
+            quarantined=tuple(item.name for item in merge.unusable),
+            renamed_functions=merge.renamed_functions,
+        )
+
+    def functions_of(self, program: Mapping[str, Artifact]) -> dict[str, int]:
+        """The functions of instrumented programs, each with the hash of its control flow, as far as they tell."""
+        found = {name: parse_functions(artifact.path.read_bytes()) for name, artifact in program.items()}
+        for name in (name for name, functions in found.items() if functions is None):
+            message = f"the functions of {sanitize_line(name)} cannot be listed: counts are used by their names only"
+            self.emit(Notice(level=Level.INFO, code="functions-unknown", message=message))
+        return {name: value for functions in found.values() for name, value in (functions or {}).items()}
+
+    def merge_weighted(
+        self,
+        action: MergeProfiles,
+        trained: Mapping[Id[Counts], Counts],
+        program: Mapping[str, Artifact] = MappingProxyType({}),
+    ) -> CheckedProfile:
+        """Merge the workloads' profiles so that each has its weight's share of the counts.
+
+        Args:
+            action: With the weights.
+            trained: The profiles.
+            program: The programs whose names functions are to have; empty where they keep theirs.
+
+        Raises:
+            ProfileDataError: The merge failed, or the result has no counts.
+        """
+        profiles = {training: trained[training].profile for training in action.weights}
+        key = merge_key(action, profiles, program, self.profdata.tool.version)
+        stored = self.results.load(key, CheckedProfile)
+        if stored is not None and is_intact(stored.profile):
+            return stored
+        multipliers = make_multipliers(
+            {training: (action.weights[training], profile.total_count) for training, profile in profiles.items()}
+        )
+        ending = self._merge_all(
+            ((multipliers[training], profile.path) for training, profile in profiles.items()), action.id
+        )
+        assert ending.output is not None  # noqa: S101 - `_merge_all` has seen to it
+        merge = RawMerge(
+            unfinished=ending.output,
+            summary=self.profdata.summarise(ending.output),
+            unusable=(),
+            raw_profiles=sum(item.raw_profiles for item in profiles.values()),
+            renamed_functions=max(item.renamed_functions for item in profiles.values()),
+        )
+        if functions := self.functions_of(program):
+            merge = self.translate(merge, functions, label=action.id)
+        quarantined = tuple(name for item in profiles.values() for name in item.quarantined)
+        profile = replace(self.accept(merge, label=action.id), quarantined=quarantined)
+        crates = self.profdata.look_into(profile.path).crates
+        merged = CheckedProfile(profile=profile, duration_s=0.0, reused=False, crates=crates)
+        self.results.save(key, replace(merged, reused=True))
+        return merged
+
+    def _keep(self, unfinished: Path, summary: ProfileSummary, label: str) -> PgoProfile:
+        if summary.functions_with_counts == 0 or summary.total_count == 0:
+            raise ProfileDataError(
+                f"the profile of {label} knows {summary.functions} functions, but none of them ever ran",
+                help="check that the workload runs the code that matters, and runs {bin} itself",
+                location=str(unfinished),
+            )
+        sha256 = sha256_of(unfinished)
+        # Neither cargo nor rustc nor a compiler cache looks into the file: only another name makes them rebuild.
+        path = self.directory / f"{sha256[:32]}.profdata"
+        if not path.is_file() or sha256_of(path) != sha256:
+            atomic_copy(unfinished, path)
+        unfinished.unlink()
+        return PgoProfile(
+            path=path,
+            sha256=sha256,
+            functions=summary.functions,
+            functions_with_counts=summary.functions_with_counts,
+            total_count=summary.total_count,
+            raw_profiles=0,
+        )
+
+
+def _nothing_of_the_program(label: str) -> ProfileDataError:
+    return ProfileDataError(
+        f"the profile of {label} holds nothing of the program that is optimised: what ran is other code",
+        help="train on benches, integration tests or examples of the package whose program it is, or on `command`",
+    )
+
+
+def _portions(raw: RawProfiles) -> Iterator[tuple[str, ...]]:
+    mean_bytes = raw.size_bytes / max(1, len(raw.names))
+    length = max(1, min(_PORTION_FILES, int(_PORTION_BYTES / max(1.0, mean_bytes))))
+    for start in range(0, len(raw.names), length):
+        yield raw.names[start : start + length]
+
+
+def make_multipliers(shares: Mapping[K, tuple[float, int]]) -> dict[K, int]:
+    """Whole factors that give each workload its weight's share of all counts, whatever its length.
+
+    `llvm-profdata` multiplies counts, so that without this the longest workload would dominate the profile.
+
+    Args:
+        shares: For each training run its weight and its own total count, both above zero.
+    """
+    if len(shares) == 1:
+        return dict.fromkeys(shares, 1)
+    per_weight = {training: total / weight for training, (weight, total) in shares.items()}
+    longest = max(per_weight.values())
+    merged = longest * sum(weight for weight, _ in shares.values())
+    steps = max(1.0, min(_MULTIPLIER_STEPS, _COUNT_LIMIT / merged))
+    return {training: math.floor(longest / value * steps + 0.5) for training, value in per_weight.items()}
+
+
+def is_intact(profile: PgoProfile) -> bool:
+    """Whether a kept profile still is what it was."""
+    return profile.path.is_file() and sha256_of(profile.path) == profile.sha256

@@ -1,0 +1,41 @@
+"""Make an object: compile what is linked into instrumented builds only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from optbuild.plan.action import Action
+from optbuild.plan.results import MadeObject
+from optbuild.tools.linked_object import compile_argv
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakeObject(Action[MadeObject]):
+    """Compile an object that is linked into instrumented builds.
+
+    Attributes:
+        crate: What it is called.
+        source: Its source.
+        file: What it makes, named for everything that it depends on.
+        saves_counts: It lets a program write its counts when a signal ends it. Another one only watches, and a training
+            can do without it.
+    """
+
+    kind: ClassVar[str] = "object"
+
+    rustc: Path
+    crate: str
+    source: str
+    target: str
+    cwd: Path
+    file: Path
+    saves_counts: bool
+
+    def details(self) -> Mapping[str, object]:
+        """The call of rustc."""
+        source = self.file.with_suffix(".rs")
+        argv = compile_argv(self.rustc, crate=self.crate, target=self.target, source=source, output=self.file)
+        return {"argv": list(argv), "cwd": str(self.cwd), "writes": str(self.file.parent)}

@@ -1,0 +1,39 @@
+"""Merge: combine the counts of all training workloads by weight into one checked profile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from optbuild.plan.action import Action, Id
+from optbuild.plan.results import Binaries, CheckedProfile, Counts
+from optbuild.tools.llvm_profdata import merge_argv
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeProfiles(Action[CheckedProfile]):
+    """Merge the workloads' counts by weight; the output is `profdata`.
+
+    Attributes:
+        weights: The share of each training run in the merged profile, whatever its length.
+        tool: The `llvm-profdata` that fits rustc.
+        directory: Where the merged profile is kept, its content's hash in the name.
+        program: Builds instrumented programs by whose names of functions the counts are wanted; None where they are
+            wanted by the names that they were trained under.
+    """
+
+    kind: ClassVar[str] = "merge"
+
+    weights: Mapping[Id[Counts], float]
+    tool: Path
+    directory: Path
+    program: Id[Binaries] | None = None
+
+    def details(self) -> Mapping[str, object]:
+        """The call of llvm-profdata."""
+        weighted = [f"{weight:g} × {{profdata:{train}}}" for train, weight in self.weights.items()]
+        argv = merge_argv(self.tool, inputs_file=Path("{inputs}"), output=Path("{profdata}"))
+        how = None if self.program is None else f"by the names that functions have in {self.program}"
+        return {"argv": list(argv), "how": how, "inputs": weighted, "writes": str(self.directory)}

@@ -1,0 +1,42 @@
+"""Train: run instrumented binaries on a workload, and keep what they counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from optbuild.plan.action import Action, Id
+from optbuild.plan.kinds.workload import describe_workload
+from optbuild.plan.results import Binaries, Counts
+from optbuild.workloads.invocation import Invocation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Train(Action[Counts]):
+    """Run an instrumented binary on a workload; its counts are the output `profdata`.
+
+    Attributes:
+        directory: Raw profiles are written to a fresh directory below this one.
+        program: Builds the instrumented program whose counts are wanted, where others are run in its place.
+    """
+
+    kind: ClassVar[str] = "train"
+
+    workload: Invocation
+    binaries: Id[Binaries]
+    directory: Path
+    program: Id[Binaries] | None = None
+
+    def details(self) -> Mapping[str, object]:
+        """What is run, and where its raw profiles go."""
+        details = describe_workload(self.workload, self.binaries)
+        env = details["env"]
+        assert isinstance(env, dict)  # noqa: S101 - for mypy
+        return {
+            **details,
+            "env": {**env, "LLVM_PROFILE_FILE": f"{self.directory}/…/%m_%p.profraw"},
+            "writes": str(self.directory),
+            "repeat": self.workload.repeat if self.workload.repeat > 1 else None,
+        }

@@ -1,0 +1,355 @@
+"""What actions yield: the type of each id's result, and what it is made of. Data only; `making` yields it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar, cast
+
+from optbuild.plan.action import ActionId, Id
+from optbuild.workloads.cargo_build import CargoBuild
+
+R = TypeVar("R")
+
+
+class Results:
+    """Results by id, each of the type that its id carries. Whoever gave the mapping may add to it, and nobody else."""
+
+    def __init__(self, by_id: Mapping[ActionId, object]) -> None:
+        self._by_id = by_id
+
+    def __getitem__(self, action_id: Id[R]) -> R:
+        return cast("R", self._by_id[action_id])
+
+    def __contains__(self, action_id: object) -> bool:
+        return action_id in self._by_id
+
+    def find(self, action_id: Id[R]) -> R | None:
+        """The result, or None where there is none yet."""
+        return cast("R | None", self._by_id.get(action_id))
+
+    def ids(self) -> frozenset[ActionId]:
+        """What there is."""
+        return frozenset(self._by_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A program or a library that cargo built, copied to where the next build does not overwrite it.
+
+    Attributes:
+        bin: The program's name, or the library's file name.
+        path: Its file keeps the name that cargo gave it.
+        debug: Files beside it that hold its debug information, where that is not in it.
+    """
+
+    bin: str
+    path: Path
+    sha256: str
+    size_bytes: int
+    produced_by: ActionId
+    debug: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unusable:
+    """A file among raw profiles that cannot be merged, by its name, and what is wrong with it."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawProfiles:
+    """What an instrumented program wrote.
+
+    Attributes:
+        names: Files in the directory that look like raw profiles; names only, for there may be very many.
+        size_bytes: Of all of them.
+        unusable: Files that are none, or empty.
+    """
+
+    directory: Path
+    names: tuple[str, ...]
+    size_bytes: int
+    unusable: tuple[Unusable, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PgoProfile:
+    """CheckedProfile counts that passed their checks: optimising takes one of these, and only a merge makes one.
+
+    Attributes:
+        functions: Functions the profile knows.
+        functions_with_counts: Those that ran at least once.
+        total_count: The sum of all counts.
+        raw_profiles: How many files went into it.
+        quarantined: Names of files that were left out.
+        renamed_functions: How many were counted in other programs, under other names.
+    """
+
+    path: Path
+    sha256: str
+    functions: int
+    functions_with_counts: int
+    total_count: int
+    raw_profiles: int
+    quarantined: tuple[str, ...] = ()
+    renamed_functions: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrateCounts:
+    """What training counted in the code of one crate; the name is None for code that belongs to none."""
+
+    name: str | None
+    functions: int
+    functions_with_counts: int
+    total_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileContents:
+    """What a merged profile holds.
+
+    Attributes:
+        names: Mangled names of its functions.
+        names_with_counts: Of those that ran.
+        crates: The one with the most counts first.
+    """
+
+    names: frozenset[str]
+    names_with_counts: frozenset[str]
+    crates: tuple[CrateCounts, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileUse:
+    """What rustc said of a profile while compiling with it, over all crates.
+
+    Attributes:
+        missing_functions: Functions that have no counts in the profile.
+        missing_names: Their mangled names, each behind that of its codegen unit, by the binary whose own code they are;
+            "" stands for libraries.
+        mismatched_functions: Functions whose control flow is not the one that was counted.
+        complaints: What it said of the profile itself.
+        profiled: Crates that it was told to compile with the profile; those that were fresh are not among them.
+        unprofiled: Crates that it was not.
+        versions: How many libraries bear a crate's name, where several do: versions of one package.
+    """
+
+    missing_functions: int
+    mismatched_functions: int
+    missing_names: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    complaints: tuple[str, ...] = ()
+    profiled: tuple[str, ...] = ()
+    unprofiled: tuple[str, ...] = ()
+    versions: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptRun:
+    """What a build script's last run has left behind.
+
+    Attributes:
+        package: The name of its package.
+        printed: The hash of what it told cargo, environment variables for the crate among it.
+        code: The hash of each file of Rust that it generated, by its name below `OUT_DIR`.
+        always: Why cargo runs it in every build; None where it does not.
+        again: Why it was run again, where it had been run before.
+    """
+
+    package: str
+    printed: str = ""
+    code: Mapping[str, str] = field(default_factory=dict)
+    always: str | None = None
+    again: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binaries:
+    """Programs and libraries that can be run: the result of whatever makes some.
+
+    Attributes:
+        artifacts: By name.
+        reused: They were there already.
+        cargo_build: How cargo would run them, where they are what it would run.
+    """
+
+    artifacts: Mapping[str, Artifact]
+    reused: bool
+    cargo_build: CargoBuild | None = None
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """Where they are, by name."""
+        return {name: artifact.path for name, artifact in self.artifacts.items()}
+
+
+def gather(each: Iterable[Binaries]) -> Binaries:
+    """Programs that were built one by one, put together."""
+    built = tuple(each)
+    artifacts = {name: artifact for binaries in built for name, artifact in binaries.artifacts.items()}
+    return Binaries(artifacts=artifacts, reused=all(binaries.reused for binaries in built))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled(Binaries):
+    """What a call of cargo made; it was reused where cargo had nothing to do.
+
+    Attributes:
+        units: How many units cargo reported, fresh ones included.
+        fresh_target_units: How many units of the program itself were there already. Build scripts and procedural macros
+            are not counted: all variants share those, so that only the first build of a run compiles them.
+        executables: Programs and libraries where cargo put them; the next build with other flags replaces them.
+        profile_use: For an optimising compilation only.
+        scripts: What the build scripts of the program's packages have left behind, by package ID.
+        peak_rss_bytes: The memory of the largest process, which with link-time optimisation is the one that links.
+    """
+
+    duration_s: float
+    units: int
+    fresh_target_units: int
+    executables: tuple[Path, ...]
+    log: Path
+    profile_use: ProfileUse | None = None
+    scripts: Mapping[str, ScriptRun] = field(default_factory=dict)
+    peak_rss_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeObject:
+    """An object that is linked into instrumented builds."""
+
+    path: Path
+    reused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CargoTraining:
+    """What a training on cargo's programs needs besides them.
+
+    Attributes:
+        build: How cargo would start them.
+        program: The instrumented program that is optimised: what they counted becomes its counts.
+    """
+
+    build: CargoBuild
+    program: Mapping[str, Artifact]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Losses:
+    """What a training lost of its counts, as far as that can be known.
+
+    Attributes:
+        processes: How many of the instrumented program started; 0 where that is not known.
+        without_counts: Those of them that left no raw profile.
+        stray: Raw profiles that went elsewhere.
+        errors: What LLVM's runtime said.
+    """
+
+    processes: int = 0
+    without_counts: int = 0
+    stray: int = 0
+    errors: tuple[str, ...] = ()
+
+
+class CountsKind(StrEnum):
+    """How a program counts."""
+
+    INSTRUMENTED = "instrumented"
+    """LLVM's instrumentation of the intermediate representation: each edge, in full."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """The result of a training action: one workload's counts, merged.
+
+    Attributes:
+        kind: How they were counted.
+        pooled: Its processes added their counts to a pool of files.
+        losses: What did not come of them.
+        set_aside: Raw profiles that could not be merged: where each is kept now, and why.
+    """
+
+    profile: PgoProfile
+    duration_s: float
+    reused: bool
+    kind: CountsKind = CountsKind.INSTRUMENTED
+    pooled: bool = False
+    losses: Losses = Losses()
+    set_aside: Mapping[Path, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedProfile:
+    """A profile that may be optimised with.
+
+    Attributes:
+        crates: What was counted in each crate, the one with the most counts first.
+    """
+
+    profile: PgoProfile
+    duration_s: float
+    reused: bool
+    crates: tuple[CrateCounts, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptPart:
+    """Something that the baseline wrote: standard output or a file.
+
+    Attributes:
+        size_bytes: Of what counts in it.
+        kept: Where a copy of it is, if it is not too large.
+    """
+
+    sha256: str | None
+    size_bytes: int
+    kept: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probed:
+    """What the baseline printed and wrote.
+
+    Attributes:
+        parts: What two runs wrote alike, by name; empty where outputs are not to be compared.
+        varying: The names of what they did not.
+        run_s: The shorter wall time of the two runs, to size the schedule.
+    """
+
+    parts: Mapping[str, KeptPart]
+    varying: tuple[str, ...] = ()
+    run_s: float
+    reused: bool
+
+    @property
+    def sha256(self) -> str:
+        """One hash over all that is compared."""
+        return combined_sha256({name: part.sha256 for name, part in self.parts.items()})
+
+    @property
+    def equal(self) -> bool | None:
+        """Equal to itself; None where there is nothing to compare: two silent programs may do different things."""
+        return True if any(part.size_bytes for part in self.parts.values()) else None
+
+
+def combined_sha256(parts: Mapping[str, str | None]) -> str:
+    """One hash over hashes by name; that of a single one is its own."""
+    if len(parts) == 1 and (only := next(iter(parts.values()))) is not None:
+        return only
+    return hashlib.sha256("\n".join(f"{name} {digest}" for name, digest in sorted(parts.items())).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """How a candidate's output compares; `equal` is None where it was not compared."""
+
+    sha256: str | None
+    equal: bool | None
+    reused: bool

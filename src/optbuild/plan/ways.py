@@ -1,0 +1,125 @@
+"""How binaries come about that no single action makes: by the first way that holds, or put together one by one.
+
+A *way* of a variant is a chain of actions. It begins with what PGO does (`plan/steps/pgo`), and other chains may follow
+that make binaries out of binaries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import ClassVar
+
+from optbuild.errors import AttemptFault
+from optbuild.plan.action import Action, Entry, Id
+from optbuild.plan.fingerprint import make_action_id
+from optbuild.plan.results import Binaries, CheckedProfile, Compiled
+
+Follow = Callable[[Id[Binaries], str], Action[Binaries]]
+"""Makes an action that makes binaries out of binaries, given those and the name of what they are for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One way to train a variant and to optimise it with what was learnt.
+
+    Attributes:
+        name: For people and the record, such as `lto-free`.
+        instrument: The action that builds the instrumented binaries.
+        merge: The action that makes the profile.
+        compile: The action that compiles with it.
+        lossless: Accepted only where no function with counts is lost: it instruments another recipe than it optimises.
+        mends: What may be wrong with an earlier attempt for this one to be taken in its place.
+        is_shared: It takes the counts of another variant, which differs from this one in its CPU.
+        after: What is made of the compiled binaries, one of the other.
+    """
+
+    name: str
+    instrument: Id[Compiled]
+    merge: Id[CheckedProfile]
+    compile: Id[Compiled]
+    lossless: bool = False
+    mends: frozenset[AttemptFault] = frozenset()
+    is_shared: bool = False
+    after: tuple[Id[Binaries], ...] = ()
+
+    @property
+    def binaries(self) -> Id[Binaries]:
+        """What the chain ends in."""
+        return self.after[-1] if self.after else self.compile
+
+    def identity(self) -> Mapping[str, object]:
+        """What decides its result; without `after` where nothing follows, so that ids of earlier runs stay valid."""
+        named = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {name: value for name, value in named.items() if name != "after" or value}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice(Entry[Binaries]):
+    """The binaries of the first attempt whose evidence holds; the others' actions are carried out only if needed.
+
+    Attributes:
+        attempts: In the order in which they are tried. Of what is built for a workload, `compile` builds that.
+    """
+
+    kind: ClassVar[str] = "choose"
+
+    attempts: tuple[Attempt, ...]
+
+    def of(self, attempt: Attempt) -> Attempt:
+        """How this is built if a variant comes about by an attempt."""
+        return next(own for own in self.attempts if own.name == attempt.name)
+
+    def details(self) -> Mapping[str, object]:
+        """The attempts, in their order."""
+        return {"tries": [f"{attempt.name} ({attempt.binaries})" for attempt in self.attempts]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathering(Entry[Binaries]):
+    """Programs that were built one by one, each with a profile of its own.
+
+    Attributes:
+        programs: For each program the action whose binary it is.
+    """
+
+    kind: ClassVar[str] = "gather"
+
+    programs: Mapping[str, Id[Binaries]]
+
+    def details(self) -> Mapping[str, object]:
+        """Where each program comes from."""
+        return {"how": ", ".join(f"{name} by {built}" for name, built in self.programs.items())}
+
+
+def make_choice(variant: str, attempts: tuple[Attempt, ...]) -> Choice:
+    """The binaries of the first attempt whose evidence holds."""
+    return Choice(
+        id=make_action_id("choose", tuple(attempt.identity() for attempt in attempts)),
+        needs=tuple(attempt.binaries for attempt in attempts),
+        label=f"{variant}: the first attempt whose evidence holds",
+        attempts=attempts,
+    )
+
+
+def make_gathering(variant: str, programs: Mapping[str, Id[Binaries]]) -> Gathering:
+    """The programs of a variant, put together."""
+    return Gathering(
+        id=make_action_id("gather", programs),
+        needs=tuple(programs.values()),
+        label=f"{variant}: each program with its own profile",
+        programs=programs,
+    )
+
+
+def make_following(binaries: Id[Binaries], follows: tuple[Follow, ...], label: str) -> tuple[Action[Binaries], ...]:
+    """The actions that follow binaries, each made of what the one before gives."""
+    actions: list[Action[Binaries]] = []
+    for follow in follows:
+        actions.append(follow(actions[-1].id if actions else binaries, label))
+    return tuple(actions)
+
+
+def with_following(attempt: Attempt, actions: tuple[Action[Binaries], ...]) -> Attempt:
+    """An attempt whose compilation others follow."""
+    return replace(attempt, after=tuple(action.id for action in actions))

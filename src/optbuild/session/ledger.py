@@ -1,0 +1,153 @@
+"""What a run knows so far, from its first event to its record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from threading import Lock
+
+from optbuild import __version__
+from optbuild.errors import InterruptedRunError, OptbuildError
+from optbuild.events import Event, Level, Notice, told_of
+from optbuild.files import disk_bytes_of
+from optbuild.making.built import Built
+from optbuild.making.order.progress import Progress
+from optbuild.plan.model import Plan
+from optbuild.profile.render import render_resolved
+from optbuild.project.model import Project
+from optbuild.record import assemble
+from optbuild.record.cross_validation import describe_cross_validation
+from optbuild.record.history import History
+from optbuild.record.host import describe_host
+from optbuild.record.model import ErrorRecord, RunRecord, RunStatus, WarningRecord
+from optbuild.record.store import RecordStore, make_run_id
+from optbuild.session.measuring import Measured
+from optbuild.session.prepare import Prepared
+from optbuild.session.request import Machine, RunRequest
+from optbuild.workloads.overlap import is_any_in_sample
+from optbuild.workloads.written import WrittenFiles
+
+
+@dataclass(slots=True, kw_only=True)
+class Ledger:
+    """What a run knows so far. Whatever happens, `close` makes a record of it.
+
+    Attributes:
+        history: What earlier runs took.
+        built: What the plan came to, once it was carried out.
+        measured: What measuring showed, once that was done.
+    """
+
+    prepared: Prepared
+    request: RunRequest
+    machine: Machine
+    history: History
+    built: Built = field(init=False)
+    measured: Measured | None = None
+    result_key: str | None = None
+    warnings: list[WarningRecord] = field(default_factory=list)
+    _warned_of: list[str] = field(default_factory=list)
+    _speaking: Lock = field(default_factory=Lock)
+    started: datetime = field(init=False)
+    run_id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.started = self.machine.now()
+        self.run_id = make_run_id(self.started)
+        self.built = Progress(self.plan).so_far  # nothing yet
+
+    @property
+    def plan(self) -> Plan:
+        """What the run does."""
+        return self.prepared.plan
+
+    @property
+    def directory(self) -> Path:
+        """Where its record and logs are kept."""
+        return RecordStore(directory=self.prepared.layout.runs).run_directory(self.run_id)
+
+    def emit(self, event: Event) -> None:
+        """Pass an event on, and keep warnings for the record; one thread at a time."""
+        with self._speaking:
+            if isinstance(event, Notice) and event.level is not Level.INFO:
+                self.warnings.append(WarningRecord(code=event.code, message=event.message, help=event.help))
+                self._warned_of.append(told_of())
+            self.machine.emit(event)
+
+    @contextmanager
+    def in_order_of_the_plan(self) -> Iterator[None]:
+        """Put the warnings that come within it in the order of the actions that they are about, whatever ran first."""
+        before = len(self.warnings)
+        places = {str(action.id): place for place, action in enumerate(self.plan.actions)}
+        try:
+            yield
+        finally:
+            came = zip(self._warned_of[before:], self.warnings[before:], strict=True)
+            self.warnings[before:] = [warning for _, warning in sorted(came, key=lambda item: places.get(item[0], -1))]
+
+    def close(self, error: OptbuildError | None = None) -> RunRecord:
+        """Make the record and store it."""
+        record = self._record(error or next(iter(self.built.failures.values()), None), stopped=error is not None)
+        RecordStore(directory=self.prepared.layout.runs).save(record)
+        self.prepared.hashes.remember()
+        created, workloads = self.prepared.hashes.created(), self.prepared.build_profile.workloads
+        WrittenFiles(path=self.prepared.layout.written).remember(created, workloads)
+        return record
+
+    def _record(self, error: OptbuildError | None, *, stopped: bool) -> RunRecord:
+        inputs, overlaps = self.prepared.inputs, self.prepared.overlaps
+        record = RunRecord(
+            optbuild_version=__version__,
+            run_id=self.run_id,
+            status=_status(error, stopped=stopped),
+            exit_code=0 if error is None else error.status,
+            started_at=self.started.isoformat(timespec="seconds"),
+            finished_at=self.machine.now().isoformat(timespec="seconds"),
+            command_line=self.request.command_line,
+            result_key=self.result_key,
+            project=assemble.describe_project(_with_new_lockfile(inputs.project), inputs.targets),
+            toolchain=assemble.describe_toolchain(inputs.toolchain),
+            host=describe_host(),
+            build_profile=render_resolved(inputs.build_profile),
+            variants=assemble.describe_variants(self.built, inputs.layout, in_sample=is_any_in_sample(overlaps)),
+            workloads=assemble.describe_workloads(
+                overlaps, None if self.measured is None else self.measured.measurement.workload_of
+            ),
+            inputs=assemble.describe_inputs(inputs.workloads, self.prepared.hashes, inputs.project.workspace_root),
+            build_wall_s=self.built.wall_s,
+            disk_bytes=disk_bytes_of(inputs.layout.root),
+            checks=assemble.describe_checks(
+                self.built, None if self.measured is None else self.measured.measurement.duration_s
+            ),
+            outputs=assemble.describe_outputs(self.built),
+            cross_validation=describe_cross_validation(
+                self.built,
+                None if self.measured is None else self.measured.measurement.cross_validation,
+                in_sample=self.prepared.fold_in_sample,
+            ),
+            warnings=tuple(self.warnings),
+            error=None if error is None else _describe_error(error),
+        )
+        return record if self.measured is None else self.measured.added_to(record)
+
+
+def _with_new_lockfile(project: Project) -> Project:
+    """Where there was no lock file, cargo has written one with its first build."""
+    written = project.workspace_root / "Cargo.lock"
+    return project if project.lockfile is not None or not written.is_file() else replace(project, lockfile=written)
+
+
+def _describe_error(error: OptbuildError) -> ErrorRecord:
+    """An error for the record."""
+    return ErrorRecord(code=error.code, message=error.message, help=error.help, location=error.location)
+
+
+def _status(error: OptbuildError | None, *, stopped: bool) -> RunStatus:
+    if error is None:
+        return RunStatus.COMPLETE
+    if not stopped:
+        return RunStatus.INCOMPLETE
+    return RunStatus.INTERRUPTED if isinstance(error, InterruptedRunError) else RunStatus.FAILED
