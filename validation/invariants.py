@@ -11,6 +11,7 @@ from optbuild.measure.compare import analyse, needed_rounds
 from optbuild.measure.model import A_PRIME, AaVerdict, Analysis, Series, Superblock, Verdict
 from optbuild.measure.schedule import PILOT_ROUNDS, make_round
 from optbuild.measure.statistics import Floats
+from optbuild.measure.warnings import WarningKind
 from validation.noise import MODELS, NoiseModel
 from validation.rates import Rate
 from validation.trials import CANDIDATES, CONFIDENCE, MOST_ROUNDS, PRECISION, report, simulate_pipeline
@@ -78,7 +79,7 @@ def check_pipeline(generator: np.random.Generator, sessions: int) -> tuple[Rate,
             close = math.isclose(math.log1p(analysis.half_width or 0.0), float(fast.half_width[index]), rel_tol=_CLOSE)
             differing += seen != tuple(array[index] for array in arrays) or not close
             fragile += any(one.fragile for one in analysis.comparisons)
-            shape += any("over the rounds" in text or "neighbouring rounds" in text for text in analysis.warnings)
+            shape += any(one.kind in {WarningKind.TREND, WarningKind.AUTOCORRELATION} for one in analysis.warnings)
             total += 1
     counts = (differing, fragile, shape)
     first, second, third = (Rate(hits=count, trials=total) for count in counts)

@@ -10,6 +10,7 @@ from optbuild.measure import statistics
 from optbuild.measure.compare import analyse, check_harness, needed_rounds, verdict_of
 from optbuild.measure.model import A_PRIME, AaVerdict, Analysis, Comparison, Series, Superblock, Verdict
 from optbuild.measure.statistics import Floats, Interval
+from optbuild.measure.warnings import WarningKind
 
 EFFECT_OF = {"release": 0.0, A_PRIME: 0.0}
 
@@ -224,8 +225,8 @@ def test_an_arm_without_values_gets_no_ratio() -> None:
         ("a", "pgo"),
     ]
     assert analysis.half_width is None
-    (warning,) = [text for text in analysis.warnings if "cannot be compared" in text]
-    assert warning.startswith("pgo cannot be compared on b:")
+    (warning,) = [item for item in analysis.warnings if item.kind is WarningKind.NO_RATIO]
+    assert warning.message.startswith("pgo cannot be compared on b:")
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, math.inf, math.nan])
@@ -239,7 +240,7 @@ def test_a_value_without_logarithm_gives_no_ratio(value: float) -> None:
     analysis = analysis_of([broken], ["pgo"])
 
     assert analysis.comparisons == ()
-    assert "pgo cannot be compared on books" in analysis.warnings[0]
+    assert "pgo cannot be compared on books" in analysis.warnings[0].message
 
 
 def test_only_complete_rounds_count() -> None:
@@ -340,8 +341,8 @@ def test_copies_that_differ_beyond_the_margin_invalidate_every_verdict() -> None
     assert analysis.aa.verdict is AaVerdict.INVALID
     assert {one.verdict for one in analysis.comparisons} == {Verdict.INVALID}
     assert not any(one.fragile for one in analysis.comparisons)
-    assert "no verdict is given" in analysis.warnings[0]
-    assert "1 of 500" in analysis.warnings[0]
+    assert "no verdict is given" in analysis.warnings[0].message
+    assert "1 of 500" in analysis.warnings[0].message
 
 
 def test_copies_that_differ_a_little_widen_the_margin() -> None:
@@ -366,8 +367,8 @@ def test_the_wider_margin_is_the_one_the_verdicts_use() -> None:
     assert analysis.aa.verdict is AaVerdict.WARNING
     assert analysis.aa.margin > 0.0105
     assert the(analysis, "pgo").verdict is Verdict.INCONCLUSIVE
-    assert "1 of 20" in analysis.warnings[0]
-    assert f"a margin of {analysis.aa.margin:.2%}" in analysis.warnings[0]
+    assert "1 of 20" in analysis.warnings[0].message
+    assert f"a margin of {analysis.aa.margin:.2%}" in analysis.warnings[0].message
 
 
 def test_the_harness_is_unchecked_below_ten_rounds_or_without_copy() -> None:
@@ -400,8 +401,9 @@ def test_a_verdict_that_hangs_on_the_method_is_fragile() -> None:
     assert not calm.fragile
     assert {check.verdict for check in calm.cross_checks} == {Verdict.FASTER}
     assert all(check.ci_low < calm.change < check.ci_high for check in calm.cross_checks)
-    fragile = [text for text in analysis.warnings if "fragile" in text]
-    assert [text.split(":")[0] for text in fragile] == ["pgo over all workloads", "pgo on books"]
+    fragile = [item for item in analysis.warnings if item.kind is WarningKind.FRAGILE]
+    assert [item.message.split(":")[0] for item in fragile] == ["pgo over all workloads", "pgo on books"]
+    assert [one.warnings for one in analysis.comparisons] == [(item,) for item in fragile], "each rides on its own"
 
 
 def shifted(series: Series, candidate: str, shifts: Sequence[float]) -> Series:
@@ -426,8 +428,8 @@ def test_a_difference_that_moves_is_warned_about() -> None:
     trend = analysis_of([shifted(series, "pgo", np.linspace(0, 0.1, 30).tolist())], ["pgo"])
     waves = analysis_of([shifted(series, "pgo", ([0.0] * 5 + [0.1] * 5) * 3)], ["pgo"])
 
-    assert any("moves in one direction" in text for text in trend.warnings)
-    assert any("neighbouring rounds resemble each other" in text for text in waves.warnings)
+    assert any("moves in one direction" in item.message for item in the(trend, "pgo").warnings)
+    assert any("neighbouring rounds resemble each other" in item.message for item in waves.warnings)
     assert analysis_of([series], ["pgo"]).warnings == ()
 
 

@@ -119,8 +119,8 @@ def doctor(
 ) -> None:
     """Say whether everything is here and fits, each line with its remedy."""
     from optbuild.cli.doctor import has_errors, make_confirm, render_findings
+    from optbuild.session.examine import examine_measuring
     from optbuild.session.inspect import examine_machine
-    from optbuild.session.measure_check import examine_measuring
     from optbuild.session.request import RunRequest
 
     call: CliContext = context.obj

@@ -1,7 +1,7 @@
 """What the measurements prove: series of superblocks in, verdicts with their intervals out.
 
 Pure. It decides nothing while measuring goes on, except how many rounds a pilot says are needed; the order of runs is
-`schedule`'s, taking them is the sampler's, and the formulas are `statistics`'.
+`schedule`'s, taking them is `sampling`'s, and the formulas are `statistics`'.
 
 Inside, effects are differences of logarithms; at the surface they are changes, e^θ − 1. A margin of 1% is ln 1.01 on
 both sides of zero, so that swapping baseline and candidate turns every verdict into its opposite.
@@ -29,7 +29,7 @@ from optbuild.measure.model import (
 )
 from optbuild.measure.schedule import PILOT_ROUNDS
 from optbuild.measure.statistics import Floats, Interval
-from optbuild.units import format_percent
+from optbuild.measure.warnings import ResultWarning, WarningKind
 
 _AA_WARNING_ALPHA = 0.05
 _AA_INVALID_ALPHA = 0.002
@@ -74,8 +74,9 @@ def analyse(  # noqa: PLR0913 - all that one analysis is given, by name
 ) -> Analysis:
     """Compare every candidate with the baseline, over all workloads and on each.
 
-    Only complete rounds count. A candidate that lacks a value, or has one that is not above zero, gets no ratio on that
-    workload and none over all; the warnings say so.
+    Only complete rounds count, and for a candidate that left before the end those that it took part in. A candidate
+    that lacks a value, or has one that is not above zero, gets no ratio on that workload and none over all; the
+    warnings say so.
 
     Args:
         series: One per workload.
@@ -108,8 +109,7 @@ def analyse(  # noqa: PLR0913 - all that one analysis is given, by name
     warnings = (
         *_aa_warnings(aa),
         *_missing_warnings(complete, candidates, cells),
-        *_shape_warnings(suite),
-        *_fragile_warnings(comparisons),
+        *(warning for one in comparisons for warning in one.warnings),
     )
     half_width = _widest_half_width(suite, suite_rule.alpha) if len(suite) == len(candidates) else None
     return Analysis(
@@ -210,6 +210,17 @@ def _compare(question: _Question, rule: _Rule, *, invalid: bool) -> Comparison:
     p_value = statistics.signed_rank_p(d)
     low, high = _changes(interval)
     cross_checks = () if interval is None else tuple(_cross_checks(d, rule))
+    fragile = not invalid and any(check.verdict is not verdict for check in cross_checks)
+    warnings = list(_shape_warnings(question, rule.comparisons))
+    if fragile:
+        warnings.append(
+            ResultWarning(
+                kind=WarningKind.FRAGILE,
+                candidate=question.candidate,
+                workload=question.workload,
+                words={"verdict": str(verdict)},
+            )
+        )
     mde = None
     if interval is not None:
         reach = max(interval[1] - theta, theta - interval[0])
@@ -228,8 +239,9 @@ def _compare(question: _Question, rule: _Rule, *, invalid: bool) -> Comparison:
         verdict=Verdict.INVALID if invalid else verdict,
         rounds=d.size,
         mde=mde,
-        fragile=not invalid and any(check.verdict is not verdict for check in cross_checks),
+        fragile=fragile,
         cross_checks=cross_checks,
+        warnings=tuple(warnings),
     )
 
 
@@ -273,17 +285,23 @@ def _cell_questions(series: Sequence[Series], baseline: str, candidates: Sequenc
 
 def _suite_differences(series: Sequence[Series], baseline: str, candidate: str) -> Floats | None:
     """Average over the workloads of each round, so that the geometric mean has differences of its own."""
-    each = [_differences(one, baseline, candidate) for one in series]
+    taking_part = [{index for index, block in enumerate(one.rounds) if candidate in block.order} for one in series]
+    rounds = sorted(set.intersection(*taking_part)) if taking_part else []
+    each = [_differences(one, baseline, candidate, rounds) for one in series]
     known = [d for d in each if d is not None]
-    if not each or len(known) < len(each):
+    if not rounds or len(known) < len(each):
         return None
     return _rounded(np.mean(known, axis=0))
 
 
-def _differences(series: Series, baseline: str, candidate: str) -> Floats | None:
-    blocks = [_difference(block, baseline, candidate) for block in series.rounds]
-    known = [d for d in blocks if d is not None]
-    return None if len(known) < len(blocks) else _rounded(np.array(known, dtype=np.float64))
+def _differences(series: Series, baseline: str, candidate: str, rounds: Iterable[int] | None = None) -> Floats | None:
+    """The differences of some rounds, by default of all that the candidate took part in: it may have left since."""
+    chosen = (
+        [b for b in series.rounds if candidate in b.order] if rounds is None else [series.rounds[i] for i in rounds]
+    )
+    differences = [_difference(block, baseline, candidate) for block in chosen]
+    known = [d for d in differences if d is not None]
+    return None if not known or len(known) < len(chosen) else _rounded(np.array(known, dtype=np.float64))
 
 
 def _difference(block: Superblock, baseline: str, candidate: str) -> float | None:
@@ -308,53 +326,30 @@ def _widest_half_width(questions: Iterable[_Question], alpha: float) -> float | 
     return max(((high - low) / 2 for low, high in filter(None, intervals)), default=None)
 
 
-def _aa_warnings(aa: AaCheck) -> Iterator[str]:
-    change = format_percent(aa.change or 0.0, digits=2)
-    if aa.verdict is AaVerdict.INVALID:
-        yield (
-            f"no verdict is given: an identical copy of the baseline measured {change}, with a 99.8% interval beyond "
-            "the margin; chance alone does that in fewer than 1 of 500 sessions"
-        )
-    elif aa.verdict is AaVerdict.WARNING:
-        yield (
-            f"an identical copy of the baseline measured {change}, with a 95% interval that excludes zero, as chance "
-            f"alone makes it in 1 of 20 sessions; the verdicts use a margin of {aa.margin:.2%}"
-        )
+def _aa_warnings(aa: AaCheck) -> Iterator[ResultWarning]:
+    kinds = {AaVerdict.INVALID: WarningKind.HARNESS_INVALID, AaVerdict.WARNING: WarningKind.HARNESS_DIFFERS}
+    if kind := kinds.get(aa.verdict):
+        yield ResultWarning(kind=kind, figures={"change": aa.change or 0.0, "margin": aa.margin})
 
 
-def _missing_warnings(series: Sequence[Series], candidates: Sequence[str], cells: Sequence[_Question]) -> Iterator[str]:
+def _missing_warnings(
+    series: Sequence[Series], candidates: Sequence[str], cells: Sequence[_Question]
+) -> Iterator[ResultWarning]:
     answered = {(cell.candidate, cell.workload) for cell in cells}
     for candidate in candidates:
-        missing = [one.workload for one in series if (candidate, one.workload) not in answered]
-        if missing:
-            yield (
-                f"{candidate} cannot be compared on {', '.join(missing)}: a value is missing or not above zero in some "
-                "round; no ratio is given there, and none over all workloads"
-            )
+        for one in series:
+            if (candidate, one.workload) not in answered:
+                yield ResultWarning(kind=WarningKind.NO_RATIO, candidate=candidate, workload=one.workload)
 
 
-def _shape_warnings(suite: Sequence[_Question]) -> Iterator[str]:
-    for question in suite:
-        if question.d.size < PILOT_ROUNDS:
-            continue
-        trend, serial = statistics.trend_p(question.d), statistics.serial_p(question.d)
-        if trend < _SHAPE_ALPHA / len(suite):
-            yield (
-                f"{question.candidate}: the difference from {question.baseline} moves in one direction over the rounds "
-                f"(Kendall's test, p = {trend:.2g}); the interval describes its middle, not its end"
-            )
-        if serial < _SHAPE_ALPHA / len(suite):
-            yield (
-                f"{question.candidate}: neighbouring rounds resemble each other (lag-1 rank autocorrelation, "
-                f"p = {serial:.2g}); the interval may be too narrow"
-            )
-
-
-def _fragile_warnings(comparisons: Iterable[Comparison]) -> Iterator[str]:
-    for one in comparisons:
-        if one.fragile:
-            where = "over all workloads" if one.workload is None else f"on {one.workload}"
-            yield (
-                f"{one.candidate} {where}: the verdict {one.verdict} is fragile; an interval of the mean (Student's t "
-                "or BCa) at the same level gives another one"
-            )
+def _shape_warnings(question: _Question, comparisons: int) -> Iterator[ResultWarning]:
+    """What the order of a suite's differences shows."""
+    if question.d.size < PILOT_ROUNDS or question.workload is not None:
+        return
+    for kind, p in (
+        (WarningKind.TREND, statistics.trend_p(question.d)),
+        (WarningKind.AUTOCORRELATION, statistics.serial_p(question.d)),
+    ):
+        if p < _SHAPE_ALPHA / comparisons:
+            words = {"baseline": question.baseline}
+            yield ResultWarning(kind=kind, candidate=question.candidate, figures={"p": p}, words=words)

@@ -6,7 +6,7 @@ import shlex
 
 from optbuild.measure.model import Comparison, Verdict
 from optbuild.record.model import RunRecord, RunStatus, VariantRecord
-from optbuild.report.display import change_cell, interval_cell, sentence, tone_of
+from optbuild.report.display import MARK, change_cell, interval_cell, sentence, tone_of
 from optbuild.report.footnotes import make_footnotes
 from optbuild.report.in_sample import in_sample_label
 from optbuild.report.model import BuildStep, IntervalPlot, PlottedInterval, Report
@@ -85,7 +85,7 @@ def _plotted(comparison: Comparison, record: RunRecord) -> tuple[PlottedInterval
             low=comparison.ci_low,
             high=comparison.ci_high,
             tone=tone_of(comparison),
-            words=f"{change_cell(comparison).text} {interval_cell(comparison).text} {comparison.verdict}",
+            words=f"{change_cell(comparison).text.rstrip(MARK)} {interval_cell(comparison).text} {comparison.verdict}",
         ),
     )
 

@@ -14,6 +14,7 @@ from optbuild.build.outcome import Outcome
 from optbuild.errors import InterruptedRunError, OptbuildError
 from optbuild.events import Event, Level, Notice, told_of
 from optbuild.files import disk_bytes_of
+from optbuild.measure.contest import Contest
 from optbuild.plan.model import Plan
 from optbuild.profile.render import render_resolved
 from optbuild.project.model import Project
@@ -23,7 +24,6 @@ from optbuild.record.history import History
 from optbuild.record.host import describe_host
 from optbuild.record.model import ErrorRecord, RunRecord, RunStatus, WarningRecord
 from optbuild.record.store import RecordStore, make_run_id
-from optbuild.session.measuring import Measured
 from optbuild.session.prepare import Prepared
 from optbuild.session.request import Machine, RunRequest
 from optbuild.workloads.overlap import is_any_in_sample
@@ -43,7 +43,7 @@ class Journal:
     machine: Machine
     history: History
     outcome: Outcome = field(default_factory=Outcome)
-    measured: Measured | None = None
+    measured: Contest | None = None
     result_key: str | None = None
     build_wall_s: float | None = None
     warnings: list[WarningRecord] = field(default_factory=list)
@@ -112,24 +112,24 @@ class Journal:
                 self.plan, self.outcome, inputs.layout, in_sample=is_any_in_sample(overlaps)
             ),
             workloads=assemble.describe_workloads(
-                overlaps, None if self.measured is None else self.measured.measurement.workload_of
+                overlaps, None if self.measured is None else self.measured.workload_of
             ),
             build_wall_s=self.build_wall_s,
             disk_bytes=disk_bytes_of(inputs.layout.root),
             checks=assemble.describe_checks(
-                self.plan, self.outcome, None if self.measured is None else self.measured.measurement.duration_s
+                self.plan, self.outcome, None if self.measured is None else self.measured.duration_s
             ),
             outputs=assemble.describe_outputs(self.plan, self.outcome),
             cross_validation=describe_cross_validation(
                 self.plan,
                 self.outcome,
-                None if self.measured is None else self.measured.measurement.cross_validation,
+                None if self.measured is None else self.measured.cross_validation,
                 in_sample=self.prepared.fold_in_sample,
             ),
             warnings=tuple(self.warnings),
             error=None if error is None else _describe_error(error),
         )
-        return record if self.measured is None else self.measured.added_to(record)
+        return record if self.measured is None else assemble.add_contest(record, self.measured)
 
 
 def _with_new_lockfile(project: Project) -> Project:

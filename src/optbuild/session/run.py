@@ -10,9 +10,9 @@ from optbuild.errors import OptbuildError
 from optbuild.events import Level, Notice, RunExpected
 from optbuild.files import claim_directory
 from optbuild.measure.arms import ArmBinaries, Arms
-from optbuild.measure.measurement import SamplingSettings
-from optbuild.measure.model import AaVerdict, Analysis, held_out_arm
-from optbuild.measure.sampler import Sampler
+from optbuild.measure.contest import Venue, contest
+from optbuild.measure.model import AaVerdict, Analysis, Arm
+from optbuild.measure.settings import SamplingSettings
 from optbuild.plan.actions import ActionId, HeldOutArm, Measure, ProbeOutputs
 from optbuild.plan.render import describe_estimate
 from optbuild.record.host import describe_host
@@ -23,7 +23,6 @@ from optbuild.session.building import build
 from optbuild.session.earlier import find_earlier, measurement_key
 from optbuild.session.forecast import estimate_all
 from optbuild.session.journal import Journal
-from optbuild.session.measuring import measure
 from optbuild.session.prepare import load_history, prepare
 from optbuild.session.request import Machine, RunRequest
 from optbuild.session.unpassed import find_unpassed
@@ -119,51 +118,44 @@ def _measure(journal: Journal) -> None:
         seed=secrets.randbits(32),
     )
     probes = [item for item in journal.plan.actions if isinstance(item, ProbeOutputs)]
-    sampler = Sampler(
+    runner = journal.prepared.inputs.project.runner
+    venue = Venue(
         executor=journal.machine.executor,
         emit=journal.emit,
+        environ=journal.machine.environ,
         root=journal.prepared.layout.root,
         directory=action.directory,
-        arms=_find_arms(journal, action),
-        workloads=action.workloads,
-        run_s={probe.workload.name: journal.outcome.probed(probe.id).run_s for probe in probes},
-        settings=settings,
-    )
-    runner = journal.prepared.inputs.project.runner
-    measured = measure(
-        sampler,
-        environ=journal.machine.environ,
-        action_id=action.id,
+        action=action.id,
         label=action.label,
         runner=None if runner is None else runner.argv[0],
     )
+    run_s = {probe.workload.name: journal.outcome.probed(probe.id).run_s for probe in probes}
+    journal.measured = contest(_find_arms(journal, action), action.workloads, settings, venue, run_s=run_s)
     hashes = journal.prepared.hashes
     for workload in action.workloads:
         hashes.check_after(workload)
     hashes.tell_rewritten(journal.emit)
-    journal.measured = measured
-    if not is_reusable(measured.measurement.analysis, action.workloads, hashes):
+    if not is_reusable(journal.measured.analysis, action.workloads, hashes):
         journal.result_key = None
 
 
 def _find_arms(journal: Journal, action: Measure) -> Arms:
     """What of a plan's arms there is: variants that were built, and on each workload those that have not seen it."""
     built = {build.compile for build in journal.plan.builds if journal.outcome.is_built(build)}
-    variants = {arm.variant: _paths(journal, arm.binaries) for arm in action.arms if arm.binaries in built}
-    held_out: dict[str, dict[str, dict[str, Path]]] = {}
-    programs: dict[str, dict[str, ArmBinaries]] = {}
+    variants = {Arm(variant=arm.variant): _paths(journal, arm.binaries) for arm in action.arms if arm.binaries in built}
+    held_out: dict[str, dict[Arm, dict[str, Path]]] = {}
+    programs: dict[str, dict[Arm, ArmBinaries]] = {}
     for arm in (*action.arms, *action.held_out):
         if arm.binaries not in built:
             continue
-        name = arm.variant
+        measured = Arm(variant=arm.variant, is_held_out=isinstance(arm, HeldOutArm))
         if isinstance(arm, HeldOutArm):
-            name = held_out_arm(arm.variant)
             for workload in arm.workloads:
-                held_out.setdefault(workload, {})[name] = _paths(journal, arm.binaries)
+                held_out.setdefault(workload, {})[measured] = _paths(journal, arm.binaries)
         for workload, built_for in arm.programs.items():
             cargo_build = journal.outcome.compiled(built_for).cargo_build
             own = ArmBinaries(binaries=_paths(journal, built_for), cargo_build=cargo_build)
-            programs.setdefault(workload, {})[name] = own
+            programs.setdefault(workload, {})[measured] = own
     return Arms(variants=variants, held_out=held_out, programs=programs)
 
 

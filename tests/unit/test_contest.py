@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 
 from optbuild.errors import WorkloadError
-from optbuild.events import ActionFinished, ActionProgressed, ActionStarted
+from optbuild.events import ActionFinished, ActionProgressed, ActionStarted, Notice
 from optbuild.execution.command import Command, ProgramNotFoundError
-from optbuild.measure.measurement import Measurement, SamplingSettings, describe_budget
-from optbuild.measure.model import A_PRIME, AaVerdict, Superblock, Verdict
+from optbuild.measure.contest import Contest, describe_budget
+from optbuild.measure.model import A_PRIME, AaVerdict, Arm, Superblock, Verdict
 from optbuild.measure.schedule import PILOT_ROUNDS
+from optbuild.measure.settings import SamplingSettings
+from optbuild.measure.warnings import WarningKind
 from optbuild.profile.model import MeasureSettings, MetricName
 from optbuild.testing import Reply, make_usage
-from tests.unit.sampler_cases import Track
+from tests.unit.contest_cases import Track
 
 
 @pytest.fixture
@@ -25,7 +27,7 @@ def track(tmp_path: Path) -> Track:
     return Track(tmp_path)
 
 
-def blocks_of(measurement: Measurement, metric: str = "wall") -> list[Superblock]:
+def blocks_of(measurement: Contest, metric: str = "wall") -> list[Superblock]:
     """All superblocks of one metric."""
     return [block for series in measurement.series if series.metric == metric for block in series.rounds]
 
@@ -37,7 +39,7 @@ def test_a_faster_binary_is_found_faster(track: Track) -> None:
     assert (suite.candidate, suite.verdict) == ("pgo", Verdict.FASTER)
     assert suite.change == pytest.approx(-0.2, abs=0.002)
     assert measurement.analysis.aa.verdict is AaVerdict.OK
-    assert measurement.seed == 5713
+    assert measurement.settings.seed == 5713
 
 
 def test_every_arm_runs_equally_often_in_mirrored_order(track: Track) -> None:
@@ -138,7 +140,7 @@ def test_runs_that_are_over_at_once_get_no_verdict(tmp_path: Path) -> None:
     measured = track.measure()
     assert {item.verdict for item in measured.analysis.comparisons} == {Verdict.INVALID}
     assert set(measured.silent) == {"small", "other"}
-    assert all("the start of a process" in text for text in measured.warnings[:2])
+    assert {item.kind for item in measured.warnings[:2]} == {WarningKind.TOO_SHORT}
 
 
 def test_each_run_finds_an_empty_scratch_directory(track: Track) -> None:
@@ -204,6 +206,7 @@ def test_a_default_run_of_three_short_workloads_takes_five_minutes_at_most(tmp_p
         max_time_s=defaults.max_time_s,
         confidence=defaults.confidence,
         seed=5713,
+        counting_share=0.0,
     )
     track = Track(
         tmp_path,
@@ -254,10 +257,9 @@ def test_very_short_programs_are_run_in_batches(track: Track) -> None:
 
 def test_a_run_that_was_too_short_to_time_is_no_division_by_zero(track: Track) -> None:
     """A probe of zero seconds counts as the shortest there is."""
-    sampler = track.sampler()
-    sampler.run_s = {"small": 0.0}
-    sampler.settings = replace(track.settings, max_time_s=1500.0)
-    assert sampler.measure("measure-1", "measure").analysis.rounds > 0
+    track.told_s = 0.0
+    track.settings = replace(track.settings, max_time_s=1500.0)
+    assert track.measure().analysis.rounds > 0
 
 
 @pytest.mark.parametrize(("max_time_s", "passes"), [(1e9, 3), (13.0, 2), (7.5, 1)])
@@ -292,7 +294,7 @@ def test_every_workload_is_in_every_round(track: Track) -> None:
 
 def test_resources_are_of_all_counted_runs(track: Track) -> None:
     """Medians and peaks stand beside the verdicts, for each arm."""
-    resources = {item.arm: item for item in track.measure().resources}
+    resources = {item.variant: item for item in track.measure().resources}
     assert resources["release"].median_s == pytest.approx(1.0, rel=0.01)
     assert resources["pgo"].median_s == pytest.approx(0.8, rel=0.01)
     assert {item.peak_rss_bytes for item in resources.values()} == {8 << 20}
@@ -307,9 +309,11 @@ def test_what_the_kernel_did_to_the_runs_is_kept(track: Track) -> None:
         usage=make_usage(wall_s=1.0, major_faults=3 * (track.arm_of(command) != "release"), involuntary_switches=7)
     )
     measurement = track.measure()
-    kept = {item.arm: (item.median_major_faults, item.median_involuntary_switches) for item in measurement.resources}
+    kept = {
+        item.variant: (item.median_major_faults, item.median_involuntary_switches) for item in measurement.resources
+    }
     assert kept == {"release": (0, 7), "pgo": (3, 7), A_PRIME: (3, 7)}
-    assert [text for text in measurement.warnings if "disk" in text] == [
+    assert [item.message for item in measurement.warnings if item.kind is WarningKind.MAJOR_FAULTS] == [
         "pgo on small: each run waits for the disk (3 major page faults), which is in its wall time"
     ]
 
@@ -438,7 +442,7 @@ def test_the_same_seed_gives_the_same_order(tmp_path: Path) -> None:
 def folds(tmp_path: Path) -> Track:
     """A machine where PGO saves 20% of what it was trained on, and 5% and 10% of what it was not."""
     track = Track(tmp_path, names=("one", "two", "other"))
-    track.held_out = {"one": {"pgo held-out": 0.95}, "two": {"pgo held-out": 0.9}}
+    track.held_out = {"one": {"pgo": 0.95}, "two": {"pgo": 0.9}}
     return track
 
 
@@ -471,7 +475,7 @@ def test_the_precision_holds_for_what_was_left_out_too(tmp_path: Path) -> None:
     track = Track(tmp_path, names=("one", "two"), noise=0.05)
     alone = track.measure().wanted_rounds
     folds = Track(tmp_path / "folds", names=("one", "two"), noise=0.05)
-    folds.held_out = {"one": {"pgo held-out": 0.95}}
+    folds.held_out = {"one": {"pgo": 0.95}}
     wanted = folds.measure().wanted_rounds
     assert alone is not None
     assert wanted is not None
@@ -488,13 +492,62 @@ def test_the_budget_is_for_all_arms_together(folds: Track) -> None:
 
 def test_a_time_that_was_taken_beside_builds_does_not_end_measuring(track: Track) -> None:
     """The program takes a second and was told to take nine, which would leave no time for a round."""
-    sampler = track.sampler()
-    sampler.run_s = {"small": 9.0}
-    sampler.settings = replace(track.settings, max_time_s=60.0)
-    assert sampler.measure("measure-1", "measure").analysis.rounds > 1
+    track.told_s = 9.0
+    track.settings = replace(track.settings, max_time_s=60.0)
+    assert track.measure().analysis.rounds > 1
 
 
 def test_arms_of_one_workload_have_paths_of_equal_length_too(folds: Track) -> None:
     """No arm gets an advantage by its place."""
     folds.measure()
     assert len({len(command.argv[0]) for command in folds.executor.commands}) == 1
+
+
+def test_a_candidate_may_leave_between_rounds(tmp_path: Path) -> None:
+    """It runs no more, keeps its own rounds in the result, and the others go on as if it had never been there."""
+    track = Track(tmp_path, arms={"release": 1.0, "lto": 1.1, "pgo": 0.8}, names=("one", "two"), noise=0.05)
+    track.leaving = lambda series: frozenset({"lto"} if len(series[0].rounds) >= PILOT_ROUNDS else ())
+    found = track.measure()
+    assert found.left == {"lto"}
+    assert found.analysis.rounds > PILOT_ROUNDS
+    for series in found.series:
+        took_part = ["lto" in block.order for block in series.rounds]
+        assert took_part == [True] * PILOT_ROUNDS + [False] * (found.analysis.rounds - PILOT_ROUNDS)
+        assert all({"release", "pgo", A_PRIME} <= {*block.order} for block in series.rounds)
+    rounds = {(one.candidate, one.workload): one.rounds for one in found.analysis.comparisons}
+    assert {count for (arm, _), count in rounds.items() if arm == "lto"} == {PILOT_ROUNDS}
+    assert {count for (arm, _), count in rounds.items() if arm == "pgo"} == {found.analysis.rounds}
+    assert not any(item.kind is WarningKind.NO_RATIO for item in found.warnings)
+
+
+def test_the_baseline_and_its_copy_never_leave(track: Track) -> None:
+    """Without them there is nothing to compare with and no check of the harness."""
+    track.leaving = lambda _: frozenset({"release", A_PRIME})
+    found = track.measure()
+    assert found.left == frozenset()
+    assert found.analysis.aa.verdict is AaVerdict.OK
+
+
+def test_a_contest_whose_candidates_have_all_left_goes_on_with_the_control(track: Track) -> None:
+    """What they showed stands; how many rounds are wanted is then asked for the baseline's copy."""
+    track.leaving = lambda _: frozenset({"pgo"})
+    found = track.measure()
+    assert found.analysis.rounds == PILOT_ROUNDS
+    assert {one.rounds for one in found.analysis.comparisons} == {1}
+
+
+def test_each_warning_of_a_result_has_a_code_of_its_own(tmp_path: Path) -> None:
+    """A machine can tell a trend from a fragile verdict by the code, and people read the message."""
+    track = Track(tmp_path, run_s=0.001)
+    track.measure()
+    notices = [event for event in track.heard if isinstance(event, Notice)]
+    assert [notice.code for notice in notices] == ["run-too-short"]
+
+
+def test_variants_of_two_sources_meet_in_one_contest(track: Track) -> None:
+    """An arm is a source and a variant; its name tells both."""
+    arms = [Arm(variant="pgo", source="v1"), Arm(variant="pgo", source="v2"), Arm(variant="pgo", is_held_out=True)]
+    assert [arm.name for arm in arms] == ["pgo@v1", "pgo@v2", "pgo held-out"]
+    track.sources = {"release": "v1", "pgo": "v2"}
+    (suite, *_) = track.measure().analysis.comparisons
+    assert (suite.baseline, suite.candidate) == ("release@v1", "pgo@v2")
