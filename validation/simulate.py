@@ -13,6 +13,7 @@ import scipy
 from validation.document import render
 from validation.experiments import EXPERIMENTS, FULL, REDUCED
 from validation.rates import Outcome
+from validation.time_tables import runs_to_detect, time_to_verdict
 
 PAGE = Path(__file__).parent.parent / "docs" / "measurement" / "validation.md"
 _SEED = 1
@@ -22,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Simulate; give 1 where a target is missed and the page has no reason for it, else 0."""
     options = _parser().parse_args(arguments)
     tables = []
-    for experiment in EXPERIMENTS:
+    for experiment in (*EXPERIMENTS, time_to_verdict, runs_to_detect):
         table = experiment(options.seed, FULL if options.full else REDUCED)
         sys.stderr.write(f"{table.title}: {table.outcome or 'no target'}\n")
         tables.append(table)

@@ -163,8 +163,8 @@ def test_benchmarks_measure_wall_time_whatever_is_asked_for(track: BenchTrack) -
     """That is told; other workloads are judged by what was asked for."""
     track.metric = MetricName.CPU
     assert set(track.measure().judged.values()) == {"wall"}
-    warned = [event for event in track.heard if isinstance(event, Notice)]
-    assert [notice.code for notice in warned] == ["measures-itself"]
+    warned = [event.code for event in track.heard if isinstance(event, Notice)]
+    assert warned.count("measures-itself") == 1
 
 
 def test_two_cells_of_one_name_are_refused(tmp_path: Path) -> None:

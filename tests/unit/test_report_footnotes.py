@@ -158,20 +158,6 @@ def test_the_control_says_what_the_harness_is_worth(given: dict[str, Any], text:
     assert text in notes(replace(make_measured(), noise=make_noise(**given)))
 
 
-def test_without_a_margin_both_families_are_counted() -> None:
-    """Each keeps its level, and a report with two of them errs more often; with one workload they are the same."""
-
-    def without_margin(*workloads: str) -> str:
-        record = make_measured(*workloads)
-        assert record.measure is not None
-        return notes(replace(record, measure=replace(record.measure, min_effect=0.0)))
-
-    assert "No margin: the verdicts over all workloads err in 5% of sessions at most" in without_margin("a", "b")
-    assert "up to 10% of reports on identical programs" in without_margin("a", "b")
-    assert "No margin" not in without_margin("a")
-    assert "No margin" not in notes(make_measured("a", "b"))
-
-
 def test_the_advice_gives_precision_effect_and_time() -> None:
     """A session cut short says what it could see and the option that would show more."""
     record = make_measured()
@@ -262,7 +248,7 @@ def test_a_warning_about_one_number_is_a_footnote_to_it() -> None:
 
     assert [note for note in report.footnotes if "fragile" in note] == [f"† {fragile.message}"]
     cells = [cell.text for table in report.tables for row in table.rows for cell in row]
-    assert [text for text in cells if "†" in text] == ["−20.0%†"]
+    assert [text for text in cells if "†" in text] == ["−11.8%†"]
     assert not any("†" in row.words for row in (report.plot.rows if report.plot else ()))
 
 

@@ -86,7 +86,7 @@ class ArmRuns:
         return run
 
     def take(self, order: SuperblockOrder, *, batch: int) -> Block:
-        """Run one superblock, its primer first and not counted. Raises as `run`.
+        """Run one superblock, its primer first and not counted where it has one. Raises as `run`.
 
         Args:
             order: What runs.
@@ -94,8 +94,10 @@ class ArmRuns:
         """
         self.guard.begin()
         beside_before_s = self._beside_cpu_s
-        primer = self.run(order.workload, order.primer).usage
-        cpu_s = primer.user_s + primer.system_s
+        cpu_s = 0.0
+        if order.primer is not None:
+            primer = self.run(order.workload, order.primer).usage
+            cpu_s = primer.user_s + primer.system_s
         taken: dict[str, list[list[WorkloadRun]]] = {}
         for arm in order.order:
             runs = [self.run(order.workload, arm) for _ in range(batch)]

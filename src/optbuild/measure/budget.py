@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from optbuild.measure.schedule import MOST_PASSES, PILOT_ROUNDS, Round, batch_for, passes_for
+from optbuild.measure.schedule import PILOT_ROUNDS, Round, Shape
+from optbuild.measure.shape import SMALLEST_TURNS, batch_for, growth, is_primed, pilot_turns
 
 _SHORTEST_RUN_S = 1e-4
 _LATEST_ROUNDS = 5
@@ -29,7 +31,8 @@ class Budget:
     clock: Callable[[], float]
     arms: Mapping[str, int] = field(default_factory=dict)
     _started_s: float = field(init=False)
-    _most_passes: int = field(init=False, default=MOST_PASSES)
+    _smallest: bool = field(init=False, default=False)
+    _growth: int = field(init=False, default=1)
     _warm_up_s: dict[str, list[float]] = field(init=False, default_factory=dict)
     _rounds: list[tuple[float, float]] = field(init=False, default_factory=list)
 
@@ -56,9 +59,11 @@ class Budget:
         """How many runs in a row are timed as one."""
         return batch_for(self.estimated_run_s(workload))
 
-    def passes(self, workload: str) -> int:
-        """How many mirrored passes a superblock has."""
-        return min(self._most_passes, passes_for(self.estimated_run_s(workload)))
+    def shape(self, workload: str) -> Shape:
+        """What a superblock is made of."""
+        run_s = self.estimated_run_s(workload)
+        turns = SMALLEST_TURNS if self._smallest else pilot_turns(run_s)
+        return Shape(turns=turns * self._growth, primed=is_primed(run_s))
 
     def learn(self, workload: str, run_s: float) -> None:
         """A run of the baseline took so long; what was known before may have been taken beside builds."""
@@ -78,11 +83,15 @@ class Budget:
 
     def estimated_round_s(self) -> float:
         """What a round of all arms takes, as far as was known before the first."""
-        return sum(self._turn_s(name) * (1 + 2 * self.passes(name) * arms) for name, arms in self.arms.items())
+        shapes = {name: self.shape(name) for name in self.arms}
+        return sum(
+            self._turn_s(name) * (shapes[name].primed + shapes[name].turns * arms) for name, arms in self.arms.items()
+        )
 
     def round_s(self) -> float:
-        """What a round took on average; an estimate where none was taken."""
-        return statistics.fmean(took_s for _, took_s in self._rounds) if self._rounds else self.estimated_round_s()
+        """What the latest rounds took on average; an estimate where none was taken."""
+        latest = [took_s for _, took_s in self._rounds[-_LATEST_ROUNDS:]]
+        return statistics.fmean(latest) if latest else self.estimated_round_s()
 
     def next_round_s(self, round_: Round) -> float:
         """How long a round may take: by the slowest of the latest, or as the runs so far foretell."""
@@ -91,17 +100,27 @@ class Budget:
 
     def foreseen_s(self, round_: Round) -> float:
         """How long a round takes by what its runs took while warming up."""
-        return sum(self._turn_s(each.workload) * (1 + len(each.order)) for each in round_.superblocks)
+        return sum(
+            self._turn_s(each.workload) * ((each.primer is not None) + len(each.order)) for each in round_.superblocks
+        )
 
-    def choose_passes(self, *, beforehand_s: float = 0.0) -> None:
-        """Give superblocks fewer passes where the pilot would not fit otherwise.
+    def choose_size(self, *, beforehand_s: float = 0.0) -> None:
+        """Make superblocks as small as they can be where the pilot would not fit otherwise.
 
-        Passes and superblocks share the variance out in the same way, and a rank interval needs superblocks. It is
+        Turns and superblocks share the variance out in the same way, and a rank interval needs superblocks. It is
         settled before the first one, by times alone.
         """
-        for self._most_passes in range(MOST_PASSES, 0, -1):
-            if self.fits(beforehand_s + _PILOT_RESERVE * PILOT_ROUNDS * self.estimated_round_s()):
-                break
+        self._smallest = False
+        self._smallest = not self.fits(beforehand_s + _PILOT_RESERVE * PILOT_ROUNDS * self.estimated_round_s())
+
+    def grow(self, wanted: int) -> int:
+        """Make superblocks larger where many more of each workload are wanted, and fit; how many it takes of those.
+
+        It is settled once, after the pilot, by how many are wanted and by times.
+        """
+        fitting = int(self.left_s() / max(self.round_s(), _SHORTEST_RUN_S))
+        self._growth = growth(min(self.shape(name).turns for name in self.arms), min(wanted, max(0, fitting)))
+        return math.ceil(wanted / self._growth)
 
     def _turn_s(self, workload: str) -> float:
         """One turn of an arm: what runs took before or, with all that belongs to them, while warming up."""

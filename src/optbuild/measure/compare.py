@@ -29,6 +29,8 @@ from optbuild.measure.model import (
 )
 from optbuild.measure.schedule import PILOT_ROUNDS
 from optbuild.measure.statistics import Floats, Interval
+from optbuild.measure.stopping import Levels, needed_superblocks
+from optbuild.measure.stopping import look_again as again
 from optbuild.measure.warnings import ResultWarning, WarningKind
 
 _AA_WARNING_ALPHA = 0.05
@@ -51,15 +53,17 @@ class _Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rule:
-    """What the comparisons of one family are judged by; `margin` is on the scale of logarithms."""
+    """What a comparison is judged by.
 
-    comparisons: int
+    Attributes:
+        alpha: What its own interval may miss.
+        confidence: Of all intervals of the report together.
+        margin: On the scale of logarithms.
+    """
+
+    alpha: float
     confidence: float
     margin: float
-
-    @property
-    def alpha(self) -> float:
-        return (1 - self.confidence) / self.comparisons
 
 
 def analyse(  # noqa: PLR0913 - all that one analysis is given, by name
@@ -82,7 +86,7 @@ def analyse(  # noqa: PLR0913 - all that one analysis is given, by name
         series: One per workload.
         baseline: The arm the changes refer to.
         candidates: The other arms, without the baseline's copy.
-        confidence: Of all intervals over all workloads together, and of all those on single workloads together.
+        confidence: Of all intervals together.
         min_effect: The smallest change that matters, as a ratio.
         aa: The check of the harness, where these are not all series of the session; None makes it.
         silent: Workloads that prove nothing, whatever they measure: they get no verdict, and all together get none.
@@ -96,8 +100,9 @@ def analyse(  # noqa: PLR0913 - all that one analysis is given, by name
     if not rounds or not candidates:
         return Analysis(comparisons=(), aa=aa, warnings=tuple(_aa_warnings(aa)), half_width=None, rounds=rounds)
     margin = math.log1p(aa.margin)
-    suite_rule = _Rule(comparisons=len(candidates), confidence=confidence, margin=margin)
-    cell_rule = _Rule(comparisons=len(candidates) * len(complete), confidence=confidence, margin=margin)
+    levels = Levels.of(len(candidates), len(complete), confidence)
+    suite_rule = _Rule(alpha=levels.suite, confidence=confidence, margin=margin)
+    cell_rule = _Rule(alpha=levels.cell, confidence=confidence, margin=margin)
     suite = _suite_questions(complete, baseline, candidates)
     cells = _cell_questions(complete, baseline, candidates)
     invalid = aa.verdict is AaVerdict.INVALID
@@ -122,19 +127,24 @@ def analyse(  # noqa: PLR0913 - all that one analysis is given, by name
 
 
 def needed_rounds(
-    pilot: Sequence[Series], *, baseline: str, candidates: Sequence[str], confidence: float, precision: float
+    pilot: Sequence[Series],
+    *,
+    baseline: str,
+    candidates: Sequence[str],
+    confidence: float,
+    precision: float | None,
 ) -> int:
     """Give the number of rounds after which every suite interval should be as narrow as asked for.
 
-    The half-width falls with the square root of the rounds. It looks at how widely the differences scatter, never at
-    where they lie: stopping when a result looks significant would spoil the level.
+    It looks at how widely the differences scatter and, for the automatic precision, at how large they are, but never at
+    whether they are significant: stopping then would spoil the level.
 
     Args:
         pilot: The first rounds; they stay in the final data.
         baseline: The arm the changes refer to.
         candidates: The other arms, without the baseline's copy.
         confidence: Of all intervals together.
-        precision: The half-width wanted, as a ratio above zero.
+        precision: The half-width wanted, as a ratio above zero; None for the automatic one.
 
     Raises:
         ValueError: The pilot has fewer than two complete rounds, or two series of one workload.
@@ -145,19 +155,40 @@ def needed_rounds(
         raise ValueError("a pilot has at least two complete rounds")
     if not candidates:
         return done
-    least = statistics.least_rounds(len(candidates) * len(complete), confidence)
-    alpha = (1 - confidence) / len(candidates)
+    levels = Levels.of(len(candidates), len(complete), confidence)
     suite = _suite_questions(complete, baseline, candidates)
-    width = max((statistics.foreseen_half_width(question.d, alpha) for question in suite), default=0.0)
-    return max(done, least, math.ceil(done * (width / math.log1p(precision)) ** 2))
+    needed = (needed_superblocks(question.d, levels.suite, precision) for question in suite)
+    return max(done, levels.least_rounds, *needed)
+
+
+def look_again(
+    series: Sequence[Series], *, baseline: str, candidates: Sequence[str], precision: float | None = None
+) -> int:
+    """Give the number of rounds that the automatic precision takes once those are done that the pilot asked for.
+
+    A precision that was set is not looked at again.
+
+    Args:
+        series: All rounds so far.
+        baseline: The arm the changes refer to.
+        candidates: The other arms, without the baseline's copy.
+        precision: As in `needed_rounds`.
+    """
+    complete = _complete_rounds(series)
+    done = len(complete[0].rounds)
+    if precision is not None:
+        return done
+    suite = _suite_questions(complete, baseline, candidates)
+    return max([done, *(again(question.d, pilot=PILOT_ROUNDS) for question in suite)])
 
 
 def interval_so_far(
     series: Sequence[Series], *, baseline: str, candidates: Sequence[str], confidence: float
 ) -> tuple[str, float, float] | None:
     """Give the suite's widest interval so far, as a candidate and the ends of its change; None while there is none."""
-    alpha = (1 - confidence) / max(1, len(candidates))
-    questions = _suite_questions(_complete_rounds(series), baseline, candidates)
+    complete = _complete_rounds(series)
+    alpha = Levels.of(len(candidates), len(complete), confidence).suite
+    questions = _suite_questions(complete, baseline, candidates)
     known = [(q.candidate, found) for q in questions if (found := statistics.signed_rank_interval(q.d, alpha))]
     if not known:
         return None
@@ -211,7 +242,7 @@ def _compare(question: _Question, rule: _Rule, *, invalid: bool) -> Comparison:
     low, high = _changes(interval)
     cross_checks = () if interval is None else tuple(_cross_checks(d, rule))
     fragile = not invalid and any(check.verdict is not verdict for check in cross_checks)
-    warnings = list(_shape_warnings(question, rule.comparisons))
+    warnings = list(_shape_warnings(question, _SHAPE_ALPHA * rule.alpha / (1 - rule.confidence)))
     if fragile:
         warnings.append(
             ResultWarning(
@@ -235,7 +266,7 @@ def _compare(question: _Question, rule: _Rule, *, invalid: bool) -> Comparison:
         ci_high=high,
         confidence=rule.confidence,
         p_value=p_value,
-        p_adjusted=min(1.0, rule.comparisons * p_value),
+        p_adjusted=min(1.0, (1 - rule.confidence) / rule.alpha * p_value),
         verdict=Verdict.INVALID if invalid else verdict,
         rounds=d.size,
         mde=mde,
@@ -342,7 +373,7 @@ def _missing_warnings(
                 yield ResultWarning(kind=WarningKind.NO_RATIO, candidate=candidate, workload=one.workload)
 
 
-def _shape_warnings(question: _Question, comparisons: int) -> Iterator[ResultWarning]:
+def _shape_warnings(question: _Question, alpha: float) -> Iterator[ResultWarning]:
     """What the order of a suite's differences shows."""
     if question.d.size < PILOT_ROUNDS or question.workload is not None:
         return
@@ -350,6 +381,6 @@ def _shape_warnings(question: _Question, comparisons: int) -> Iterator[ResultWar
         (WarningKind.TREND, statistics.trend_p(question.d)),
         (WarningKind.AUTOCORRELATION, statistics.serial_p(question.d)),
     ):
-        if p < _SHAPE_ALPHA / comparisons:
+        if p < alpha:
             words = {"baseline": question.baseline}
             yield ResultWarning(kind=kind, candidate=question.candidate, figures={"p": p}, words=words)

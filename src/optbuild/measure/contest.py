@@ -67,7 +67,7 @@ class Contest:
         judged: The metric that each of these is judged by.
         workload_of: The workload that each belongs to.
         wanted_rounds: How many rounds the precision asked for takes; None where there was no time for a pilot.
-        round_s: How long one round took on average; an estimate where none fitted into the budget.
+        round_s: How long each of the latest rounds took on average; an estimate where none fitted into the budget.
         stopped_by_time: The budget ended it before the precision was reached.
         tainted: The outside reason for each superblock that was set aside, or would have been on a quieter machine.
         noisy: So many superblocks were disturbed that none was set aside.

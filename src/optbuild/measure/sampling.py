@@ -16,7 +16,7 @@ from optbuild.measure.families import families_of
 from optbuild.measure.model import A_PRIME, Series
 from optbuild.measure.progress import Progress, describe_progress
 from optbuild.measure.samples import Samples
-from optbuild.measure.schedule import PILOT_ROUNDS, Round, SuperblockOrder, make_round, make_warm_up
+from optbuild.measure.schedule import PILOT_ROUNDS, Round, SuperblockOrder, has_control, make_round, make_warm_up
 from optbuild.measure.settings import SamplingSettings
 from optbuild.workloads.invocation import Kind
 
@@ -66,18 +66,26 @@ class Sampling:
         """
         budget = self.budget
         self.progress.expect(PILOT_ROUNDS)
-        budget.choose_passes(beforehand_s=budget.estimated_warm_up_s())
+        budget.choose_size(beforehand_s=budget.estimated_warm_up_s())
         if not budget.fits(budget.estimated_round_s() + budget.estimated_warm_up_s()):
             self._time_again()
         if not budget.fits(budget.estimated_round_s() + budget.estimated_warm_up_s()):
             return
         self._warm_up()
-        budget.choose_passes()
+        budget.choose_size()
         self._take_rounds(PILOT_ROUNDS)
-        if self.samples.rounds >= PILOT_ROUNDS:
-            self.wanted_rounds = self._needed_rounds()
-            self.progress.expect(self.wanted_rounds)
-            self._take_rounds(self.wanted_rounds)
+        if self.samples.rounds < PILOT_ROUNDS:
+            return
+        self._want(PILOT_ROUNDS + budget.grow(self._needed_rounds() - PILOT_ROUNDS))
+        if self.is_complete:
+            self._want(self._rounds_by_second_look())
+
+    def _want(self, rounds: int) -> None:
+        """Take rounds until there are so many."""
+        if rounds != self.wanted_rounds:
+            self.wanted_rounds = rounds
+            self.progress.expect(rounds)
+        self._take_rounds(rounds)
 
     def take_superblock(self, order: SuperblockOrder) -> Block:
         """Take one. Raises as `take`."""
@@ -118,8 +126,12 @@ class Sampling:
             self._let_leave()
 
     def _next_round(self) -> Round:
-        passes = {name: self.budget.passes(name) for name in self.samples.blocks}
-        return make_round(self._schedule(), passes, seed=self.settings.seed, index=self.samples.rounds)
+        index, seed = self.samples.rounds, self.settings.seed
+        is_alone = not set(self.arms.candidates) - self.gone
+        absent = set() if is_alone or has_control(seed=seed, index=index) else {A_PRIME}
+        arms = {name: tuple(arm for arm in present if arm not in absent) for name, present in self._schedule().items()}
+        shapes = {name: self.budget.shape(name) for name in arms}
+        return make_round(arms, shapes, seed=seed, index=index)
 
     def _schedule(self) -> dict[str, tuple[str, ...]]:
         """The arms of each workload that are still there."""
@@ -131,6 +143,7 @@ class Sampling:
         self.gone |= leaving
 
     def _needed_rounds(self) -> int:
+        """How many rounds like the pilot's the precision takes."""
         from optbuild.measure.compare import needed_rounds
 
         return max(
@@ -141,6 +154,16 @@ class Sampling:
                 confidence=self.settings.confidence,
                 precision=self.settings.precision,
             )
+            for series, candidates in families_of(self.judged_series(), self.arms, self.gone)
+        )
+
+    def _rounds_by_second_look(self) -> int:
+        """How many rounds it takes by what more than the pilot shows."""
+        from optbuild.measure.compare import look_again
+
+        precision = self.settings.precision
+        return max(
+            look_again(series, baseline=self.arms.baseline, candidates=candidates, precision=precision)
             for series, candidates in families_of(self.judged_series(), self.arms, self.gone)
         )
 

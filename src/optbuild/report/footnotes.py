@@ -29,7 +29,6 @@ def make_footnotes(record: RunRecord) -> tuple[str, ...]:
     """Everything a sceptical reader asks about the tables, in falling importance."""
     return (
         *_measuring(record),
-        *_no_margin(record),
         *_doubts(record),
         *describe_generality(record),
         *_missing_variants(record),
@@ -109,18 +108,6 @@ def _claim(record: RunRecord) -> str:
     if any(variant.pgo for variant in record.variants):
         return "holds for this binary, not for PGO in general"
     return "holds for this binary"
-
-
-def _no_margin(record: RunRecord) -> Iterator[str]:
-    """With one workload both families hold the same comparisons; with several, only a margin absorbs what both err."""
-    cells = {item.workload for item in record.comparisons if item.workload is not None}
-    if record.measure and not record.measure.min_effect and len(cells) > 1:
-        level = 1 - record.measure.confidence
-        yield (
-            f"No margin: the verdicts over all workloads err in {level * 100:.3g}% of sessions at most, and so do "
-            f"those on each, so that up to {2 * level * 100:.3g}% of reports on identical programs call something "
-            "different."
-        )
 
 
 def _doubts(record: RunRecord) -> dict[str, None]:

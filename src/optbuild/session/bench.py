@@ -53,6 +53,7 @@ class BenchRequest:
         binaries: Paths by name, the baseline first.
         workload: The command, with `{bin}` for the binary.
         command_options: What it is given: `--stdin` and `--env`.
+        precision: The half-width to aim for, as a ratio; None for the larger of 1% and a tenth of the change.
         metric: Which of the metrics the verdicts are about; None counts instructions only.
         prepare: Run before each timed run.
         conclude: Run after each timed run.
@@ -62,7 +63,7 @@ class BenchRequest:
     workload: tuple[str, ...]
     command_options: CommandOptions = field(default_factory=CommandOptions)
     metric: MetricName | None = MetricName.WALL
-    precision: float = 0.01
+    precision: float | None = None
     min_effect: float = 0.01
     max_time_s: float = 300.0
     timeout_s: float = 300.0

@@ -125,5 +125,5 @@ def _try(machine: Machine, clock: Callable[[], float]) -> Precision:
         shown = contest(arms, (invocation,), settings, venue, run_s={name: run_s})
     aa = shown.analysis.aa
     half_width = math.inf if aa.ci_low is None or aa.ci_high is None else (aa.ci_high - aa.ci_low) / 2
-    foreseen = half_width * math.sqrt(shown.analysis.rounds * shown.round_s / _FORESEEN_S)
+    foreseen = half_width * math.sqrt(shown.duration_s / _FORESEEN_S)
     return Precision(program=name, run_s=run_s, rounds=shown.analysis.rounds, foreseen=foreseen)

@@ -111,7 +111,7 @@ def _measure(journal: Journal) -> None:
         return
     asked = journal.prepared.build_profile.measure
     settings = SamplingSettings(
-        precision=asked.precision,
+        precision=asked.fixed_precision,
         min_effect=asked.min_effect,
         max_time_s=asked.max_time_s,
         confidence=asked.confidence,
