@@ -43,6 +43,7 @@ _IN_TIME = {"AR(1) 0.3", "drift 5%", "step 10%"}
 _ENOUGH = 0.05
 _ORDERS = {2: "mirrored", 1: "one order"}
 _MOST_AUTOMATIC = 60
+_TOO_FEW = "A row is undecided where {:,} sessions are too few to tell its rate from the border."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +136,7 @@ def automatic_precision(seed: int, size: Size) -> Table:
         header=("noise", "σ", "gain", "median n", "coverage", "bias", "target"),
         rows=tuple(rows),
         outcome=worst(outcomes),
+        remark=_TOO_FEW.format(size.whole),
     )
 
 
@@ -166,6 +168,7 @@ def false_verdicts(seed: int, size: Size) -> Table:
         header=("noise", "σ", "median n", "margin 1%", "margin 0", "target", "suite", "cells", "invalid"),
         rows=tuple(rows),
         outcome=worst(outcomes),
+        remark=_TOO_FEW.format(size.whole),
     )
 
 
