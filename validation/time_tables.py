@@ -29,7 +29,7 @@ def time_to_verdict(seed: int, size: Size) -> Table:
     rows, ratios = [], []
     for case in cases():
         before, now = (
-            measure(source(seed, "time", case), case, size.whole // _SHARE) for measure in (measure_before, measure_now)
+            measure(source(seed, "time", case), case, _sessions(size)) for measure in (measure_before, measure_now)
         )
         ratios.append(now.seconds / before.seconds)
         rows.append((*_describe(case), *_spent(before), *_spent(now), f"{ratios[-1]:.2f}"))
@@ -46,7 +46,7 @@ def time_to_verdict(seed: int, size: Size) -> Table:
             "level for the suite and single workloads together. The standard deviation of a run is that of the "
             f"machine: {quiet}; on top of it the speed wanders by half as much, with a memory of a hundred runs. Each "
             f"run costs {OVERHEAD_S * 1000:.0f} ms beside the program. *Right* is the share of sessions that call the "
-            f"gain faster, with the default margin; {size.whole // _SHARE} sessions per case."
+            f"gain faster, with the default margin; {_sessions(size)} sessions per case."
         ),
         header=(
             *("gain", "workloads", "machine", "a run takes"),
@@ -63,7 +63,7 @@ def runs_to_detect(seed: int, size: Size) -> Table:
     for case in cases():
         if case.run_s != 0.2:  # noqa: PLR2004 - runs are counted, not seconds: one length is enough
             continue
-        own, theirs = runs_for_power(source(seed, "runs", case), case, size.whole // _SHARE)
+        own, theirs = runs_for_power(source(seed, "runs", case), case, _sessions(size))
         known = math.isfinite(own) and math.isfinite(theirs)
         never += math.isfinite(own) and not math.isfinite(theirs)
         if known:
@@ -90,6 +90,10 @@ def runs_to_detect(seed: int, size: Size) -> Table:
             "of the machine wanders, runs in sequence need many times as many."
         ),
     )
+
+
+def _sessions(size: Size) -> int:
+    return max(2, size.whole // _SHARE)
 
 
 def _describe(case: Case) -> tuple[str, ...]:
