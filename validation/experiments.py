@@ -70,7 +70,7 @@ Experiment = Callable[[int, Size], Table]
 
 
 def source(seed: int, *row: object) -> np.random.Generator:
-    """Give every row of every table its own source of chance, so that no row depends on another."""
+    """Give every row of every table its own random source: no row depends on another."""
     return np.random.default_rng([seed, zlib.crc32(repr(row).encode())])
 
 
