@@ -6,12 +6,14 @@ import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from scipy import signal
 
 from optbuild.measure import statistics
 from optbuild.measure.statistics import Floats
+from optbuild.measure.stopping import LEAST_PRECISION, Levels
 from validation import invariants, peers
 from validation.document import Table
 from validation.noise import MODELS, contaminated, lognormal
@@ -20,24 +22,28 @@ from validation.trials import (
     CANDIDATES,
     CONFIDENCE,
     MOST_ROUNDS,
-    PRECISION,
     WORKLOADS,
     Reports,
     Setting,
+    chunks,
     collect,
     covers,
     intervals,
     single_differences,
+    stop,
 )
 
 ROUNDS = (10, 20, 30)
-SIGMAS = (0.01, 0.03, 0.10, 0.30)
+SIGMAS = (0.01, 0.30)
 _ALPHA = 1 - CONFIDENCE
 _MARGIN = 0.01
 _POWER = 0.8
 _TRUTH = math.log(0.95)
 _IN_TIME = {"AR(1) 0.3", "drift 5%", "step 10%"}
 _ENOUGH = 0.05
+_ORDERS = {2: "mirrored", 1: "one order"}
+_MOST_AUTOMATIC = 60
+_TOO_FEW = "A row is undecided where {:,} sessions are too few to tell its rate from the border."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,17 +52,19 @@ class Size:
 
     Attributes:
         sessions: Per row of a table.
+        whole: Per row, where whole sessions with their stop rule are simulated.
         real: Sessions per noise model that go through optbuild's own functions one by one.
         random: Sessions on which the invariants are checked.
     """
 
     sessions: int
+    whole: int
     real: int
     random: int
 
 
-FULL = Size(sessions=10_000, real=25, random=200)
-REDUCED = Size(sessions=1_000, real=6, random=40)
+FULL = Size(sessions=10_000, whole=2_000, real=2, random=10)
+REDUCED = Size(sessions=1_000, whole=500, real=1, random=5)
 
 Experiment = Callable[[int, Size], Table]
 
@@ -69,69 +77,98 @@ def source(seed: int, *row: object) -> np.random.Generator:
 def coverage(seed: int, size: Size) -> Table:
     """Ask how often the 95% interval holds the true difference."""
     rows, outcomes = [], []
-    for name, model in MODELS.items():
+    for turns, (name, model) in product((2, 1), MODELS.items()):
         rates = []
         for n in ROUNDS:
-            generator = source(seed, "coverage", name, n)
-            d = single_differences(model, generator, sessions=size.sessions, rounds=n, sigma=0.02)
+            generator = source(seed, "coverage", name, n, turns)
+            d = single_differences(model, generator, sessions=size.sessions, rounds=n, sigma=0.02, turns=turns)
             rates.append(rate_of(covers(d + _TRUTH, _TRUTH)))
         outcome = worst([rate.against(0.94, 0.97) for rate in rates])
         outcomes.append(outcome)
-        rows.append((name, *map(str, rates), outcome))
+        rows.append((_ORDERS[turns], name, *map(str, rates), outcome))
     return Table(
         title="Coverage",
         target="the 95% interval holds the true difference in 94–97% of sessions, under every noise model",
         text=(
-            f"One candidate, 5% faster than the baseline, one workload, one mirrored pass per round, σ = 2% per run, "
+            f"One candidate, 5% faster than the baseline, one workload, one mirrored pass or one random order per "
+            f"round, σ = 2% per run, "
             f"{size.sessions:,} sessions per entry. The exact levels of the signed-rank interval are 95.1, 95.2 and "
             "95.0% at 10, 20 and 30 rounds."
         ),
-        header=("noise", *(f"n = {n}" for n in ROUNDS), "target"),
+        header=("superblock", "noise", *(f"n = {n}" for n in ROUNDS), "target"),
         rows=tuple(rows),
         outcome=worst(outcomes),
     )
 
 
+def automatic_precision(seed: int, size: Size) -> Table:
+    """Ask whether a stop rule that looks at the size of the change keeps the level of the interval."""
+    rows, outcomes = [], []
+    levels = Levels.of(1, 1, CONFIDENCE)
+    for name, model in MODELS.items():
+        for sigma, change in product((0.03, 0.10), (0.10, 0.25)):
+            theta = math.log(1 - change)
+            generator = source(seed, "automatic", name, sigma, change)
+            covered, rounds, errors = [], [], []
+            for part in chunks(size.whole):
+                d = single_differences(model, generator, sessions=part, rounds=_MOST_AUTOMATIC, sigma=sigma) + theta
+                n = stop(d[:, np.newaxis], levels, _MOST_AUTOMATIC)
+                for taken in np.unique(n):
+                    own = d[n == taken, :taken]
+                    covered.append(covers(own, theta))
+                    errors.append(np.median(statistics.walsh_averages(own), axis=-1) - theta)
+                rounds.append(n)
+            rate = rate_of(np.concatenate(covered))
+            outcome = rate.against(0.94, 0.97)
+            outcomes.append(outcome)
+            bias = f"{np.mean(np.concatenate(errors)):+.2%}".replace("-", "−")
+            median = f"{np.median(np.concatenate(rounds)):.0f}"
+            rows.append((name, f"{sigma:.0%}", f"{change:.0%}", median, str(rate), bias, outcome))
+    return Table(
+        title="Coverage of the automatic precision",
+        target="the 95% interval holds the true difference in 94–97% of sessions, whatever its size",
+        text=(
+            "The larger of 1% and a tenth of the change, which looks at the estimate: one candidate with a gain of "
+            "this size, one workload, one mirrored pass per round; the pilot, what it asks for, a second look, at "
+            f"most {_MOST_AUTOMATIC} rounds. {size.whole:,} sessions per row. *Bias*: the mean error of the "
+            "estimate."
+        ),
+        header=("noise", "σ", "gain", "median n", "coverage", "bias", "target"),
+        rows=tuple(rows),
+        outcome=worst(outcomes),
+        remark=_TOO_FEW.format(size.whole),
+    )
+
+
 def false_verdicts(seed: int, size: Size) -> Table:
     """Ask how often a report on identical programs calls any of them different."""
-    settings = (Setting(min_effect=_MARGIN), Setting(min_effect=0.0), Setting(min_effect=0.0, alpha=_ALPHA / 2))
+    settings = (Setting(min_effect=_MARGIN), Setting(min_effect=0.0))
     rows, outcomes = [], []
     for name, model in MODELS.items():
         for sigma in SIGMAS:
             generator = source(seed, "false verdicts", name, sigma)
-            default, bare, halved = collect(model, generator, sessions=size.sessions, sigma=sigma, settings=settings)
-            outcome = rate_of(default.false).against(0.0, _ALPHA)
+            default, bare = collect(model, generator, sessions=size.whole, sigma=sigma, settings=settings)
+            rates = (rate_of(default.false), rate_of(bare.false))
+            outcome = worst([rate.against(0.0, _ALPHA) for rate in rates])
             outcomes.append(outcome)
-            rows.append(
-                (
-                    name,
-                    f"{sigma:.0%}",
-                    f"{np.median(default.rounds):.0f}",
-                    str(rate_of(default.false)),
-                    outcome,
-                    *(f"{rate_of(found).ratio:.1%}" for found in (bare.false, bare.suite, bare.cells, halved.false)),
-                )
-            )
+            parts = (f"{rate_of(found).ratio:.1%}" for found in (bare.suite, bare.cells, bare.invalid))
+            rows.append((name, f"{sigma:.0%}", f"{np.median(default.rounds):.0f}", *map(str, rates), outcome, *parts))
     return Table(
         title="False verdicts",
         target="at most 5% of reports say anything but *same* or *inconclusive* where nothing differs",
         text=(
             f"The whole pipeline: {CANDIDATES} candidates on {WORKLOADS} workloads ({CANDIDATES * WORKLOADS} cells) "
-            f"and the baseline's copy; a pilot of 10 rounds, then as many as a precision of {PRECISION:.0%} calls for, "
-            f"at most {MOST_ROUNDS}; the check of the harness, its margin, all verdicts. A report is false when any "
-            f"suite mean or any cell is called faster or slower, or the session invalid. {size.sessions:,} sessions "
-            "per row. The target applies to the default margin of 1%. The four columns on the right use a margin "
-            "of zero, the hardest case: all reports, those false in a suite mean, those false in a cell, and all "
-            "reports if both families had half the level.\n\n"
-            "Suite means and cells are two families, and each keeps its 5% (columns *suite* and *cells*). A report "
-            "shows both, so **with no margin it errs more often than 5%**. The default margin absorbs that as "
-            "long as intervals are not much wider than the margin; at a noise that dwarfs it a report comes near the "
-            "figures for no margin. Half the level for each family would keep every report below 5% (last column), "
-            "for suite intervals about a tenth wider."
+            "and the baseline's copy; a pilot of 10 rounds, then as many as the automatic precision calls for, at most "
+            f"{MOST_ROUNDS}, with a second look; a copy that takes turns less often after the pilot; the check of the "
+            "harness, its margin, all verdicts. A report is false when any suite mean or any cell is called faster or "
+            f"slower, or the session invalid. {size.whole:,} sessions per row. The target is held against the "
+            "default margin of 1% and against a margin of zero, the hardest case; for that the last columns tell what "
+            "was false. Suite means and cells are one family: they share one level of 5%."
         ),
-        header=("noise", "σ", "median n", "margin 1%", "target", "margin 0", "suite", "cells", "halved levels"),
+        header=("noise", "σ", "median n", "margin 1%", "margin 0", "target", "suite", "cells", "invalid"),
         rows=tuple(rows),
         outcome=worst(outcomes),
+        remark=_TOO_FEW.format(size.whole),
     )
 
 
@@ -142,7 +179,7 @@ def harness(seed: int, size: Size) -> Table:
         for sigma in (0.01, 0.03):
             generator = source(seed, "harness", name, sigma)
             (found,) = collect(
-                model, generator, sessions=size.sessions, sigma=sigma, settings=[Setting(min_effect=_MARGIN)]
+                model, generator, sessions=size.whole, sigma=sigma, settings=[Setting(min_effect=_MARGIN)]
             )
             rows.append((name, f"{sigma:.0%}", *_harness_row(found)))
     return Table(
@@ -151,8 +188,8 @@ def harness(seed: int, size: Size) -> Table:
         text=(
             "The same pipeline with the default margin. *Footnote*: the 95% interval of the baseline's copy excludes "
             "zero, 5% by construction. *Invalid*: its 99.8% interval lies wholly beyond the margin. *Reached*: the "
-            f"suite's half-width is at most {PRECISION:.0%}, among sessions that the limit of {MOST_ROUNDS} rounds did "
-            "not cut short (where those are at least 5%)."
+            f"suite's half-width is at most {LEAST_PRECISION:.0%}, among sessions that the limit of {MOST_ROUNDS} "
+            "rounds did not cut short (where those are at least 5%)."
         ),
         header=("noise", "σ", "footnote", "invalid", "median n", "cut short", "reached", "median half-width"),
         rows=tuple(rows),
@@ -162,7 +199,7 @@ def harness(seed: int, size: Size) -> Table:
 def _harness_row(found: Reports) -> tuple[str, ...]:
     cut = found.rounds == MOST_ROUNDS
     width = np.expm1(found.half_width)
-    reached = f"{np.mean(width[~cut] <= PRECISION):.1%}" if (~cut).mean() >= _ENOUGH else "–"
+    reached = f"{np.mean(width[~cut] <= LEAST_PRECISION):.1%}" if (~cut).mean() >= _ENOUGH else "–"
     return (
         str(rate_of(found.warned)),
         str(rate_of(found.invalid)),
@@ -345,6 +382,7 @@ def _one_sided(generator: np.random.Generator, sessions: int, n: int) -> Floats:
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     coverage,
+    automatic_precision,
     false_verdicts,
     harness,
     power,

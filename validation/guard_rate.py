@@ -24,9 +24,10 @@ from pathlib import Path
 from optbuild.execution.local import LocalExecutor
 from optbuild.files import claim_directory
 from optbuild.measure.arms import Arms
+from optbuild.measure.contest import Venue, contest
 from optbuild.measure.guard import Disturbance, NoiseGuard
-from optbuild.measure.measurement import SamplingSettings
-from optbuild.measure.sampler import Sampler
+from optbuild.measure.model import Arm
+from optbuild.measure.settings import SamplingSettings
 from optbuild.profile.load import command_line_workload
 from optbuild.profile.model import BuildProfile, MeasureSettings, Use
 from optbuild.record.host import describe_host
@@ -170,19 +171,24 @@ def measure(executor: LocalExecutor, guard: NoiseGuard, directory: Path, program
         scratch=directory / "scratch",
         environ={},
     )
-    Sampler(
+    settings = SamplingSettings(
+        precision=1e-6,
+        min_effect=0.01,
+        max_time_s=seconds,
+        confidence=0.95,
+        seed=secrets.randbits(32),
+        counting_share=0.0,
+    )
+    venue = Venue(
         executor=executor,
         emit=lambda _: None,
+        environ={},
         root=directory,
         directory=directory / "arms",
-        arms=Arms(variants={_PROGRAM: {_PROGRAM: program}}),
-        workloads=(invocation,),
-        run_s={_PROGRAM: _RUN_S},
-        settings=SamplingSettings(
-            precision=1e-6, min_effect=0.01, max_time_s=seconds, confidence=0.95, seed=secrets.randbits(32)
-        ),
-        guard=guard,
-    ).measure("measure", "measure")
+        make_guard=lambda: guard,
+    )
+    arms = Arms(variants={Arm(variant=_PROGRAM): {_PROGRAM: program}})
+    contest(arms, (invocation,), settings, venue, run_s={_PROGRAM: _RUN_S})
 
 
 def load() -> list[Session]:

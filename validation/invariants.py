@@ -7,13 +7,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from optbuild.measure.compare import analyse, needed_rounds
+from optbuild.measure.compare import analyse, look_again, needed_rounds
 from optbuild.measure.model import A_PRIME, AaVerdict, Analysis, Series, Superblock, Verdict
-from optbuild.measure.schedule import PILOT_ROUNDS, make_round
+from optbuild.measure.schedule import PILOT_ROUNDS, Shape, make_round
 from optbuild.measure.statistics import Floats
+from optbuild.measure.warnings import WarningKind
 from validation.noise import MODELS, NoiseModel
 from validation.rates import Rate
-from validation.trials import CANDIDATES, CONFIDENCE, MOST_ROUNDS, PRECISION, report, simulate_pipeline
+from validation.trials import CANDIDATES, CONFIDENCE, MOST_ROUNDS, Truths, report, simulate_pipeline
 
 BASELINE = "baseline"
 CANDIDATE_NAMES = tuple(f"candidate-{number}" for number in range(CANDIDATES))
@@ -24,34 +25,44 @@ _CLOSE = 1e-9
 _OPPOSITE = {Verdict.FASTER: Verdict.SLOWER, Verdict.SLOWER: Verdict.FASTER}
 
 
-def as_series(logs: Floats, arms: tuple[str, ...] = _ARMS) -> list[Series]:
-    """Turn one simulated session into what the sampler gives: logs are rounds, workloads, arms, two runs."""
+def as_series(logs: Floats, arms: tuple[str, ...] = _ARMS, control: Truths | None = None) -> list[Series]:
+    """Turn one simulated session into what sampling gives.
+
+    Args:
+        logs: Rounds, workloads, arms, runs.
+        arms: Their names.
+        control: The rounds that the baseline's copy takes part in; None means all.
+    """
     times = np.exp(logs)
+    present = [True] * len(logs) if control is None else control
     return [
         Series(
             workload=f"workload-{workload}",
             metric="wall",
             unit="s",
             rounds=tuple(
-                Superblock(
-                    order=arms + arms[::-1],
-                    values={arm: tuple(map(float, runs)) for arm, runs in zip(arms, block, strict=True)},
-                )
-                for block in times[:, workload]
+                _superblock(arms, block, with_control=bool(there))
+                for block, there in zip(times[:, workload], present, strict=True)
             ),
         )
         for workload in range(times.shape[1])
     ]
 
 
-def whole_session(logs: Floats, min_effect: float) -> Analysis:
+def _superblock(arms: tuple[str, ...], runs: Floats, *, with_control: bool) -> Superblock:
+    values = {
+        arm: tuple(map(float, own)) for arm, own in zip(arms, runs, strict=True) if with_control or arm != A_PRIME
+    }
+    return Superblock(order=(*values, *reversed(values)), values=values)
+
+
+def whole_session(logs: Floats, control: Truths, min_effect: float) -> Analysis:
     """Take one session through the real pilot, stop rule and analysis."""
     pilot = as_series(logs[:PILOT_ROUNDS])
-    wanted = needed_rounds(
-        pilot, baseline=BASELINE, candidates=CANDIDATE_NAMES, confidence=CONFIDENCE, precision=PRECISION
-    )
-    series = as_series(logs[: min(wanted, MOST_ROUNDS)])
-    return _analyse(series, min_effect=min_effect)
+    wanted = needed_rounds(pilot, baseline=BASELINE, candidates=CANDIDATE_NAMES, confidence=CONFIDENCE, precision=None)
+    asked = as_series(logs[: min(wanted, MOST_ROUNDS)])
+    rounds = min(look_again(asked, baseline=BASELINE, candidates=CANDIDATE_NAMES), MOST_ROUNDS)
+    return _analyse(as_series(logs[:rounds], control=control[:rounds]), min_effect=min_effect)
 
 
 def check_pipeline(generator: np.random.Generator, sessions: int) -> tuple[Rate, Rate, Rate]:
@@ -62,10 +73,10 @@ def check_pipeline(generator: np.random.Generator, sessions: int) -> tuple[Rate,
     """
     differing = fragile = shape = total = 0
     for model in MODELS.values():
-        logs = simulate_pipeline(model, generator, sessions, _SIGMA)
-        fast = report(logs, _MIN_EFFECT)
+        logs, control = simulate_pipeline(model, generator, sessions, _SIGMA)
+        fast = report(logs, control, _MIN_EFFECT)
         for index in range(sessions):
-            analysis = whole_session(logs[index], _MIN_EFFECT)
+            analysis = whole_session(logs[index], control[index], _MIN_EFFECT)
             different = [one for one in analysis.comparisons if one.verdict in _OPPOSITE]
             seen = (
                 analysis.rounds,
@@ -78,7 +89,7 @@ def check_pipeline(generator: np.random.Generator, sessions: int) -> tuple[Rate,
             close = math.isclose(math.log1p(analysis.half_width or 0.0), float(fast.half_width[index]), rel_tol=_CLOSE)
             differing += seen != tuple(array[index] for array in arrays) or not close
             fragile += any(one.fragile for one in analysis.comparisons)
-            shape += any("over the rounds" in text or "neighbouring rounds" in text for text in analysis.warnings)
+            shape += any(one.kind in {WarningKind.TREND, WarningKind.AUTOCORRELATION} for one in analysis.warnings)
             total += 1
     counts = (differing, fragile, shape)
     first, second, third = (Rate(hits=count, trials=total) for count in counts)
@@ -105,7 +116,7 @@ def check_invariants(generator: np.random.Generator, sessions: int) -> Mapping[s
 
 def _session(model: NoiseModel, generator: np.random.Generator) -> Floats:
     """Give sixteen rounds in which the candidates differ from the baseline by up to a few percent."""
-    logs: Floats = simulate_pipeline(model, generator, 1, _SIGMA)[0, :16]
+    logs: Floats = simulate_pipeline(model, generator, 1, _SIGMA)[0][0, :16]
     logs[:, :, 2:] += generator.normal(0.0, 0.02, (CANDIDATES, 1))
     return logs
 
@@ -140,9 +151,9 @@ def _labels_hold(logs: Floats, generator: np.random.Generator) -> bool:
 
 
 def _seed_holds(seed: int) -> bool:
-    passes = {"short": 3, "long": 1}
+    shapes = {"short": Shape(turns=2, primed=True), "long": Shape(turns=1, primed=False)}
     few, many = (
-        [make_round(dict.fromkeys(passes, _ARMS), passes, seed=seed, index=index) for index in range(count)]
+        [make_round(dict.fromkeys(shapes, _ARMS), shapes, seed=seed, index=index) for index in range(count)]
         for count in (7, 12)
     )
     return few == many[:7]

@@ -84,9 +84,15 @@ MODELS: Mapping[str, NoiseModel] = {
 
 
 def simulate_runs(
-    model: NoiseModel, generator: np.random.Generator, blocks: tuple[int, int, int], *, arms: int, sigma: float
+    model: NoiseModel,
+    generator: np.random.Generator,
+    blocks: tuple[int, int, int],
+    *,
+    arms: int,
+    sigma: float,
+    turns: int = 2,
 ) -> Floats:
-    """Run arms in mirrored superblocks of one pass, each in a fresh random order.
+    """Run arms in superblocks of one mirrored pass, or of one random order, each a fresh one.
 
     Args:
         model: The noise.
@@ -94,13 +100,16 @@ def simulate_runs(
         blocks: Sessions, rounds and workloads.
         arms: How many there are; none differs from another.
         sigma: Of the noise.
+        turns: Runs of each arm in a superblock: two for a mirrored pass, or one.
 
     Returns:
-        Logarithms of times: sessions, rounds, workloads, arms, and the two runs of each arm.
+        Logarithms of times: sessions, rounds, workloads, arms, and the runs of each arm.
     """
-    slots = 2 * arms
+    slots = turns * arms
     noise = model(generator, (*blocks, slots), sigma)
     place = np.argsort(generator.random((*blocks, arms)), axis=-1)
     forth = np.take_along_axis(noise, place, axis=-1)
+    if turns == 1:
+        return forth[..., np.newaxis]
     back = np.take_along_axis(noise, slots - 1 - place, axis=-1)
     return np.stack([forth, back], axis=-1)

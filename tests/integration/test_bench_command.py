@@ -135,8 +135,9 @@ def test_a_record_holds_all_that_was_found_out(stand: Bench) -> None:
         assert len(benchmark["rounds"]) == record["measure"]["rounds"] > 0
         for block in benchmark["rounds"]:
             assert sorted(set(block["order"])) == ["A'", "new", "old"]
-            passes = zip(*[iter(block["order"])] * 6, strict=True)  # of three arms, there and back
-            assert all(order == order[::-1] for order in passes)
+            if len(block["order"]) > 3:  # of long runs each arm runs once; of short ones there and back
+                passes = zip(*[iter(block["order"])] * 6, strict=True)
+                assert all(order == order[::-1] for order in passes)
             assert all(math.isfinite(value) and value >= 0 for values in block["values"].values() for value in values)
     assert {item["variant"] for item in record["resources"]} == {"old", "new"}
     assert {item["name"] for item in record["noise"]["checks"]} >= {"cores", "governor", "load"}
@@ -296,7 +297,7 @@ def test_what_runs_around_a_run_is_not_timed(stand: Bench) -> None:
     beside = ("--prepare", "sleep 0.1", "--conclude", "sleep 0.1")
     record = stand.record("--max-time", "10s", *beside, binaries="old=./old")
     assert record["measure"]["rounds"] > 0
-    runs = sum(1 + len(block["order"]) for block in record["benchmarks"][0]["rounds"])
+    runs = sum(len(block["order"]) for block in record["benchmarks"][0]["rounds"])
     assert record["measure"]["duration_s"] > 0.2 * runs
     assert all(item["median_s"] < 0.1 for item in record["resources"])
 

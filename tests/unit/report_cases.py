@@ -7,12 +7,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from optbuild.measure.model import A_PRIME, Comparison, Superblock, Verdict, held_out_arm
+from optbuild.measure.model import (
+    A_PRIME,
+    AaCheck,
+    AaVerdict,
+    Comparison,
+    Resources,
+    Series,
+    Superblock,
+    Verdict,
+    held_out_arm,
+)
 from optbuild.record.evidence import PgoRecord, ProfdataRecord
 from optbuild.record.model import (
-    AaRecord,
     ArtifactRecord,
-    BenchmarkRecord,
     CrossValidationRecord,
     ErrorRecord,
     FoldRecord,
@@ -21,7 +29,6 @@ from optbuild.record.model import (
     NoiseRecord,
     OutputRecord,
     ProjectRecord,
-    ResourceRecord,
     RunRecord,
     RunStatus,
     StepRecord,
@@ -138,7 +145,7 @@ def make_measured(*workloads: str, **given: Any) -> RunRecord:
     """What `optbuild pgo` leaves, measured on the workloads; without names on one called `books`."""
     names = workloads or ("books",)
     resources = tuple(
-        ResourceRecord(
+        Resources(
             workload=workload,
             variant=variant,
             median_s=0.0352 * (1 + CHANGES.get(variant, (0.0,))[0]),
@@ -191,7 +198,7 @@ def with_samples(record: RunRecord, *, rounds: int = 8) -> RunRecord:
     return replace(
         record,
         benchmarks=tuple(
-            BenchmarkRecord(
+            Series(
                 workload=name, metric="wall", unit="s", rounds=tuple(block(name, number) for number in range(rounds))
             )
             for name in workloads
@@ -248,7 +255,7 @@ def make_cross_validated(*workloads: str, skipped: str | None = None, **given: A
 
 def make_noise(*, steal_ratio: float | None = None, **given: Any) -> NoiseRecord:
     """A quiet machine, or an A/A check as given."""
-    aa = AaRecord(change=-0.001, ci_low=-0.005, ci_high=0.003, verdict="ok", margin=0.01)
+    aa = AaCheck(change=-0.001, ci_low=-0.005, ci_high=0.003, verdict=AaVerdict.OK, margin=0.01)
     return NoiseRecord(aa=replace(aa, **given), tainted_rounds=0, steal_ratio=steal_ratio)
 
 
@@ -280,7 +287,7 @@ def make_invalid() -> RunRecord:
     return replace(
         record,
         comparisons=tuple(replace(item, verdict=Verdict.INVALID) for item in record.comparisons),
-        noise=make_noise(change=0.031, ci_low=0.02, ci_high=0.042, verdict="invalid"),
+        noise=make_noise(change=0.031, ci_low=0.02, ci_high=0.042, verdict=AaVerdict.INVALID),
         warnings=(WarningRecord(code="measurement", message="no verdict is given: copies differ", help=""),),
     )
 

@@ -9,7 +9,8 @@ import pytest
 from optbuild.events import ActionFinished, ActionStarted, Event
 from optbuild.execution.command import Command
 from optbuild.files import claim_directory
-from optbuild.measure.counting import Count, InstructionCounting
+from optbuild.measure.counting import InstructionCounting
+from optbuild.measure.model import Count
 from optbuild.testing import Answer, Reply, ScriptedExecutor, make_invocation
 from optbuild.workloads.invocation import Invocation, Moment
 
@@ -83,14 +84,14 @@ def stand(tmp_path: Path) -> Stand:
 
 def reasons(counts: tuple[Count, ...]) -> Mapping[str, str | None]:
     """Why there is no count, by arm."""
-    return {count.arm: count.reason for count in counts}
+    return {count.variant: count.reason for count in counts}
 
 
 def test_each_arm_is_counted_once_on_each_workload(stand: Stand) -> None:
     """From one path: even the length of argv[0] counts. What is counted is told."""
     other = replace(stand.workload, name="large")
     counts = stand.count(stand.workload, other)
-    assert [(item.workload, item.arm, item.count, item.tool, item.reason) for item in counts] == [
+    assert [(item.workload, item.variant, item.count, item.tool, item.reason) for item in counts] == [
         (workload, arm, count, "callgrind", None) for workload in ("small", "large") for arm, count in COUNTS.items()
     ]
     assert len({command.argv[-2] for command in stand.counted()}) == 1

@@ -8,11 +8,11 @@ import pytest
 from inline_snapshot import snapshot
 
 from optbuild.errors import UsageError
-from optbuild.measure.model import Verdict
+from optbuild.measure.model import Resources, Verdict
 from optbuild.profile.gates import GateSettings
 from optbuild.record.gate import GateVerdict
 from optbuild.record.judge import is_accepted, judge
-from optbuild.record.model import ResourceRecord, RunRecord, VariantStatus, WorkloadRecord
+from optbuild.record.model import RunRecord, VariantStatus, WorkloadRecord
 from optbuild.report.formats import GATE_FORMATS
 from optbuild.report.model import Screen
 from optbuild.testing import make_comparison, make_run_record, make_variant_record
@@ -93,7 +93,7 @@ def test_a_peak_below_the_floor_bounds_growth_from_one_side(
 ) -> None:
     """What cannot be measured passes only where it cannot have grown, and fails only where it must have."""
     resources = tuple(
-        ResourceRecord(workload="small", variant=name, median_s=1.0, peak_rss_bytes=peak, peak_rss_floor_bytes=floor)
+        Resources(workload="small", variant=name, median_s=1.0, peak_rss_bytes=peak, peak_rss_floor_bytes=floor)
         for name, (peak, floor) in (("pgo", own), ("release", before))
     )
     (gate,) = judge(make_run_record(resources=resources), GateSettings(max_rss_growth=0.1))

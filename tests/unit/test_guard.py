@@ -10,10 +10,10 @@ import pytest
 from optbuild.errors import WorkloadError
 from optbuild.execution.command import Command
 from optbuild.measure import guard
+from optbuild.measure.contest import Contest
 from optbuild.measure.guard import Disturbance, NoiseGuard, Reading, compare_readings, parse_stat, read_machine
-from optbuild.measure.measurement import Measurement
 from optbuild.testing import Reply, make_usage
-from tests.unit.sampler_cases import Track
+from tests.unit.contest_cases import Track
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 STAT = """\
@@ -275,14 +275,13 @@ class Neighbour:
         return Reading(monotonic_s=now_s, boottime_s=now_s, busy_s=self.foreign_s + now_s, steal_s=0.0)
 
 
-def measure_beside(directory: Path, *, loud: set[int], max_time_s: float = 1e9) -> Measurement:
+def measure_beside(directory: Path, *, loud: set[int], max_time_s: float = 1e9) -> Contest:
     """Measure while a neighbour is loud during some superblocks, counted from 0."""
     directory.mkdir()
     track = Track(directory, noise=0.02)
     track.settings = replace(track.settings, max_time_s=max_time_s)
-    sampler = track.sampler()
-    sampler.guard = NoiseGuard(read=Neighbour(track, loud=loud).read, own_cpu_s=lambda: 0.0)
-    return sampler.measure("measure-1", "measure")
+    track.read = Neighbour(track, loud=loud).read  # type: ignore[method-assign]  # this machine has a neighbour
+    return track.measure()
 
 
 REASON = "other programs used 60% of a core"
@@ -361,11 +360,10 @@ def test_what_runs_between_the_timed_runs_is_no_neighbour(tmp_path: Path) -> Non
         return Reply(usage=make_usage(wall_s=50.0))
 
     track.answer = answer
-    sampler = track.sampler()
-    sampler.guard = NoiseGuard(read=Neighbour(track, loud=set()).read, own_cpu_s=lambda: 0.0)
-    assert sampler.measure("measure-1", "measure").tainted == ()
+    track.read = Neighbour(track, loud=set()).read  # type: ignore[method-assign]  # this machine has a neighbour
+    assert track.measure().tainted == ()
     assert beside_s > 0
-    assert all(item.foreign_ratio == pytest.approx(0.0, abs=1e-9) for item in sampler.guard.disturbances)
+    assert all(item.foreign_ratio == pytest.approx(0.0, abs=1e-9) for item in track.watching.disturbances)
 
 
 def test_slow_preparations_may_use_up_the_budget(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from optbuild.events import Level
 from optbuild.files import sha256_of
 from optbuild.making.built import Built, Rejection, Step
 from optbuild.making.proof.evidence import Check, PgoEvidence, Unit
+from optbuild.measure.contest import Contest
 from optbuild.measure.machine_checks import MachineCheck
-from optbuild.measure.measurement import Measurement, Resources, SamplingSettings
-from optbuild.measure.model import A_PRIME, AaCheck, AaVerdict, Analysis, Series, Superblock
+from optbuild.measure.model import A_PRIME, AaCheck, AaVerdict, Analysis, Resources, Series, Superblock
+from optbuild.measure.settings import SamplingSettings
 from optbuild.plan.action import Action, ActionId
 from optbuild.plan.kinds.check_outputs import CompareOutputs, ProbeOutputs
 from optbuild.plan.kinds.compile import Compile
@@ -51,7 +52,15 @@ from optbuild.record.model import (
     VariantStatus,
     WorkloadRecord,
 )
-from optbuild.testing import TARGET, make_comparison, make_package, make_plan_inputs, make_project, make_toolchain
+from optbuild.testing import (
+    TARGET,
+    make_comparison,
+    make_package,
+    make_plan_inputs,
+    make_project,
+    make_run_record,
+    make_toolchain,
+)
 from optbuild.tools.llvm_profdata import ProfileHeader
 from optbuild.workloads.overlap import Overlap
 
@@ -398,14 +407,18 @@ def test_the_toolchain() -> None:
 
 BLOCK = Superblock(order=("release", A_PRIME), values={"release": (1.0,), A_PRIME: (1.0,)})
 TAINTED = replace(BLOCK, tainted="steal 9%")
-MEASUREMENT = Measurement(
+CHECK = MachineCheck(name="governor", level=Level.WARNING, message="powersave", remedy="-")
+CONTEST = Contest(
+    settings=SamplingSettings(precision=0.01, min_effect=0.02, max_time_s=60.0, confidence=0.9, seed=5713),
+    checks=(CHECK,),
+    counts=(),
     series=(Series(workload="small", metric="wall", unit="s", rounds=(BLOCK,), set_aside=(TAINTED,)),),
     judged={"small": "wall"},
     workload_of={"small": "small"},
     resources=tuple(
         Resources(
             workload="small",
-            arm=arm,
+            variant=arm,
             median_s=1.0,
             median_user_s=0.8,
             median_system_s=0.1,
@@ -423,7 +436,6 @@ MEASUREMENT = Measurement(
         half_width=0.02,
         rounds=12,
     ),
-    seed=5713,
     wanted_rounds=40,
     round_s=5.0,
     duration_s=60.0,
@@ -434,16 +446,19 @@ MEASUREMENT = Measurement(
 )
 
 
+MEASURED = assemble.add_contest(make_run_record(), CONTEST)
+
+
 def test_all_samples_are_kept() -> None:
     """Those that were set aside as well, with the reason."""
-    (record,) = assemble.describe_benchmarks(MEASUREMENT)
+    (record,) = MEASURED.benchmarks
     assert (record.workload, record.metric, record.unit) == ("small", "wall", "s")
     assert (record.rounds, record.set_aside) == ((BLOCK,), (TAINTED,))
 
 
 def test_the_baselines_copy_has_no_resources_of_its_own() -> None:
     """It is a control, not a variant."""
-    (record,) = assemble.describe_resources(MEASUREMENT)
+    (record,) = MEASURED.resources
     assert (record.variant, record.median_s, record.peak_rss_bytes, record.peak_rss_floor_bytes) == (
         *("release", 1.0, 9, 4),
     )
@@ -451,8 +466,8 @@ def test_the_baselines_copy_has_no_resources_of_its_own() -> None:
 
 def test_how_it_was_measured() -> None:
     """Seed, rounds, what was asked for and what was reached, and what more time would buy."""
-    settings = SamplingSettings(precision=0.01, min_effect=0.02, max_time_s=60.0, confidence=0.9, seed=5713)
-    record = assemble.describe_measuring(MEASUREMENT, settings)
+    record = MEASURED.measure
+    assert record is not None
     assert (record.seed, record.rounds, record.duration_s, record.half_width) == (5713, 12, 60.0, 0.02)
     assert (record.confidence, record.min_effect, record.max_time_s) == (0.9, 0.02, 60.0)
     assert record.advice == "the precision asked for takes 40 rounds: --max-time 4m"
@@ -460,8 +475,8 @@ def test_how_it_was_measured() -> None:
 
 def test_how_quiet_the_machine_was() -> None:
     """The baseline against its copy, disturbed superblocks, stolen time, and what was looked at before."""
-    check = MachineCheck(name="governor", level=Level.WARNING, message="powersave", remedy="-")
-    record = assemble.describe_noise(MEASUREMENT, [check])
+    record = MEASURED.noise
+    assert record is not None
     assert (record.aa.verdict, record.aa.change, record.aa.margin) == ("ok", 0.001, 0.01)
     assert (record.tainted_rounds, record.steal_ratio) == (1, 0.004)
     assert [(item.name, item.level, item.message) for item in record.checks] == [("governor", "warning", "powersave")]

@@ -21,7 +21,7 @@ SHOWN = CrossValidation(
     trained=(make_comparison(),),
     held_out=(make_comparison(candidate=ARM),),
     optimism=(make_comparison(baseline="pgo", candidate=ARM),),
-    warnings=("a sentence",),
+    warnings=(),
 )
 
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from optbuild.measure.model import Superblock, Verdict
+from optbuild.events import Level
+from optbuild.measure.machine_checks import MachineCheck
+from optbuild.measure.model import Count, Series, Superblock, Verdict
+from optbuild.measure.warnings import ResultWarning, WarningKind
 from optbuild.record.evidence import AttemptRecord, MeasuredProgramsRecord
 from optbuild.record.model import (
-    BenchmarkRecord,
-    CheckRecord,
     ErrorRecord,
-    InstructionRecord,
     RunRecord,
     RunStatus,
     VariantStatus,
@@ -160,20 +160,6 @@ def test_the_control_says_what_the_harness_is_worth(given: dict[str, Any], text:
     assert text in notes(replace(make_measured(), noise=make_noise(**given)))
 
 
-def test_without_a_margin_both_families_are_counted() -> None:
-    """Each keeps its level, and a report with two of them errs more often; with one workload they are the same."""
-
-    def without_margin(*workloads: str) -> str:
-        record = make_measured(*workloads)
-        assert record.measure is not None
-        return notes(replace(record, measure=replace(record.measure, min_effect=0.0)))
-
-    assert "No margin: the verdicts over all workloads err in 5% of sessions at most" in without_margin("a", "b")
-    assert "up to 10% of reports on identical programs" in without_margin("a", "b")
-    assert "No margin" not in without_margin("a")
-    assert "No margin" not in notes(make_measured("a", "b"))
-
-
 def test_the_advice_gives_precision_effect_and_time() -> None:
     """A session cut short says what it could see and the option that would show more."""
     record = make_measured()
@@ -252,6 +238,20 @@ def test_warnings_are_repeated_once_each_with_their_help() -> None:
     assert report.status == ("This run is incomplete: cargo ended with 101", "help: read the log")
 
 
+def test_a_warning_about_one_number_is_a_footnote_to_it() -> None:
+    """The number has a mark, and the footnote that begins with it is not said a second time as a warning."""
+    fragile = ResultWarning(kind=WarningKind.FRAGILE, candidate="pgo", words={"verdict": "faster"})
+    record = make_run_record(
+        comparisons=(make_comparison("pgo", warnings=(fragile,)), make_comparison("pgo", workload="small")),
+        warnings=(WarningRecord(code=str(fragile.kind), message=fragile.message, help=""),),
+    )
+    report = assemble(record)
+
+    assert [note for note in report.footnotes if "fragile" in note] == [f"† {fragile.message}"]
+    cells = [cell.text for table in report.tables for row in table.rows for cell in row]
+    assert [text for text in cells if "†" in text] == ["−11.8%†"]
+
+
 def test_an_interrupted_run_without_variants_still_says_what_it_was() -> None:
     """There is always a title, a status and the run's name."""
     report = assemble(
@@ -267,8 +267,8 @@ def test_an_interrupted_run_without_variants_still_says_what_it_was() -> None:
 def test_machine_checks_that_are_more_than_information_are_shown() -> None:
     """A governor that throttles belongs beside the numbers."""
     checks = (
-        CheckRecord(name="governor", level="warning", message="the governor is powersave"),
-        CheckRecord(name="aslr", level="info", message="ASLR is on"),
+        MachineCheck(name="governor", level=Level.WARNING, message="the governor is powersave"),
+        MachineCheck(name="aslr", level=Level.INFO, message="ASLR is on"),
     )
     text = notes(replace(make_measured(), noise=replace(make_noise(), checks=checks, tainted_rounds=2)))
 
@@ -280,7 +280,7 @@ def test_machine_checks_that_are_more_than_information_are_shown() -> None:
 def test_superblocks_that_were_taken_again_are_counted_once_for_all_metrics() -> None:
     """A budget that is spent leaves disturbed ones as they are, so the two numbers differ."""
     block = Superblock(order=("release", "A'"), values={"release": (1.0,), "A'": (1.0,)})
-    wall = BenchmarkRecord(workload="a", metric="wall", unit="s", rounds=(block,), set_aside=(block, block))
+    wall = Series(workload="a", metric="wall", unit="s", rounds=(block,), set_aside=(block, block))
     benchmarks = (wall, replace(wall, metric="cpu"), replace(wall, workload="b", set_aside=(block,)))
     noise = replace(make_noise(), tainted_rounds=4)
 
@@ -394,7 +394,7 @@ def test_why_nothing_was_counted_is_said_once() -> None:
     """Each workload has a figure of its own in its reason; one line is enough for all of them."""
     reasons = [("books", "would take 4 min by callgrind"), ("logs", "would take 1 min by callgrind")]
     uncounted = tuple(
-        InstructionRecord(workload=workload, variant=variant, count=None, tool=None, reason=reason)
+        Count(workload=workload, variant=variant, count=None, tool=None, reason=reason)
         for workload, reason in reasons
         for variant in ("release", "pgo")
     )

@@ -6,16 +6,19 @@ from itertools import pairwise
 import pytest
 
 from optbuild.measure.model import A_PRIME
-from optbuild.measure.schedule import Round, batch_for, make_round, make_warm_up, passes_for
+from optbuild.measure.schedule import CONTROL_SHARE, PILOT_ROUNDS, Round, Shape, has_control, make_round, make_warm_up
 
 ARMS = ("release", "lto", "pgo", A_PRIME)
 WORKLOADS = ("books", "logs", "requests")
 PASSES = {"books": 1, "logs": 2, "requests": 3}
+SHAPES = {name: Shape(turns=2 * passes, primed=True) for name, passes in PASSES.items()}
+ONE_PASS = Shape(turns=2, primed=True)
+LONG = Shape(turns=1, primed=False)
 
 
 def make_rounds(count: int, *, seed: int) -> list[Round]:
     """The first rounds of a seed."""
-    return [make_round(everywhere(*ARMS), PASSES, seed=seed, index=index) for index in range(count)]
+    return [make_round(everywhere(*ARMS), SHAPES, seed=seed, index=index) for index in range(count)]
 
 
 def everywhere(*arms: str) -> dict[str, tuple[str, ...]]:
@@ -63,14 +66,14 @@ def test_rounds_differ_by_their_index() -> None:
 
 def test_the_order_of_a_seed_never_changes() -> None:
     """A schedule stored by an earlier version can be followed again: only random() decides, which Python keeps."""
-    superblock = make_round({"w": ("a", "b", "c")}, {"w": 1}, seed=42, index=0).superblocks[0]
+    superblock = make_round({"w": ("a", "b", "c")}, {"w": ONE_PASS}, seed=42, index=0).superblocks[0]
 
     assert superblock.order == ("a", "c", "b", "b", "c", "a")
 
 
 def test_every_order_of_arms_is_equally_likely() -> None:
     """A fair coin decides which arm goes first: the sign-flip test rests on it (χ² with 5 degrees of freedom)."""
-    rounds = (make_round({"w": ("a", "b", "c")}, {"w": 1}, seed=5, index=index) for index in range(6000))
+    rounds = (make_round({"w": ("a", "b", "c")}, {"w": ONE_PASS}, seed=5, index=index) for index in range(6000))
     counts = Counter(round_.superblocks[0].order[:3] for round_ in rounds)
 
     assert len(counts) == 6
@@ -79,8 +82,9 @@ def test_every_order_of_arms_is_equally_likely() -> None:
 
 def test_the_primer_is_the_first_arm() -> None:
     """With it, every arm follows each neighbour of its pass once, and the arms at the ends themselves."""
-    superblock = make_round({"w": ARMS}, {"w": 1}, seed=0, index=0).superblocks[0]
+    superblock = make_round({"w": ARMS}, {"w": ONE_PASS}, seed=0, index=0).superblocks[0]
 
+    assert superblock.primer is not None
     follows = Counter(pairwise((superblock.primer, *superblock.order)))
 
     first, second, third, last = superblock.order[:4]
@@ -103,30 +107,33 @@ def test_warm_up_runs_every_arm_on_every_workload_once() -> None:
 def test_a_workload_may_have_arms_of_its_own() -> None:
     """They take turns with the others there, and the orders on other workloads are made as ever."""
     arms = {**everywhere(*ARMS), "logs": (*ARMS, "pgo held-out")}
-    for superblock in make_round(arms, PASSES, seed=3, index=0).superblocks:
+    for superblock in make_round(arms, SHAPES, seed=3, index=0).superblocks:
         assert Counter(superblock.order) == dict.fromkeys(arms[superblock.workload], 2 * PASSES[superblock.workload])
     turns = make_warm_up(arms, seed=3)
     assert [turn.workload for turn in turns if turn.arm == "pgo held-out"] == ["logs"]
 
 
-@pytest.mark.parametrize(
-    ("run_s", "passes"), [(3.0, 1), (0.2, 1), (0.19, 2), (0.1, 2), (0.099, 3), (0.035, 3), (0.0001, 3)]
-)
-def test_short_runs_get_more_passes(run_s: float, passes: int) -> None:
-    """One mirrored pass from 200 ms on, up to three where a run is shorter."""
-    assert passes_for(run_s) == passes
+def test_a_superblock_of_one_turn_is_one_random_order() -> None:
+    """The smallest there is: every arm once, each order as likely as any other, no primer where runs are long."""
+    for index in range(20):
+        (superblock,) = make_round({"w": ARMS}, {"w": LONG}, seed=2, index=index).superblocks
+        assert superblock.primer is None
+        assert sorted(superblock.order) == sorted(ARMS)
+    orders = {make_round({"w": ARMS}, {"w": LONG}, seed=2, index=index).superblocks[0].order for index in range(400)}
+    assert len(orders) == 24
 
 
-@pytest.mark.parametrize(("run_s", "batch"), [(1.0, 1), (0.005, 1), (0.0049, 2), (0.001, 5), (1e-9, 100)])
-def test_only_runs_of_a_few_milliseconds_are_batched(run_s: float, batch: int) -> None:
-    """Single runs interleave best; a batch only lifts a run above the timer's and the spawn's own noise."""
-    assert batch_for(run_s) == batch
+def test_an_arm_that_has_left_is_in_no_later_order() -> None:
+    """A round is made of the arms that it is given; the others stay in fair turns."""
+    few = tuple(arm for arm in ARMS if arm != "lto")
+    (superblock,) = make_round({"w": few}, {"w": ONE_PASS}, seed=2, index=40).superblocks
+    assert Counter(superblock.order) == dict.fromkeys(few, 2)
 
 
-@pytest.mark.parametrize("run_s", [0.0, -1.0, float("nan")])
-def test_a_duration_is_above_zero(run_s: float) -> None:
-    """A run that took no time was not measured."""
-    with pytest.raises(ValueError, match="more than zero"):
-        passes_for(run_s)
-    with pytest.raises(ValueError, match="more than zero"):
-        batch_for(run_s)
+def test_the_control_is_in_each_round_of_the_pilot_and_in_a_quarter_of_the_others() -> None:
+    """Its ten rounds are the check of the harness; which of the later ones it is in is chance, and the seed's."""
+    there = [has_control(seed=5713, index=index) for index in range(4010)]
+    assert all(there[:PILOT_ROUNDS])
+    assert sum(there[PILOT_ROUNDS:]) == pytest.approx(4000 * CONTROL_SHARE, abs=100)
+    assert there == [has_control(seed=5713, index=index) for index in range(4010)]
+    assert there != [has_control(seed=5714, index=index) for index in range(4010)]

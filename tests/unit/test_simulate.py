@@ -9,12 +9,12 @@ from inline_snapshot import snapshot
 
 from optbuild.measure import statistics
 from optbuild.measure.statistics import Floats
-from validation import experiments, invariants, peers, simulate, trials
+from validation import experiments, invariants, peers, simulate, trials, verdict_time
 from validation.document import Table, render
 from validation.noise import MODELS, NoiseModel, Shape, simulate_runs
 from validation.rates import Outcome, Rate, worst
 
-TINY = experiments.Size(sessions=10, real=1, random=1)
+TINY = experiments.Size(sessions=10, whole=10, real=1, random=1)
 
 
 @pytest.mark.parametrize(
@@ -215,3 +215,14 @@ def test_a_missed_target_without_a_reason_fails_the_command(
     monkeypatch.setattr(simulate, "EXPERIMENTS", (lambda *_: table,))
 
     assert simulate.main([]) == status
+
+
+def test_the_time_to_a_verdict_is_counted_in_runs_and_seconds() -> None:
+    """On a quiet machine both designs call the gain faster, after their least rounds, and the small one is cheaper."""
+    case = verdict_time.Case(change=0.25, workloads=1, noise="quiet", run_s=0.02)
+    before = verdict_time.measure_before(np.random.default_rng(1), case, 5)
+    now = verdict_time.measure_now(np.random.default_rng(1), case, 5)
+    assert (before.right, now.right) == (1.0, 1.0)
+    assert before.runs == 3 + 10 * (1 + 3 * 6)
+    assert now.runs == 3 + 10 * (1 + 3 * 2)
+    assert now.seconds == pytest.approx(now.runs * (0.02 * (3 - 0.25) / 3 + verdict_time.OVERHEAD_S))

@@ -123,7 +123,7 @@ def test_critical_rank_sums_are_those_of_the_printed_tables(n: int, alpha: float
 def test_the_least_number_of_rounds_is_the_first_with_an_interval(comparisons: int, confidence: float) -> None:
     """⌈1 + log₂(m/α)⌉ superblocks give an interval at level 1 − α/m; one fewer gives none."""
     alpha = (1 - confidence) / comparisons
-    n = statistics.least_rounds(comparisons, confidence)
+    n = statistics.least_rounds(alpha)
 
     assert statistics.signed_rank_interval(sample(n), alpha) is not None
     assert statistics.signed_rank_interval(sample(n - 1), alpha) is None

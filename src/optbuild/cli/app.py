@@ -188,7 +188,7 @@ def bench(
     stdin: options.Stdin = None,
     env: options.Env = None,
     metric: Annotated[str, typer.Option("--metric", metavar="NAME", help="wall, cpu or instructions.")] = "wall",
-    precision: options.Precision = 0.01,
+    precision: options.Precision = None,
     min_effect: options.MinEffect = 0.01,
     max_time: options.MaxTime = None,
     timeout: Annotated[

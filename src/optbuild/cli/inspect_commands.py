@@ -128,8 +128,8 @@ def doctor(
 ) -> None:
     """Check the tools and the machine; each problem comes with its remedy."""
     from optbuild.cli.doctor import has_errors, make_confirm, render_findings
+    from optbuild.session.examine import examine_measuring
     from optbuild.session.inspect import examine_machine
-    from optbuild.session.measure_check import examine_measuring
     from optbuild.session.request import RunRequest
 
     call: CliContext = context.obj

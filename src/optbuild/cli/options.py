@@ -58,6 +58,11 @@ def read_ratio(text: str) -> float:
     return ratio
 
 
+def read_precision(text: str) -> float | None:
+    """Read a precision for Typer: `auto` is None, anything else a ratio."""
+    return None if text == "auto" else read_ratio(text)
+
+
 Directory = Annotated[Path, typer.Argument(metavar="[DIR]", help="The Cargo project.", show_default="here")]
 BuildProfile = Annotated[
     str | None,
@@ -104,8 +109,14 @@ MaxTime = Annotated[
     ),
 ]
 Precision = Annotated[
-    float,
-    typer.Option("--precision", metavar="RATIO", parser=read_ratio, help="Half-width of the interval to aim for."),
+    float | None,
+    typer.Option(
+        "--precision",
+        metavar="RATIO|auto",
+        parser=read_precision,
+        help="Half-width of the interval to aim for; auto: the larger of 1% and a tenth of the change.",
+        show_default="auto",
+    ),
 ]
 MinEffect = Annotated[
     float,

@@ -1,1 +1,1 @@
-"""From artifacts to samples and comparisons: schedule, sampler, statistics."""
+"""From arms to verdicts: `contest` runs arms in turns, and says what that proves."""

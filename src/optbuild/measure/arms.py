@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from pathlib import Path
 
 from optbuild.files import remove_below
-from optbuild.measure.model import A_PRIME
+from optbuild.measure.model import A_PRIME, Arm
 from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.placing import even_name, place_together
@@ -37,14 +37,30 @@ class Arms:
         programs: For each workload that is what cargo would run, what that is: by variant, and by held-out arm.
     """
 
-    variants: Mapping[str, Mapping[str, Path]]
-    held_out: Mapping[str, Mapping[str, Mapping[str, Path]]] = field(default_factory=dict)
-    programs: Mapping[str, Mapping[str, ArmBinaries]] = field(default_factory=dict)
+    variants: Mapping[Arm, Mapping[str, Path]]
+    held_out: Mapping[str, Mapping[Arm, Mapping[str, Path]]] = field(default_factory=dict)
+    programs: Mapping[str, Mapping[Arm, ArmBinaries]] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All but those that are held out, the baseline first."""
+        return tuple(arm.name for arm in self.variants)
 
     @property
     def baseline(self) -> str:
         """The arm that all others are compared with."""
-        return next(iter(self.variants))
+        return self.names[0]
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """What is compared with it."""
+        return self.names[1:]
+
+    @property
+    def cross_validated(self) -> tuple[str, ...]:
+        """The variants that there are with workloads left out as well."""
+        built = {arm.name for arms in self.held_out.values() for arm in arms}
+        return tuple(arm.name for arm in self.variants if replace(arm, is_held_out=True).name in built)
 
     def _every(self) -> Iterator[Mapping[str, Path]]:
         """All that there are binaries of."""
@@ -73,14 +89,14 @@ class Arms:
             placed = place_together(arm.binaries, directory / name, root=root)
             return ArmBinaries(binaries=placed, cargo_build=arm.cargo_build)
 
-        variants = {arm: ArmBinaries(binaries=binaries) for arm, binaries in self.variants.items()}
+        variants = {arm.name: ArmBinaries(binaries=binaries) for arm, binaries in self.variants.items()}
         shared = {arm: copied(binaries) for arm, binaries in {**variants, A_PRIME: variants[self.baseline]}.items()}
         copies = {}
         for workload in workloads:
-            held_out = {arm: ArmBinaries(binaries=own) for arm, own in self.held_out.get(workload.name, {}).items()}
-            own = held_out
-            if programs := self.programs.get(workload.name):
-                own = {arm: programs[arm] for arm in (*self.variants, *held_out)}
+            given = self.held_out.get(workload.name, {})
+            own = {arm.name: ArmBinaries(binaries=binaries) for arm, binaries in given.items()}
+            if programs := {arm.name: program for arm, program in self.programs.get(workload.name, {}).items()}:
+                own = {arm: programs[arm] for arm in (*self.names, *own)}
                 own = {**own, A_PRIME: programs[self.baseline]}
             copies[workload.name] = {**shared, **{arm: copied(binaries) for arm, binaries in own.items()}}
         return copies

@@ -1,4 +1,4 @@
-"""One superblock as it was measured, with what disturbed it; not for taking it: that is the sampler's."""
+"""One superblock as it was measured, with what disturbed it; not for taking it: that is `arm_runs`'."""
 
 from __future__ import annotations
 

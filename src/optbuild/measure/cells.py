@@ -10,8 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from optbuild.errors import WorkloadError
-from optbuild.measure.measurement import Resources
 from optbuild.measure.metrics import METRICS
+from optbuild.measure.model import Resources
 from optbuild.profile.model import MetricName
 from optbuild.text import sanitize_line
 from optbuild.workloads.invocation import Invocation
@@ -91,7 +91,7 @@ def summarise_resources(cell: Cell, arm: str, runs: Sequence[WorkloadRun]) -> Re
     usages = [run.usage for run in runs]
     resources = Resources(
         workload=cell.name,
-        arm=arm,
+        variant=arm,
         median_s=statistics.median(cell.read((run,), MetricName.WALL) for run in runs),
         peak_rss_bytes=max(usage.peak_rss_bytes for usage in usages),
         peak_rss_floor_bytes=max(usage.peak_rss_floor_bytes for usage in usages),

@@ -1,7 +1,7 @@
 """What the measurements prove: series of superblocks in, verdicts with their intervals out.
 
 Pure. It decides nothing while measuring goes on, except how many rounds a pilot says are needed; the order of runs is
-`schedule`'s, taking them is the sampler's, and the formulas are `statistics`'.
+`schedule`'s, taking them is `sampling`'s, and the formulas are `statistics`'.
 
 Inside, effects are differences of logarithms; at the surface they are changes, e^θ − 1. A margin of 1% is ln 1.01 on
 both sides of zero, so that swapping baseline and candidate turns every verdict into its opposite.
@@ -29,7 +29,9 @@ from optbuild.measure.model import (
 )
 from optbuild.measure.schedule import PILOT_ROUNDS
 from optbuild.measure.statistics import Floats, Interval
-from optbuild.units import format_percent
+from optbuild.measure.stopping import Levels, needed_superblocks
+from optbuild.measure.stopping import look_again as again
+from optbuild.measure.warnings import ResultWarning, WarningKind
 
 _AA_WARNING_ALPHA = 0.05
 _AA_INVALID_ALPHA = 0.002
@@ -51,15 +53,17 @@ class _Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rule:
-    """What the comparisons of one family are judged by; `margin` is on the scale of logarithms."""
+    """What a comparison is judged by.
 
-    comparisons: int
+    Attributes:
+        alpha: What its own interval may miss.
+        confidence: Of all intervals of the report together.
+        margin: On the scale of logarithms.
+    """
+
+    alpha: float
     confidence: float
     margin: float
-
-    @property
-    def alpha(self) -> float:
-        return (1 - self.confidence) / self.comparisons
 
 
 def analyse(  # noqa: PLR0913 - all that one analysis is given, by name
@@ -74,14 +78,15 @@ def analyse(  # noqa: PLR0913 - all that one analysis is given, by name
 ) -> Analysis:
     """Compare every candidate with the baseline, over all workloads and on each.
 
-    Only complete rounds count. A candidate that lacks a value, or has one that is not above zero, gets no ratio on that
-    workload and none over all; the warnings say so.
+    Only complete rounds count, and for a candidate that left before the end those that it took part in. A candidate
+    that lacks a value, or has one that is not above zero, gets no ratio on that workload and none over all; the
+    warnings say so.
 
     Args:
         series: One per workload.
         baseline: The arm the changes refer to.
         candidates: The other arms, without the baseline's copy.
-        confidence: Of all intervals over all workloads together, and of all those on single workloads together.
+        confidence: Of all intervals together.
         min_effect: The smallest change that matters, as a ratio.
         aa: The check of the harness, where these are not all series of the session; None makes it.
         silent: Workloads that prove nothing, whatever they measure: they get no verdict, and all together get none.
@@ -95,8 +100,9 @@ def analyse(  # noqa: PLR0913 - all that one analysis is given, by name
     if not rounds or not candidates:
         return Analysis(comparisons=(), aa=aa, warnings=tuple(_aa_warnings(aa)), half_width=None, rounds=rounds)
     margin = math.log1p(aa.margin)
-    suite_rule = _Rule(comparisons=len(candidates), confidence=confidence, margin=margin)
-    cell_rule = _Rule(comparisons=len(candidates) * len(complete), confidence=confidence, margin=margin)
+    levels = Levels.of(len(candidates), len(complete), confidence)
+    suite_rule = _Rule(alpha=levels.suite, confidence=confidence, margin=margin)
+    cell_rule = _Rule(alpha=levels.cell, confidence=confidence, margin=margin)
     suite = _suite_questions(complete, baseline, candidates)
     cells = _cell_questions(complete, baseline, candidates)
     invalid = aa.verdict is AaVerdict.INVALID
@@ -108,8 +114,7 @@ def analyse(  # noqa: PLR0913 - all that one analysis is given, by name
     warnings = (
         *_aa_warnings(aa),
         *_missing_warnings(complete, candidates, cells),
-        *_shape_warnings(suite),
-        *_fragile_warnings(comparisons),
+        *(warning for one in comparisons for warning in one.warnings),
     )
     half_width = _widest_half_width(suite, suite_rule.alpha) if len(suite) == len(candidates) else None
     return Analysis(
@@ -122,19 +127,24 @@ def analyse(  # noqa: PLR0913 - all that one analysis is given, by name
 
 
 def needed_rounds(
-    pilot: Sequence[Series], *, baseline: str, candidates: Sequence[str], confidence: float, precision: float
+    pilot: Sequence[Series],
+    *,
+    baseline: str,
+    candidates: Sequence[str],
+    confidence: float,
+    precision: float | None,
 ) -> int:
     """Give the number of rounds after which every suite interval should be as narrow as asked for.
 
-    The half-width falls with the square root of the rounds. It looks at how widely the differences scatter, never at
-    where they lie: stopping when a result looks significant would spoil the level.
+    It looks at how widely the differences scatter and, for the automatic precision, at how large they are, but never at
+    whether they are significant: stopping then would spoil the level.
 
     Args:
         pilot: The first rounds; they stay in the final data.
         baseline: The arm the changes refer to.
         candidates: The other arms, without the baseline's copy.
         confidence: Of all intervals together.
-        precision: The half-width wanted, as a ratio above zero.
+        precision: The half-width wanted, as a ratio above zero; None for the automatic one.
 
     Raises:
         ValueError: The pilot has fewer than two complete rounds, or two series of one workload.
@@ -145,19 +155,40 @@ def needed_rounds(
         raise ValueError("a pilot has at least two complete rounds")
     if not candidates:
         return done
-    least = statistics.least_rounds(len(candidates) * len(complete), confidence)
-    alpha = (1 - confidence) / len(candidates)
+    levels = Levels.of(len(candidates), len(complete), confidence)
     suite = _suite_questions(complete, baseline, candidates)
-    width = max((statistics.foreseen_half_width(question.d, alpha) for question in suite), default=0.0)
-    return max(done, least, math.ceil(done * (width / math.log1p(precision)) ** 2))
+    needed = (needed_superblocks(question.d, levels.suite, precision) for question in suite)
+    return max(done, levels.least_rounds, *needed)
+
+
+def look_again(
+    series: Sequence[Series], *, baseline: str, candidates: Sequence[str], precision: float | None = None
+) -> int:
+    """Give the number of rounds that the automatic precision takes once those are done that the pilot asked for.
+
+    A precision that was set is not looked at again.
+
+    Args:
+        series: All rounds so far.
+        baseline: The arm the changes refer to.
+        candidates: The other arms, without the baseline's copy.
+        precision: As in `needed_rounds`.
+    """
+    complete = _complete_rounds(series)
+    done = len(complete[0].rounds)
+    if precision is not None:
+        return done
+    suite = _suite_questions(complete, baseline, candidates)
+    return max([done, *(again(question.d, pilot=PILOT_ROUNDS) for question in suite)])
 
 
 def interval_so_far(
     series: Sequence[Series], *, baseline: str, candidates: Sequence[str], confidence: float
 ) -> tuple[str, float, float] | None:
     """Give the suite's widest interval so far, as a candidate and the ends of its change; None while there is none."""
-    alpha = (1 - confidence) / max(1, len(candidates))
-    questions = _suite_questions(_complete_rounds(series), baseline, candidates)
+    complete = _complete_rounds(series)
+    alpha = Levels.of(len(candidates), len(complete), confidence).suite
+    questions = _suite_questions(complete, baseline, candidates)
     known = [(q.candidate, found) for q in questions if (found := statistics.signed_rank_interval(q.d, alpha))]
     if not known:
         return None
@@ -210,6 +241,17 @@ def _compare(question: _Question, rule: _Rule, *, invalid: bool) -> Comparison:
     p_value = statistics.signed_rank_p(d)
     low, high = _changes(interval)
     cross_checks = () if interval is None else tuple(_cross_checks(d, rule))
+    fragile = not invalid and any(check.verdict is not verdict for check in cross_checks)
+    warnings = list(_shape_warnings(question, _SHAPE_ALPHA * rule.alpha / (1 - rule.confidence)))
+    if fragile:
+        warnings.append(
+            ResultWarning(
+                kind=WarningKind.FRAGILE,
+                candidate=question.candidate,
+                workload=question.workload,
+                words={"verdict": str(verdict)},
+            )
+        )
     mde = None
     if interval is not None:
         reach = max(interval[1] - theta, theta - interval[0])
@@ -224,12 +266,13 @@ def _compare(question: _Question, rule: _Rule, *, invalid: bool) -> Comparison:
         ci_high=high,
         confidence=rule.confidence,
         p_value=p_value,
-        p_adjusted=min(1.0, rule.comparisons * p_value),
+        p_adjusted=min(1.0, (1 - rule.confidence) / rule.alpha * p_value),
         verdict=Verdict.INVALID if invalid else verdict,
         rounds=d.size,
         mde=mde,
-        fragile=not invalid and any(check.verdict is not verdict for check in cross_checks),
+        fragile=fragile,
         cross_checks=cross_checks,
+        warnings=tuple(warnings),
     )
 
 
@@ -273,17 +316,23 @@ def _cell_questions(series: Sequence[Series], baseline: str, candidates: Sequenc
 
 def _suite_differences(series: Sequence[Series], baseline: str, candidate: str) -> Floats | None:
     """Average over the workloads of each round, so that the geometric mean has differences of its own."""
-    each = [_differences(one, baseline, candidate) for one in series]
+    taking_part = [{index for index, block in enumerate(one.rounds) if candidate in block.order} for one in series]
+    rounds = sorted(set.intersection(*taking_part)) if taking_part else []
+    each = [_differences(one, baseline, candidate, rounds) for one in series]
     known = [d for d in each if d is not None]
-    if not each or len(known) < len(each):
+    if not rounds or len(known) < len(each):
         return None
     return _rounded(np.mean(known, axis=0))
 
 
-def _differences(series: Series, baseline: str, candidate: str) -> Floats | None:
-    blocks = [_difference(block, baseline, candidate) for block in series.rounds]
-    known = [d for d in blocks if d is not None]
-    return None if len(known) < len(blocks) else _rounded(np.array(known, dtype=np.float64))
+def _differences(series: Series, baseline: str, candidate: str, rounds: Iterable[int] | None = None) -> Floats | None:
+    """The differences of some rounds, by default of all that the candidate took part in: it may have left since."""
+    chosen = (
+        [b for b in series.rounds if candidate in b.order] if rounds is None else [series.rounds[i] for i in rounds]
+    )
+    differences = [_difference(block, baseline, candidate) for block in chosen]
+    known = [d for d in differences if d is not None]
+    return None if not known or len(known) < len(chosen) else _rounded(np.array(known, dtype=np.float64))
 
 
 def _difference(block: Superblock, baseline: str, candidate: str) -> float | None:
@@ -308,53 +357,30 @@ def _widest_half_width(questions: Iterable[_Question], alpha: float) -> float | 
     return max(((high - low) / 2 for low, high in filter(None, intervals)), default=None)
 
 
-def _aa_warnings(aa: AaCheck) -> Iterator[str]:
-    change = format_percent(aa.change or 0.0, digits=2)
-    if aa.verdict is AaVerdict.INVALID:
-        yield (
-            f"no verdict is given: an identical copy of the baseline measured {change}, with a 99.8% interval beyond "
-            "the margin; chance alone does that in fewer than 1 of 500 sessions"
-        )
-    elif aa.verdict is AaVerdict.WARNING:
-        yield (
-            f"an identical copy of the baseline measured {change}, with a 95% interval that excludes zero, as chance "
-            f"alone makes it in 1 of 20 sessions; the verdicts use a margin of {aa.margin:.2%}"
-        )
+def _aa_warnings(aa: AaCheck) -> Iterator[ResultWarning]:
+    kinds = {AaVerdict.INVALID: WarningKind.HARNESS_INVALID, AaVerdict.WARNING: WarningKind.HARNESS_DIFFERS}
+    if kind := kinds.get(aa.verdict):
+        yield ResultWarning(kind=kind, figures={"change": aa.change or 0.0, "margin": aa.margin})
 
 
-def _missing_warnings(series: Sequence[Series], candidates: Sequence[str], cells: Sequence[_Question]) -> Iterator[str]:
+def _missing_warnings(
+    series: Sequence[Series], candidates: Sequence[str], cells: Sequence[_Question]
+) -> Iterator[ResultWarning]:
     answered = {(cell.candidate, cell.workload) for cell in cells}
     for candidate in candidates:
-        missing = [one.workload for one in series if (candidate, one.workload) not in answered]
-        if missing:
-            yield (
-                f"{candidate} cannot be compared on {', '.join(missing)}: a value is missing or not above zero in some "
-                "round; no ratio is given there, and none over all workloads"
-            )
+        for one in series:
+            if (candidate, one.workload) not in answered:
+                yield ResultWarning(kind=WarningKind.NO_RATIO, candidate=candidate, workload=one.workload)
 
 
-def _shape_warnings(suite: Sequence[_Question]) -> Iterator[str]:
-    for question in suite:
-        if question.d.size < PILOT_ROUNDS:
-            continue
-        trend, serial = statistics.trend_p(question.d), statistics.serial_p(question.d)
-        if trend < _SHAPE_ALPHA / len(suite):
-            yield (
-                f"{question.candidate}: the difference from {question.baseline} moves in one direction over the rounds "
-                f"(Kendall's test, p = {trend:.2g}); the interval describes its middle, not its end"
-            )
-        if serial < _SHAPE_ALPHA / len(suite):
-            yield (
-                f"{question.candidate}: neighbouring rounds resemble each other (lag-1 rank autocorrelation, "
-                f"p = {serial:.2g}); the interval may be too narrow"
-            )
-
-
-def _fragile_warnings(comparisons: Iterable[Comparison]) -> Iterator[str]:
-    for one in comparisons:
-        if one.fragile:
-            where = "over all workloads" if one.workload is None else f"on {one.workload}"
-            yield (
-                f"{one.candidate} {where}: the verdict {one.verdict} is fragile; an interval of the mean (Student's t "
-                "or BCa) at the same level gives another one"
-            )
+def _shape_warnings(question: _Question, alpha: float) -> Iterator[ResultWarning]:
+    """What the order of a suite's differences shows."""
+    if question.d.size < PILOT_ROUNDS or question.workload is not None:
+        return
+    for kind, p in (
+        (WarningKind.TREND, statistics.trend_p(question.d)),
+        (WarningKind.AUTOCORRELATION, statistics.serial_p(question.d)),
+    ):
+        if p < alpha:
+            words = {"baseline": question.baseline}
+            yield ResultWarning(kind=kind, candidate=question.candidate, figures={"p": p}, words=words)

@@ -17,6 +17,7 @@ from optbuild.execution.command import Command, Completed, ConcurrentExecutor, O
 from optbuild.execution.stopping import StopRequest
 from optbuild.files import remove_below, writing
 from optbuild.measure.instructions import InstructionCounter, find_counter
+from optbuild.measure.model import Count
 from optbuild.units import format_duration
 from optbuild.workloads.invocation import Invocation, Kind
 from optbuild.workloads.placing import even_name, place_together
@@ -25,17 +26,6 @@ from optbuild.workloads.running import run_workload, set_up
 
 _ACTION = "count"
 _LABEL = "count instructions"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Count:
-    """The instructions of one arm on one workload; `reason` says why there is no count."""
-
-    workload: str
-    arm: str
-    count: int | None = None
-    tool: str | None = None
-    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,12 +103,12 @@ class InstructionCounting:
     def _count(self, workload: Invocation, counter: InstructionCounter | str) -> Iterable[Count]:
         obstacle = counter if isinstance(counter, str) else self._obstacle(workload, counter)
         if isinstance(counter, str) or obstacle is not None:
-            return [Count(workload=workload.name, arm=arm, reason=obstacle) for arm in self.arms]
+            return [_uncounted(workload, arm, obstacle) for arm in self.arms]
         try:
             with set_up(self.executor, workload, self._stage(next(iter(self.arms)))):
                 return [self._count_arm(workload, arm, counter) for arm in self.arms]
         except WorkloadError as error:  # of its setup or cleanup
-            return [Count(workload=workload.name, arm=arm, reason=error.message) for arm in self.arms]
+            return [_uncounted(workload, arm, error.message) for arm in self.arms]
 
     def _obstacle(self, workload: Invocation, counter: InstructionCounter) -> str | None:
         if workload.kind is not Kind.COMMAND:
@@ -151,7 +141,7 @@ class InstructionCounting:
         except ValueError as error:
             reason = str(error)
         place.remove_output()
-        return Count(workload=workload.name, arm=arm, count=count, tool=counter.name, reason=reason)
+        return Count(workload=workload.name, variant=arm, count=count, tool=counter.name, reason=reason)
 
     def _stage(self, arm: str) -> Place:
         """Put an arm's binaries where all of them run: even the length of argv[0] counts."""
@@ -163,3 +153,7 @@ class InstructionCounting:
             stderr=self._directory / "stderr",
             extra_env={},
         )
+
+
+def _uncounted(workload: Invocation, arm: str, reason: str | None) -> Count:
+    return Count(workload=workload.name, variant=arm, count=None, tool=None, reason=reason)

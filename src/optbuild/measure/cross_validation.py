@@ -9,13 +9,8 @@ from collections.abc import Collection, Sequence
 from functools import partial
 
 from optbuild.measure.compare import analyse
+from optbuild.measure.families import folds_of
 from optbuild.measure.model import AaCheck, CrossValidation, Series, held_out_arm
-
-
-def folds_of(series: Sequence[Series], variants: Sequence[str]) -> tuple[Series, ...]:
-    """The workloads on which every one of these variants was measured with a profile that leaves them out."""
-    wanted = {held_out_arm(variant) for variant in variants}
-    return tuple(one for one in series if wanted and one.rounds and wanted <= one.rounds[0].values.keys())
 
 
 def cross_validate(  # noqa: PLR0913 - all that one analysis is given, by name

@@ -1,25 +1,49 @@
 """What measuring produces, as data: superblocks, series of them, comparisons and the analysis of a whole session.
 
-Not for how they come about: the schedule orders the runs, the sampler makes the superblocks, `compare` judges them.
+Not for how they come about: the schedule orders the runs, sampling makes the superblocks, `compare` judges them. The
+record stores these types as they are.
 Ratios are fractions (−0.118 is 11.8% less), levels are probabilities, and nothing here is ever NaN.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from optbuild.measure.warnings import ResultWarning
 
 A_PRIME = "A'"
 """The arm that is a byte copy of the baseline: a control, never a candidate, never counted as a comparison."""
 
 
-def held_out_arm(variant: str) -> str:
-    """The arm that is measured in a variant's place where its profile has left the workload out.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """Something that takes turns: a variant of a source.
 
-    On each workload it is another binary. Names of variants have no blank, so that it cannot be one of them.
+    Attributes:
+        variant: Its name, without a blank.
+        source: What it was built from, such as a git revision; empty where all arms have the same.
+        is_held_out: It stands in its variant's place on workloads that its own profile has left out.
     """
-    return f"{variant} held-out"
+
+    variant: str
+    source: str = ""
+    is_held_out: bool = False
+
+    @property
+    def name(self) -> str:
+        """As tables and the record have it: `pgo`, `pgo@v1.2.0`, `pgo held-out`."""
+        source = f"@{self.source}" if self.source else ""
+        return f"{self.variant}{source}{' held-out' if self.is_held_out else ''}"
+
+
+def held_out_arm(variant: str) -> str:
+    """The name of the arm that is measured in a variant's place where its profile has left the workload out.
+
+    On each workload it is another binary.
+    """
+    return Arm(variant=variant, is_held_out=True).name
 
 
 class Verdict(StrEnum):
@@ -46,7 +70,7 @@ class Superblock:
     """One workload's runs of one round.
 
     Attributes:
-        order: The arm of each run, in order of running.
+        order: The arm of each run, in order of running. An arm that is not in it has left, or sat this round out.
         values: Each arm's values in that order.
         tainted: The outside reason why this one is suspect; None where there is none. A tainted superblock counts as
             any other here: whoever measured has already had it run again.
@@ -100,10 +124,11 @@ class Comparison:
         confidence: Of all intervals of the family together.
         p_value: Two-sided, of this comparison alone.
         p_adjusted: The same times the number of comparisons in the family (Bonferroni), at most 1.
-        rounds: The number of superblocks it rests on.
+        rounds: The number of superblocks it rests on: the rounds that the candidate took part in.
         mde: The change that at least four of five such sessions would tell from none; None where there is no interval.
         fragile: One of the cross-checks would give another verdict.
         cross_checks: By other methods; none where there is no interval.
+        warnings: What there is to know about this number.
     """
 
     workload: str | None
@@ -121,6 +146,7 @@ class Comparison:
     mde: float | None
     fragile: bool = False
     cross_checks: tuple[CrossCheck, ...] = ()
+    warnings: tuple[ResultWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +174,7 @@ class Analysis:
     Attributes:
         comparisons: First each candidate over all workloads, then each candidate on each workload.
         aa: The check of the harness.
-        warnings: Sentences for people: what was not compared, trend, autocorrelation, fragile verdicts.
+        warnings: All of them: of the harness, of what was not compared, and those that ride on comparisons.
         half_width: Of the suite's widest interval, as a ratio to hold against the precision asked for; None where
             there is no such interval.
         rounds: Complete rounds.
@@ -156,7 +182,7 @@ class Analysis:
 
     comparisons: tuple[Comparison, ...]
     aa: AaCheck
-    warnings: tuple[str, ...]
+    warnings: tuple[ResultWarning, ...]
     half_width: float | None
     rounds: int
 
@@ -170,11 +196,57 @@ class CrossValidation:
         trained: The variants against the baseline, trained on all workloads: over these workloads, and on each.
         held_out: The same with profiles that leave the workload out: a family of its own.
         optimism: The second against the first: how much longer a run takes for not having been trained on.
-        warnings: Sentences for people.
+        warnings: Of what was held out.
     """
 
     workloads: tuple[str, ...]
     trained: tuple[Comparison, ...]
     held_out: tuple[Comparison, ...]
     optimism: tuple[Comparison, ...]
-    warnings: tuple[str, ...]
+    warnings: tuple[ResultWarning, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What an arm needed on a workload, over all its runs; a peak at or below the floor says only "at most the floor".
+
+    Attributes:
+        workload: The workload's name, or that and the name of a benchmark which it measures itself.
+        variant: The arm.
+        median_s: The median of the wall times; for such a benchmark, of its times per iteration. All medians are over
+            the counted runs.
+        median_user_s: Of the CPU seconds in user mode; likewise those in the kernel, and what follows. None for such a
+            benchmark.
+        median_major_faults: Page faults that needed the disk.
+        median_involuntary_switches: Times the kernel took the CPU away.
+        load: Medians of what the load generator of a server said: `requests_per_s`, `latency_p50_s`, `latency_p90_s`,
+            `latency_p99_s`; empty for other workloads and other load generators.
+    """
+
+    workload: str
+    variant: str
+    median_s: float
+    peak_rss_bytes: int
+    peak_rss_floor_bytes: int
+    median_user_s: float | None = None
+    median_system_s: float | None = None
+    median_major_faults: float | None = None
+    median_involuntary_switches: float | None = None
+    load: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """How many instructions a variant takes on a workload: exact, so that two counts differ or do not.
+
+    Attributes:
+        count: None where they could not be counted.
+        tool: `perf` or `callgrind`.
+        reason: Why there is no count.
+    """
+
+    workload: str
+    variant: str
+    count: int | None
+    tool: str | None
+    reason: str | None

@@ -9,7 +9,6 @@ Sources:
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,10 +17,8 @@ from typing import TypeVar
 PILOT_ROUNDS = 10
 """Rounds after which the number that precision needs is asked for, once."""
 
-_ONE_PASS_FROM_S = 0.2
-MOST_PASSES = 3
-_BATCH_BELOW_S = 0.005
-_LARGEST_BATCH = 100
+CONTROL_SHARE = 0.25
+"""Of the rounds after the pilot: those that the baseline's copy takes part in, chosen at random."""
 
 _Item = TypeVar("_Item")
 
@@ -39,14 +36,14 @@ class SuperblockOrder:
     """The runs of one superblock.
 
     Attributes:
-        primer: The arm of the run that comes before and is discarded. It is the first arm of `order`: in a mirrored
-            pass every arm then follows each of its neighbours once, and an end arm itself instead of the neighbour it
-            lacks, so that what a run inherits from the one before is shared out evenly.
+        primer: The arm of the run that comes before and is discarded; None where runs are long. It is the first arm of
+            `order`: in a mirrored pass every arm then follows each of its neighbours once, and an end arm itself
+            instead of the neighbour it lacks, so what a run inherits from the one before is shared out evenly.
         order: The arm of each run.
     """
 
     workload: str
-    primer: str
+    primer: str | None
     order: tuple[str, ...]
 
 
@@ -58,55 +55,56 @@ class Round:
     superblocks: tuple[SuperblockOrder, ...]
 
 
-def passes_for(run_s: float) -> int:
-    """How many mirrored passes a superblock has, given the seconds one run takes: more where runs are short.
-
-    Raises:
-        ValueError: The duration is not above zero.
-    """
-    return min(MOST_PASSES, math.ceil(_ONE_PASS_FROM_S / _positive(run_s)))
-
-
-def batch_for(run_s: float) -> int:
-    """How many times a program is run in a row and timed as one run: more than once only below a few milliseconds.
-
-    The same number holds for every arm, so it is asked for once per workload, with the baseline's duration.
-
-    Raises:
-        ValueError: The duration is not above zero.
-    """
-    return min(_LARGEST_BATCH, math.ceil(_BATCH_BELOW_S / _positive(run_s)))
-
-
 def make_warm_up(arms: Mapping[str, Sequence[str]], *, seed: int) -> tuple[Turn, ...]:
     """Give the discarded runs at the start: on each workload every arm of it once, shuffled."""
     turns = [Turn(arm=arm, workload=workload) for workload, names in arms.items() for arm in names]
     return _shuffled(turns, _generator(seed, "warm-up"))
 
 
-def make_round(arms: Mapping[str, Sequence[str]], passes: Mapping[str, int], *, seed: int, index: int) -> Round:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What a workload's superblocks are made of.
+
+    Attributes:
+        turns: How often each arm runs: once, in one random order; or an even number of times, in mirrored passes.
+        primed: A run that is discarded comes before.
+    """
+
+    turns: int
+    primed: bool
+
+
+def make_round(arms: Mapping[str, Sequence[str]], shapes: Mapping[str, Shape], *, seed: int, index: int) -> Round:
     """Give one round by its index; it depends on no other round, and the same arguments always give the same one.
 
     Args:
-        arms: For each workload the baseline, candidates and the baseline's copy, in any fixed order.
-        passes: The number of mirrored passes in a superblock of each workload.
+        arms: For each workload the arms that take part, in any fixed order.
+        shapes: Of the superblocks of each workload.
         seed: Stored with the results.
         index: Counted from zero.
     """
     generator = _generator(seed, f"round {index}")
     superblocks = tuple(
-        _make_superblock(arms[workload], workload, passes[workload], generator)
+        _make_superblock(arms[workload], workload, shapes[workload], generator)
         for workload in _shuffled(tuple(arms), generator)
     )
     return Round(index=index, superblocks=superblocks)
 
 
-def _make_superblock(arms: Sequence[str], workload: str, passes: int, generator: random.Random) -> SuperblockOrder:
-    order: tuple[str, ...] = ()
-    for _ in range(passes):
+def has_control(*, seed: int, index: int) -> bool:
+    """Whether the baseline's copy takes part in a round: in each of the pilot's, and in some after it.
+
+    The pilot gives the check of the harness its ten rounds; later ones keep it concurrent.
+    """
+    return index < PILOT_ROUNDS or _generator(seed, f"control {index}").random() < CONTROL_SHARE
+
+
+def _make_superblock(arms: Sequence[str], workload: str, shape: Shape, generator: random.Random) -> SuperblockOrder:
+    order = _shuffled(arms, generator) if shape.turns == 1 else ()
+    for _ in range(shape.turns // 2):
         forth = _shuffled(arms, generator)
         order += forth + forth[::-1]
-    return SuperblockOrder(workload=workload, primer=order[0], order=order)
+    return SuperblockOrder(workload=workload, primer=order[0] if shape.primed else None, order=order)
 
 
 def _generator(seed: int, purpose: str) -> random.Random:
@@ -116,9 +114,3 @@ def _generator(seed: int, purpose: str) -> random.Random:
 def _shuffled(items: Sequence[_Item], generator: random.Random) -> tuple[_Item, ...]:
     # Only random() keeps its sequence across Python versions; shuffle() may change.
     return tuple(sorted(items, key=lambda _: generator.random()))
-
-
-def _positive(run_s: float) -> float:
-    if not run_s > 0:
-        raise ValueError("a run takes more than zero seconds")
-    return run_s

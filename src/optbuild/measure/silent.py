@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from optbuild.measure.warnings import ResultWarning, WarningKind
 from optbuild.profile.model import MetricName
-from optbuild.text import sanitize_line
-from optbuild.units import format_duration, parse_duration_s
+from optbuild.units import parse_duration_s
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.programs import WorkloadRun
 from optbuild.workloads.words import render_words
@@ -26,12 +26,11 @@ _APART_S, _APART_RATIO = 0.002, 0.02
 _NUMBER = re.compile(r"(?P<option>-{1,2}[A-Za-z][A-Za-z_-]*=?)?(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h)?")
 _OF_TIME = re.compile(r"dur|sec|time|period|^-[dtz]=?$")
 _DEFAULTS_S = {"wrk": 10.0}
-_NO_VERDICT = "no verdict is given on it, and none over all workloads"
 
 
 def find_silent(
     workloads: Iterable[Invocation], runs: Mapping[tuple[str, str], Sequence[WorkloadRun]]
-) -> dict[str, str]:
+) -> dict[str, ResultWarning]:
     """Say why workloads prove nothing about the programs that they run, by name; those that may prove it are left out.
 
     Args:
@@ -49,24 +48,18 @@ def find_silent(
     return found
 
 
-def _find_reason(workload: Invocation, walls_s: Mapping[str, Sequence[float]]) -> str | None:
+def _find_reason(workload: Invocation, walls_s: Mapping[str, Sequence[float]]) -> ResultWarning | None:
     medians = [statistics.median(values) for values in walls_s.values() if values]
     if not medians:
         return None
-    name, longest_s = sanitize_line(workload.name), max(medians)
+    longest_s = max(medians)
     if longest_s < _SHORTEST_S:
-        return (
-            f"{name}: a run takes {format_duration(longest_s)}, so that the start of a process is measured; "
-            f"{_NO_VERDICT}: give it work for 50 ms to 2 s"
-        )
+        return ResultWarning(kind=WarningKind.TOO_SHORT, workload=workload.name, figures={"run_s": longest_s})
     if workload.metric is not MetricName.WALL or max(medians) - min(medians) > _APART_S + _APART_RATIO * longest_s:
         return None
     for asked_s in _asked_durations_s(render_words(workload.argv)):
         if asked_s <= min(medians) and longest_s <= asked_s * (1 + _LATE_RATIO) + _LATE_S:
-            return (
-                f"{name}: its command asks for {format_duration(asked_s)}, and takes the same time whatever the "
-                f"program does; {_NO_VERDICT}: ask for a fixed number of requests, whose wall time is the measure"
-            )
+            return ResultWarning(kind=WarningKind.FIXED_DURATION, workload=workload.name, figures={"asked_s": asked_s})
     return None
 
 

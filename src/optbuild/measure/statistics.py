@@ -31,17 +31,16 @@ _POWER = 0.85
 _RESAMPLES = 9999
 
 
-def least_rounds(comparisons: int, confidence: float) -> int:
+def least_rounds(alpha: float) -> int:
     """Give the fewest superblocks that allow an interval at all.
 
     The most extreme of 2^n equally likely sign patterns has probability 2^-n on each side, which must not exceed half
-    of the level's complement.
+    of what the interval may miss.
 
     Args:
-        comparisons: In the family that shares the confidence.
-        confidence: Of the whole family.
+        alpha: What the interval may miss.
     """
-    return math.ceil(1 + math.log2(comparisons / (1 - confidence)))
+    return math.ceil(round(1 - math.log2(alpha), 9))
 
 
 def walsh_averages(d: Floats) -> Floats:
@@ -64,16 +63,18 @@ def rank_sum_cdf(doubled_ranks: tuple[int, ...]) -> Floats:
     """
     probabilities = np.zeros(sum(doubled_ranks) + 1)
     probabilities[0] = 1.0
+    largest = 0
     for rank in doubled_ranks:
-        without = probabilities / 2
-        probabilities = without.copy()
-        probabilities[rank:] += without[:-rank]
+        without = probabilities[: largest + 1] / 2
+        probabilities[: largest + 1] = without
+        probabilities[rank : rank + largest + 1] += without
+        largest += rank
     return np.minimum(np.cumsum(probabilities), 1.0)
 
 
 def critical_rank_sum(n: int, alpha: float) -> int | None:
     """Give the largest rank sum of n untied differences with P(T⁺ ≤ sum) ≤ alpha/2; None where not even zero has."""
-    cdf = rank_sum_cdf(tuple(range(2, 2 * n + 1, 2)))[::2]
+    cdf = rank_sum_cdf(tuple(range(1, n + 1)))
     critical = int(np.searchsorted(cdf, alpha / 2, side="right")) - 1
     return critical if critical >= 0 else None
 

@@ -19,7 +19,6 @@ from optbuild.profile.faults import KeyPath
 from optbuild.profile.gates import GateSettings
 from optbuild.profile.values import (
     STRICT_KEYS,
-    AboveZeroRatio,
     Argv,
     CargoWords,
     CompareOutput,
@@ -28,6 +27,7 @@ from optbuild.profile.values import (
     NameOrNames,
     Pattern,
     PlainPath,
+    Precision,
     Ratio,
     Share,
     SizeBytes,
@@ -279,16 +279,22 @@ class MeasureSettings:
     ] = None
     metric: Annotated[MetricName, Field(description="What to compare, unless a workload chooses.")] = MetricName.WALL
     precision: Annotated[
-        AboveZeroRatio,
-        Field(description="The half-width of the suite's interval to aim for."),
-    ] = 0.01
-    min_effect: Annotated[Ratio, Field(description="The smallest change that matters: the margin of the verdicts.")] = (
-        0.01
-    )
+        Precision,
+        Field(
+            description="The half-width of the suite's interval to aim for; `auto`: the larger of 1% and a tenth of "
+            "the change."
+        ),
+    ] = "auto"
+    min_effect: Annotated[Ratio, Field(description="The change that matters: the margin of the verdicts.")] = 0.01
     max_time_s: Annotated[DurationS, Field(description="The budget for all measuring.")] = 300.0
     confidence: Annotated[
         float, Field(strict=True, gt=0.5, lt=1, description="The confidence level of the intervals.")
     ] = 0.95
+
+    @property
+    def fixed_precision(self) -> float | None:
+        """The precision as a ratio; None for the automatic one."""
+        return None if self.precision == "auto" else self.precision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,6 +99,11 @@ def _check_above_zero(ratio: float) -> float:
     return ratio
 
 
+def read_precision(value: object) -> object:
+    """Read `"auto"`, or a ratio above zero."""
+    return value if value == "auto" else _check_above_zero(_read_ratio(value))  # type: ignore[arg-type]  # it is a number
+
+
 def only(*types: type) -> BeforeValidator:
     """Accept only values of these types, not others that are equal to one."""
     # Pydantic accepts `true` and `1.0` for the literal 1, and 1 for `true`: values of other types become text.
@@ -204,6 +209,20 @@ WorkloadName = Annotated[Name, AfterValidator(_check_one_line)]
 Argv = Annotated[tuple[Word, ...], Field(min_length=1), AfterValidator(_check_program)]
 CargoWords = Annotated[tuple[Word, ...], Field(min_length=1), AfterValidator(_check_cargo_words)]
 AboveZeroRatio = Annotated[Ratio, AfterValidator(_check_above_zero)]
+Precision = Annotated[
+    Literal["auto"] | float,
+    BeforeValidator(read_precision),  # a union would tell what is wrong with each of its members
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"const": "auto", "type": "string"},
+                {"type": "string", "pattern": r"^\d+(\.\d+)?\s*%$"},
+                {"type": "number", "exclusiveMinimum": 0},
+            ],
+            "examples": ["auto", "1%"],
+        }
+    ),
+]
 Pattern = Annotated[Name, AfterValidator(_check_pattern)]
 Tolerance = Annotated[
     float,

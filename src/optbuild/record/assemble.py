@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from optbuild.files import sha256_of
 from optbuild.making.built import Built, Step
-from optbuild.measure.counting import Count
-from optbuild.measure.machine_checks import MachineCheck
-from optbuild.measure.measurement import Measurement, SamplingSettings, describe_budget
+from optbuild.measure.contest import Contest, describe_budget
 from optbuild.measure.model import A_PRIME
 from optbuild.plan.action import ActionId
 from optbuild.plan.kinds.check_outputs import CompareOutputs, ProbeOutputs
@@ -22,16 +21,12 @@ from optbuild.project.selection import Targets
 from optbuild.record.assemble_evidence import describe_pgo, describe_quarantine
 from optbuild.record.inputs import InputRecord
 from optbuild.record.model import (
-    AaRecord,
     ArtifactRecord,
-    BenchmarkRecord,
-    CheckRecord,
-    InstructionRecord,
     MeasureRecord,
     NoiseRecord,
     OutputRecord,
     ProjectRecord,
-    ResourceRecord,
+    RunRecord,
     StepRecord,
     ToolchainRecord,
     ToolRecord,
@@ -259,71 +254,34 @@ def _describe_output(workload: Invocation, variant: str, result: Probed | Compar
     )
 
 
-def describe_benchmarks(measurement: Measurement) -> tuple[BenchmarkRecord, ...]:
-    """All samples."""
-    return tuple(
-        BenchmarkRecord(
-            workload=series.workload,
-            metric=series.metric,
-            unit=series.unit,
-            rounds=series.rounds,
-            set_aside=series.set_aside,
-        )
-        for series in measurement.series
+def add_contest(record: RunRecord, contest: Contest) -> RunRecord:
+    """Add to a record all that was measured."""
+    return replace(
+        record,
+        benchmarks=contest.series,
+        resources=tuple(item for item in contest.resources if item.variant != A_PRIME),
+        instructions=contest.counts,
+        comparisons=contest.analysis.comparisons,
+        measure=_describe_measuring(contest),
+        noise=NoiseRecord(
+            aa=contest.analysis.aa,
+            tainted_rounds=len(contest.tainted),
+            noisy=contest.noisy,
+            steal_ratio=contest.steal_ratio,
+            checks=contest.checks,
+        ),
     )
 
 
-def describe_resources(measurement: Measurement) -> tuple[ResourceRecord, ...]:
-    """Medians and peaks of each variant."""
-    return tuple(
-        ResourceRecord(
-            workload=item.workload,
-            variant=item.arm,
-            median_s=item.median_s,
-            peak_rss_bytes=item.peak_rss_bytes,
-            peak_rss_floor_bytes=item.peak_rss_floor_bytes,
-            median_user_s=item.median_user_s,
-            median_system_s=item.median_system_s,
-            median_major_faults=item.median_major_faults,
-            median_involuntary_switches=item.median_involuntary_switches,
-            load=item.load,
-        )
-        for item in measurement.resources
-        if item.arm != A_PRIME
-    )
-
-
-def describe_counts(counts: Iterable[Count]) -> tuple[InstructionRecord, ...]:
-    """Counts of instructions, or why there are none."""
-    return tuple(
-        InstructionRecord(
-            workload=count.workload, variant=count.arm, count=count.count, tool=count.tool, reason=count.reason
-        )
-        for count in counts
-    )
-
-
-def describe_measuring(measurement: Measurement, settings: SamplingSettings) -> MeasureRecord:
-    """How the measuring went."""
+def _describe_measuring(contest: Contest) -> MeasureRecord:
+    settings = contest.settings
     return MeasureRecord(
-        seed=measurement.seed,
-        rounds=measurement.analysis.rounds,
-        duration_s=measurement.duration_s,
+        seed=settings.seed,
+        rounds=contest.analysis.rounds,
+        duration_s=contest.duration_s,
         confidence=settings.confidence,
         min_effect=settings.min_effect,
         max_time_s=settings.max_time_s,
-        half_width=measurement.analysis.half_width,
-        advice=describe_budget(measurement),
-    )
-
-
-def describe_noise(measurement: Measurement, checks: Iterable[MachineCheck]) -> NoiseRecord:
-    """How quiet the machine was."""
-    aa = measurement.analysis.aa
-    return NoiseRecord(
-        aa=AaRecord(change=aa.change, ci_low=aa.ci_low, ci_high=aa.ci_high, verdict=str(aa.verdict), margin=aa.margin),
-        tainted_rounds=len(measurement.tainted),
-        noisy=measurement.noisy,
-        steal_ratio=measurement.steal_ratio,
-        checks=tuple(CheckRecord(name=check.name, level=str(check.level), message=check.message) for check in checks),
+        half_width=contest.analysis.half_width,
+        advice=describe_budget(contest),
     )

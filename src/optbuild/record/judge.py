@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from optbuild.errors import UsageError
-from optbuild.measure.model import Comparison, Verdict
+from optbuild.measure.model import Comparison, Resources, Verdict
 from optbuild.profile.gates import GateSettings
 from optbuild.record.gate import GateRecord, GateVerdict
-from optbuild.record.model import ResourceRecord, RunRecord, VariantRecord, VariantStatus
+from optbuild.record.model import RunRecord, VariantRecord, VariantStatus
 from optbuild.units import format_bytes, format_percent
 
 _MISSING = frozenset({VariantStatus.FAILED, VariantStatus.SKIPPED})
@@ -198,7 +198,7 @@ def _rss_growth(record: RunRecord, variant: VariantRecord, baseline: VariantReco
     return [_rss_found(*pair) for pair in pairs] or [_Found(reason="it was not measured", help="optbuild run")]
 
 
-def _rss_found(own: ResourceRecord, before: ResourceRecord) -> _Found:
+def _rss_found(own: Resources, before: Resources) -> _Found:
     """The growth of a peak; a peak at the floor of what can be measured bounds it from one side only."""
     growth = own.peak_rss_bytes / before.peak_rss_bytes - 1
     own_is_floor = own.peak_rss_bytes <= own.peak_rss_floor_bytes

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Literal
 
-from optbuild.measure.model import Comparison, Superblock
+from optbuild.measure.machine_checks import MachineCheck
+from optbuild.measure.model import AaCheck, Comparison, Count, Resources, Series
 from optbuild.record.evidence import PgoRecord, QuarantinedRecord
 from optbuild.record.gate import GateRecord
 from optbuild.record.inputs import InputRecord
@@ -188,83 +189,6 @@ class OutputRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BenchmarkRecord:
-    """All samples of one workload and metric.
-
-    Attributes:
-        set_aside: Superblocks that something outside disturbed, and that were measured again.
-    """
-
-    workload: str
-    metric: str
-    unit: str
-    rounds: tuple[Superblock, ...]
-    set_aside: tuple[Superblock, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResourceRecord:
-    """What a variant needed on a workload; a peak at or below the floor means only "at most the floor".
-
-    Attributes:
-        median_s: Of the wall times, or of the times per iteration of a benchmark that its workload measures itself. All
-            medians are over the counted runs.
-        median_major_faults: Page faults that needed the disk.
-        median_involuntary_switches: Times the kernel took the CPU away.
-        load: Medians of the values reported by a server's load generator: `requests_per_s`, `latency_p50_s`,
-            `latency_p90_s`, `latency_p99_s`; empty for other workloads and other load generators.
-    """
-
-    workload: str
-    variant: str
-    median_s: float
-    peak_rss_bytes: int
-    peak_rss_floor_bytes: int
-    median_user_s: float | None = None
-    median_system_s: float | None = None
-    median_major_faults: float | None = None
-    median_involuntary_switches: float | None = None
-    load: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstructionRecord:
-    """How many instructions a variant takes on a workload: exact, so two counts differ or do not.
-
-    Attributes:
-        count: None if they could not be counted.
-        tool: `perf` or `callgrind`.
-        reason: Why there is no count.
-    """
-
-    workload: str
-    variant: str
-    count: int | None
-    tool: str | None
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AaRecord:
-    """The baseline's copy compared with the baseline; `verdict` is ok, warning, invalid or unchecked."""
-
-    change: float | None
-    ci_low: float | None
-    ci_high: float | None
-    verdict: str
-    margin: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckRecord:
-    """One check of the machine before measuring."""
-
-    name: str
-    level: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NoiseRecord:
     """How quiet the machine was.
 
@@ -274,11 +198,11 @@ class NoiseRecord:
         noisy: More than a tenth of them were, so none was set aside.
     """
 
-    aa: AaRecord
+    aa: AaCheck
     tainted_rounds: int
     steal_ratio: float | None
     noisy: bool = False
-    checks: tuple[CheckRecord, ...] = ()
+    checks: tuple[MachineCheck, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -394,9 +318,9 @@ class RunRecord:
     build_wall_s: float | None = None
     disk_bytes: int | None = None
     outputs: tuple[OutputRecord, ...] = ()
-    benchmarks: tuple[BenchmarkRecord, ...] = ()
-    resources: tuple[ResourceRecord, ...] = ()
-    instructions: tuple[InstructionRecord, ...] = ()
+    benchmarks: tuple[Series, ...] = ()
+    resources: tuple[Resources, ...] = ()
+    instructions: tuple[Count, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     cross_validation: CrossValidationRecord | None = None
     measure: MeasureRecord | None = None

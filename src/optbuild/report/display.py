@@ -16,6 +16,8 @@ from optbuild.units import format_percent
 _PROVEN = frozenset({Verdict.FASTER, Verdict.SLOWER})
 _TONES = {Verdict.FASTER: Tone.FASTER, Verdict.SLOWER: Tone.SLOWER}
 _MOST_DIGITS = 2
+MARK = "†"
+"""Stands behind a change that has a footnote of its own, and before that footnote."""
 _CI_COMMAND = re.compile(r"(?m)^(\s*):(?=:)|#(?=#\[|#vso\[)")
 
 
@@ -42,7 +44,7 @@ def change_cell(comparison: Comparison) -> Cell:
     digits = digits_of(comparison)
     if digits is None:
         return Cell(text=f"({format_percent(comparison.change, 0)})") if comparison.rounds else NOTHING
-    change = format_percent(comparison.change, digits)
+    change = format_percent(comparison.change, digits) + MARK * bool(comparison.warnings)
     return Cell(text=change if comparison.verdict in _PROVEN else f"~ {change}", tone=tone_of(comparison))
 
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from optbuild.measure.model import AaVerdict, Verdict, held_out_arm
+from optbuild.measure.model import AaCheck, AaVerdict, Verdict, held_out_arm
 from optbuild.record.evidence import PgoRecord
 from optbuild.record.model import (
-    AaRecord,
     HostRecord,
     RunRecord,
     VariantStatus,
     WarningRecord,
 )
 from optbuild.report.cross_validation import describe_generality, find_comparison
-from optbuild.report.display import digits_for, sentence, unsigned_percent
+from optbuild.report.display import MARK, digits_for, sentence, unsigned_percent
 from optbuild.report.in_sample import describe_training, in_sample_label
 from optbuild.text import sanitize_line
 from optbuild.units import format_bytes, format_percent
@@ -30,7 +29,7 @@ def make_footnotes(record: RunRecord) -> tuple[str, ...]:
     """Everything a sceptical reader asks about the tables, in falling importance."""
     return (
         *_measuring(record),
-        *_no_margin(record),
+        *_doubts(record),
         *describe_generality(record),
         *_missing_variants(record),
         *_time_was_short(record),
@@ -70,7 +69,7 @@ def _taken_again(record: RunRecord) -> int:
     return sum({item.workload: len(item.set_aside) for item in record.benchmarks}.values())
 
 
-def _describe_aa(aa: AaRecord) -> str:
+def _describe_aa(aa: AaCheck) -> str:
     """The change between two identical copies of the baseline, with its half-width."""
     if aa.change is None:
         return "unchecked"
@@ -111,16 +110,12 @@ def _claim(record: RunRecord) -> str:
     return "holds for this binary"
 
 
-def _no_margin(record: RunRecord) -> Iterator[str]:
-    """With one workload both families hold the same comparisons; with several, only a margin absorbs what both err."""
-    cells = {item.workload for item in record.comparisons if item.workload is not None}
-    if record.measure and not record.measure.min_effect and len(cells) > 1:
-        level = 1 - record.measure.confidence
-        yield (
-            f"No margin: the verdicts over all workloads err in {level * 100:.3g}% of sessions at most, and so do "
-            f"those on each, so that up to {2 * level * 100:.3g}% of reports on identical programs call something "
-            "different."
-        )
+def _doubts(record: RunRecord) -> dict[str, None]:
+    """What there is to know about single numbers, each after the mark that its number has in the tables."""
+    folds = record.cross_validation
+    held_out = () if folds is None else (*folds.trained, *folds.held_out, *folds.optimism)
+    warnings = (warning for one in (*record.comparisons, *held_out) for warning in one.warnings)
+    return dict.fromkeys(f"{MARK} {sentence(warning.message)}" for warning in warnings)
 
 
 def _missing_variants(record: RunRecord) -> Iterator[str]:
@@ -260,8 +255,11 @@ def _machine_checks(record: RunRecord) -> Iterator[str]:
 def _warnings(record: RunRecord) -> Iterator[str]:
     """All that was warned about and is not said above in other words."""
     said = {record.error.message} if record.error else set()
+    doubts = _doubts(record)
     for warning in record.warnings:
-        if warning.code not in _SAID_ELSEWHERE and warning.message not in said:
+        if warning.code in _SAID_ELSEWHERE or f"{MARK} {sentence(warning.message)}" in doubts:
+            continue
+        if warning.message not in said:
             said.add(warning.message)
             yield _describe_warning(warning)
 

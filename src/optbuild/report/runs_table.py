@@ -8,7 +8,7 @@ from optbuild.measure.model import Comparison, Verdict, held_out_arm
 from optbuild.record.model import RunRecord
 from optbuild.report.columns import column_widths, pad
 from optbuild.report.cross_validation import find_comparison
-from optbuild.report.display import change_cell, inert_on_ci
+from optbuild.report.display import MARK, change_cell, inert_on_ci
 from optbuild.report.footnotes import describe_commit
 from optbuild.report.in_sample import in_sample_label, labelled
 from optbuild.report.model import Align
@@ -45,7 +45,7 @@ def _best(record: RunRecord) -> str:
     best = min(suite, key=_rank, default=None)
     if best is None:
         return "–"
-    change = "" if best.verdict is Verdict.INVALID else f" {change_cell(best).text}"
+    change = "" if best.verdict is Verdict.INVALID else f" {change_cell(best).text.rstrip(MARK)}"
     said = f"{sanitize_line(best.candidate)}{change} {best.verdict}"
     if best.verdict is Verdict.INVALID:
         return said

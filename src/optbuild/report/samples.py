@@ -6,8 +6,8 @@ import statistics
 from dataclasses import dataclass
 
 from optbuild.errors import UsageError
-from optbuild.measure.model import Comparison, Verdict
-from optbuild.record.model import BenchmarkRecord, RunRecord
+from optbuild.measure.model import Comparison, Series, Verdict
+from optbuild.record.model import RunRecord
 from optbuild.report.display import change_cell, interval_cell
 from optbuild.report.footnotes import describe_commit
 from optbuild.report.in_sample import in_sample_label, labelled
@@ -108,7 +108,7 @@ def describe_samples(record: RunRecord, samples: Samples) -> str:
     return "\n".join(facts)
 
 
-def judged_series(record: RunRecord, metric: str | None = None) -> tuple[BenchmarkRecord, ...]:
+def judged_series(record: RunRecord, metric: str | None = None) -> tuple[Series, ...]:
     """One series for each workload, in the build profile's order: of the metric that it is judged by, or of one."""
     judged = {item.workload: item.metric for item in record.comparisons if item.workload is not None}
     first: dict[str, str] = {}

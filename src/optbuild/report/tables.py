@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from optbuild.measure.metrics import METRICS
-from optbuild.measure.model import Comparison
-from optbuild.record.model import ResourceRecord, RunRecord, VariantRecord, VariantStatus
+from optbuild.measure.model import Comparison, Resources
+from optbuild.record.model import RunRecord, VariantRecord, VariantStatus
 from optbuild.report.cross_validation import cross_validation_tables
 from optbuild.report.display import change_cell, interval_cell, verdict_cell
 from optbuild.report.in_sample import in_sample_label, labelled
@@ -225,11 +225,11 @@ def _judged_cells(variant: VariantRecord, comparison: Comparison | None) -> tupl
     return NOTHING, NOTHING, Cell(text=str(variant.status)) if variant.status in _UNBUILT else NOTHING
 
 
-def _median_cell(resources: Iterable[ResourceRecord]) -> Cell:
+def _median_cell(resources: Iterable[Resources]) -> Cell:
     return next((Cell(text=format_duration(item.median_s)) for item in resources), NOTHING)
 
 
-def _peak_rss_cell(resources: Iterable[ResourceRecord]) -> Cell:
+def _peak_rss_cell(resources: Iterable[Resources]) -> Cell:
     """The largest peak; at or below the launcher's own, the kernel says only "at most" that."""
     peak = max(resources, key=lambda item: item.peak_rss_bytes, default=None)
     if peak is None:

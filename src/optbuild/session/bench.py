@@ -15,35 +15,23 @@ from optbuild import __version__
 from optbuild.errors import ToolchainError, UsageError, WorkloadError, WorkloadTimeoutError
 from optbuild.events import Emit, Event, Level, Notice
 from optbuild.files import claim_directory, remove_below, sha256_of
-from optbuild.making.outputs.leniency import Leniency
-from optbuild.making.outputs.written_parts import OutputWatch, Part
 from optbuild.making.workload_runs import WorkloadRunner, check_before_building
 from optbuild.measure.arms import Arms
-from optbuild.measure.counting import InstructionCounting
-from optbuild.measure.measurement import SamplingSettings
-from optbuild.measure.sampler import Sampler
-from optbuild.plan.results import combined_sha256
+from optbuild.measure.contest import Venue, contest, count_instructions
+from optbuild.measure.model import Arm
+from optbuild.measure.settings import SamplingSettings
 from optbuild.profile.command_options import CommandOptions
 from optbuild.profile.load import command_line_words, command_line_workload
 from optbuild.profile.model import BuildProfile, MeasureSettings, MetricName, Use
 from optbuild.profile.shell_words import require_no_shell
 from optbuild.project.layout import Layout
-from optbuild.record import assemble
+from optbuild.record.assemble import add_contest
 from optbuild.record.host import describe_host
 from optbuild.record.lock import hold_lock
-from optbuild.record.model import (
-    ArtifactRecord,
-    InstructionRecord,
-    OutputRecord,
-    RunRecord,
-    RunStatus,
-    VariantRecord,
-    VariantStatus,
-    WarningRecord,
-)
+from optbuild.record.model import ArtifactRecord, RunRecord, RunStatus, VariantRecord, VariantStatus, WarningRecord
 from optbuild.record.store import RecordStore, make_run_id
+from optbuild.session.bench_outputs import compare_outputs
 from optbuild.session.inspect import find_layout
-from optbuild.session.measuring import Measured, measure
 from optbuild.session.prepare import require_ours
 from optbuild.session.request import Machine, RunRequest
 from optbuild.session.unpassed import find_unpassed
@@ -65,6 +53,7 @@ class BenchRequest:
         binaries: Paths by name, the baseline first.
         workload: The command, with `{bin}` for the binary.
         command_options: What it is given: `--stdin` and `--env`.
+        precision: The half-width to aim for, as a ratio; None for the larger of 1% and a tenth of the change.
         metric: Which of the metrics the verdicts are about; None counts instructions only.
         prepare: Run before each timed run.
         conclude: Run after each timed run.
@@ -74,25 +63,13 @@ class BenchRequest:
     workload: tuple[str, ...]
     command_options: CommandOptions = field(default_factory=CommandOptions)
     metric: MetricName | None = MetricName.WALL
-    precision: float = 0.01
+    precision: float | None = None
     min_effect: float = 0.01
     max_time_s: float = 300.0
     timeout_s: float = 300.0
     prepare: tuple[str, ...] = ()
     conclude: tuple[str, ...] = ()
     command_line: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Subject:
-    """What is measured, ready to run: `run_s` is about how long a run takes, `root` a directory of our own."""
-
-    request: BenchRequest
-    invocation: Invocation
-    copies: Mapping[str, dict[str, Path]]
-    run_s: float
-    machine: Machine
-    root: Path
 
 
 def parse_binaries(words: list[str], directory: Path) -> dict[str, Path]:
@@ -123,33 +100,26 @@ def parse_binaries(words: list[str], directory: Path) -> dict[str, Path]:
 
 
 def bench(request: BenchRequest, machine: Machine) -> RunRecord:
-    """Measure binaries against the first of them.
+    """Measure binaries against the first of them: a run whose binaries are there already.
 
     Raises:
         OptbuildError: Something cannot be run; nothing is stored then.
     """
     started = machine.now()
     warnings: list[WarningRecord] = []
-
-    def emit(event: Event) -> None:
-        if isinstance(event, Notice) and event.code == REWRITTEN:
-            event = replace(event, help=_RESTORE)
-        if isinstance(event, Notice) and event.level is not Level.INFO:
-            warnings.append(WarningRecord(code=event.code, message=event.message, help=event.help))
-        machine.emit(event)
-
+    machine = replace(machine, emit=_collecting(warnings, machine.emit))
     with _workplace(machine) as (root, store), _errors_without_profile(root, keeps_logs=store is not None):
-        invocation = _make_invocation(request, machine, root / "scratch")
+        workload = _make_invocation(request, machine, root / "scratch")
         programs = [path.name for path in request.binaries.values()]
-        for notice in find_unpassed((invocation,), programs, machine, on_command_line=True):
-            emit(notice)
+        for notice in find_unpassed((workload,), programs, machine, on_command_line=True):
+            machine.emit(notice)
         hashes = InputHashes()
-        check_before_building(invocation, hashes)
+        check_before_building(workload, hashes)
         copies = _copy_binaries(request.binaries, root)
         runner = WorkloadRunner(
             executor=machine.executor, root=root, stage=root / "stage", logs=root / "logs" / make_run_id(started)
         )
-        outputs, run_s = _compare_outputs(invocation, copies, runner, hashes, emit)
+        outputs, run_s = compare_outputs(workload, copies, runner, hashes, machine.emit)
         record = RunRecord(
             optbuild_version=__version__,
             run_id=make_run_id(started),
@@ -162,24 +132,49 @@ def bench(request: BenchRequest, machine: Machine) -> RunRecord:
             variants=_describe_binaries(request.binaries),
             outputs=outputs,
         )
-        subject = _Subject(
-            request=request,
-            invocation=invocation,
-            copies=copies,
-            run_s=run_s,
-            machine=replace(machine, emit=emit),
+        arms = Arms(variants={Arm(variant=name): binaries for name, binaries in copies.items()})
+        venue = Venue(
+            executor=machine.executor,
+            emit=machine.emit,
+            environ=machine.environ,
             root=root,
+            directory=root / "arms",
         )
         if request.metric is None:
-            record = replace(record, instructions=_count(subject))
+            counts, _ = count_instructions(arms, (workload,), venue, run_s={workload.name: run_s})
+            record = replace(record, instructions=counts)
         else:
-            record = _measure(subject).added_to(record)
-        hashes.check_after(invocation)
-        hashes.tell_rewritten(emit)
+            shown = contest(arms, (workload,), _settings(request), venue, run_s={workload.name: run_s})
+            record = add_contest(record, shown)
+        hashes.check_after(workload)
+        hashes.tell_rewritten(machine.emit)
         record = replace(record, finished_at=machine.now().isoformat(timespec="seconds"), warnings=tuple(warnings))
         if store is not None:
             store.save(record)
     return record
+
+
+def _settings(request: BenchRequest) -> SamplingSettings:
+    return SamplingSettings(
+        precision=request.precision,
+        min_effect=request.min_effect,
+        max_time_s=request.max_time_s,
+        confidence=MeasureSettings().confidence,
+        seed=secrets.randbits(32),
+    )
+
+
+def _collecting(warnings: list[WarningRecord], emit: Emit) -> Emit:
+    """Keep warnings for the record, with remedies that a command without a build profile has."""
+
+    def collect(event: Event) -> None:
+        if isinstance(event, Notice) and event.code == REWRITTEN:
+            event = replace(event, help=_RESTORE)
+        if isinstance(event, Notice) and event.level is not Level.INFO:
+            warnings.append(WarningRecord(code=event.code, message=event.message, help=event.help))
+        emit(event)
+
+    return collect
 
 
 @contextmanager
@@ -259,77 +254,6 @@ def _copy_binaries(binaries: Mapping[str, Path], root: Path) -> dict[str, dict[s
     }
 
 
-def _compare_outputs(
-    invocation: Invocation,
-    copies: Mapping[str, dict[str, Path]],
-    runner: WorkloadRunner,
-    hashes: InputHashes,
-    emit: Emit,
-) -> tuple[tuple[OutputRecord, ...], float]:
-    """Run the baseline twice and the others once; differing outputs are told, for here nobody knows which is right."""
-    baseline = next(iter(copies))
-    found: dict[str, list[dict[str, Part]]] = {}
-    durations = []
-    for number, name in enumerate((baseline, *copies)):
-        log_name = f"output-{number}"
-        watch = OutputWatch(invocation=invocation, stdout=runner.output(log_name), leniency=Leniency(), hashes=hashes)
-        watch.age_files()
-        run, stdout = runner.run(invocation, copies[name], log_name=log_name, extra_env={}, watched=watch.watch)
-        stdout.unlink()
-        durations.append(run.usage.wall_s)
-        hashes.check_after(invocation)
-        hashes.tell_rewritten(emit)
-        found.setdefault(name, []).append(watch.parts)
-    records = _hold_against(invocation, found, baseline)
-    names = {path.name for binaries in copies.values() for path in binaries.values()}
-    _tell_outputs(records, baseline, emit, one_name=len(names) == 1)
-    return records, min(durations)
-
-
-def _hold_against(
-    invocation: Invocation, found: Mapping[str, list[dict[str, Part]]], baseline: str
-) -> tuple[OutputRecord, ...]:
-    """How the others' outputs compare with what two runs of the baseline wrote alike."""
-    first, second = ({part: item.sha256 for part, item in parts.items()} for parts in found[baseline])
-    varying = tuple(part for part in {**first, **second} if first.get(part) != second.get(part))
-    stable = {part: digest for part, digest in first.items() if part not in varying}
-    shows_something = any(found[baseline][0][part].size_bytes for part in stable)
-    records = []
-    for name, (parts, *_) in found.items():
-        digests = {part: item.sha256 for part, item in parts.items() if part in stable or not varying}
-        equal = digests == stable
-        records.append(
-            OutputRecord(
-                workload=invocation.name,
-                variant=name,
-                equal=None if equal and not shows_something else equal,
-                sha256=combined_sha256(digests),
-                left_out=varying,
-            )
-        )
-    return tuple(records)
-
-
-def _tell_outputs(records: tuple[OutputRecord, ...], baseline: str, emit: Emit, *, one_name: bool) -> None:
-    varying = records[0].left_out
-    different = [record.variant for record in records if record.equal is False]
-    if different:
-        message = f"{', '.join(different)} does not print what {baseline} prints: they may not do the same work"
-        remedy = "" if one_name else "if they print their names, give them one name in directories of their own"
-        emit(Notice(level=Level.WARNING, code="outputs-differ", message=message, help=remedy))
-    if records[0].equal and varying:
-        names = ", ".join(map(sanitize_line, varying))
-        message = f"two runs of the first binary differ in {names}; only the rest of its output is compared"
-        emit(Notice(level=Level.WARNING, code="outputs-not-compared", message=message))
-    elif varying:
-        message = "two runs of the first binary print different things; outputs not compared"
-        emit(Notice(level=Level.WARNING, code="outputs-not-compared", message=message))
-    elif not different and records[0].equal is None:
-        message = "the first binary prints nothing and writes no file that is known; outputs not compared"
-        help_text = "let it write a new file that the command names, or one below {scratch}"
-        emit(Notice(level=Level.WARNING, code="outputs-not-compared", message=message, help=help_text))
-
-
 def _describe_binaries(binaries: Mapping[str, Path]) -> tuple[VariantRecord, ...]:
     baseline = next(iter(binaries))
     return tuple(
@@ -343,40 +267,3 @@ def _describe_binaries(binaries: Mapping[str, Path]) -> tuple[VariantRecord, ...
         )
         for name, path in binaries.items()
     )
-
-
-def _count(subject: _Subject) -> tuple[InstructionRecord, ...]:
-    """Count instructions, and nothing else."""
-    counting = InstructionCounting(
-        executor=subject.machine.executor,
-        emit=subject.machine.emit,
-        environ=subject.machine.environ,
-        root=subject.root,
-        arms=subject.copies,
-        workloads=(subject.invocation,),
-        run_s={subject.invocation.name: subject.run_s},
-        most_s=None,
-    )
-    counts, _ = counting.count()
-    return assemble.describe_counts(counts)
-
-
-def _measure(subject: _Subject) -> Measured:
-    request, invocation, machine, root = subject.request, subject.invocation, subject.machine, subject.root
-    sampler = Sampler(
-        executor=machine.executor,
-        emit=machine.emit,
-        root=root,
-        directory=root / "arms",
-        arms=Arms(variants=subject.copies),
-        workloads=(invocation,),
-        run_s={invocation.name: subject.run_s},
-        settings=SamplingSettings(
-            precision=request.precision,
-            min_effect=request.min_effect,
-            max_time_s=request.max_time_s,
-            confidence=MeasureSettings().confidence,
-            seed=secrets.randbits(32),
-        ),
-    )
-    return measure(sampler, environ=machine.environ, action_id="measure", label="measure")

@@ -15,6 +15,7 @@ from optbuild.events import Event, Level, Notice, told_of
 from optbuild.files import disk_bytes_of
 from optbuild.making.built import Built
 from optbuild.making.order.progress import Progress
+from optbuild.measure.contest import Contest
 from optbuild.plan.model import Plan
 from optbuild.profile.render import render_resolved
 from optbuild.project.model import Project
@@ -24,7 +25,6 @@ from optbuild.record.history import History
 from optbuild.record.host import describe_host
 from optbuild.record.model import ErrorRecord, RunRecord, RunStatus, WarningRecord
 from optbuild.record.store import RecordStore, make_run_id
-from optbuild.session.measuring import Measured
 from optbuild.session.prepare import Prepared
 from optbuild.session.request import Machine, RunRequest
 from optbuild.workloads.overlap import is_any_in_sample
@@ -46,7 +46,7 @@ class Ledger:
     machine: Machine
     history: History
     built: Built = field(init=False)
-    measured: Measured | None = None
+    measured: Contest | None = None
     result_key: str | None = None
     warnings: list[WarningRecord] = field(default_factory=list)
     _warned_of: list[str] = field(default_factory=list)
@@ -114,24 +114,22 @@ class Ledger:
             build_profile=render_resolved(inputs.build_profile),
             variants=assemble.describe_variants(self.built, inputs.layout, in_sample=is_any_in_sample(overlaps)),
             workloads=assemble.describe_workloads(
-                overlaps, None if self.measured is None else self.measured.measurement.workload_of
+                overlaps, None if self.measured is None else self.measured.workload_of
             ),
             inputs=assemble.describe_inputs(inputs.workloads, self.prepared.hashes, inputs.project.workspace_root),
             build_wall_s=self.built.wall_s,
             disk_bytes=disk_bytes_of(inputs.layout.root),
-            checks=assemble.describe_checks(
-                self.built, None if self.measured is None else self.measured.measurement.duration_s
-            ),
+            checks=assemble.describe_checks(self.built, None if self.measured is None else self.measured.duration_s),
             outputs=assemble.describe_outputs(self.built),
             cross_validation=describe_cross_validation(
                 self.built,
-                None if self.measured is None else self.measured.measurement.cross_validation,
+                None if self.measured is None else self.measured.cross_validation,
                 in_sample=self.prepared.fold_in_sample,
             ),
             warnings=tuple(self.warnings),
             error=None if error is None else _describe_error(error),
         )
-        return record if self.measured is None else self.measured.added_to(record)
+        return record if self.measured is None else assemble.add_contest(record, self.measured)
 
 
 def _with_new_lockfile(project: Project) -> Project:

@@ -11,9 +11,9 @@ from optbuild.events import Level, Notice, RunExpected
 from optbuild.files import claim_directory
 from optbuild.making.carry_out import carry_out
 from optbuild.measure.arms import ArmBinaries, Arms
-from optbuild.measure.measurement import SamplingSettings
-from optbuild.measure.model import AaVerdict, Analysis, held_out_arm
-from optbuild.measure.sampler import Sampler
+from optbuild.measure.contest import Venue, contest
+from optbuild.measure.model import AaVerdict, Analysis, Arm
+from optbuild.measure.settings import SamplingSettings
 from optbuild.plan.kinds.check_outputs import ProbeOutputs
 from optbuild.plan.measure import HeldOutArm, Measure
 from optbuild.plan.render import describe_estimate
@@ -25,7 +25,6 @@ from optbuild.session.building import describe_site, publish
 from optbuild.session.earlier import find_earlier, measurement_key
 from optbuild.session.forecast import estimate_all
 from optbuild.session.ledger import Ledger
-from optbuild.session.measuring import measure
 from optbuild.session.prepare import load_history, prepare
 from optbuild.session.request import Machine, RunRequest
 from optbuild.session.unpassed import find_unpassed
@@ -118,37 +117,31 @@ def _measure(ledger: Ledger) -> None:
         return
     asked = ledger.prepared.build_profile.measure
     settings = SamplingSettings(
-        precision=asked.precision,
+        precision=asked.fixed_precision,
         min_effect=asked.min_effect,
         max_time_s=asked.max_time_s,
         confidence=asked.confidence,
         seed=secrets.randbits(32),
     )
     probes = ledger.plan.of_kind(ProbeOutputs)
-    sampler = Sampler(
+    runner = ledger.prepared.inputs.project.runner
+    venue = Venue(
         executor=ledger.machine.executor,
         emit=ledger.emit,
+        environ=ledger.machine.environ,
         root=ledger.prepared.layout.root,
         directory=action.directory,
-        arms=_find_arms(ledger, action),
-        workloads=action.workloads,
-        run_s={probe.workload.name: ledger.built.results[probe.id].run_s for probe in probes},
-        settings=settings,
-    )
-    runner = ledger.prepared.inputs.project.runner
-    measured = measure(
-        sampler,
-        environ=ledger.machine.environ,
-        action_id=action.id,
+        action=action.id,
         label=action.label,
         runner=None if runner is None else runner.argv[0],
     )
+    run_s = {probe.workload.name: ledger.built.results[probe.id].run_s for probe in probes}
+    ledger.measured = contest(_find_arms(ledger, action), action.workloads, settings, venue, run_s=run_s)
     hashes = ledger.prepared.hashes
     for workload in action.workloads:
         hashes.check_after(workload)
     hashes.tell_rewritten(ledger.emit)
-    ledger.measured = measured
-    if not is_reusable(measured.measurement.analysis, action.workloads, hashes):
+    if not is_reusable(ledger.measured.analysis, action.workloads, hashes):
         ledger.result_key = None
 
 
@@ -156,20 +149,19 @@ def _find_arms(ledger: Ledger, action: Measure) -> Arms:
     """What of a plan's arms there is: variants that were built, and on each workload those that have not seen it."""
     results = ledger.built.results
     built = {build.compile for build in ledger.plan.builds if ledger.built.is_built(build)}
-    variants = {arm.variant: results[arm.binaries].paths for arm in action.arms if arm.binaries in built}
-    held_out: dict[str, dict[str, dict[str, Path]]] = {}
-    programs: dict[str, dict[str, ArmBinaries]] = {}
+    variants = {Arm(variant=arm.variant): results[arm.binaries].paths for arm in action.arms if arm.binaries in built}
+    held_out: dict[str, dict[Arm, dict[str, Path]]] = {}
+    programs: dict[str, dict[Arm, ArmBinaries]] = {}
     for arm in (*action.arms, *action.held_out):
         if arm.binaries not in built:
             continue
-        name = arm.variant
+        measured = Arm(variant=arm.variant, is_held_out=isinstance(arm, HeldOutArm))
         if isinstance(arm, HeldOutArm):
-            name = held_out_arm(arm.variant)
             for workload in arm.workloads:
-                held_out.setdefault(workload, {})[name] = results[arm.binaries].paths
+                held_out.setdefault(workload, {})[measured] = results[arm.binaries].paths
         for workload, built_for in arm.programs.items():
             own = results[built_for]
-            programs.setdefault(workload, {})[name] = ArmBinaries(binaries=own.paths, cargo_build=own.cargo_build)
+            programs.setdefault(workload, {})[measured] = ArmBinaries(binaries=own.paths, cargo_build=own.cargo_build)
     return Arms(variants=variants, held_out=held_out, programs=programs)
 
 

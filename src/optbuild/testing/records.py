@@ -5,18 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from optbuild.measure.model import A_PRIME, Comparison, Superblock, Verdict
+from optbuild.measure.model import A_PRIME, AaCheck, AaVerdict, Comparison, Resources, Series, Superblock, Verdict
 from optbuild.record.evidence import PgoRecord, ProfdataRecord
 from optbuild.record.model import (
-    AaRecord,
     ArtifactRecord,
-    BenchmarkRecord,
     HostRecord,
     MeasureRecord,
     NoiseRecord,
     OutputRecord,
     ProjectRecord,
-    ResourceRecord,
     RunRecord,
     RunStatus,
     StepRecord,
@@ -119,9 +116,9 @@ def make_run_record(**changes: Any) -> RunRecord:  # noqa: ANN401 - fields of Ru
         build_profile={"schema": 1},
         variants=(make_variant_record(), make_variant_record("pgo", pgo=make_pgo_record())),
         outputs=(OutputRecord(workload="small", variant="release", equal=True, sha256="01" * 32),),
-        benchmarks=(BenchmarkRecord(workload="small", metric="wall", unit="s", rounds=(block,)),),
+        benchmarks=(Series(workload="small", metric="wall", unit="s", rounds=(block,)),),
         resources=tuple(
-            ResourceRecord(
+            Resources(
                 workload="small",
                 variant=name,
                 median_s=median_s,
@@ -142,7 +139,7 @@ def make_run_record(**changes: Any) -> RunRecord:  # noqa: ANN401 - fields of Ru
             advice=None,
         ),
         noise=NoiseRecord(
-            aa=AaRecord(change=0.001, ci_low=-0.004, ci_high=0.006, verdict="ok", margin=0.01),
+            aa=AaCheck(change=0.001, ci_low=-0.004, ci_high=0.006, verdict=AaVerdict.OK, margin=0.01),
             tainted_rounds=0,
             steal_ratio=None,
         ),

@@ -6,8 +6,8 @@ import math
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 
-from optbuild.measure.model import Comparison, Superblock, Verdict
-from optbuild.record.model import BenchmarkRecord, RunRecord, StepRecord
+from optbuild.measure.model import Comparison, Series, Superblock, Verdict
+from optbuild.record.model import RunRecord, StepRecord
 from optbuild.report.charts.model import Bar, ChangeGroup, ChangeRow, Charts, DriftLine, Lane, SizePoint
 from optbuild.report.display import tone_of
 from optbuild.report.in_sample import in_sample_label
@@ -75,7 +75,7 @@ def _differences(record: RunRecord, comparison: Comparison) -> tuple[float, ...]
     return round_differences(series, comparison.baseline, comparison.candidate)
 
 
-def round_differences(series: Sequence[BenchmarkRecord], baseline: str, candidate: str) -> tuple[float, ...]:
+def round_differences(series: Sequence[Series], baseline: str, candidate: str) -> tuple[float, ...]:
     """The change of each round from one arm to another, over all of the series."""
     rounds = zip(*(item.rounds for item in series), strict=False)
     found = (_difference(blocks, baseline, candidate) for blocks in rounds)
@@ -123,7 +123,7 @@ def _drift(record: RunRecord) -> Iterator[DriftLine]:
             )
 
 
-def _round_logs(series: Iterable[BenchmarkRecord], arm: str) -> Iterator[float]:
+def _round_logs(series: Iterable[Series], arm: str) -> Iterator[float]:
     for blocks in zip(*(item.rounds for item in series), strict=False):
         logs = [_mean_log(block, arm) for block in blocks]
         known = [value for value in logs if value is not None]

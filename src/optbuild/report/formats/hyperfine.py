@@ -7,7 +7,8 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from optbuild.record.model import ResourceRecord, RunRecord
+from optbuild.measure.model import Resources
+from optbuild.record.model import RunRecord
 from optbuild.report.display import inert_on_ci
 from optbuild.report.samples import WALL, Samples, nothing_measured, samples_of
 from optbuild.text import sanitize_line
@@ -36,11 +37,11 @@ def render_hyperfine(record: RunRecord) -> str:
     return inert_on_ci(json.dumps({"results": results}, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def _is_command(resource: ResourceRecord | None) -> bool:
+def _is_command(resource: Resources | None) -> bool:
     return resource is not None and None not in {resource.median_user_s, resource.median_system_s}
 
 
-def _result(samples: Samples, resource: ResourceRecord, exit_code: int) -> dict[str, Any]:
+def _result(samples: Samples, resource: Resources, exit_code: int) -> dict[str, Any]:
     values = samples.values
     return {
         "command": samples.name,

@@ -3,7 +3,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 from itertools import cycle
 from pathlib import Path
 
@@ -13,9 +12,7 @@ from optbuild.errors import ToolchainError, WorkloadError
 from optbuild.events import Level
 from optbuild.execution.command import Command
 from optbuild.measure.machine_checks import check_machine
-from optbuild.measure.sampler import Sampler
-from optbuild.session import measure_check
-from optbuild.session.measure_check import examine_measuring
+from optbuild.session.examine import examine_measuring
 from optbuild.session.request import Machine
 from optbuild.testing import Reply, ScriptedExecutor, make_usage
 from optbuild.toolchain.model import Finding
@@ -52,9 +49,7 @@ def examine(tools: Path, answer: Callable[[Command], Reply]) -> tuple[tuple[Find
         now=lambda: datetime(2030, 1, 1, tzinfo=UTC),
         platform="linux",
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(measure_check, "Sampler", partial(Sampler, clock=lambda: now_s))
-        return examine_measuring(machine), executor
+    return examine_measuring(machine, clock=lambda: now_s), executor
 
 
 def steady(_: Command) -> Reply:

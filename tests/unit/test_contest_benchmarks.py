@@ -12,7 +12,7 @@ from optbuild.errors import WorkloadError
 from optbuild.events import Notice
 from optbuild.execution.command import Command
 from optbuild.measure.arms import ArmBinaries
-from optbuild.measure.measurement import Measurement
+from optbuild.measure.contest import Contest
 from optbuild.measure.model import A_PRIME, Verdict
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.profile.model import MetricName
@@ -20,7 +20,7 @@ from optbuild.testing import Answer, Reply, make_usage
 from optbuild.workloads.cargo_build import CargoBuild, CargoProgram
 from optbuild.workloads.harness import Harness
 from optbuild.workloads.invocation import Invocation
-from tests.unit.sampler_cases import Track
+from tests.unit.contest_cases import Track
 
 BENCH = {"release": "speed-00000000000000aa", "pgo": "speed-00000000000000bb"}
 
@@ -79,7 +79,7 @@ def track(tmp_path: Path) -> BenchTrack:
     return BenchTrack(tmp_path)
 
 
-def verdicts(measurement: Measurement) -> dict[str | None, Verdict]:
+def verdicts(measurement: Contest) -> dict[str | None, Verdict]:
     """What was found on each cell, and over all."""
     return {item.workload: item.verdict for item in measurement.analysis.comparisons}
 
@@ -120,7 +120,7 @@ def test_variants_run_their_own_benches_at_paths_of_equal_length(track: BenchTra
 
 def test_times_are_per_iteration_and_memory_is_that_of_the_program(track: BenchTrack) -> None:
     """What else a run cost says nothing of one of its benchmarks."""
-    resources = {(item.workload, item.arm): item for item in track.measure().resources}
+    resources = {(item.workload, item.variant): item for item in track.measure().resources}
     parse = resources["benches/parse", "pgo"]
     assert parse.median_s == pytest.approx(80e-9, rel=0.01)
     assert (parse.median_user_s, parse.median_major_faults) == (None, None)
@@ -163,8 +163,8 @@ def test_benchmarks_measure_wall_time_whatever_is_asked_for(track: BenchTrack) -
     """That is told; other workloads are judged by what was asked for."""
     track.metric = MetricName.CPU
     assert set(track.measure().judged.values()) == {"wall"}
-    warned = [event for event in track.heard if isinstance(event, Notice)]
-    assert [notice.code for notice in warned] == ["measures-itself"]
+    warned = [event.code for event in track.heard if isinstance(event, Notice)]
+    assert warned.count("measures-itself") == 1
 
 
 def test_two_cells_of_one_name_are_refused(tmp_path: Path) -> None:

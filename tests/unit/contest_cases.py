@@ -11,10 +11,11 @@ from optbuild.events import Event
 from optbuild.execution.command import Command
 from optbuild.files import claim_directory
 from optbuild.measure.arms import ArmBinaries, Arms
+from optbuild.measure.contest import Contest, Venue, contest
 from optbuild.measure.guard import NoiseGuard, Reading
-from optbuild.measure.measurement import Measurement, SamplingSettings
-from optbuild.measure.model import A_PRIME
-from optbuild.measure.sampler import Sampler
+from optbuild.measure.model import A_PRIME, Arm
+from optbuild.measure.sampling import Leaving, stay_to_the_end
+from optbuild.measure.settings import SamplingSettings
 from optbuild.profile.model import MetricName
 from optbuild.testing import Answer, Reply, ScriptedExecutor, make_invocation, make_usage
 from optbuild.workloads.invocation import Invocation, Moment
@@ -35,7 +36,7 @@ class Track:
     names: tuple[str, ...] = ("small",)
     settings: SamplingSettings = field(
         default_factory=lambda: SamplingSettings(
-            precision=0.01, min_effect=0.01, max_time_s=1e9, confidence=0.95, seed=5713
+            precision=0.01, min_effect=0.01, max_time_s=1e9, confidence=0.95, seed=5713, counting_share=0.0
         )
     )
     now_s: float = 0.0
@@ -45,6 +46,10 @@ class Track:
     metric: MetricName = MetricName.WALL
     beside: str | None = None
     heard: list[Event] = field(default_factory=list)
+    told_s: float | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
+    leaving: Leaving = stay_to_the_end
+    watching: NoiseGuard = field(init=False)
 
     def __post_init__(self) -> None:
         self.chance = random.Random(5713)  # noqa: S311 - noise that must repeat
@@ -95,29 +100,50 @@ class Track:
     def read(self) -> Reading:
         return Reading(monotonic_s=self.now_s, boottime_s=self.now_s + self.suspended_s, busy_s=None, steal_s=None)
 
-    def sampler(self) -> Sampler:
-        return Sampler(
+    def guard(self) -> NoiseGuard:
+        """What watches this machine."""
+        return NoiseGuard(read=self.read, own_cpu_s=lambda: 0.0)
+
+    def measure(self) -> Contest:
+        """Let all arms take turns."""
+        self.watching = self.guard()
+        venue = Venue(
             executor=self.executor,
             emit=self.heard.append,
+            environ={},
             root=self.root,
             directory=self.root / "arms",
-            arms=Arms(
-                variants=self.binaries,
-                held_out={
-                    workload: {arm: self._binary(f"{workload} {arm}", seconds) for arm, seconds in arms.items()}
-                    for workload, arms in self.held_out.items()
-                },
-                programs=self.programs,
-            ),
-            workloads=self.workloads(),
-            run_s=dict.fromkeys(self.names, self.run_s),
-            settings=self.settings,
-            guard=NoiseGuard(read=self.read, own_cpu_s=lambda: 0.0),
+            action="measure-1",
+            make_guard=lambda: self.watching,
             clock=lambda: self.now_s,
         )
+        told_s = self.run_s if self.told_s is None else self.told_s
+        return contest(
+            self._arms(),
+            self.workloads(),
+            self.settings,
+            venue,
+            run_s=dict.fromkeys(self.names, told_s),
+            leaving=self.leaving,
+        )
 
-    def measure(self) -> Measurement:
-        return self.sampler().measure("measure-1", "measure")
+    def _arms(self) -> Arms:
+        held_out = {
+            workload: {
+                Arm(variant=variant, is_held_out=True): self._binary(f"{workload} {variant}", seconds)
+                for variant, seconds in arms.items()
+            }
+            for workload, arms in self.held_out.items()
+        }
+        programs = {
+            workload: {Arm(variant=variant): program for variant, program in own.items()}
+            for workload, own in self.programs.items()
+        }
+        variants = {
+            Arm(variant=variant, source=self.sources.get(variant, "")): binaries
+            for variant, binaries in self.binaries.items()
+        }
+        return Arms(variants=variants, held_out=held_out, programs=programs)
 
     def arm_of(self, command: Command) -> str:
         """The arm that a command ran, by the place of its binary."""

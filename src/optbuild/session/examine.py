@@ -6,6 +6,8 @@ import math
 import secrets
 import shutil
 import tempfile
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +16,10 @@ from optbuild.events import Level
 from optbuild.execution.command import Stream
 from optbuild.files import claim_directory
 from optbuild.measure.arms import Arms
+from optbuild.measure.contest import Venue, contest
 from optbuild.measure.machine_checks import check_machine
-from optbuild.measure.measurement import SamplingSettings
-from optbuild.measure.sampler import Sampler
+from optbuild.measure.model import Arm
+from optbuild.measure.settings import SamplingSettings
 from optbuild.profile.load import command_line_workload
 from optbuild.profile.model import BuildProfile, MeasureSettings, Use
 from optbuild.session.request import Machine
@@ -49,7 +52,7 @@ class Precision:
     foreseen: float
 
 
-def examine_measuring(machine: Machine) -> tuple[Finding, ...]:
+def examine_measuring(machine: Machine, *, clock: Callable[[], float] = time.monotonic) -> tuple[Finding, ...]:
     """Say how precisely this machine can measure, and what would help.
 
     Raises:
@@ -59,7 +62,7 @@ def examine_measuring(machine: Machine) -> tuple[Finding, ...]:
         Finding(level=check.level, subject=check.name, message=check.message, remedy=check.remedy)
         for check in check_machine()
     )
-    precision = _try(machine)
+    precision = _try(machine, clock)
     good = precision.foreseen <= _GOOD_PRECISION
     known = math.isfinite(precision.foreseen)
     width = f"±{format_percent(precision.foreseen, 2).lstrip('+')}" if known else "too few rounds to tell"
@@ -75,7 +78,7 @@ def examine_measuring(machine: Machine) -> tuple[Finding, ...]:
     )
 
 
-def _try(machine: Machine) -> Precision:
+def _try(machine: Machine, clock: Callable[[], float]) -> Precision:
     name = next((name for name in _PROGRAMS if shutil.which(name, path=machine.environ.get("PATH"))), None)
     if name is None:
         raise ToolchainError(
@@ -107,18 +110,20 @@ def _try(machine: Machine) -> Precision:
             max_time_s=_BUDGET_S,
             confidence=0.95,
             seed=secrets.randbits(32),
+            counting_share=0.0,
         )
-        measured = Sampler(
+        venue = Venue(
             executor=machine.executor,
             emit=machine.emit,
+            environ=machine.environ,
             root=root,
             directory=root / "arms",
-            arms=Arms(variants={name: binaries}),
-            workloads=(invocation,),
-            run_s={name: run_s},
-            settings=settings,
-        ).measure("measure", f"measure {name} against its copy")
-    aa = measured.analysis.aa
+            label=f"measure {name} against its copy",
+            clock=clock,
+        )
+        arms = Arms(variants={Arm(variant=name): binaries})
+        shown = contest(arms, (invocation,), settings, venue, run_s={name: run_s})
+    aa = shown.analysis.aa
     half_width = math.inf if aa.ci_low is None or aa.ci_high is None else (aa.ci_high - aa.ci_low) / 2
-    foreseen = half_width * math.sqrt(measured.analysis.rounds * measured.round_s / _FORESEEN_S)
-    return Precision(program=name, run_s=run_s, rounds=measured.analysis.rounds, foreseen=foreseen)
+    foreseen = half_width * math.sqrt(shown.duration_s / _FORESEEN_S)
+    return Precision(program=name, run_s=run_s, rounds=shown.analysis.rounds, foreseen=foreseen)

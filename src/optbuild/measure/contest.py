@@ -1,0 +1,263 @@
+"""One contest: arms take turns on workloads, and what that proves comes back as data.
+
+`contest` stands behind every command that measures. Read it first: it is the whole story.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from optbuild.errors import WorkloadError
+from optbuild.events import Emit, Level, Notice
+from optbuild.execution.command import ConcurrentExecutor
+from optbuild.measure.arm_runs import ArmRuns
+from optbuild.measure.arms import Arms
+from optbuild.measure.budget import Budget
+from optbuild.measure.counting import InstructionCounting
+from optbuild.measure.guard import NoiseGuard
+from optbuild.measure.machine_checks import MachineCheck, check_machine
+from optbuild.measure.model import A_PRIME, Analysis, Count, CrossValidation, Resources, Series
+from optbuild.measure.progress import Progress
+from optbuild.measure.sampling import Leaving, Sampling, stay_to_the_end
+from optbuild.measure.schedule import PILOT_ROUNDS
+from optbuild.measure.settings import SamplingSettings
+from optbuild.measure.silent import find_silent
+from optbuild.measure.warnings import ResultWarning, WarningKind
+from optbuild.workloads.invocation import Invocation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Venue:
+    """Where a contest takes place.
+
+    Attributes:
+        environ: The caller's environment, in whose PATH the tools for counting are looked for.
+        root: The directory with our marker.
+        directory: Where copies of the binaries are put, at paths of equal length.
+        action: The contest's id in events.
+        label: The contest's name for people.
+        runner: What starts programs that do not run here by themselves: its instructions are not theirs.
+        make_guard: Makes what watches for disturbances.
+        clock: Seconds from any moment.
+    """
+
+    executor: ConcurrentExecutor
+    emit: Emit
+    environ: Mapping[str, str]
+    root: Path
+    directory: Path
+    action: str = "measure"
+    label: str = "measure"
+    runner: str | None = None
+    make_guard: Callable[[], NoiseGuard] = NoiseGuard
+    clock: Callable[[], float] = time.monotonic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contest:
+    """All that came out of one contest.
+
+    Attributes:
+        checks: What the machine told before it began.
+        counts: Of instructions.
+        series: One for each metric of each workload, or of each benchmark that a workload measures itself.
+        judged: The metric that each of these is judged by.
+        workload_of: The workload that each belongs to.
+        wanted_rounds: How many rounds the precision asked for takes; None where there was no time for a pilot.
+        round_s: How long each of the latest rounds took on average; an estimate where none fitted into the budget.
+        stopped_by_time: The budget ended it before the precision was reached.
+        tainted: The outside reason for each superblock that was set aside, or would have been on a quieter machine.
+        noisy: So many superblocks were disturbed that none was set aside.
+        steal_ratio: The share of the time that the hypervisor took; None where the kernel does not tell.
+        left: Candidates that left before the end.
+        silent: Why a workload proves nothing, whatever it measures, by its name.
+    """
+
+    settings: SamplingSettings
+    checks: tuple[MachineCheck, ...]
+    counts: tuple[Count, ...]
+    series: tuple[Series, ...]
+    judged: Mapping[str, str]
+    workload_of: Mapping[str, str]
+    resources: tuple[Resources, ...]
+    analysis: Analysis
+    wanted_rounds: int | None
+    round_s: float
+    duration_s: float
+    stopped_by_time: bool
+    tainted: tuple[str, ...]
+    noisy: bool
+    steal_ratio: float | None
+    left: frozenset[str] = frozenset()
+    cross_validation: CrossValidation | None = None
+    silent: Mapping[str, ResultWarning] = field(default_factory=dict)
+
+    @property
+    def warnings(self) -> tuple[ResultWarning, ...]:
+        """What there is to know about the results: by what the values show, and by what the programs needed."""
+        folds = () if self.cross_validation is None else self.cross_validation.warnings
+        return (*self.silent.values(), *self.analysis.warnings, *folds, *_warn_of_faults(self.resources))
+
+
+def contest(
+    arms: Arms,
+    workloads: tuple[Invocation, ...],
+    settings: SamplingSettings,
+    venue: Venue,
+    *,
+    run_s: Mapping[str, float],
+    leaving: Leaving = stay_to_the_end,
+) -> Contest:
+    """Count instructions, let arms take turns until the precision or the time is reached, and analyse once, at the end.
+
+    Args:
+        arms: The baseline first.
+        workloads: At least one.
+        settings: How long and how precisely.
+        venue: Where.
+        run_s: About how long one run of each workload takes, by its name.
+        leaving: Which candidates leave before the end.
+
+    Raises:
+        WorkloadError: A run failed: there is no ratio with an arm that does not work.
+        WorkloadTimeoutError: A run took longer than its timeout.
+    """
+    import optbuild.measure.compare  # noqa: F401 - loading scipy takes as long as some rounds: not from the budget
+
+    most_s = settings.counting_share * settings.max_time_s
+    counts, counted_s = count_instructions(arms, workloads, venue, run_s=run_s, most_s=most_s)
+    checks = check_machine()
+    budget = Budget(most_s=max(0.0, settings.max_time_s - counted_s), run_s=run_s, clock=venue.clock)
+    progress = Progress(emit=venue.emit, action=venue.action, label=venue.label)
+    try:
+        runs = _place_arms(arms, workloads, venue)
+        budget.arms = {name: len(copies) for name, copies in runs.copies.items()}
+        sampling = Sampling(arms=arms, runs=runs, settings=settings, budget=budget, progress=progress, leaving=leaving)
+        with runs.set_up():
+            sampling.take()
+            noisy = runs.guard.is_noisy()
+            tainted = sampling.samples.mark_disturbed(runs.guard)
+            if not noisy:
+                sampling.samples.retake_disturbed(sampling.take_superblock, runs.guard, fits=budget.fits)
+            duration_s = budget.elapsed_s()
+            progress.end(duration_s, sampling.samples.rounds, stopped_by_time=not sampling.is_complete)
+            runs.remove_output()
+    except WorkloadError:
+        progress.fail(budget.elapsed_s())
+        raise
+    silent = find_silent(workloads, runs.counted)
+    analysis, cross_validation = _analyse(sampling.judged_series(), arms, settings, silent)
+    found = Contest(
+        settings=settings,
+        checks=checks,
+        counts=counts,
+        series=sampling.samples.series(runs.cells()),
+        judged={cell.name: cell.judged for cell in runs.cells()},
+        workload_of={cell.name: cell.workload for cell in runs.cells()},
+        resources=runs.resources(),
+        analysis=analysis,
+        wanted_rounds=sampling.wanted_rounds,
+        round_s=budget.round_s(),
+        duration_s=duration_s,
+        stopped_by_time=not sampling.is_complete,
+        tainted=tainted,
+        noisy=noisy,
+        steal_ratio=runs.guard.steal_ratio(),
+        left=sampling.gone,
+        cross_validation=cross_validation,
+        silent=silent,
+    )
+    for warning in found.warnings:
+        venue.emit(Notice(level=Level.WARNING, code=str(warning.kind), message=warning.message))
+    return found
+
+
+def count_instructions(
+    arms: Arms,
+    workloads: tuple[Invocation, ...],
+    venue: Venue,
+    *,
+    run_s: Mapping[str, float],
+    most_s: float | None = None,
+) -> tuple[tuple[Count, ...], float]:
+    """Count the instructions of every arm; the counts, and the seconds that it took.
+
+    Args:
+        arms: Whose.
+        workloads: On which.
+        venue: Where.
+        run_s: About how long one run of each workload takes, by its name.
+        most_s: What it may cost; None where nothing else was asked for, and 0 counts nothing.
+    """
+    if most_s == 0:
+        return (), 0.0
+    return InstructionCounting(
+        executor=venue.executor,
+        emit=venue.emit,
+        environ=venue.environ,
+        root=venue.root,
+        arms={arm.name: binaries for arm, binaries in arms.variants.items()},
+        workloads=workloads,
+        run_s=run_s,
+        most_s=most_s,
+        runner=venue.runner,
+    ).count()
+
+
+def describe_budget(contest: Contest) -> str | None:
+    """What more time would buy, where the budget ended the measuring."""
+    if not contest.stopped_by_time:
+        return None
+    wanted = contest.wanted_rounds or PILOT_ROUNDS
+    needed_s = contest.duration_s + (wanted - contest.analysis.rounds) * contest.round_s
+    return f"the precision asked for takes {wanted} rounds: --max-time {int(needed_s // 60) + 1}m"
+
+
+def _place_arms(arms: Arms, workloads: tuple[Invocation, ...], venue: Venue) -> ArmRuns:
+    return ArmRuns(
+        executor=venue.executor,
+        emit=venue.emit,
+        root=venue.root,
+        directory=venue.directory,
+        workloads={workload.name: workload for workload in workloads},
+        copies=arms.copy(workloads, root=venue.root, directory=venue.directory),
+        baseline=arms.baseline,
+        guard=venue.make_guard(),
+    )
+
+
+def _analyse(
+    series: tuple[Series, ...], arms: Arms, settings: SamplingSettings, silent: Mapping[str, ResultWarning]
+) -> tuple[Analysis, CrossValidation | None]:
+    from optbuild.measure.compare import analyse
+    from optbuild.measure.cross_validation import cross_validate
+
+    analysis = analyse(
+        series,
+        baseline=arms.baseline,
+        candidates=arms.candidates,
+        confidence=settings.confidence,
+        min_effect=settings.min_effect,
+        silent=silent.keys(),
+    )
+    cross_validation = cross_validate(
+        series,
+        baseline=arms.baseline,
+        variants=arms.cross_validated,
+        confidence=settings.confidence,
+        min_effect=settings.min_effect,
+        aa=analysis.aa,
+        silent=silent.keys(),
+    )
+    return analysis, cross_validation
+
+
+def _warn_of_faults(resources: Iterable[Resources]) -> Iterator[ResultWarning]:
+    for item in resources:
+        if item.variant != A_PRIME and item.median_major_faults:
+            figures = {"major_faults": item.median_major_faults}
+            kind = WarningKind.MAJOR_FAULTS
+            yield ResultWarning(kind=kind, candidate=item.variant, workload=item.workload, figures=figures)

@@ -1,0 +1,173 @@
+"""Take the samples of a contest: warm up, take a pilot, then as many rounds as the precision takes and the time allows.
+
+It decides when to stop by precision and time alone, never by what the values say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from optbuild.measure.arm_runs import ArmRuns
+from optbuild.measure.arms import Arms
+from optbuild.measure.blocks import Block
+from optbuild.measure.budget import Budget
+from optbuild.measure.families import families_of
+from optbuild.measure.model import A_PRIME, Series
+from optbuild.measure.progress import Progress, describe_progress
+from optbuild.measure.samples import Samples
+from optbuild.measure.schedule import PILOT_ROUNDS, Round, SuperblockOrder, has_control, make_round, make_warm_up
+from optbuild.measure.settings import SamplingSettings
+from optbuild.workloads.invocation import Kind
+
+Leaving = Callable[[Sequence[Series]], frozenset[str]]
+"""Given all complete rounds, after each one: the candidates that take no further part."""
+
+
+def stay_to_the_end(_series: Sequence[Series]) -> frozenset[str]:
+    """Nobody leaves."""
+    return frozenset()
+
+
+@dataclass(slots=True, kw_only=True)
+class Sampling:
+    """Takes samples.
+
+    Attributes:
+        leaving: Who leaves before the end.
+        wanted_rounds: How many the precision takes; None as long as there is no pilot.
+        gone: Candidates that have left.
+    """
+
+    arms: Arms
+    runs: ArmRuns
+    settings: SamplingSettings
+    budget: Budget
+    progress: Progress
+    leaving: Leaving = stay_to_the_end
+    samples: Samples = field(init=False)
+    wanted_rounds: int | None = field(init=False, default=None)
+    gone: frozenset[str] = field(init=False, default=frozenset())
+
+    def __post_init__(self) -> None:
+        self.samples = Samples({name: [] for name in self.runs.workloads})
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there are as many rounds as the precision takes."""
+        return self.samples.rounds >= (self.wanted_rounds or PILOT_ROUNDS)
+
+    def take(self) -> None:
+        """Take all rounds that are wanted and fit into the time.
+
+        Raises:
+            WorkloadError: A run failed.
+            WorkloadTimeoutError: A run took longer than its timeout.
+        """
+        budget = self.budget
+        self.progress.expect(PILOT_ROUNDS)
+        budget.choose_size(beforehand_s=budget.estimated_warm_up_s())
+        if not budget.fits(budget.estimated_round_s() + budget.estimated_warm_up_s()):
+            self._time_again()
+        if not budget.fits(budget.estimated_round_s() + budget.estimated_warm_up_s()):
+            return
+        self._warm_up()
+        budget.choose_size()
+        self._take_rounds(PILOT_ROUNDS)
+        if self.samples.rounds < PILOT_ROUNDS:
+            return
+        self._want(PILOT_ROUNDS + budget.grow(self._needed_rounds() - PILOT_ROUNDS))
+        if self.is_complete:
+            self._want(self._rounds_by_second_look())
+
+    def _want(self, rounds: int) -> None:
+        """Take rounds until there are so many."""
+        if rounds != self.wanted_rounds:
+            self.wanted_rounds = rounds
+            self.progress.expect(rounds)
+        self._take_rounds(rounds)
+
+    def take_superblock(self, order: SuperblockOrder) -> Block:
+        """Take one. Raises as `take`."""
+        return self.runs.take(order, batch=self.budget.batch(order.workload))
+
+    def judged_series(self) -> tuple[Series, ...]:
+        """What decides, so far."""
+        return self.samples.judged(self.runs.cells())
+
+    def _time_again(self) -> None:
+        """Before measuring is given up for want of time: run the baseline once on each command, if that fits.
+
+        Servers and what cargo would run were timed with nothing beside them.
+        """
+        for name, workload in self.runs.workloads.items():
+            if workload.kind is Kind.COMMAND and self.budget.fits(self.budget.estimated_run_s(name)):
+                self.budget.learn(name, self.runs.run(name, self.arms.baseline).usage.wall_s)
+
+    def _warm_up(self) -> None:
+        for turn in make_warm_up(self._schedule(), seed=self.settings.seed):
+            began_s = self.budget.elapsed_s()
+            run = self.runs.run(turn.workload, turn.arm)
+            self.budget.learn_warm_up(turn.workload, self.budget.elapsed_s() - began_s)
+            if turn.arm == self.arms.baseline:
+                self.budget.learn(turn.workload, run.usage.wall_s)
+
+    def _take_rounds(self, target: int) -> None:
+        """Take rounds until there are so many, or until the next one would not fit into the budget."""
+        while self.samples.rounds < target:
+            round_ = self._next_round()
+            if not self.budget.fits(self.budget.next_round_s(round_)):
+                break
+            began_s = self.budget.elapsed_s()
+            for order in round_.superblocks:
+                self.samples.blocks[order.workload].append(self.take_superblock(order))
+            self.budget.learn_round(round_, self.budget.elapsed_s() - began_s)
+            self.progress.took_round(self.samples.rounds, self._describe_progress(target))
+            self._let_leave()
+
+    def _next_round(self) -> Round:
+        index, seed = self.samples.rounds, self.settings.seed
+        is_alone = not set(self.arms.candidates) - self.gone
+        absent = set() if is_alone or has_control(seed=seed, index=index) else {A_PRIME}
+        arms = {name: tuple(arm for arm in present if arm not in absent) for name, present in self._schedule().items()}
+        shapes = {name: self.budget.shape(name) for name in arms}
+        return make_round(arms, shapes, seed=seed, index=index)
+
+    def _schedule(self) -> dict[str, tuple[str, ...]]:
+        """The arms of each workload that are still there."""
+        return {name: tuple(arm for arm in arms if arm not in self.gone) for name, arms in self.runs.copies.items()}
+
+    def _let_leave(self) -> None:
+        """Between two rounds, so that each round is complete; the baseline and its copy stay."""
+        leaving = self.leaving(self.judged_series()) - {self.arms.baseline, A_PRIME}
+        self.gone |= leaving
+
+    def _needed_rounds(self) -> int:
+        """How many rounds like the pilot's the precision takes."""
+        from optbuild.measure.compare import needed_rounds
+
+        return max(
+            needed_rounds(
+                series,
+                baseline=self.arms.baseline,
+                candidates=candidates,
+                confidence=self.settings.confidence,
+                precision=self.settings.precision,
+            )
+            for series, candidates in families_of(self.judged_series(), self.arms, self.gone)
+        )
+
+    def _rounds_by_second_look(self) -> int:
+        """How many rounds it takes by what more than the pilot shows."""
+        from optbuild.measure.compare import look_again
+
+        precision = self.settings.precision
+        return max(
+            look_again(series, baseline=self.arms.baseline, candidates=candidates, precision=precision)
+            for series, candidates in families_of(self.judged_series(), self.arms, self.gone)
+        )
+
+    def _describe_progress(self, target: int) -> str:
+        done, elapsed_s = self.samples.rounds, self.budget.elapsed_s()
+        left_s = min(elapsed_s / done * (target - done), self.budget.left_s())
+        return describe_progress(self.judged_series(), self.arms, confidence=self.settings.confidence, left_s=left_s)

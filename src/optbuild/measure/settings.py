@@ -1,0 +1,26 @@
+"""What a contest is asked for: how long, how precisely, at which level."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingSettings:
+    """How long to measure and to what end.
+
+    Attributes:
+        precision: Half-width of the suite's interval to aim for, as a ratio; None for the larger of 1% and a tenth of
+            the change.
+        min_effect: Margin of the verdicts, as a ratio.
+        max_time_s: What all of it may take, counting included.
+        seed: Of the order of runs.
+        counting_share: Of `max_time_s`: what counting instructions may take; nothing is counted at zero.
+    """
+
+    precision: float | None
+    min_effect: float
+    max_time_s: float
+    confidence: float
+    seed: int
+    counting_share: float = 0.1

@@ -1,0 +1,63 @@
+"""How large superblocks are: as small as runs allow in the pilot, larger once it is known that many are wanted.
+
+Pure. The variance of a session depends on its runs, however they are divided into superblocks, but a rank interval pays
+for each superblock that it lacks of about twenty, and each superblock of short runs pays for a primer.
+"""
+
+from __future__ import annotations
+
+import math
+
+SMALLEST_TURNS = 1
+"""One random order of the arms. More turns than that are whole mirrored passes."""
+MOST_TURNS = 6
+_LONG_S = 0.2
+_ENOUGH_ROUNDS = 40
+_BATCH_BELOW_S = 0.005
+_LARGEST_BATCH = 100
+
+
+def is_primed(run_s: float) -> bool:
+    """Whether a superblock begins with a run that is discarded: where runs are short, what they inherit counts."""
+    return _positive(run_s) < _LONG_S
+
+
+def pilot_turns(run_s: float) -> int:
+    """How often each arm runs in a superblock of the pilot, given the seconds that a run takes.
+
+    Raises:
+        ValueError: The duration is not above zero.
+    """
+    return 2 if is_primed(run_s) else SMALLEST_TURNS
+
+
+def growth(turns: int, wanted: int) -> int:
+    """By how much superblocks should grow where many more are wanted.
+
+    Args:
+        turns: Of each arm in a superblock so far: the least of all workloads.
+        wanted: How many more superblocks of each workload.
+
+    Returns:
+        A factor for the turns, which the number of superblocks is divided by.
+    """
+    most = MOST_TURNS // max(turns, 2) * max(turns, 2) // turns
+    factor = min(most, wanted // _ENOUGH_ROUNDS)
+    return factor - factor % 2 if turns == SMALLEST_TURNS and factor > 1 else max(1, factor)
+
+
+def batch_for(run_s: float) -> int:
+    """How many times a program is run in a row and timed as one run: more than once only below a few milliseconds.
+
+    The same number holds for every arm, so it is asked for once per workload, with the baseline's duration.
+
+    Raises:
+        ValueError: The duration is not above zero.
+    """
+    return min(_LARGEST_BATCH, math.ceil(_BATCH_BELOW_S / _positive(run_s)))
+
+
+def _positive(run_s: float) -> float:
+    if not run_s > 0:
+        raise ValueError("a run takes more than zero seconds")
+    return run_s
