@@ -356,6 +356,35 @@ class CrossValidationRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRecord:
+    """What one side of a comparison of versions was built from.
+
+    Attributes:
+        name: As it was named: a revision, `working tree`, or the path of a program that was built before.
+        git_commit: None for such a program, and without git.
+        dirty: A working tree has changes that are not in the commit; None where that is not known.
+    """
+
+    name: str
+    git_commit: str | None
+    dirty: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmRecord:
+    """What was measured under a name: `old` or `new`.
+
+    Attributes:
+        source: The name of a source.
+        variant: How it was built; None for a program that was built before.
+    """
+
+    name: str
+    source: str
+    variant: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """One run.
 
@@ -365,6 +394,8 @@ class RunRecord:
         checks: The actions that make no variant: those that look at outputs, what is built for benchmarks only, and
             measuring.
         build_wall_s: How long all but measuring took: less than the steps together where some ran side by side.
+        sources: What was compared, where versions were.
+        arms: The two that took turns then; `variants` has one of each name.
         gates: What `optbuild check --json` found; a stored record has none, for gates may be changed at any time.
         disk_bytes: What lay below the run's directory at its end, cargo's own files included.
     """
@@ -382,6 +413,8 @@ class RunRecord:
     toolchain: ToolchainRecord | None = None
     host: HostRecord | None = None
     build_profile: Mapping[str, Any] | None = None
+    sources: tuple[SourceRecord, ...] = ()
+    arms: tuple[ArmRecord, ...] = ()
     variants: tuple[VariantRecord, ...] = ()
     workloads: tuple[WorkloadRecord, ...] = ()
     checks: tuple[StepRecord, ...] = ()

@@ -11,6 +11,7 @@ from optbuild.report.footnotes import make_footnotes
 from optbuild.report.in_sample import in_sample_label
 from optbuild.report.model import BuildStep, IntervalPlot, PlottedInterval, Report
 from optbuild.report.tables import baseline_first, make_tables, suite_heading, workloads_of
+from optbuild.report.versions import describe_versions
 from optbuild.text import sanitize_line
 from optbuild.units import format_duration
 
@@ -35,6 +36,9 @@ def assemble(record: RunRecord) -> Report:
 
 
 def _title(record: RunRecord) -> str:
+    if record.arms:
+        package = f"{sanitize_line(record.project.package)}: " if record.project else ""
+        return f"{package}{describe_versions(record)}"
     names = ", ".join(sanitize_line(variant.name) for variant in baseline_first(record))
     packages = (record.project.packages or (record.project.package,)) if record.project else ()
     return (

@@ -58,7 +58,7 @@ def run(request: RunRequest, machine: Machine) -> RunRecord:
         try:
             for note in prepared.plan.notes:
                 journal.emit(Notice(level=Level.INFO, code="plan", message=note))
-            _tell_unpassed(journal)
+            tell_unpassed(journal)
             _tell_not_measured(journal)
             _tell_estimate(journal)
             build(journal)
@@ -72,7 +72,8 @@ def run(request: RunRequest, machine: Machine) -> RunRecord:
             raise RunFailedError(error, journal.close(error)) from error
 
 
-def _measure_action(journal: Journal) -> Measure | None:
+def measure_action(journal: Journal) -> Measure | None:
+    """What the plan measures; None where it does not."""
     if journal.plan.measure is None:
         return None
     action = journal.plan.action(journal.plan.measure)
@@ -82,7 +83,7 @@ def _measure_action(journal: Journal) -> Measure | None:
 
 def _find_earlier(journal: Journal) -> RunRecord | None:
     """An earlier run whose result still holds: same binaries, workloads, inputs and settings, and time enough."""
-    action = _measure_action(journal)
+    action = measure_action(journal)
     if action is None or journal.outcome.failures:
         return None
     outcome = journal.outcome
@@ -107,7 +108,7 @@ def _find_earlier(journal: Journal) -> RunRecord | None:
 
 def _measure(journal: Journal) -> None:
     """Benchmark every variant against the baseline."""
-    action = _measure_action(journal)
+    action = measure_action(journal)
     if action is None:
         return
     asked = journal.prepared.build_profile.measure
@@ -124,7 +125,7 @@ def _measure(journal: Journal) -> None:
         emit=journal.emit,
         root=journal.prepared.layout.root,
         directory=action.directory,
-        arms=_find_arms(journal, action),
+        arms=find_arms(journal, action),
         workloads=action.workloads,
         run_s={probe.workload.name: journal.outcome.probed(probe.id).run_s for probe in probes},
         settings=settings,
@@ -146,7 +147,7 @@ def _measure(journal: Journal) -> None:
         journal.result_key = None
 
 
-def _find_arms(journal: Journal, action: Measure) -> Arms:
+def find_arms(journal: Journal, action: Measure) -> Arms:
     """What of a plan's arms there is: variants that were built, and on each workload those that have not seen it."""
     built = {build.compile for build in journal.plan.builds if journal.outcome.is_built(build)}
     variants = {arm.variant: _paths(journal, arm.binaries) for arm in action.arms if arm.binaries in built}
@@ -176,7 +177,7 @@ def is_reusable(analysis: Analysis, workloads: tuple[Invocation, ...], hashes: I
     return analysis.aa.verdict is not AaVerdict.INVALID and all(map(hashes.is_steady, workloads))
 
 
-def _tell_unpassed(journal: Journal) -> None:
+def tell_unpassed(journal: Journal) -> None:
     """Say what the caller has given to optbuild, and the programs do not get."""
     inputs = journal.prepared.inputs
     programs = [name for target in inputs.targets.bins for name in (target.name, target.package)]
