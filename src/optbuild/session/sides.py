@@ -13,6 +13,7 @@ from optbuild.events import Emit, Level, Notice
 from optbuild.profile.load import FILE_NAME, default_build_profile, find_build_profile, load_build_profile
 from optbuild.profile.model import BuildProfile, Use, Workload
 from optbuild.profile.placeholders import literal_text
+from optbuild.project.leaking_config import find_leaking_config
 from optbuild.project.outside_paths import find_outside_paths
 from optbuild.session.prepare import Prepared, load_for, prepare
 from optbuild.session.request import Machine, RunRequest
@@ -23,7 +24,6 @@ from optbuild.text import sanitize_line
 from optbuild.toolchain.packages import find_rustup_toolchain
 
 _TOOLCHAIN_FILES = ("rust-toolchain", "rust-toolchain.toml")
-_CARGO_CONFIGS = (".cargo/config", ".cargo/config.toml")
 _RUSTUP_TOOLCHAIN = "RUSTUP_TOOLCHAIN"
 _PLACEHOLDER_FIRST = re.compile(r"\{(?!\{)")
 
@@ -125,7 +125,6 @@ class SideMaker:
             measures = name == "new" or (not self.request.has_command and _has_cargo_benchmarks(build_profile))
             request = replace(self.request, variants=(variant,), measure=measures)
             manifest = _manifest_in(source, build_profile, home)
-            self._check_cargo_config(source, manifest)
             build_profile = replace(build_profile, measure=measure)
             if not self.compares_outputs:
                 blind = tuple(replace(w, compare_output="none") for w in build_profile.workloads)
@@ -137,6 +136,7 @@ class SideMaker:
                     f"nothing can be measured: {prepared.inputs.not_runnable}",
                     help="name an emulator as the target's `runner` in Cargo's configuration",
                 )
+            self._check_cargo_config(source, prepared.inputs.toolchain.target)
             self._check_paths(source, prepared)
         if prepared.inputs.project.lockfile is None:
             self._warn(
@@ -146,23 +146,16 @@ class SideMaker:
             )
         return Side(name=name, source=source, variant=variant, prepared=prepared, request=request, machine=machine)
 
-    def _check_cargo_config(self, source: Source, manifest: Path) -> None:
+    def _check_cargo_config(self, source: Source, target: str) -> None:
         """Cargo reads the configuration of all directories above: the user's own would hold for another revision."""
-        if source.files == self.top:
-            return
-        for directory in (self.top, *_directories_between(self.top, source.files)):
-            for name in _CARGO_CONFIGS:
-                leaking = directory / name
-                own = source.files / directory.relative_to(self.top) / name
-                if not leaking.is_file() or (own.is_file() and own.read_bytes() == leaking.read_bytes()):
-                    continue
-                raise UsageError(
-                    f"cargo would build {source.name} with {sanitize_line(str(leaking.relative_to(self.top)))} of the "
-                    "working tree, because it lies below it, and has another one or none itself",
-                    help=f"build outside of the repository: CARGO_TARGET_DIR=DIR optbuild compare …; {manifest.name} "
-                    "and everything else stay where they are",
-                    location=str(leaking),
-                )
+        leaking = find_leaking_config(source.files, self.top, target)
+        if leaking is not None:
+            raise UsageError(
+                f"it lies below {sanitize_line(str(leaking.relative_to(self.top)))} of the working tree, which cargo "
+                "would obey, and has another one or none itself",
+                help="build outside of the repository: CARGO_TARGET_DIR=DIR optbuild compare …",
+                location=str(leaking),
+            )
 
     def _check_paths(self, source: Source, prepared: Prepared) -> None:
         """What lies outside of the repository is not of this revision, and not where the manifest expects it."""
@@ -280,11 +273,3 @@ def _toolchain_file(side: Side) -> bytes:
             if (each / name).is_file():
                 return (each / name).read_bytes()
     return b""
-
-
-def _directories_between(top: Path, files: Path) -> Iterator[Path]:
-    """The directories below `top` in which `files` lies, as far as they are the user's."""
-    for parent in files.parents:
-        if parent == top or not parent.is_relative_to(top):
-            return
-        yield parent
