@@ -78,11 +78,11 @@ def test_a_report_is_called_by_the_versions() -> None:
     assert assemble(shipped).title == snapshot("demo: demo-1.0 → working tree (pgo)")
 
 
-def wrote(path: Path, text: str, **changes: tuple[str, ...]) -> Probed:
+def wrote(path: Path, text: str) -> Probed:
     """What a version printed."""
     path.write_text(text)
     part = KeptPart(sha256=sha256_of(path), size_bytes=len(text), kept=path)
-    return replace(Probed(parts={"standard output": part}, run_s=1.0, reused=False), **changes)
+    return Probed(parts={"standard output": part}, run_s=1.0, reused=False)
 
 
 def test_outputs_of_versions_are_compared_line_by_line(tmp_path: Path) -> None:

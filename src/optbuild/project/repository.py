@@ -133,7 +133,7 @@ def find_repository(directory: Path, executor: Executor, environ: Mapping[str, s
         top, common, object_format, shallow = lines[:4]
         return Repository(
             top=Path(top).resolve(),
-            common=Path(common),
+            common=(directory / common).resolve(),
             object_format=object_format,
             is_shallow=shallow == "true",
             executor=executor,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import filecmp
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from optbuild.files import atomic_copy, atomic_write, remove_below, writing
@@ -46,9 +47,8 @@ class WorkingCopy:
         files = self._files(self.source.top, "")
         links = [path for path in self._ignored() if path not in files]
         names = [*files, *links]
-        for name in self._placed_before():
-            if name not in names:
-                self._remove(name)
+        for name in set(self._placed_before()).difference(names):
+            self._remove(name)
         for name in files:
             self._copy(name)
         for name in links:
@@ -61,6 +61,8 @@ class WorkingCopy:
         found: dict[str, None] = {}
         for name in git.parse_names(self.source.ask(git.files_argv(), cwd=top).stdout):
             path = top / name
+            if self._is_below_made_anew(path, top):  # a target directory that git does not ignore
+                continue
             if path.is_symlink() or path.is_file():
                 found[prefix + name] = None
             elif path.is_dir() and (path / ".git").exists():
@@ -72,7 +74,14 @@ class WorkingCopy:
         return [name for name in names if not self._is_made_anew(self.source.top / name)]
 
     def _is_made_anew(self, path: Path) -> bool:
-        return self.without.is_relative_to(path) or path.is_relative_to(self.without) or (path / _CACHE_TAG).is_file()
+        return self.without.is_relative_to(path) or path.is_relative_to(self.without) or _is_cache(str(path))
+
+    def _is_below_made_anew(self, path: Path, top: Path) -> bool:
+        """Whether a file lies in what can be made anew."""
+        if path.is_relative_to(self.without):
+            return True
+        directories = [parent for parent in path.parents if parent != top and parent.is_relative_to(top)]
+        return any(_is_cache(str(directory)) for directory in directories)
 
     def _placed_before(self) -> list[str]:
         if not self.placed.is_file():
@@ -112,3 +121,8 @@ class WorkingCopy:
         with writing(target):
             if target.is_symlink() or target.is_file():
                 target.unlink()
+
+
+@cache
+def _is_cache(directory: str) -> bool:
+    return (Path(directory) / _CACHE_TAG).is_file()

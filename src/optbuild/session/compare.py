@@ -54,7 +54,8 @@ def compare(request: CompareRequest, machine: Machine) -> RunRecord:
         _announce(versions, request.profile_of)
         try:
             old = _old_arm(versions)
-            old = probe_old(versions, old, fresh=request.run.fresh)
+            with about(OLD, str(versions.program.path) if versions.program else versions.sides[OLD].source.name):
+                old = probe_old(versions, old, fresh=request.run.fresh)
             new = arm_of(_build(versions, versions.sides[NEW]))
             compare_outputs(versions, old, new, fails=request.on_difference is OnDifference.FAIL)
             run_contest(versions, old, new)
@@ -173,7 +174,7 @@ def _build(versions: Versions, side: Side) -> Journal:
         journal.emit(Notice(level=Level.INFO, code="plan", message=note))
     if side.name == NEW:
         tell_unpassed(journal)
-    with about(side.name, side.source):
+    with about(side.name, side.source.name):
         build(journal)
         if failure := next(iter(journal.outcome.failures.values()), None):
             raise failure

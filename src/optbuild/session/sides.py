@@ -118,7 +118,7 @@ class SideMaker:
         )
 
     def _prepare(self, name: str, source: Source, build_profile: BuildProfile, home: Path, machine: Machine) -> Side:
-        with about(name, source):
+        with about(name, source.name):
             variant = self.variant or tuple(build_profile.variants)[-1]
             measure = replace(build_profile.measure, baseline=variant)  # the only one that is built
             # Outputs of the old version are compared where the new one lies: only what cargo would run is built here.
@@ -190,7 +190,7 @@ class SideMaker:
 
 
 @contextmanager
-def about(name: str, source: Source) -> Iterator[None]:
+def about(name: str, source: str) -> Iterator[None]:
     """Say in errors which version they are about; those of a build profile name its lines."""
     try:
         yield
@@ -199,7 +199,7 @@ def about(name: str, source: Source) -> Iterator[None]:
     except InterruptedRunError:
         raise
     except OptbuildError as error:
-        error.message = f"{name} ({source.name}): {error.message}"
+        error.message = f"{name} ({source}): {error.message}"
         raise
 
 

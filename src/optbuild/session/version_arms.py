@@ -14,7 +14,7 @@ from optbuild.build.outputs import OutputChecker
 from optbuild.build.results import ResultStore
 from optbuild.build.versions import OutputComparison, compare_versions
 from optbuild.build.workload_runs import WorkloadRunner
-from optbuild.errors import NotComparableError, UsageError
+from optbuild.errors import NotComparableError, OptbuildError, UsageError
 from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Level, Notice
 from optbuild.files import sha256_of
 from optbuild.measure.arms import ArmBinaries, Arms
@@ -135,7 +135,7 @@ def probe_old(versions: Versions, old: VersionArm, *, fresh: bool) -> VersionArm
         emit(ActionStarted(action=action.id, label=action.label))
         try:
             result = checker.probe(action, artifacts, arm.cargo_build)
-        except BaseException:
+        except OptbuildError:
             emit(ActionFailed(action=action.id, label=action.label, duration_s=time.monotonic() - began_s))
             raise
         duration_s = time.monotonic() - began_s

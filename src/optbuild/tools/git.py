@@ -83,9 +83,9 @@ def environment(environ: Mapping[str, str], own_filters: Iterable[str] = ()) -> 
 
 
 def repository_argv() -> tuple[str, ...]:
-    """Print, a line each: the top directory, the common git directory, the object format, whether it is shallow."""
+    """Print, a line each: the top directory, the git directory, the object format, whether it is shallow."""
     questions = ("--show-toplevel", "--git-common-dir", "--show-object-format", "--is-shallow-repository")
-    return (*_GIT, "rev-parse", "--path-format=absolute", *questions)
+    return (*_GIT, "rev-parse", *questions)
 
 
 def commit_argv(revision: str) -> tuple[str, ...]:
