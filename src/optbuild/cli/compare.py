@@ -14,15 +14,15 @@ from optbuild.cli.stories import carry_out, start_directory
 from optbuild.errors import UsageError
 from optbuild.session.version_choices import OnDifference, ProfileOwner
 
-_EXAMPLE = "optbuild compare v1.2.0, or: optbuild compare v1.2.0 v1.3.0"
-
 
 @with_common_options
 def compare(
     context: typer.Context,
-    revisions: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="OLD [NEW]", help="Git revisions; NEW is the working tree where it is left out."),
+    old: Annotated[
+        str | None, typer.Argument(metavar="OLD", help="A git revision; left out with --baseline-binary.")
+    ] = None,
+    new: Annotated[
+        str | None, typer.Argument(metavar="NEW", help="Another one; default: the working tree as it is.")
     ] = None,
     variant: Annotated[
         str | None, typer.Option("--variant", metavar="NAME", help="Build this variant; default: the last.")
@@ -58,7 +58,7 @@ def compare(
     from optbuild.session.request import RunRequest
 
     call: CliContext = context.obj
-    old, new = _split_revisions(revisions or [], has_binary=baseline_binary is not None)
+    old, new = _settle_revisions(old, new, has_binary=baseline_binary is not None)
     if build_profile is not None and build_profile_of is not None:
         raise UsageError(
             "-f names one build profile for both versions, so that --build-profile-of has nothing to choose",
@@ -93,17 +93,19 @@ def compare(
     carry_out(call, lambda machine: compare_session(request, machine))
 
 
-def _split_revisions(revisions: list[str], *, has_binary: bool) -> tuple[str | None, str | None]:
-    """The old and the new revision; a program that was built before stands for the old one."""
-    most = 1 if has_binary else 2
-    if len(revisions) > most:
-        limit = "at most one beside --baseline-binary, which stands for OLD" if has_binary else "at most two"
-        raise UsageError(f"{len(revisions)} revisions are named: {limit}", help=_EXAMPLE)
+def _settle_revisions(old: str | None, new: str | None, *, has_binary: bool) -> tuple[str | None, str | None]:
+    """The old and the new revision; where a program stands for the old one, the first that is named is the new one."""
+    if has_binary and new is not None:
+        raise UsageError(
+            "--baseline-binary stands for OLD, and two revisions are named as well",
+            help="name at most the new one: optbuild compare --baseline-binary PATH v1.3.0",
+        )
     if has_binary:
-        return None, next(iter(revisions), None)
-    if not revisions:
+        return None, old
+    if old is None:
         raise UsageError(
             "the version to compare with is missing",
-            help=f"{_EXAMPLE}; or a program that was built before: --baseline-binary PATH",
+            help="optbuild compare v1.2.0, or: optbuild compare v1.2.0 v1.3.0; or a program that was built before: "
+            "--baseline-binary PATH",
         )
-    return revisions[0], next(iter(revisions[1:]), None)
+    return old, new
