@@ -87,7 +87,7 @@ def test_the_working_tree_around_a_version_does_not_count(history: History) -> N
     workspace = {
         "Cargo.toml": '[workspace]\nmembers = ["app"]\nresolver = "2"\n',
         "app/Cargo.toml": MANIFEST,
-        "app/src/main.rs": MAIN.replace('env!("CARGO_MANIFEST_DIR").len() as u64', "7"),
+        "app/src/main.rs": MAIN.replace('env!("CARGO_MANIFEST_DIR").len() as u64', "7u64"),
         "src/main.rs": None,
         "rust-toolchain.toml": f'[toolchain]\nchannel = "{Path(ask_rustc("--print", "sysroot")).name}"\n',
     }

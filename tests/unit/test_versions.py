@@ -16,9 +16,10 @@ from optbuild.files import sha256_of
 from optbuild.profile.gates import GateSettings
 from optbuild.project.leaking_config import find_leaking_config
 from optbuild.project.outside_paths import find_outside_paths
+from optbuild.record.compared import ArmRecord, SourceRecord
 from optbuild.record.gate import GateVerdict
 from optbuild.record.judge import judge
-from optbuild.record.model import ArmRecord, RunRecord, SourceRecord, WarningRecord
+from optbuild.record.model import RunRecord, WarningRecord
 from optbuild.report.assemble import assemble
 from optbuild.report.runs_table import render_runs
 from optbuild.session.versions import merge_warnings

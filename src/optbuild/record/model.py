@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Final, Literal
 
 from optbuild.measure.model import Comparison, Superblock
+from optbuild.record.compared import ArmRecord, SourceRecord
 from optbuild.record.evidence import PgoRecord, QuarantinedRecord
 from optbuild.record.gate import GateRecord
 
@@ -353,35 +354,6 @@ class CrossValidationRecord:
     def variants(self) -> tuple[str, ...]:
         """The variants that were tried so."""
         return tuple(dict.fromkeys(fold.variant for fold in self.folds))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceRecord:
-    """What one side of a comparison of versions was built from.
-
-    Attributes:
-        name: As it was named: a revision, `working tree`, or the path of a program that was built before.
-        git_commit: None for such a program, and without git.
-        dirty: A working tree has changes that are not in the commit; None where that is not known.
-    """
-
-    name: str
-    git_commit: str | None
-    dirty: bool | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArmRecord:
-    """What was measured under a name: `old` or `new`.
-
-    Attributes:
-        source: The name of a source.
-        variant: How it was built; None for a program that was built before.
-    """
-
-    name: str
-    source: str
-    variant: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

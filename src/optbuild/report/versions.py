@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from optbuild.record.model import ArmRecord, RunRecord
+from optbuild.record.compared import ArmRecord
+from optbuild.record.model import RunRecord
 from optbuild.text import sanitize_line
 
 _HASH_DIGITS = 12

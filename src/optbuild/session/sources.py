@@ -100,7 +100,7 @@ class SourceMaker:
         place = self.directory / commit[:_KEY_DIGITS]
         files, stamp = place / "source", place / "commit"
         if not stamp.is_file() or stamp.read_text("ascii") != commit:
-            remove_below(self.layout.root, place)
+            remove_below(self.layout.root, files)  # builds stay: cargo knows what of them is fresh
             checkout = Checkout(executor=self.machine.executor, environ=self.machine.environ, label=name)
             checkout.make(repository, commit, files)
             atomic_write(stamp, commit.encode("ascii"))

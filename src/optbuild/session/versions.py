@@ -22,15 +22,14 @@ from optbuild.files import disk_bytes_of
 from optbuild.profile.render import render_resolved
 from optbuild.project.layout import Layout
 from optbuild.record import assemble
+from optbuild.record.compared import ArmRecord, SourceRecord
 from optbuild.record.host import describe_host
 from optbuild.record.model import (
-    ArmRecord,
     ArtifactRecord,
     ErrorRecord,
     OutputRecord,
     RunRecord,
     RunStatus,
-    SourceRecord,
     StepRecord,
     VariantRecord,
     VariantStatus,
