@@ -15,9 +15,9 @@ from optbuild.profile.model import BuildProfile, Use, Workload
 from optbuild.profile.placeholders import literal_text
 from optbuild.project.leaking_config import find_leaking_config
 from optbuild.project.outside_paths import find_outside_paths
+from optbuild.session.placement import Placement
 from optbuild.session.prepare import Prepared, load_for, prepare
 from optbuild.session.request import Machine, RunRequest
-from optbuild.session.site import Site
 from optbuild.session.sources import WORKING_TREE, Source
 from optbuild.session.version_choices import ProfileOwner
 from optbuild.text import sanitize_line
@@ -129,8 +129,8 @@ class SideMaker:
             if not self.compares_outputs:
                 blind = tuple(replace(w, compare_output="none") for w in build_profile.workloads)
                 build_profile = replace(build_profile, workloads=blind)
-            site = Site(build_profile=build_profile, manifest=manifest, layout=source.layout)
-            prepared = prepare(request, machine, trusted=True, site=site)
+            placement = Placement(build_profile=build_profile, manifest=manifest, layout=source.layout)
+            prepared = prepare(request, machine, trusted=True, placement=placement)
             if prepared.inputs.not_runnable is not None:
                 raise UsageError(
                     f"nothing can be measured: {prepared.inputs.not_runnable}",

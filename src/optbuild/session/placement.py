@@ -10,7 +10,7 @@ from optbuild.project.layout import Layout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class Placement:
     """One revision of a project, and how and where it is built.
 
     Attributes:
