@@ -1,4 +1,4 @@
-"""The program and the commands that run things. Each is thin: read options, call the session, print what came of it."""
+"""The program and the commands that run things. Each is thin: read options, call the session, print the result."""
 
 from __future__ import annotations
 
@@ -255,7 +255,7 @@ def _add_later(name: str, what: str) -> None:
     def later(context: typer.Context) -> None:
         raise UsageError(
             f"`optbuild {name}` ({what}) needs a newer optbuild",
-            help="pip install --upgrade cargo-optbuild; see `optbuild --help` for what is there",
+            help="pip install --upgrade cargo-optbuild; see `optbuild --help` for the commands of this version",
         )
 
 

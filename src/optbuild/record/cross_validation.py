@@ -1,4 +1,4 @@
-"""From what a cross-validation did to its part of the record. Pure."""
+"""Make the record's part about a cross-validation. Pure."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def describe_cross_validation(
     *,
     in_sample: Callable[[PlannedFold], bool | None],
 ) -> CrossValidationRecord | None:
-    """What was left out and what that showed; None where nothing was to be.
+    """What was left out and what that showed; None without a cross-validation.
 
     Args:
         plan: The whole run.
-        outcome: What it came to.
-        shown: What measuring showed, as far as it came to that.
-        in_sample: Whether a fold measures anything that is left in its training.
+        outcome: Its outcome.
+        shown: What measuring showed, if it took place.
+        in_sample: Whether a fold measures anything that is still in its training.
     """
     if not plan.folds:
         return None
@@ -44,7 +44,7 @@ def describe_cross_validation(
 
 
 def _describe_fold(fold: PlannedFold, plan: Plan, outcome: Outcome, *, in_sample: bool | None) -> FoldRecord:
-    """A fold with its own steps: what it shares with its variant stands there."""
+    """A fold with its own steps: those that it shares are in its variant."""
     shared = {action for variant in plan.variants for action in outcome.serving(plan, variant)}
     steps = tuple(step for step in steps_of(outcome, fold.build, plan) if step.action.id not in shared)
     build = describe_build(fold.build, plan, outcome, steps=steps, published=None, in_sample=in_sample)

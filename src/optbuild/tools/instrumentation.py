@@ -1,6 +1,6 @@
-"""The functions of an instrumented program, each with the hash of its control flow, read from the program itself.
+"""Read the functions of an instrumented program, each with the hash of its control flow, from the program itself.
 
-A profile tells them too, but only after a run. Of object formats only 64-bit little-endian ELF is known.
+A profile has them too, but only after a run. The only supported object format is 64-bit little-endian ELF.
 
 Sources:
     LLVM, "Instrumentation Profile Format", https://llvm.org/docs/InstrProfileFormat.html: per-function records begin
@@ -20,12 +20,12 @@ _NAMES = b"__llvm_prf_names"
 _RECORDS = b"__llvm_prf_data"
 _NAME_SEPARATOR = b"\x01"
 _SECTION_SIZE = 64
-# With and without the bitmaps that LLVM 17 has added for coverage of conditions.
+# With and without the bitmaps that LLVM 17 added for condition coverage.
 _RECORD_SIZES = (64, 48)
 
 
 def parse_functions(program: bytes) -> Mapping[str, int] | None:
-    """Each instrumented function's mangled name and hash; None for a file of another format, or not instrumented."""
+    """Each instrumented function's mangled name and hash; None for another format, or without instrumentation."""
     try:
         sections = dict(_sections(program))
         if _NAMES not in sections or _RECORDS not in sections:
@@ -34,7 +34,7 @@ def parse_functions(program: bytes) -> Mapping[str, int] | None:
         records = sections[_RECORDS]
         size = next(size for size in _RECORD_SIZES if _fits(records, size, by_digest))
     except (struct.error, zlib.error, IndexError, ValueError, StopIteration):
-        return None  # cut short, or of a format yet to come
+        return None  # truncated, or in a future format
     found = (struct.unpack_from("<QQ", records, start) for start in range(0, len(records), size))
     return {by_digest[digest].decode("utf-8", "replace"): function_hash for digest, function_hash in found}
 
@@ -64,7 +64,7 @@ def _names(section: bytes) -> Iterator[bytes]:
 
 
 def _number(data: bytes, position: int) -> tuple[int, int]:
-    """An unsigned number in LEB128, and where it ends."""
+    """Read an unsigned LEB128 number, and its end."""
     value = shift = 0
     while True:
         byte = data[position]
@@ -79,7 +79,7 @@ def _digest(name: bytes) -> int:
 
 
 def _fits(records: bytes, size: int, by_digest: Mapping[int, bytes]) -> bool:
-    """Whether records are of this size: each begins with a name that is known."""
+    """Whether records have this size: each begins with a known name."""
     starts = range(0, len(records), size)
     return len(records) % size == 0 and all(
         struct.unpack_from("<Q", records, start)[0] in by_digest for start in starts
