@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from optbuild.cli import options
-from optbuild.cli.context import CliContext, leave, render_report, running_machine, screen_of, write_out
+from optbuild.cli.compare import compare
+from optbuild.cli.context import CliContext, render_report, running_machine, screen_of, write_out
 from optbuild.cli.inspect_commands import COMMANDS
 from optbuild.cli.options import with_common_options
+from optbuild.cli.stories import carry_out, start_directory
 from optbuild.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ app = typer.Typer(
 )
 
 _LATER = {
-    "compare": "build two git revisions and measure them interleaved",
     "flamegraph": "record and draw a variant",
 }
 
@@ -121,7 +122,7 @@ def run(
     _run(
         call,
         RunRequest(
-            directory=_start(build_profile),
+            directory=start_directory(build_profile),
             build_profile=build_profile,
             variants=tuple(variants or ()),
             workload=call.workload,
@@ -163,7 +164,7 @@ def build(
     _run(
         call,
         RunRequest(
-            directory=_start(build_profile),
+            directory=start_directory(build_profile),
             build_profile=build_profile,
             variants=tuple(variants or ()),
             workload=call.workload,
@@ -228,6 +229,7 @@ def bench(
     write_out(render_record(record) if call.json else render_report(call, record, "terminal", screen_of(call)))
 
 
+app.command()(compare)
 for _command in COMMANDS:
     app.command()(_command)
 
@@ -263,30 +265,6 @@ for _name, _what in _LATER.items():
 
 
 def _run(call: CliContext, request: RunRequest) -> None:
-    from optbuild.cli.ci import show_run_on_ci
-    from optbuild.cli.console import Console
-    from optbuild.record.store import render_record
-    from optbuild.session.run import RunFailedError
     from optbuild.session.run import run as run_session
 
-    error = None
-    with running_machine(call) as machine:
-        try:
-            record = run_session(request, machine)
-        except RunFailedError as failure:
-            record, error = failure.record, failure.error
-    if call.json:
-        write_out(render_record(record))
-    elif error is None:
-        write_out(render_report(call, record, "terminal", screen_of(call)))
-    if error is not None:
-        Console(call).show_error(error)
-    show_run_on_ci(call, record)
-    leave(record.exit_code)
-
-
-def _start(build_profile: str | None) -> Path:
-    """Where to look for the project: next to a named build profile, else here."""
-    if build_profile is None or build_profile.startswith("preset:"):
-        return Path()
-    return Path(build_profile).parent
+    carry_out(call, lambda machine: run_session(request, machine))

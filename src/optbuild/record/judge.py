@@ -32,13 +32,17 @@ class _Found:
 def judge(record: RunRecord, gates: GateSettings) -> tuple[GateRecord, ...]:
     """Judge each gate that is set, in the order of the build profile's keys.
 
-    A gate passes if the whole interval is on the good side of its threshold, fails if it is all on the other side, and
-    is inconclusive otherwise. Sizes have no interval.
+    In a comparison of versions the new one is judged against the old one, and `min-gain` is left out.
+
+    A gate passes where the whole interval is on the good side of its threshold, fails where all of it is on the other,
+    and is inconclusive otherwise. Sizes have no interval.
 
     Raises:
         UsageError: The run has no such variant.
     """
     variant, baseline = _find_variant(record, gates), record.baseline
+    if record.arms:  # a new version owes no gain over the old one: what a variant owes is owed to its own baseline
+        gates = replace(gates, min_gain=None)
     rows: tuple[tuple[str, float | None, Callable[[], Iterable[_Found]]], ...] = (
         ("min-gain", gates.min_gain, lambda: [_gain(record, variant.name)]),
         ("max-regression", gates.max_regression, lambda: _regressions(record, variant.name)),
@@ -63,6 +67,8 @@ def is_accepted(gate: GateRecord, gates: GateSettings) -> bool:
 
 def _find_variant(record: RunRecord, gates: GateSettings) -> VariantRecord:
     candidates = [variant for variant in record.variants if not variant.baseline]
+    if record.arms and candidates:
+        return _compared_version(record, gates, candidates[-1])
     found = candidates if gates.variant is None else [each for each in record.variants if each.name == gates.variant]
     if found:
         return found[-1]
@@ -71,6 +77,18 @@ def _find_variant(record: RunRecord, gates: GateSettings) -> VariantRecord:
     raise UsageError(
         f"the run {record.run_id} {wanted}: it has {has}",
         help="name another run with --run (`optbuild runs` lists them), or make one: optbuild run",
+    )
+
+
+def _compared_version(record: RunRecord, gates: GateSettings, new: VariantRecord) -> VariantRecord:
+    """In a comparison of versions, the new one, if it was built as the variant that the gates are about."""
+    built = next((arm.variant for arm in record.arms if arm.name == new.name), None)
+    if gates.variant is None or gates.variant == built:
+        return new
+    raise UsageError(
+        f"the gates are about the variant {gates.variant!r}, and the run {record.run_id} compares versions built as "
+        f"{built!r}",
+        help=f"compare that variant: optbuild compare OLD --variant {gates.variant}; or judge another run with --run",
     )
 
 

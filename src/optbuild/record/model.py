@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from optbuild.measure.machine_checks import MachineCheck
 from optbuild.measure.model import AaCheck, Comparison, Count, Resources, Series
+from optbuild.record.compared import ArmRecord, SourceRecord
 from optbuild.record.evidence import PgoRecord, QuarantinedRecord
 from optbuild.record.gate import GateRecord
 from optbuild.record.inputs import InputRecord
@@ -292,10 +293,11 @@ class RunRecord:
         inputs: What workloads for training and benchmarks read, as far as this run has looked at it.
         checks: The actions that make no variant: those that look at outputs, what is built for benchmarks only, and
             measuring.
-        build_wall_s: How long everything except measuring took: less than the sum of the steps if some ran side by
-            side.
-        gates: What `optbuild check --json` found; a stored record has none, because gates may change at any time.
-        disk_bytes: The size of everything below the run's directory at its end, including cargo's files.
+        build_wall_s: How long all but measuring took: less than the steps together where some ran side by side.
+        sources: What was compared, where versions were.
+        arms: The two that took turns then; `variants` has one of each name.
+        gates: What `optbuild check --json` found; a stored record has none, for gates may be changed at any time.
+        disk_bytes: What lay below the run's directory at its end, cargo's own files included.
     """
 
     schema: Literal["optbuild/record/1"] = SCHEMA
@@ -311,6 +313,8 @@ class RunRecord:
     toolchain: ToolchainRecord | None = None
     host: HostRecord | None = None
     build_profile: Mapping[str, Any] | None = None
+    sources: tuple[SourceRecord, ...] = ()
+    arms: tuple[ArmRecord, ...] = ()
     variants: tuple[VariantRecord, ...] = ()
     workloads: tuple[WorkloadRecord, ...] = ()
     inputs: tuple[InputRecord, ...] = ()

@@ -9,6 +9,7 @@ from optbuild.report.display import sentence
 from optbuild.report.footnotes import make_footnotes
 from optbuild.report.model import BuildStep, Report
 from optbuild.report.tables import baseline_first, make_tables
+from optbuild.report.versions import describe_versions
 from optbuild.text import sanitize_line
 from optbuild.units import format_duration
 
@@ -32,6 +33,9 @@ def assemble(record: RunRecord) -> Report:
 
 
 def _title(record: RunRecord) -> str:
+    if record.arms:
+        package = f"{sanitize_line(record.project.package)}: " if record.project else ""
+        return f"{package}{describe_versions(record)}"
     names = ", ".join(sanitize_line(variant.name) for variant in baseline_first(record))
     packages = (record.project.packages or (record.project.package,)) if record.project else ()
     return (

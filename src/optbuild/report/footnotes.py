@@ -16,6 +16,7 @@ from optbuild.record.model import (
 from optbuild.report.cross_validation import describe_generality, find_comparison
 from optbuild.report.display import MARK, digits_for, sentence, unsigned_percent
 from optbuild.report.in_sample import describe_training, in_sample_label
+from optbuild.report.versions import describe_sources
 from optbuild.text import sanitize_line
 from optbuild.units import format_bytes, format_percent
 
@@ -29,6 +30,7 @@ def make_footnotes(record: RunRecord) -> tuple[str, ...]:
     """Everything a sceptical reader asks about the tables, in falling importance."""
     return (
         *_measuring(record),
+        *describe_sources(record),
         *_doubts(record),
         *describe_generality(record),
         *_missing_variants(record),
@@ -105,6 +107,8 @@ def _leniency(record: RunRecord) -> str:
 
 
 def _claim(record: RunRecord) -> str:
+    if record.arms:
+        return "holds for these two builds"
     if any(variant.pgo for variant in record.variants):
         return "holds for this binary, not for PGO in general"
     return "holds for this binary"
@@ -147,6 +151,8 @@ def _time_was_short(record: RunRecord) -> Iterator[str]:
 
 
 def _too_good(record: RunRecord) -> Iterator[str]:
+    if record.arms:  # both versions know the input
+        return
     suspects = dict.fromkeys(
         sanitize_line(item.candidate)
         for item in record.comparisons

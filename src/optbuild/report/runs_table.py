@@ -12,6 +12,7 @@ from optbuild.report.display import MARK, change_cell, inert_on_ci
 from optbuild.report.footnotes import describe_commit
 from optbuild.report.in_sample import in_sample_label, labelled
 from optbuild.report.model import Align
+from optbuild.report.versions import describe_versions
 from optbuild.text import sanitize_line
 
 _HEADINGS = ("run", "when", "status", "commit", "variants", "best of the suite")
@@ -34,7 +35,9 @@ def _row(record: RunRecord) -> tuple[str, ...]:
         sanitize_line(record.started_at[:_MINUTES].replace("T", " ")),
         str(record.status),
         describe_commit(record) or "–",
-        ", ".join(sanitize_line(variant.name) for variant in record.variants) or "–",
+        describe_versions(record)
+        if record.arms
+        else ", ".join(sanitize_line(variant.name) for variant in record.variants) or "–",
         _best(record),
     )
 

@@ -27,15 +27,20 @@ from optbuild.toolchain.lookup import find_program
 from optbuild.toolchain.model import Finding, Toolchain
 
 
-def find_layout(request: RunRequest, machine: Machine) -> Layout:
-    """Where a project's runs lie; nothing that the repository names is run.
+def find_layout(request: RunRequest, machine: Machine, *, trusted: bool = False) -> Layout:
+    """Where a project's runs lie.
+
+    Args:
+        request: Which project it is about.
+        machine: What to look with.
+        trusted: Programs that the repository names may be run, because the user asked for a build.
 
     Raises:
         UsageError: There is no such project.
         ToolchainError: Cargo cannot be asked.
     """
     build_profile = for_host(_profile_or_default(request, machine))  # which may be known where another target is not
-    toolchain = discover_for(build_profile, machine, trusted=False)
+    toolchain = discover_for(build_profile, machine, trusted=trusted)
     project = open_project(build_profile.directory / build_profile.project.manifest, toolchain, machine)
     return Layout.of(project.target_directory, request.out)
 
@@ -124,7 +129,22 @@ def judge_run(run: str | None, request: RunRequest, machine: Machine) -> tuple[R
             location=str(build_profile.path) if build_profile.path else None,
         )
     record = find_record(run, request, machine)
-    return replace(record, gates=judge(record, gates)), gates
+    judged = judge(record, gates)
+    if record.arms and gates.min_gain is not None:
+        machine.emit(
+            Notice(
+                level=Level.INFO,
+                code="min-gain",
+                message="`min-gain` is what a variant owes to its baseline, and is not judged between versions",
+            )
+        )
+    if not judged:
+        raise UsageError(
+            f"no gate of the build profile is about versions, which the run {record.run_id} compares",
+            help='add `max-regression = "2%"` to [gates], or judge a run of variants with --run',
+            location=str(build_profile.path) if build_profile.path else None,
+        )
+    return replace(record, gates=judged), gates
 
 
 def clean(request: RunRequest, machine: Machine) -> tuple[Path, int]:

@@ -33,6 +33,7 @@ from optbuild.record.store import RecordStore
 from optbuild.session.budget import count_cores, find_jobs, may_share_jobs
 from optbuild.session.cpus import find_cpu_needs, require_cpu
 from optbuild.session.cross_validation import describe_folds, find_folds, require_candidate
+from optbuild.session.placement import Placement
 from optbuild.session.request import Machine, RunRequest, Selection
 from optbuild.session.targets import choose_target, choose_targets, drop_unused_libs
 from optbuild.toolchain.discover import discover_toolchain
@@ -94,13 +95,14 @@ class Prepared:
         return is_any_in_sample([find_overlap(workload, kept, self.hashes) for workload in measured])
 
 
-def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared:
+def prepare(request: RunRequest, machine: Machine, *, trusted: bool, placement: Placement | None = None) -> Prepared:
     """Plan a run, and find out now what would stop it later.
 
     Args:
         request: What to do.
         machine: What to do it with.
         trusted: Programs that the repository names may be run, because the user asked for a build.
+        placement: Where another revision of the project lies; None stands for the project itself.
 
     Raises:
         UsageError: The command line or the build profile cannot be used.
@@ -108,7 +110,7 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared
         WorkloadError: A workload's program is missing.
     """
     require_platform(machine.platform)
-    build_profile = load_for(request, machine)
+    build_profile = load_for(request, machine) if placement is None else placement.build_profile
     build_profile = _with_command_line(build_profile, request, machine.working_directory)
     names = (
         select_pgo_variants(build_profile)
@@ -118,10 +120,11 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool) -> Prepared
     _require_workloads(build_profile, names, request)
     if request.cross_validate:
         require_candidate(build_profile, names)
-    toolchain = discover_for(build_profile, machine, trusted=trusted)
-    project = open_project((build_profile.directory / build_profile.project.manifest).resolve(), toolchain, machine)
+    placed = build_profile if placement is None else placement.placed
+    toolchain = discover_for(placed, machine, trusted=trusted)
+    project = open_project((placed.directory / placed.project.manifest).resolve(), toolchain, machine)
     targets = choose_targets(project, build_profile, names)
-    layout = Layout.of(project.target_directory, request.out)
+    layout = Layout.of(project.target_directory, request.out) if placement is None else placement.layout
     obstacle = why_not_runnable(toolchain)
     runner = () if project.runner is None else project.runner.argv
     made = _make_invocations(build_profile, targets, layout, machine, runner=runner, needs_runner=obstacle is not None)

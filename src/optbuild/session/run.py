@@ -59,10 +59,10 @@ def run(request: RunRequest, machine: Machine) -> RunRecord:
         try:
             for note in prepared.plan.notes:
                 ledger.emit(Notice(level=Level.INFO, code="plan", message=note))
-            _tell_unpassed(ledger)
+            tell_unpassed(ledger)
             _tell_not_measured(ledger)
             _tell_estimate(ledger)
-            _build(ledger)
+            build(ledger)
             earlier = _find_earlier(ledger)
             if earlier is not None:
                 return earlier
@@ -73,7 +73,7 @@ def run(request: RunRequest, machine: Machine) -> RunRecord:
             raise RunFailedError(error, ledger.close(error)) from error
 
 
-def _build(ledger: Ledger) -> None:
+def build(ledger: Ledger) -> None:
     """Build and train everything, compare outputs, and publish the binaries that passed.
 
     Raises:
@@ -136,7 +136,7 @@ def _measure(ledger: Ledger) -> None:
         runner=None if runner is None else runner.argv[0],
     )
     run_s = {probe.workload.name: ledger.built.results[probe.id].run_s for probe in probes}
-    ledger.measured = contest(_find_arms(ledger, action), action.workloads, settings, venue, run_s=run_s)
+    ledger.measured = contest(find_arms(ledger, action), action.workloads, settings, venue, run_s=run_s)
     hashes = ledger.prepared.hashes
     for workload in action.workloads:
         hashes.check_after(workload)
@@ -145,7 +145,7 @@ def _measure(ledger: Ledger) -> None:
         ledger.result_key = None
 
 
-def _find_arms(ledger: Ledger, action: Measure) -> Arms:
+def find_arms(ledger: Ledger, action: Measure) -> Arms:
     """What of a plan's arms there is: variants that were built, and on each workload those that have not seen it."""
     results = ledger.built.results
     built = {build.compile for build in ledger.plan.builds if ledger.built.is_built(build)}
@@ -170,7 +170,7 @@ def is_reusable(analysis: Analysis, workloads: tuple[Invocation, ...], hashes: I
     return analysis.aa.verdict is not AaVerdict.INVALID and all(map(hashes.is_steady, workloads))
 
 
-def _tell_unpassed(ledger: Ledger) -> None:
+def tell_unpassed(ledger: Ledger) -> None:
     """Say what the caller has given to optbuild, and the programs do not get."""
     inputs = ledger.prepared.inputs
     programs = [name for target in inputs.targets.bins for name in (target.name, target.package)]

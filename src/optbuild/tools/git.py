@@ -1,4 +1,4 @@
-"""The argument lists and environment of git: the revision of a directory, without running what its repository names.
+"""The argument lists and environment of git: revisions and their files, without running what a repository names.
 
 A repository's own configuration can name programs: an fsmonitor, hooks, filters that `git status` runs over files, a
 transport that fetches missing objects. The author of the directory chose them, so none may run.
@@ -11,6 +11,7 @@ Sources:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 _GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 
@@ -79,3 +80,114 @@ def environment(environ: Mapping[str, str], own_filters: Iterable[str] = ()) -> 
     if count:
         result["GIT_CONFIG_COUNT"] = str(count)
     return result
+
+
+def repository_argv() -> tuple[str, ...]:
+    """Print, a line each: the top directory, the git directory, the object format, whether it is shallow."""
+    questions = ("--show-toplevel", "--git-common-dir", "--show-object-format", "--is-shallow-repository")
+    return (*_GIT, "rev-parse", *questions)
+
+
+def commit_argv(revision: str) -> tuple[str, ...]:
+    """Print the hash of the commit that a revision means; a revision is never taken for an option."""
+    return (*_GIT, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+
+
+def refs_argv() -> tuple[str, ...]:
+    """List tags and branches for `parse_refs`."""
+    form = "--format=%(objectname) %(*objectname) %(refname)"
+    return (*_GIT, "for-each-ref", form, "refs/tags", "refs/heads", "refs/remotes")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ref:
+    """A tag or a branch.
+
+    Attributes:
+        name: The whole name, such as `refs/tags/v1.2.0`.
+        points_to: The hash of what it names: of an annotated tag the tag object.
+        commit: The hash of the commit behind it.
+    """
+
+    name: str
+    points_to: str
+    commit: str
+
+    @property
+    def short(self) -> str:
+        """The name as people type it."""
+        return self.name.split("/", 2)[2]
+
+
+def parse_refs(stdout: bytes) -> tuple[Ref, ...]:
+    """The answer to `refs_argv`."""
+    lines = stdout.decode("utf-8", "surrogateescape").splitlines()
+    fields = [line.split(" ", 2) for line in lines]
+    return tuple(Ref(name=name, points_to=own, commit=peeled or own) for own, peeled, name in fields)
+
+
+def render_packed_refs(refs: Iterable[Ref]) -> str:
+    """The same refs as the file `packed-refs` of another repository."""
+    return "".join(f"{ref.points_to} {ref.name}\n" for ref in refs)
+
+
+def entries_argv(commit: str) -> tuple[str, ...]:
+    """List all files and submodules of a commit for `parse_entries`."""
+    return (*_GIT, "ls-tree", "-r", "-z", "--full-tree", commit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A file of a commit, or a submodule: then `hash` is the commit that it stands at."""
+
+    path: str
+    hash: str
+    is_submodule: bool
+
+
+def parse_entries(stdout: bytes) -> tuple[Entry, ...]:
+    """The answer to `entries_argv`."""
+    entries = []
+    for line in stdout.decode("utf-8", "surrogateescape").split("\0"):
+        head, tab, path = line.partition("\t")
+        if tab:
+            mode, _, digest = head.split(" ")
+            entries.append(Entry(path=path, hash=digest, is_submodule=mode == "160000"))
+    return tuple(entries)
+
+
+def files_argv() -> tuple[str, ...]:
+    """List what belongs to a working tree: tracked files, and others that are not ignored."""
+    return (*_GIT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+
+
+def ignored_argv() -> tuple[str, ...]:
+    """List what is ignored in a working tree; a directory of nothing else stands for its content."""
+    return (*_GIT, "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory")
+
+
+def parse_names(stdout: bytes) -> tuple[str, ...]:
+    """Names that each end with a null; a file that is in conflict is listed several times."""
+    names = stdout.decode("utf-8", "surrogateescape").split("\0")
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def submodules_argv() -> tuple[str, ...]:
+    """List paths of submodules from `.gitmodules` of a checked-out tree; exit code 1 when there are none."""
+    return (*_GIT, "config", "--file", ".gitmodules", "--null", "--get-regexp", r"^submodule\..*\.path$")
+
+
+def parse_submodules(stdout: bytes) -> dict[str, str]:
+    """The names of submodules by their paths, from `submodules_argv`."""
+    fields = (field.partition("\n") for field in stdout.decode("utf-8", "surrogateescape").split("\0") if field)
+    return {path: key.removeprefix("submodule.").removesuffix(".path") for key, _, path in fields}
+
+
+def init_argv(object_format: str) -> tuple[str, ...]:
+    """Make an empty repository of one's own, without what a user's template would put there."""
+    return (*_GIT, "init", "--quiet", "--template=", f"--object-format={object_format}")
+
+
+def reset_argv(*, hard: bool) -> tuple[str, ...]:
+    """Make the index that of the commit, and with `hard` the files as well."""
+    return (*_GIT, "reset", "--quiet", "--hard" if hard else "--mixed")

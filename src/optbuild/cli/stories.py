@@ -1,0 +1,43 @@
+"""What the commands that build and measure share: where they start, and how their record leaves the process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from optbuild.cli.context import CliContext, leave, render_report, running_machine, screen_of, write_out
+
+if TYPE_CHECKING:
+    from optbuild.record.model import RunRecord
+    from optbuild.session.request import Machine
+
+
+def carry_out(call: CliContext, story: Callable[[Machine], RunRecord]) -> None:
+    """Run something to its record, print that, and leave with its exit code."""
+    from optbuild.cli.ci import show_run_on_ci
+    from optbuild.cli.console import Console
+    from optbuild.record.store import render_record
+    from optbuild.session.run import RunFailedError
+
+    error = None
+    with running_machine(call) as machine:
+        try:
+            record = story(machine)
+        except RunFailedError as failure:
+            record, error = failure.record, failure.error
+    if call.json:
+        write_out(render_record(record))
+    elif error is None:
+        write_out(render_report(call, record, "terminal", screen_of(call)))
+    if error is not None:
+        Console(call).show_error(error)
+    show_run_on_ci(call, record)
+    leave(record.exit_code)
+
+
+def start_directory(build_profile: str | None) -> Path:
+    """Where to look for the project: next to a named build profile, else here."""
+    if build_profile is None or build_profile.startswith("preset:"):
+        return Path()
+    return Path(build_profile).parent

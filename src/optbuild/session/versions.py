@@ -1,0 +1,205 @@
+"""What a comparison of versions knows so far, from its first step to its record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from optbuild import __version__
+from optbuild.errors import InterruptedRunError, OptbuildError
+from optbuild.events import (
+    ActionFailed,
+    ActionFinished,
+    ActionProgressed,
+    ActionStarted,
+    Emit,
+    Event,
+    Level,
+    Notice,
+)
+from optbuild.files import disk_bytes_of
+from optbuild.measure.contest import Contest
+from optbuild.profile.render import render_resolved
+from optbuild.project.layout import Layout
+from optbuild.record import assemble
+from optbuild.record.compared import ArmRecord, SourceRecord
+from optbuild.record.host import describe_host
+from optbuild.record.model import (
+    ArtifactRecord,
+    ErrorRecord,
+    OutputRecord,
+    RunRecord,
+    RunStatus,
+    StepRecord,
+    VariantRecord,
+    VariantStatus,
+    WarningRecord,
+)
+from optbuild.record.store import RecordStore, make_run_id
+from optbuild.session.ledger import Ledger
+from optbuild.session.request import Machine
+from optbuild.session.sides import Side
+from optbuild.session.sources import BaselineProgram
+from optbuild.workloads.overlap import is_any_in_sample
+from optbuild.workloads.written import WrittenFiles
+
+OLD, NEW = "old", "new"
+"""The names of the arms."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Versions:
+    """What a comparison knows so far. Whatever happens, `close` makes a record of it.
+
+    Attributes:
+        layout: Of the project, where the record is kept.
+        program: What stands for the old version, where that was built before.
+        sides: The versions that are built, by the name of their arm.
+        ledgers: What came of their builds, as far as they began.
+    """
+
+    machine: Machine
+    layout: Layout
+    command_line: tuple[str, ...]
+    program: BaselineProgram | None = None
+    sides: dict[str, Side] = field(default_factory=dict)
+    ledgers: dict[str, Ledger] = field(default_factory=dict)
+    outputs: tuple[OutputRecord, ...] = ()
+    measured: Contest | None = None
+    warnings: list[WarningRecord] = field(default_factory=list)
+    started: datetime = field(init=False)
+    run_id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin."""
+        self.started = self.machine.now()
+        self.run_id = make_run_id(self.started)
+
+    @property
+    def logs(self) -> Path:
+        """Where what programs say is kept, apart from that of builds."""
+        return RecordStore(directory=self.layout.runs).run_directory(self.run_id) / "logs"
+
+    def emit(self, event: Event) -> None:
+        """Pass an event on, and keep warnings for the record."""
+        if isinstance(event, Notice) and event.level is not Level.INFO:
+            self.warnings.append(WarningRecord(code=event.code, message=event.message, help=event.help))
+        self.machine.emit(event)
+
+    def emit_for(self, arm: str) -> Emit:
+        """The same for events about one version, which say so."""
+
+        def emit(event: Event) -> None:
+            if isinstance(event, Notice):
+                event = replace(event, message=f"{arm}: {event.message}")
+            elif isinstance(event, ActionStarted | ActionFinished | ActionFailed):
+                event = replace(event, action=f"{arm} {event.action}", label=f"{arm}: {event.label}")
+            elif isinstance(event, ActionProgressed):
+                event = replace(event, action=f"{arm} {event.action}")
+            self.emit(event)
+
+        return emit
+
+    def close(self, error: OptbuildError | None = None) -> RunRecord:
+        """Make the record and store it."""
+        record = self._record(error)
+        RecordStore(directory=self.layout.runs).save(record)
+        for side in self.sides.values():
+            created, workloads = side.prepared.hashes.created(), side.prepared.build_profile.workloads
+            WrittenFiles(path=side.source.layout.written).remember(created, workloads)
+        return record
+
+    def _record(self, error: OptbuildError | None) -> RunRecord:
+        new = self.sides[NEW]
+        inputs = new.prepared.inputs
+        workload_of = None if self.measured is None else self.measured.workload_of
+        record = RunRecord(
+            optbuild_version=__version__,
+            run_id=self.run_id,
+            status=_status(error),
+            exit_code=0 if error is None else error.status,
+            started_at=self.started.isoformat(timespec="seconds"),
+            finished_at=self.machine.now().isoformat(timespec="seconds"),
+            command_line=self.command_line,
+            project=replace(
+                assemble.describe_project(inputs.project, inputs.targets),
+                git_commit=new.source.commit,
+                git_dirty=new.source.dirty,
+            ),
+            toolchain=assemble.describe_toolchain(inputs.toolchain),
+            host=describe_host(),
+            build_profile=render_resolved(inputs.build_profile),
+            sources=tuple(self._sources()),
+            arms=tuple(self._arms()),
+            variants=tuple(self._variants()),
+            workloads=assemble.describe_workloads(new.prepared.overlaps, workload_of),
+            build_wall_s=self._build_wall_s(),
+            disk_bytes=disk_bytes_of(self.layout.root),
+            checks=self._checks(),
+            outputs=self.outputs,
+            warnings=tuple(merge_warnings(self.warnings)),
+            error=None
+            if error is None
+            else ErrorRecord(code=error.code, message=error.message, help=error.help, location=error.location),
+        )
+        return record if self.measured is None else assemble.add_contest(record, self.measured)
+
+    def _sources(self) -> list[SourceRecord]:
+        program = (
+            [] if self.program is None else [SourceRecord(name=str(self.program.path), git_commit=None, dirty=None)]
+        )
+        sources = (self.sides[name].source for name in (OLD, NEW) if name in self.sides)
+        return [*program, *(SourceRecord(name=s.name, git_commit=s.commit, dirty=s.dirty) for s in sources)]
+
+    def _arms(self) -> list[ArmRecord]:
+        program = [] if self.program is None else [ArmRecord(name=OLD, source=str(self.program.path), variant=None)]
+        sides = (self.sides[name] for name in (OLD, NEW) if name in self.sides)
+        return [*program, *(ArmRecord(name=s.name, source=s.source.name, variant=s.variant) for s in sides)]
+
+    def _variants(self) -> list[VariantRecord]:
+        found = [] if self.program is None else [_describe_program(self.program)]
+        for name in (OLD, NEW):
+            if (ledger := self.ledgers.get(name)) is not None:
+                in_sample = is_any_in_sample(self.sides[NEW].prepared.overlaps)
+                described = assemble.describe_variants(ledger.built, ledger.prepared.layout, in_sample=in_sample)
+                found.append(replace(described[0], name=name, baseline=name == OLD))
+        return found
+
+    def _build_wall_s(self) -> float | None:
+        times = [ledger.built.wall_s for ledger in self.ledgers.values() if ledger.built.wall_s is not None]
+        return sum(times) if times else None
+
+    def _checks(self) -> tuple[StepRecord, ...]:
+        checks: list[StepRecord] = []
+        for name, ledger in self.ledgers.items():
+            measured_s = self.measured.duration_s if self.measured is not None and name == NEW else None
+            checks += assemble.describe_checks(ledger.built, measured_s)
+        return tuple(checks)
+
+
+def merge_warnings(warnings: list[WarningRecord]) -> list[WarningRecord]:
+    """Say once what is so of both versions."""
+    olds = {(w.code, w.message.removeprefix(f"{OLD}: "), w.help) for w in warnings if w.message.startswith(f"{OLD}: ")}
+    news = {(w.code, w.message.removeprefix(f"{NEW}: "), w.help) for w in warnings if w.message.startswith(f"{NEW}: ")}
+    merged = []
+    for warning in warnings:
+        arm, _, message = warning.message.partition(": ")
+        if (warning.code, message, warning.help) not in olds & news or arm not in {OLD, NEW}:
+            merged.append(warning)
+        elif arm == OLD:
+            merged.append(replace(warning, message=f"{OLD} and {NEW}: {message}"))
+    return merged
+
+
+def _describe_program(program: BaselineProgram) -> VariantRecord:
+    artifact = ArtifactRecord(
+        bin=program.path.name, path=str(program.path), sha256=program.sha256, size_bytes=program.size_bytes
+    )
+    return VariantRecord(name=OLD, baseline=True, status=VariantStatus.REUSED, artifacts=(artifact,))
+
+
+def _status(error: OptbuildError | None) -> RunStatus:
+    if error is None:
+        return RunStatus.COMPLETE
+    return RunStatus.INTERRUPTED if isinstance(error, InterruptedRunError) else RunStatus.FAILED
