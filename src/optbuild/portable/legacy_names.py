@@ -25,6 +25,7 @@ _SPECIAL = re.compile(r"\{\{(.*?)\}\}|\{(.*?)\}")
 _PRIMITIVE = frozenset(
     "i8 bool char f64 str f32 u8 isize usize i32 u32 i128 u128 i16 u16 i64 u64 f16 f128".split()  # noqa: SIM905
 )
+_BEGIN_A_FUNCTION = frozenset({"fn", "unsafe", "extern", "for"})
 _LENGTH = re.compile(r"\d+")
 
 
@@ -37,12 +38,11 @@ def read_legacy_name(symbol: str) -> FunctionName:
     elements = tuple(map(_decode, _elements(symbol)))
     if elements and _HASH.fullmatch(elements[-1]):
         elements = elements[:-1]
+    if not elements:
+        raise ValueError("no path")
     text = "::".join(elements)
-    reader = _Reader(tuple(_tokens(text)))
     try:
-        path = reader.path().path
-        if reader.at != len(reader.tokens):
-            raise ValueError("more than a path")
+        path = _Reader(tuple(_tokens(text))).whole_path()
     except (IndexError, ValueError, RecursionError):
         path = text  # not as expected; it still is the same text in another build
     return FunctionName(path=path, detail=text)
@@ -89,6 +89,13 @@ class _Reader:
     tokens: tuple[str, ...]
     at: int = 0
 
+    def whole_path(self) -> str:
+        """The path that all tokens are."""
+        found = self.path().path
+        if self.at != len(self.tokens):
+            raise ValueError("more than a path")
+        return found
+
     def path(self) -> Spelling:
         """A path, to the end of it."""
         found: Spelling | None = None
@@ -130,40 +137,37 @@ class _Reader:
 
     def type(self) -> Spelling:
         """A type, or a constant in the place of one."""
-        token = self._next()
-        if token.startswith("'"):
-            return spelling.plain("'_")
-        match token:
-            case "&":
-                if (self._peek() or "").startswith("'"):
-                    self.at += 1
-                return spelling.reference(mutable=self._take("mut"), to=self.type())
-            case "*":
-                mutable = self._next() == "mut"
-                return spelling.pointer(self.type(), mutable=mutable)
-            case "[":
-                of = self.type()
-                length = self.type() if self._take(";") else None
-                self._expect("]")
-                return spelling.listed(of, length)
-            case "(":
-                return spelling.tupled(self._arguments(")"))
-            case "!":
-                return spelling.plain("!")
-            case "dyn":
-                return self._object()
-            case "fn" | "unsafe" | "extern" | "for":
-                self.at -= 1
-                return self._function()
-            case "<":
-                self.at -= 1
-                return self.path()
-        if token[0].isdigit() or token == "-":
-            return spelling.plain(token)
-        self.at -= 1
+        special = self._pointed() or self._listed()
+        if special is not None:
+            return special
+        token = self._peek() or ""
+        if token in _BEGIN_A_FUNCTION:
+            return self._function()
+        if token[:1].isdigit() or token in {"-", "!"} or token.startswith("'"):
+            self.at += 1
+            return spelling.plain("'_" if token.startswith("'") else token)
+        if self._take("dyn"):
+            return self._object()
         found = self.path()
         is_parameter = "::" not in found.path and found.path not in _PRIMITIVE and "<" not in found.path
         return Spelling(spelling.UNKNOWN, found.detail) if is_parameter else found
+
+    def _pointed(self) -> Spelling | None:
+        if self._take("&"):
+            if (self._peek() or "").startswith("'"):
+                self.at += 1
+            return spelling.reference(mutable=self._take("mut"), to=self.type())
+        if self._take("*"):
+            return spelling.pointer(mutable=self._next() == "mut", to=self.type())
+        return None
+
+    def _listed(self) -> Spelling | None:
+        if self._take("["):
+            of = self.type()
+            length = self.type() if self._take(";") else None
+            self._expect("]")
+            return spelling.listed(of, length)
+        return spelling.tupled(self._arguments(")")) if self._take("(") else None
 
     def _object(self) -> Spelling:
         principal = self._bound()
@@ -213,12 +217,12 @@ class _Reader:
         self.at += 1
         return token
 
-    def _take(self, token: str) -> bool:
-        if self._peek() == token:
+    def _take(self, wanted: str) -> bool:
+        if self._peek() == wanted:
             self.at += 1
             return True
         return False
 
-    def _expect(self, token: str) -> None:
-        if not self._take(token):
-            raise ValueError(f"no {token}")
+    def _expect(self, wanted: str) -> None:
+        if not self._take(wanted):
+            raise ValueError(f"no {wanted}")

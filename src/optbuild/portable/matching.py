@@ -117,7 +117,7 @@ def render_translated(matching: Matching, program: Iterable[InstrumentedFunction
         by_path.setdefault(name.path, []).append(function.name)
 
     def symbols_of(name: Name) -> Sequence[str]:
-        return by_detail.get(name) or by_path.get(name[0], ())
+        return by_detail[name] if name in by_detail else by_path.get(name[0], ())
 
     yield ":ir\n"
     for found in matching.matches:

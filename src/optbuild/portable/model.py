@@ -34,7 +34,7 @@ class FunctionCounts:
         hash: LLVM's, of the control flow.
         instances: How many functions these are the counts of.
         counters: In LLVM's order.
-        values: The sites of each kind, in LLVM's order.
+        values: The sites of each kind of which a value was seen, in LLVM's order.
     """
 
     name: FunctionName

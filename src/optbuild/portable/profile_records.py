@@ -31,17 +31,21 @@ def parse_record(record: FunctionRecord) -> FunctionCounts:
     lines = iter([line for line in record.lines if not line.startswith("#")])
     try:
         function_hash = int(next(lines))
-        counters = tuple(int(next(lines)) for _ in range(int(next(lines))))
+        counters = tuple([int(next(lines)) for _ in range(int(next(lines)))])  # a generator would hide the end
         values = {}
         for line in lines:
             if line.startswith("$"):  # coverage of conditions
                 continue
             for _ in range(int(line)):
                 kind = ValueKind(int(next(lines)))
-                values[kind] = tuple(_parse_site(lines, kind) for _ in range(int(next(lines))))
+                sites = tuple([_parse_site(lines, kind) for _ in range(int(next(lines)))])
+                if any(sites):
+                    values[kind] = sites
     except StopIteration:
         raise ValueError(f"the record of {record.name} is cut short") from None
-    return FunctionCounts(name=read_name(record.name), hash=function_hash, instances=1, counters=counters, values=values)
+    return FunctionCounts(
+        name=read_name(record.name), hash=function_hash, instances=1, counters=counters, values=values
+    )
 
 
 def _parse_site(lines: Iterator[str], kind: ValueKind) -> Site:

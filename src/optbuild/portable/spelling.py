@@ -110,7 +110,7 @@ def for_any_type(path: str) -> str | None:
         return None
     depth = 0
     for position, character in enumerate(path):
-        depth += (character in "<") - (character == ">" and path[position - 1] != "-")
+        depth += (character == "<") - (character == ">" and path[position - 1] != "-")
         if depth == 1 and path.startswith(" as ", position):
             return f"<{UNKNOWN}{path[position:]}"
     return None

@@ -55,8 +55,21 @@ class _Reader:
     at: int = 0
     depth: int = 0
     _paths: dict[str, Callable[[], Spelling]] = field(default_factory=dict)
+    _types: dict[str, Callable[[], Spelling]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._types = {
+            "R": self._reference,
+            "Q": lambda: self._reference(mutable=True),
+            "P": lambda: spelling.pointer(self.type()),
+            "O": lambda: spelling.pointer(self.type(), mutable=True),
+            "A": lambda: spelling.listed(self.type(), self._constant()),
+            "S": lambda: spelling.listed(self.type()),
+            "T": lambda: spelling.tupled(self._until_end(self.type)),
+            "F": self._function,
+            "D": self._object,
+            "W": self._pattern,
+        }
         self._paths = {"C": self._crate, "M": self._inherent, "X": self._trait_impl, "Y": self._trait_item,
                        "N": self._nested, "I": self._generic}  # fmt: skip
 
@@ -119,27 +132,15 @@ class _Reader:
         tag = self._next()
         if tag in _BASIC:
             return spelling.plain(_BASIC[tag])
-        match tag:
-            case "R" | "Q":
-                if self._take("L"):
-                    self._number()
-                return spelling.reference(self.type(), mutable=tag == "Q")
-            case "P" | "O":
-                return spelling.pointer(self.type(), mutable=tag == "O")
-            case "A":
-                return spelling.listed(self.type(), self._constant())
-            case "S":
-                return spelling.listed(self.type())
-            case "T":
-                return spelling.tupled(self._until_end(self.type))
-            case "F":
-                return self._function()
-            case "D":
-                return self._object()
-            case "W":
-                return self._pattern()
+        if tag in self._types:
+            return self._types[tag]()
         self.at -= 1
         return self._path()
+
+    def _reference(self, *, mutable: bool = False) -> Spelling:
+        if self._take("L"):
+            self._number()
+        return spelling.reference(self.type(), mutable=mutable)
 
     def _function(self) -> Spelling:
         self._binder()
@@ -193,19 +194,15 @@ class _Reader:
         tag = self._next()
         if tag == "p":
             return spelling.plain("_")
-        if tag in "RQ":
-            if tag == "R" and self._take("e"):
-                return spelling.plain(f'"{self._hexadecimal()}"')
-            return self._constant()
-        if tag == "A":
-            return spelling.tupled(self._until_end(self._constant))
-        if tag == "T":
+        if tag in {"A", "T"}:
             return spelling.tupled(self._until_end(self._constant))
         if tag == "V":
             return self._constant_of_a_type()
-        if tag not in _BASIC:
+        if tag in {"R", "Q"} and not self._take("e"):
+            return self._constant()
+        if tag not in {*_BASIC, "R", "Q"}:
             raise ValueError(f"no constant begins with {tag!r}")
-        return spelling.plain(f'"{self._hexadecimal()}"' if tag == "e" else self._hexadecimal())
+        return spelling.plain(self._hexadecimal())
 
     def _constant_of_a_type(self) -> Spelling:
         of = self.path()
