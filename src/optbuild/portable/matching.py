@@ -1,9 +1,9 @@
 """Find the functions of a program that a portable profile has counts for.
 
 A function is looked for in steps, and the first that finds counts ends the search. Its name is compared in full, then
-without generic arguments, then as of an implementation for any type. In each of these the control flow has to be the
-same first. Then it may differ, as long as the number of counters is equal: a compiler that lays out blocks in another
-order gives another hash to what is the same function.
+without generic arguments, then as of an implementation for any type, then in any crate, since code moves from one into
+another. In each of these the control flow has to be the same. Then it may differ, as long as the number of counters is
+equal: a compiler that lays out blocks in another order gives another hash to what is the same function.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from enum import StrEnum
 from optbuild.portable.model import FunctionCounts, Name, ValueKind
 from optbuild.portable.names import read_name
 from optbuild.portable.profile_records import add, render_record
-from optbuild.portable.spelling import FunctionName, for_any_type
+from optbuild.portable.spelling import FunctionName, for_any_type, in_any_crate
 from optbuild.tools.instrumentation import InstrumentedFunction
+
+TRANSLATOR = "1"
+"""Changes whenever the same profile and the same program would give other counts."""
 
 
 class How(StrEnum):
@@ -25,6 +28,7 @@ class How(StrEnum):
     INSTANCE = "instance"
     PATH = "path"
     ANY_TYPE = "any type"
+    ANY_CRATE = "any crate"
     INSTANCE_OF_OTHER_FLOW = "instance, other control flow"
     PATH_OF_OTHER_FLOW = "path, other control flow"
     ANY_TYPE_OF_OTHER_FLOW = "any type, other control flow"
@@ -72,6 +76,7 @@ _STEPS: dict[How, _Key] = {
     How.INSTANCE: lambda name, flow, _: (name.detail, name.path, flow),
     How.PATH: lambda name, flow, _: (name.path, flow),
     How.ANY_TYPE: lambda name, flow, _: (_path_for_any_type(name), flow),
+    How.ANY_CRATE: lambda name, flow, _: (in_any_crate(_path_for_any_type(name)), flow),
     How.INSTANCE_OF_OTHER_FLOW: lambda name, _, counters: (name.detail, name.path, counters),
     How.PATH_OF_OTHER_FLOW: lambda name, _, counters: (name.path, counters),
     How.ANY_TYPE_OF_OTHER_FLOW: lambda name, _, counters: (_path_for_any_type(name), counters),
@@ -127,7 +132,10 @@ def render_translated(matching: Matching, program: Iterable[InstrumentedFunction
 
 
 def _with_fitting_sites(counts: FunctionCounts, function: InstrumentedFunction) -> FunctionCounts:
-    """Without values of a kind of which the function has another number of places: which is which is not known."""
-    places = dict(enumerate(function.value_sites))
-    values = {kind: sites for kind, sites in counts.values.items() if places.get(int(ValueKind(kind))) == len(sites)}
+    """As many places as the function has, which LLVM demands; empty where another number was counted."""
+    values = {}
+    for kind, places in zip(ValueKind, function.value_sites, strict=False):
+        sites = counts.values.get(kind, ())
+        if places:
+            values[kind] = sites if len(sites) == places else ((),) * places
     return replace(counts, values=values)

@@ -6,9 +6,11 @@ instance and its generic source have the same. The *detail* keeps them as far as
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+_CRATE = re.compile(r"(?<![\w:}>])[^\W\d]\w*(?=::)")
 UNKNOWN = "_"
 # Arguments that a type has by default: a legacy name leaves them out, a v0 name does not.
 _DEFAULTS = frozenset({"alloc::alloc::Global", "std::hash::random::RandomState"})
@@ -114,3 +116,8 @@ def for_any_type(path: str) -> str | None:
         if depth == 1 and path.startswith(" as ", position):
             return f"<{UNKNOWN}{path[position:]}"
     return None
+
+
+def in_any_crate(path: str) -> str:
+    """A path without the names of crates: `serde::de::Visitor` became `serde_core::de::Visitor` without a change."""
+    return _CRATE.sub("", path)
