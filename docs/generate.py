@@ -32,25 +32,24 @@ _MADE = "<!-- Made by docs/generate.py from the code; changes here are overwritt
 _BUILD_PROFILE_INTRODUCTION = """\
 # The build profile: `optbuild.toml`
 
-It stands beside `Cargo.toml` and is found by walking up from the project's directory; `-f FILE` names another one,
-`-f preset:NAME` one that comes with optbuild. Unknown keys are errors. `optbuild schema profile` prints the JSON schema
-that this page is made from.
+The file is next to `Cargo.toml`; optbuild finds it by walking up from the project's directory. `-f FILE` names another
+file, `-f preset:NAME` one that comes with optbuild. Unknown keys are errors. `optbuild schema profile` prints the JSON
+schema that this page is made from.
 
 A *duration* is a text such as `"500ms"`, `"30s"`, `"5m"` or `"1h"`. A *ratio* is `"3%"` or `0.03`, a *size*
-`"500MB"` or `"20GiB"`. Paths are relative to the build profile. Every key may be left out that is not marked
-*required*.
+`"500MB"` or `"20GiB"`. Paths are relative to the build profile. Keys that are not marked *required* are optional.
 """
 _RECORD_INTRODUCTION = """\
 # The record
 
-What `--json` prints, and what is stored in `<target-dir>/optbuild/runs/<run-id>/record.json`. Units are in the names
+The document that `--json` prints, stored in `<target-dir>/optbuild/runs/<run-id>/record.json`. Units are in the names
 (`_s` seconds, `_bytes` bytes, `_ratio` a fraction); changes are fractions, so −0.118 is 11.8% less. There is no NaN.
-Within `optbuild/record/1` fields are only added: ignore those you do not know. `optbuild schema record` prints the JSON
+Within `optbuild/record/1` fields are only added: ignore unknown ones. `optbuild schema record` prints the JSON
 schema that this page is made from.
 
-A command that fails before its run has begun prints a record as well, with `status`, `exit_code` and `error`; it is not
-stored. `build_s` of a variant is `null` where a compiled unit of the program, or a training run, was there already;
-build scripts and procedural macros do not count, since all variants share them.
+A command that fails before its run begins also prints a record, with `status`, `exit_code` and `error`; it is not
+stored. `build_s` of a variant is `null` if a compiled unit of the program, or a training run, was reused; build scripts
+and procedural macros do not count, because all variants share them.
 """
 _EXIT_CODES_INTRODUCTION = """\
 # Exit codes
@@ -61,8 +60,8 @@ The same list as `optbuild help exit-codes`. The last column is the value of `co
 _COMMANDS_INTRODUCTION = """\
 # Commands
 
-Every command also takes `-h` or `--help`. Results go to standard output, progress and errors to standard error. What
-follows the first `--` of a command line is one workload: a program and its arguments, never a shell string.
+Every command also takes `-h` or `--help`. Results go to standard output, progress and errors to standard error. The
+words after the first `--` of a command line are one workload: a program and its arguments, never a shell string.
 `cargo optbuild …` is the same as `optbuild …`.
 """
 _PROFILE_TABLES = (

@@ -62,7 +62,7 @@ Experiment = Callable[[int, Size], Table]
 
 
 def source(seed: int, *row: object) -> np.random.Generator:
-    """Give every row of every table its own source of chance, so that no row depends on another."""
+    """Give every row of every table its own random source: no row depends on another."""
     return np.random.default_rng([seed, zlib.crc32(repr(row).encode())])
 
 
@@ -120,11 +120,11 @@ def false_verdicts(seed: int, size: Size) -> Table:
             f"and the baseline's copy; a pilot of 10 rounds, then as many as a precision of {PRECISION:.0%} calls for, "
             f"at most {MOST_ROUNDS}; the check of the harness, its margin, all verdicts. A report is false when any "
             f"suite mean or any cell is called faster or slower, or the session invalid. {size.sessions:,} sessions "
-            "per row. The target is held against the default margin of 1%. The four columns on the right use a margin "
+            "per row. The target applies to the default margin of 1%. The four columns on the right use a margin "
             "of zero, the hardest case: all reports, those false in a suite mean, those false in a cell, and all "
             "reports if both families had half the level.\n\n"
             "Suite means and cells are two families, and each keeps its 5% (columns *suite* and *cells*). A report "
-            "shows both, so that **with no margin it errs more often than 5%**. The default margin absorbs that as "
+            "shows both, so **with no margin it errs more often than 5%**. The default margin absorbs that as "
             "long as intervals are not much wider than the margin; at a noise that dwarfs it a report comes near the "
             "figures for no margin. Half the level for each family would keep every report below 5% (last column), "
             "for suite intervals about a tenth wider."

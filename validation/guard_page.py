@@ -61,7 +61,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One measuring session beside a load."""
+    """One measuring session alongside a load."""
 
     regime: str
     seconds: float
@@ -136,10 +136,10 @@ def _found(sessions: Sequence[Session]) -> Table:
         target="at least 95% of the superblocks that the load affected",
         text=(
             "*Affected*: by its own log the load used more than 5% of the superblock's time and more than 20 ms, which "
-            "is what the guard lets pass on a quiet machine. *Untouched*: the load did not run at all; what taints "
-            "those is something else. Where that is time that the hypervisor took, the guard is right, and it is asked "
-            "for that first: so *by programs* counts what it said of other programs alone. *Noisy*: more than a tenth "
-            "of the session's superblocks were disturbed, so that none was taken again."
+            "is what the guard lets pass on a quiet machine. *Untouched*: the load did not run at all; something else "
+            "taints those. If that is time taken by the hypervisor, the guard is right, and it checks that first: so "
+            "*by programs* counts only its reports about other programs. *Noisy*: more than a tenth "
+            "of the session's superblocks were disturbed, so none was measured again."
         ),
         header=(
             "load",
@@ -157,7 +157,7 @@ def _found(sessions: Sequence[Session]) -> Table:
         remark=""
         if is_quiet
         else f"Of {len(untouched)} superblocks that the load did not touch {beside} were tainted by other programs: "
-        "something else ran beside the program, so that what is tainted proves nothing. Run it on a quiet core.",
+        "something else was running, so tainted superblocks prove nothing. Run it on a quiet core.",
     )
 
 

@@ -207,9 +207,9 @@ def _coverage(reports: Sequence[Report]) -> Table:
         title="Coverage",
         target=f"at each share, {_INJECTED} reports or more, and the interval of the coverage contains 95%",
         text=(
-            "How often a report's 95% interval holds the change that was made. The program's start is no work, so that "
-            f"the change is smaller than the share of extra work. How much smaller, reports with {WHOLE:.0%} of extra "
-            f"work say: {_describe_ratios(reports)}. Without them the change is taken to be the share."
+            "How often a report's 95% interval holds the change that was made. The program's start does no work, so "
+            f"the change is smaller than the share of extra work. Reports with {WHOLE:.0%} of extra work say how much "
+            f"smaller: {_describe_ratios(reports)}. Without them the change is taken to be the share."
         ),
         header=(
             "extra work",
@@ -252,10 +252,9 @@ def _power(reports: Sequence[Report]) -> Table:
         target="of the reports that print an effect as detectable no larger than the extra work, at least 80% call "
         "the second program slower",
         text=(
-            "The effect that each report prints for itself is held against the extra work that it met. Where the work "
-            "is far above it, nearly all find it; just above it, four of five should. Of smaller shares than it a "
-            "report promises nothing. Reports whose margin the check of the harness had raised, and that do not say "
-            "how far, are not judged here."
+            "The effect that each report prints is compared with the extra work in it. If the work is far above the "
+            "effect, nearly all find it; just above it, four of five should. A report promises nothing about smaller "
+            "shares. Reports whose margin the check of the harness raised by an unknown amount are not judged here."
         ),
         header=("extra work", "printed effect, median", "reports that promise it", "called slower"),
         rows=tuple(rows),
@@ -288,10 +287,10 @@ def _hyperfine(same: Sequence[Report]) -> Table:
         target=None,
         text=(
             f"After each of {len(asked)} A/A reports, on the same two files, `hyperfine -N --warmup 2 --runs 15`: all "
-            "runs of one program, then all of the other. By its own words one is always “x ± σ times faster” than the "
-            "other. *Called different at 5%*: our interval without a margin, Welch's test on hyperfine's samples. It "
-            "takes a second or two where a report takes ten, so that its means scatter more for that reason too; how "
-            "often a test at 5% calls identical programs different does not depend on how long it looked."
+            "runs of one program, then all of the other. Its output always calls one of them “x ± σ times faster” "
+            "than the other. *Called different at 5%*: our interval without a margin, Welch's test on hyperfine's "
+            "samples. It takes a second or two where a report takes ten, so its means also scatter more; how often a "
+            "test at 5% calls identical programs different does not depend on its duration."
         ),
         header=("identical programs", "optbuild", "hyperfine"),
         rows=tuple(rows) or ((_NOTHING, _NOTHING, _NOTHING),),

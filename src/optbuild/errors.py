@@ -4,19 +4,19 @@
 OptbuildError                  70  internal error
 ├── UsageError                  2  command line or build profile: nothing was run
 │   └── BuildProfileError       2  every problem of a build profile at once
-├── ToolchainError              3  something on this machine is missing or does not fit
+├── ToolchainError              3  something on this machine is missing or incompatible
 ├── BuildError                 10  cargo or rustc failed
 ├── WorkloadError              11  a workload failed
 │   └── WorkloadTimeoutError   12  a workload took longer than its timeout
 ├── ProfileDataError           13  profile data is missing, broken or proves nothing
-│   └── ImplausibleCountsError 13  counts that no run can have made, as by threads that count in the same place
+│   └── ImplausibleCountsError 13  impossible counts, as from threads that share counters
 ├── NotComparableError         15  outputs differ, or sources changed meanwhile
 ├── LockHeldError              16  another run holds the project
-├── StorageError               17  disk full, no permission, or a directory that is not ours
+├── StorageError               17  disk full, no permission, or a directory that optbuild did not make
 └── InterruptedRunError     128+n  ended by signal n
 ```
 
-An error says what happened (`message`), where (`location`), and what mends it (`help`). Only `optbuild.cli` catches
+An error says what happened (`message`), where (`location`), and what fixes it (`help`). Only `optbuild.cli` catches
 them. Exit code 1 is an answer (a gate failed), not an error; 14 is reserved.
 """
 
@@ -36,7 +36,7 @@ class OptbuildError(Exception):
 
     Args:
         message: What happened, in one or two sentences.
-        help: A command or an edit that mends it.
+        help: A command or an edit that fixes it.
         location: Where it happened: `file:line`, a path, a variant.
         detail: Further text to show below the message, such as the last lines of a program's output.
     """
@@ -66,7 +66,7 @@ class OptbuildError(Exception):
 
 @contextmanager
 def located(place: str | None) -> Iterator[None]:
-    """Add to an error that leaves this context where it happened, if it does not say."""
+    """Add the place to an error that leaves this context without one."""
     try:
         yield
     except OptbuildError as error:
@@ -75,7 +75,7 @@ def located(place: str | None) -> Iterator[None]:
 
 
 class UsageError(OptbuildError):
-    """The command line asks for something that cannot be done; nothing was run."""
+    """The command line asks for something impossible; nothing was run."""
 
     exit_code = 2
     code = "usage"
@@ -89,7 +89,7 @@ class Problem:
         location: `file:line` or `file:line:column`.
         message: What is wrong, with the key's path.
         help: What to write instead.
-        excerpt: The offending line with a caret below it, where that helps.
+        excerpt: The offending line with a caret below it, if that helps.
     """
 
     location: str
@@ -99,7 +99,7 @@ class Problem:
 
 
 class BuildProfileError(UsageError):
-    """A build profile cannot be used; carries every problem that was found."""
+    """A build profile cannot be used; carries every problem found."""
 
     code = "build-profile"
 
@@ -112,21 +112,21 @@ class BuildProfileError(UsageError):
 
 
 class ToolchainError(OptbuildError):
-    """A tool is missing, does not fit, or the machine cannot do what was asked."""
+    """A tool is missing or incompatible, or the machine cannot do what was asked."""
 
     exit_code = 3
     code = "toolchain"
 
 
 class BuildError(OptbuildError):
-    """Cargo or rustc failed; their own text has been shown."""
+    """Cargo or rustc failed; their output was shown already."""
 
     exit_code = 10
     code = "build"
 
 
 class WorkloadError(OptbuildError):
-    """A workload could not be started, or ended in another way than it should."""
+    """A workload could not be started, or did not end as expected."""
 
     exit_code = 11
     code = "workload"
@@ -140,14 +140,14 @@ class WorkloadTimeoutError(WorkloadError):
 
 
 class AttemptFault(StrEnum):
-    """What is wrong with one way of training, as far as another way may mend it."""
+    """What is wrong with one way of training that another way may fix."""
 
     NOT_BUILT = "not-built"
     """The instrumented program cannot be built."""
     UNFIT = "unfit"
-    """The profile does not fit what is compiled with it, or not well enough."""
+    """The profile does not match what is compiled with it, or not well enough."""
     IMPLAUSIBLE = "implausible"
-    """No run of the workload can have counted what counters hold."""
+    """Counters hold values that no run of the workload can reach."""
 
 
 class ProfileDataError(OptbuildError):
@@ -178,13 +178,13 @@ class ProfileDataError(OptbuildError):
 
 
 class ImplausibleCountsError(ProfileDataError):
-    """Counters hold what no run of the workload can have counted; counting atomically may mend it."""
+    """Counters hold values that no run of the workload can reach; atomic counters may fix it."""
 
     code = "implausible-counts"
 
 
 class NotComparableError(OptbuildError):
-    """Variants may not be compared: their outputs differ, or the sources changed meanwhile."""
+    """Variants cannot be compared: their outputs differ, or the sources changed during the run."""
 
     exit_code = 15
     code = "not-comparable"
@@ -198,7 +198,7 @@ class LockHeldError(OptbuildError):
 
 
 class StorageError(OptbuildError):
-    """Writing failed, or a directory that optbuild did not make stands in the way."""
+    """Writing failed, or a directory that optbuild did not make is in the way."""
 
     exit_code = 17
     code = "storage"
@@ -213,7 +213,7 @@ class InterruptedRunError(OptbuildError):
         name = signal.Signals(signal_number).name
         super().__init__(
             f"stopped by {name}; finished builds and training runs are kept",
-            help="run the same command again: it goes on where it stopped",
+            help="run the same command again: it continues where it stopped",
         )
         self.signal_number = signal_number
 

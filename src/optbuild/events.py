@@ -1,4 +1,4 @@
-"""Progress as data: what the layers below `cli` tell about a run while it goes on."""
+"""Progress as data: what the layers below `cli` report about a run in progress."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunExpected:
-    """What a run that begins will do, by what its actions took in earlier runs.
+    """What a run will do, estimated from the durations of its actions in earlier runs.
 
     Attributes:
-        each_s: What each action adds to the time of the run; None where that is not known.
+        each_s: What each action adds to the time of the run; None if unknown.
     """
 
     each_s: Mapping[str, float | None]
@@ -35,10 +35,10 @@ class ActionStarted:
 
     Attributes:
         unit: What its steps are called.
-        total: How many of them are expected, where that is known.
-        argv: What it runs, where that is one command.
-        log: Where what the command says is kept.
-        expected_s: How long it took the last time, where that is known.
+        total: How many of them are expected, if known.
+        argv: What it runs, if that is one command.
+        log: Where the command's output is kept.
+        expected_s: How long it took the last time, if known.
     """
 
     action: str
@@ -52,10 +52,10 @@ class ActionStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionProgressed:
-    """An action got further: `done` of its steps; `detail` names the latest.
+    """An action has made progress: `done` of its steps; `detail` names the latest.
 
     Attributes:
-        total: How many steps there are, where that has become known only now.
+        total: How many steps there are, if that has become known only now.
         unit: What they are called, likewise.
     """
 
@@ -68,7 +68,7 @@ class ActionProgressed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionFinished:
-    """An action ended well; `outcome` says in a few words what came of it."""
+    """An action succeeded; `outcome` says in a few words what it produced."""
 
     action: str
     label: str
@@ -88,14 +88,14 @@ class ActionFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignText:
-    """A program's own text that people should see now, such as rustc's diagnostics. Not yet sanitised."""
+    """A program's own text that users should see now, such as rustc's diagnostics. Not yet sanitised."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """Something worth telling. Warnings are kept in the record under `code`."""
+    """Something worth reporting. Warnings are kept in the record under `code`."""
 
     level: Level
     code: str
@@ -106,19 +106,19 @@ class Notice:
 Event = RunExpected | ActionStarted | ActionProgressed | ActionFinished | ActionFailed | ForeignText | Notice
 Emit = Callable[[Event], None]
 
-_told_of: ContextVar[str] = ContextVar("told_of", default="")
+_current_action: ContextVar[str] = ContextVar("current_action", default="")
 
 
 @contextmanager
 def telling_of(action: str) -> Iterator[None]:
-    """Within it, events that do not say so themselves are of this action, as far as this thread tells them."""
-    token = _told_of.set(action)
+    """Attribute to this action the events of this thread that name none, while in the context."""
+    token = _current_action.set(action)
     try:
         yield
     finally:
-        _told_of.reset(token)
+        _current_action.reset(token)
 
 
 def told_of() -> str:
-    """The action that is told of now; empty where it is none."""
-    return _told_of.get()
+    """The action that this thread's events are about now; empty if there is none."""
+    return _current_action.get()

@@ -1,6 +1,6 @@
-"""Writing that is never half done, and deleting that never reaches what is not ours.
+"""Atomic writing, and deleting that reaches only optbuild's own files.
 
-Not for knowing *where* things lie: `optbuild.project.layout` does.
+Not for *where* files are: `optbuild.project.layout` knows.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from pathlib import Path
 from optbuild.errors import StorageError
 
 MARKER = ".optbuild-directory"
-# Another file system, one without hard links (FAT, some of the network), too many of them already, or not allowed.
+# Another file system, one without hard links (FAT, some network ones), too many links already, or no permission.
 _NO_LINK = frozenset(
     {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 )
 VERSION_CONTROL = frozenset({".git", ".hg", ".jj", ".svn"})
-"""What version control keeps for itself: it changes with every fetch and every look, and is no part of a project."""
+"""Directories of version control: they change with every fetch and every status, and are not part of a project."""
 _MARKER_TEXT = "optbuild made this directory; `optbuild clean` may delete it and everything below it.\n"
 
 
 def atomic_write(path: Path, data: bytes) -> None:
-    """Replace a file's content so that a reader sees the old or the new bytes, never a mixture.
+    """Replace a file's content atomically: a reader sees the old or the new bytes, never a mixture.
 
     Raises:
         StorageError: The disk is full or the directory cannot be written; the old file is intact.
@@ -75,7 +75,7 @@ def atomic_copy(source: Path, target: Path) -> None:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Give a file another name where there is none yet; where the file system has no second names, a copy of it.
+    """Give a file another name that does not exist yet; copy it if the file system has no hard links.
 
     Raises:
         StorageError: The disk is full, or the directory cannot be written.
@@ -91,18 +91,18 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 
 def storage_error(path: Path, error: OSError, *, size_bytes: int | None = None) -> StorageError:
-    """Turn an operating system's refusal to write into an error with a remedy."""
+    """Turn the operating system's refusal to write into an error with a remedy."""
     size = "" if size_bytes is None else f" ({size_bytes} bytes)"
     return StorageError(
         f"cannot write {path}{size}: {error.strerror or error}",
-        help="free some disk space, or make the directory writable for you, and run again",
+        help="free some disk space, or make the directory writable, and run again",
         location=str(path),
     )
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Let the operating system's refusals of what is done to a path leave as errors with a remedy.
+    """Turn the operating system's errors about a path into errors with a remedy.
 
     Raises:
         StorageError: The disk is full, the path cannot be written, or something else is in its place.
@@ -120,7 +120,7 @@ def sha256_of(path: Path) -> str:
 
 
 def tail_of(path: Path, *, most_bytes: int = 1 << 16) -> bytes:
-    """The end of a file, such as a log; nothing where there is no file."""
+    """The end of a file, such as a log; empty if there is no file."""
     try:
         with path.open("rb") as stream:
             size = stream.seek(0, os.SEEK_END)
@@ -131,7 +131,7 @@ def tail_of(path: Path, *, most_bytes: int = 1 << 16) -> bytes:
 
 
 def disk_bytes_of(directory: Path) -> int:
-    """What the files below a directory take on disk, as far as they can be seen; one with several names counts once."""
+    """The disk space of the readable files below a directory; a file with several names counts once."""
     sizes: dict[tuple[int, int], int] = {}
     waiting = [os.fspath(directory)]
     while waiting:
@@ -147,7 +147,7 @@ def disk_bytes_of(directory: Path) -> int:
 
 
 def claim_directory(directory: Path) -> None:
-    """Make a directory ours by a marker file, so that it may be cleaned later.
+    """Mark a directory as optbuild's with a marker file, which allows cleaning it later.
 
     Raises:
         StorageError: It exists, is not empty and has no marker, is a symlink, or cannot be read or written.
@@ -175,25 +175,26 @@ def remove_below(owned: Path, target: Path) -> None:
         target: What to delete; nothing happens when it does not exist.
 
     Raises:
-        StorageError: `owned` has no marker, `target` lies elsewhere, or deleting failed.
+        StorageError: `owned` has no marker, `target` is elsewhere, or deleting failed.
     """
     if not _is_ours(owned):
         raise StorageError(
-            f"{owned} does not carry optbuild's marker; nothing was deleted",
+            f"{owned} does not have optbuild's marker; nothing was deleted",
             help=f"delete it by hand if you are sure it is not needed: rm -r {owned}",
             location=str(owned),
         )
     root, place = owned.resolve(), target.parent.resolve()
     if target != owned and (target.name == ".." or not place.is_relative_to(root)):
         raise StorageError(
-            f"{target} does not lie below {owned}; nothing was deleted",
-            help="this is a defect of optbuild: please report it",
+            f"{target} is not below {owned}; nothing was deleted",
+            help="this is a bug in optbuild: please report it",
             location=str(target),
         )
     try:
         if target == owned:
             for child in owned.iterdir():
-                if child.name != MARKER:  # it goes last: what is left by an interruption must still be known as ours
+                # the marker goes last: an interruption must leave a directory that is still known as optbuild's
+                if child.name != MARKER:
                     _remove(child)
         _remove(target)
     except OSError as error:
@@ -201,7 +202,7 @@ def remove_below(owned: Path, target: Path) -> None:
 
 
 def _is_ours(directory: Path) -> bool:
-    # os.path says no, where pathlib raises, to what may not be looked at.
+    # os.path returns False for a path that may not be inspected; pathlib raises.
     return not os.path.islink(directory) and os.path.isfile(directory / MARKER)  # noqa: PTH113, PTH114 - see above
 
 

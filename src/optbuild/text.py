@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
-# C0 but for tab and newline, DEL and C1, bidirectional controls, line and paragraph separators, lone surrogates.
+# C0 except tab and newline, DEL and C1, bidirectional controls, line and paragraph separators, lone surrogates.
 _UNSAFE_CLASS = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 _UNSAFE = re.compile(_UNSAFE_CLASS)
 _UNSAFE_OR_COLOUR = re.compile(f"{_COLOUR.pattern}|{_UNSAFE_CLASS}")
 
-# What CI systems take for a command: `::` at the start of a line, blanks aside, and `##[` or `##vso[` anywhere in it.
-# Colour sequences and invisible characters in between are no hindrance: they may be gone by the time it is read.
+# What CI systems take for a command: `::` at the start of a line, ignoring blanks, and `##[` or `##vso[` anywhere in
+# it. Colour sequences and invisible characters in between do not prevent that: they may be gone by the time it is read.
 # Sources: `ActionCommand.TryParseV2` and `TryParse` in github.com/actions/runner, `Command.TryParse` in
 # github.com/microsoft/azure-pipelines-agent.
 _UNSEEN = rf"(?:{_COLOUR.pattern}|[\xad\u034f\u180e\u200b-\u200d\u2060-\u2064\ufeff])"

@@ -1,4 +1,4 @@
-"""Base units inside (seconds, bytes, ratios); parsing what people write and scaling for display only."""
+"""Base units inside (seconds, bytes, ratios); parse what users write, and scale for display only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def parse_duration_s(text: str) -> float:
         raise ValueError('expected a duration such as "500ms", "30s", "5m" or "1h"')
     seconds = float(match["number"]) * _SECONDS_PER[match["unit"]]
     if not 0 < seconds < math.inf:
-        raise ValueError("expected a duration above zero, and one that ends")
+        raise ValueError("expected a finite duration above zero")
     return seconds
 
 

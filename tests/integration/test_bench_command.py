@@ -167,7 +167,7 @@ def test_wrong_binaries_are_told_before_anything_runs(stand: Bench, binaries: st
     [
         (("--metric", "rss"), "{bin} data", "there is no metric 'rss'"),
         (("--timeout", "3"), "{bin} data", "expected a duration"),
-        (("--timeout", "0s"), "{bin} data", "expected a duration above zero"),
+        (("--timeout", "0s"), "{bin} data", "expected a finite duration above zero"),
         (("--prepare", "a 'b"), "{bin} data", "cannot split"),
         ((), "cat data", "does not hold {bin}"),
         ((), "", "no command to measure"),

@@ -204,7 +204,7 @@ def test_a_relative_program_starts_at_the_directory_of_the_command(
         ({"argv": ("./no-shebang",)}, "./no-shebang: Exec format error"),
         (
             {"argv": ("./lost-interpreter",)},
-            "./lost-interpreter: it is there, but the interpreter or loader that it names is not",
+            "./lost-interpreter: it exists, but the interpreter or loader that it names does not",
         ),
         ({"cwd": "missing"}, "/bin/true: cannot enter its directory {tmp}/missing: No such file or directory"),
         ({"cwd": "plain.txt"}, "/bin/true: cannot enter its directory {tmp}/plain.txt: Not a directory"),

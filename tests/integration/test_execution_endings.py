@@ -313,7 +313,7 @@ def test_a_launcher_that_dies_under_a_program_is_an_error_with_a_remedy(
             executor.run(shell(f"echo $$; {LOOP}", tmp_path), on_stdout=kill_launcher)
         stack.enter_context(ended_afterwards(program[0]))
 
-        assert caught.value.message == "the process that starts programs for optbuild ended while sh ran"
+        assert caught.value.message == "optbuild's launcher process ended while sh was running"
         assert caught.value.help.startswith("run the same command again; ")
         assert executor.run(shell("echo fine", tmp_path)).stdout == b"fine\n"
 

@@ -31,7 +31,7 @@ def test_without_agreement_nothing_is_written(optbuild: Optbuild, project: Path)
     before = tree(project)
     ended = optbuild.run("init", cwd=project).expect(0)
     assert ended.stdout.startswith("--- /dev/null\n+++ optbuild.toml\n")
-    assert "help: agree beforehand: optbuild init --yes" in ended.stderr
+    assert "help: agree in advance: optbuild init --yes" in ended.stderr
     assert tree(project) == before
 
 

@@ -96,7 +96,7 @@ def test_a_program_that_is_not_built_is_named_where_another_one_misses_it(optbui
     command = ("build", "--json", "--", "{bin:front}", "300000")
     optbuild.run(*command, cwd=project).expect(0)
     (project / "optbuild.toml").write_text(PROFILE + '[project]\nbins = ["front"]\n')
-    assert "not beside it: engine" in optbuild.run(*command, cwd=project).expect(11).error["help"]
+    assert "not in its directory: engine" in optbuild.run(*command, cwd=project).expect(11).error["help"]
 
 
 def test_files_that_a_program_reads_beside_itself_are_put_there_before_each_run(

@@ -81,7 +81,7 @@ def test_a_toolchain_in_the_repository_is_run_only_when_trusted(tmp_path: Path, 
     _script(tmp_path / "tools" / "bin" / "rustc", f"touch '{proof}'")
     (tmp_path / "rust-toolchain.toml").write_text(f'[toolchain]\npath = "{tmp_path}/tools"\n')
     environ = {name: value for name, value in os.environ.items() if name not in {"RUSTUP_TOOLCHAIN", "RUSTC", "CARGO"}}
-    with pytest.raises(ToolchainError, match="by its path"):
+    with pytest.raises(ToolchainError, match="by path"):
         _discover(tmp_path, executor, environ, trusted=False)
     assert not proof.exists()
     with pytest.raises(ToolchainError):
@@ -202,7 +202,7 @@ def test_installing_falls_back_until_a_tool_fits(
     assert after.llvm_profdata is not None
     assert after.llvm_profdata.path.name == f"llvm-profdata-{MAJOR}"
     messages = [event.message for event in events if isinstance(event, Notice)]
-    why = f"no llvm-profdata of LLVM {MAJOR} is there; running: "
+    why = f"there is no llvm-profdata of LLVM {MAJOR}; running: "
     assert messages == [
         f"{why}rustup component add llvm-tools --toolchain pinned",
         "rustup component add llvm-tools --toolchain pinned: ended with exit code 1\nerror: could not download file",

@@ -84,18 +84,18 @@ def test_a_target_option_is_written_as_cargo_reads_it() -> None:
     [
         (
             "bnech",
-            '"bnech" is no command of cargo\'s that can be a workload',
+            "`cargo bnech` cannot be a workload",
             'did you mean "bench"? the first word is "test", "bench" or "run"',
         ),
         (
             "cargo bench",
-            '"cargo" is no command of cargo\'s that can be a workload',
+            "`cargo cargo` cannot be a workload",
             'the first word is "test", "bench" or "run"',
         ),
         (
             "bench --release",
             '"--release" is not for `cargo`',
-            "leave it out: programs are built as the variant is, with `cargo-profile` of [project]",
+            "leave it out: programs are built like the variant, with `cargo-profile` of [project]",
         ),
         ("test -j4", '"-j4" is not for `cargo`', "name it on the command line: optbuild pgo --jobs N"),
         ("test --target=wasm32", '"--target=wasm32" is not for `cargo`', "write `target` under [project]"),

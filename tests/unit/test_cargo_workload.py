@@ -134,7 +134,7 @@ def test_a_harness_that_refuses_an_option_is_left_out_by_naming_the_others(yard:
         return caught.value.help
 
     call = CargoCall(verb=CargoVerb.BENCH, arguments=("--sample-count", "3"))
-    assert remedy(call).endswith('name those that are meant: "--bench", "NAME"')
+    assert remedy(call).endswith('name the programs it is for: "--bench", "NAME"')
     assert "NAME" not in remedy(replace(call, targets=(TargetOption(option="--lib"),)))
     assert "NAME" not in remedy(replace(call, arguments=("filter",)))
 

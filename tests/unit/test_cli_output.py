@@ -158,7 +158,7 @@ def test_actions_side_by_side_are_told_apart(capsys: pytest.CaptureFixture[str])
         "  pgo: build instrumented …",
         "  release: build: 3 of 9 crates, syn, about 79 s left",
         "  pgo: build instrumented: 4 crates, libc",
-        "  release: build: 3 of 9 crates, syn, longer than the last time",
+        "  release: build: 3 of 9 crates, syn, longer than last time",
         "  pgo: build instrumented: 4 crates, libc",
     ]
 

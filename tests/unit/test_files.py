@@ -158,7 +158,7 @@ def test_a_directory_without_permission_is_told_as_such(tmp_path: Path, unprivil
         atomic_write(closed / "x", b"")
     with pytest.raises(StorageError, match="Permission denied"):
         claim_directory(closed)
-    with pytest.raises(StorageError, match="does not carry optbuild's marker"):
+    with pytest.raises(StorageError, match="does not have optbuild's marker"):
         remove_below(closed, closed)
 
 
@@ -327,7 +327,7 @@ def test_nothing_outside_is_removed(tmp_path: Path, target: str) -> None:
     owned = owned_directory(tmp_path / "owned")
     (owned / "link").symlink_to(tmp_path / "outside")
 
-    with pytest.raises(StorageError, match="does not lie below"):
+    with pytest.raises(StorageError, match="is not below"):
         remove_below(owned, Path(target.format(tmp=tmp_path, owned=owned)))
 
     assert (tmp_path / "outside" / "precious").exists()
@@ -351,7 +351,7 @@ def test_without_a_marker_nothing_is_removed(tmp_path: Path, case: str) -> None:
     for target in (root, root / "theirs", root / "sub"):
         with pytest.raises(StorageError) as caught:
             remove_below(root, target)
-        assert caught.value.message == f"{root} does not carry optbuild's marker; nothing was deleted"
+        assert caught.value.message == f"{root} does not have optbuild's marker; nothing was deleted"
         assert caught.value.help.endswith(f"rm -r {root}")
 
     assert entries(tmp_path) == before

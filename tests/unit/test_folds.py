@@ -120,5 +120,5 @@ def test_held_out_benchmarks_need_no_cross_validation(read: Read) -> None:
     """Who trains and measures on different inputs has what it gives, and is told so."""
     error = refusal(read("a", "1", use=(Use.TRAIN,)), read("b", "2", use=(Use.BENCH,)))
     assert error.message.endswith("no benchmark is known to share an input with it")
-    assert error.help.startswith("without --cross-validate the gain is one on other inputs already; or give workloads")
+    assert error.help.startswith("without --cross-validate the gain is already measured on other inputs; or give ")
     assert "no workload is for training" in refusal(read("b", "2", use=(Use.BENCH,))).message

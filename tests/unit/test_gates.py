@@ -140,7 +140,7 @@ def test_a_gain_on_what_was_trained_on_is_labelled() -> None:
     """A gate on it passes as it was written, and says what it rests on."""
     record = replace(measured(-0.21, -0.19), workloads=(WorkloadRecord(name="small", in_sample=True),))
     (gate,) = judge(record, GateSettings(min_gain=0.03))
-    assert gate.reason == "in-sample: trained on what is measured"
+    assert gate.reason == "in-sample: measured on a training input"
 
 
 def test_gates_for_people() -> None:

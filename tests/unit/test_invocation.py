@@ -205,7 +205,7 @@ def test_a_runner_stands_before_the_binary(tmp_path: Path) -> None:
 @pytest.mark.parametrize("fields", [{"stdin": "{bin}"}, {"inputs": ("x{bin}",)}, {"env": {"TOOL": "{bin:tool}"}}])
 def test_only_arguments_may_name_a_binary(tmp_path: Path, fields: dict[str, Any]) -> None:
     """Files and variables are the same whichever variant runs."""
-    with pytest.raises(UsageError, match="may name neither what is built nor a port"):
+    with pytest.raises(UsageError, match="may name neither built files nor a port"):
         make(tmp_path, **fields)
 
 

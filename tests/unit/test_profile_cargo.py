@@ -35,7 +35,7 @@ def test_each_problem_is_told_with_its_line_and_remedy(tmp_path: Path) -> None:
     assert load(tmp_path, 'cargo = ["bnech"]\nuse = ["train"]\n') == [
         (
             "4",
-            '`workloads[0].cargo`: "bnech" is no command of cargo\'s that can be a workload',
+            "`workloads[0].cargo`: `cargo bnech` cannot be a workload",
             'did you mean "bench"? the first word is "test", "bench" or "run"',
         )
     ]
@@ -43,14 +43,14 @@ def test_each_problem_is_told_with_its_line_and_remedy(tmp_path: Path) -> None:
         (
             "4",
             '`workloads[0].cargo`: "--release" is not for `cargo`',
-            "leave it out: programs are built as the variant is, with `cargo-profile` of [project]",
+            "leave it out: programs are built like the variant, with `cargo-profile` of [project]",
         )
     ]
     assert load(tmp_path, 'cargo = ["test"]\nuse = ["train"]\ncwd = "data"\n') == [
         (
             "6",
             "`workloads[0].cwd` is not for `cargo`, which chooses the directory itself",
-            "remove `cwd`: tests and benches run in their package's directory, others where Cargo.toml lies",
+            "remove `cwd`: tests and benches run in their package's directory, others in the directory of Cargo.toml",
         )
     ]
 

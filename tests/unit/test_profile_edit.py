@@ -50,15 +50,15 @@ def test_a_package_with_one_binary_needs_no_project_table() -> None:
     """What has one meaning only is not written down; the workloads are there to be filled in."""
     assert make_profile_text(Outline(bins=("demo",))) == snapshot("""\
 # Editors can check and complete this file: run `optbuild schema profile > optbuild.schema.json`
-# beside it, and remove the first `# ` of the next line.
+# next to it, and remove the first `# ` of the next line.
 # #:schema optbuild.schema.json
 
 schema = 1
 extends = "preset:pgo"            # the variants release, lto and pgo
 
-# How the program is used is for you to say, and nothing is run that does not stand here. Write the arguments of a
-# typical call in the place of the words in capitals, remove the `# ` of each line, and train on other data than you
-# measure: a gain on the training data says only how well that data was learnt by heart.
+# Only you know how the program is used, and optbuild runs nothing that is not written here. Write the arguments of a
+# typical call in place of the words in capitals, remove the `# ` of each line, and train on other data than you
+# measure: a gain on the training data says only how well the compiler learnt that data by heart.
 
 # [[workloads]]
 # name = "train"
@@ -91,13 +91,13 @@ extends = "preset:pgo"            # the variants release, lto and pgo
 
 [project]
 package = "codec"
-bins = ["decode", "encode"]       # leave out what need not be fast
+bins = ["decode", "encode"]       # leave out programs that need not be fast
 features = ["cli"]                # without them cargo builds none of the binaries
 # "inspect" is left out: it needs features = ["debugger"]
 
-# How the program is used is for you to say, and nothing is run that does not stand here. Write the arguments of a
-# typical call in the place of the words in capitals, remove the `# ` of each line, and train on other data than you
-# measure: a gain on the training data says only how well that data was learnt by heart.
+# Only you know how the program is used, and optbuild runs nothing that is not written here. Write the arguments of a
+# typical call in place of the words in capitals, remove the `# ` of each line, and train on other data than you
+# measure: a gain on the training data says only how well the compiler learnt that data by heart.
 # Data that may serve as input: "tests/data", "examples/samples"
 
 # [[workloads]]
@@ -120,7 +120,7 @@ features = ["cli"]                # without them cargo builds none of the binari
 # command = ["{bin:encode}", "{OTHER-ARGUMENTS}"]
 # use = ["bench"]
 
-# Where the benches do what users do, they can be trained on as they are.
+# If the benches do what users do, you can train on them unchanged.
 # [[workloads]]
 # name = "benches"
 # cargo = ["bench", "--bench", "parse"]

@@ -248,7 +248,7 @@ optbuild.toml:20: `workloads[0].name`: more than one line
 optbuild.toml:21: `workloads[0].command[1]`: unknown placeholder {"a":1}
   help: placeholders are {bin}, {bin:NAME}, {lib}, {lib:NAME}, {scratch}, {port} and {env:NAME}; literal
     braces are doubled: {{ and }}
-optbuild.toml:21: `workloads[0].command[2]`: a NUL character, which no program can be given
+optbuild.toml:21: `workloads[0].command[2]`: a NUL character, which no program can receive
   help: remove the `\\u0000` from the text
 optbuild.toml:22: `workloads[0].timeout`: expected a duration such as "500ms", "30s", "5m" or "1h", got 3
   help: write a duration such as "500ms", "30s", "5m" or "1h"
@@ -256,17 +256,17 @@ optbuild.toml:23: `workloads[0].use[0]`: expected "train" or "bench", got "trian
   help: did you mean "train"?
 optbuild.toml:24: `workloads[0].weight`: expected a number above 0, got nan
   help: write a number above 0
-optbuild.toml:25: `workloads[0].compare-output`: `{bin}/x` holds braces, and placeholders are not replaced
+optbuild.toml:25: `workloads[0].compare-output`: `{bin}/x` contains braces, and placeholders are not replaced
     here
   help: write a plain relative path
 optbuild.toml:26: `workloads[0].env."a=b"`: not a name for an environment variable
   help: remove the `=` from the name
 optbuild.toml:28: `workloads[1]` has a `server` and no `load`
-  help: write what asks it, a fixed number of requests: `load = ["python3", "load.py", "{port}"]`
-optbuild.toml:28: `workloads[1]`: nothing says when the server is ready, for it names no {port}
+  help: add a load with a fixed number of requests: `load = ["python3", "load.py", "{port}"]`
+optbuild.toml:28: `workloads[1]`: nothing says when the server is ready, because it names no {port}
   help: write `ready = { stdout = "listening" }`, or let it listen at {port}
 optbuild.toml:31: two workloads are named "s"
-  help: give each workload a name of its own
+  help: give each workload a different name
 optbuild.toml:32: `workloads[2].cwd`: "/etc" is an absolute path: /etc
   help: write a relative path that stays inside HERE
 optbuild.toml:33: `workloads[2].command`: expected a list of texts, not empty, got an empty list
@@ -437,14 +437,20 @@ def test_paths_of_an_extended_file_are_relative_to_the_named_one(tmp_path: Path)
         ("compare-output = []", '`workloads[0].compare-output`: expected "auto", "stdout", "none" or a list of files'),
         ('compare-output = ["a", 1]', "`workloads[0].compare-output`: expected"),
         ('compare-output = ["a", ""]', "`workloads[0].compare-output`: an empty text"),
-        ('compare-output = ["{scratch}/../a"]', "`workloads[0].compare-output`: `{scratch}/../a` is no file below"),
-        ('compare-output = ["{scratch}/"]', "`workloads[0].compare-output`: `{scratch}/` is no file below {scratch}"),
-        ('compare-filter = ["a", "(b"]', "`workloads[0].compare-filter[1]`: `(b` is no regular expression: missing )"),
+        ('compare-output = ["{scratch}/../a"]', "`workloads[0].compare-output`: `{scratch}/../a` is not a file below"),
+        (
+            'compare-output = ["{scratch}/"]',
+            "`workloads[0].compare-output`: `{scratch}/` is not a file below {scratch}",
+        ),
+        (
+            'compare-filter = ["a", "(b"]',
+            "`workloads[0].compare-filter[1]`: `(b` is not a regular expression: missing )",
+        ),
         ('compare-filter = "a"', "`workloads[0].compare-filter`: expected a list of texts"),
         ('compare-tolerance = "0"', "`workloads[0].compare-tolerance`: expected a ratio above zero and below one"),
         ('compare-tolerance = "near"', "`workloads[0].compare-tolerance`: expected a ratio"),
         ('stop-signal = "KILL"', '`workloads[0].stop-signal`: expected "TERM", "INT", "HUP", "QUIT", "USR1" or "USR2"'),
-        ('grace = "0s"', "`workloads[0].grace`: expected a duration above zero"),
+        ('grace = "0s"', "`workloads[0].grace`: expected a finite duration above zero"),
         (f'timeout = "{"9" * 400}h"', "`workloads[0].timeout`: expected"),
         ('pass-env = ["A=1"]', "`workloads[0].pass-env[0]`: not a name for an environment variable"),
         ("env = { A = 1 }", "`workloads[0].env.A`: expected a text, got 1"),
@@ -646,13 +652,13 @@ load = ["ask", "{port}"]
     ("lines", "message"),
     [
         ('command = ["x"]\nserver = ["{bin}", "{port}"]\nload = ["y"]', "has both `command` and `server`"),
-        ('command = ["x"]\nload = ["y"]', "`workloads[0].load` belongs to a `server`, and there is none"),
-        ('command = ["x"]\nready = { tcp = "80" }', "`workloads[0].ready` belongs to a `server`"),
+        ('command = ["x"]\nload = ["y"]', "`workloads[0].load` needs a `server`, and there is none"),
+        ('command = ["x"]\nready = { tcp = "80" }', "`workloads[0].ready` needs a `server`"),
         ('server = ["{bin}", "{port}"]', "`workloads[0]` has a `server` and no `load`"),
-        (SERVER + "parallel = true", "`workloads[0].parallel` is for commands: what a `server` does depends on time"),
-        ('cargo = ["test"]\nparallel = true', "what a `cargo` does depends on time"),
-        ('server = ["{bin}"]\nload = ["y"]', "nothing says when the server is ready, for it names no {port}"),
-        (SERVER + "ready = {}", "`workloads[0].ready` has to say one of tcp, http, stdout, stderr"),
+        (SERVER + "parallel = true", "`workloads[0].parallel` is for commands: a `server` workload depends on timing"),
+        ('cargo = ["test"]\nparallel = true', "a `cargo` workload depends on timing"),
+        ('server = ["{bin}"]\nload = ["y"]', "nothing says when the server is ready, because it names no {port}"),
+        (SERVER + "ready = {}", "`workloads[0].ready` needs one of tcp, http, stdout, stderr"),
         (SERVER + 'ready = { tcp = "80", stdout = "x" }', "of tcp, http, stdout, stderr, and has tcp and stdout"),
         (SERVER + 'ready = { tpc = "80" }', "unknown key `workloads[0].ready.tpc`"),
         (SERVER + 'ready = { tcp = "{prot}" }', "`workloads[0].ready.tcp`: unknown placeholder {prot}"),

@@ -35,8 +35,8 @@ def test_words_split_into_text_and_placeholders(text: str, pieces: tuple[str | P
         ("{env}", r"unknown placeholder \{env\}"),
         ("{scratch:a}", r"unknown placeholder \{scratch:a\}"),
         ("{port:}", r"unknown placeholder \{port:\}"),
-        ("{bin", r"the brace \{ in `\{bin` stands alone"),
-        ("bin}", r"the brace \} in `bin\}` stands alone"),
+        ("{bin", r"the brace \{ in `\{bin` has no partner"),
+        ("bin}", r"the brace \} in `bin\}` has no partner"),
     ],
 )
 def test_what_is_no_placeholder_is_refused(text: str, message: str) -> None:

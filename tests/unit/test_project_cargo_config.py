@@ -177,7 +177,7 @@ def test_control_characters_of_a_file_do_not_reach_the_message(tmp_path: Path) -
 )
 def test_values_of_different_kinds_cannot_be_merged(near: str, far: str, tmp_path: Path) -> None:
     """As in cargo, a list joins only a list and a table only a table."""
-    with pytest.raises(ToolchainError, match="`a` has another type"):
+    with pytest.raises(ToolchainError, match="`a` has a different type"):
         load(tmp_path, {"p/q/.cargo/config.toml": near, "p/.cargo/config.toml": far})
 
 

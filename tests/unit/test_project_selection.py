@@ -125,7 +125,7 @@ help: did you mean `alpha`? write bins = ["alpha"] under [project] in optbuild.t
 def test_a_library_is_refused_with_what_to_do() -> None:
     """Without a program there is nothing to measure."""
     assert refusal(project(package("base"), manifest="/w/base/Cargo.toml")) == snapshot("""\
-the package `base` is a library only, and there is nothing to build and measure
+the package `base` is a library only, so there is nothing to build and measure
 help: add a small program that uses the library as `src/main.rs` or `src/bin/NAME.rs`, and name that\
 """)
 
@@ -134,7 +134,7 @@ def test_a_library_member_is_refused_with_the_packages_that_have_binaries() -> N
     """Its own directory means the library, not a program elsewhere."""
     of = project(package("base"), package("tool", "tool"), manifest="/w/base/Cargo.toml")
     assert refusal(of) == snapshot("""\
-the package `base` is a library only, and there is nothing to build and measure; binaries are in `tool`
+the package `base` is a library only, so there is nothing to build and measure; binaries are in `tool`
 help: choose another package in optbuild.toml: [project] package = "tool"\
 """)
     assert refusal(of, "base") == refusal(of)
@@ -240,7 +240,7 @@ help: choose one in optbuild.toml: [project] package = "one"\
     with pytest.raises(UsageError) as caught:
         select_targets(of, ("one", "two"), ())
     assert f"{caught.value.message}\nhelp: {caught.value.help}" == snapshot("""\
-two of the programs to build are called `a`, in `one`, `two`: cargo would write one over the other
+two of the programs to build are called `a`, in `one`, `two`: cargo would overwrite one with the other
 help: choose fewer `bins` under [project] in optbuild.toml, or give each its own build profile\
 """)
 
@@ -254,7 +254,7 @@ def test_an_example_is_a_program_when_it_is_named() -> None:
     library = project(package("base", examples=("demo",)), manifest="/w/base/Cargo.toml")
     assert selected(library, None, "demo") == ("base", "demo")
     assert refusal(library) == snapshot("""\
-the package `base` is a library only, and there is nothing to build and measure
+the package `base` is a library only, so there is nothing to build and measure
 help: build an example of it: write bins = ["demo"] under [project] in optbuild.toml\
 """)
     assert refusal(library, "base", "dem") == snapshot("""\

@@ -106,7 +106,7 @@ def test_a_server_that_had_to_be_killed_is_refused(stand: Stand) -> None:
         " a killed program writes no counts"
     )
     assert error.help == snapshot(
-        'name the signal that it obeys (`stop-signal = "INT"`), or give it more time (`grace = "1m"`)'
+        'name the signal that stops it (`stop-signal = "INT"`), or give it more time (`grace = "1m"`)'
     )
 
 

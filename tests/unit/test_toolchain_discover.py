@@ -210,7 +210,7 @@ def test_a_systems_versioned_directory_is_searched(machine: Machine) -> None:
         ),
         ((127, "llvm-profdata: libLLVM.so: cannot open\n"), "cannot run: llvm-profdata: libLLVM.so: cannot open"),
         ("Apple LLVM version 15.0.0 (clang-1500.3.9.4)\n", "Apple LLVM 15.0.0, which counts differently"),
-        ("hello\n", "cannot run: no LLVM version in what it prints"),
+        ("hello\n", "cannot run: no LLVM version in its output"),
     ],
 )
 def test_what_does_not_run_is_told_and_passed_over(machine: Machine, answer: Answer, outcome: str) -> None:
@@ -323,7 +323,7 @@ def test_a_program_that_is_not_installed_is_named(machine: Machine, program: str
 def test_a_program_that_is_something_else_is_refused(machine: Machine, program: str) -> None:
     """An answer that is not rustc's or cargo's is not guessed at."""
     machine.add(f"bin/{program}", "hello\n")
-    with pytest.raises(ToolchainError, match="does not answer as rustc and cargo do"):
+    with pytest.raises(ToolchainError, match="does not answer like rustc or cargo"):
         machine.discover()
 
 
@@ -403,7 +403,7 @@ def test_a_compiler_that_the_caller_names_is_run(machine: Machine) -> None:
 def test_a_toolchain_by_path_is_not_run_untrusted(machine: Machine) -> None:
     """Nothing is asked where rustup would run a program of the repository; trusted, rustup decides."""
     (machine.project / "rust-toolchain.toml").write_text('[toolchain]\npath = "tools"\n')
-    with pytest.raises(ToolchainError, match="names a toolchain by its path"):
+    with pytest.raises(ToolchainError, match="names a toolchain by path"):
         machine.discover(trusted=False)
     assert machine.commands == []
     assert machine.discover(trusted=True).rustc.version == "1.95.0"

@@ -110,7 +110,7 @@ def test_everything_that_is_missing_has_a_remedy() -> None:
             (
                 "warning cargo",
                 "1.84.1 (/rust/bin/cargo) does not belong to rustc 1.95.0 (/rust/bin/rustc)",
-                "unset CARGO RUSTC, or put the directory that holds both first on PATH",
+                "unset CARGO RUSTC, or put the directory of both first on PATH",
             ),
             (
                 "error target",
@@ -172,7 +172,7 @@ def test_a_named_llvm_profdata_that_was_passed_over_is_told() -> None:
         [
             (
                 "warning llvm-profdata",
-                "LLVM_PROFDATA names /mine/llvm-profdata, which was not taken: LLVM 14",
+                "LLVM_PROFDATA names /mine/llvm-profdata, which was rejected: LLVM 14",
                 "unset LLVM_PROFDATA",
             )
         ]

@@ -48,7 +48,7 @@ def test_rustups_own_tools_come_first_and_the_systems_package_after() -> None:
             "apt-get install -y --no-install-recommends llvm-22",
         ]
     )
-    assert {step.why for step in steps} == {"no llvm-profdata of LLVM 22 is there"}
+    assert {step.why for step in steps} == {"there is no llvm-profdata of LLVM 22"}
 
 
 def test_without_root_the_system_is_asked_through_sudo_that_never_prompts() -> None:

@@ -176,7 +176,7 @@ def test_programs_that_are_not_built_are_named_where_one_may_be_missed(workshop:
     """The remedy of a failure tells which do not stand beside it, and nothing of that where all do."""
     with pytest.raises(WorkloadError) as caught:
         run(workshop, Reply(exit_code=9), not_built=("engine", "tool"))
-    assert "not beside it: engine, tool (add to `bins` under [project]" in caught.value.help
+    assert "not in its directory: engine, tool (add the programs that it starts to `bins`" in caught.value.help
     with pytest.raises(WorkloadError) as caught:
         run(workshop, Reply(exit_code=9))
     assert "`bins`" not in caught.value.help

@@ -1,4 +1,4 @@
-"""The program and the commands that run things. Each is thin: read options, call the session, print what came of it."""
+"""The program and the commands that run things. Each is thin: read options, call the session, print the result."""
 
 from __future__ import annotations
 
@@ -299,7 +299,7 @@ def _add_later(name: str, what: str) -> None:
     def later(context: typer.Context) -> None:
         raise UsageError(
             f"`optbuild {name}` ({what}) needs a newer optbuild",
-            help="pip install --upgrade cargo-optbuild; see `optbuild --help` for what is there",
+            help="pip install --upgrade cargo-optbuild; see `optbuild --help` for the commands of this version",
         )
 
 
@@ -330,7 +330,7 @@ def _run(call: CliContext, request: RunRequest) -> None:
 
 
 def _start(build_profile: str | None) -> Path:
-    """Where to look for the project: beside a named build profile, else here."""
+    """Where to look for the project: next to a named build profile, else here."""
     if build_profile is None or build_profile.startswith("preset:"):
         return Path()
     return Path(build_profile).parent

@@ -1,4 +1,4 @@
-"""What people see while a run goes on, on standard error: a live line on a terminal, plain lines elsewhere."""
+"""Show a run in progress on standard error: a live line on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ _SHOWN_FROM_S = 1.0
 
 
 @dataclass(slots=True)
-class _Told:
-    """An action as plain lines tell of it, and when the last one did."""
+class _Reported:
+    """An action as plain lines report it, and the time of the last such line."""
 
     started: ActionStarted
     began_s: float
@@ -59,7 +59,7 @@ class _Told:
 
 
 class _TimeLeftColumn(ProgressColumn):
-    """How long an action, or the whole run, still takes by the last time: what `left` says after so many seconds."""
+    """The estimated rest of an action or of the whole run: what `left` says after some seconds."""
 
     def render(self, task: Task) -> Text:
         left: Callable[[float], str] = task.fields["left"]
@@ -68,11 +68,11 @@ class _TimeLeftColumn(ProgressColumn):
 
 @dataclass(slots=True)
 class _Ahead:
-    """What is left of a run, by what its actions took in earlier runs.
+    """The time left of a run, estimated from earlier durations of its actions.
 
     Attributes:
-        each_s: What each action that has not ended adds to the time of the run; None where that is not known.
-        ends_s: When each of those that go on now began, and when it will have ended.
+        each_s: What each action that has not ended adds to the time of the run; None if unknown.
+        ends_s: When each running action began, and when it is expected to end.
     """
 
     clock: Callable[[], float]
@@ -80,18 +80,18 @@ class _Ahead:
     ends_s: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def begin(self, started: ActionStarted) -> None:
-        """Take in that an action has begun; it may tell that twice."""
+        """Note that an action has begun; it may report that twice."""
         expected_s = started.expected_s or self.each_s.get(started.action) or 0.0
         self.ends_s.setdefault(started.action, (self.clock(), self.clock() + expected_s))
 
     def end(self, action: str) -> None:
-        """Take in that an action has ended, however it did."""
+        """Note that an action has ended, in whatever way."""
         self.each_s.pop(action, None)
         self.ends_s.pop(action, None)
 
     def describe(self) -> str:
-        """How long the rest takes; empty where nothing is known of it."""
-        shares_s = list(self.each_s.items())  # at once: a terminal is drawn by a thread of its own
+        """How long the rest takes; empty if unknown."""
+        shares_s = list(self.each_s.items())  # at once: a separate thread draws the terminal
         left_s = sum(share_s * self._share_left(action) for action, share_s in shares_s if share_s)
         if left_s < _SHOWN_FROM_S:
             return ""
@@ -134,7 +134,7 @@ class Console:
         self._progress: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
         self._clock = clock
-        self._told: dict[str, _Told] = {}
+        self._reported: dict[str, _Reported] = {}
         self._ahead = _Ahead(clock, {})
         unicode = (sys.stderr.encoding or "").lower().startswith("utf")
         self._done, self._failed = ("✓", "✗") if unicode else ("ok", "FAILED")
@@ -203,9 +203,9 @@ class Console:
                 left=partial(describe_time_left, event.expected_s),
             )
         elif self._mode == "plain":
-            if event.action not in self._told:
+            if event.action not in self._reported:
                 self._line(f"  {label} …" if self._done == "✓" else f"  {label} ...")
-            self._told[event.action] = _Told(event, self._clock(), self._clock())
+            self._reported[event.action] = _Reported(event, self._clock(), self._clock())
         if self._verbosity >= _VERBOSE:
             if event.argv:
                 self._line(f"    runs {sanitize_line(shlex.join(event.argv))}", "dim")
@@ -219,17 +219,17 @@ class Console:
             self._progress.update(task, completed=event.done, total=event.total, detail=detail)
             if event.unit:
                 self._progress.update(task, unit=event.unit)
-        told = self._told.get(event.action)
-        if told is not None and self._clock() - told.at_s >= _PLAIN_EVERY_S:
-            told.at_s = self._clock()
-            of_all = told.started.total if event.total is None else event.total
+        reported = self._reported.get(event.action)
+        if reported is not None and self._clock() - reported.at_s >= _PLAIN_EVERY_S:
+            reported.at_s = self._clock()
+            of_all = reported.started.total if event.total is None else event.total
             total = "" if of_all is None else f" of {of_all}"
-            steps = f"{event.done}{total} {event.unit or told.started.unit}".rstrip()
+            steps = f"{event.done}{total} {event.unit or reported.started.unit}".rstrip()
             detail = f", {sanitize_line(event.detail)}" if event.detail else ""
-            left = describe_time_left(told.started.expected_s, self._clock() - told.began_s)
+            left = describe_time_left(reported.started.expected_s, self._clock() - reported.began_s)
             whole = self._ahead.describe()
             facts = ", ".join(filter(None, (f"{steps}{detail}", left, whole)))
-            self._line(f"  {sanitize_line(told.started.label)}: {facts}")
+            self._line(f"  {sanitize_line(reported.started.label)}: {facts}")
 
     def _finish(self, event: ActionFinished) -> None:
         self._ahead.end(event.action)
@@ -243,7 +243,7 @@ class Console:
         self._rich.print(text)
 
     def _forget(self, action: str) -> None:
-        self._told.pop(action, None)
+        self._reported.pop(action, None)
         task = self._tasks.pop(action, None)
         if task is not None and self._progress is not None:
             self._progress.remove_task(task)
@@ -266,7 +266,7 @@ class Console:
         self._rich.print(Text(text, style=style))
 
     def show_error(self, error: OptbuildError) -> None:
-        """Show an error: what happened, where, and what mends it; all problems of a build profile at once."""
+        """Show an error: what happened, where, and what fixes it; all problems of a build profile at once."""
         if self._debug:
             self._line(sanitize("".join(traceback.format_exception(error)).rstrip()), "dim")
         if isinstance(error, BuildProfileError):
@@ -290,12 +290,12 @@ class Console:
 
 
 def describe_time_left(expected_s: float | None, elapsed_s: float) -> str:
-    """How long something still takes if it takes as long as the last time; nothing where that is not known.
+    """How long something still takes if it takes as long as the last time; empty if unknown.
 
-    Only what is fresh may end much sooner, and that is over before anyone has read this.
+    Only fresh work may end much sooner, and that is over before anyone has read this.
     """
     if expected_s is None:
         return ""
     if elapsed_s >= expected_s:
-        return "longer than the last time"
+        return "longer than last time"
     return f"about {format_duration(math.ceil(expected_s - elapsed_s))} left"

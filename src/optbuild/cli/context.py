@@ -1,4 +1,4 @@
-"""What the commands share: the environment, what stood after `--`, and how results and errors leave the process."""
+"""What the commands share: the environment, the words after `--`, and how results and errors leave the process."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class CliContext:
 
     Attributes:
         argv: The whole command line, for the record.
-        workload: What stood after the first `--`.
+        workload: The words after the first `--`.
         environ: The caller's environment.
-        json: One JSON document goes to standard output, also on failure.
+        json: One JSON document goes to standard output, even on failure.
         debug: Show tracebacks.
         colour: `--color`.
         progress: `--progress`.
@@ -44,7 +44,7 @@ class CliContext:
     progress: str = "auto"
 
     def wants_colour(self, *, is_terminal: bool) -> bool:
-        """Whether to write colours to a stream, by `--color`, NO_COLOR, FORCE_COLOR and TERM.
+        """Decide by `--color`, NO_COLOR, FORCE_COLOR and TERM whether to write colours to a stream.
 
         Sources: https://no-color.org, https://force-color.org
         """
@@ -59,7 +59,7 @@ class CliContext:
 
 @contextmanager
 def running_machine(context: CliContext) -> Iterator[Machine]:
-    """Everything that a command touches the world through; ends what still runs when the command ends."""
+    """A command's access to the outside world; when the command ends, ends everything that still runs."""
     from datetime import UTC, datetime
 
     from optbuild.cli.console import Console
@@ -82,7 +82,7 @@ def running_machine(context: CliContext) -> Iterator[Machine]:
 
 
 def screen_of(call: CliContext, output: Path | None = None) -> Screen:
-    """What standard output can show, or a file in its place."""
+    """What standard output can show, or a file instead of it."""
     import shutil
 
     from optbuild.report.model import Screen
@@ -95,7 +95,7 @@ def screen_of(call: CliContext, output: Path | None = None) -> Screen:
 
 
 def has_input(descriptor: int = 0) -> bool:
-    """Whether a file or a pipe waits to be read, with something in it; a terminal and an empty pipe do not."""
+    """Whether standard input is a file or pipe with data in it; a terminal and an empty pipe are not."""
     import fcntl
     import stat
     import termios
@@ -107,12 +107,12 @@ def has_input(descriptor: int = 0) -> bool:
         if not stat.S_ISFIFO(found.st_mode) and not stat.S_ISSOCK(found.st_mode):
             return False
         return any(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))
-    except OSError:  # it is closed, or cannot be asked
+    except OSError:  # it is closed, or cannot be inspected
         return False
 
 
 def render_report(call: CliContext, record: RunRecord, form: str, screen: Screen, *, evidence: bool = False) -> str:
-    """A stored run, or its evidence of PGO, in a format.
+    """Render a stored run, or its evidence of PGO, in a format.
 
     Raises:
         UsageError: There is no such format.
@@ -133,10 +133,10 @@ def render_report(call: CliContext, record: RunRecord, form: str, screen: Screen
 
 
 def write_result(text: str, output: Path | None) -> None:
-    """Write a result to a file, or to standard output where none is named.
+    """Write a result to a file, or to standard output if none is named.
 
     Raises:
-        StorageError: The file cannot be written; what was there is intact.
+        StorageError: The file cannot be written; its old content is intact.
     """
     if output is None:
         write_out(text)
@@ -149,7 +149,7 @@ def write_result(text: str, output: Path | None) -> None:
 def write_out(text: str) -> None:
     """Write a result to standard output.
 
-    What the stream cannot encode (a path's bytes that are no text, a sign outside ASCII) is written as an escape.
+    What the stream cannot encode (non-text bytes of a path, a character outside ASCII) is written as an escape.
     """
     encoding = sys.stdout.encoding or "utf-8"
     sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
@@ -157,9 +157,9 @@ def write_out(text: str) -> None:
 
 
 class ReadStream(io.TextIOWrapper):
-    """A standard stream that ends the program quietly when its reader has gone away, whoever writes to it.
+    """A standard stream that ends the program quietly when its reader is gone, whoever writes to it.
 
-    Typer and rich would end it as well, each with a status of its own.
+    Typer and rich would end it as well, each with a different status.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -185,7 +185,7 @@ class ReadStream(io.TextIOWrapper):
         try:
             yield
         except BrokenPipeError:
-            # Python would complain once more when it flushes at exit.
+            # Python would complain again when it flushes at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
             leave(SIGPIPE_STATUS)
 
@@ -196,7 +196,7 @@ def leave(status: int) -> NoReturn:
 
 
 def error_to_json(error: OptbuildError, context: CliContext) -> str:
-    """The record of a command that failed before it had anything else to say; it is stored nowhere."""
+    """The record of a command that failed before its run began; it is not stored."""
     from datetime import UTC, datetime
 
     from optbuild import __version__

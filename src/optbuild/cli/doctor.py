@@ -1,4 +1,4 @@
-"""How `doctor` asks before it installs, and how its findings look."""
+"""Ask before `doctor` installs, and render its findings."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def render_findings(findings: tuple[Finding, ...], *, as_json: bool) -> str:
         ]
         return json.dumps({"schema": "optbuild/doctor/1", "findings": rows}, indent=2) + "\n"
     width = max(len(finding.subject) for finding in findings)
-    margin = " " * (8 + width + 2)  # foreign text has none of its lines at the left
+    margin = " " * (8 + width + 2)  # foreign text never begins a line at the left margin
     lines = []
     for finding in findings:
         message = sanitize(finding.message).replace("\n", f"\n{margin}")
@@ -49,13 +49,13 @@ def make_confirm(*, yes: bool) -> Callable[[tuple[InstallStep, ...]], bool]:
     """A question that shows every command before any of them runs."""
 
     def confirm(steps: tuple[InstallStep, ...]) -> bool:
-        sys.stderr.write("what is missing can be installed by, in this order until it is there:\n")
+        sys.stderr.write("these commands install what is missing, tried in this order:\n")
         for step in steps:
             sys.stderr.write(f"  {sanitize_line(shlex.join(step.argv))}\n")
         if yes:
             return True
         if not sys.stdin.isatty():
-            raise UsageError("there is no terminal to ask on", help="agree beforehand: optbuild doctor --fix --yes")
+            raise UsageError("there is no terminal to ask on", help="agree in advance: optbuild doctor --fix --yes")
         sys.stderr.write("run them? [y/N] ")
         sys.stderr.flush()
         return sys.stdin.readline().strip().lower() in {"y", "yes"}

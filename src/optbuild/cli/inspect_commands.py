@@ -1,4 +1,4 @@
-"""Commands that look, tidy and propose: none of them runs anything that the repository names. Each is thin."""
+"""Commands that inspect, clean and propose: none of them runs anything that the repository names. Each is thin."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def plan(
     max_time: options.MaxTime = None,
     as_json: options.Json = False,
 ) -> None:
-    """Print what `optbuild pgo` would do on one screen, and each command with -v; runs nothing the repository names."""
+    """Show what `optbuild pgo` would do on one screen, each command with -v; runs nothing the repository names."""
     import json
 
     from optbuild.plan.overview import render_overview
@@ -73,11 +73,11 @@ def init(
     context: typer.Context,
     directory: options.Directory = Path(),
     package: Annotated[
-        str | None, typer.Option("--package", "-p", metavar="NAME", help="The package, where several have binaries.")
+        str | None, typer.Option("--package", "-p", metavar="NAME", help="The package, if several have binaries.")
     ] = None,
     yes: options.Yes = False,
 ) -> None:
-    """Propose an optbuild.toml, show it as a diff and write it after asking; runs nothing that the repository names."""
+    """Propose an optbuild.toml, show it as a diff and ask before writing it; runs nothing that the repository names."""
     from optbuild.cli.settle import settle
     from optbuild.session.init import propose
 
@@ -90,12 +90,12 @@ def init(
 @with_common_options
 def apply(
     context: typer.Context,
-    variant: Annotated[str, typer.Argument(metavar="VARIANT", help="The variant whose settings are written.")],
+    variant: Annotated[str, typer.Argument(metavar="VARIANT", help="The variant whose settings to write.")],
     directory: options.Directory = Path(),
     build_profile: options.BuildProfile = None,
     yes: options.Yes = False,
 ) -> None:
-    """Write a variant's settings into the Cargo profile of Cargo.toml: a diff first, then after asking."""
+    """Write a variant's settings into the Cargo profile of Cargo.toml, after showing a diff and asking."""
     from optbuild.cli.settle import settle
     from optbuild.session.apply import propose_cargo_profile
     from optbuild.session.request import RunRequest
@@ -113,11 +113,11 @@ def doctor(
     directory: options.Directory = Path(),
     fix: Annotated[bool, typer.Option("--fix", help="Install what is missing, after asking.")] = False,
     yes: options.Yes = False,
-    measure: Annotated[bool, typer.Option("--measure", help="How good is this machine for measuring?")] = False,
+    measure: Annotated[bool, typer.Option("--measure", help="Check how precisely this machine measures.")] = False,
     build_profile: options.BuildProfile = None,
     as_json: options.Json = False,
 ) -> None:
-    """Say whether everything is here and fits, each line with its remedy."""
+    """Check the tools and the machine; each problem comes with its remedy."""
     from optbuild.cli.doctor import has_errors, make_confirm, render_findings
     from optbuild.session.inspect import examine_machine
     from optbuild.session.measure_check import examine_measuring
@@ -145,7 +145,7 @@ def report(
     ] = "terminal",
     output: options.Output = None,
     evidence: Annotated[
-        bool, typer.Option("--evidence", help="What shows that PGO took effect, on a page of its own.")
+        bool, typer.Option("--evidence", help="Show the evidence that PGO took effect instead.")
     ] = False,
     build_profile: options.BuildProfile = None,
 ) -> None:
@@ -173,7 +173,7 @@ def check(
     build_profile: options.BuildProfile = None,
     as_json: options.Json = False,
 ) -> None:
-    """Apply the [gates] of the build profile to the last run; exit code 1 where one is not passed. Runs nothing."""
+    """Apply the [gates] of the build profile to the last run; exit code 1 if one does not pass. Runs nothing."""
     from optbuild.record.judge import is_accepted
     from optbuild.record.store import render_record
     from optbuild.report.formats import GATE_FORMATS
@@ -217,7 +217,7 @@ def runs(context: typer.Context, directory: options.Directory = Path(), as_json:
 
 @with_common_options
 def clean(context: typer.Context, directory: options.Directory = Path()) -> None:
-    """Remove what optbuild made in a project: only the directory that carries its marker."""
+    """Remove what optbuild made in a project: only the directory with its marker."""
     from optbuild.session.inspect import clean as clean_project
     from optbuild.session.request import RunRequest
     from optbuild.units import format_bytes
@@ -244,4 +244,4 @@ def schema(
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (plan, init, apply, doctor, report, check, runs, clean, schema)
-"""In the order of `optbuild --help`."""
+"""Register the commands in the order of `optbuild --help`."""

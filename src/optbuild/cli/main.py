@@ -26,18 +26,18 @@ def main() -> None:
     own, workload = split_at_dashes(argv)
     context = CliContext(argv=("optbuild", *argv), workload=workload, json="--json" in own)
     try:
-        # Typer tells people itself what is wrong with a command line; a script that asked for JSON gets it as JSON.
+        # Typer itself reports what is wrong with a command line; a script that asked for JSON gets it as JSON.
         leave(app(args=list(own), prog_name="optbuild", obj=context, standalone_mode=not context.json) or 0)
     except _CommandLineMistake as mistake:
         _fail(UsageError(str(mistake), help="optbuild --help, or optbuild COMMAND --help"), context)
     except OptbuildError as error:
         _fail(error, context)
-    except Exception:  # noqa: BLE001 - the outermost edge: whatever comes here is a defect, and is told as one
-        _tell_bug(context)
+    except Exception:  # noqa: BLE001 - the outermost edge: any error here is a bug, and is reported as one
+        _report_bug(context)
 
 
 def _open_streams() -> None:
-    """Let standard streams that the caller has closed (`2>&-`) lead nowhere; a pipe must not take their numbers."""
+    """Open closed standard streams (`2>&-`) on the null device; a pipe must not take their numbers."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
         continue
     os.close(descriptor)
@@ -62,8 +62,8 @@ def _fail(error: OptbuildError, context: CliContext) -> None:
     leave(error.status)
 
 
-def _tell_bug(context: CliContext) -> None:
-    """Tell of a defect in one line, with a log that a bug report can carry; it holds no variable and no environment."""
+def _report_bug(context: CliContext) -> None:
+    """Report a bug in one line, with a log for the bug report; the log holds no variable and no environment."""
     import platform
     import tempfile
     import traceback

@@ -21,7 +21,7 @@ _COMMON = "Common options"
 
 
 def read_duration_s(text: str) -> float:
-    """Read a duration for Typer, which shows the ValueError's text."""
+    """Read a duration for Typer, which shows the text of a ValueError."""
     try:
         return parse_duration_s(text)
     except ValueError as error:
@@ -72,14 +72,16 @@ Bench = Annotated[
     list[str] | None, typer.Option("--bench", metavar="CMD", help="Benchmark with this command instead; repeatable.")
 ]
 Stdin = Annotated[
-    Path | None, typer.Option("--stdin", metavar="FILE", help="Let the commands given here read this file.")
+    Path | None, typer.Option("--stdin", metavar="FILE", help="The file that these commands read on standard input.")
 ]
 Env = Annotated[
     list[str] | None,
-    typer.Option("--env", metavar="NAME[=VALUE]", help="Give them a variable, of this value or of yours; repeatable."),
+    typer.Option(
+        "--env", metavar="NAME[=VALUE]", help="Set a variable for these commands, or pass yours on; repeatable."
+    ),
 ]
 Out = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="Put the binaries there.", rich_help_panel=_COMMON)
+    Path | None, typer.Option("--out", metavar="DIR", help="The directory for the binaries.", rich_help_panel=_COMMON)
 ]
 Jobs = Annotated[
     int | None,
@@ -88,12 +90,12 @@ Jobs = Annotated[
         "-j",
         min=1,
         metavar="N",
-        help="Jobs of all builds together; 1: one build after the other.",
+        help="Jobs of all builds together; 1 builds one after the other.",
         rich_help_panel=_COMMON,
     ),
 ]
 KeepGoing = Annotated[
-    bool, typer.Option("--keep-going", help="Go on with other variants when one fails.", rich_help_panel=_COMMON)
+    bool, typer.Option("--keep-going", help="Continue with other variants when one fails.", rich_help_panel=_COMMON)
 ]
 MaxTime = Annotated[
     float | None,
@@ -107,13 +109,15 @@ Precision = Annotated[
 ]
 MinEffect = Annotated[
     float,
-    typer.Option("--min-effect", metavar="RATIO", parser=read_ratio, help="The change that matters: the margin."),
+    typer.Option(
+        "--min-effect", metavar="RATIO", parser=read_ratio, help="The smallest change that matters: the margin."
+    ),
 ]
 CrossValidate = Annotated[
     bool,
     typer.Option(
         "--cross-validate",
-        help="Leave each training workload out in turn, and measure what is left of the gain on it; costs builds.",
+        help="Leave each training workload out in turn, and measure the gain that remains on it; costs builds.",
     ),
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Reuse no earlier result.", rich_help_panel=_COMMON)]
@@ -149,7 +153,7 @@ _EVERYWHERE: dict[str, Any] = {
             "--verbose",
             "-v",
             count=True,
-            help="Show what is run, and where its log is.",
+            help="Show each command and its log.",
             show_default=False,
             rich_help_panel=_COMMON,
         ),

@@ -1,4 +1,4 @@
-"""How a change to a file of the user's is shown, and that it is asked for before it is written."""
+"""Show a change to one of the user's files, and ask before writing it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _NO_NEWLINE = "\n\\ No newline at end of file\n"
 
 
 def settle(proposal: Proposal, call: CliContext, *, yes: bool) -> None:
-    """Show a proposal as a diff on standard output, ask on standard error, and write it if that is agreed to.
+    """Show a proposal as a diff on standard output, ask on standard error, and write it if the user agrees.
 
     Raises:
-        UsageError: The file has changed while the question stood.
+        UsageError: The file changed before the answer.
         StorageError: It cannot be written.
     """
     from optbuild.session.proposal import write
@@ -34,7 +34,7 @@ def settle(proposal: Proposal, call: CliContext, *, yes: bool) -> None:
         return
     write_out(render_diff(proposal))
     if not yes and not sys.stdin.isatty():
-        advice = f"agree beforehand: {shlex.join(call.argv)} --yes"
+        advice = f"agree in advance: {shlex.join(call.argv)} --yes"
         _say(call, "nothing was written: there is no terminal to ask on", advice)
     elif yes or _ask(f"write {sanitize_line(str(proposal.path))}? [y/N] "):
         write(proposal)
@@ -44,7 +44,7 @@ def settle(proposal: Proposal, call: CliContext, *, yes: bool) -> None:
 
 
 def render_diff(proposal: Proposal) -> str:
-    """What a proposal changes, as a unified diff that is safe to show."""
+    """Render a proposal as a unified diff that is safe to show."""
     name = proposal.path.name
     before = _lines(proposal.before or "")
     origin = "/dev/null" if proposal.before is None else name
@@ -53,7 +53,7 @@ def render_diff(proposal: Proposal) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    """Split at newlines alone: a build profile may hold other characters that end a line for Python."""
+    """Split at newlines only: a build profile may hold other characters that end a line for Python."""
     lines = [f"{line}\n" for line in text.split("\n")]
     lines[-1] = lines[-1][:-1]
     return lines if lines[-1] else lines[:-1]

@@ -1,4 +1,4 @@
-"""What is run and what came of it, as data; and the Protocol that everything which runs programs is given."""
+"""Commands and their results as data, and the Protocol for everything that runs programs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from optbuild.execution.stopping import StopRequest
 
 
 class Stream(Enum):
-    """Where a program's output goes when not to a file."""
+    """Where a program's output goes if not to a file."""
 
     CAPTURE = "capture"
     NULL = "null"
@@ -25,19 +25,20 @@ class Command:
     """A program to run.
 
     Attributes:
-        argv: The program and its arguments; never a shell string. `argv[0]` is an absolute path or is looked up in
-            the `PATH` of `env`.
+        argv: The program and its arguments; never a shell string. `argv[0]` is an absolute path or is looked up in the
+            `PATH` of `env`.
         cwd: The directory it runs in.
         env: Its whole environment.
         stdin: A file to read from; None means an empty input.
-        stdout: A file to write to, or what else to do with it.
+        stdout: A file to write to, or another destination.
         stderr: The same for standard error.
         timeout_s: Seconds after which it is stopped; None means never.
         stop_signal: The signal that asks it to end, on a timeout or when optbuild is interrupted.
         grace_s: Seconds between that signal and SIGKILL.
-        sweep: Kill whatever it leaves running when it ends, and report it.
-        watch: Called about once a second while it runs. What it raises ends the program and is raised by the executor.
-        inherits: Descriptors that it gets under the same numbers.
+        sweep: When it ends, kill and report the processes that it leaves running.
+        watch: Called about once a second while it runs. An exception from it ends the program, and the executor raises
+            it.
+        inherits: Descriptors that it inherits under the same numbers.
     """
 
     argv: tuple[str, ...]
@@ -62,8 +63,8 @@ class Usage:
         wall_s: Seconds from just before the spawn to just after the wait.
         user_s: CPU seconds in user mode, waited-for descendants included.
         system_s: CPU seconds in the kernel.
-        peak_rss_bytes: Peak resident set size. At or below `peak_rss_floor_bytes` it says only "at most the floor".
-        peak_rss_floor_bytes: The launcher's own peak, which the kernel counts into its children's.
+        peak_rss_bytes: Peak resident set size. At or below `peak_rss_floor_bytes` it means only "at most the floor".
+        peak_rss_floor_bytes: The launcher's own peak, which the kernel includes in its children's.
         major_faults: Page faults that needed the disk.
         involuntary_switches: Times the kernel took the CPU away.
     """
@@ -83,12 +84,12 @@ class Completed:
 
     Attributes:
         command: What was run.
-        exit_code: Its exit code; −n when signal n ended it.
-        stdout: What it printed, where it was captured.
+        exit_code: Its exit code; −n if signal n ended it.
+        stdout: What it printed, if captured.
         stderr: The same for standard error.
         usage: What it cost.
-        timed_out: It was stopped because its timeout had passed.
-        survivors: Names and pids of processes that it left behind and that were killed.
+        timed_out: It was stopped because its timeout passed.
+        survivors: Names and pids of processes that it left behind, which were killed.
     """
 
     command: Command
@@ -116,7 +117,7 @@ OnLine = Callable[[bytes], None]
 
 
 class Executor(Protocol):
-    """Something that runs commands, those of each thread one at a time."""
+    """Runs commands, those of each thread one at a time."""
 
     def run(self, command: Command, *, on_stdout: OnLine | None = None, on_stderr: OnLine | None = None) -> Completed:
         """Run a command and wait for its end.
@@ -136,10 +137,10 @@ class Executor(Protocol):
 
 
 class RunningProgram(Protocol):
-    """A program that was started and runs beside others."""
+    """A started program that runs alongside others."""
 
     def poll(self, wait_s: float = 0.0) -> Completed | None:
-        """How it has ended; None while it runs, also after waiting for so long.
+        """How it ended; None if it still runs after waiting this long.
 
         Raises:
             ProgramNotFoundError: It could not be started.
@@ -148,15 +149,15 @@ class RunningProgram(Protocol):
         ...
 
     def stop(self) -> Completed:
-        """Send its stop signal, kill it when its grace has passed, and say how it ended. Raises as `poll`."""
+        """Send its stop signal, kill it after its grace, and say how it ended. Raises as `poll`."""
         ...
 
 
 class ConcurrentExecutor(Executor, Protocol):
-    """An executor that also starts programs which run beside others."""
+    """An executor that also starts programs that run alongside others."""
 
     def start(self, command: Command) -> AbstractContextManager[RunningProgram]:
-        """Start a program; leaving the context ends it, however that comes about.
+        """Start a program; leaving the context, in whatever way, ends it.
 
         Args:
             command: What to start. Its output must go to files.
@@ -167,16 +168,16 @@ class ConcurrentExecutor(Executor, Protocol):
         ...
 
     def stoppable(self, stop: StopRequest) -> AbstractContextManager[None]:
-        """Let what this thread runs within the context be ended by a request, which then raises its error there."""
+        """Let a request end what this thread runs within the context; the request's error is then raised there."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedExecutor:
-    """Another executor, all whose programs are watched by the same function.
+    """An executor that watches all programs of another one with the same function.
 
     Attributes:
-        watch: Called while a program runs, unless it runs beside others.
+        watch: Called while a program runs, unless it was started alongside others.
         ended: Called when one has ended.
     """
 
@@ -193,11 +194,11 @@ class WatchedExecutor:
 
     @contextmanager
     def start(self, command: Command) -> Iterator[RunningProgram]:
-        """Start a program that runs beside those which are watched; see `ConcurrentExecutor.start`."""
+        """Start a program alongside the watched ones; see `ConcurrentExecutor.start`."""
         with self.executor.start(command) as program:
             yield program
         self.ended(command)
 
     def stoppable(self, stop: StopRequest) -> AbstractContextManager[None]:
-        """Let what this thread runs be ended by a request; see `ConcurrentExecutor.stoppable`."""
+        """Let a request end what this thread runs; see `ConcurrentExecutor.stoppable`."""
         return self.executor.stoppable(stop)

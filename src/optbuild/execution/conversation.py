@@ -1,7 +1,4 @@
-"""The launcher process, and one command's way through it.
-
-Not for choosing what runs when: `local` does.
-"""
+"""The launcher process, and how one command passes through it. Not for choosing what runs when: `local` does."""
 
 from __future__ import annotations
 
@@ -30,20 +27,20 @@ from optbuild.units import format_duration
 
 _CHUNK_BYTES = 1 << 16
 _PIPE_BYTES = 1 << 20  # what a pipe can hold, unless root allows more
-_ENDING_TICK_S = 0.05  # how soon a second signal is seen while a child takes its grace
-_SLOW_SHARE = 0.5  # of the timeout, after which people are told that something takes long
+_ENDING_TICK_S = 0.05  # how soon a second signal is noticed during a child's grace
+_SLOW_SHARE = 0.5  # of the timeout, after which a notice says that it takes long
 _WATCH_TICK_S = 1.0
 
 
 class LauncherDiedError(Exception):
-    """The launcher process is gone, though nobody told it to go."""
+    """The launcher process ended, although nothing asked it to."""
 
 
 class LauncherProcess:
     """The launcher process and the pipes to it.
 
     Args:
-        inherits: Descriptors that the programs which it starts get under the same numbers.
+        inherits: Descriptors that the programs it starts inherit under the same numbers.
     """
 
     def __init__(self, inherits: tuple[int, ...] = ()) -> None:
@@ -51,7 +48,8 @@ class LauncherProcess:
         self.stdout, stdout_writer = os.pipe()
         self.stderr, stderr_writer = os.pipe()
         try:
-            # A process group of its own: Ctrl-C on the terminal reaches optbuild alone, which then ends it in order.
+            # A separate process group: Ctrl-C on the terminal reaches only optbuild, which then ends the launcher in
+            # order.
             self.process = subprocess.Popen(
                 [sys.executable, "-I", "-S", launcher.__file__, str(reply_writer)],
                 stdin=subprocess.PIPE,
@@ -71,7 +69,7 @@ class LauncherProcess:
         """Write one message to the control pipe.
 
         Raises:
-            LauncherDiedError: Nobody is left to read it.
+            LauncherDiedError: Nothing is left to read it.
         """
         body = marshal.dumps(message)
         data = memoryview(len(body).to_bytes(launcher.LENGTH_BYTES, "little") + body)
@@ -83,7 +81,7 @@ class LauncherProcess:
             raise LauncherDiedError from error
 
     def close(self) -> None:
-        """Close the control pipe, upon which the launcher kills what still runs and ends."""
+        """Close the control pipe; the launcher then kills what still runs, and ends."""
         assert self.process.stdin is not None  # noqa: S101 - for mypy: it is a pipe
         self.process.stdin.close()
         self.process.wait()
@@ -92,7 +90,7 @@ class LauncherProcess:
 
 
 class Conversation:
-    """One command's way through the launcher."""
+    """The passage of one command through the launcher."""
 
     def __init__(
         self,
@@ -136,7 +134,7 @@ class Conversation:
         self._started = True
 
     def await_reply(self) -> dict[str, Any]:
-        """Pump output until the program's end is told."""
+        """Pump output until the launcher reports the program's end."""
         watch, timeout_s = self._command.watch, self._command.timeout_s
         now = time.monotonic()
         slow_at = math.inf if timeout_s is None else now + timeout_s * _SLOW_SHARE
@@ -149,20 +147,20 @@ class Conversation:
             now = time.monotonic()
             if now >= slow_at:
                 slow_at = math.inf
-                self._tell_slow()
+                self._emit_slow()
             if watch is not None and now >= watch_at:
                 watch()
                 watch_at = time.monotonic() + _WATCH_TICK_S
 
     def glance(self, wait_s: float) -> dict[str, Any] | None:
-        """The reply, if it is there by then."""
+        """The reply, if it has arrived by then."""
         try:
             return self._pump(wait_s)
         except LauncherDiedError as error:
             raise self.launcher_died() from error
 
     def judge(self, reply: dict[str, Any]) -> Completed:
-        """What a reply means.
+        """Turn a reply into a result.
 
         Raises:
             ProgramNotFoundError: The program could not be started.
@@ -173,7 +171,7 @@ class Conversation:
         return self.completed(reply)
 
     def stop(self, signals: SignalGate) -> dict[str, Any]:
-        """End a program whose time has come, and take the reply."""
+        """End a program after its timeout, and take the reply."""
         self._is_expected_end = True
         reply = self.end(signals)
         if reply is None:
@@ -181,11 +179,11 @@ class Conversation:
         return reply
 
     def end(self, signals: SignalGate) -> dict[str, Any] | None:
-        """Stop the program: its stop signal, its grace, then SIGKILL; at once when a second signal comes."""
-        if not self._started:  # it has half a message, perhaps: closing it is all that can be done
+        """Stop the program: its stop signal, its grace, then SIGKILL; at once if a second signal arrives."""
+        if not self._started:  # it may hold half a message: closing it is all that can be done
             return None
         self._stop = None
-        self._lines = dict.fromkeys(self._lines, _Lines(_ignore))  # an error in a callback must not come again
+        self._lines = dict.fromkeys(self._lines, _Lines(_ignore))  # an error in a callback must not repeat
         with contextlib.suppress(LauncherDiedError):  # with nothing left to end, the launcher ends itself
             self._launcher.send({"end": 1})
             killed = False
@@ -210,7 +208,7 @@ class Conversation:
         )
 
     def _pump(self, timeout_s: float | None) -> dict[str, Any] | None:
-        """Take what has arrived; the final reply once it is there and all output has been taken."""
+        """Take what has arrived; return the final reply once it and all output have arrived."""
         with selectors.DefaultSelector() as selector:
             for descriptor in (self._launcher.reply, *self._lines):
                 selector.register(descriptor, selectors.EVENT_READ)
@@ -242,28 +240,28 @@ class Conversation:
                 self._drain()
                 return message
             if not self._is_expected_end:
-                self._tell_stopping(message["stopping"])
+                self._emit_stopping(message["stopping"])
         return None
 
     def _drain(self) -> None:
-        """The program has ended: all it wrote lies in the pipes already."""
+        """The program has ended: all that it wrote is in the pipes already."""
         for descriptor, lines in self._lines.items():
-            for _ in range(_PIPE_BYTES // _CHUNK_BYTES):  # what it left running may go on writing for ever
+            for _ in range(_PIPE_BYTES // _CHUNK_BYTES):  # processes that it left running may write for ever
                 if not (piece := _read(descriptor)):
                     break
                 lines.feed(piece)
             lines.finish()
 
     def launcher_died(self) -> OptbuildError:
-        """The error to raise when the launcher has died under this command."""
+        """The error for a launcher that died while it ran this command."""
         self._drain()
         return OptbuildError(
-            f"the process that starts programs for optbuild ended while {_program_name(self._command)} ran",
-            help="run the same command again; if nobody killed it, please report this as a defect of optbuild",
+            f"optbuild's launcher process ended while {_program_name(self._command)} was running",
+            help="run the same command again; if nobody killed it, please report this as a bug in optbuild",
             detail=last_lines(bytes(self._lines[self._launcher.stderr].kept)),
         )
 
-    def _tell_slow(self) -> None:
+    def _emit_slow(self) -> None:
         timeout_s = self._command.timeout_s or 0.0
         self._emit(
             Notice(
@@ -274,7 +272,7 @@ class Conversation:
             )
         )
 
-    def _tell_stopping(self, number: int) -> None:
+    def _emit_stopping(self, number: int) -> None:
         self._emit(
             Notice(
                 level=Level.INFO,
@@ -286,7 +284,7 @@ class Conversation:
 
 
 class _Lines:
-    """Cuts a stream into lines for a callback, or keeps it whole."""
+    """Splits a stream into lines for a callback, or keeps it whole."""
 
     def __init__(self, on_line: OnLine | None) -> None:
         self._on_line = on_line
@@ -308,7 +306,7 @@ class _Lines:
 
 
 def _read(descriptor: int) -> bytes | None:
-    """What can be read now; `b""` at the end, None when there is nothing yet."""
+    """What can be read now; `b""` at the end, None if there is nothing yet."""
     try:
         return os.read(descriptor, _CHUNK_BYTES)
     except BlockingIOError:
@@ -316,7 +314,7 @@ def _read(descriptor: int) -> bytes | None:
 
 
 def _ignore(_line: bytes) -> None:
-    """Nobody listens any more."""
+    """Stop calling the callback."""
 
 
 def _stream_path(stream: Path | Stream) -> str | None:
@@ -326,7 +324,7 @@ def _stream_path(stream: Path | Stream) -> str | None:
 
 
 def _start_error(command: Command, reply: dict[str, Any]) -> Exception:
-    """Say which of the things that a program needs to start is not there."""
+    """Say which of the files that a program needs to start is missing."""
     reason = str(reply["reason"])
     match reply["failed"]:
         case "cwd":
@@ -338,7 +336,7 @@ def _start_error(command: Command, reply: dict[str, Any]) -> Exception:
             if isinstance(path, Path):
                 return storage_error(path, OSError(reply["error"], reason))
         case _ if reply["error"] == errno.ENOENT:
-            reason = "it is there, but the interpreter or loader that it names is not"
+            reason = "it exists, but the interpreter or loader that it names does not"
     return ProgramNotFoundError(command.argv[0], reason)
 
 

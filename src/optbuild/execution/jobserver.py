@@ -1,10 +1,11 @@
-"""A budget of jobs that several calls of cargo share, with all that they start: rustc, make, other build tools.
+"""A budget of jobs that several calls of cargo share with all they start: rustc, make, other build tools.
 
-Not for what runs when: whoever starts a program that takes part gives it the one token that it need not ask for.
+Not for what runs when: the caller that starts a participating program holds the one token that the program need not
+request.
 
 Sources: GNU make manual, "POSIX Jobserver Interaction",
-https://www.gnu.org/software/make/manual/html_node/POSIX-Jobserver.html. A pipe rather than a named one, which make
-understands since 4.4 and cargo since 1.70 only: crates that call an older make would fail.
+https://www.gnu.org/software/make/manual/html_node/POSIX-Jobserver.html. An unnamed pipe: make understands named ones
+only since 4.4 and cargo since 1.70, and crates that call an older make would fail.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ from contextlib import contextmanager
 from optbuild.execution.stopping import StopRequest
 
 MAKEFLAGS = "CARGO_MAKEFLAGS"
-"""Where cargo and rustc look first. MAKEFLAGS is the caller's, and stays as it is."""
+"""Where cargo and rustc look first. MAKEFLAGS belongs to the caller and stays unchanged."""
 
 MOST_TOKENS = 4096
-"""What a pipe can hold."""
+"""The capacity of a pipe."""
 
 _INHERITED = (MAKEFLAGS, "MAKEFLAGS", "MFLAGS")
 _AUTH = ("--jobserver-auth=", "--jobserver-fds=")
 
 
 def is_inherited(environ: Mapping[str, str]) -> bool:
-    """Whether the caller hands a budget on already, as make does."""
+    """Whether the caller already passes a budget on, as make does."""
     return any(auth in environ.get(name, "") for name in _INHERITED for auth in _AUTH)
 
 
@@ -38,23 +39,23 @@ def is_supported(platform: str = sys.platform) -> bool:
 
 
 class Jobserver:
-    """A pipe with a byte for each job that may be added to those that run."""
+    """A pipe with one byte for each further job that may start."""
 
     def __init__(self, jobs: int) -> None:
         self.jobs = min(jobs, MOST_TOKENS)
         self.descriptors = os.pipe()
-        # An opening of its own, that does not block: others read from the same pipe.
+        # A separate non-blocking opening: others read from the same pipe.
         self._reader = os.open(f"/proc/self/fd/{self.descriptors[0]}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         os.write(self.descriptors[1], b"+" * self.jobs)
 
     @property
     def auth(self) -> str:
-        """The descriptors, as programs are told of them."""
+        """The descriptors, as the variable passes them to programs."""
         return ",".join(map(str, self.descriptors))
 
     @contextmanager
     def token(self, stop: StopRequest | None = None) -> Iterator[None]:
-        """Hold one job's token.
+        """Hold the token of one job.
 
         Raises:
             InterruptedRunError: A request to stop came first.
@@ -66,7 +67,7 @@ class Jobserver:
             os.write(self.descriptors[1], token)
 
     def close(self) -> None:
-        """Give the descriptors back."""
+        """Close the descriptors."""
         for descriptor in (self._reader, *self.descriptors):
             os.close(descriptor)
 

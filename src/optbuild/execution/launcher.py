@@ -1,12 +1,12 @@
 """A tiny process that starts, times and ends programs for optbuild. Run as a script, standard library only.
 
-Why a process of its own, and so small: the kernel counts the peak memory of whoever spawns a program into the
-program's own peak (`ru_maxrss`), so a parent with numpy loaded would make every program look like a giant. It imports
-next to nothing for that reason, and talks `marshal` over its pipes because even `json` would add a megabyte.
+Why a separate process, and such a small one: the kernel includes the peak memory of the process that spawns a program
+in the program's own peak (`ru_maxrss`), so with numpy loaded in the parent every program would seem large. For the same
+reason it imports next to nothing, and uses `marshal` on its pipes: even `json` would add a megabyte.
 
-What it guarantees: each program runs in a process group of its own; as a *child subreaper* this process inherits
-whatever the program leaves behind, and kills it; when optbuild goes away, by SIGKILL too, the control pipe closes and
-everything is killed.
+It guarantees that each program runs in its own process group; that this process, as a *child subreaper*, inherits and
+kills whatever the program leaves behind; and that everything is killed when optbuild ends, even by SIGKILL, because the
+control pipe closes.
 
 Protocol: on standard input, messages of a 4-byte length and a marshalled dict. `{"run": {...}}` starts a program,
 `{"end": 1}` asks the running one to stop (and this process to end when none runs), `{"kill": 1}` kills it. Replies go
@@ -33,16 +33,16 @@ STREAMS = ("stdin", "stdout", "stderr")
 LENGTH_BYTES = 4
 SIGKILL = 9
 SIGCONT = 19 if sys.platform == "darwin" else 18
-RESET_SIGNALS = (13, 25)  # SIGPIPE and SIGXFSZ, which Python ignores and a program would inherit so
-# The stop signal is reset as well: in a background job SIGINT is ignored, and a program would never hear it.
+RESET_SIGNALS = (13, 25)  # SIGPIPE and SIGXFSZ: Python ignores them, and a program would inherit that
+# The stop signal is reset as well: a background job ignores SIGINT, and a program would never receive it.
 PR_SET_CHILD_SUBREAPER = 36
 SETTLE_S = 1.0  # how long descendants may outlive the program before they count as left behind
-UNKILLABLE_S = 5.0  # how long to try to kill one that may not be killed, such as a program of another user
-LONGEST_WAIT_S = 3600.0  # `poll` takes at most 24 days
+UNKILLABLE_S = 5.0  # how long to try to kill one without the permission to, such as another user's program
+LONGEST_WAIT_S = 3600.0  # `poll` accepts at most 24 days
 
 
 def serve(reply: int) -> None:
-    """Run one program after the other until the control pipe closes."""
+    """Run one program after another until the control pipe closes."""
     os.set_inheritable(reply, False)
     has_subreaper = become_subreaper()
     watch = make_watch()
@@ -101,7 +101,7 @@ def run(request: dict[str, Any], reply: int, watch: Any, has_subreaper: bool) ->
 
 
 def wait_for(pid: int, request: dict[str, Any], reply: int, watch: Any) -> str:  # noqa: ANN401
-    """Wait until the program can be reaped; stop it when told to or late. Says `"ended"`, `"late"` or `"orphaned"`."""
+    """Wait until the program can be reaped; stop on request or when late. Gives `"ended"`, `"late"`, `"orphaned"`."""
     timeout_s = request["timeout_s"]
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     ending = "ended"
@@ -110,7 +110,7 @@ def wait_for(pid: int, request: dict[str, Any], reply: int, watch: Any) -> str: 
         left_s = LONGEST_WAIT_S if deadline is None else max(0.0, deadline - time.monotonic())
         event = watch(pid, min(left_s, LONGEST_WAIT_S))
         if event == "exit":
-            if stopping and not request["sweep"]:  # a daemon has a group of its own: the rest was to end as well
+            if stopping and not request["sweep"]:  # a daemon has its own group: the rest should have ended as well
                 signal_group(pid, SIGKILL)
             return ending
         if event == "control":
@@ -138,7 +138,7 @@ def wait_for(pid: int, request: dict[str, Any], reply: int, watch: Any) -> str: 
 
 
 def make_watch() -> Any:  # noqa: ANN401 - a function (pid, timeout) -> "exit" | "control" | "late"
-    """Choose how to wait for a program and the control pipe at once: a pidfd, or else SIGCHLD."""
+    """Choose how to wait for a program and the control pipe at once: by a pidfd, or else by SIGCHLD."""
     try:
         os.close(os.pidfd_open(os.getpid()))
     except (AttributeError, OSError):
@@ -160,7 +160,7 @@ def watch_by_pidfd(pid: int, timeout_s: float | None) -> str:
 
 
 def make_signal_watch() -> Any:  # noqa: ANN401
-    """Wait by SIGCHLD and a wakeup pipe, where the kernel or a sandbox has no pidfd."""
+    """Wait by SIGCHLD and a wakeup pipe, if the kernel or a sandbox has no pidfd."""
     import signal  # noqa: PLC0415 - costs memory that the usual way does not need
 
     reader, writer = os.pipe()
@@ -187,7 +187,7 @@ def make_signal_watch() -> Any:  # noqa: ANN401
 
 
 def become_subreaper() -> bool:
-    """Make orphaned descendants ours, where the kernel can (Linux)."""
+    """Adopt orphaned descendants, if the kernel can (Linux)."""
     if sys.platform != "linux":
         return False
     import ctypes  # noqa: PLC0415
@@ -196,7 +196,7 @@ def become_subreaper() -> bool:
 
 
 def sweep(group: int, settle_s: float) -> list[str]:
-    """Reap what the program left; kill what still runs after a moment, and name it."""
+    """Reap what the program left behind; kill and name what still runs after a moment."""
     survivors: list[str] = []
     settled = time.monotonic() + settle_s
     while reap() and (now := time.monotonic()) < settled + UNKILLABLE_S:
@@ -207,7 +207,7 @@ def sweep(group: int, settle_s: float) -> list[str]:
 
 
 def kill_children(group: int, named: list[str]) -> None:
-    """Kill a group and all children of this process; add the names of those that are new."""
+    """Kill a group and all children of this process; add the names of new ones."""
     signal_group(group, SIGKILL)
     for pid in children():
         name = process_name(pid)
@@ -231,7 +231,7 @@ def reap() -> bool:
 
 
 def children() -> list[int]:
-    """The pids of this process's children, orphans it inherited included."""
+    """The pids of this process's children, including inherited orphans."""
     own = os.getpid()
     found = []
     for name in os.listdir("/proc"):
@@ -247,7 +247,7 @@ def children() -> list[int]:
 
 
 def process_name(pid: int) -> str:
-    """The name and pid of a process, for people."""
+    """The name and pid of a process, for display."""
     try:
         with open(f"/proc/{pid}/comm", "rb") as stream:
             return f"{stream.read().decode('utf-8', 'replace').strip()} (pid {pid})"
@@ -285,7 +285,7 @@ def read_message() -> dict[str, Any] | None:
 
 
 def read_exactly(count: int) -> bytes | None:
-    """Read so many bytes from the control pipe, or None at its end."""
+    """Read exactly this many bytes from the control pipe, or None at its end."""
     data = b""
     while len(data) < count:
         piece = os.read(CONTROL, count - len(data))
@@ -296,7 +296,7 @@ def read_exactly(count: int) -> bytes | None:
 
 
 def write_message(descriptor: int, message: dict[str, Any]) -> None:
-    """Send a reply; when nobody is left to read it, there is nothing left to do either."""
+    """Send a reply; ignore a closed pipe, since nothing is left to read it."""
     body = marshal.dumps(message)
     data = len(body).to_bytes(LENGTH_BYTES, "little") + body
     try:

@@ -1,4 +1,4 @@
-"""Run commands on this machine, through the launcher: streamed output, timeouts, and endings that leave nothing."""
+"""Run commands on this machine through the launcher: streamed output, timeouts, nothing left behind at the end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from optbuild.execution.stopping import StopRequest
 
 
 class _Own(threading.local):
-    """What belongs to one thread: its launcher, and the request that ends what it runs."""
+    """The state of one thread: its launcher, and the request that ends what it runs."""
 
     launcher: LauncherProcess | None = None
     stop: StopRequest | None = None
@@ -60,7 +60,7 @@ class LocalExecutor:
 
     @contextmanager
     def stoppable(self, stop: StopRequest) -> Iterator[None]:
-        """Let what this thread runs be ended by a request; see `ConcurrentExecutor.stoppable`."""
+        """Let a request end what this thread runs; see `ConcurrentExecutor.stoppable`."""
         self._own.stop = stop
         try:
             yield
@@ -84,15 +84,16 @@ class LocalExecutor:
             try:
                 conversation.end(self._signals)
             finally:
-                self.close()  # what still lies in its pipes belongs to this command
+                self.close()  # what is still in its pipes belongs to this command
             raise
         if command.inherits or not command.sweep:
-            self.close()  # what the command left running keeps its pipes, and is not the next one's survivor
+            # processes that the command left running keep its pipes, and are not the next command's survivors
+            self.close()
         return conversation.judge(reply)
 
     @contextmanager
     def start(self, command: Command) -> Iterator[RunningProgram]:
-        """Start a program through a launcher of its own; see `Executor.start`."""
+        """Start a program through a separate launcher; see `Executor.start`."""
         launcher_process = LauncherProcess(command.inherits)
         try:
             conversation = Conversation(launcher_process, command, None, None, self._emit, self._own.stop)
@@ -115,7 +116,7 @@ class LocalExecutor:
 
 
 class _Running:
-    """A program that runs beside others; see `RunningProgram`."""
+    """A program that runs alongside others; see `RunningProgram`."""
 
     def __init__(self, conversation: Conversation, signals: SignalGate) -> None:
         self._conversation = conversation
@@ -144,7 +145,7 @@ class _Running:
 
 
 def _find_program(command: Command) -> str:
-    """The absolute path of a command's program, as `execvp` in its own directory and PATH would find it."""
+    """Find the absolute path of a command's program, as `execvp` would in the command's directory and PATH."""
     name = command.argv[0]
     cwd = command.cwd.absolute()
     if "/" not in name:

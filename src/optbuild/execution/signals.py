@@ -1,4 +1,4 @@
-"""What a signal does to a run: the first one ends it in good order, a second one at once."""
+"""What a signal does to a run: the first one ends it in order, a second one at once."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def describe_ending(exit_code: int) -> str:
     if exit_code >= 0:
         return f"exit code {exit_code}"
     known = {int(item): item.name for item in signal.Signals}
-    name = known.get(-exit_code)  # most real-time signals have none
+    name = known.get(-exit_code)  # most real-time signals have no name
     return f"signal {-exit_code}" + (f" ({name})" if name else "")
 
 
 class SignalGate:
-    """Turns the first ending signal into `InterruptedRunError`, and remembers that a second one came.
+    """Turns the first ending signal into `InterruptedRunError`, and remembers a second one.
 
-    Whoever waits for a child catches the error, ends the child, and looks at `forced` while the child takes its time.
+    Code that waits for a child catches the error, ends the child, and checks `forced` meanwhile.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The words of a workload's `cargo` key: what they ask of cargo, and which of them optbuild says itself."""
+"""The words of a workload's `cargo` key: what they ask of cargo, and which of them optbuild passes itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from optbuild.profile.faults import RefusedValueError, find_nearest, render_choi
 
 
 class CargoVerb(StrEnum):
-    """What cargo is asked to do."""
+    """A command of cargo."""
 
     TEST = "test"
     BENCH = "bench"
@@ -19,11 +19,11 @@ class CargoVerb(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetOption:
-    """One option that says which of a package's targets are meant.
+    """One option that chooses targets of a package.
 
     Attributes:
         option: Such as `--bench` or `--benches`.
-        name: The target's name, or a pattern of cargo's with `*`, `?` or `[…]`; None for an option that takes none.
+        name: The target's name, or a cargo pattern with `*`, `?` or `[…]`; None for an option that takes none.
     """
 
     option: str
@@ -31,12 +31,12 @@ class TargetOption:
 
     @property
     def is_pattern(self) -> bool:
-        """Whether its name stands for as many as fit."""
+        """Whether its name is a pattern for any number of targets."""
         return self.name is not None and not _PATTERN.isdisjoint(self.name)
 
     @property
     def words(self) -> tuple[str, ...]:
-        """As cargo reads it."""
+        """The option as cargo reads it."""
         return (self.option,) if self.name is None else (self.option, self.name)
 
 
@@ -46,8 +46,8 @@ class CargoCall:
 
     Attributes:
         packages: Packages that it names itself.
-        targets: Empty where cargo chooses.
-        arguments: What the programs are given, a filter for names of tests or benches first.
+        targets: Empty if cargo chooses.
+        arguments: Arguments for the programs, a filter for names of tests or benches first.
     """
 
     verb: CargoVerb
@@ -56,7 +56,7 @@ class CargoCall:
     arguments: tuple[str, ...] = ()
 
     def shares_programs(self, other: CargoCall) -> bool:
-        """Whether both run a test or a bench in common, by what they name; one that does not say which may run any."""
+        """Whether both may run the same test or bench; one that does not choose may run any."""
         if self.verb is not other.verb or self.verb is CargoVerb.RUN:
             return False
         if self.packages and other.packages and set(self.packages).isdisjoint(other.packages):
@@ -66,12 +66,12 @@ class CargoCall:
 
 
 def _is_open(target: TargetOption) -> bool:
-    """Whether it stands for as many as there are."""
+    """Whether it stands for any number of targets."""
     return target.is_pattern or (target.name is None and target.option != "--lib")
 
 
 CRITERION_HOME = "CRITERION_HOME"
-"""The variable that names the directory in which Criterion keeps its results."""
+"""The variable that names the directory of Criterion's results."""
 
 _PATTERN = frozenset("*?[")
 _PACKAGE = ("-p", "--package")
@@ -79,16 +79,16 @@ _RUN_ONE = ("--bin", "--example")
 _RUN_SOME = ("--bench", "--test", *_RUN_ONE)
 _RUN_ALL = ("--benches", "--tests", "--lib", "--bins", "--examples", "--all-targets")
 _SAID_ELSEWHERE: Mapping[str, str] = {
-    **dict.fromkeys(("--quiet", "-q", "--verbose", "-v"), "leave it out: optbuild reads what cargo says"),
+    **dict.fromkeys(("--quiet", "-q", "--verbose", "-v"), "leave it out: optbuild reads cargo's output"),
     "--message-format": "leave it out: optbuild reads cargo's messages",
     "--no-run": "leave it out: optbuild lets cargo build, and runs the programs itself",
-    "--no-fail-fast": "leave it out: a workload ends with its first program that fails",
-    "--doc": "leave it out: documentation tests are programs of their own, compiled anew each time they run",
+    "--no-fail-fast": "leave it out: a workload ends with its first failing program",
+    "--doc": "leave it out: documentation tests are separate programs, compiled each time they run",
     "--target": "write `target` under [project]",
     "--target-dir": "set CARGO_TARGET_DIR, or `build.target-dir` in .cargo/config.toml",
     **dict.fromkeys(
         ("--profile", "--release", "-r"),
-        "leave it out: programs are built as the variant is, with `cargo-profile` of [project]",
+        "leave it out: programs are built like the variant, with `cargo-profile` of [project]",
     ),
     "--manifest-path": "write `manifest` under [project]",
     **dict.fromkeys(("--workspace", "--all", "--exclude"), 'name the packages: "-p", "NAME"'),
@@ -105,7 +105,7 @@ def parse_cargo_words(words: tuple[str, ...]) -> CargoCall:
     """Read the words of a `cargo` key.
 
     Raises:
-        ValueError: Cargo would not take them, or optbuild says them itself.
+        ValueError: Cargo would not accept them, or optbuild passes them itself.
     """
     verb = _parse_verb(words[0])
     with_name = _RUN_ONE if verb is CargoVerb.RUN else _RUN_SOME
@@ -141,7 +141,7 @@ def _parse_verb(word: str) -> CargoVerb:
     nearest = find_nearest(word, CargoVerb)
     meant = f'did you mean "{nearest}"? ' if nearest else ""
     raise RefusedValueError(
-        f"{render_value(word)} is no command of cargo's that can be a workload",
+        f"`cargo {render_value(word)[1:-1]}` cannot be a workload",
         help=f"{meant}the first word is {render_choices(CargoVerb)}",
     )
 

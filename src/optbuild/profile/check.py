@@ -1,4 +1,4 @@
-"""What a build profile must keep to beyond the type of each key; looks at the raw tree, so that all is told at once."""
+"""Rules of a build profile beyond the type of each key; checks the raw tree, to report all problems at once."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from optbuild.profile.merge import value_at
 
 # Arguments of `cargo build` that optbuild passes or relies on, and what to write instead.
 _OWNED_ARGUMENTS: Mapping[str, str] = {
-    **dict.fromkeys(("--quiet", "-q"), "leave it out: optbuild reads what cargo says; `optbuild -q` says less"),
-    **dict.fromkeys(("--verbose", "-v"), "leave it out: optbuild reads what cargo says; `optbuild -v` says more"),
+    **dict.fromkeys(("--quiet", "-q"), "leave it out: optbuild reads cargo's output; `optbuild -q` prints less"),
+    **dict.fromkeys(("--verbose", "-v"), "leave it out: optbuild reads cargo's output; `optbuild -v` prints more"),
     "--message-format": "leave it out: optbuild reads cargo's messages",
-    "--color": "leave it out: optbuild reads what cargo says; `optbuild --color` is for what it says itself",
+    "--color": "leave it out: optbuild reads cargo's output; `optbuild --color` is for its own",
     **dict.fromkeys(("--build-plan", "--unit-graph"), "leave it out: nothing would be built"),
     "--target": "write `target` under [project]",
     "--target-dir": "set CARGO_TARGET_DIR, or `build.target-dir` in .cargo/config.toml",
@@ -28,7 +28,7 @@ _OWNED_ARGUMENTS: Mapping[str, str] = {
     **dict.fromkeys(("--bin", "--bins"), "write `bins` under [project]"),
     **dict.fromkeys(
         ("--lib", "--example", "--examples", "--test", "--tests", "--bench", "--benches", "--all-targets"),
-        "leave it out: binaries alone are built, those of `bins` under [project]",
+        "leave it out: only binaries are built, those of `bins` under [project]",
     ),
     **dict.fromkeys(("--features", "-F"), "write `features` under [project], or in a variant"),
     "--all-features": "write `all-features = true` under [project]",
@@ -47,7 +47,7 @@ _KEY_AS_READ = re.compile(r"\s*(term\.|build\.(build-dir|warnings)\s*=)")
 
 
 def find_reference_faults(tree: Mapping[str, Any]) -> Iterator[Fault]:
-    """Find variants that are named and do not exist, and cycles of `inherits`."""
+    """Find names of unknown variants, and cycles of `inherits`."""
     variants = value_at(tree, ("variants",))
     if not isinstance(variants, dict):
         return
@@ -74,13 +74,13 @@ def find_workload_name_faults(tree: Mapping[str, Any]) -> Iterator[Fault]:
             yield Fault(
                 path=path,
                 message=f"two workloads are named {render_value(name)}",
-                help="give each workload a name of its own",
+                help="give each workload a different name",
             )
         seen.add(name)
 
 
 def find_workload_kind_faults(tree: Mapping[str, Any]) -> Iterator[Fault]:
-    """Find workloads of no kind or of two, and servers whose load or readiness cannot be."""
+    """Find workloads of no kind or of two, and servers whose load or readiness is impossible."""
     for index in range(_workload_count(tree)):
         workload = value_at(tree, ("workloads", index))
         if not isinstance(workload, dict):
@@ -102,8 +102,8 @@ def find_workload_kind_faults(tree: Mapping[str, Any]) -> Iterator[Fault]:
         if workload.get("parallel") is True and kinds and "command" not in kinds:
             yield Fault(
                 path=(*place, "parallel"),
-                message=f"`workloads[{index}].parallel` is for commands: what a `{kinds[0]}` does depends on time",
-                help="remove `parallel`: nothing may run beside it",
+                message=f"`workloads[{index}].parallel` is for commands: a `{kinds[0]}` workload depends on timing",
+                help="remove `parallel`: it has to run alone",
             )
         yield from _find_server_faults(workload, place, is_server="server" in kinds)
         if "cargo" in kinds:
@@ -116,22 +116,22 @@ def _find_server_faults(workload: Mapping[str, Any], place: KeyPath, *, is_serve
         for key in _OF_A_SERVER & workload.keys():
             yield Fault(
                 path=(*place, key),
-                message=f"`{written}.{key}` belongs to a `server`, and there is none",
-                help=f'remove `{key}`, or write the server that it is for: `server = ["{{bin}}", …]`',
+                message=f"`{written}.{key}` needs a `server`, and there is none",
+                help=f'remove `{key}`, or add its server: `server = ["{{bin}}", …]`',
             )
         return
     if "load" not in workload:
         yield Fault(
             path=(*place, "server"),
             message=f"`{written}` has a `server` and no `load`",
-            help='write what asks it, a fixed number of requests: `load = ["python3", "load.py", "{port}"]`',
+            help='add a load with a fixed number of requests: `load = ["python3", "load.py", "{port}"]`',
         )
     ready = workload.get("ready")
     ways = [key for key in _WAYS_TO_BE_READY if isinstance(ready, dict) and key in ready]
     if isinstance(ready, dict) and len(ways) != 1:
         yield Fault(
             path=(*place, "ready"),
-            message=f"`{written}.ready` has to say one of {', '.join(_WAYS_TO_BE_READY)}"
+            message=f"`{written}.ready` needs one of {', '.join(_WAYS_TO_BE_READY)}"
             + (f", and has {' and '.join(ways)}" if ways else ""),
             help='write for instance `ready = { tcp = "{port}", within = "30s" }`',
         )
@@ -139,7 +139,7 @@ def _find_server_faults(workload: Mapping[str, Any], place: KeyPath, *, is_serve
     if ready is None and isinstance(words, list) and not any("{port" in str(word) for word in words):
         yield Fault(
             path=(*place, "server"),
-            message=f"`{written}`: nothing says when the server is ready, for it names no {{port}}",
+            message=f"`{written}`: nothing says when the server is ready, because it names no {{port}}",
             help='write `ready = { stdout = "listening" }`, or let it listen at {port}',
         )
 
@@ -150,14 +150,15 @@ def _find_cargo_workload_faults(workload: Mapping[str, Any], place: KeyPath) -> 
     if isinstance(env, dict) and CRITERION_HOME in env:
         yield Fault(
             path=(*place, "env", CRITERION_HOME),
-            message=f"`{written}.env.{CRITERION_HOME}` is not for `cargo`: each run has a directory of its own for it",
-            help=f"remove `{CRITERION_HOME}`: what Criterion measures is read there, and stands in the record",
+            message=f"`{written}.env.{CRITERION_HOME}` is not for `cargo`: each run has its own directory for it",
+            help=f"remove `{CRITERION_HOME}`: optbuild reads Criterion's results there, and records them",
         )
     if "cwd" in workload:
         yield Fault(
             path=(*place, "cwd"),
             message=f"`{written}.cwd` is not for `cargo`, which chooses the directory itself",
-            help="remove `cwd`: tests and benches run in their package's directory, others where Cargo.toml lies",
+            help="remove `cwd`: tests and benches run in their package's directory, others in the directory of "
+            "Cargo.toml",
         )
 
 
@@ -167,7 +168,7 @@ def find_path_faults(tree: Mapping[str, Any], *, directory: Path, workspace: Pat
     Args:
         tree: The raw build profile.
         directory: What its paths are relative to; output files are relative to their workload's `cwd`.
-        workspace: What they must stay inside, resolved.
+        workspace: The directory that they must stay inside, resolved.
     """
     for key, start in _confined_keys(tree, directory):
         text = value_at(tree, key)
@@ -178,7 +179,7 @@ def find_path_faults(tree: Mapping[str, Any], *, directory: Path, workspace: Pat
 
 
 def find_cargo_argument_faults(tree: Mapping[str, Any]) -> Iterator[Fault]:
-    """Find arguments for cargo that would undo what optbuild asks of it, in all variants or in some of them."""
+    """Find arguments for cargo that would undo what optbuild passes, in all variants or in some of them."""
     words = value_at(tree, ("project", "cargo-args"))
     for index, word in enumerate(words if isinstance(words, list) else ()):
         if not isinstance(word, str):
@@ -198,18 +199,21 @@ def find_cargo_argument_faults(tree: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _config_remedy(setting: str) -> str | None:
-    """What to write instead of a setting of cargo's; None where it may stay.
+    """What to write instead of a cargo setting; None if it may stay.
 
-    Cargo takes rustflags from one source only: those of a variant would put these out of force.
+    Cargo takes rustflags from one source only: a variant's would replace these.
     """
     if "rustflags" in setting:
         return "write `rustflags` in a variant that the others inherit from, or in .cargo/config.toml"
     if match := _VARIANT_KEY.match(setting):
-        return f"write `{match[1]}` in a variant: here it goes before what variants say"
+        return f"write `{match[1]}` in a variant: here it would override all variants"
     if _KEY_AS_READ.match(setting):
-        return "put it into .cargo/config.toml: optbuild sets its own where it reads what cargo says"
+        return "put it into .cargo/config.toml: optbuild overrides it where it reads cargo's output"
     if "=" not in setting:
-        return "put the settings into .cargo/config.toml, or write them as KEY=VALUE: rustflags in a file are not seen"
+        return (
+            "put the settings into .cargo/config.toml, or write them as KEY=VALUE: optbuild does not see rustflags in "
+            "a file"
+        )
     return None
 
 
@@ -221,7 +225,7 @@ def _confined_keys(tree: Mapping[str, Any], directory: Path) -> Iterator[tuple[K
         yield ("workloads", index, "cwd"), directory
         outputs = value_at(tree, ("workloads", index, "compare-output"))
         for position, name in enumerate(outputs if isinstance(outputs, list) else ()):
-            if not str(name).startswith("{scratch}/"):  # which is a directory of ours
+            if not str(name).startswith("{scratch}/"):  # which is one of optbuild's directories
                 key: KeyPath = ("workloads", index, "compare-output", position)
                 yield key, directory / (cwd if isinstance(cwd, str) else "")
 

@@ -1,4 +1,4 @@
-"""What options give to the commands of the command line: a file on standard input, and variables."""
+"""Options for the commands on the command line: a file on standard input, and variables."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandOptions:
-    """What every command of the command line is given.
+    """What every command on the command line gets.
 
     Attributes:
         stdin: The file that it reads from; None for nothing.
-        env: Variables to set; placeholders stand for what they stand for in the command.
+        env: Variables to set; placeholders mean the same as in the command.
         pass_env: Names of variables to take from the caller.
     """
 
@@ -27,7 +27,7 @@ class CommandOptions:
     pass_env: tuple[str, ...] = ()
 
     def require_command(self, *, given: bool) -> None:
-        """Refuse options that nothing would heed.
+        """Refuse options without effect.
 
         Args:
             given: The command line has a command.
@@ -38,7 +38,7 @@ class CommandOptions:
         if not given and self != CommandOptions():
             option, keys = ("--env", "`env` or `pass-env`") if self.stdin is None else ("--stdin", "`stdin`")
             raise UsageError(
-                f"{option} is for a command on the command line, and there is none",
+                f"{option} needs a command on the command line, and there is none",
                 help=f"write {keys} into the [[workloads]] of optbuild.toml, or name a command after `--`",
             )
 
@@ -50,17 +50,17 @@ def parse_command_options(
 
     Args:
         stdin: The file, its path absolute.
-        variables: As they were written.
+        variables: As written.
         environ: The caller's environment.
 
     Raises:
-        UsageError: A name is none, or the caller has no such variable.
+        UsageError: A name is invalid, or the caller has no such variable.
     """
     env, pass_env = {}, []
     for text in variables or ():
         name, equals, value = text.partition("=")
         if not _NAME.fullmatch(name):
-            raise UsageError(f"--env {text!r} names no variable", help="write --env NAME=VALUE, or --env NAME")
+            raise UsageError(f"--env {text!r} does not name a variable", help="write --env NAME=VALUE, or --env NAME")
         if equals:
             env[name] = value
         elif name in environ:

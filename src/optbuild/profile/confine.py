@@ -11,7 +11,7 @@ _WORKSPACE_HEADER = re.compile(r"^\s*\[\s*workspace\s*[.\]]", re.MULTILINE)
 
 
 def find_workspace(directory: Path) -> Path:
-    """Find the directory that paths stay inside: the outermost Cargo workspace, else the git top, else `directory`."""
+    """Find the directory that paths must stay in: the outermost Cargo workspace, else the git top, else `directory`."""
     start = directory.resolve()
     enclosing = (start, *start.parents)
     roots = [each for each in enclosing if _is_workspace_root(each / "Cargo.toml")]
@@ -21,17 +21,18 @@ def find_workspace(directory: Path) -> Path:
 
 
 def find_escape(text: str, *, directory: Path, workspace: Path, key: KeyPath) -> Fault | None:
-    """Check that a path stays inside the workspace, through symlinks too.
+    """Check that a path stays inside the workspace, even through symlinks.
 
     Args:
         text: The path as written.
         directory: What it is relative to.
-        workspace: What it must stay inside, resolved.
+        workspace: The directory that it must stay inside, resolved.
         key: Where it is written.
     """
     try:
         resolved = (directory / text).resolve()
-    except (OSError, RuntimeError, ValueError) as error:  # a symlink loop is one or the other, by Python's version
+    # a symlink loop raises one or the other, depending on Python's version
+    except (OSError, RuntimeError, ValueError) as error:
         return Fault(
             path=key,
             message=f"`{render_key_path(key)}`: {render_value(text)} cannot be resolved: {error}",
@@ -53,7 +54,7 @@ def find_escape(text: str, *, directory: Path, workspace: Path, key: KeyPath) ->
 def _is_git_top(directory: Path) -> bool:
     try:
         return (directory / ".git").exists()
-    except OSError:  # a directory that may not be looked into
+    except OSError:  # a directory without permission to look into it
         return False
 
 

@@ -1,4 +1,4 @@
-"""One TOML file of a build profile: refused if it cannot be read safely, else parsed, with the line of every key.
+"""One TOML file of a build profile: refused if it cannot be read safely, else parsed with the line of every key.
 
 Not for what its keys mean: `load` validates the merged whole.
 """
@@ -47,7 +47,7 @@ def load_document(source: Path | PresetName) -> Document:
     """Read one file or preset.
 
     Raises:
-        BuildProfileError: It cannot be read, is refused, is no TOML, or needs a newer optbuild.
+        BuildProfileError: It cannot be read, is refused, is not TOML, or needs a newer optbuild.
     """
     if isinstance(source, Path):
         return parse_document(_read_file(source), label=str(source), path=source)
@@ -58,7 +58,7 @@ def parse_document(data: bytes, *, label: str, path: Path | None = None) -> Docu
     """Parse the content of one file.
 
     Raises:
-        BuildProfileError: It is refused, is no TOML, or needs a newer optbuild.
+        BuildProfileError: It is refused, is not TOML, or needs a newer optbuild.
     """
     text = _decode(data, label)
     depth, line = measure_depth(text)
@@ -84,15 +84,15 @@ def parse_document(data: bytes, *, label: str, path: Path | None = None) -> Docu
     if type(version) is int and version > SCHEMA_VERSION:
         raise _refusal(
             f"{label}:{document.lines['schema',]}",
-            f"this build profile needs a newer optbuild: it is written in schema {version}, "
-            f"and optbuild {__version__} reads schema {SCHEMA_VERSION}",
+            f"this build profile needs a newer optbuild: it uses schema {version}, and optbuild {__version__} reads "
+            f"schema {SCHEMA_VERSION}",
             "upgrade: pip install --upgrade cargo-optbuild",
         )
     return document
 
 
 def find_schema_fault(document: Document) -> Fault | None:
-    """Check that a document says which schema it is written in."""
+    """Check that a document names its schema."""
     version = document.tree.get("schema")
     if type(version) is int and version == SCHEMA_VERSION:
         return None
@@ -103,7 +103,7 @@ def find_schema_fault(document: Document) -> Fault | None:
 
 
 def _find_large_integer(value: object, path: KeyPath) -> KeyPath | None:
-    """Find an integer that TOML does not allow and `tomllib` reads; to show or to scale one would fail."""
+    """Find an integer that TOML does not allow but `tomllib` reads: showing or scaling one would fail."""
     if isinstance(value, int):
         return None if -_MAX_INTEGER <= value < _MAX_INTEGER else path
     members: Iterable[tuple[str | int, object]] = ()
@@ -126,7 +126,7 @@ def _read_file(path: Path) -> bytes:
     except OSError as error:
         reason = error.strerror or str(error)
         raise _refusal(
-            location, f"cannot read {path}: {reason}", "make the file readable for you, or name another one with -f"
+            location, f"cannot read {path}: {reason}", "make the file readable, or name another one with -f"
         ) from error
 
 
@@ -135,7 +135,7 @@ def _decode(data: bytes, label: str) -> str:
         raise _refusal(
             label,
             f"the build profile is larger than {_MAX_BYTES} bytes",
-            "keep data in files of their own, and name them in `inputs`",
+            "keep data in separate files, and name them in `inputs`",
         )
     try:
         return data.decode("utf-8")
@@ -156,7 +156,7 @@ def _syntax_problem(message: str, text: str, label: str) -> Problem:
     lines = [line.rstrip("\r") for line in text.rstrip().split("\n")]
     at_end = match["line"] is None
     number = len(lines) if at_end else int(match["line"])
-    # A statement can end in error behind the last line that holds text.
+    # A statement can fail after the last line with text.
     shown = lines[number - 1] if number <= len(lines) else ""
     column = len(shown) + 1 if at_end else int(match["column"])
     return Problem(
@@ -168,12 +168,12 @@ def _syntax_problem(message: str, text: str, label: str) -> Problem:
 
 
 def _point_at(number: int, line: str, column: int) -> str:
-    """Write a line with a caret below a column; of a long line, the part around it."""
+    """Write a line with a caret below a column; shorten a long line to the part around it."""
     begin = max(column - 1 - _EXCERPT_WIDTH // 2, 0)
     shown = line[begin : begin + _EXCERPT_WIDTH]
     before = line[begin : column - 1].ljust(column - 1 - begin)
     gutter = f"{number} | "
-    # Tabs stay tabs, so that the caret stands below its character however wide they are.
+    # Keep tabs, to place the caret below its character whatever their width.
     indent = re.sub(r"[^\t]", " ", gutter + before)
     return f"{gutter}{shown}\n{indent}^"
 

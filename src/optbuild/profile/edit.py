@@ -1,7 +1,7 @@
 """The text of a build profile that is made or changed for its owner; not for what it means: `load` says that.
 
-What is made for a new project is a pure function of what was found there. What exists is changed by whole lines that
-are added, so that every comment, blank and line ending stays as it was.
+What is made for a new project is a pure function of what was found there. An existing file only gets whole new lines:
+every comment, space and line ending stays as it was.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ from optbuild.profile.model import SCHEMA_VERSION
 from optbuild.profile.presets import PREFIX
 
 SCHEMA_FILE_NAME = "optbuild.schema.json"
-"""What `#:schema` names: the JSON schema of the build profile, where the project keeps a copy."""
+"""The file that `#:schema` names: the project's copy of the JSON schema of the build profile."""
 
 _MOST_LISTED = 6
 _COMMENT_COLUMN = 34
 _WORKLOAD_INTRODUCTION = """\
-# How the program is used is for you to say, and nothing is run that does not stand here. Write the arguments of a
-# typical call in the place of the words in capitals, remove the `# ` of each line, and train on other data than you
-# measure: a gain on the training data says only how well that data was learnt by heart.
+# Only you know how the program is used, and optbuild runs nothing that is not written here. Write the arguments of a
+# typical call in place of the words in capitals, remove the `# ` of each line, and train on other data than you
+# measure: a gain on the training data says only how well the compiler learnt that data by heart.
 """
 _SCHEMA_ADVICE = f"""\
 # Editors can check and complete this file: run `optbuild schema profile > {SCHEMA_FILE_NAME}`
-# beside it, and remove the first `# ` of the next line.
+# next to it, and remove the first `# ` of the next line.
 # #:schema {SCHEMA_FILE_NAME}
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outline:
-    """What a new build profile is to say.
+    """The contents of a new build profile.
 
     Attributes:
-        package: The package to build; None where there is no choice.
-        bins: The binaries that a workload is wanted for.
-        libs: Names of libraries for other languages, where there are no binaries.
+        package: The package to build; None if there is no choice.
+        bins: The binaries that need a workload.
+        libs: Names of libraries for other languages, if there are no binaries.
         features: Features without which cargo builds none of them.
         left_out: Binaries that are not built by default, each with the features that it needs.
         benches: Names of the package's benches.
         data: Directories that may hold inputs, relative to the build profile.
-        has_schema_file: A copy of the JSON schema lies beside the build profile.
+        has_schema_file: There is a copy of the JSON schema next to the build profile.
     """
 
     package: str | None = None
@@ -58,8 +58,8 @@ class Outline:
 
 
 def make_profile_text(outline: Outline) -> str:
-    """Write a new build profile: valid as it is, its workloads commented out until somebody fills them in."""
-    # A `#:schema` that leads nowhere makes `taplo lint` fail, so it takes effect only where it leads somewhere.
+    """Write a new build profile: valid as it is, with workloads commented out until the user fills them in."""
+    # A `#:schema` without its file makes `taplo lint` fail, so it is active only if the file exists.
     schema_line = f"#:schema {SCHEMA_FILE_NAME}\n" if outline.has_schema_file else _SCHEMA_ADVICE
     settings = (
         f"schema = {SCHEMA_VERSION}",
@@ -80,7 +80,7 @@ def make_profile_text(outline: Outline) -> str:
 def add_schema_version(text: str) -> str:
     """Put `schema` in front of the first key of a build profile that lacks it.
 
-    A comment that stands right above that key stays with it; one that begins the file is about the whole file.
+    A comment right above that key stays with it; one that begins the file is about the whole file.
 
     Args:
         text: A TOML document without the key `schema`.
@@ -95,7 +95,7 @@ def add_schema_version(text: str) -> str:
     ending = "\r" if lines[0].endswith("\r") else ""
     added = [f"schema = {SCHEMA_VERSION}{ending}"]
     if lines[at].lstrip().startswith(("#", "[")):
-        added.append(ending)  # a blank line keeps it apart from what is about something else
+        added.append(ending)  # a blank line separates it from unrelated text
     return "\n".join([*lines[:at], *added, *lines[at:]])
 
 
@@ -103,7 +103,7 @@ def _project_lines(outline: Outline) -> Iterator[str]:
     if outline.package is not None:
         yield f"package = {_quoted(outline.package)}"
     if len(outline.bins) > 1:
-        yield _with_comment(f"bins = {_array(outline.bins)}", "leave out what need not be fast")
+        yield _with_comment(f"bins = {_array(outline.bins)}", "leave out programs that need not be fast")
     if outline.features:
         yield _with_comment(f"features = {_array(outline.features)}", "without them cargo builds none of the binaries")
     for name, features in outline.left_out:
@@ -116,9 +116,9 @@ def _hints(outline: Outline) -> Iterator[str]:
 
 
 def _workloads(outline: Outline) -> Iterator[str]:
-    """A pair for each binary; `{ARGUMENTS}` is no placeholder, so what nobody filled in is refused with its line.
+    """A pair for each binary; `{ARGUMENTS}` is not a placeholder, so an unedited one is refused with its line.
 
-    A library is given to a program that uses it, which nobody but its owner knows.
+    Only the owner knows the program that uses a library.
     """
     kind, names, before = ("bin", outline.bins, ()) if outline.bins else ("lib", outline.libs, ("{DRIVER}",))
     for name in names[:_MOST_LISTED]:
@@ -130,17 +130,17 @@ def _workloads(outline: Outline) -> Iterator[str]:
 
 
 def _bench_workload(benches: tuple[str, ...]) -> Iterator[str]:
-    """Benches as they are need no arguments; whether they do what users do is for their owner to say."""
+    """Benches need no arguments; only their owner knows whether they do what users do."""
     named = tuple(name for name in benches if not name.startswith("-"))
     if named:
         words = ("bench", *(word for name in named[:_MOST_LISTED] for word in ("--bench", _literal(name))))
         left_out = f"# There is more: {_listed(named[_MOST_LISTED:])}.\n" if named[_MOST_LISTED:] else ""
-        introduction = "# Where the benches do what users do, they can be trained on as they are.\n"
+        introduction = "# If the benches do what users do, you can train on them unchanged.\n"
         yield introduction + left_out + _workload("benches", words, "train", key="cargo")
 
 
 def _literal(text: str) -> str:
-    """A text in which braces are no placeholders."""
+    """A text whose braces are literal."""
     return text.replace("{", "{{").replace("}", "}}")
 
 
@@ -173,5 +173,5 @@ def _array(values: Iterable[str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A TOML string on one line, whatever a repository calls its things: also fit for a comment."""
+    """A TOML string on one line, for any name in a repository; also safe in a comment."""
     return tomlkit.string(text).as_string()

@@ -1,4 +1,4 @@
-"""What pydantic found wrong with a build profile, in words for the person who wrote it."""
+"""Turn pydantic's errors about a build profile into words for its author."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNKNOWN_KEY = {"unexpected_keyword_argument", "extra_forbidden"}
 _MISSING = {"missing", "missing_argument", "missing_keyword_only_argument"}
 _UPGRADE = "remove it, or upgrade: pip install --upgrade cargo-optbuild"
 
-# Specified, and not built yet. `*` stands for a workload's number or a variant's name.
+# Specified, but not implemented yet. `*` stands for a workload's number or a variant's name.
 _LATER_KEYS: Mapping[KeyPath, frozenset[str]] = {
     ("workloads", "*"): frozenset({"runner"}),
     ("variants", "*"): frozenset({"bolt"}),
@@ -34,7 +34,7 @@ _KINDS = {"object": "a table", "string": "a text", "boolean": "true or false"}
 
 
 def explain(error: ValidationError, tree: Mapping[str, Any]) -> Iterator[Fault]:
-    """Turn each thing that validation found into a fault.
+    """Turn each validation error into a fault.
 
     Args:
         error: What validating `tree` raised.
@@ -47,7 +47,7 @@ def explain(error: ValidationError, tree: Mapping[str, Any]) -> Iterator[Fault]:
             yield _explain_unknown_key(path, schema)
         elif details["type"] in _MISSING:
             yield _explain_missing(path, schema)
-        # A list is also told to be too short when each of its items is wrong.
+        # pydantic also reports a list as too short if each of its items is wrong.
         elif details["type"] != "too_short" or not value_at(tree, path):
             yield _explain_value(path, details, value_at(tree, path), schema)
 
@@ -111,7 +111,7 @@ def _follow(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _describe(node: dict[str, Any], schema: dict[str, Any]) -> str:
-    """Say in words which values a part of the JSON schema allows."""
+    """Describe the values that a part of the JSON schema allows."""
     node = _follow(node, schema)
     match node:
         case {"enum": values}:

@@ -1,4 +1,4 @@
-"""A build profile with all that it extends, laid over each other; not for variants: `inherit` resolves those."""
+"""A build profile merged with all that it extends; not for variants: `inherit` resolves those."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Extended:
     """A raw build profile with all that it extends.
 
     Attributes:
-        layer: What the documents say together.
-        problems: What is wrong with how they extend each other.
+        layer: The merged documents.
+        problems: Errors in how they extend each other.
         is_whole: Everything that is extended was found.
     """
 
@@ -36,7 +36,7 @@ def load_extended(document: Document, *, workspace: Path) -> Extended:
     """Load all that a document extends.
 
     Raises:
-        BuildProfileError: One of the documents cannot be read, is no TOML, or needs a newer optbuild.
+        BuildProfileError: One of the documents cannot be read, is not TOML, or needs a newer optbuild.
     """
     chain = [document]
     fault: Fault | None = None
@@ -66,7 +66,7 @@ def _find_fault(extends: object, document: Document, workspace: Path) -> Fault |
         message = f"`extends` names the unknown preset {render_value(name)}"
         return None if name in names else Fault(path=_KEY, message=message, help=suggest_preset(name, names))
     if document.path is None:
-        return Fault(path=_KEY, message="a preset extends presets only", help=f'write "{PREFIX}NAME"')
+        return Fault(path=_KEY, message="a preset extends only presets", help=f'write "{PREFIX}NAME"')
     directory = document.path.parent
     escape = find_escape(extends, directory=directory, workspace=workspace, key=_KEY)
     if escape or (directory / extends).is_file():
@@ -97,7 +97,7 @@ def _find_excess(chain: list[Document]) -> Fault | None:
     if len(chain) < _MAX_CHAIN:
         return None
     message = f"more than {_MAX_CHAIN} build profiles extend each other"
-    return Fault(path=_KEY, message=message, help="bring their keys together in one file")
+    return Fault(path=_KEY, message=message, help="put their keys into one file")
 
 
 def _identity(document: Document) -> Path | str:

@@ -1,4 +1,4 @@
-"""What is wrong with a setting before it is known where it was written; not for showing: `load` adds the place."""
+"""Errors in a setting, before its place in a file is known; not for display: `load` adds the place."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Fault:
 
 
 class RefusedValueError(ValueError):
-    """A value that cannot be used, with the edit that mends it.
+    """A value that cannot be used, with the edit that fixes it.
 
     Args:
         message: What is wrong, without the key's path.
@@ -37,7 +37,7 @@ class RefusedValueError(ValueError):
 
 
 def render_key_path(path: KeyPath) -> str:
-    """Write a key path as people know it: `variants.lto.codegen-units`, `workloads[0].command[2]`."""
+    """Write a key path in readable form: `variants.lto.codegen-units`, `workloads[0].command[2]`."""
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -49,7 +49,7 @@ def render_key_path(path: KeyPath) -> str:
 
 
 def render_value(value: object) -> str:
-    """Write a value of a TOML document for an error message, in TOML's own words and on one line."""
+    """Write a value of a TOML document for an error message, in TOML syntax and on one line."""
     if isinstance(value, dict):
         return "a table"
     if isinstance(value, list | tuple):
@@ -67,6 +67,6 @@ def render_choices(values: Iterable[object]) -> str:
 
 
 def find_nearest(word: object, options: Iterable[str]) -> str | None:
-    """The option that someone who wrote `word` most likely meant."""
+    """The option that the author of `word` most likely meant."""
     matches = difflib.get_close_matches(word, list(options), n=1, cutoff=0.6) if isinstance(word, str) else []
     return matches[0] if matches else None

@@ -1,4 +1,4 @@
-"""Variants with all that they inherit; not for whole build profiles that extend each other: `load` merges those."""
+"""Variants with all that they inherit; not for build profiles that extend each other: `load` merges those."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def find_inheritance_faults(parents: Mapping[str, object]) -> Iterator[Fault]:
     """Find unknown names and cycles.
 
     Args:
-        parents: What each variant's `inherits` says; what is no text is left to validation.
+        parents: Each variant's `inherits`; values that are not text are left to validation.
     """
-    told: set[str] = set()
+    reported: set[str] = set()
     for name, parent in parents.items():
         path: KeyPath = ("variants", name, "inherits")
         if isinstance(parent, str) and parent not in parents:
@@ -37,8 +37,8 @@ def find_inheritance_faults(parents: Mapping[str, object]) -> Iterator[Fault]:
                 help=suggest_variant(parent, parents),
             )
         cycle = _find_cycle(name, parents)
-        if cycle and told.isdisjoint(cycle):
-            told.update(cycle)
+        if cycle and reported.isdisjoint(cycle):
+            reported.update(cycle)
             yield Fault(
                 path=path,
                 message=f"variants inherit from each other in a circle: {' -> '.join(cycle)}",
@@ -47,7 +47,7 @@ def find_inheritance_faults(parents: Mapping[str, object]) -> Iterator[Fault]:
 
 
 def suggest_variant(name: object, variants: Mapping[str, object]) -> str:
-    """Say which variant was most likely meant, and which there are."""
+    """Suggest the variant that was most likely meant, and list all."""
     nearest = find_nearest(name, variants)
     meant = f'did you mean "{nearest}"? ' if nearest else ""
     return f"{meant}write {render_choices(variants)}"

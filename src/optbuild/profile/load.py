@@ -34,7 +34,7 @@ _DEFAULT_BASELINE = "release"
 
 
 def searched_paths(start: Path) -> tuple[Path, ...]:
-    """Every path at which a build profile is looked for, nearest first."""
+    """Every path where a build profile may be, nearest first."""
     directory = start.absolute()
     return tuple(each / FILE_NAME for each in (directory, *directory.parents))
 
@@ -52,7 +52,7 @@ def load_build_profile(source: Path | PresetName, *, directory: Path) -> BuildPr
         directory: What a relative `source` is relative to, and what the paths in a preset are relative to.
 
     Raises:
-        BuildProfileError: It cannot be read or says something wrong; carries every problem that was found.
+        BuildProfileError: It cannot be read or is wrong; carries every problem found.
     """
     path = directory / source if isinstance(source, Path) else None
     base = path.parent if path else directory
@@ -62,7 +62,7 @@ def load_build_profile(source: Path | PresetName, *, directory: Path) -> BuildPr
     if extended.is_whole and layer.tree.get("variants", {}) == {}:
         layer = _add_default_variants(layer, workspace=workspace)
     faults = list(_find_faults(extended, layer, directory=base, workspace=workspace))
-    # Judged already, file by file.
+    # Checked already, file by file.
     judged = {"schema": SCHEMA_VERSION, "extends": None}
     try:
         settings = TypeAdapter(ProfileSettings).validate_python(layer.tree | judged)
@@ -89,14 +89,14 @@ def command_line_workload(
     name: str | None = None,
     options: CommandOptions = CommandOptions(),  # noqa: B008 - frozen
 ) -> Workload:
-    """Make a workload of a command given on the command line.
+    """Make a workload from a command on the command line.
 
     Args:
         argv: The program and its arguments, with placeholders; other braces are literal.
         use: What it is for.
         directory: Where it runs.
-        name: What it is called; default: the command on one line.
-        options: What it is given besides.
+        name: Its name; default: the command on one line.
+        options: Its standard input and variables.
 
     Raises:
         UsageError: The command is empty, or a placeholder is unknown.
@@ -118,7 +118,7 @@ def command_line_workload(
 
 
 def command_line_words(words: Iterable[str]) -> tuple[str, ...]:
-    """Words of the command line as a build profile would have them: braces that are no placeholder's are doubled.
+    """Convert words of the command line to a build profile's: double braces that do not belong to a placeholder.
 
     Raises:
         UsageError: A placeholder is unknown.
@@ -130,14 +130,14 @@ def command_line_words(words: Iterable[str]) -> tuple[str, ...]:
 
 
 def _quoted(word: str) -> str:
-    """A word as people type it: only what a shell would split is quoted, so that `{bin}` stays as it is."""
+    """A word as users type it: quoted only if a shell would split it, so `{bin}` stays as it is."""
     return word if word and not set(word) & set(" \t\n'\"\\") else shlex.quote(word)
 
 
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # a directory that may not be looked into
+    except OSError:  # a directory without permission to look into it
         return False
 
 
@@ -151,7 +151,7 @@ def _add_default_variants(layer: Layer, *, workspace: Path) -> Layer:
 
 
 def _find_faults(extended: Extended, layer: Layer, *, directory: Path, workspace: Path) -> Iterator[Fault]:
-    # Without all that is extended, a variant could seem to be missing.
+    # Unless everything extended was found, a variant could seem to be missing.
     if extended.is_whole:
         yield from find_reference_faults(layer.tree)
     yield from find_workload_name_faults(layer.tree)
@@ -161,7 +161,7 @@ def _find_faults(extended: Extended, layer: Layer, *, directory: Path, workspace
 
 
 def _named(place: KeyPath, settings: ProfileSettings) -> KeyPath:
-    """The path of a key, a workload's name in the place of its number."""
+    """The path of a key, with a workload's name in place of its number."""
     match place:
         case ("workloads", int(index), *rest):
             return ("workloads", settings.workloads[index].name, *rest)

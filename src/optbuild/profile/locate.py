@@ -1,6 +1,6 @@
-"""Where in a TOML text each key stands, and how deep it nests; not for its values: `tomllib` reads those.
+"""Find the line of each key in a TOML text, and its depth; not for its values: `tomllib` reads those.
 
-Neither `tomllib` nor `tomlkit` tells the line of a key. Depth must be known before parsing, because parsers recurse.
+Neither `tomllib` nor `tomlkit` gives the line of a key. Depth must be known before parsing, because parsers recurse.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from optbuild.profile.faults import KeyPath
 
-# A string that is never closed runs to the end of its line or of the text: one pass, however broken the text is.
+# An unclosed string runs to the end of its line or of the text: one pass, however broken the text is.
 _TOKEN = re.compile(
     r'''
     (?P<skip>   \#[^\n]* | [ \t\r]+ )

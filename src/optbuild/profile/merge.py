@@ -1,4 +1,4 @@
-"""Build profiles laid over each other: what they say together, and where each key was written."""
+"""Merged build profiles: their common content, and where each key was written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from optbuild.profile.faults import Fault, KeyPath
 
 
 class Origin(NamedTuple):
-    """Where a key was written; sorts as people read."""
+    """Where a key was written; sorts in reading order."""
 
     label: str
     line: int
@@ -32,7 +32,7 @@ class Layer:
     """A raw build profile.
 
     Attributes:
-        tree: What it says, not validated.
+        tree: Its content, not validated.
         origins: Where each key path was written; the empty path stands for the file the user named.
     """
 
@@ -40,19 +40,19 @@ class Layer:
     origins: dict[KeyPath, Origin]
 
     def locate(self, path: KeyPath) -> Origin:
-        """Where a key was written; for a key that is missing, where it would belong."""
+        """Where a key was written; for a missing key, where it would belong."""
         while path not in self.origins:
             path = path[:-1]
         return self.origins[path]
 
     def make_problem(self, fault: Fault) -> LocatedProblem:
-        """Add to a fault where its key was written."""
+        """Add the place of its key to a fault."""
         origin = self.locate(fault.path)
         return LocatedProblem(origin, Problem(location=str(origin), message=fault.message, help=fault.help))
 
 
 def make_layer(document: Document) -> Layer:
-    """Take one document as a layer."""
+    """Make a layer from one document."""
     origins = {path: Origin(document.label, line) for path, line in document.lines.items()}
     return Layer(tree=document.tree, origins={(): Origin(document.label, 1), **origins})
 
@@ -70,7 +70,7 @@ def merge_layers(base: Layer, over: Layer) -> Layer:
 
 
 def value_at(tree: object, path: KeyPath) -> object:
-    """The value at a key path; None where there is none."""
+    """The value at a key path; None if there is none."""
     for part in path:
         match tree, part:
             case dict(), str() if part in tree:

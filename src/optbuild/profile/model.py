@@ -1,4 +1,4 @@
-"""The build profile as data: what `optbuild.toml` may say, and what it means once variants are resolved.
+"""The build profile as data: what `optbuild.toml` may contain, and what it means once variants are resolved.
 
 Not for reading files (`load`) nor for resolving inheritance (`inherit`). Field names carry units; TOML keys do not.
 """
@@ -61,7 +61,7 @@ class MetricName(StrEnum):
 
 
 class RawFiles(StrEnum):
-    """Where the processes of a training write their counts: each to a file of its own, or all to a few files."""
+    """Where the processes of a training write their counts: each to its own file, or all to a few files."""
 
     AUTO = "auto"
     PROCESS = "process"
@@ -70,7 +70,7 @@ class RawFiles(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectSettings:
-    """Which Cargo project is built, and how cargo is called for it."""
+    """Which Cargo project to build, and how to call cargo for it."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT_KEYS
 
@@ -78,15 +78,15 @@ class ProjectSettings:
     package: Annotated[
         NameOrNames | None,
         Field(
-            description="The package to build, or a list; default: that of the programs that workloads name, else the "
-            "only default member with a bin."
+            description="The package to build, or a list; default: the packages of programs that workloads name, else "
+            "the only default member with a bin."
         ),
     ] = None
     bins: Annotated[
         tuple[Name, ...], Field(description="The bins (or examples) to build; default: all bins of the package.")
     ] = ()
     features: Annotated[tuple[Name, ...], Field(description="Cargo features to enable.")] = ()
-    no_default_features: Annotated[StrictBool, Field(description="Leave the default features out.")] = False
+    no_default_features: Annotated[StrictBool, Field(description="Turn the default features off.")] = False
     all_features: Annotated[StrictBool, Field(description="Enable all features.")] = False
     target: Annotated[
         Name | None,
@@ -97,13 +97,14 @@ class ProjectSettings:
     ] = None
     cargo_profile: Annotated[Name, Field(description="The Cargo profile that every variant starts from.")] = "release"
     cargo_args: Annotated[
-        tuple[Text, ...], Field(description="More arguments for every cargo build; not those that have a key here.")
+        tuple[Text, ...],
+        Field(description="Further arguments for every cargo build, except those that have a key here."),
     ] = ()
-    locked: Annotated[StrictBool, Field(description="Pass --locked to cargo where a Cargo.lock exists.")] = True
+    locked: Annotated[StrictBool, Field(description="Pass --locked to cargo if there is a Cargo.lock.")] = True
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """The packages to build by name; empty where that is left to the project."""
+        """The packages to build by name; empty if the project decides."""
         return (self.package,) if isinstance(self.package, str) else self.package or ()
 
 
@@ -113,7 +114,7 @@ class ReadySettings:
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT_KEYS
 
-    tcp: Annotated[Word | None, Field(description='It takes connections at "{port}" or "HOST:PORT".')] = None
+    tcp: Annotated[Word | None, Field(description='It accepts connections at "{port}" or "HOST:PORT".')] = None
     http: Annotated[Word | None, Field(description="It answers a GET of this URL with success.")] = None
     stdout: Annotated[Word | None, Field(description="It prints this text.")] = None
     stderr: Annotated[Word | None, Field(description="It prints this text to standard error.")] = None
@@ -122,28 +123,30 @@ class ReadySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """A command, or a server and a load on it, that trains the PGO variants, measures all variants, or both."""
+    """A command, or a server with a load, that trains the PGO variants, measures all variants, or both."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT_KEYS
 
-    name: Annotated[WorkloadName, Field(description="Any one line of text, unique here.")]
+    name: Annotated[WorkloadName, Field(description="Any unique line of text.")]
     command: Annotated[
         Argv | None,
         Field(description="The program and its arguments: {bin}, {bin:NAME}, {scratch}, {env:NAME}."),
     ] = None
     server: Annotated[
         Argv | None,
-        Field(description="A server to start for each run, and to stop after it; {port} is a free port."),
+        Field(description="A server to start for each run and stop afterwards; {port} is a free port."),
     ] = None
     ready: Annotated[
-        ReadySettings | None, Field(description="How the server shows that it is ready; default: it takes connections.")
+        ReadySettings | None,
+        Field(description="How the server shows that it is ready; default: it accepts connections."),
     ] = None
     load: Annotated[
-        Argv | None, Field(description="What asks the server: a fixed number of requests, whose wall time is measured.")
+        Argv | None,
+        Field(description="The command that sends the server a fixed number of requests; its wall time is measured."),
     ] = None
     cargo: Annotated[
         CargoWords | None,
-        Field(description='The programs that cargo would run: "test", "bench" or "run", and its arguments.'),
+        Field(description='Programs that cargo runs: "test", "bench" or "run", and its arguments.'),
     ] = None
     cwd: Annotated[PlainPath, Field(description="The directory it runs in, relative to this file.")] = "."
     use: Annotated[
@@ -153,53 +156,53 @@ class Workload:
         float,
         Field(strict=True, gt=0, allow_inf_nan=False, description="Its share in the merged PGO profile."),
     ] = 1.0
-    stdin: Annotated[Word | None, Field(description="A file to read from, relative to this file.")] = None
+    stdin: Annotated[Word | None, Field(description="A file for its standard input, relative to this file.")] = None
     env: Annotated[Mapping[VariableName, Word], Field(description="Environment variables to set.")] = field(
         default_factory=dict
     )
     pass_env: Annotated[
         tuple[VariableName, ...], Field(description="Environment variables to take from the caller.")
     ] = ()
-    timeout_s: Annotated[DurationS, Field(description="After how long it is stopped.")] = 300.0
+    timeout_s: Annotated[DurationS, Field(description="The time after which it is stopped.")] = 300.0
     expect_exit: Annotated[int, Field(strict=True, ge=0, le=255, description="The exit code of success.")] = 0
     compare_output: Annotated[
         CompareOutput,
         Field(
-            description="What must be equal in every variant: standard output and the files that it makes (`auto`), "
-            "standard output alone, files relative to cwd or below {scratch}, nothing."
+            description="What must be equal in every variant: standard output and the files that it creates (`auto`), "
+            "standard output only, files relative to cwd or below {scratch}, or nothing."
         ),
     ] = "auto"
     compare_filter: Annotated[
         tuple[Pattern, ...],
-        Field(description="Regular expressions: what they match in a line of its output does not count."),
+        Field(description="Regular expressions; text that they match in a line of its output is ignored."),
     ] = ()
     compare_tolerance: Annotated[
-        Tolerance | None, Field(description="By how much floats in its output may differ, relative to the larger.")
+        Tolerance | None, Field(description="How much floats in its output may differ, relative to the larger.")
     ] = None
     inputs: Annotated[
         tuple[Word, ...], Field(description="Files and directories it reads, relative to this file.")
     ] = ()
-    metric: Annotated[MetricName | None, Field(description="What is compared; default: that of [measure].")] = None
+    metric: Annotated[MetricName | None, Field(description="What to compare; default: that of [measure].")] = None
     stop_signal: Annotated[
         Literal["TERM", "INT", "HUP", "QUIT", "USR1", "USR2"], Field(description="The signal that asks it to end.")
     ] = "TERM"
     grace_s: Annotated[DurationS, Field(description="How long it may take to end before it is killed.")] = 10.0
     repeat: Annotated[
-        int, Field(strict=True, ge=1, description="How many times training runs it; measuring decides by itself.")
+        int, Field(strict=True, ge=1, description="How many times training runs it; measuring chooses its own number.")
     ] = 1
     parallel: Annotated[
-        StrictBool, Field(description="Training may run it beside other workloads that may be run so as well.")
+        StrictBool, Field(description="Training may run it alongside other workloads with this setting.")
     ] = False
     setup: Annotated[
-        Argv | None, Field(description="A command to run once before its runs; what it leaves in {scratch} stays.")
+        Argv | None, Field(description="A command to run once before its runs; files that it leaves in {scratch} stay.")
     ] = None
     prepare: Annotated[Argv | None, Field(description="A command to run before each run, not timed.")] = None
     conclude: Annotated[Argv | None, Field(description="A command to run after each run, not timed.")] = None
     flush_object: Annotated[
         StrictBool | None,
         Field(
-            description="Link a handler into the instrumented build that saves a program's counts from the signals that"
-            " end it; default: for a server."
+            description="Link a handler into the instrumented build that saves a program's counts when a signal ends "
+            "it; default: for servers."
         ),
     ] = None
     cleanup: Annotated[Argv | None, Field(description="A command to run once after its runs.")] = None
@@ -207,27 +210,27 @@ class Workload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawProfileSettings:
-    """What becomes of the files that instrumented programs write."""
+    """How to treat the files that instrumented programs write."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT_KEYS
 
     files: Annotated[
         RawFiles,
         Field(
-            description="A file for each process, or a pool of files that processes add to, which takes less room; "
-            "`auto` takes the pool for workloads of very many processes."
+            description="A file for each process, or a pool of files that processes add to, which needs less space; "
+            "`auto` uses the pool for workloads with very many processes."
         ),
     ] = RawFiles.AUTO
     disk_budget_bytes: Annotated[
-        SizeBytes, Field(description="How large the files of one training may be together; beyond it, it is stopped.")
+        SizeBytes, Field(description="The total size of the files of one training, beyond which it is stopped.")
     ] = 10 << 30
     salvage: Annotated[
-        StrictBool, Field(description="Go on without files that are broken, where enough is left; they are kept.")
+        StrictBool, Field(description="Continue without broken files if enough is left; the broken files are kept.")
     ] = False
     salvage_floor: Annotated[
         Share,
         Field(
-            description="What must be left: this share of the counts, and of the functions that ran, of the last "
+            description="What must be left: this share of the counts, and of the functions that ran, in the last "
             "training without broken files."
         ),
     ] = 0.9
@@ -236,12 +239,12 @@ class RawProfileSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceSettings:
-    """What a PGO profile has to show to be evidence; what it does not show fails the variant."""
+    """What a PGO profile must show as evidence; otherwise the variant fails."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT_KEYS
 
     min_functions: Annotated[
-        Annotated[int, Field(strict=True, ge=1)], Field(description="At least so many functions have counts.")
+        Annotated[int, Field(strict=True, ge=1)], Field(description="At least this many functions have counts.")
     ] = 1
     min_covered: Annotated[
         Share, Field(description="At least this share of the functions in the profile has counts.")
@@ -250,39 +253,39 @@ class EvidenceSettings:
         Share,
         Field(
             description="At most this share of all functions was compiled without data. Code that the linker drops and "
-            "binaries that nothing trains have none, so that there is no limit unless you set one."
+            "untrained binaries have none, so by default there is no limit."
         ),
     ] = 1.0
     max_mismatched: Annotated[
-        Share, Field(description="At most this share of the functions in the profile has another control flow.")
+        Share, Field(description="At most this share of the functions in the profile has a different control flow.")
     ] = 0.05
     max_unmatched: Annotated[
         Share,
         Field(
-            description="At most this share of the functions in the profile has another control flow, or should be in "
-            "it and is not."
+            description="At most this share of the functions in the profile has a different control flow, or should be "
+            "in it and is not."
         ),
     ] = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureSettings:
-    """How variants are compared."""
+    """How to compare variants."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT_KEYS
 
     baseline: Annotated[
         VariantName | None,
-        Field(description="The variant that the others are compared with; default: `release`, else the first."),
+        Field(description="The variant to compare the others with; default: `release`, else the first."),
     ] = None
-    metric: Annotated[MetricName, Field(description="What is compared, where a workload does not say.")] = (
-        MetricName.WALL
-    )
+    metric: Annotated[MetricName, Field(description="What to compare, unless a workload chooses.")] = MetricName.WALL
     precision: Annotated[
         AboveZeroRatio,
         Field(description="The half-width of the suite's interval to aim for."),
     ] = 0.01
-    min_effect: Annotated[Ratio, Field(description="The change that matters: the margin of the verdicts.")] = 0.01
+    min_effect: Annotated[Ratio, Field(description="The smallest change that matters: the margin of the verdicts.")] = (
+        0.01
+    )
     max_time_s: Annotated[DurationS, Field(description="The budget for all measuring.")] = 300.0
     confidence: Annotated[
         float, Field(strict=True, gt=0.5, lt=1, description="The confidence level of the intervals.")
@@ -291,7 +294,7 @@ class MeasureSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileSettings:
-    """Build, train and measure settings of optbuild for one Cargo project: what `optbuild.toml` may say."""
+    """Build, train and measure settings of optbuild for one Cargo project: the content of `optbuild.toml`."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT_KEYS
 
@@ -299,7 +302,7 @@ class ProfileSettings:
     extends: Annotated[
         Name | None, Field(description='What this profile starts from: "preset:NAME" or a file relative to this one.')
     ] = None
-    project: Annotated[ProjectSettings, Field(description="Which Cargo project is built.")] = field(
+    project: Annotated[ProjectSettings, Field(description="Which Cargo project to build.")] = field(
         default_factory=ProjectSettings
     )
     variants: Annotated[
@@ -307,7 +310,7 @@ class ProfileSettings:
     ] = field(default_factory=dict)
     workloads: Annotated[tuple[Workload, ...], Field(description="What trains and measures the variants.")] = ()
     raw_profiles: Annotated[
-        RawProfileSettings, Field(description="The files that instrumented programs write, and what becomes of them.")
+        RawProfileSettings, Field(description="The files that instrumented programs write, and how to treat them.")
     ] = field(default_factory=RawProfileSettings)
     profile_data: Annotated[
         ProfileDataSettings, Field(description="Committed counts of a training that was done elsewhere.")
@@ -315,22 +318,22 @@ class ProfileSettings:
     evidence: Annotated[EvidenceSettings, Field(description="What PGO has to show.")] = field(
         default_factory=EvidenceSettings
     )
-    measure: Annotated[MeasureSettings, Field(description="How the variants are compared.")] = field(
+    measure: Annotated[MeasureSettings, Field(description="How to compare the variants.")] = field(
         default_factory=MeasureSettings
     )
-    gates: Annotated[GateSettings, Field(description="What `optbuild check` demands of a run.")] = field(
+    gates: Annotated[GateSettings, Field(description="What `optbuild check` requires of a run.")] = field(
         default_factory=GateSettings
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildProfile:
-    """A build profile that has been checked.
+    """A checked build profile.
 
     Attributes:
         path: The file the user named; None for a preset.
         directory: What every relative path in it is relative to.
-        project: Which Cargo project is built.
+        project: Which Cargo project to build.
         variants: The resolved variants by name, in order.
         workloads: What trains and measures them.
         raw_profiles: What becomes of the files that training writes.
@@ -362,7 +365,7 @@ class BuildProfile:
         return self.directory / settings.path
 
     def where(self, table: str, name: str, *keys: str) -> str | None:
-        """`file:line` of a variant or workload, or of a key in it that is written there; None where no file has it."""
+        """`file:line` of a variant or workload, or of a key written in it; None if no file has it."""
         path = (table, name, *keys)
         return next((self.origins[path[:n]] for n in range(len(path), 1, -1) if path[:n] in self.origins), None)
 

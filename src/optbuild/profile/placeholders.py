@@ -21,7 +21,7 @@ class PlaceholderKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placeholder:
-    """A place in a word that is filled when the workload is planned.
+    """A place in a word that planning the workload fills.
 
     Attributes:
         kind: What it stands for.
@@ -44,13 +44,13 @@ def parse_placeholders(text: str) -> tuple[str | Placeholder, ...]:
     """Split a word into literal text and placeholders; `{{` and `}}` are literal braces.
 
     Raises:
-        ValueError: A placeholder is unknown, or a brace stands alone.
+        ValueError: A placeholder is unknown, or a brace has no partner.
     """
     pieces: list[str | Placeholder] = []
     for match in _PIECE.finditer(text):
         if match["stray"]:
             raise RefusedValueError(
-                f"the brace {match['stray']} in `{text}` stands alone",
+                f"the brace {match['stray']} in `{text}` has no partner",
                 help=f"{_DOUBLE}; placeholders are {_KNOWN}",
             )
         if match["name"] is not None:
@@ -66,10 +66,10 @@ def parse_placeholders(text: str) -> tuple[str | Placeholder, ...]:
 
 
 def double_braces(text: str) -> str:
-    """A word as people type it, for `parse_placeholders`: all braces are literal but those of a placeholder.
+    """Convert a word as users type it for `parse_placeholders`: only braces of a placeholder are not literal.
 
     Raises:
-        RefusedValueError: What looks like a placeholder is none, or stands in braces of its own.
+        RefusedValueError: Something that looks like a placeholder is not one, or is within further braces.
     """
     written, end = "", 0
     for match in _WRITTEN.finditer(text):
@@ -87,7 +87,7 @@ def double_braces(text: str) -> str:
 
 
 def literal_text(text: str) -> str:
-    """A text for `parse_placeholders` that holds no placeholder."""
+    """A text for `parse_placeholders` without placeholders."""
     return text.replace("{", "{{").replace("}", "}}")
 
 

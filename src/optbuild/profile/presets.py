@@ -35,7 +35,7 @@ def load_preset(name: PresetName) -> bytes:
 
 
 def suggest_preset(name: str, names: tuple[str, ...]) -> str:
-    """Say which preset was most likely meant, and which there are."""
+    """Suggest the preset that was most likely meant, and list all."""
     nearest = find_nearest(name, names)
     meant = f'did you mean "{PREFIX}{nearest}"? ' if nearest else ""
     return f"{meant}the presets are {render_choices(f'{PREFIX}{each}' for each in names).replace(' or ', ' and ')}"
@@ -43,5 +43,5 @@ def suggest_preset(name: str, names: tuple[str, ...]) -> str:
 
 def _preset_directory() -> Traversable:
     installed = resources.files("optbuild") / "profiles"
-    # In a checkout they stand beside `src`; a wheel carries them inside the package.
+    # In a checkout they are next to `src`; in a wheel they are inside the package.
     return installed if installed.is_dir() else Path(__file__).resolve().parents[3] / "profiles"

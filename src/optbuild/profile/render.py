@@ -11,7 +11,7 @@ from optbuild.profile.model import BuildProfile
 
 
 def render_resolved(profile: BuildProfile) -> dict[str, Any]:
-    """Write a build profile as JSON-able data: kebab-case keys, nothing that is not set, no path of this machine."""
+    """Write a build profile as JSON-able data: kebab-case keys, only what is set, no path of this machine."""
     rendered = {
         "project": _render(profile.project),
         "variants": _render(profile.variants),

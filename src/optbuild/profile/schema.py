@@ -31,7 +31,7 @@ def render_profile_schema() -> str:
 
 
 def _tidy_schema(node: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what says nothing about TOML: null, which it does not have, and titles made from keys."""
+    """Leave out what does not concern TOML: null, which it does not have, and titles made from keys."""
     tidy: dict[str, Any] = {}
     for key, value in node.items():
         if key == "properties":
@@ -45,7 +45,7 @@ def _tidy_schema(node: dict[str, Any]) -> dict[str, Any]:
             tidy[key] = value
     if tidy.get("default", ...) is None:
         del tidy["default"]
-    # A default is a value of the model; where the model reads the key from text, it is no value of the key.
+    # A default is a value of the model; if the model reads the key from text, it is not a value of the key.
     if tidy.get("type") == "string" and not isinstance(tidy.get("default", ""), str):
         del tidy["default"]
     return tidy

@@ -1,8 +1,7 @@
-"""What in a command is for a shell: there is none, so each is refused with the key that does it.
+"""Refuse parts of a command that are for a shell, since none runs it; each error names the key that does the same.
 
-Not for placeholders. A text is split as a shell splits it, and what is quoted in it is the program's own. Words after
-`--` have been through a shell already, which took their quotes away: only what can hardly be meant for a program is
-refused there.
+Not for placeholders. A text is split as a shell splits it; quoted parts go to the program. A shell has already removed
+the quotes of words after `--`: of these, only what is hardly meant for a program is refused.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ _EXPANSION = re.compile(r"(?<!\\)(?:\$[A-Za-z_{(]|`)")
 _ASSIGNMENT = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)=.*", re.DOTALL)
 _REDIRECTION = re.compile(r"&>>?|\d*(?:<<<|<<|<>|<|>>|>\||>)(?:&\d|/dev/null)?")
 
-_JOINS = "let each command be a workload of its own, or write a script that does it all: sh -c '…'"
-_PIPE = "write what comes before it to a file and give that: --stdin FILE, or `stdin` in optbuild.toml"
-_INPUT = "give the file by --stdin FILE, or by `stdin` in optbuild.toml, each workload its own"
-_OUTPUT = "leave it out: what a workload prints goes to a file of optbuild's, and is compared"
-_PATTERN = "name the files one by one, or let a shell find them: sh -c '{bin} data/*.txt'"
-_VARIABLE = "write {env:NAME} for the value of a variable; a script does the rest: sh -c '…'"
+_JOINS = "make each command a separate workload, or let one script do it all: sh -c '…'"
+_PIPE = "write the data to a file and name that: --stdin FILE, or `stdin` in optbuild.toml"
+_INPUT = "name the file by --stdin FILE, or by `stdin` of each workload in optbuild.toml"
+_OUTPUT = "leave it out: optbuild writes a workload's output to a file, and compares it"
+_PATTERN = "name the files one by one, or let a shell expand them: sh -c '{bin} data/*.txt'"
+_VARIABLE = "write {env:NAME} for the value of a variable; use a script for the rest: sh -c '…'"
 
 _IN_TEXT = (
     (re.compile(r"&&|\|\||;|&$"), _JOINS),
@@ -35,21 +34,21 @@ _IN_TEXT = (
     (re.compile(r"<"), _INPUT),
     (re.compile(r">"), _OUTPUT),
     (_EXPANSION, _VARIABLE),
-    (re.compile(r"^~(?:/|$)"), "write {env:HOME} in its place"),
+    (re.compile(r"^~(?:/|$)"), "write {env:HOME} instead"),
     (re.compile(r"\*"), _PATTERN),
 )
-"""What a shell sees in a word that is not quoted, the first that fits."""
+"""What a shell would act on in an unquoted word; the first match counts."""
 
 
 def split_command(text: str, directory: Path) -> tuple[str, ...]:
     """Split a command as a shell splits words.
 
     Args:
-        text: As an option has it.
+        text: The value of an option.
         directory: Where the command runs.
 
     Raises:
-        UsageError: A quote is open, or something in it is for a shell.
+        UsageError: A quote is not closed, or part of it is for a shell.
     """
     try:
         words = tuple(shlex.split(text))
@@ -64,13 +63,13 @@ def split_command(text: str, directory: Path) -> tuple[str, ...]:
             sign, remedy = found
             raise UsageError(
                 f"`{sign}` in {text!r} is for a shell, and commands are run without one",
-                help=f"{remedy}; quote it where the program itself is to have it",
+                help=f"{remedy}; quote it if it is meant for the program itself",
             )
     return words
 
 
 def require_no_shell(words: tuple[str, ...], directory: Path) -> None:
-    """Refuse what only a shell could do with the words after `--`.
+    """Refuse words after `--` that only a shell could handle.
 
     Args:
         words: The command.
@@ -83,7 +82,7 @@ def require_no_shell(words: tuple[str, ...], directory: Path) -> None:
     for sign, remedy in _foreign_words(words, directory):
         raise UsageError(
             f"the word `{sign}` after `--` is for a shell, and commands are run without one",
-            help=f"{remedy}; where the program itself is to have it, write the command into optbuild.toml",
+            help=f"{remedy}; if it is meant for the program itself, write the command into optbuild.toml",
         )
 
 
@@ -105,12 +104,12 @@ def _refuse_assignment(first: tuple[str, ...] | list[str], words: tuple[str, ...
         if match := _ASSIGNMENT.fullmatch(bare):
             raise UsageError(
                 f"the command begins with the variable {match['name']}, which a shell would set",
-                help=f"set it by an option: --env {shlex.quote(words[0])}; or by `env` in optbuild.toml",
+                help=f"set it with an option: --env {shlex.quote(words[0])}; or by `env` in optbuild.toml",
             )
 
 
 def _bare_words(text: str) -> list[str]:
-    """The words of a text; one sign stands for whatever is quoted, but for what shells expand within quotes."""
+    """The words of a text; one sign replaces each quoted part, except what shells expand within quotes."""
     return _WORD.findall(_QUOTES.sub(_bare, text))
 
 

@@ -1,4 +1,4 @@
-"""Values of a build profile and how they are read from TOML; not for which keys there are: `model` says that."""
+"""Values of a build profile and how to read them from TOML; not for which keys exist: `model` says that."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FLOAT = re.compile(r"\d+(\.\d+)?([eE][-+]?\d+)?")
 def _check_text(text: str) -> str:
     if "\0" in text:
         raise RefusedValueError(
-            "a NUL character, which no program can be given", help=r"remove the `\u0000` from the text"
+            "a NUL character, which no program can receive", help=r"remove the `\u0000` from the text"
         )
     return text
 
@@ -37,7 +37,7 @@ def _check_word(text: str) -> str:
 def _check_plain_path(text: str) -> str:
     if set(text) & {"{", "}"}:
         raise RefusedValueError(
-            f"`{text}` holds braces, and placeholders are not replaced here",
+            f"`{text}` contains braces, and placeholders are not replaced here",
             help="write a plain relative path",
         )
     return text
@@ -100,8 +100,8 @@ def _check_above_zero(ratio: float) -> float:
 
 
 def only(*types: type) -> BeforeValidator:
-    """Take values of these types only, none that is merely equal to one of them."""
-    # Pydantic takes `true` and `1.0` for the literal 1, and 1 for `true`: what is neither of the types becomes a text.
+    """Accept only values of these types, not others that are equal to one."""
+    # Pydantic accepts `true` and `1.0` for the literal 1, and 1 for `true`: values of other types become text.
     return BeforeValidator(lambda value: value if type(value) in types else str(value))
 
 
@@ -129,7 +129,7 @@ def _check_output_files(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
     for file in value if isinstance(value, tuple) else ():
         inside = file.removeprefix("{scratch}/")
         if inside != file and (not inside.strip("/") or ".." in inside.split("/") or inside.startswith("/")):
-            raise RefusedValueError(f"`{file}` is no file below {{scratch}}", help='write `"{scratch}/NAME"`')
+            raise RefusedValueError(f"`{file}` is not a file below {{scratch}}", help='write `"{scratch}/NAME"`')
         _check_plain_path(_check_not_empty(_check_text(inside)))
     return value
 
@@ -139,7 +139,7 @@ def _check_pattern(text: str) -> str:
         re.compile(text)
     except (re.error, OverflowError, RecursionError) as error:
         raise RefusedValueError(
-            f"`{text}` is no regular expression: {error}",
+            f"`{text}` is not a regular expression: {error}",
             help=r"write it as Python's `re` reads it, best in single quotes, such as '\d+ ms'",
         ) from error
     return text
@@ -227,7 +227,7 @@ CompareOutput = Annotated[
 
 
 def _toml_key(name: str) -> str:
-    """The TOML key of a field: kebab-case, and the unit is said by the value."""
+    """The TOML key of a field: kebab-case, without the unit, which the value has."""
     return name.removesuffix("_s").removesuffix("_bytes").replace("_", "-")
 
 

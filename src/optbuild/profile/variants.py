@@ -1,4 +1,4 @@
-"""Variants: what a build profile may set on one, and one with all that it inherits.
+"""Variants: what a build profile may set, and the result with all that is inherited.
 
 Not for resolving inheritance (`inherit`).
 """
@@ -22,7 +22,7 @@ from optbuild.profile.values import (
 
 
 class Lto(StrEnum):
-    """Link-time optimisation, in Cargo's words."""
+    """Link-time optimisation, in Cargo's terms."""
 
     OFF = "off"
     THIN = "thin"
@@ -46,14 +46,14 @@ class TrainingLto(StrEnum):
 
 
 class Counters(StrEnum):
-    """How the instrumented binary of a PGO variant counts where threads may count at the same time."""
+    """How the instrumented binary of a PGO variant counts when threads count at the same time."""
 
     SINGLE = "single"
     ATOMIC = "atomic"
 
 
 class Profiles(StrEnum):
-    """Whether all programs of a PGO variant are optimised with one profile, or each with one of its own."""
+    """Whether all programs of a PGO variant share one profile, or each has its own."""
 
     MERGED = "merged"
     PER_BIN = "per-bin"
@@ -61,14 +61,14 @@ class Profiles(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodegenSettings:
-    """Settings of a variant of which the nearest one wins; None means: as the Cargo profile has it."""
+    """Settings of a variant of which the nearest one wins; None means the value of the Cargo profile."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT_KEYS
 
     lto: Annotated[Lto | None, Field(description="Link-time optimisation, as in a Cargo profile.")] = None
     codegen_units: Annotated[
         Annotated[int, Field(strict=True, ge=1)] | None,
-        Field(description="Into how many units a crate is split; 1 optimises best and compiles slowest."),
+        Field(description="How many units a crate is split into; 1 optimises best and compiles slowest."),
     ] = None
     opt_level: Annotated[
         Annotated[Literal[0, 1, 2, 3, "s", "z"], only(int, str)] | None,
@@ -77,7 +77,7 @@ class CodegenSettings:
     panic: Annotated[Literal["unwind", "abort"] | None, Field(description="What a panic does.")] = None
     strip: Annotated[
         Annotated[Literal[True, False, "none", "debuginfo", "symbols"], only(bool, str)] | None,
-        Field(description="What is removed from the binary, as in a Cargo profile."),
+        Field(description="What to remove from the binary, as in a Cargo profile."),
     ] = None
     debug: Annotated[
         Annotated[
@@ -85,7 +85,7 @@ class CodegenSettings:
             only(bool, int, str),
         ]
         | None,
-        Field(description="How much debug information is made, as in a Cargo profile."),
+        Field(description="How much debug information to generate, as in a Cargo profile."),
     ] = None
     overflow_checks: Annotated[StrictBool | None, Field(description="Panic on integer overflow.")] = None
     target_cpu: Annotated[
@@ -95,7 +95,10 @@ class CodegenSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariantSettings(CodegenSettings):
-    """A variant as written: what it changes of the variant it inherits from. Without any, exactly what cargo builds."""
+    """A variant as written: its changes to the variant that it inherits from.
+
+    Without settings, exactly what cargo builds.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT_KEYS
 
@@ -111,29 +114,29 @@ class VariantSettings(CodegenSettings):
     ] = None
     pgo: Annotated[
         Annotated[PgoMode, BeforeValidator(read_pgo_mode), WithJsonSchema({"enum": [False, True, "auto"]})] | None,
-        Field(description='Profile-guided optimisation; "auto" leaves it out, with a reason, where it cannot be done.'),
+        Field(description='Profile-guided optimisation; "auto" skips it, with a reason, if it is not possible.'),
     ] = None
     training_lto: Annotated[
         TrainingLto | None,
         Field(
-            description="Whether the binary that is trained has the variant's link-time optimisation. "
-            '"off" builds it in half the time, "same" is exact, "auto" (default) is "off" where nothing is lost by it.'
+            description="Whether the instrumented binary has the variant's link-time optimisation. "
+            '"off" builds in half the time, "same" is exact, "auto" (default) is "off" if that loses nothing.'
         ),
     ] = None
     counters: Annotated[
         Counters | None,
         Field(
-            description='How the binary that is trained counts. "single" is fast, and threads that count at the same '
-            'time lose counts; "atomic" loses none, and trains more slowly. By default "single", and then "atomic" if '
-            "there are counts that no run can have made."
+            description='How the instrumented binary counts. "single" is fast, but threads that count at the same time '
+            'lose counts; "atomic" loses none, but trains more slowly. By default "single", then "atomic" if counts '
+            "are impossible."
         ),
     ] = None
 
     profiles: Annotated[
         Profiles | None,
         Field(
-            description='Of several programs: "merged" optimises all of them with what all workloads have shown, '
-            '"per-bin" each with the workloads that run it, and compiles once for each.'
+            description='For several programs: "merged" optimises all of them with the counts of all workloads; '
+            '"per-bin" optimises each with the workloads that run it, and compiles once for each.'
         ),
     ] = None
 
@@ -143,13 +146,13 @@ class Variant(CodegenSettings):
     """A variant with all that it inherits.
 
     Attributes:
-        name: What it is called.
+        name: Its name.
         ancestors: The variants it inherits from, nearest first.
         features: Cargo features, from the root ancestor down.
         rustflags: Flags for rustc, from the root ancestor down.
         pgo: Whether it is built with PGO.
         training_lto: How its instrumented binary is linked.
-        counters: How its instrumented binary counts; None for `single`, and `atomic` where that goes wrong.
+        counters: How its instrumented binary counts; None for `single`, then `atomic` if that fails.
         profiles: What its programs are optimised with.
     """
 

@@ -1,4 +1,4 @@
-"""Cargo's configuration files, found, read and merged as cargo does it; nothing in them is run or obeyed.
+"""Find, read and merge Cargo's configuration files as cargo does; nothing in them is run or obeyed.
 
 Not for environment variables: what they add to a key is decided where the key is used.
 
@@ -32,8 +32,8 @@ def load_cargo_config(directory: Path, environ: Mapping[str, str]) -> CargoConfi
         environ: For `CARGO_HOME` and `HOME`.
 
     Raises:
-        ToolchainError: A file cannot be read, is malformed, or does not go together with another one. Cargo itself
-            cannot work here either, so this is the environment's fault, not the command line's.
+        ToolchainError: A file cannot be read, is malformed, or conflicts with another one. Cargo itself fails here too,
+            so the fault is in the environment, not on the command line.
     """
     directory = directory.resolve()
     files: list[Path] = []
@@ -47,7 +47,7 @@ def load_cargo_config(directory: Path, environ: Mapping[str, str]) -> CargoConfi
 
 
 def environment_value(environ: Mapping[str, str], name: str) -> str | None:
-    """A variable as cargo sees it: one that is not UTF-8 counts as not set."""
+    """A variable as cargo sees it: a value that is not UTF-8 counts as unset."""
     value = environ.get(name)
     try:
         return None if value is None else value.encode().decode()
@@ -56,7 +56,7 @@ def environment_value(environ: Mapping[str, str], name: str) -> str | None:
 
 
 def find_build_directory(config: CargoConfig, environ: Mapping[str, str]) -> str | None:
-    """What sets cargo's `build-dir`, for people; None where it is the target directory."""
+    """What sets cargo's `build-dir`, for display; None if it is the target directory."""
     if environment_value(environ, "CARGO_BUILD_BUILD_DIR") is not None:
         return "CARGO_BUILD_BUILD_DIR"
     node = config.find("build", "build-dir")
@@ -64,7 +64,7 @@ def find_build_directory(config: CargoConfig, environ: Mapping[str, str]) -> str
 
 
 def _config_paths(directory: Path, environ: Mapping[str, str]) -> Iterator[Path]:
-    """Nearest first, the home's last unless it lay on the way."""
+    """Nearest first; the home's last, unless it was on the way."""
     places = [ancestor / ".cargo" for ancestor in (directory, *directory.parents)]
     home = _cargo_home(directory, environ)
     if home.resolve() not in {place.resolve() for place in places}:
@@ -91,7 +91,7 @@ def _home_of_user() -> str:
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError:  # a directory that may not be searched: cargo passes over it
+    except OSError:  # a directory without search permission: cargo skips it
         return False
 
 
@@ -100,7 +100,7 @@ def _load_file(path: Path, read: list[Path], chain: tuple[Path, ...] = ()) -> Co
 
     Args:
         path: The file.
-        read: The files read so far for one discovered file; grows. As in cargo, none may come twice.
+        read: The files read so far for one discovered file; grows. As in cargo, none may occur twice.
         chain: The resolved files that led here through `include`.
     """
     if path in read or path.resolve() in chain:
@@ -178,11 +178,11 @@ def _merge(low: ConfigNode, high: ConfigNode, file: Path, key: tuple[str, ...]) 
         case tuple(), tuple():
             return high if _is_program(key) else low + high
         case _:
-            raise _refused(file, f"`{'.'.join(key)}` has another type than in another file that applies here")
+            raise _refused(file, f"`{'.'.join(key)}` has a different type in another file that applies here")
 
 
 def _is_program(key: tuple[str, ...]) -> bool:
-    """Whether a list is a program with its arguments: of several files cargo then takes the nearest one's alone."""
+    """Whether a list is a program with its arguments: of several files, cargo then uses only the nearest one's."""
     return key[0] == "target" and key[-1] == "runner"
 
 

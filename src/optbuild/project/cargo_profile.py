@@ -1,6 +1,6 @@
-"""What Cargo's profiles say, before any variant changes it.
+"""The settings of Cargo's profiles, before any variant changes them.
 
-Not for setting anything: variants do that with `--config`, which goes before all that is read here.
+Not for setting anything: variants do that with `--config`, which overrides all that is read here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ WITH_LTO = ("thin", "fat")
 """The kinds of link-time optimisation that look at all crates at once."""
 
 _ROOTS = {"bench": "release", "test": "dev"}
-_DEFAULT_UNITS = {"dev": 256, "release": 16}  # rustc's own, where Cargo passes none; incremental builds are split finer
+_DEFAULT_UNITS = {"dev": 256, "release": 16}  # rustc's own, if Cargo passes none; incremental builds are split finer
 
 
 def load_cargo_profiles(manifest: Path, config: CargoConfig, environ: Mapping[str, str]) -> CargoProfiles:
@@ -27,8 +27,8 @@ def load_cargo_profiles(manifest: Path, config: CargoConfig, environ: Mapping[st
 
     Args:
         manifest: The workspace's root manifest: cargo ignores the profiles of others.
-        config: Cargo's configuration, whose `[profile]` tables go before the manifest's.
-        environ: The user's environment, whose `CARGO_PROFILE_*` go before both.
+        config: Cargo's configuration, whose `[profile]` tables override the manifest's.
+        environ: The user's environment, whose `CARGO_PROFILE_*` override both.
     """
     names = (name for name in environ if name.startswith("CARGO_PROFILE_"))
     configured = _plain(config.find("profile") or {})
@@ -39,7 +39,7 @@ def load_cargo_profiles(manifest: Path, config: CargoConfig, environ: Mapping[st
 
 
 def resolve_cargo_profile(profiles: CargoProfiles, name: str) -> CargoProfile:
-    """What holds for the crates of a program that is built with a profile.
+    """The settings for the crates of a program that is built with a profile.
 
     Sources:
         The Cargo Book, "Profiles", https://doc.rust-lang.org/cargo/reference/profiles.html, and "Configuration",
@@ -58,13 +58,13 @@ def resolve_cargo_profile(profiles: CargoProfiles, name: str) -> CargoProfile:
 
 
 def is_said_already(profiles: CargoProfiles, name: str, key: str, value: object) -> bool:
-    """Whether a profile sets a key to this value itself, or inherits that; a default of Cargo's is not set.
+    """Whether a profile sets or inherits this value of a key; Cargo's defaults do not count.
 
     Args:
         profiles: Those of the workspace.
         name: The profile.
         key: As in `Cargo.toml`.
-        value: As a variant has it.
+        value: As in a variant.
     """
     found = _nearest(profiles, tuple(_lineage(profiles, name)), key)
     if found is None:
@@ -74,7 +74,7 @@ def is_said_already(profiles: CargoProfiles, name: str, key: str, value: object)
 
 
 def find_override(profiles: CargoProfiles, name: str, key: str) -> str | None:
-    """What decides a key of a profile before the manifest does, for people; None where nothing does.
+    """What overrides a key of a profile in the manifest, for display; None if nothing does.
 
     Args:
         profiles: Those of the workspace.
@@ -88,7 +88,7 @@ def find_override(profiles: CargoProfiles, name: str, key: str) -> str | None:
     return f"`profile.{name}.{key}` of Cargo's configuration" if isinstance(table, dict) and key in table else None
 
 
-# How cargo reads the words of `lto`. `false` is not off: it lets the units of one crate be optimised together.
+# How cargo reads the values of `lto`. `false` is not off: it lets the units of one crate be optimised together.
 _LTO_WORDS = {"true": "fat", "fat": "fat", "thin": "thin", "off": "off", "n": "off", "no": "off"}
 _LTO_WORDS |= dict.fromkeys(("false", "none"), "thin-local")
 
@@ -102,7 +102,7 @@ def _manifest_tables(manifest: Path) -> dict[str, Any]:
 
 
 def _plain(node: ConfigNode) -> object:
-    """A node of the configuration without where its values come from."""
+    """A node of the configuration without the origins of its values."""
     if isinstance(node, Setting):
         return node.value
     if isinstance(node, Mapping):
@@ -111,7 +111,7 @@ def _plain(node: ConfigNode) -> object:
 
 
 def _lineage(profiles: CargoProfiles, name: str) -> Iterator[str]:
-    """A profile and those it inherits from, nearest first."""
+    """A profile and those that it inherits from, nearest first."""
     seen: set[str] = set()
     current: object = name
     while isinstance(current, str) and current not in seen:
@@ -129,7 +129,7 @@ def _variable(name: str, key: str) -> str:
 
 
 def _own(profiles: CargoProfiles, name: str, key: str) -> object:
-    """What one profile says itself: the environment goes before configuration files, and these before the manifest."""
+    """The settings of one profile itself: the environment overrides configuration files, those the manifest."""
     variable = _variable(name, key)
     if variable in profiles.environ:
         return profiles.environ[variable]
@@ -138,7 +138,7 @@ def _own(profiles: CargoProfiles, name: str, key: str) -> object:
 
 
 def _packages(table: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
-    """The tables `[profile.NAME.package.*]`; build scripts and macros are no part of the program."""
+    """The tables `[profile.NAME.package.*]`; build scripts and macros are not part of the program."""
     profile = table.get(name)
     packages = profile.get("package") if isinstance(profile, dict) else None
     for package in packages.values() if isinstance(packages, dict) else ():

@@ -1,4 +1,4 @@
-"""Cargo's `cfg` expressions: whether what stands in `cfg(…)` is true of a target.
+"""Cargo's `cfg` expressions: whether the content of `cfg(…)` is true for a target.
 
 Sources:
     cargo-platform, `src/cfg.rs` of cargo 1.95: https://github.com/rust-lang/cargo/tree/master/crates/cargo-platform
@@ -27,13 +27,13 @@ def matches_cfg(expression: str, target_cfg: Iterable[str]) -> bool:
     """Whether an expression such as `all(unix, target_arch = "x86_64")` is true.
 
     Args:
-        expression: What stands between the parentheses of `cfg(…)`.
+        expression: The text between the parentheses of `cfg(…)`.
         target_cfg: The lines of `rustc --print=cfg`.
 
     Raises:
         ValueError: The expression, or a line of `target_cfg`, is malformed.
     """
-    # cargo leaves this one out: it tells how the probe was made, not what the target is
+    # cargo leaves this one out: it describes the probe, not the target
     known = frozenset(_parse_cfg(line) for line in target_cfg) - {("proc_macro", None)}
     reader = _Reader(expression)
     result = _evaluate(reader, known, depth=0)

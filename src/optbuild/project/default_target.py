@@ -1,9 +1,9 @@
-"""Which target cargo builds for when it is not given one.
+"""The target that cargo builds for if none is given.
 
 Sources:
-    The Cargo Book, `build.target`: https://doc.rust-lang.org/cargo/reference/config.html#buildtarget
-    cargo 1.95, `src/cargo/util/context/schema.rs` (`BuildTargetConfig`), and what it does: a list
-    of the files is joined with the variable, a text gives way to it.
+    The Cargo Book, `build.target`: https://doc.rust-lang.org/cargo/reference/config.html#buildtarget cargo 1.95,
+    `src/cargo/util/context/schema.rs` (`BuildTargetConfig`), and what it does: a list from the files is joined with the
+    variable; the variable overrides a text.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _EXPECTED = "expected a string or an array of strings"
 
 
 def configured_targets(config: CargoConfig, environ: Mapping[str, str]) -> tuple[ConfiguredValue, ...] | None:
-    """The triples, or paths of JSON files, that the configuration and its variable name; None where neither does.
+    """The triples, or paths of JSON files, that the configuration and its variable name; None if neither does.
 
     Raises:
         ToolchainError: A configured value has a type that cargo refuses, or is empty.

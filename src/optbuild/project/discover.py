@@ -1,4 +1,4 @@
-"""Look at a Cargo project: cargo's metadata, its configuration and git, without running anything of the project."""
+"""Inspect a Cargo project: cargo's metadata, its configuration and git, without running anything from the project."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def load_project(  # noqa: PLR0913 - what to look at, and what to look with
         InterruptedRunError: A signal arrived.
     """
     path = directory / manifest
-    root = path.parent.resolve()  # not through a manifest that is itself a link: cargo does not follow that
+    root = path.parent.resolve()  # not through a manifest that is itself a link: cargo does not follow it
     manifest = root / path.name
     if not manifest.is_file():
         raise _no_manifest(manifest)
@@ -113,7 +113,7 @@ def discover_git(directory: Path, executor: Executor, environ: Mapping[str, str]
         if filters.exit_code not in {
             0,
             1,
-        }:  # which programs the repository names is not known, so none may get a chance
+        }:  # the programs that the repository names are unknown, so none may run
             return GitState(commit=commit, dirty=None)
         status = run(git.status_argv(), git.parse_own_filters(filters.stdout))
     except ProgramNotFoundError:
@@ -133,7 +133,7 @@ def _metadata(executor: Executor, command: Command) -> Metadata:
     if completed.timed_out:
         raise ToolchainError(
             f"`{cargo} metadata` did not answer within {_TIMEOUT_S:.0f} s",
-            help=f"find out what it waits for: cargo metadata --no-deps --offline --manifest-path {manifest}",
+            help=f"see what it waits for: cargo metadata --no-deps --offline --manifest-path {manifest}",
             location=manifest,
         )
     if completed.exit_code != 0:
@@ -211,7 +211,7 @@ def _package(package: PackageMetadata, target_cfg: tuple[str, ...]) -> Package:
             for target in package.targets
             for kind in LibKind
             if kind in target.kind
-            for name in (target.name.replace("-", "_"),)  # as rustc is told; older cargo names it as the package is
+            for name in (target.name.replace("-", "_"),)  # as rustc gets it; older cargo uses the package's name
         ),
     )
 

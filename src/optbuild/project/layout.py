@@ -1,4 +1,4 @@
-"""Where in a project's target directory optbuild writes: paths only, nothing is created here."""
+"""Where optbuild writes in a project's target directory: paths only, nothing is created here."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ class Layout:
     """All directories of one project, below `<target-dir>/optbuild/`.
 
     Attributes:
-        root: The directory that carries our marker; everything else lies below it.
-        artifacts: Where the finished binaries are published, `<variant>/<bin>`; `--out` names another place.
+        root: The directory with optbuild's marker; everything else is below it.
+        artifacts: Where the finished binaries are published, `<variant>/<bin>`; `--out` changes it.
     """
 
     root: Path
@@ -26,12 +26,12 @@ class Layout:
 
     @property
     def cargo_target(self) -> Path:
-        """Cargo's own target directory for optbuild's builds, apart from the user's so that neither waits."""
+        """Cargo's target directory for optbuild's builds, separate from the user's: neither waits for the other."""
         return self.root / "cargo"
 
     @property
     def cargo_pgo_target(self) -> Path:
-        """Another one, for instrumented builds and those with a profile, since cargo locks a target directory.
+        """A second one, for instrumented builds and those with a profile, because cargo locks a target directory.
 
         The name is as long as the first one's: paths of generated files may be in binaries that are compared.
         """
@@ -39,12 +39,12 @@ class Layout:
 
     @property
     def cargo_rebuild_target(self) -> Path:
-        """Another one, for a second build of the same; its name is as long, for the same reason."""
+        """A third one, for a second build of the same; its name has the same length, for the same reason."""
         return self.root / "again"
 
     @property
     def binaries(self) -> Path:
-        """Copies of what each compile action built, `<action>/<bin>`, since the next build overwrites cargo's."""
+        """Copies of what each compile action built, `<action>/<bin>`: the next build overwrites cargo's."""
         return self.root / "binaries"
 
     @property
@@ -59,7 +59,7 @@ class Layout:
 
     @property
     def stray_profiles(self) -> Path:
-        """Where an instrumented program writes when it was started without our environment."""
+        """Where an instrumented program writes if it was started without optbuild's environment."""
         return self.root / "stray"
 
     @property
@@ -79,12 +79,12 @@ class Layout:
 
     @property
     def written(self) -> Path:
-        """What workloads have been seen to create."""
+        """The files that workloads were seen to create."""
         return self.root / "written.json"
 
     @property
     def scratch(self) -> Path:
-        """Scratch directories of workloads, made anew before each run."""
+        """Scratch directories of workloads, recreated before each run."""
         return self.root / "scratch"
 
     @property
@@ -99,5 +99,5 @@ class Layout:
 
     @property
     def lock(self) -> Path:
-        """The file that one run at a time holds."""
+        """The lock file, held by one run at a time."""
         return self.root / "lock"

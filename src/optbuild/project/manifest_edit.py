@@ -1,4 +1,4 @@
-"""Write settings into a Cargo profile of a manifest's text; comments, order and everything else stay as they were."""
+"""Write settings into a Cargo profile of a manifest's text; comments, order and everything else stay unchanged."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 BUILT_IN = frozenset({"dev", "release", "test", "bench"})
-"""Cargo profiles that exist without being written."""
+"""Built-in Cargo profiles."""
 
 
 def set_profile_keys(text: str, name: str, settings: Mapping[str, str | int | bool]) -> str:
@@ -17,11 +17,11 @@ def set_profile_keys(text: str, name: str, settings: Mapping[str, str | int | bo
 
     Args:
         text: A `Cargo.toml`.
-        name: The Cargo profile; one that is neither built in nor written inherits from `release`.
+        name: The Cargo profile; one that neither is built in nor exists inherits from `release`.
         settings: Keys and values as Cargo has them.
 
     Raises:
-        ValueError: The text is not TOML, or its tables are written in a way that cannot be changed in place.
+        ValueError: The text is not TOML, or its tables are in a form that cannot be changed in place.
     """
     try:
         document = tomlkit.parse(text)

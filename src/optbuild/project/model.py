@@ -1,4 +1,4 @@
-"""What is known about a Cargo project before anything is planned. Data only: `discover` fills it in."""
+"""What is known about a Cargo project before planning. Data only: `discover` fills it in."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class BinTarget:
 
 
 class LibKind(StrEnum):
-    """What other languages load or link."""
+    """A kind of library that other languages load or link."""
 
     CDYLIB = "cdylib"
     STATICLIB = "staticlib"
@@ -40,10 +40,10 @@ class LibFile:
     """A library for other languages: one of the files that a package's library target becomes.
 
     Attributes:
-        name: The library's name, as rustc knows it.
+        name: The library's name in rustc.
         package: The package's name.
         file_name: Such as `libdemo.so`.
-        has_rlib: The target is built for Rust as well, and cargo then leaves it out of link-time optimisation.
+        has_rlib: The target is built for Rust as well; cargo then excludes it from link-time optimisation.
     """
 
     name: str
@@ -53,7 +53,7 @@ class LibFile:
     has_rlib: bool = False
 
     def is_called(self, name: str) -> bool:
-        """Whether a name is its own, as rustc or as Cargo.toml writes it, or its file's."""
+        """Whether a name is the library's, in the form of rustc or Cargo.toml, or its file's."""
         return name in {self.name, self.name.replace("_", "-"), self.file_name}
 
 
@@ -67,14 +67,14 @@ class Package:
         manifest: Its `Cargo.toml`.
         bins: Its binaries, in cargo's order.
         examples: Its examples that are programs.
-        libs: What its library becomes for other languages: a shared one first.
+        libs: Its libraries for other languages, a shared one first.
         tests: Names of its integration tests.
         benches: Names of its benches.
-        default_run: The binary that `cargo run` takes, where one is declared.
+        default_run: The binary that `cargo run` takes, if declared.
         features: What each feature enables, sorted by name; optional dependencies that count as features included.
         is_library_only: It has a library and no binary.
-        has_criterion: It depends on Criterion, which then runs benches of it.
-        rust_version: The oldest Rust that it wants to be built with, such as `1.85`.
+        has_criterion: It depends on Criterion, which then runs its benches.
+        rust_version: The oldest Rust that it supports, such as `1.85`.
     """
 
     name: str
@@ -93,7 +93,7 @@ class Package:
 
     @property
     def program_run(self) -> str | None:
-        """What `cargo run` starts unless another is named: `default-run`, or the only binary; None where neither is."""
+        """What `cargo run` starts by default: `default-run`, or the only binary; None if there is neither."""
         return self.default_run or (self.bins[0].name if len(self.bins) == 1 else None)
 
 
@@ -103,7 +103,7 @@ class ConfiguredValue:
 
     Attributes:
         value: The value; a program's path is absolute unless it is looked up in `PATH`.
-        origin: For people: `RUSTFLAGS`, `/p/.cargo/config.toml: build.rustc`.
+        origin: For display: `RUSTFLAGS`, `/p/.cargo/config.toml: build.rustc`.
     """
 
     value: str
@@ -112,11 +112,11 @@ class ConfiguredValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfiguredRunner:
-    """What cargo would start a target's programs with.
+    """The runner that cargo would start a target's programs with.
 
     Attributes:
         argv: The program, its path absolute unless it is looked up in `PATH`, and its first arguments.
-        origin: For people, as in `ConfiguredValue`.
+        origin: For display, as in `ConfiguredValue`.
     """
 
     argv: tuple[str, ...]
@@ -129,7 +129,7 @@ class Rustflags:
 
     Attributes:
         flags: The arguments, in order.
-        origin: Where they come from, for people; joined by ` + `. None when there are no flags.
+        origin: Where they come from, for display, joined by ` + `; None if there are no flags.
     """
 
     flags: tuple[str, ...]
@@ -141,8 +141,8 @@ class Setting:
     """One string, number or boolean of a Cargo configuration file.
 
     Attributes:
-        value: What stands there.
-        file: The file in which it stands.
+        value: The value itself.
+        file: The file that contains it.
     """
 
     value: object
@@ -158,7 +158,7 @@ class CargoConfig:
     """Cargo's configuration files as they apply to one directory, merged.
 
     Attributes:
-        directory: Where cargo runs; relative paths from the environment start here.
+        directory: Where cargo runs; relative paths from the environment are relative to it.
         files: The files that were read, nearest first, included ones after the file that includes them.
         values: The merged tree; each value knows its file.
     """
@@ -168,7 +168,7 @@ class CargoConfig:
     values: ConfigTable
 
     def find(self, *key: str) -> ConfigNode | None:
-        """What is configured under a key such as `("build", "rustflags")`; environment variables not counted.
+        """The configuration under a key such as `("build", "rustflags")`, without environment variables.
 
         Raises:
             ToolchainError: A part of the key is a value where cargo expects a table.
@@ -184,7 +184,7 @@ class CargoConfig:
 
 
 def misconfigured(key: tuple[str, ...], problem: str, node: ConfigNode) -> ToolchainError:
-    """The error for a Cargo configuration value that cargo would refuse."""
+    """Make the error for a Cargo configuration value that cargo would refuse."""
     file = first_file(node)
     where = "" if file is None else f" in {file}"
     return ToolchainError(
@@ -195,7 +195,7 @@ def misconfigured(key: tuple[str, ...], problem: str, node: ConfigNode) -> Toolc
 
 
 def first_file(node: ConfigNode) -> Path | None:
-    """The file of a node's first value; None where it holds no value."""
+    """The file of a node's first value; None if it has no value."""
     if isinstance(node, Setting):
         return node.file
     children = node.values() if isinstance(node, Mapping) else node
@@ -208,7 +208,7 @@ class CargoProfiles:
 
     Attributes:
         tables: The `[profile]` tables of the configuration files and of the manifest, the winning ones first.
-        environ: The variables `CARGO_PROFILE_*`, which go before both.
+        environ: The variables `CARGO_PROFILE_*`, which override both.
     """
 
     tables: tuple[Mapping[str, Any], ...] = ()
@@ -217,12 +217,12 @@ class CargoProfiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CargoProfile:
-    """What a Cargo profile says about the units of a program.
+    """A Cargo profile's settings for the units of a program.
 
     Attributes:
         lto: `off`, `thin-local`, `thin` or `fat`.
-        codegen_units: Into how many units a crate is split.
-        package_codegen_units: The numbers that some packages have instead, under `[profile.NAME.package]`.
+        codegen_units: How many units a crate is split into.
+        package_codegen_units: The numbers for single packages, under `[profile.NAME.package]`.
     """
 
     lto: str
@@ -232,11 +232,11 @@ class CargoProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitState:
-    """The revision that the project's directory stands at.
+    """The revision of the project's directory.
 
     Attributes:
         commit: The full hash; None without git, a repository or a first commit.
-        dirty: Files differ from it or are not under version control; None where that is not known.
+        dirty: Files differ from it or are not under version control; None if unknown.
     """
 
     commit: str | None
@@ -245,24 +245,24 @@ class GitState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A Cargo project, as cargo itself sees it.
+    """A Cargo project, as cargo sees it.
 
     Attributes:
-        manifest: The `Cargo.toml` that was asked for: a package's or a workspace's.
+        manifest: The requested `Cargo.toml`: a package's or a workspace's.
         directory: The manifest's directory; cargo is run here.
         workspace_root: The directory of the workspace's root manifest.
         target_directory: Where cargo builds.
         packages: The workspace's members.
         lockfile: `Cargo.lock`, where it exists.
         rustflags: The flags that apply to target code today.
-        cargo_profiles: What every variant starts from.
-        rustc_wrappers: `rustc-wrapper`, then `rustc-workspace-wrapper`, where they are set.
+        cargo_profiles: The Cargo profiles that variants start from.
+        rustc_wrappers: `rustc-wrapper`, then `rustc-workspace-wrapper`, if set.
         config_files: Cargo's configuration files that apply, nearest first.
         git: The revision.
-        runner: What cargo would start the target's programs with, if that is configured.
-        runner_is_text: The configuration files have a runner for the target's own triple as a text, not as a list.
-        default_members: Names of the members that cargo takes in the workspace's root; empty where it does not tell.
-        build_directory_origin: What sets cargo's `build-dir`, for people; None where it is the target directory.
+        runner: What cargo would start the target's programs with, if configured.
+        runner_is_text: The configuration files have the runner for the target's triple as a text, not as a list.
+        default_members: Names of the members that cargo takes in the workspace's root; empty if it does not say.
+        build_directory_origin: What sets cargo's `build-dir`, for display; None if it is the target directory.
     """
 
     manifest: Path

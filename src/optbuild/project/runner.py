@@ -1,4 +1,4 @@
-"""Which program cargo would run a target's programs with: an emulator, most often. Only told, never run, from here.
+"""Find the program that cargo would run a target's programs with, usually an emulator. Nothing is run from here.
 
 Sources:
     The Cargo Book, `target.<triple>.runner`: https://doc.rust-lang.org/cargo/reference/config.html#targettriplerunner
@@ -19,7 +19,7 @@ from optbuild.project.rustflags import matching_cfg_tables
 def find_runner(
     config: CargoConfig, environ: Mapping[str, str], target: str, target_cfg: tuple[str, ...]
 ) -> ConfiguredRunner | None:
-    """The runner of a target: its own, or that of the `target.'cfg(…)'` table that matches.
+    """The runner of a target: its own, or that of the matching `target.'cfg(…)'` table.
 
     Raises:
         ToolchainError: A configured value has a type that cargo refuses, or several tables match.
@@ -43,7 +43,7 @@ def find_runner(
 
 
 def runner_key(target: str) -> tuple[str, ...]:
-    """Where the configuration has a runner for a target's own triple."""
+    """Find where the configuration has a runner for a target's triple."""
     name = Path(target).stem if target.endswith(".json") else target
     return ("target", *name.split("."), "runner")  # cargo makes one key of it, so a triple with a dot is two tables
 

@@ -1,4 +1,4 @@
-"""Which programs cargo would run as rustc and around it. Only told, never run, from here.
+"""Find the programs that cargo would run as rustc and as its wrappers. Nothing is run from here.
 
 Sources:
     cargo 1.95, `src/cargo/util/context/mod.rs` (`maybe_get_tool`) and `path.rs` (`resolve_program`).
@@ -13,7 +13,7 @@ from optbuild.project.model import CargoConfig, ConfiguredValue, Setting, miscon
 
 
 def configured_rustc(config: CargoConfig, environ: Mapping[str, str]) -> ConfiguredValue | None:
-    """The compiler that is named by the environment or the configuration; None means `rustc` from `PATH`.
+    """The compiler that the environment or the configuration names; None means `rustc` from `PATH`.
 
     Raises:
         ToolchainError: The configured value is not a string.
@@ -22,7 +22,7 @@ def configured_rustc(config: CargoConfig, environ: Mapping[str, str]) -> Configu
 
 
 def rustc_wrappers(config: CargoConfig, environ: Mapping[str, str]) -> tuple[ConfiguredValue, ...]:
-    """The programs that cargo calls instead of rustc, the outer one first; an empty string switches one off.
+    """The programs that cargo calls instead of rustc, the outer one first; an empty string turns one off.
 
     Raises:
         ToolchainError: A configured value is not a string.

@@ -1,7 +1,7 @@
-"""Which flags cargo passes to rustc for target code today, and where they come from.
+"""The flags that cargo passes to rustc for target code, and where they come from.
 
 Cargo takes the first source that is set: `CARGO_ENCODED_RUSTFLAGS`, `RUSTFLAGS`, `target.<triple>` joined with every
-matching `target.'cfg(…)'`, then `build`. What optbuild adds must be appended to that, or the user's flags are lost.
+matching `target.'cfg(…)'`, then `build`. optbuild must append its own flags to these, or the user's flags are lost.
 
 Sources:
     The Cargo Book, `build.rustflags`: https://doc.rust-lang.org/cargo/reference/config.html#buildrustflags
@@ -20,11 +20,11 @@ from optbuild.project.cfg_expression import matches_cfg
 from optbuild.project.model import CargoConfig, Rustflags, Setting, misconfigured
 
 _SEPARATOR = "\x1f"
-# Unicode's White_Space, which Rust splits at; Python's own idea of it has U+001C to U+001F as well.
+# Unicode's White_Space, which Rust splits at; Python's definition includes U+001C to U+001F as well.
 _SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _SPACES = re.compile(f"[{_SPACE}]+")
 _OUTER_SPACE = re.compile(f"^[{_SPACE}]+|[{_SPACE}]+$")
-# Options that change what `rustc --print=cfg` says, and cannot make rustc load or run anything.
+# Options that change the output of `rustc --print=cfg`, and cannot make rustc load or run anything.
 _CFG_CODEGEN_OPTIONS = frozenset(
     {"debug-assertions", "opt-level", "overflow-checks", "panic", "relocation-model", "target-cpu", "target-feature"}
 )
@@ -59,17 +59,17 @@ def resolve_rustflags(
 def settle_rustflags(
     config: CargoConfig, environ: Mapping[str, str], target: str, target_cfg: tuple[str, ...], print_cfg: PrintCfg
 ) -> Rustflags:
-    """Find the flags where flags decide which `target.'cfg(…)'` tables match.
+    """Find the flags if flags decide which `target.'cfg(…)'` tables match.
 
-    Cargo finds them without those tables, asks rustc for its `cfg` under these, and takes what then matches. It asks
-    once more, but only to warn when the answer would change again.
+    Cargo finds the flags without those tables, asks rustc for its `cfg` with them, and takes what then matches. It asks
+    once more, but only to warn if the answer would change again.
 
     Args:
         config: Cargo's configuration where it is run.
         environ: The environment cargo is run in.
         target: As for `resolve_rustflags`.
-        target_cfg: What `rustc --print=cfg` says without any flag.
-        print_cfg: Asks rustc for its `cfg` under the given flags; only flags that can change it are given.
+        target_cfg: The output of `rustc --print=cfg` without flags.
+        print_cfg: Asks rustc for its `cfg` with the given flags; gets only flags that can change it.
 
     Raises:
         ToolchainError: A value has a type that cargo refuses.
@@ -82,7 +82,7 @@ def settle_rustflags(
 
 
 def cfg_flags(flags: Iterable[str]) -> tuple[str, ...]:
-    """Of some rustc flags those that change its `cfg` and are harmless, whoever wrote them."""
+    """Select the rustc flags that change its `cfg` and are harmless, whoever wrote them."""
     kept: list[str] = []
     words = iter(flags)
     for word in words:
@@ -90,7 +90,7 @@ def cfg_flags(flags: Iterable[str]) -> tuple[str, ...]:
             kept.append(word)
         elif word in {"--cfg", "-C", "--codegen"}:
             value = next(words, "@")
-            # rustc reads more arguments from any `@file`, whatever stands before it.
+            # rustc reads more arguments from any `@file`, whatever precedes it.
             if not value.startswith("@") and (word == "--cfg" or _is_cfg_option(value)):
                 kept += [word, value]
         elif word.startswith(("-C", "--codegen=")) and _is_cfg_option(re.sub("^(-C|--codegen=)", "", word)):
@@ -103,7 +103,7 @@ def _is_cfg_option(text: str) -> bool:
 
 
 def _from_environment(environ: Mapping[str, str]) -> tuple[str | None, list[Flag]]:
-    """The deciding variable, if one is set. An empty one decides as well: for no flags at all."""
+    """The deciding variable, if one is set. An empty one decides as well: for no flags."""
     encoded = environment_value(environ, "CARGO_ENCODED_RUSTFLAGS")
     if encoded is not None:
         name = "CARGO_ENCODED_RUSTFLAGS"
@@ -119,7 +119,7 @@ def _from_target(
     config: CargoConfig, environ: Mapping[str, str], target: str, target_cfg: tuple[str, ...] | None
 ) -> list[Flag]:
     name = Path(target).stem if target.endswith(".json") else target
-    # Cargo makes one key of it, so a triple with a dot reaches a table within a table.
+    # Cargo makes one key of it, so a triple with a dot refers to a nested table.
     found = _from_key(config, environ, ("target", *name.split("."), "rustflags"))
     if target_cfg is not None:
         for key in matching_cfg_tables(config, target_cfg, "rustflags"):
@@ -128,7 +128,7 @@ def _from_target(
 
 
 def matching_cfg_tables(config: CargoConfig, target_cfg: tuple[str, ...], setting: str) -> list[str]:
-    """The names of those `target.'cfg(…)'` tables that hold for a target and have a setting, in cargo's order."""
+    """The names of the `target.'cfg(…)'` tables that match a target and have a setting, in cargo's order."""
     return [key for key in _cfg_tables(config, setting) if _matches(key, target_cfg)]
 
 
@@ -152,7 +152,7 @@ def _matches(key: str, target_cfg: tuple[str, ...]) -> bool:
 
 
 def _from_key(config: CargoConfig, environ: Mapping[str, str], key: tuple[str, ...]) -> list[Flag]:
-    """A list of strings from the files, and behind it the words of its variable."""
+    """A list of strings from the files, followed by the words of its variable."""
     variable = "_".join(("cargo", *key)).replace("-", "_").upper()
     words = _split(environment_value(environ, variable) or "")
     return [*_from_files(config, key), *((word, variable) for word in words)]

@@ -1,4 +1,4 @@
-"""What a run is about: packages, programs and libraries that were asked for, or the only choice there is."""
+"""Choose what a run builds: the requested packages, programs and libraries, or the only choice there is."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Targets:
 
     Attributes:
         packages: The packages that cargo is told to build.
-        bins: Their programs: binaries, and examples that were asked for by name.
-        libs: What their libraries become for other languages.
+        bins: Their programs: binaries, and examples requested by name.
+        libs: Their libraries for other languages.
     """
 
     packages: tuple[Package, ...]
@@ -32,16 +32,16 @@ def select_targets(
     """Choose packages, their programs and their libraries.
 
     Args:
-        project: What there is.
+        project: The project.
         packages: Names; none takes the owners of `bins`, else of what is used by name, else the manifest's own package,
             else the only default member with a binary, else the only member with one, else the only one with a library
             for other languages.
         bins: Names of binaries or examples; none takes all binaries of the packages.
-        used: Names of programs and libraries that commands use; an empty one stands for the default.
+        used: Names of programs and libraries that commands use; an empty one means the default.
 
     Raises:
-        UsageError: There is no such package or program, nothing to build at all, more than one choice, or two programs
-            of one name.
+        UsageError: There is no such package or program, nothing to build, more than one choice, or two programs with
+            one name.
     """
     if packages:
         chosen = tuple(_named_package(project, name) for name in dict.fromkeys(packages))
@@ -58,7 +58,7 @@ def select_targets(
 
 
 def default_bin(targets: Targets) -> BinTarget | None:
-    """The program that `{bin}` stands for: the only one, or a package's `default-run`; None where it is not clear."""
+    """The program that `{bin}` stands for: the only one, or a package's `default-run`; None if that is ambiguous."""
     if len(targets.bins) == 1:
         return targets.bins[0]
     declared = {(package.name, package.default_run) for package in targets.packages}
@@ -67,10 +67,10 @@ def default_bin(targets: Targets) -> BinTarget | None:
 
 
 def enabled_features(package: Package, features: Iterable[str], *, with_default: bool) -> frozenset[str]:
-    """All features of a package that cargo enables when it is asked for some, those that they imply included.
+    """All features of a package that cargo enables for the requested ones, including those that they imply.
 
     Args:
-        package: Whose features these are.
+        package: The package with these features.
         features: As `--features` has them; `dependency/feature` is kept as it is.
         with_default: `--no-default-features` is not given.
 
@@ -114,7 +114,7 @@ def _own_package(project: Project) -> Package | None:
 
 
 def _default_members(project: Project) -> tuple[Package, ...]:
-    """What cargo takes where it is run; all members where it does not say."""
+    """The packages that cargo takes where it is run; all members if it does not say."""
     own = _own_package(project)
     if own is not None and project.directory != project.workspace_root:
         return (own,)
@@ -122,7 +122,7 @@ def _default_members(project: Project) -> tuple[Package, ...]:
 
 
 def _packages_in_use(project: Project, used: tuple[str, ...]) -> tuple[Package, ...]:
-    """The default package, unless what is used by name is elsewhere: then its owners, and the default for `{bin}`."""
+    """The default package; if commands use names from elsewhere, their owners, and the default for `{bin}`."""
     candidates = _default_candidates(project)
     owners = [owner for name in used if name and (owner := _owner(project, candidates, name)) is not None]
     is_default_used = "" in used or (len(candidates) == 1 and candidates[0] in owners)
@@ -131,10 +131,10 @@ def _packages_in_use(project: Project, used: tuple[str, ...]) -> tuple[Package, 
 
 
 def _default_candidates(project: Project) -> tuple[Package, ...]:
-    """The packages that may be meant where none is named."""
+    """The packages that may be meant if none is named."""
     own = _own_package(project)
     members = _default_members(project)
-    # A library's own directory means that library; in the workspace's root it may mean the program beside it.
+    # A library's own directory means that library; in the workspace's root it may mean another member's program.
     if own is not None and own in members and (own.bins or project.directory != project.workspace_root):
         return (own,)
     choices = (
@@ -164,7 +164,7 @@ def _only(project: Project, candidates: tuple[Package, ...]) -> Package:
 
 
 def _owner(project: Project, candidates: tuple[Package, ...], name: str) -> Package | None:
-    """The package of a program or library that is used by name; cargo's defaults go before the other members."""
+    """The package of a program or library that is used by name; cargo's defaults precede the other members."""
     for packages in (candidates, _default_members(project), project.packages):
         found = [package for package in packages if name in {target.name for target in package.bins}]
         found = found or [package for package in packages if any(lib.is_called(name) for lib in package.libs)]
@@ -184,7 +184,7 @@ def _several_owners(packages: tuple[Package, ...], name: str, owners: list[str])
 
 
 def _candidates(project: Project, bins: tuple[str, ...]) -> tuple[Package, ...]:
-    """Where programs are looked for that were asked for without a package."""
+    """Where to look for programs that were requested without a package."""
     own = _own_package(project)
     places = (() if own is None else (own,), _default_members(project))
     return next((place for place in places if set(bins) <= _programs_in(place)), project.packages)
@@ -209,7 +209,7 @@ def _named_bins(packages: tuple[Package, ...], names: tuple[str, ...]) -> tuple[
 
 
 def _named_bin(packages: tuple[Package, ...], name: str) -> BinTarget:
-    """A binary, or else an example, of that name."""
+    """A binary, or else an example, with that name."""
     bins = [target for package in packages for target in package.bins]
     examples = [target for package in packages for target in package.examples]
     found = [target for target in bins if target.name == name]
@@ -232,13 +232,13 @@ def _named_bin(packages: tuple[Package, ...], name: str) -> BinTarget:
 
 
 def _require_distinct(bins: tuple[BinTarget, ...]) -> None:
-    """Cargo writes programs of one name to one file; who wins is chance."""
+    """Refuse programs with one name: cargo writes them to one file, and chance decides which remains."""
     name, count = Counter(target.name for target in bins).most_common(1)[0] if bins else ("", 0)
     if count > 1:
         owners = [target.package for target in bins if target.name == name]
         raise UsageError(
-            f"two of the programs to build are called `{name}`, in {_listed(owners)}: cargo would write one over the "
-            "other",
+            f"two of the programs to build are called `{name}`, in {_listed(owners)}: cargo would overwrite one with "
+            "the other",
             help="choose fewer `bins` under [project] in optbuild.toml, or give each its own build profile",
         )
 
@@ -249,7 +249,7 @@ def _nothing_to_build(project: Project, package: Package | None) -> UsageError:
         message = "no package of this workspace has a binary"
     else:
         kind = "is a library only" if package.is_library_only else "has no binary"
-        message = f"the package `{package.name}` {kind}, and there is nothing to build and measure"
+        message = f"the package `{package.name}` {kind}, so there is nothing to build and measure"
     if others:
         message += f"; binaries are in {_listed(other.name for other in others)}"
         remedy = f'choose another package in optbuild.toml: [project] package = "{others[0].name}"'

@@ -1,4 +1,4 @@
-"""From what a cross-validation did to its part of the record. Pure."""
+"""Make the record's part about a cross-validation. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def describe_cross_validation(
     *,
     in_sample: Callable[[PlannedFold], bool | None],
 ) -> CrossValidationRecord | None:
-    """What was left out and what that showed; None where nothing was to be.
+    """What was left out and what that showed; None without a cross-validation.
 
     Args:
         built: What the run came to.

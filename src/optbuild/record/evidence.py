@@ -1,4 +1,4 @@
-"""What a record says of PGO: the profile, what it was made of, and what shows that it took effect."""
+"""The record's evidence of PGO: the profile, its sources, and the proof that it took effect."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ProfdataRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileFormatRecord:
-    """What the first bytes of a merged profile say.
+    """The information in the first bytes of a merged profile.
 
     Attributes:
         kind: `indexed`, as a merge writes it.
@@ -29,7 +29,7 @@ class ProfileFormatRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrateRecord:
-    """What training counted in one crate's code; the name is None for code that belongs to none."""
+    """What training counted in one crate's code; the name is None for code without a crate."""
 
     name: str | None
     functions: int
@@ -42,8 +42,8 @@ class TrainingRecord:
     """What one workload contributed to a profile.
 
     Attributes:
-        weight: Its share, as the build profile says.
-        pooled: Its processes added their counts to a few files, so that their number is not known.
+        weight: Its share, as set in the build profile.
+        pooled: Its processes added their counts to a few files; their number is unknown.
         total_count: Before weighting.
     """
 
@@ -60,14 +60,14 @@ class TrainingRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceCheckRecord:
-    """One thing that PGO had to show.
+    """One condition of the evidence.
 
     Attributes:
-        passed: None where it cannot be told, and need not be.
-        value: What was found, where that is a number.
-        limit: What was demanded of it.
+        passed: None if it cannot be determined, and need not be.
+        value: What was found, if that is a number.
+        limit: What was required of it.
         unit: `count` or `ratio`.
-        key: The setting under `[evidence]`: `min-…` is a least, `max-…` a most.
+        key: The setting under `[evidence]`: `min-…` is a minimum, `max-…` a maximum.
     """
 
     name: str
@@ -80,7 +80,7 @@ class EvidenceCheckRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRecord:
-    """A way of training that was given up for another one, and why."""
+    """A rejected way of training, and why."""
 
     name: str
     reason: str
@@ -88,13 +88,13 @@ class AttemptRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredProgramsRecord:
-    """What the profile knows of the tests or benches that a variant is measured on, which are programs of their own.
+    """The counts in the tests or benches that a variant is measured on, which are separate programs.
 
     Attributes:
         workload: The workload that they are.
-        functions: Those that the profile knows under the names that they have there.
-        renamed_functions: Those that have another name in the program itself.
-        missing_functions: Compiled without counts, the harness and the benches themselves among them.
+        functions: Those that the profile has under the names used there.
+        renamed_functions: Those with a different name in the program itself.
+        missing_functions: Compiled without counts, including the harness and the benches themselves.
         mismatched_functions: Counts discarded because the control flow had changed.
     """
 
@@ -111,28 +111,28 @@ class PgoRecord:
     """The evidence that PGO took effect.
 
     Attributes:
-        format: None where the file is no profile.
-        quarantined: Names of raw profiles that were left out, because `salvage` allowed it.
+        format: None if the file is not a profile.
+        quarantined: Names of raw profiles that were left out because `salvage` allowed it.
         missing_functions: Compiled without counts, over all crates.
         mismatched_functions: Counts discarded because the control flow had changed.
-        missing_ratio: Functions compiled without counts, as a share of them and those that the profile knows.
-        mismatched_ratio: Mismatched functions, as a share of those that the profile knows.
-        unmatched_ratio: Mismatched and strange functions, as a share of those that the profile knows.
-        strange_functions: Compiled without counts, though a profile of these very sources would have them.
-        differs: A binary is another one than without the profile; None where the run built none without it.
-        crates: Those with the most counts, that with the most first.
-        crate_count: How many there are.
-        in_sample: A benchmark workload has an input that a training workload has as well; None where what one of them
-            reads is not known.
-        flush_object: An object that saves counts from the signals that end a program was in the instrumented build.
+        missing_ratio: Functions compiled without counts, as a share of them and those in the profile.
+        mismatched_ratio: Mismatched functions, as a share of those in the profile.
+        unmatched_ratio: Mismatched and strange functions, as a share of those in the profile.
+        strange_functions: Compiled without counts, although a profile of these very sources would have them.
+        differs: A binary differs from the one without the profile; None if the run did not build that one.
+        crates: Those with the most counts, in descending order.
+        crate_count: How many crates there are.
+        in_sample: A benchmark workload has an input that a training workload has as well; None if it is unknown what
+            one of them reads.
+        flush_object: The instrumented build contained the object that saves counts when a signal ends the program.
         processes_without_counts: Processes of the instrumented program that left no raw profile in training.
-        renamed_functions: Counted in tests, benches or examples, where they have other names.
-        counters: How threads counted: `single`, so that they may have lost counts, or `atomic`.
-        checks: What it had to show.
-        measured_programs: What it is measured on beside its own binaries.
+        renamed_functions: Functions counted in tests, benches or examples under other names.
+        counters: How threads counted: `single`, which may have lost counts, or `atomic`.
+        checks: The conditions that were checked.
+        measured_programs: Programs other than its own binaries that it is measured on.
         applied: All checks passed; a variant whose checks fail is not published.
-        attempt: In which way it was trained: `lto-free`, `shared` with variants for other CPUs, or `exact`, each with
-            `-atomic` where that was tried last; None where older versions did not say.
+        attempt: How it was trained: `lto-free`, `shared` with variants for other CPUs, or `exact`, each with `-atomic`
+            if that was tried last; None in records of older versions.
         rejected_attempts: What was tried before.
         source: `trained`, or `profile-data` where the counts are committed ones of another training.
         matched_ratio: The share of committed counts that found their function; None for those of a training.
@@ -171,7 +171,7 @@ class PgoRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuarantinedRecord:
-    """A raw profile that could not be merged, where it is kept."""
+    """A raw profile that could not be merged, and where it is kept."""
 
     path: str
     reason: str

@@ -1,4 +1,4 @@
-"""The answer of a gate, as it is stored and printed; not for how it comes about: `judge` says that."""
+"""The answer of a gate, as stored and printed; not for deciding it: `judge` does."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class GateVerdict(StrEnum):
-    """What a run proves of a demand."""
+    """What a run proves about a gate."""
 
     PASS = "pass"  # noqa: S105 - no password
     FAIL = "fail"
@@ -16,18 +16,18 @@ class GateVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateRecord:
-    """One demand of `[gates]`, and what a run shows of it.
+    """One gate of `[gates]`, and what a run shows about it.
 
     Attributes:
         gate: Its key, such as `min-gain`.
         variant: The variant that was judged.
-        workload: The workload that decided it; None where all of them, or none, are concerned.
-        threshold: What is demanded, a ratio as it was written.
-        found: In the same sense: the gain for `min-gain`, the growth for the others; None where it is not known.
-        low: The lower end of its interval; equal to `found` for what is exact.
+        workload: The workload that decided it; None if it is about all of them, or none.
+        threshold: What is required, a ratio as written.
+        found: In the same sense: the gain for `min-gain`, the growth for the others; None if unknown.
+        low: The lower end of its interval; equal to `found` for exact values.
         high: The upper end.
-        reason: What the numbers do not say: why nothing is known, which workloads failed as well.
-        help: What would decide it; empty where it is decided.
+        reason: What the numbers do not show: why nothing is known, which other workloads failed.
+        help: What would decide it; empty if it is decided.
     """
 
     gate: str

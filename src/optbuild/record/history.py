@@ -1,4 +1,4 @@
-"""What earlier runs of a project took, and in which way its variants came about. Pure."""
+"""How long earlier runs of a project took, and how its variants were trained. Pure."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from optbuild.record.model import RunRecord
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """The newest of what earlier runs have found out.
+    """The newest findings of earlier runs.
 
     Attributes:
-        durations_s: How long each action took, by its id, where it was really carried out.
-        peaks_bytes: How much memory each action needed that was really carried out, by its id.
-        attempts: The attempt that each variant with PGO came about by.
-        overlap: What of the time of all actions but measuring the run took: 1 where one followed the other.
-        disk_bytes: What lay on disk at the end of a run.
+        durations_s: How long each action took, by its id, if it really ran.
+        peaks_bytes: How much memory each action needed, by its id, if it really ran.
+        attempts: The accepted attempt of each PGO variant.
+        overlap: The run's duration without measuring, as a share of the total of its actions: 1 if they ran one after
+            another.
+        disk_bytes: The disk space used at the end of a run.
     """
 
     durations_s: Mapping[str, float] = field(default_factory=dict)
@@ -29,7 +30,7 @@ class History:
 
     @classmethod
     def of(cls, newest_first: Iterable[RunRecord]) -> Self:
-        """What some records say, the newest of them first."""
+        """Combine some records, the newest first."""
         durations_s: dict[str, float] = {}
         peaks_bytes: dict[str, int] = {}
         attempts: dict[str, str] = {}
@@ -53,12 +54,12 @@ class History:
         )
 
     def duration_s(self, action: str) -> float | None:
-        """How long an action took when it was last carried out."""
+        """How long an action took when it last ran."""
         return self.durations_s.get(action)
 
 
 def _overlap(record: RunRecord) -> float | None:
-    """How far the steps of a run overlapped; None where most was there already, which says nothing of the next."""
+    """How far the steps of a run overlapped; None if most steps were reused, which says nothing about the next run."""
     steps = {step.action: step for build in record.builds for step in build.steps}
     steps |= {step.action: step for step in record.checks if step.kind != "measure"}
     summed_s = sum(step.duration_s for step in steps.values())

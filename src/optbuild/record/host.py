@@ -1,4 +1,4 @@
-"""What machine this is, as far as it tells; anything it does not tell is None."""
+"""Describe this machine; anything unknown is None."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ _MEASURE_AGAIN = "optbuild pgo --fresh"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
-    """What a run shows of one thing that a gate looks at; the ends are None where they are not known."""
+    """What a run shows about one value that a gate checks; the ends are None if unknown."""
 
     value: float | None = None
     low: float | None = None
@@ -30,10 +30,10 @@ class _Found:
 
 
 def judge(record: RunRecord, gates: GateSettings) -> tuple[GateRecord, ...]:
-    """What a run shows of each gate that is written, in the order of the build profile's keys.
+    """Judge each gate that is set, in the order of the build profile's keys.
 
-    A gate passes where the whole interval is on the good side of its threshold, fails where all of it is on the other,
-    and is inconclusive otherwise. Sizes have no interval.
+    A gate passes if the whole interval is on the good side of its threshold, fails if it is all on the other side, and
+    is inconclusive otherwise. Sizes have no interval.
 
     Raises:
         UsageError: The run has no such variant.
@@ -75,7 +75,7 @@ def _find_variant(record: RunRecord, gates: GateSettings) -> VariantRecord:
 
 
 def _missing(variant: VariantRecord, gate: str, threshold: float) -> GateRecord:
-    """A variant that was not built does not hold what it promised."""
+    """A variant that was not built fails its gates."""
     reason = f"{variant.name} is {variant.status}" + (f": {variant.reason}" if variant.reason else "")
     return GateRecord(
         gate=gate,
@@ -91,7 +91,7 @@ def _missing(variant: VariantRecord, gate: str, threshold: float) -> GateRecord:
 
 
 def _decide(variant: str, gate: str, threshold: float, found: list[_Found]) -> GateRecord:
-    """Judge each thing that was found; the worst decides."""
+    """Judge each value that was found; the worst decides."""
     more_is_better = gate.startswith("min")
     judged = [(_verdict(each, threshold, more_is_better=more_is_better), each) for each in found]
     judged.sort(key=lambda item: (_WORST_FIRST.index(item[0]), -(item[1].high or 0.0)))
@@ -131,7 +131,9 @@ def _gain(record: RunRecord, variant: str) -> _Found:
         high=None if low is None else -low,
     )
     if any(workload.in_sample for workload in record.workloads):
-        return replace(turned, reason="; ".join(filter(None, (found.reason, "in-sample: trained on what is measured"))))
+        return replace(
+            turned, reason="; ".join(filter(None, (found.reason, "in-sample: measured on a training input")))
+        )
     return turned
 
 
@@ -180,7 +182,7 @@ def _size_bytes(variant: VariantRecord | None) -> int:
 def _build_time_growth(variant: VariantRecord, baseline: VariantRecord | None) -> _Found:
     before = None if baseline is None else baseline.build_s
     if variant.build_s is None or not before:
-        reason = "parts of the builds were reused, so that their time is not known"
+        reason = "parts of the builds were reused, so their time is unknown"
         return _Found(reason=reason, help="optbuild clean, then optbuild build")
     return _exactly(variant.build_s / before - 1, reason="one build each")
 

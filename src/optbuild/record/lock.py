@@ -1,4 +1,4 @@
-"""One run at a time in one project: the second waits and says for whom, or fails at once when told not to wait."""
+"""One run at a time in one project: the second waits and names the holder, or fails at once if it may not wait."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from optbuild.files import atomic_write, writing
 
 @contextmanager
 def hold_lock(path: Path, *, wait: bool, emit: Emit) -> Iterator[None]:
-    """Hold a project's lock; the kernel frees it when the process ends, however it ends.
+    """Hold a project's lock; the kernel releases it however the process ends.
 
     Raises:
         LockHeldError: Another run holds it, and `wait` is False.
@@ -30,7 +30,7 @@ def hold_lock(path: Path, *, wait: bool, emit: Emit) -> Iterator[None]:
         holder = _holder(owner)
         if not wait:
             raise LockHeldError(
-                f"another optbuild run ({holder}) works in this project",
+                f"another optbuild run ({holder}) is using this project",
                 help="wait for it, or leave out --no-wait",
                 location=str(path),
             )

@@ -1,7 +1,7 @@
-"""The record: everything that one run found out, as it is stored and printed by `--json`.
+"""The record: everything that one run found out, as stored and as printed by `--json`.
 
-Units are in the names, ratios are fractions, and there is no NaN. Raw samples are kept, so that anyone can judge anew.
-Within a major version of the schema fields are only added; readers ignore those they do not know.
+Units are in the names, ratios are fractions, and there is no NaN. Raw samples are kept, which allows anyone to judge
+again. Within a major version of the schema fields are only added; readers ignore those they do not know.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class RunStatus(StrEnum):
 
 
 class VariantStatus(StrEnum):
-    """What became of a variant."""
+    """The state of a variant at the end of a run."""
 
     BUILT = "built"
     REUSED = "reused"
@@ -38,7 +38,7 @@ class VariantStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectRecord:
-    """The project that was built. `git_dirty` is None where git knows nothing.
+    """The project that was built. `git_dirty` is None if git has no answer.
 
     Attributes:
         package: The first of `packages`.
@@ -78,7 +78,7 @@ class ToolchainRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostRecord:
-    """The machine; None where it does not say, as in many containers."""
+    """The machine; None for values that it does not give, as in many containers."""
 
     cpu: str | None
     cores: int
@@ -99,7 +99,7 @@ class ArtifactRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRecord:
-    """One action as it was carried out.
+    """One action as it ran.
 
     Attributes:
         peak_rss_bytes: For a build, the memory of its largest process.
@@ -119,13 +119,12 @@ class VariantRecord:
     """One variant.
 
     Attributes:
-        quarantined: Raw profiles of its training that this run set aside, also where the variant failed for it.
-        build_s: Seconds that building it took, training included; None where a unit of the program or a training run
-            was reused. Build scripts and procedural macros, which all variants share, may have been there already.
-        cpu_features: What its binaries need of a CPU beyond what every CPU of the target has; None where that was not
-            asked.
-        pgo: The evidence of PGO. Where each program has a profile of its own, that of the first one.
-        pgo_by_bin: By program, where each has a profile of its own.
+        quarantined: Raw profiles of its training that this run set aside, even if the variant failed because of them.
+        build_s: Seconds that building it took, training included; None if a unit of the program or a training run was
+            reused. Build scripts and procedural macros, which all variants share, may have been built before.
+        cpu_features: What its binaries need of a CPU beyond what every CPU of the target has; None if not determined.
+        pgo: The evidence of PGO. If each program has its own profile, that of the first one.
+        pgo_by_bin: By program, if each has its own profile.
     """
 
     name: str
@@ -142,7 +141,7 @@ class VariantRecord:
 
     @property
     def evidence(self) -> Mapping[str, PgoRecord]:
-        """All evidence of PGO, by the name of the variant, or of that and a program."""
+        """All evidence of PGO, by the name of the variant, or of the variant and a program."""
         if self.pgo_by_bin:
             return {f"{self.name}: {program}": pgo for program, pgo in self.pgo_by_bin.items()}
         return {} if self.pgo is None else {self.name: self.pgo}
@@ -150,13 +149,13 @@ class VariantRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadRecord:
-    """One benchmark workload, or a benchmark that one measures itself, and what it has in common with training.
+    """One benchmark workload, or a benchmark that a workload measures itself, and what it shares with training.
 
     Attributes:
-        in_sample: It is a training workload as well, or shares the content of an input with one; None where what one
-            of them reads is not known.
+        in_sample: It is a training workload as well, or shares the content of an input with one; None where what one of
+            them reads is not known.
         shared_with: Names of those training workloads.
-        part_of: The workload whose benchmark this is, where that measures itself; None for a workload as a whole.
+        part_of: The workload that measures this benchmark itself; None for a workload as a whole.
     """
 
     name: str
@@ -170,9 +169,9 @@ class OutputRecord:
     """A variant's output on a workload; `equal` is None where it was not compared.
 
     Attributes:
-        left_out: What was not compared, because the baseline writes something else each time.
-        filtered: Whether what `compare-filter` matches did not count.
-        tolerance: By how much floats were allowed to differ, relative to the larger.
+        left_out: What was not compared, because the baseline writes it differently each time.
+        filtered: Whether text matched by `compare-filter` was ignored.
+        tolerance: How much floats were allowed to differ, relative to the larger.
     """
 
     workload: str
@@ -189,7 +188,7 @@ class BenchmarkRecord:
     """All samples of one workload and metric.
 
     Attributes:
-        set_aside: Superblocks that something outside had disturbed, and in whose place others were measured.
+        set_aside: Superblocks that something outside disturbed, and that were measured again.
     """
 
     workload: str
@@ -201,15 +200,15 @@ class BenchmarkRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceRecord:
-    """What a variant needed on a workload; a peak at or below the floor says only "at most the floor".
+    """What a variant needed on a workload; a peak at or below the floor means only "at most the floor".
 
     Attributes:
         median_s: Of the wall times, or of the times per iteration of a benchmark that its workload measures itself. All
             medians are over the counted runs.
         median_major_faults: Page faults that needed the disk.
         median_involuntary_switches: Times the kernel took the CPU away.
-        load: Medians of what the load generator of a server said: `requests_per_s`, `latency_p50_s`, `latency_p90_s`,
-            `latency_p99_s`; empty for other workloads and other load generators.
+        load: Medians of the values reported by a server's load generator: `requests_per_s`, `latency_p50_s`,
+            `latency_p90_s`, `latency_p99_s`; empty for other workloads and other load generators.
     """
 
     workload: str
@@ -226,10 +225,10 @@ class ResourceRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstructionRecord:
-    """How many instructions a variant takes on a workload: exact, so that two counts differ or do not.
+    """How many instructions a variant takes on a workload: exact, so two counts differ or do not.
 
     Attributes:
-        count: None where they could not be counted.
+        count: None if they could not be counted.
         tool: `perf` or `callgrind`.
         reason: Why there is no count.
     """
@@ -243,7 +242,7 @@ class InstructionRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AaRecord:
-    """The baseline's copy against the baseline; `verdict` is ok, warning, invalid or unchecked."""
+    """The baseline's copy compared with the baseline; `verdict` is ok, warning, invalid or unchecked."""
 
     change: float | None
     ci_low: float | None
@@ -254,7 +253,7 @@ class AaRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRecord:
-    """One thing that was looked at on the machine before measuring."""
+    """One check of the machine before measuring."""
 
     name: str
     level: str
@@ -267,8 +266,8 @@ class NoiseRecord:
 
     Attributes:
         tainted_rounds: Superblocks that something outside disturbed.
-        steal_ratio: The share of the time that the hypervisor took; None where the kernel does not tell.
-        noisy: More than a tenth of them were, so that none was set aside.
+        steal_ratio: The share of the time that the hypervisor took; None if the kernel does not report it.
+        noisy: More than a tenth of them were, so none was set aside.
     """
 
     aa: AaRecord
@@ -284,7 +283,7 @@ class MeasureRecord:
 
     Attributes:
         half_width: Reached for the suite, as a ratio; None without an interval.
-        advice: What more time would buy, where the budget ended it.
+        advice: What more time would achieve, if the budget ended it.
     """
 
     seed: int
@@ -299,7 +298,7 @@ class MeasureRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarningRecord:
-    """Something people should know about the run."""
+    """Something that users should know about the run."""
 
     code: str
     message: str
@@ -321,9 +320,9 @@ class FoldRecord:
     """A variant built once more, with a profile that leaves workloads out.
 
     Attributes:
-        left_out: Training workloads that the profile does not know: what shares an input with those measured.
-        workloads: Benchmark workloads that are measured with it.
-        build: How it was made. Its binaries are not published.
+        left_out: Training workloads missing from the profile: those that share an input with the measured ones.
+        workloads: Benchmark workloads measured with it.
+        build: How it was built. Its binaries are not published.
     """
 
     variant: str
@@ -334,13 +333,13 @@ class FoldRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrossValidationRecord:
-    """How much of the gain of PGO is left on workloads that the profile has not seen.
+    """How much of PGO's gain remains on workloads that the profile has not seen.
 
     Attributes:
-        workloads: Those that all of the comparisons are over; empty where nothing was measured.
-        trained: Variants with PGO against the baseline, trained on these workloads as well.
+        workloads: Those that all comparisons cover; empty if nothing was measured.
+        trained: PGO variants compared with the baseline, trained on these workloads as well.
         held_out: The same with profiles that leave the workload out; `candidate` is the variant's name and ` held-out`.
-        optimism: The second against the first: how much longer a run takes for not having been trained on.
+        optimism: The second compared with the first: how much longer a run takes because it was not trained on.
     """
 
     folds: tuple[FoldRecord, ...]
@@ -351,7 +350,7 @@ class CrossValidationRecord:
 
     @property
     def variants(self) -> tuple[str, ...]:
-        """The variants that were tried so."""
+        """The cross-validated variants."""
         return tuple(dict.fromkeys(fold.variant for fold in self.folds))
 
 
@@ -360,13 +359,14 @@ class RunRecord:
     """One run.
 
     Attributes:
-        result_key: Hash of all that decides the result; an equal one need not be measured again.
+        result_key: Hash of everything that decides the result; a run with the same hash need not be measured again.
         build_profile: The resolved build profile, in the keys of `optbuild.toml`.
-        checks: The actions that make no variant: those that look at outputs, what is built for benchmarks only, and
+        checks: The actions that do not make variants: probing and comparing outputs, builds for benchmarks only, and
             measuring.
-        build_wall_s: How long all but measuring took: less than the steps together where some ran side by side.
-        gates: What `optbuild check --json` found; a stored record has none, for gates may be changed at any time.
-        disk_bytes: What lay below the run's directory at its end, cargo's own files included.
+        build_wall_s: How long everything except measuring took: less than the sum of the steps if some ran side by
+            side.
+        gates: What `optbuild check --json` found; a stored record has none, because gates may change at any time.
+        disk_bytes: The size of everything below the run's directory at its end, including cargo's files.
     """
 
     schema: Literal["optbuild/record/1"] = SCHEMA
@@ -401,7 +401,7 @@ class RunRecord:
 
     @property
     def builds(self) -> tuple[VariantRecord, ...]:
-        """All that was built: the variants, and those built once more with workloads left out."""
+        """Everything that was built: the variants, and their folds."""
         folds = self.cross_validation.folds if self.cross_validation else ()
         return (*self.variants, *(fold.build for fold in folds))
 

@@ -1,4 +1,4 @@
-"""Records on disk: `runs/<run-id>/record.json`, written whole or not at all."""
+"""Records on disk: `runs/<run-id>/record.json`, written as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from optbuild.files import atomic_write
 from optbuild.record.model import RunRecord, RunStatus
 
 _NAME = "record.json"
-# In JSON's escapes: a pair of surrogates, an escaped backslash, or else a surrogate that stands alone.
+# In JSON's escapes: a pair of surrogates, an escaped backslash, or else a lone surrogate.
 _LONE_SURROGATE = re.compile(r"(?:\\ud[89ab]..\\ud[c-f]..|\\\\)|(\\ud[89a-f]..)")
 
 
@@ -34,7 +34,7 @@ def make_run_id(now: datetime) -> str:
 
 
 def render_record(record: RunRecord) -> str:
-    r"""A record as one JSON document in ASCII; bytes of an argument that are no text are shown as `\udcff`."""
+    r"""A record as one JSON document in ASCII; non-text bytes of an argument are shown as `\udcff`."""
     text = json.dumps(_adapter().dump_python(record, mode="json"), indent=2, allow_nan=False)
     return _LONE_SURROGATE.sub(_show_surrogate, text) + "\n"
 
@@ -43,7 +43,7 @@ def parse_record(text: bytes) -> RunRecord:
     """Read a record.
 
     Raises:
-        ValueError: It is no record, or one of another major version.
+        ValueError: It is not a record, or has another major version.
     """
     return _adapter().validate_json(text)
 
@@ -68,7 +68,7 @@ class RecordStore:
     """The stored runs of one project.
 
     Attributes:
-        emit: Told of records that are damaged; None passes over them in silence.
+        emit: Called for damaged records; None skips them silently.
     """
 
     directory: Path
@@ -89,7 +89,7 @@ class RecordStore:
         return path
 
     def load_all(self) -> tuple[RunRecord, ...]:
-        """All readable records, oldest first; a damaged one is told and passed over."""
+        """All readable records, oldest first; a damaged one is reported and skipped."""
         paths = sorted(self.directory.glob(f"*/{_NAME}"))
         return tuple(record for path in paths if (record := self._load(path)) is not None)
 
@@ -98,17 +98,17 @@ class RecordStore:
             return parse_record(path.read_bytes())
         except (OSError, ValueError):
             if self.emit is not None:
-                message = f"{path} is damaged, and is passed over"
+                message = f"{path} is damaged and was skipped"
                 self.emit(Notice(level=Level.WARNING, code="damaged-record", message=message))
             return None
 
     def load_newest(self, limit: int = 20) -> tuple[RunRecord, ...]:
-        """The newest readable records, the newest first; how a project's history is known without reading all of it."""
+        """The newest readable records, newest first: a project's history without reading all of it."""
         paths = sorted(self.directory.glob(f"*/{_NAME}"), reverse=True)[:limit]
         return tuple(record for path in paths if (record := self._load(path)) is not None)
 
     def find(self, run_id: str | None) -> RunRecord:
-        """One record by its id or an unambiguous beginning of it; the newest where none is named.
+        """One record by its id or an unambiguous beginning of it; the newest if none is named.
 
         Raises:
             UsageError: There is no such record.

@@ -1,4 +1,4 @@
-"""What a CPU must have to run what is compiled under some flags, and whether this machine's has it.
+"""The CPU features that code compiled with some flags needs, and whether this machine has them.
 
 Not for choosing flags: `plan.steps` does. Rustc itself ignores a CPU that it does not know, with a warning that cargo
 may hide.
@@ -28,8 +28,8 @@ class CpuNeeds:
     """The CPU features that a variant's binaries rely on.
 
     Attributes:
-        features: Those beyond what every CPU of the target has, sorted.
-        missing_here: Those of them that this machine's CPU lacks; empty where the target is another machine's.
+        features: The features beyond those of every CPU of the target, sorted.
+        missing_here: Those that this machine's CPU lacks; empty if the target is another machine's.
     """
 
     features: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class CpuNeeds:
 
 
 def discover_cpu_needs(flags: tuple[str, ...], toolchain: Toolchain, inquiry: Inquiry) -> CpuNeeds:
-    """Ask rustc which CPU features it relies on under some flags.
+    """Ask rustc which CPU features it relies on with some flags.
 
     Args:
         flags: `-Ctarget-cpu=…` and `-Ctarget-feature=…`, one word each.
@@ -62,7 +62,7 @@ def _require_known(cpu: str, toolchain: Toolchain, inquiry: Inquiry) -> None:
     if cpu == _NATIVE:
         if not _is_of_this_machine(toolchain):
             raise UsageError(
-                f'target-cpu "native" is the CPU of this machine, which is no {toolchain.target}',
+                f'target-cpu "native" is the CPU of this machine, and the target is {toolchain.target}',
                 help=f"name a CPU of the target: rustc --print target-cpus --target {toolchain.target}",
             )
         return
@@ -72,8 +72,8 @@ def _require_known(cpu: str, toolchain: Toolchain, inquiry: Inquiry) -> None:
         nearest = difflib.get_close_matches(cpu, known, n=1)
         question = f'did you mean "{nearest[0]}"? ' if nearest else ""
         raise UsageError(
-            f'rustc knows no target-cpu "{cpu}" for {toolchain.target}, and would ignore it',
-            help=f"{question}see all of them: rustc --print target-cpus --target {toolchain.target}",
+            f'rustc does not know the target-cpu "{cpu}" for {toolchain.target}, and would ignore it',
+            help=f"{question}list them all: rustc --print target-cpus --target {toolchain.target}",
         )
 
 

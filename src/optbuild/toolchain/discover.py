@@ -1,6 +1,6 @@
-"""What is installed: asks rustc, cargo and llvm-profdata about themselves where cargo will run.
+"""Discover what is installed: ask rustc, cargo and llvm-profdata about themselves where cargo will run.
 
-Not for deciding whether that suffices: `optbuild.toolchain.requirements` does, before anything long begins.
+Not for deciding whether that suffices: `optbuild.toolchain.requirements` does, before any long step.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from optbuild.toolchain.search import list_places, search_llvm_profdata
 from optbuild.toolchain.trust import refuse_toolchain_by_path
 from optbuild.tools import rustc
 
-_INSTALL_RUST = "install Rust with rustup (https://rustup.rs), or put the directory that holds it on PATH"
+_INSTALL_RUST = "install Rust with rustup (https://rustup.rs), or put its directory on PATH"
 
 
 def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked through, by name
@@ -40,16 +40,16 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
     Args:
         directory: Where cargo will run: rustup chooses by it.
         target: `host`, which cargo calls `host-tuple` as well, or a triple, or the path of a target's JSON file.
-        target_origin: What in cargo's configuration names it, if that does.
+        target_origin: The key of cargo's configuration that names it, if any.
         environ: The caller's environment.
-        executor: Runs the programs that are asked.
-        configured_rustc: The compiler that a variable or cargo's configuration names, if one does.
-        rustc_origin: What names it: a variable of the caller's, in capitals, or a key of cargo's configuration.
+        executor: Runs the programs.
+        configured_rustc: The compiler that a variable or cargo's configuration names, if any.
+        rustc_origin: What names it: one of the caller's variables, in capitals, or a key of cargo's configuration.
         trusted: Whether programs that the repository names may be run.
 
     Raises:
-        ToolchainError: rustc or cargo is missing, too old, does not know the target, or is named by a repository
-            that is not trusted.
+        ToolchainError: rustc or cargo is missing, too old, does not know the target, or is named by an untrusted
+            repository.
         InterruptedRunError: A signal arrived.
     """
     if not trusted:
@@ -87,7 +87,7 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
 
 
 def discover_git(*, directory: Path, environ: Mapping[str, str], executor: Executor) -> Tool | None:
-    """Find git, which is optional; None when it is not there or does not answer.
+    """Find git, which is optional; None if it is missing or does not answer.
 
     Raises:
         InterruptedRunError: A signal arrived.
@@ -189,7 +189,7 @@ def _ask(path: Path, argv: tuple[str, ...], inquiry: Inquiry, *, target: str | N
 
 
 def _refusal(argv: tuple[str, ...], answer: Completed, target: str | None) -> ToolchainError:
-    """What rustup or rustc said, with the command that mends it where that is known."""
+    """What rustup or rustc said, with the command that fixes it, if known."""
     text = answer.stderr.decode("utf-8", "replace")
     missing = re.search(r"toolchain '([^'\n]+)' is not installed", text)
     if missing is not None:
@@ -198,7 +198,7 @@ def _refusal(argv: tuple[str, ...], answer: Completed, target: str | None) -> To
     elif "no default is configured" in text:
         message, remedy = "rustup has no toolchain to run", "rustup default stable"
     elif target is not None and "target" in text:
-        message, remedy = f"rustc does not know the target {target}", "see which it knows: rustc --print target-list"
+        message, remedy = f"rustc does not know the target {target}", "list those it knows: rustc --print target-list"
     else:
         message = f"{Path(argv[0]).name} failed with exit code {answer.exit_code}"
         remedy = f"see why: {shlex.join(argv)}"
@@ -207,7 +207,7 @@ def _refusal(argv: tuple[str, ...], answer: Completed, target: str | None) -> To
 
 def _unexpected(path: Path, error: ValueError) -> ToolchainError:
     return ToolchainError(
-        f"{path} does not answer as rustc and cargo do: {error}",
+        f"{path} does not answer like rustc or cargo: {error}",
         help="unset RUSTC and CARGO, or let them name the real programs",
         location=str(path),
     )

@@ -1,4 +1,4 @@
-"""What `doctor` says about this machine: a line each, and a command where something is to be mended."""
+"""The findings of `doctor` about this machine: one line each, with a command if something needs fixing."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def examine(
     git: Tool | None,
     free_disk_bytes: int,
 ) -> tuple[Finding, ...]:
-    """Say what is here and whether it fits.
+    """Check what is installed and whether it fits together.
 
     Args:
-        found: What discovering the toolchain gave.
+        found: The discovered toolchain.
         environ: The caller's environment.
-        directory: Where the builds would lie.
+        directory: Where the builds would be.
         platform: As `sys.platform` has it.
         git: The git that was found.
         free_disk_bytes: Free space in `directory`.
@@ -55,7 +55,7 @@ def examine(
 
 
 def free_disk_bytes(directory: Path) -> int:
-    """The free space of the disk that holds a directory, or would hold it."""
+    """The free space of the disk that has, or would have, a directory."""
     existing = next(folder for folder in (directory.absolute(), *directory.absolute().parents) if folder.exists())
     return shutil.disk_usage(existing).free
 
@@ -69,7 +69,7 @@ def _platform(platform: str) -> Finding:
         return Finding(
             level=Level.WARNING,
             subject="platform",
-            message="macOS: builds, trains and reports as far as it can; Linux is complete",
+            message="macOS: builds, trains and reports as far as the system allows; Linux is fully supported",
         )
     return Finding(level=Level.INFO, subject="platform", message=platform)
 
@@ -96,7 +96,7 @@ def _cargo(toolchain: Toolchain) -> Finding:
             level=Level.WARNING,
             subject="cargo",
             message=f"{message} does not belong to rustc {rustc.version} ({rustc.path})",
-            remedy="unset CARGO RUSTC, or put the directory that holds both first on PATH",
+            remedy="unset CARGO RUSTC, or put the directory of both first on PATH",
         )
     return Finding(level=Level.INFO, subject="cargo", message=message)
 
@@ -115,7 +115,7 @@ def _target(toolchain: Toolchain) -> Finding:
 
 def _llvm_profdata(toolchain: Toolchain, environ: Mapping[str, str]) -> tuple[Finding, ...]:
     if toolchain.rustc.llvm_major is None:
-        return ()  # said in rustc's line
+        return ()  # reported in rustc's line
     tool = toolchain.llvm_profdata
     if tool is None:
         return (
@@ -132,7 +132,7 @@ def _llvm_profdata(toolchain: Toolchain, environ: Mapping[str, str]) -> tuple[Fi
         passed_over = Finding(
             level=Level.WARNING,
             subject="llvm-profdata",
-            message=f"{VARIABLE} names {named.path}, which was not taken: {named.outcome}",
+            message=f"{VARIABLE} names {named.path}, which was rejected: {named.outcome}",
             remedy=f"unset {VARIABLE}",
         )
         return finding, passed_over

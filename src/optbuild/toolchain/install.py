@@ -1,4 +1,4 @@
-"""What `doctor --fix` does about a missing target or llvm-profdata: steps as data, run until one of them has helped.
+"""What `doctor --fix` does about a missing target or llvm-profdata: steps as data, run until one of them helps.
 
 Not for asking whether to do it: `optbuild.cli` does, before anything here runs.
 """
@@ -20,15 +20,15 @@ _INSTALL_S = 1800.0  # a download on a slow line
 
 
 class Need(Enum):
-    """What a step is to bring."""
+    """What a step provides."""
 
     TARGET = "the target's standard library"
-    LLVM_PROFDATA = "a fitting llvm-profdata"
+    LLVM_PROFDATA = "a matching llvm-profdata"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstallStep:
-    """A command that may bring what is missing."""
+    """A command that may install what is missing."""
 
     argv: tuple[str, ...]
     need: Need
@@ -38,7 +38,7 @@ class InstallStep:
 def make_install_steps(
     toolchain: Toolchain, environ: Mapping[str, str], *, is_root: bool, has: Has
 ) -> tuple[InstallStep, ...]:
-    """The commands that bring what a toolchain lacks, the best one first; empty where nothing is known to help.
+    """The commands that install what a toolchain lacks, the best one first; empty if nothing is known to help.
 
     Later steps for the same need are fallbacks.
 
@@ -46,7 +46,7 @@ def make_install_steps(
         toolchain: As discovered.
         environ: The caller's environment.
         is_root: Whether system packages can be installed without sudo.
-        has: Tells whether a program is on `PATH`.
+        has: Whether a program is on `PATH`.
     """
     steps: list[InstallStep] = []
     rustup_toolchain = find_rustup_toolchain(toolchain.sysroot, environ) if has("rustup") else None
@@ -60,7 +60,7 @@ def make_install_steps(
         )
     major = toolchain.rustc.llvm_major
     if Need.LLVM_PROFDATA in missing_needs(toolchain) and major is not None:
-        why = f"no llvm-profdata of LLVM {major} is there"
+        why = f"there is no llvm-profdata of LLVM {major}"
         if rustup_toolchain is not None:
             argv = rustup_component_argv(rustup_toolchain, toolchain.rustc.version)
             steps.append(InstallStep(argv=argv, need=Need.LLVM_PROFDATA, why=why))
@@ -72,7 +72,7 @@ def make_install_steps(
 
 
 def missing_needs(toolchain: Toolchain) -> frozenset[Need]:
-    """What a toolchain lacks of that which can be installed."""
+    """The missing parts of a toolchain that can be installed."""
     missing = set()
     if not toolchain.target_installed:
         missing.add(Need.TARGET)
@@ -90,21 +90,20 @@ def run_install(
     emit: Emit,
     rediscover: Callable[[], Toolchain],
 ) -> Toolchain:
-    """Run the steps in order, and look again after each: a step runs only while its need is still there.
+    """Run the steps in order, and check again after each: a step runs only while its need remains.
 
-    A step that fails is told and passed over. Whether everything is there in the end, the toolchain that is returned
-    tells.
+    A step that fails is reported and skipped. The returned toolchain shows whether anything is still missing.
 
     Args:
         steps: From `make_install_steps`.
         toolchain: As it is before.
         environ: The caller's environment.
         executor: Runs the steps.
-        emit: Hears what is about to be done, and what failed.
-        rediscover: Discovers the toolchain anew.
+        emit: Gets what is about to be done, and what failed.
+        rediscover: Discovers the toolchain again.
 
     Raises:
-        ToolchainError: The toolchain cannot be discovered any more.
+        ToolchainError: The toolchain can no longer be discovered.
         InterruptedRunError: A signal arrived.
     """
     for step in steps:
@@ -112,7 +111,7 @@ def run_install(
             continue
         shown = shlex.join(step.argv)
         emit(Notice(level=Level.INFO, code="install", message=f"{step.why}; running: {shown}"))
-        # Not in the project: nothing there may have a say in what is installed.
+        # Not in the project: nothing there may influence what is installed.
         command = Command(argv=step.argv, cwd=toolchain.sysroot, env=environ, timeout_s=_INSTALL_S)
         failure = _run(command, executor)
         if failure is not None:
@@ -122,7 +121,7 @@ def run_install(
 
 
 def _run(command: Command, executor: Executor) -> str | None:
-    """Run one step; what went wrong, or None."""
+    """Run one step; return what went wrong, or None."""
     try:
         completed = executor.run(command)
     except ProgramNotFoundError as error:

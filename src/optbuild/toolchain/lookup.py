@@ -1,4 +1,4 @@
-"""Finding programs on `PATH` and asking them a question, as discovering a toolchain needs it."""
+"""Find programs on `PATH` and ask them questions, for discovering a toolchain."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from optbuild.execution.command import Command, Completed, Executor
 
-_ANSWER_S = 60.0  # a rustup proxy on a cold disk takes seconds; nothing that is asked here takes a minute
+_ANSWER_S = 60.0  # a rustup proxy on a cold disk takes seconds; no question here takes a minute
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Inquiry:
             ProgramNotFoundError: The program cannot be started.
             InterruptedRunError: A signal arrived.
         """
-        # A toolchain is never installed unasked, and messages are read here: no backtrace, no translation.
+        # Never install a toolchain unasked; messages are parsed here, so no backtrace and no translation.
         quiet = {"RUSTUP_AUTO_INSTALL": "0", "RUST_BACKTRACE": "0", "LC_ALL": "C"}
         command = Command(argv=argv, cwd=self.directory, env={**self.environ, **quiet}, timeout_s=_ANSWER_S)
         return self.executor.run(command)
@@ -45,10 +45,10 @@ def find_program(name: str, environ: Mapping[str, str]) -> Path | None:
 
 
 def is_program(path: Path) -> bool:
-    """Whether a file is there and may be executed."""
+    """Whether a file exists and may be executed."""
     return path.is_file() and os.access(path, os.X_OK)
 
 
 def output_text(completed: Completed) -> str:
-    """What a program printed, decoded such that the names of files survive."""
+    """What a program printed, decoded without damaging file names."""
     return os.fsdecode(completed.stdout)

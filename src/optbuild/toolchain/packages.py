@@ -1,4 +1,4 @@
-"""Which commands bring a fitting llvm-profdata on this system; nothing is run from here."""
+"""The commands that install a matching llvm-profdata on this system; nothing is run from here."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 from optbuild.tools.rustc import parse_release
 
 Has = Callable[[str], bool]
-"""Tells whether a program of this name is on `PATH`."""
+"""Whether a program with this name is on `PATH`."""
 
 USE_STABLE = "rustup toolchain install stable, then: export RUSTUP_TOOLCHAIN=stable"
-"""What helps where the toolchain itself is not good enough."""
+"""The remedy if the toolchain itself is unsuitable."""
 
-# `[renames.llvm-tools]` stands in the channel manifest of 1.68 and not in that of 1.63.
+# `[renames.llvm-tools]` is in the channel manifest of 1.68, but not in that of 1.63.
 _LLVM_TOOLS_SINCE = (1, 68)
 
 
@@ -23,7 +23,7 @@ class PackageManager:
     """A system's package manager.
 
     Attributes:
-        program: The program that tells it is there.
+        program: The program that shows that it is installed.
         commands: What to run, in order; `{major}` stands for the LLVM major.
         as_root: Whether it needs root.
     """
@@ -33,8 +33,8 @@ class PackageManager:
     as_root: bool = True
 
 
-# Where a distribution packages its current LLVM without a number, that package comes last: it may be another major,
-# which is found out by looking at what it brought.
+# If a distribution packages its current LLVM without a number, that package comes last: it may be another major, which
+# only the installed tool shows.
 PACKAGE_MANAGERS = (
     PackageManager(
         program="apt-get",
@@ -52,7 +52,7 @@ PACKAGE_MANAGERS = (
 
 
 def find_rustup_toolchain(sysroot: Path, environ: Mapping[str, str]) -> str | None:
-    """The name that rustup knows a toolchain by; None where rustup does not manage it."""
+    """The name of a toolchain in rustup; None if rustup does not manage it."""
     home = environ.get("RUSTUP_HOME") or (f"{environ['HOME']}/.rustup" if environ.get("HOME") else "")
     if not home:
         return None
@@ -61,13 +61,13 @@ def find_rustup_toolchain(sysroot: Path, environ: Mapping[str, str]) -> str | No
 
 
 def rustup_component_argv(rustup_toolchain: str, rustc_release: str) -> tuple[str, ...]:
-    """The argv that adds rustup's own LLVM tools, which always fit, to a toolchain."""
+    """The argv that adds rustup's own LLVM tools, which always match, to a toolchain."""
     component = "llvm-tools" if parse_release(rustc_release) >= _LLVM_TOOLS_SINCE else "llvm-tools-preview"
     return ("rustup", "component", "add", component, "--toolchain", rustup_toolchain)
 
 
 def package_argvs(llvm_major: int, *, is_root: bool, has: Has) -> tuple[tuple[str, ...], ...]:
-    """The argvs that install the system's package of an LLVM major; empty where that cannot be done from here."""
+    """The argvs that install the system's package of an LLVM major; empty if that is not possible from here."""
     manager = _package_manager(has)
     if manager is None:
         return ()
@@ -75,12 +75,12 @@ def package_argvs(llvm_major: int, *, is_root: bool, has: Has) -> tuple[tuple[st
     if manager.as_root and not is_root:
         if not has("sudo"):
             return ()
-        prefix = ("sudo", "--non-interactive")  # a question for a password would reach nobody, and wait for ever
+        prefix = ("sudo", "--non-interactive")  # nobody would see a password prompt, and it would wait for ever
     return tuple((*prefix, *(word.format(major=llvm_major) for word in command)) for command in manager.commands)
 
 
 def describe_remedy(*, rustc_release: str, llvm_major: int | None, rustup_toolchain: str | None, has: Has) -> str:
-    """The command, in words for people, that brings a fitting llvm-profdata on this system."""
+    """The command, for display, that installs a matching llvm-profdata on this system."""
     if llvm_major is None:
         return USE_STABLE
     commands = []

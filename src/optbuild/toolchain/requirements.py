@@ -1,4 +1,4 @@
-"""What a build needs, checked before the first long step: each refusal names what is there and what mends it."""
+"""What a build needs, checked before the first long step: each error names what was found and what fixes it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def require_platform(platform: str) -> None:
 
 
 def require_target(toolchain: Toolchain) -> None:
-    """Make sure that the target's standard library is there.
+    """Check that the target's standard library is installed.
 
     Raises:
         ToolchainError: It is not.
@@ -44,12 +44,12 @@ def require_target(toolchain: Toolchain) -> None:
 
 
 def require_rust_version(toolchain: Toolchain, *, package: str, rust_version: str | None, location: str) -> None:
-    """Make sure that rustc is as new as a package wants it, which cargo refuses to build otherwise.
+    """Check that rustc is as new as a package requires; cargo would refuse to build it otherwise.
 
     Args:
-        toolchain: What it would be built with.
+        toolchain: The toolchain that would build it.
         package: The package's name.
-        rust_version: What it says, if it says anything.
+        rust_version: The package's `rust-version`, if set.
         location: Its manifest.
 
     Raises:
@@ -64,10 +64,10 @@ def require_rust_version(toolchain: Toolchain, *, package: str, rust_version: st
 
 
 def require_pgo_tools(toolchain: Toolchain) -> None:
-    """Make sure that PGO can be done: a target, the profiler runtime, and an llvm-profdata that fits.
+    """Check that PGO is possible: a target, the profiler runtime, and a matching llvm-profdata.
 
     Raises:
-        ToolchainError: One of them is missing or of another LLVM.
+        ToolchainError: One of them is missing or from a different LLVM.
     """
     require_target(toolchain)
     rustc = f"rustc {toolchain.rustc.version}"
@@ -93,10 +93,10 @@ def require_pgo_tools(toolchain: Toolchain) -> None:
 
 
 def require_disk(directory: Path, *, free_bytes: int, needed_bytes: int) -> None:
-    """Make sure that a run's files will find room.
+    """Check that there is enough space for a run's files.
 
     Raises:
-        ToolchainError: They will not.
+        ToolchainError: There is not.
     """
     if free_bytes < needed_bytes:
         raise ToolchainError(
@@ -107,7 +107,7 @@ def require_disk(directory: Path, *, free_bytes: int, needed_bytes: int) -> None
 
 
 def describe_missing_profdata(toolchain: Toolchain) -> str:
-    """Say in one sentence that no llvm-profdata fits, naming those of another LLVM that were found."""
+    """Say in one sentence that no llvm-profdata matches, naming those of other LLVMs that were found."""
     wanted = f"rustc {toolchain.rustc.version} needs an llvm-profdata of LLVM {toolchain.rustc.llvm_major}"
     others = [place for place in toolchain.searched if re.fullmatch(r"LLVM \d+", place.outcome)]
     if not others:

@@ -1,21 +1,21 @@
-"""Whether a program for a target runs on this machine by itself.
+"""Decide whether a program for a target runs on this machine without a runner.
 
-Decided by what rustc says of the target, before anything is built; nothing is run from here.
+Rustc's description of the target decides, before anything is built; nothing is run from here.
 """
 
 from __future__ import annotations
 
 from optbuild.toolchain.model import Toolchain
 
-# What a kernel runs besides programs of its own architecture.
+# What a kernel runs in addition to programs of its own architecture.
 _ALSO_RUNS = {("linux", "x86_64"): frozenset({"x86"})}
 _X32 = frozenset({'target_arch="x86_64"', 'target_pointer_width="32"'})
 
 
 def why_not_runnable(toolchain: Toolchain) -> str | None:
-    """Why a program for the target does not run here by itself; None where it does, or may.
+    """Why a program for the target does not run here without a runner; None if it does, or may.
 
-    One for another C library of the same system and architecture may: if a library is missing, its first run tells.
+    One for another C library of the same system and architecture may: its first run shows whether a library is missing.
     """
     if toolchain.target == toolchain.host:
         return None

@@ -1,4 +1,4 @@
-"""The search for an llvm-profdata of rustc's LLVM major: the formats of raw and merged profiles change with it."""
+"""Search for an llvm-profdata of rustc's LLVM major: the formats of raw and merged profiles change with it."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ VERSIONED_DIRECTORIES = (
     "/opt/homebrew/opt/llvm@{major}/bin",
     "/usr/local/opt/llvm@{major}/bin",  # Homebrew on Intel
 )
-"""Where systems install an LLVM of a chosen major."""
+"""Where systems install an LLVM of a given major."""
 
 
 def list_places(major: int, *, sysroot: Path, host: str, environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """Where to look, in order; a bare name stands for a search in `PATH`."""
+    """The places to look in, in order; a bare name means a search of `PATH`."""
     named = [Path(environ[VARIABLE])] if environ.get(VARIABLE) else []
     return (
         *named,
@@ -44,7 +44,7 @@ def list_places(major: int, *, sysroot: Path, host: str, environ: Mapping[str, s
 def search_llvm_profdata(
     major: int, places: tuple[Path, ...], inquiry: Inquiry
 ) -> tuple[Tool | None, tuple[Candidate, ...]]:
-    """Take the first tool of the LLVM major; also tell what every place held up to there.
+    """Take the first tool of the LLVM major; also return what every place up to it had.
 
     Raises:
         InterruptedRunError: A signal arrived.

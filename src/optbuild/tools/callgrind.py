@@ -1,4 +1,4 @@
-"""Valgrind's callgrind for instruction counts where the machine has no counters: argv out, its file in."""
+"""Valgrind's callgrind, for instruction counts on machines without counters: argv out, its file in."""
 
 from __future__ import annotations
 

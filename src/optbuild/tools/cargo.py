@@ -1,4 +1,4 @@
-"""Cargo's build commands: arguments out, JSON messages in. Cargo's metadata has a module of its own."""
+"""Cargo's build commands: arguments out, JSON messages in. Cargo's metadata has its own module."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 FLAG_SEPARATOR = "\x1f"  # between the flags in CARGO_ENCODED_RUSTFLAGS
-# What keeps the lines that are read as they are. As arguments these go before variables and configuration files, and
-# programs that cargo starts do not inherit them.
+# Arguments that keep the parsed lines unchanged. They override variables and configuration files, and programs that
+# cargo starts do not inherit them.
 _AS_READ = ("--color", "never", "--config", 'term.progress.when="never"', "--config", "term.quiet=false")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildSettings:
-    """What to ask of cargo.
+    """A call of cargo.
 
     Attributes:
         packages: Package ID specifications, such as `name@1.2.3`; features unify over all of them.
         lib: Build the packages' libraries as well.
-        verb: `build`, or a command that also runs what it has built.
+        verb: `build`, or a command that also runs what it built.
         targets: Further options that choose what is built.
-        arguments: What programs that are run are given.
+        arguments: Arguments for the programs that cargo runs.
         config: `--config` keys and their values in TOML, such as `("profile.release.lto", '"fat"')`.
-        explain: Let cargo and rustc tell all they know (`-vv`), which also lifts the cap on dependencies' warnings.
-            None of these is hidden, nor an error, whatever the user says of warnings.
+        explain: Let cargo and rustc print everything (`-vv`), which also lifts the cap on dependencies' warnings.
+            Warnings are neither hidden nor errors, whatever the user has configured.
     """
 
     manifest: Path
@@ -71,7 +71,7 @@ def make_build_argv(cargo: str, settings: BuildSettings) -> tuple[str, ...]:
     if settings.jobs is not None:
         argv += ["--jobs", str(settings.jobs)]
     if settings.explain:
-        # Cargo would hide warnings, or fail at them, where `build.warnings` says so.
+        # Cargo would hide warnings, or fail on them, if `build.warnings` says so.
         argv += ["--config", 'build.warnings="warn"', "-vv"]
     argv.append("--message-format=json-diagnostic-rendered-ansi")
     argv += settings.extra
@@ -79,13 +79,13 @@ def make_build_argv(cargo: str, settings: BuildSettings) -> tuple[str, ...]:
 
 
 def build_directory_setting(directory: Path) -> tuple[str, str] | None:
-    """The `--config` key and value that let cargo keep intermediate files in a directory; None where it cannot be said.
+    """The `--config` key and value that make cargo keep intermediate files in a directory; None if inexpressible.
 
     Cargo takes braces for a variable, and there is no escape.
 
     Sources: The Cargo Book, `build.build-dir`, https://doc.rust-lang.org/cargo/reference/config.html#buildbuild-dir
     """
-    # A JSON text is a TOML text, as long as no character is split in two.
+    # A JSON string is a TOML string if no character is split in two.
     text = json.dumps(str(directory), ensure_ascii=False)
     return None if {"{", "}"} & {*text} else ("build.build-dir", text)
 
@@ -101,7 +101,7 @@ def _choose_targets(settings: BuildSettings) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CargoTarget:
-    """A target of a package, as messages name it."""
+    """A target of a package, as named in messages."""
 
     name: str
     kind: tuple[str, ...]
@@ -116,7 +116,7 @@ class ArtifactProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompilerArtifact:
-    """Cargo finished a unit, or found it fresh; `filenames` are what the unit consists of."""
+    """Cargo finished a unit, or found it fresh; `filenames` are the unit's files."""
 
     reason: Literal["compiler-artifact"]
     package_id: str
@@ -130,7 +130,7 @@ class CompilerArtifact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RustcDiagnostic:
-    """What rustc said: its message, and how it shows that to people."""
+    """A diagnostic of rustc: its message, and the rendered text."""
 
     message: str
     level: str
@@ -139,7 +139,7 @@ class RustcDiagnostic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompilerMessage:
-    """Rustc said something about a unit."""
+    """Rustc reported something about a unit."""
 
     reason: Literal["compiler-message"]
     package_id: str
@@ -149,7 +149,7 @@ class CompilerMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildScriptExecuted:
-    """A build script ran or was found fresh; `out_dir` is where it writes."""
+    """A build script ran or was found fresh; `out_dir` is its output directory."""
 
     reason: Literal["build-script-executed"]
     package_id: str

@@ -25,7 +25,7 @@ class TargetMetadata:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DependencyMetadata:
-    """What a package depends on, for whatever purpose; the name that the dependency's own manifest has."""
+    """A dependency of any kind, with the name in its own manifest."""
 
     name: str
 
@@ -50,7 +50,7 @@ class Metadata:
     """What `cargo metadata --no-deps` says about a workspace.
 
     Attributes:
-        workspace_default_members: The ids of the packages that cargo takes in the root; cargo before 1.71 says nothing.
+        workspace_default_members: The ids of the packages that cargo takes in the root; missing before cargo 1.71.
     """
 
     packages: tuple[PackageMetadata, ...]
@@ -74,6 +74,6 @@ def parse_metadata(stdout: bytes) -> Metadata:
     """Read what `cargo metadata` printed.
 
     Raises:
-        ValueError: It is not the JSON that was asked for.
+        ValueError: It is not the requested JSON.
     """
     return _METADATA.validate_json(stdout)

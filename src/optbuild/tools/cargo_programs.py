@@ -1,4 +1,4 @@
-"""How cargo would start the programs that it builds to test or bench with: asked of cargo itself, which starts none.
+"""Find out how cargo would start the test and bench programs that it builds, by asking cargo, which starts none.
 
 Cargo runs a program by its `runner` where one is configured. Ours only tells, as one line of JSON among cargo's own
 messages, what it was given: the program with its arguments, the directory and the environment. Nothing of what cargo
@@ -19,7 +19,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 _MARK = b'{"optbuild-program": '
-# Bytes are told as Latin-1, which has a character for each: a name or value need not be UTF-8.
+# Bytes are encoded as Latin-1, which has a character for each: a name or value need not be UTF-8.
 _TELL = """\
 import json, os, sys
 def tell(text): return os.fsencode(text).decode("latin-1")
@@ -41,35 +41,35 @@ _STARTED = TypeAdapter(Mapping[str, StartedProgram])
 
 
 def runner_setting(target: str, python: Path, *, as_text: bool = False) -> tuple[str, str]:
-    """The `--config` key and value that let cargo tell of programs in the place of running them.
+    """The `--config` key and value that make cargo report programs instead of running them.
 
     Args:
         target: The target triple, or the path of a target's JSON file.
-        python: What runs the teller: the standard library is all that it needs.
-        as_text: A configuration file has this setting as a text, and cargo takes no list in its place.
+        python: What runs the reporting script, which needs only the standard library.
+        as_text: A configuration file has this setting as a text, and cargo does not accept a list instead.
     """
     triple = Path(target).stem if target.endswith(".json") else target
     argv = [str(python), "-I", "-S", "-c", _TELL]
-    if as_text:  # which cargo splits at blanks
+    if as_text:  # which cargo splits at spaces
         argv[-1] = f"exec(bytes.fromhex('{_TELL.encode().hex()}'))"
     # A JSON text is a TOML text, as long as no character is split in two.
     return f"target.{json.dumps(triple)}.runner", json.dumps(" ".join(argv) if as_text else argv, ensure_ascii=False)
 
 
 def parse_started(line: bytes) -> StartedProgram | None:
-    """Read what the runner told; None for any other line."""
+    """Read a line printed by the runner; None for any other line."""
     if not line.startswith(_MARK):
         return None
     try:
-        told = _STARTED.validate_json(line)["optbuild-program"]
+        reported = _STARTED.validate_json(line)["optbuild-program"]
     except ValidationError:
         return None
     return StartedProgram(
-        argv=tuple(map(_text, told.argv)),
-        cwd=_text(told.cwd),
-        env={_text(name): _text(value) for name, value in told.env.items()},
+        argv=tuple(map(_text, reported.argv)),
+        cwd=_text(reported.cwd),
+        env={_text(name): _text(value) for name, value in reported.env.items()},
     )
 
 
-def _text(told: str) -> str:
-    return os.fsdecode(told.encode("latin-1"))
+def _text(reported: str) -> str:
+    return os.fsdecode(reported.encode("latin-1"))

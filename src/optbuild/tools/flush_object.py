@@ -1,12 +1,12 @@
 """The object that lets an instrumented program write its counts when a signal ends it.
 
 A program writes its counts when it returns from `main` or calls `exit`. A server that is ended by SIGTERM does neither.
-Linked into the instrumented build, and into nothing else, the object's constructor installs a handler where the default
-action stands, which writes the counts and then lets the signal do what it would have done. A handler of the program's
-own is never replaced: the program installs it later, over this one.
+This object is linked into the instrumented build only. Its constructor installs a handler for each signal that has its
+default action; the handler writes the counts and then lets the signal act. It never replaces the program's own handler:
+the program installs that later, over this one.
 
-Writing a file from a signal handler is not safe in general, and could block for ever where the signal interrupts an
-allocation. The grace that a server is given then ends it, and its missing counts are told.
+Writing a file from a signal handler is not safe in general, and can block for ever if the signal interrupts an
+allocation. The server is then killed after its grace, and its missing counts are reported.
 
 Sources:
     LLVM, `InstrProfiling.h` of compiler-rt (`__llvm_profile_write_file`):

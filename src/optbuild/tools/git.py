@@ -1,7 +1,7 @@
 """The argument lists and environment of git: the revision of a directory, without running what its repository names.
 
 A repository's own configuration can name programs: an fsmonitor, hooks, filters that `git status` runs over files, a
-transport that fetches missing objects. Whoever made the directory chose them, so none may run.
+transport that fetches missing objects. The author of the directory chose them, so none may run.
 
 Sources:
     git-config(1): https://git-scm.com/docs/git-config, git(1), "Environment Variables": https://git-scm.com/docs/git,
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 
 _GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 
-# Set while git runs a hook or an alias: they would lead away from the directory that is asked about.
+# Set while git runs a hook or an alias: they would point to another directory.
 _ELSEWHERE = frozenset(
     {
         "GIT_ALTERNATE_OBJECT_DIRECTORIES",
@@ -50,7 +50,7 @@ def head_argv() -> tuple[str, ...]:
 def status_argv() -> tuple[str, ...]:
     """Print a line for each file that differs from the commit or is unknown to git; nothing when clean.
 
-    Changes inside submodules do not count: looking for them would obey the submodules' own configuration.
+    Changes inside submodules do not count: finding them would obey the submodules' own configuration.
     """
     return (*_GIT, "status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=dirty")
 
@@ -60,7 +60,7 @@ def environment(environ: Mapping[str, str], own_filters: Iterable[str] = ()) -> 
 
     Args:
         environ: The user's.
-        own_filters: The repository's filters, which are switched off.
+        own_filters: The repository's filters, which are turned off.
     """
     result = {name: value for name, value in environ.items() if name not in _ELSEWHERE}
     result |= {

@@ -1,4 +1,4 @@
-"""The functions of an instrumented program, each with the hash of its control flow, read from the program itself.
+"""Read the functions of an instrumented program, each with the hash of its control flow, from the program itself.
 
 A profile tells them too, but only after a run. An object file that was never linked tells them as well, so that this
 works for targets whose programs cannot even be linked here.
@@ -104,7 +104,7 @@ def _names(section: bytes) -> Iterator[bytes]:
 
 
 def _number(data: bytes, position: int) -> tuple[int, int]:
-    """An unsigned number in LEB128, and where it ends."""
+    """Read an unsigned LEB128 number, and its end."""
     value = shift = 0
     while True:
         byte = data[position]

@@ -1,6 +1,6 @@
-"""Objects that are linked into instrumented builds: how rustc compiles them, and how it links them.
+"""Objects that are linked into instrumented builds: how rustc compiles and links them.
 
-They are written in Rust without its library: the compiler is there in any case, and a C compiler may not be.
+They are written in Rust without its library: rustc is always available, and a C compiler may not be.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 EMPTY_ARCHIVE = b"!<arch>\n"
-"""What every linker takes for an archive without members, and links nothing of."""
+"""What every linker accepts as an archive without members, and links nothing from."""
 
 
 def compile_argv(rustc: Path, *, crate: str, target: str, source: Path, output: Path) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
-"""Merging raw profiles and looking into merged ones: arguments out, printed text and file headers in.
+"""Merge raw profiles and inspect merged ones: arguments out, printed text and file headers in.
 
-Not for deciding what a profile proves, nor for what becomes of a file that a merge complained about.
+Not for deciding what a profile proves, nor for treating a file that a merge complained about.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from typing import Literal
 from optbuild.errors import ProfileDataError
 
 HEADER_BYTES = 16
-"""How much of a file's beginning `read_profile_header` needs."""
+"""How many bytes at the start of a file `read_profile_header` needs."""
 
 _VERSION = re.compile(r"(?P<vendor>\S+ )?LLVM version (?P<version>(?P<major>\d+)\S*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlvmVersion:
-    """Which LLVM a tool belongs to.
+    """The LLVM that a tool belongs to.
 
     Attributes:
-        version: As it prints it, such as `22.1.2-rust-1.95.0-stable`.
+        version: As printed, such as `22.1.2-rust-1.95.0-stable`.
         major: None for Apple's tools, whose numbers are not LLVM's.
     """
 
@@ -35,7 +35,7 @@ class LlvmVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileSummary:
-    """What a merged profile contains.
+    """The contents of a merged profile.
 
     Attributes:
         functions: Functions with a record.
@@ -43,7 +43,7 @@ class ProfileSummary:
         total_count: The sum of all counters; LLVM lets it wrap around at 2**64.
         maximum_function_count: The largest entry counter.
         maximum_block_count: The largest other counter.
-        blocks: Counters altogether.
+        blocks: The number of all counters.
         is_ir_level: Made by `-C profile-generate`, not by coverage instrumentation.
     """
 
@@ -58,10 +58,10 @@ class ProfileSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileHeader:
-    """What the first bytes of a profile say.
+    """The information in the first bytes of a profile.
 
     Attributes:
-        kind: What an instrumented program writes is raw; what a merge writes is indexed.
+        kind: An instrumented program writes raw profiles; a merge writes indexed ones.
         version: Of that format; raw and indexed ones count separately.
         is_ir_level: Made by `-C profile-generate`, not by coverage instrumentation.
     """
@@ -84,7 +84,7 @@ def parse_version(text: str) -> LlvmVersion:
     """
     match = _VERSION.search(text)
     if match is None:
-        raise ValueError("no LLVM version in what it prints")
+        raise ValueError("no LLVM version in its output")
     major = None if match["vendor"] == "Apple " else int(match["major"])
     return LlvmVersion(version=match["version"], major=major)
 
@@ -92,21 +92,21 @@ def parse_version(text: str) -> LlvmVersion:
 def make_input_list(weighted: Iterable[tuple[int, Path]]) -> bytes:
     """The content of a list file for `merge_argv`: a line with weight and path for each input.
 
-    The weight always stands: without it, a path with a comma in it is taken apart at the comma.
+    The weight is always written: without it, a path with a comma would be split at the comma.
 
     Args:
         weighted: Weights of at least 1, which multiply the counts of their file.
 
     Raises:
-        ProfileDataError: A path has a newline in it or ends in a blank, which a list file cannot express.
+        ProfileDataError: A path contains a newline or ends with a space, which a list file cannot express.
     """
     lines = []
     for weight, path in weighted:
         name = str(path)
         if "\n" in name or name != name.rstrip():
             raise ProfileDataError(
-                f"llvm-profdata cannot be given a file of this name: {name!r}",
-                help="move the project to a directory without a line break or a blank at the end of its name",
+                f"llvm-profdata cannot read a file with this name: {name!r}",
+                help="move the project to a directory whose name has no line break and no space at the end",
                 location=repr(name),
             )
         lines.append(b"%d,%s\n" % (weight, fsencode(name)))
@@ -118,14 +118,14 @@ def merge_argv(tool: Path, *, inputs_file: Path, output: Path) -> tuple[str, ...
 
     Args:
         tool: Of rustc's LLVM major.
-        inputs_file: A file with the content of `make_input_list`; arguments would overflow with many raw files.
+        inputs_file: A file with the content of `make_input_list`; the command line would overflow with many raw files.
         output: The indexed profile to write.
     """
     return (str(tool), "merge", f"--input-files={inputs_file}", f"--output={output}", "--failure-mode=any")
 
 
 def text_argv(tool: Path, profile: Path, output: Path) -> tuple[str, ...]:
-    """The argv that writes a profile as text, which `merge_argv` takes for an input as well."""
+    """The argv that writes a profile as text, which `merge_argv` also accepts as input."""
     return (str(tool), "merge", "--text", f"--output={output}", str(profile))
 
 
@@ -144,7 +144,7 @@ _BLOCK_COUNTS = re.compile(r"    Block counts: \[([\d, ]*)\]")
 
 
 def parse_function_line(line: str) -> str | tuple[int, ...] | None:
-    """Read one line: the name of a function, or the counters of the one named last; None for what is neither.
+    """Read one line: the name of a function, or the counters of the one named last; None for other lines.
 
     A profile of IR level prints all counters as those of blocks.
     """
@@ -178,8 +178,8 @@ def _number(text: str, label: str) -> int:
     return int(match[1])
 
 
-# The magic numbers as the files begin in little-endian byte order, which is that of every target with a tier above 3
-# but s390x and some PowerPC and MIPS ones; those write them the other way round.
+# The magic numbers in little-endian byte order, which every target above tier 3 uses except s390x and some PowerPC and
+# MIPS ones; those write them in reverse.
 _MAGICS: tuple[tuple[bytes, Literal["raw", "indexed"]], ...] = (
     (b"\x81rforpl\xff", "raw"),  # 64-bit targets
     (b"\x81Rforpl\xff", "raw"),  # 32-bit targets
@@ -190,9 +190,9 @@ _VERSION_MASK = 0xFFFFFFFF
 
 
 def read_profile_header(data: bytes) -> ProfileHeader | None:
-    """Recognise a profile by its first `HEADER_BYTES`; None when they are not a profile's.
+    """Recognise a profile by its first `HEADER_BYTES`; None if they do not belong to a profile.
 
-    A merge passes over an empty file in silence, and mixes coverage profiles in without a word: look first.
+    A merge silently skips an empty file, and silently mixes in coverage profiles: check first.
 
     Sources:
         LLVM, `InstrProfData.inc` (`INSTR_PROF_RAW_MAGIC_64`, `VARIANT_MASK_IR_PROF`, `GET_VERSION`) and
@@ -213,7 +213,7 @@ def read_profile_header(data: bytes) -> ProfileHeader | None:
     return None
 
 
-# The words that begin LLVM's own reasons; they tell where a file name that contains ": " ends.
+# The words that begin LLVM's own reasons; they show where a file name that contains ": " ends.
 _REASONS = "|".join(
     re.escape(words)
     for words in (
@@ -237,26 +237,26 @@ _REASONS = "|".join(
     )
 )
 _COMPLAINT = re.compile(rf"(?:warning|error): (?P<file>.+?): (?P<reason>(?:{_REASONS}).*)")
-# A function's name may begin with the path of its C source, blanks and all; most have none.
+# A function's name may begin with the path of its C source, spaces included; most have none.
 _OF_A_FUNCTION = re.compile(rf"(?!warning: |error: )(?P<file>.+?): \S+: (?P<reason>(?:{_REASONS}).*)")
 _OF_A_C_FUNCTION = re.compile(rf"(?!warning: |error: )(?P<file>.+?): .+: (?P<reason>(?:{_REASONS}).*)")
 _UNKNOWN = re.compile(r"(?:warning|error): (?P<file>.+?): (?P<reason>.+)")
 
 
 OVERSIZED_COUNTER = "excessively large counter value"
-"""How LLVM's reason begins where a raw profile holds a counter that no program can have counted to."""
+"""The start of LLVM's reason for a raw profile with an impossibly high counter."""
 OVERFLOW = "counter overflow"
-"""LLVM's reason where a sum is cut off at the largest counter; the merge goes on and succeeds."""
+"""LLVM's reason for a sum that is cut off at the largest counter; the merge continues and succeeds."""
 
 
 def failed_inputs(lines: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """The files that a merge complained about, each with its reason, in order and without repetition.
 
-    A complaint about one function, such as a counter overflow, stands for its file; after those the merge goes on
-    and may well succeed.
+    A complaint about one function, such as a counter overflow, counts for its file; the merge continues after it and
+    may succeed.
 
     Args:
-        lines: What it wrote to standard error: a line for each function at worst, so that they need not be a list.
+        lines: What it wrote to standard error: a line for each function at worst, so any iterable will do.
 
     Sources:
         LLVM, `llvm-profdata.cpp` (`warn`, `exitWithError`, `handleMergeWriterError`) and `InstrProf.cpp`

@@ -16,7 +16,7 @@ def parse_count(text: str) -> int:
     """Read the count.
 
     Raises:
-        ValueError: The machine does not count, as many virtual machines do not; the message says how perf puts it.
+        ValueError: The machine does not count, like many virtual machines; the message is perf's.
 
     Sources:
         perf-stat(1), "CSV FORMAT".

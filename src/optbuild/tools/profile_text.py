@@ -1,4 +1,6 @@
-"""A merged profile as text: the functions' records, one after the other. Pure: `build` has the tool write and read it.
+"""A merged profile as text: the functions' records, one after another.
+
+Pure: `build` runs the tool that writes and reads it.
 
 Sources:
     LLVM, llvm-profdata merge --text: https://llvm.org/docs/CommandGuide/llvm-profdata.html; the format is that of
@@ -14,11 +16,11 @@ from itertools import chain
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionRecord:
-    """What a profile knows of one function.
+    """The record of one function in a profile.
 
     Attributes:
         hash: Of its control flow.
-        lines: The whole record after its name: hash, counters, and the values that were seen.
+        lines: The whole record after its name: hash, counters, and the recorded values.
     """
 
     name: str
@@ -27,7 +29,7 @@ class FunctionRecord:
 
 
 def read_header(lines: Iterable[str]) -> Iterator[str]:
-    """The lines in front of the first record, which say how the program was instrumented."""
+    """The lines before the first record, which say how the program was instrumented."""
     for line in lines:
         if not line.startswith(("#", ":")):
             return
@@ -43,7 +45,7 @@ def read_records(lines: Iterable[str]) -> Iterator[FunctionRecord]:
     block: list[str] = []
     for line in chain(lines, ("",)):
         if line.strip():
-            # What is in front of a record's name is the header of the file.
+            # Text before the first record's name is the header of the file.
             block += [] if not block and line.startswith(("#", ":")) else [line.rstrip("\n")]
         elif block:
             name, *rest = block
@@ -53,5 +55,5 @@ def read_records(lines: Iterable[str]) -> Iterator[FunctionRecord]:
 
 
 def write_record(name: str, record: FunctionRecord) -> str:
-    """A record's text, under a name that may be another one."""
+    """A record's text under a given name."""
     return "\n".join((name, *record.lines, "", ""))

@@ -1,4 +1,4 @@
-"""What rustc tells about itself and about a target: arguments out, printed facts in.
+"""What rustc prints about itself and about a target: arguments out, printed facts in.
 
 Not for compiling: cargo calls rustc for that.
 """
@@ -12,45 +12,47 @@ from pathlib import Path
 
 _FIELD = re.compile(r"(?P<key>[A-Za-z][A-Za-z -]*): (?P<value>.+)")
 PROFILE_USE = "-Cprofile_use="
-"""Optimise with a profile. With an underscore, which rustc takes as well: crates that compile C read the usual spelling
-from the rustflags and hand it to clang, whose profiles have another format and whose version is another one.
+"""Optimise with a profile.
+
+With an underscore, which rustc accepts as well: crates that compile C read the usual spelling from the rustflags and
+pass it to clang, which has another version and another format of profiles.
 
 Sources: the `cc` crate's flags.rs, https://github.com/rust-lang/cc-rs/blob/main/src/flags.rs
 """
 PROFILE_GENERATE = "-Cprofile_generate="
 ATOMIC_COUNTERS = "-Cllvm-args=-instrprof-atomic-counter-update-all"
-"""Count with atomic instructions, so that threads which count in the same place lose nothing.
+"""Count with atomic instructions: threads that share counters then lose nothing.
 
-Sources: LLVM, `InstrProfiling.cpp`, `AtomicCounterUpdateAll`; what Clang's `-fprofile-update=atomic` switches on
+Sources: LLVM, `InstrProfiling.cpp`, `AtomicCounterUpdateAll`; what Clang's `-fprofile-update=atomic` turns on
 """
 TARGET_CPU = "-Ctarget-cpu="
 LTO_OFF = "-Clto=off"
-"""No link-time optimisation, whatever stands before it."""
+"""No link-time optimisation, whatever precedes it."""
 WARN_MISSING_FUNCTIONS = "-Cllvm-args=-pgo-warn-missing-function"
-"""Without it LLVM tells of functions whose shape changed, but not of those that have no counts at all."""
+"""Without it LLVM warns about functions whose control flow changed, but not about those without counts."""
 WARN = "-Wwarnings"
-"""Warnings are where rustc tells of functions without counts; a flag or a [lints] table may have switched them off."""
+"""rustc reports functions without counts as warnings, which a flag or a [lints] table may have turned off."""
 
 MISSING_FUNCTION = re.compile(r"(?:(?P<unit>\S+): )?no profile data available for function (?P<symbol>\S+)")
-"""What rustc says of a function that it compiled without counts, the codegen unit in front."""
+"""rustc's warning about a function compiled without counts, with the codegen unit in front."""
 MISMATCHED_FUNCTION = re.compile(r"function control flow change detected \(hash mismatch\)")
-"""What it says of one whose counts it discarded."""
+"""Its warning about a function whose counts it discarded."""
 OF_A_PROFILE = re.compile(r"\.profdata: (.+)")
-"""What it says of a profile itself, such as that it cannot be read; that is no more than a warning."""
+"""What it says about a profile itself, such as that it cannot be read; even that is only a warning."""
 
 _RELEASE = re.compile(r"(\d+)\.(\d+)\.")
 
 
 SWITCHED_OFF = frozenset({"n", "no", "off", "false"})
-"""Values with which a codegen option is as if it were not there."""
+"""Values that mean the same as leaving a codegen option out."""
 
 
 def find_codegen_option(flags: Iterable[str], name: str) -> tuple[str, str] | None:
-    """The last flag that sets a codegen option, which decides, and its value; None where none does.
+    """The last flag that sets a codegen option, which decides, and its value; None if none does.
 
     Args:
-        flags: The arguments for rustc, in order; the option may stand in an argument of its own, behind `-C`.
-        name: Such as `linker-plugin-lto`; rustc takes underscores as well.
+        flags: The arguments for rustc, in order; the option may be a separate argument after `-C`.
+        name: Such as `linker-plugin-lto`; rustc accepts underscores as well.
     """
     pattern = re.compile(rf"(?:-C|--codegen=)?{name.replace('-', '[-_]')}(?:=(?P<value>.*))?", re.DOTALL)
     matches = [match for flag in flags if (match := pattern.fullmatch(flag)) is not None]
@@ -59,12 +61,12 @@ def find_codegen_option(flags: Iterable[str], name: str) -> tuple[str, str] | No
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RustcVersion:
-    """What `rustc -vV` says.
+    """The output of `rustc -vV`.
 
     Attributes:
         release: Such as `1.95.0` or `1.97.0-nightly`.
         host: The triple it runs on.
-        llvm_major: The LLVM it generates code with; None when it was built without LLVM.
+        llvm_major: The LLVM it generates code with; None if it was built without LLVM.
     """
 
     release: str
@@ -74,11 +76,11 @@ class RustcVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetFacts:
-    """What rustc says about a target.
+    """rustc's information about a target.
 
     Attributes:
-        sysroot: Where the toolchain lies.
-        libdir: Where the target's standard library lies, or would lie if it were installed.
+        sysroot: The directory of the toolchain.
+        libdir: The directory of the target's standard library, even if it is not installed.
         cfg: The target's `cfg` values, one each, such as `unix` or `target_os="linux"`.
     """
 
@@ -127,7 +129,7 @@ def parse_release(release: str) -> tuple[int, int]:
 
 
 def is_new_enough(release: str, rust_version: str) -> bool:
-    """Whether a release is one that a package's `rust-version` admits; a nightly counts as the release it will be.
+    """Whether a package's `rust-version` permits a release; a nightly counts as the release it will become.
 
     Sources: The Cargo Book, "Rust Version", https://doc.rust-lang.org/cargo/reference/rust-version.html
     """
@@ -163,5 +165,5 @@ def target_cpus_argv(rustc: Path, target: str) -> tuple[str, ...]:
 
 
 def parse_target_cpus(text: str) -> tuple[str, ...]:
-    """The names in what the argv of `target_cpus_argv` printed: one to a line, indented, an explanation behind some."""
+    """The names printed by the argv of `target_cpus_argv`: one per line, indented, some followed by an explanation."""
     return tuple(words[0] for line in text.splitlines() if line.startswith(" ") and (words := line.split()))

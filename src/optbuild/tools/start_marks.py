@@ -1,13 +1,13 @@
-"""The object by which each process of an instrumented program leaves a mark when it starts, and what the marks show.
+"""The object that leaves a mark for each started process of an instrumented program, and what the marks show.
 
-A process that is killed, or calls `_exit`, or may not open files any more, leaves no raw profile, and nothing in the
-profiles of others says that it ran. Linked into instrumented builds, and into nothing else, the object's constructor
-makes an empty file with the process's id for a name. It does so beside the directory that LLVM_PROFILE_FILE names, and
-only where somebody has made a directory for marks there.
+A process that is killed, calls `_exit`, or can no longer open files leaves no raw profile, and nothing in the profiles
+of others says that it ran. This object is linked into instrumented builds only. Its constructor creates an empty file
+named by the process's id in the directory for marks, which is next to the directory that LLVM_PROFILE_FILE names, if
+somebody created it.
 
 A process that has only been forked runs no constructor, and needs no mark: its counts go to the file of the process
-that it was forked from. Processes are told apart by their ids, so that one which gets the id of an earlier one hides
-it; a file that stands there for either says too little, and never too much.
+that it was forked from. Processes are distinguished by their ids: one that gets the id of an earlier process hides it.
+The count can therefore be too low, never too high.
 
 Sources:
     LLVM, `InstrProfilingFile.c` of compiler-rt: `%p` is replaced when the name is first read, not after a fork:
@@ -96,7 +96,7 @@ static MARK: extern "C" fn() = mark;
 
 
 def marks_directory(profiles: Path) -> Path:
-    """Where processes leave their marks that write their raw profiles to a directory."""
+    """The directory for the marks of processes that write their raw profiles to a given directory."""
     return profiles.with_name(profiles.name + _SUFFIX)
 
 
@@ -105,8 +105,8 @@ def lost_processes(marks: Iterable[str], raw_profiles: Iterable[str]) -> frozens
 
     Args:
         marks: The names of the marks.
-        raw_profiles: The names of all raw profiles, those that cannot be merged among them; each ends with the id of
-            the process that wrote it.
+        raw_profiles: The names of all raw profiles, including those that cannot be merged; each ends with the id of the
+            process that wrote it.
     """
     came = {found["pid"] for name in raw_profiles if (found := _PROCESS.search(name))}
     return frozenset(marks) - came

@@ -1,11 +1,11 @@
-"""A workload that is the project's own tests, benches or programs: cargo builds them and says how it would start them.
+"""A workload of the project's own tests, benches or programs: cargo builds them and says how it would start them.
 
-The programs run one after the other, as cargo would run them, from copies: the next variant's build replaces what cargo
-itself keeps. A test or bench may start the package's binaries by the path at which cargo had put them when it was
-compiled, so before each run those of its own build are put there.
+The programs run one after another, as cargo would run them, from copies: the next variant's build overwrites cargo's
+files. A test or bench may start the package's binaries by the path that cargo gave them when it was compiled, so before
+each run the binaries of its own build are put there.
 
-A bench that measures itself is asked for what it found, and what it prints is then put into what two variants can be
-compared by: a bench tells times, and nothing of what it computes.
+The results of a bench that measures itself are read, and its output is reduced to what two variants can be compared by:
+a bench prints times, but nothing that it computes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from optbuild.workloads.self_measured import describe_benchmarks, describe_tests
 from optbuild.workloads.words import Values
 
 _SHORTEST_TIMEOUT_S = 0.001
-_WHOLE = frozenset({Harness.VALGRIND, Harness.OTHER})  # what is measured as a whole
+_WHOLE = frozenset({Harness.VALGRIND, Harness.OTHER})  # measured as a whole
 _HASH = re.compile("-[0-9a-f]{16}$")  # in the file names of tests and benches
 _BINARY_VARIABLE = "CARGO_BIN_EXE_"
 
@@ -52,7 +52,7 @@ def run_cargo(executor: Executor, invocation: Invocation, place: Place, values: 
     assert build is not None  # noqa: S101 - for mypy: whoever runs a workload of this kind has built it
     for name, path in build.started.items():
         _put_back(values.binaries[name], path)
-    remove_below(place.root, _criterion_home(invocation))  # of an earlier run, with which Criterion would compare
+    remove_below(place.root, _criterion_home(invocation))  # from an earlier run, which Criterion would compare with
     is_training = PROFILE_FILE in place.extra_env
     runs: list[_ProgramRun] = []
     for program in _with_their_own_options(build.programs):
@@ -76,7 +76,7 @@ def run_cargo(executor: Executor, invocation: Invocation, place: Place, values: 
 
 
 def _with_their_own_options(programs: tuple[CargoProgram, ...]) -> Iterable[CargoProgram]:
-    """Criterion's options reach Criterion alone: cargo gives them to the harness of each library and binary as well."""
+    """Pass Criterion's options only to Criterion: cargo gives them to the harnesses of library and binaries as well."""
     has_criterion = any(program.harness is Harness.CRITERION for program in programs)
     for program in programs:
         if has_criterion and program.harness is Harness.LIBTEST:
@@ -90,8 +90,8 @@ class _ProgramRun:
     """One program, run once.
 
     Attributes:
-        benchmarks: What it has measured itself.
-        shown: What of its output can be compared; None where all of it can, and lies where it was written.
+        benchmarks: What it measured itself.
+        shown: The part of its output that can be compared; None if all of it can, in the file where it was written.
     """
 
     program: CargoProgram
@@ -109,10 +109,10 @@ def _criterion_home(invocation: Invocation) -> Path:
 
 
 def _read_benchmarks(program: CargoProgram, invocation: Invocation, place: Place) -> dict[str, float]:
-    """What a bench has measured itself, which is nothing for most programs.
+    """Read what a bench measured itself; nothing, for most programs.
 
     Raises:
-        WorkloadError: It has left something that cannot be read.
+        WorkloadError: It left something that cannot be read.
     """
     if not measures_itself(program.harness, program.arguments):
         return {}
@@ -137,10 +137,10 @@ def _comparable_output(run: _ProgramRun, place: Place) -> bytes:
 
 
 def _benchmarks_of(runs: list[_ProgramRun], invocation: Invocation) -> dict[str, float]:
-    """All that was measured by itself; programs of `cargo bench` beside it that say nothing count by their wall time.
+    """All benchmarks that measured themselves; other programs of `cargo bench` count by their wall time.
 
     Raises:
-        WorkloadError: Criterion was to measure, and nothing was measured at all.
+        WorkloadError: Criterion should have measured, and measured nothing.
     """
     found = _with_distinct_names(runs)
     asked = [run.program for run in runs if run.program.harness is Harness.CRITERION]
@@ -163,7 +163,7 @@ def _benchmarks_of(runs: list[_ProgramRun], invocation: Invocation) -> dict[str,
 
 
 def _with_distinct_names(runs: Iterable[_ProgramRun]) -> dict[str, float]:
-    """What several programs measured, by names that say as much of the package and target as tells them apart."""
+    """The measurements of several programs, under names with as much of package and target as distinguishes them."""
     each = [(run.program, name, value) for run in runs for name, value in run.benchmarks.items()]
     short = Counter(name for _, name, _ in each)
     longer = Counter((_target_name(program), name) for program, name, _ in each)
@@ -178,7 +178,7 @@ def _with_distinct_names(runs: Iterable[_ProgramRun]) -> dict[str, float]:
 
 
 def _make_command(program: CargoProgram, invocation: Invocation, place: Place, values: Values) -> Command:
-    """How cargo would start it, but from its copy, and with what the build profile says of its environment."""
+    """How cargo would start it, but from its copy, and with the build profile's environment."""
     command = invocation.make_command(values, extra_env=place.extra_env, stdout=place.stdout, stderr=place.stderr)
     arguments = program.arguments
     if PROFILE_FILE in place.extra_env:
@@ -198,7 +198,7 @@ def _make_command(program: CargoProgram, invocation: Invocation, place: Place, v
 
 
 def _put_back(binary: Path, path: Path) -> None:
-    """Make a path name a binary, whatever a later build has put there."""
+    """Put a binary at a path, whatever a later build has put there."""
     if path.is_file() and path.samefile(binary):
         return
     with writing(path):
@@ -210,7 +210,7 @@ def _put_back(binary: Path, path: Path) -> None:
 
 
 def _total(usages: Iterable[Usage]) -> Usage:
-    """What several programs cost that ran one after the other."""
+    """The total cost of programs that ran one after another."""
     each = tuple(usages)
     return Usage(
         wall_s=sum(usage.wall_s for usage in each),

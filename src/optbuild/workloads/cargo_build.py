@@ -1,4 +1,4 @@
-"""What cargo has built for a workload, as data; not for running it: `cargo` does."""
+"""What cargo built for a workload, as data; not for running it: `cargo` does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from optbuild.workloads.harness import Harness
 
 PACKAGE_NAME = "CARGO_PKG_NAME"
-"""The variable in which cargo tells a program the name of its package."""
+"""The variable with which cargo gives a program the name of its package."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +17,7 @@ class CargoProgram:
     """A program of a workload, and how cargo starts it.
 
     Attributes:
-        name: Its file's name, by which its copies are known.
+        name: Its file's name, also used for its copies.
         env: What cargo adds to the environment.
     """
 
@@ -29,17 +29,17 @@ class CargoProgram:
 
     @property
     def package(self) -> str:
-        """The name of the package that it belongs to, as cargo tells it."""
+        """The name of its package, as given by cargo."""
         return self.env.get(PACKAGE_NAME, "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CargoBuild:
-    """What cargo has built for a workload.
+    """What cargo built for a workload.
 
     Attributes:
         programs: In the order in which cargo runs them.
-        started: The binaries that they may start, by name, and where cargo had put each.
+        started: The binaries that they may start, by name, and where cargo put each.
     """
 
     programs: tuple[CargoProgram, ...]

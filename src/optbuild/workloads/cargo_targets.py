@@ -18,12 +18,12 @@ _NOUNS = {"--bench": "bench", "--test": "integration test", "--bin": "binary", "
 
 
 def check_targets(invocation: Invocation, project: Project, targets: Targets) -> None:
-    """Find out whether cargo would find what a workload asks it for.
+    """Check that cargo would find what a workload asks for.
 
     Args:
         invocation: The workload; one of another kind passes.
         project: What there is.
-        targets: What the variants are built of.
+        targets: The packages that variants are built from.
 
     Raises:
         UsageError: There is no such package or target, or more than one program to run.
@@ -64,19 +64,19 @@ def _check_criterion(invocation: Invocation, call: CargoCall) -> None:
     option = find_option_of_criterion(call)
     if option is not None:
         raise UsageError(
-            f"workload {invocation.name!r}: Criterion would look with `{option}` for results that are not there: "
-            "each run has a directory of its own",
+            f"workload {invocation.name!r}: with `{option}` Criterion would look for results that do not exist: each "
+            "run has its own directory",
             help=f"remove `{option}`: optbuild compares the variants itself",
         )
 
 
 def _check_features(invocation: Invocation, targets: Targets) -> None:
-    """Refuse to measure one package's program, when it is shipped from a build whose features are those of several."""
+    """Refuse to measure one package's program if it ships from a build that unifies the features of several."""
     if Use.BENCH in invocation.use and len(targets.packages) > 1:
         raise UsageError(
-            f"workload {invocation.name!r}: `cargo run` builds one package, and the variants are built of "
-            f"{len(targets.packages)}, whose features unify: its program would be another one",
-            help='run the program of the variants: command = ["{bin:NAME}", …] in the place of `cargo`',
+            f"workload {invocation.name!r}: `cargo run` builds one package, but the variants have "
+            f"{len(targets.packages)} packages, whose features unify: it would build a different program",
+            help='run the program of the variants: command = ["{bin:NAME}", …] instead of `cargo`',
         )
 
 

@@ -1,4 +1,4 @@
-"""A workload that is one command: it is run, and its own time is what counts."""
+"""A workload that is one command, measured by its own time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def run_command(executor: ConcurrentExecutor, invocation: Invocation, place: Pla
     """Run the command to its end.
 
     Raises:
-        WorkloadError: It cannot be started, ended in another way than expected, or left processes behind.
+        WorkloadError: It cannot be started, did not end as expected, or left processes behind.
         WorkloadTimeoutError: It took longer than its timeout.
         StorageError: A file for its output cannot be opened.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-# What a program needs to start and to speak the user's language, and nothing of the user's own.
+# What a program needs to start and to use the user's language, and nothing personal.
 BASE_NAMES = (
     "PATH",
     "LANG",
@@ -21,8 +21,8 @@ _SECRET = re.compile(
     r"TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|AUTH(?!ORS?(?![A-Z]))", re.IGNORECASE
 )
 
-# What is set for a program and not for a shell or a desktop: variables of the libraries that Rust programs are built
-# of, of allocators and thread pools, and of the loader.
+# Variables that are meant for a program, not for a shell or a desktop: those of libraries common in Rust programs, of
+# allocators and thread pools, and of the loader.
 _PROGRAMS = re.compile(
     r"(?:RAYON|TOKIO|OMP|GOMP|KMP|MKL|OPENBLAS|BLIS|POLARS|MALLOC|MIMALLOC|TCMALLOC|JEMALLOC|_RJEM|DYLD)_\w+"
     r"|RUST_(?:LOG|BACKTRACE|MIN_STACK)|RUST_LIB_BACKTRACE|GLIBC_TUNABLES|LD_PRELOAD|LD_BIND_NOW"
@@ -35,7 +35,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def find_meant_for_programs(environ: Mapping[str, str], programs: Iterable[str]) -> tuple[str, ...]:
-    """The caller's variables that are most likely meant for the programs, and reach none unless they are passed.
+    """The caller's variables that are most likely meant for the programs, but reach none unless passed.
 
     Args:
         environ: The caller's environment.
@@ -58,7 +58,7 @@ def make_workload_env(
 
     Args:
         declared: `env` of the workload; these win.
-        passed: `pass-env` of the workload: names to take from the caller, where they are set.
+        passed: `pass-env` of the workload: names to take from the caller, if set.
         environ: The caller's environment.
     """
     names = [name for name in environ if name in BASE_NAMES or _LOCALE.fullmatch(name) or name in passed]

@@ -1,7 +1,7 @@
 """Which workloads a cross-validation leaves out of training, and what it then measures.
 
-A fold is made for what is measured: everything that shares an input with it is left out, so that what is left of the
-training has not seen it.
+A fold is made for what is measured: everything that shares an input with it is left out, and the rest of the training
+has not seen it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Fold:
 
     Attributes:
         left_out: Their names.
-        workloads: Names of the benchmark workloads that share an input with these and with no other one.
+        workloads: Names of the benchmark workloads that share an input with these and no others.
     """
 
     left_out: tuple[str, ...]
@@ -30,7 +30,7 @@ class Fold:
 
 
 def make_folds(workloads: Collection[Invocation], overlaps: Collection[Overlap]) -> tuple[Fold, ...]:
-    """Give a fold for each benchmark workload that was trained on; those that leave out the same are one.
+    """Make a fold for each benchmark workload that was trained on; those that leave out the same share one.
 
     A workload whose fold would leave nothing to train on has none.
 
@@ -39,7 +39,7 @@ def make_folds(workloads: Collection[Invocation], overlaps: Collection[Overlap])
         overlaps: What each benchmark workload has in common with training.
 
     Raises:
-        UsageError: There is none at all.
+        UsageError: There is none.
     """
     trainings = [workload.name for workload in workloads if Use.TRAIN in workload.use]
     trained_on = [overlap for overlap in overlaps if overlap.shared_with]
@@ -49,7 +49,7 @@ def make_folds(workloads: Collection[Invocation], overlaps: Collection[Overlap])
             raise UsageError("there is nothing to leave out of training: no workload is for training", help=both)
         raise UsageError(
             "there is nothing to leave out of training: no benchmark is known to share an input with it",
-            help=f"without --cross-validate the gain is one on other inputs already; or {both}",
+            help=f"without --cross-validate the gain is already measured on other inputs; or {both}",
         )
     by_left_out: dict[tuple[str, ...], list[str]] = {}
     for overlap in trained_on:

@@ -1,4 +1,4 @@
-"""What workloads read: known by its content, watched, and compared between training and measuring.
+"""What workloads read: identified by content, watched, and compared between training and measuring.
 
 Not for finding it in a command: `invocation` does.
 """
@@ -23,18 +23,18 @@ from optbuild.text import sanitize_line
 from optbuild.workloads.invocation import Invocation, Moment, is_readable
 
 REWRITTEN = "input-rewritten"
-"""The code of the warning of a file that a workload has rewritten."""
+"""The code of the warning about a file that a workload rewrote."""
 _MAX_FILES = 10_000
 _MAX_BYTES = 1 << 30
 _EMPTY = hashlib.sha256(b"").hexdigest()
-# The kernel's own files: never the same twice, and some of them wait for a reader for ever.
+# The kernel's files: never the same twice, and reading some of them blocks for ever.
 _KERNEL = (Path("/proc"), Path("/sys"))
-# Cargo's and other programs' mark for what can be made again: https://bford.info/cachedir/
+# The mark that cargo and other programs put on what can be recreated: https://bford.info/cachedir/
 _CACHE_MARKER = "CACHEDIR.TAG"
 
 
 class InputHashes:
-    """The content of everything that the workloads of one run read, each looked at once and watched from then on."""
+    """The content of everything that the workloads of one run read, each read once and watched from then on."""
 
     def __init__(self) -> None:
         self._known: dict[Path, _Content] = {}
@@ -45,7 +45,7 @@ class InputHashes:
         self._starts: dict[tuple[str, Path], _Content] = {}
         self._changed_files: dict[Path, str] = {}
         self._own: set[Path] = set()
-        self._told: set[Path] = set()
+        self._warned: set[Path] = set()
 
     def of(self, path: Path) -> str:
         """The hash of an input's content.
@@ -56,10 +56,10 @@ class InputHashes:
         return self._look(path).digest
 
     def resolve(self, invocation: Invocation) -> dict[str, str]:
-        """What decides the result of a run besides the recipe: contents of what it reads, and its environment.
+        """What decides the result of a run in addition to the recipe: contents of what it reads, and its environment.
 
         Raises:
-            NotComparableError: Something has changed since it was first looked at.
+            NotComparableError: Something has changed since it was first read.
         """
         self._absent[invocation.name] = {path: _state_of(path) for path in invocation.absent}
         for path in _read_by(invocation):
@@ -73,10 +73,10 @@ class InputHashes:
 
     @contextmanager
     def watch(self, invocation: Invocation) -> Iterator[None]:
-        """Look at what a run begins with: `setup` or `prepare` may have brought back what the run before it rewrote.
+        """Check what a run begins with: `setup` or `prepare` may have restored what the previous run rewrote.
 
         Raises:
-            NotComparableError: A declared input is another one than the first run began with.
+            NotComparableError: A declared input differs from what the first run began with.
         """
         for path in invocation.inputs if {Moment.SETUP, Moment.PREPARE} & invocation.beside.keys() else ():
             self._renew(path)
@@ -89,12 +89,12 @@ class InputHashes:
         yield
 
     def check_after(self, invocation: Invocation) -> None:
-        """Look at everything again after a run: what only its command names may be what the run has written.
+        """Check everything again after a run: files that only its command names may be its output.
 
-        What `prepare` may bring back is judged when the next run begins.
+        What `prepare` may restore is judged when the next run begins.
 
         Raises:
-            NotComparableError: Something has changed that the run is known to read.
+            NotComparableError: Something that the run is known to read has changed.
         """
         written = {path for path, state in self._absent.get(invocation.name, {}).items() if _state_of(path) != state}
         self._created.setdefault(invocation.name, set()).update(written)
@@ -113,18 +113,18 @@ class InputHashes:
                     self._note_rewritten(invocation, path, before)
 
     def is_steady(self, invocation: Invocation) -> bool:
-        """Whether its runs leave everything that it may read as it was, so that the next run can use their results."""
+        """Whether its runs leave everything that it may read unchanged, which lets the next run use their results."""
         return self._unsteady.isdisjoint(_read_by(invocation))
 
     def unsteady(self) -> tuple[Path, ...]:
-        """Files and directories that commands name and that have changed while they ran."""
+        """Files and directories that commands name and that changed while they ran."""
         return tuple(sorted(self._unsteady))
 
     def tell_rewritten(self, emit: Emit) -> None:
-        """Warn, once of each, of files that were there when the run began and that a workload has rewritten."""
+        """Warn, once about each, of files that existed when the run began and that a workload rewrote."""
         for path, workload in self._changed_files.items():
-            if path not in self._told:
-                self._told.add(path)
+            if path not in self._warned:
+                self._warned.add(path)
                 message = (
                     f"{sanitize_line(str(path))} was rewritten by workload {sanitize_line(workload)!r}, whose command "
                     "names it: if it reads that file, each later run works on what the first one left"
@@ -133,15 +133,15 @@ class InputHashes:
                 emit(Notice(level=Level.WARNING, code=REWRITTEN, message=message, help=remedy))
 
     def is_told(self, path: Path) -> bool:
-        """Whether it was warned of a file, or of one below a directory."""
-        return any(told.is_relative_to(path) for told in self._told)
+        """Whether there was a warning about a file, or about one below a directory."""
+        return any(warned.is_relative_to(path) for warned in self._warned)
 
     def created(self) -> dict[str, set[Path]]:
-        """What was not there when the run began and what a workload has written whose command names it, by its name."""
+        """New files since the start of the run that a workload whose command names them wrote, by its name."""
         return self._created
 
     def are_shared(self, training: Invocation, benchmark: Invocation) -> bool | None:
-        """Whether a benchmark reads something that a training run reads as well; None where that cannot be told."""
+        """Whether a benchmark reads something that a training run reads as well; None if unknown."""
         if training.name == benchmark.name or self._work(training) == self._work(benchmark):
             return True
         learnt, raced = _tests_of(training), _tests_of(benchmark)
@@ -161,7 +161,7 @@ class InputHashes:
         return argv, invocation.server, invocation.cwd, dict(invocation.declared_env), stdin
 
     def _contents(self, invocation: Invocation) -> list[_Content]:
-        """What it reads, the programs that it starts and what it writes left out."""
+        """What it reads, without the programs that it starts and without what it writes."""
         return [self._look(path) for path in invocation.inputs if path not in self._rewritten]
 
     def _look(self, path: Path) -> _Content:
@@ -170,7 +170,7 @@ class InputHashes:
         return self._known[path]
 
     def _note_rewritten(self, invocation: Invocation, path: Path, before: _Content) -> None:
-        """Keep which files of an input are others now; those that a run has made itself are its outputs."""
+        """Note which files of an input differ now; those that a run created itself are its outputs."""
         now = self._look(path).digests
         made = {*self._own, *invocation.creates, *invocation.output_files.values()}
         for name, digest in before.digests.items():
@@ -180,7 +180,7 @@ class InputHashes:
         self._own.update(path / name for name in now.keys() - before.digests.keys())
 
     def _renew(self, path: Path) -> bool:
-        """Look again; whether the content is another one."""
+        """Read again; return whether the content differs."""
         before = self._look(path)
         try:
             if not before.is_known or _signature(path) == before.signature:
@@ -192,7 +192,7 @@ class InputHashes:
 
 
 def _tests_of(invocation: Invocation) -> CargoCall | None:
-    """The tests or benches that a workload is; they hold inputs of their own, which no list of files tells."""
+    """The tests or benches of a workload; they have inputs that no list of files shows."""
     return None if invocation.call is None or invocation.call.verb is CargoVerb.RUN else invocation.call
 
 
@@ -203,8 +203,7 @@ def _read_by(invocation: Invocation) -> tuple[Path, ...]:
 def _changed(invocation: Invocation, path: Path) -> NotComparableError:
     return NotComparableError(
         f"workload {sanitize_line(invocation.name)!r}: {sanitize_line(str(path))} has changed since the run began",
-        help="leave what workloads read alone until the run is done, and run again;"
-        " what a workload writes belongs in {scratch}",
+        help="do not change what workloads read during a run, and run again; a workload should write to {scratch}",
         location=str(path),
     )
 
@@ -213,7 +212,7 @@ def _rewritten(invocation: Invocation, path: Path) -> NotComparableError:
     return NotComparableError(
         f"workload {sanitize_line(invocation.name)!r}: its input {sanitize_line(str(path))} has changed while it ran: "
         "each later run would work on what this one left",
-        help=f"{_remedy(path)}; if somebody else has edited it, run again",
+        help=f"{_remedy(path)}; if someone else edited it, run again",
         location=str(path),
     )
 
@@ -221,19 +220,19 @@ def _rewritten(invocation: Invocation, path: Path) -> NotComparableError:
 def _remedy(path: Path) -> str:
     copy = f"{{scratch}}/{sanitize_line(path.name)}"
     return (
-        f'give every run the file as it was: `prepare = ["cp", "{sanitize_line(str(path))}", "{copy}"]` in its '
+        f'give every run a fresh copy: `prepare = ["cp", "{sanitize_line(str(path))}", "{copy}"]` in its '
         f"[[workloads]] table, and {copy} in its command"
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Content:
-    """What was found at a path.
+    """The state of a path.
 
     Attributes:
-        digest: Of the content. Of something that is not to be read, a value that equals no other.
-        signature: What differs when somebody has written to it.
-        digests: Of each file, by its name below a directory; that of a file itself is empty.
+        digest: Of the content; for something that must not be read, a value that equals no other.
+        signature: What differs after a write to it.
+        digests: Of each file, by its name below a directory; the name is empty for a file itself.
     """
 
     digest: str
@@ -262,7 +261,7 @@ def _read(path: Path) -> _Content:
     except OSError as error:
         raise UsageError(
             f"cannot read the input {path}: {error.strerror}",
-            help="make the file first, or correct `inputs` or `stdin` of the workload",
+            help="create the file first, or correct `inputs` or `stdin` of the workload",
         ) from error
     whole = hashlib.sha256()
     for name, digest in sorted(digests.items()):
@@ -274,7 +273,7 @@ _State = tuple[int, int, int]
 
 
 def _state_of(path: Path) -> object:
-    """What differs when somebody has written to a path; None where nothing is there that could be read."""
+    """What differs after a write to a path; None if there is nothing to read."""
     try:
         return _signature(path) if is_readable(path) else None
     except (OSError, UsageError):
@@ -282,18 +281,19 @@ def _state_of(path: Path) -> object:
 
 
 def _signature(path: Path) -> tuple[tuple[str, _State], ...] | None:
-    """Every file with its state, the name empty for a path that is one itself; None for what is not to be read.
+    """Every file with its state, with an empty name for a path that is a file itself; None for what must not be read.
 
     Raises:
         UsageError: It is neither a regular file nor a directory: reading might never end.
-        OSError: It is not there.
+        OSError: It does not exist.
     """
     state = path.stat()
     is_file = stat.S_ISREG(state.st_mode)
     if not is_file and not stat.S_ISDIR(state.st_mode):
         raise UsageError(
             f"the input {path} is not a regular file",
-            help="name a regular file in `inputs` or `stdin` of the workload; without `stdin` its input is empty",
+            help="name a regular file in `inputs` or `stdin` of the workload; without `stdin` its standard input is "
+            "empty",
         )
     if any(path.resolve().is_relative_to(place) for place in _KERNEL):
         return None
@@ -314,7 +314,7 @@ def _state(state: os.stat_result) -> _State:
 
 
 def _files_below(directory: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """The regular files below a directory, by relative name; what builds and version control keep is passed over."""
+    """The regular files below a directory, by relative name, without those of builds and version control."""
     for place, directories, names in os.walk(directory):
         if place != str(directory) and {MARKER, _CACHE_MARKER} & {*names}:
             directories.clear()
@@ -325,6 +325,6 @@ def _files_below(directory: Path) -> Iterator[tuple[str, os.stat_result]]:
             try:
                 state = os.stat(path)  # noqa: PTH116 - see above
             except OSError:
-                continue  # a link to nowhere
+                continue  # a dangling link
             if stat.S_ISREG(state.st_mode):
                 yield os.path.relpath(path, directory), state

@@ -1,4 +1,4 @@
-"""A workload made ready to run: paths absolute, environment whole, only the binaries still open.
+"""A workload ready to run: with absolute paths and a complete environment, and only the binaries open.
 
 The same invocation trains an instrumented binary and measures every variant. Nothing is run here.
 """
@@ -24,15 +24,15 @@ from optbuild.workloads.output_files import find_output_files
 from optbuild.workloads.readiness import ReadyKind, check_ready_value
 from optbuild.workloads.words import Values, Word, WordFiller, Words, named_in, render_words
 
-# What runs a script that its first argument names.
+# Programs that run the script named by their first argument.
 _INTERPRETER = re.compile(r"(?:python|pypy|lua|ruby|perl|php)[\d.]*|(?:ba|da|k|z)?sh|node|deno|bun|Rscript|tclsh")
 
-_NO_SCRIPT = frozenset({"-c", "-e", "-m"})  # the code itself follows, or the name of a module
+_NO_SCRIPT = frozenset({"-c", "-e", "-m"})  # followed by code or by the name of a module
 _CARGO = "cargo"
 
 
 class Kind(StrEnum):
-    """What a workload is: the key that it is written with."""
+    """The kind of a workload: the key that defines it."""
 
     COMMAND = "command"
     SERVER = "server"
@@ -41,7 +41,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """How a server shows that it is ready, and within how many seconds it has to."""
+    """How a server shows that it is ready, and how many seconds it has for that."""
 
     kind: ReadyKind
     value: Word
@@ -50,14 +50,14 @@ class Ready:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A program that runs while a load asks it."""
+    """A program that runs while a load sends it requests."""
 
     argv: Words
     ready: Ready
 
 
 class Moment(StrEnum):
-    """When a command that is not timed runs: `setup` and `cleanup` around all runs, the others around each."""
+    """When an untimed command runs: `setup` and `cleanup` around all runs, the others around each."""
 
     SETUP = "setup"
     PREPARE = "prepare"
@@ -73,28 +73,28 @@ class Invocation:
         name: As the user wrote it.
         slug: The name as a file name.
         argv: What is timed: the command, the load on a server, or the programs that this call of cargo would run.
-        bins: What its commands use of all that is built: names of programs, file names of libraries.
+        bins: The built files that its commands use: names of programs, file names of libraries.
         env: The whole environment.
-        declared_env: What the build profile itself sets; the values may be shown.
+        declared_env: Variables that the build profile itself sets; the values may be shown.
         passed_env: Names taken from the caller's environment; their values may not be shown.
-        scratch: A directory of its own, made anew before each run; where there is a `setup`, only before that.
+        scratch: Its own directory, recreated before each run; with a `setup`, only before that.
         inputs: Files and directories whose content decides what it does.
         compare_output: `auto`, `stdout`, `none`, or files below `cwd` or `{scratch}`.
-        compare_filter: Regular expressions; what they match in its output does not count.
-        compare_tolerance: By how much floats in its output may differ.
-        named: Those of the inputs that were not declared: its command names them, and may as well write to them.
-        absent: What its command might name and is not there: outputs, if it creates them.
-        creates: What its command names and is its output: what is not there, and what it is known to have created.
-        programs: Files that its commands start and that are not looked up in PATH, scripts of interpreters included.
-        repeat: How many runs a training consists of.
-        parallel: Trainings on others that are so may run beside its own.
-        beside: Commands that belong to it and are not timed, by the moment when they run.
-        server: What the load asks; started and stopped anew for each run.
+        compare_filter: Regular expressions; text that they match in its output is ignored.
+        compare_tolerance: How much floats in its output may differ.
+        named: The undeclared inputs: its command names them, and may also write to them.
+        absent: Missing files that its command might name: outputs, if it creates them.
+        creates: Outputs that its command names: missing files, and those that it is known to have created.
+        programs: Files that its commands start without a search of PATH, including scripts of interpreters.
+        repeat: The number of runs in a training.
+        parallel: Its training may run alongside those of others with this setting.
+        beside: Its untimed commands, by the moment when they run.
+        server: The target of the load; each run starts and stops it.
         port_env: Variables of the environment whose values name a port.
-        needs_flush_object: What it runs may be ended by a signal, and then needs help to write its counts.
-        call: What cargo is asked for, where its programs are the workload.
-        runner: What starts those programs, where Cargo's configuration has one.
-        not_built: Programs of the project that do not stand beside those it runs.
+        needs_flush_object: A signal may end its programs, which then need help to write their counts.
+        call: The call of cargo whose programs are the workload.
+        runner: What starts those programs, if Cargo's configuration has a runner.
+        not_built: Programs of the project that are not in the directory of those it runs.
     """
 
     name: str
@@ -133,7 +133,7 @@ class Invocation:
     not_built: tuple[str, ...] = ()
 
     def recipe(self) -> object:
-        """What decides the result of running it, apart from files' contents and the caller's environment."""
+        """What decides the result of running it, apart from contents of files and the caller's environment."""
         return (
             self.argv,
             self.cwd,
@@ -153,7 +153,7 @@ class Invocation:
 
     @property
     def comparing(self) -> object:
-        """What decides how its outputs compare, apart from what it prints."""
+        """What decides how its outputs compare, apart from the outputs."""
         return self.compare_output, self.compare_filter, self.compare_tolerance
 
     @property
@@ -163,7 +163,7 @@ class Invocation:
 
     @property
     def kind(self) -> Kind:
-        """What it is."""
+        """The kind of workload."""
         if self.call is not None:
             return Kind.CARGO
         return Kind.COMMAND if self.server is None else Kind.SERVER
@@ -184,7 +184,7 @@ class Invocation:
 
     @property
     def commands(self) -> Mapping[str, Words]:
-        """Everything that it runs, by key; but for what cargo builds first."""
+        """Everything that it runs, by key, except what cargo builds first."""
         beside = {str(moment): words for moment, words in self.beside.items()}
         if self.call is not None:
             return beside
@@ -230,16 +230,16 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
     """Make a workload ready to run.
 
     Args:
-        workload: As the build profile has it.
+        workload: As in the build profile.
         build_profile: Whose directory its paths are relative to.
         bins: The binaries that will be built.
-        default_bin: What `{bin}` stands for, if that is clear.
+        default_bin: What `{bin}` stands for, if unambiguous.
         libs: The libraries that will be built.
         runner: What starts the programs that are built.
         needs_runner: They do not run here without it.
-        scratch: Where scratch directories are made.
+        scratch: Where scratch directories are created.
         environ: The caller's environment.
-        written: What it is known to have created, and what is no input for that reason.
+        written: What it is known to have created, and is therefore not an input.
 
     Raises:
         UsageError: A placeholder has no value: no such binary, an ambiguous `{bin}`, an unset variable, a secret; or
@@ -259,7 +259,7 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
     )
     call = None if workload.cargo is None else parse_cargo_words(tuple(map(fill.text, workload.cargo)))
     argv = fill.words(workload.command or workload.load or (_CARGO, *(workload.cargo or ())))
-    # Of cargo's own words none is a file; the programs run where cargo would be called.
+    # None of cargo's words is a file; the programs run where cargo would be called.
     timed = argv if call is None else tuple((word,) for word in (_CARGO, *call.arguments))
     server = None if workload.server is None else _make_server(workload, fill)
     beside = {moment: fill.words(words) for moment in Moment if (words := getattr(workload, moment.value)) is not None}
@@ -276,7 +276,7 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
         cwd = (directory / build_profile.project.manifest).resolve().parent
     stdin = None if workload.stdin is None else directory / fill.text(workload.stdin)
     inputs = [directory / fill.text(text) for text in workload.inputs]
-    # An argument that names a file or a directory is an input, whether it was declared or not.
+    # An argument that names a file or a directory is an input, declared or not.
     programs = [path for words in commands for path in _programs(cwd, words, scratch / name)]
     compared = find_output_files(workload.compare_output, cwd=cwd, scratch=scratch / name)
     known = {*inputs, *programs, stdin, *compared.values(), *written}
@@ -342,11 +342,11 @@ def _make_server(workload: Workload, fill: WordFiller) -> Server:
 
 
 def _refuse_secrets(workload: Workload) -> None:
-    """Refuse what would be left out of the environment in silence: the program would only miss it later."""
+    """Refuse what would silently be left out of the environment: the program would only miss it later."""
     if secrets := [name for name in workload.pass_env if is_secret_name(name)]:
         raise UsageError(
             f"workload {workload.name!r}: `pass-env` names {secrets[0]}, which looks like a secret",
-            help="what a workload prints is kept in logs: let it read the secret from a file instead",
+            help="a workload's output is kept in logs: let it read the secret from a file instead",
         )
 
 
@@ -356,13 +356,13 @@ def _named_path(cwd: Path, word: Word) -> Path | None:
 
 
 def _absent_paths(cwd: Path, word: Word) -> tuple[Path, ...]:
-    """What an argument might name and is not there."""
+    """The missing file that an argument might name."""
     paths = _paths(cwd, word)
     return () if any(map(is_readable, paths)) else paths
 
 
 def _paths(cwd: Path, word: Word) -> tuple[Path, ...]:
-    """What an argument may name: all of it, or what follows a `=`."""
+    """The names in an argument: all of it, or what follows a `=`."""
     if len(word) != 1 or not isinstance(word[0], str):
         return ()
     _, _, value = word[0].partition("=")
@@ -370,7 +370,7 @@ def _paths(cwd: Path, word: Word) -> tuple[Path, ...]:
 
 
 def _programs(cwd: Path, words: Words, scratch: Path) -> Iterator[Path]:
-    """The files that a command starts; not one that the workload makes first, in its scratch directory.
+    """The files that a command starts, except those that the workload first creates in its scratch directory.
 
     Two workloads that share them do not share what they work on.
     """
@@ -398,5 +398,5 @@ def is_readable(path: Path) -> bool:
     """Whether a path names a file or a directory."""
     try:
         return path.is_file() or path.is_dir()
-    except (OSError, ValueError):  # a long argument is no file name, nor is one with a null in it
+    except (OSError, ValueError):  # neither a long argument nor one with a null is a file name
         return False

@@ -1,4 +1,4 @@
-"""What a load generator says of the requests that it made, where it is one whose report is known: `oha`."""
+"""The report of a load generator about its requests, in a known format: `oha`'s."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class LoadReport:
     errors: Mapping[str, int]
 
     def comparable(self) -> bytes:
-        """What is the same in every run of programs that do the same: the answers, without their times."""
+        """What is equal in every run of equivalent programs: the answers, without their times."""
         return (json.dumps({"statuses": dict(self.statuses)}, sort_keys=True) + "\n").encode()
 
 
@@ -53,7 +53,7 @@ def is_oha(program: str) -> bool:
 
 
 def parse_oha(text: bytes) -> LoadReport | None:
-    """Read what `oha --output-format json` prints; None for anything else, such as its report for people.
+    """Read what `oha --output-format json` prints; None for anything else, such as its text report.
 
     Sources:
         oha's `schema.json`: https://github.com/hatoo/oha/blob/master/schema.json

@@ -1,4 +1,4 @@
-"""What benchmarks have in common with training: measuring on what was learnt by heart says little of other inputs."""
+"""What benchmarks share with training: measuring on what was learnt by heart says little about other inputs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from optbuild.workloads.invocation import Invocation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlap:
-    """What one benchmark workload has in common with training.
+    """What one benchmark workload shares with training.
 
     Attributes:
         workload: The benchmark's name.
-        shared_with: Names of the training workloads that it is itself, or whose input it reads as well.
-        unknown_with: Names of those of which that cannot be told.
+        shared_with: Names of the training workloads that are the same, or whose input it reads as well.
+        unknown_with: Names of those for which that is unknown.
     """
 
     workload: str
@@ -26,12 +26,12 @@ class Overlap:
 
     @property
     def in_sample(self) -> bool | None:
-        """Whether it measures what was trained on; None where that cannot be told."""
+        """Whether it measures what was trained on; None if unknown."""
         return True if self.shared_with else None if self.unknown_with else False
 
 
 def find_overlaps(workloads: Collection[Invocation], hashes: InputHashes) -> tuple[Overlap, ...]:
-    """For each benchmark workload what it shares with the training workloads, as far as is known now."""
+    """What each benchmark workload shares with the training workloads, as far as is known now."""
     return tuple(
         find_overlap(workload, [item for item in workloads if Use.TRAIN in item.use], hashes)
         for workload in workloads
@@ -50,6 +50,6 @@ def find_overlap(benchmark: Invocation, trainings: Collection[Invocation], hashe
 
 
 def is_any_in_sample(overlaps: Collection[Overlap]) -> bool | None:
-    """Whether anything is measured that was trained on; None where that cannot be told."""
+    """Whether anything is measured that was trained on; None if unknown."""
     found = {overlap.in_sample for overlap in overlaps}
     return True if True in found else None if None in found else False

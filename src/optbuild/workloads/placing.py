@@ -1,6 +1,6 @@
-"""Put the programs of one variant where they run: all of them beside each other, as they ship, and nothing else.
+"""Put the programs of one variant where they run: all in one directory, as they ship, and nothing else.
 
-A program may start the one beside it. An older one that is left there would serve in its place, and nobody would see.
+A program may start another one in its directory. An older one left there would run instead, unnoticed.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from optbuild.files import atomic_copy, remove_below
 def place_together(
     binaries: Mapping[str, Path], directory: Path, *, root: Path, put: Callable[[Path, Path], None] = atomic_copy
 ) -> dict[str, Path]:
-    """Make a directory anew that holds these files under their own names; where each is, by the name it was given.
+    """Recreate a directory with these files under their own names; return the path of each, by its given name.
 
     Args:
         binaries: Programs and libraries of one variant.
         directory: Where they go.
-        root: The directory with our marker, which it lies below.
-        put: What puts a file in its place.
+        root: The directory with optbuild's marker, which it is below.
+        put: Puts a file in its place.
 
     Raises:
-        StorageError: A file cannot be written, or what lay there not deleted.
+        StorageError: A file cannot be written, or the old files cannot be deleted.
     """
     remove_below(root, directory)
     placed = {name: directory / path.name for name, path in binaries.items()}
@@ -33,12 +33,12 @@ def place_together(
 
 
 def even_name(stem: str, binaries: Mapping[str, Path], arms: Iterable[Mapping[str, Path]]) -> str:
-    """The name of an arm's directory, lengthened where its programs have shorter names than another arm's.
+    """The name of an arm's directory, lengthened if its programs have shorter names than another arm's.
 
-    A path is part of a program's stack and may move its data: all that are compared have paths of equal length.
+    A path is on a program's stack and may move its data, so all compared programs have paths of equal length.
 
     Args:
-        stem: What the name ends with, of one length for all arms.
+        stem: The end of the name, of equal length for all arms.
         binaries: Those of the arm.
         arms: Those of all arms.
     """

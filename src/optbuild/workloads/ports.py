@@ -8,10 +8,10 @@ from contextlib import ExitStack
 
 
 def choose_ports(names: Iterable[str]) -> dict[str, int]:
-    """Let the system choose a free TCP port of the loopback interface for each name, no two the same.
+    """Let the system choose a free TCP port of the loopback interface for each name, all different.
 
-    Nothing holds a port until the server binds to it. The system hands its ephemeral ports out in an order of its own
-    and seldom the same one twice in a row, so that another program is unlikely to take it meanwhile.
+    Nothing holds a port until the server binds to it. The system seldom gives out the same ephemeral port twice in a
+    row, so another program is unlikely to take it meanwhile.
     """
     with ExitStack() as held:
         sockets = {name: held.enter_context(socket.socket()) for name in names}

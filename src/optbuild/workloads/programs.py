@@ -1,6 +1,6 @@
 """One program of a workload: where it runs, how it is started, and which endings are accepted.
 
-Not for the order in which a workload's programs run: `running` knows that, and the module of each kind.
+Not for the order in which a workload's programs run: `running` and the module of each kind know that.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class Place:
     """Where a workload runs, and with which binaries.
 
     Attributes:
-        root: The directory with our marker.
+        root: The directory with optbuild's marker.
         binaries: By name.
         stdout: The file for its standard output.
         stderr: The same for standard error.
         extra_env: Added to its environment.
-        arm: Whose binaries these are, where several take turns.
+        arm: Whose binaries these are, if several take turns.
         cargo_build: What cargo would run with them, for a workload of that kind.
     """
 
@@ -49,12 +49,12 @@ class Place:
 
     @property
     def server_output(self) -> tuple[Path, Path]:
-        """The files for what a server prints, which its load does not."""
+        """The files for a server's output, separate from its load's."""
         stdout, stderr = (path.with_name(f"{path.name}.server") for path in (self.stdout, self.stderr))
         return stdout, stderr
 
     def remove_output(self) -> None:
-        """Remove what the last run has printed here, which may be large."""
+        """Remove the output of the last run, which may be large."""
         for path in (self.stdout, self.stderr, *self.server_output):
             path.unlink(missing_ok=True)
 
@@ -65,10 +65,10 @@ class WorkloadRun:
 
     Attributes:
         usage: What is measured.
-        beside_cpu_s: CPU seconds of what ran for its sake and is not in `usage`.
-        load: What a load generator says of its requests, by name; units are in the names.
-        benchmarks: Seconds per iteration of the benchmarks that it has measured itself, by name; where there are any,
-            they are what is measured, and not the run as a whole.
+        beside_cpu_s: CPU seconds of helper programs that are not in `usage`.
+        load: The values that a load generator reports, by name; units are in the names.
+        benchmarks: Seconds per iteration of the benchmarks that it measured itself, by name; if there are any, they are
+            measured instead of the whole run.
     """
 
     usage: Usage
@@ -78,14 +78,14 @@ class WorkloadRun:
 
 
 def renew_scratch(root: Path, invocation: Invocation) -> None:
-    """Make a workload's scratch directory anew, empty.
+    """Recreate a workload's scratch directory, empty.
 
     Args:
-        root: The directory with our marker, which it lies below.
-        invocation: Whose directory it is.
+        root: The directory with optbuild's marker, which it is below.
+        invocation: The workload of the directory.
 
     Raises:
-        StorageError: It cannot be deleted or made.
+        StorageError: It cannot be deleted or created.
     """
     remove_below(root, invocation.scratch)
     with writing(invocation.scratch):
@@ -93,7 +93,7 @@ def renew_scratch(root: Path, invocation: Invocation) -> None:
 
 
 def run_program(executor: Executor, command: Command, invocation: Invocation, key: str = "command") -> Completed:
-    """Run one of a workload's commands, that of a given key.
+    """Run the command of a workload with a given key.
 
     Raises:
         WorkloadError: It cannot be started.
@@ -104,7 +104,7 @@ def run_program(executor: Executor, command: Command, invocation: Invocation, ke
     except ProgramNotFoundError as error:
         raise WorkloadError(
             f"workload {invocation.name!r}: cannot start {sanitize_line(str(error))}",
-            help=f"check `{key}` and `cwd` in the build profile; a program is looked for in PATH, or relative to cwd",
+            help=f"check `{key}` and `cwd` in the build profile; programs are searched in PATH, or relative to cwd",
             location=str(invocation.cwd),
         ) from error
 
@@ -112,33 +112,33 @@ def run_program(executor: Executor, command: Command, invocation: Invocation, ke
 def _why_it_failed(completed: Completed, invocation: Invocation, tail: str) -> str:
     if completed.exit_code == _NOT_STARTED and _MISSING_LIBRARY in tail and invocation.call is None:
         return (
-            '`cargo run` tells a program where its build has put shared libraries: write cargo = ["run", …] in the'
-            " place of `command` in its [[workloads]] table, or name their directory: env = { LD_LIBRARY_PATH = … }"
+            '`cargo run` tells a program where its shared libraries are: write cargo = ["run", …] instead of `command` '
+            "in its [[workloads]] table, or name their directory: env = { LD_LIBRARY_PATH = … }"
         )
     return (
-        "run its command by hand to see why; set `expect-exit` if that is its normal exit code,"
-        ' and `pass-env = ["HOME"]` if it misses a variable' + _how_to_choose(invocation.call)
+        "run its command by hand to see why; set `expect-exit` if that is its normal exit code, and "
+        '`pass-env = ["HOME"]` if it needs a variable' + _how_to_choose(invocation.call)
     )
 
 
 def _how_to_choose(call: CargoCall | None) -> str:
-    """What helps where one of all programs that cargo finds refuses an option that is meant for another."""
+    """The remedy if one of the programs that cargo finds refuses an option that is meant for another."""
     if call is None or call.targets or not any(word.startswith("-") for word in call.arguments):
         return ""
-    return f'; if it refuses an option that is not for it, name those that are meant: "--{call.verb}", "NAME"'
+    return f'; if it refuses an option that is not for it, name the programs it is for: "--{call.verb}", "NAME"'
 
 
 def check_ending(
     completed: Completed, invocation: Invocation, *, stdout: Path, stderr: Path, arm: str | None = None
 ) -> None:
-    """Accept only a workload that ended by itself, as expected, and took everything it started with it.
+    """Accept only a workload that ended by itself and as expected, and that left no process running.
 
     Args:
         completed: How it ended.
         invocation: What was run.
         stdout: The file that holds its standard output.
         stderr: The file that holds its standard error.
-        arm: Whose binaries it ran, where several take turns.
+        arm: Whose binaries it ran, if several take turns.
 
     Raises:
         WorkloadError: It did not.
@@ -165,17 +165,18 @@ def check_ending(
         raise WorkloadError(
             f"workload {name} left processes running; they were ended: "
             + ", ".join(map(sanitize_line, completed.survivors)),
-            help="a workload has to end everything it starts; start a daemon in the foreground",
+            help="a workload must end everything it starts; start a daemon in the foreground",
             location=str(stderr),
             detail=tail,
         )
 
 
 def _remedy_beside(invocation: Invocation) -> str:
-    """What mends a program that misses the one beside it, where there is one that is not built."""
+    """The remedy for a program that misses another one in its directory, if one is not built."""
     if not invocation.bins or not invocation.not_built:
         return ""
     names = ", ".join(map(sanitize_line, invocation.not_built))
     return (
-        f"; not built, and so not beside it: {names} (add to `bins` under [project] what it starts, and its features)"
+        f"; not built, so not in its directory: {names} (add the programs that it starts to `bins` under [project], "
+        "with their features)"
     )

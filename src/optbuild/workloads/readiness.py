@@ -1,4 +1,4 @@
-"""Whether a server that was just started takes requests; one question, asked again and again by the caller."""
+"""Check whether a server that was just started accepts requests; the caller repeats the check."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 _PROBE_TIMEOUT_S = 1.0
 _HIGHEST_PORT = 65_535
-_FIRST_REFUSAL = 400  # HTTP's lowest status that says no
+_FIRST_REFUSAL = 400  # the lowest HTTP status of an error
 
 
 class ReadyKind(StrEnum):
@@ -24,10 +24,10 @@ class ReadyKind(StrEnum):
 
 
 def is_ready(kind: ReadyKind, value: str, *, stdout: Path, stderr: Path) -> bool:
-    """Ask once.
+    """Check once.
 
     Args:
-        kind: What to ask.
+        kind: What to check.
         value: `PORT` or `HOST:PORT`, a URL, or a text that the server prints.
         stdout: The file that holds its standard output.
         stderr: The same for standard error.
@@ -42,7 +42,7 @@ def is_ready(kind: ReadyKind, value: str, *, stdout: Path, stderr: Path) -> bool
 
 
 def check_ready_value(kind: ReadyKind, value: str) -> str | None:
-    """What is wrong with a value whose placeholders are filled; None where nothing is."""
+    """What is wrong with a value whose placeholders are filled; None if nothing is."""
     if kind is ReadyKind.TCP:
         _, port = split_address(value)
         return None if port.isdecimal() and 0 < int(port) <= _HIGHEST_PORT else "expected PORT or HOST:PORT"
@@ -68,7 +68,7 @@ def _accepts(value: str) -> bool:
 
 
 def _answers(url: str) -> bool:
-    """Whether a GET is answered with success or a redirection; no proxy is asked."""
+    """Whether a GET is answered with success or a redirection; no proxy is used."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_PROBE_TIMEOUT_S)
     try:

@@ -1,6 +1,6 @@
-"""Run a workload once, whatever it is run for: training, its output, or its time.
+"""Run a workload once, for training, for its output, or for its time.
 
-A kind of workload is a function in a module of its own, and a line in `WORKLOADS`. Not for what a run is for: `build`
+A kind of workload is a function in its own module, and a line in `WORKLOADS`. Not for the purpose of a run: `build`
 trains and compares, `measure` measures.
 """
 
@@ -52,10 +52,10 @@ def run_workload(
         executor: What runs its commands.
         invocation: What to run.
         place: Where, and with which binaries.
-        watched: What looks at what there is between `prepare` and `conclude`, before and after the run itself.
+        watched: Called between `prepare` and `conclude`, before and after the run itself.
 
     Raises:
-        WorkloadError: It cannot be started, ended in another way than expected, or left processes behind.
+        WorkloadError: It cannot be started, did not end as expected, or left processes behind.
         WorkloadTimeoutError: It took longer than its timeout.
         StorageError: Its output or its scratch directory cannot be written.
     """
@@ -71,7 +71,7 @@ def run_workload(
 
 @contextmanager
 def set_up(executor: ConcurrentExecutor, invocation: Invocation, place: Place) -> Iterator[None]:
-    """Run `setup` before all runs of a workload and `cleanup` after them, also where one of them failed.
+    """Run `setup` before all runs of a workload and `cleanup` after them, even if one of them failed.
 
     Raises:
         WorkloadError: One of the two failed.
@@ -84,9 +84,9 @@ def set_up(executor: ConcurrentExecutor, invocation: Invocation, place: Place) -
         _run_beside(executor, invocation, place, values, Moment.SETUP)
         yield
     except InterruptedRunError:
-        raise  # whoever interrupts waits for nothing more
+        raise  # an interrupt waits for nothing more
     except OptbuildError:
-        with suppress(WorkloadError):  # the first error is the one to tell
+        with suppress(WorkloadError):  # the first error is the one to report
             _run_beside(executor, invocation, place, values, Moment.CLEANUP)
         raise
     _run_beside(executor, invocation, place, values, Moment.CLEANUP)
@@ -104,7 +104,7 @@ def _run_beside(
     command = Command(
         argv=values.fill_all(words),
         cwd=invocation.cwd,
-        env={**invocation.env_with(values), **unprofiled},  # what it does is not the work to train on
+        env={**invocation.env_with(values), **unprofiled},  # its work is not for training
         stdout=Stream.NULL,
         stderr=stderr,
         timeout_s=invocation.timeout_s,
@@ -118,7 +118,7 @@ def _run_beside(
             how = "was stopped after its timeout" if completed.timed_out else "left processes running"
         raise WorkloadError(
             f"`{moment}` of workload {sanitize_line(invocation.name)!r} {how}: {sanitize_line(command.argv[0])}",
-            help="run it by hand to see why: it has to succeed, and to end everything that it starts",
+            help="run it by hand to see why: it must succeed, and end everything that it starts",
             location=str(stderr),
             detail=last_lines(tail_of(stderr)),
         )

@@ -1,12 +1,12 @@
-"""Read what benches have measured themselves: Criterion's raw samples, and what libtest prints of `#[bench]`.
+"""Read what benches measured themselves: Criterion's raw samples, and libtest's output for `#[bench]`.
 
-Such a bench runs its code for a time that it chooses itself, so that its own wall time says nothing of the code. One
-run of it is one observation here, whatever it did inside: the value of a benchmark is its time per iteration.
+Such a bench runs its code for a time that it chooses itself, so its own wall time says nothing about the code. One run
+is one observation here, whatever it did inside: the value of a benchmark is its time per iteration.
 
 Sources:
-    Criterion.rs, "Analysis Process", https://bheisler.github.io/criterion.rs/book/analysis.html: where the numbers of
-    iterations of a sample differ, the estimate is the slope of a regression through the origin, else the mean. With
-    equal numbers the slope is the mean, so that one formula serves both.
+    Criterion.rs, "Analysis Process", https://bheisler.github.io/criterion.rs/book/analysis.html: if the iteration
+    counts of a sample differ, the estimate is the slope of a regression through the origin, else the mean. With equal
+    counts the slope is the mean, so one formula serves both.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Benchmark:
-    """`benchmark.json`: the name that people know a benchmark by."""
+    """`benchmark.json`: the displayed name of a benchmark."""
 
     full_id: str
 
@@ -47,12 +47,13 @@ _BENCHMARK = TypeAdapter(_Benchmark)
 
 
 def read_criterion(home: Path) -> dict[str, float]:
-    """Seconds per iteration of each benchmark that has left its samples below a directory, by its id.
+    """Seconds per iteration of each benchmark with samples below a directory, by its id.
 
-    Of several with one id, which Criterion keeps in directories of their own, the later ones go by their directories.
+    If several share an id, which Criterion keeps in separate directories, the later ones are named by their
+    directories.
 
     Raises:
-        ValueError: A file is not as expected, or a benchmark measured no time.
+        ValueError: A file is malformed, or a benchmark measured no time.
     """
     found: dict[str, float] = {}
     for file in sorted(home.rglob("new/sample.json")):
@@ -60,7 +61,7 @@ def read_criterion(home: Path) -> dict[str, float]:
             sample = _SAMPLE.validate_json(file.read_bytes())
             name = _BENCHMARK.validate_json(file.with_name("benchmark.json").read_bytes()).full_id
         except (OSError, ValidationError) as error:
-            raise ValueError(f"{file} and the benchmark.json beside it are not what Criterion writes") from error
+            raise ValueError(f"{file} and the benchmark.json next to it are not what Criterion writes") from error
         if name in found:
             name = str(file.parents[1].relative_to(home))
         found[name] = _per_iteration_ns(sample, file) / _NS_PER_S
@@ -72,21 +73,21 @@ def _per_iteration_ns(sample: _Sample, file: Path) -> float:
     squares = math.fsum(count * count for count in sample.iters)
     products = math.fsum(count * time for count, time in zip(sample.iters, sample.times, strict=False))
     if len(sample.iters) != len(sample.times) or not squares or not 0 < products / squares < math.inf:
-        raise ValueError(f"{file} holds no time per iteration")
+        raise ValueError(f"{file} has no time per iteration")
     return products / squares
 
 
 def read_libtest(text: str) -> dict[str, float]:
-    """Seconds per iteration of each `#[bench]` that a program of libtest's has reported, by its name."""
+    """Seconds per iteration of each `#[bench]` that a libtest program reported, by its name."""
     return {found["name"]: float(found["ns"].replace(",", "")) / _NS_PER_S for found in _BENCH_LINE.finditer(text)}
 
 
 def describe_benchmarks(values: Mapping[str, float]) -> str:
-    """What can be compared of what a bench prints: which benchmarks it has."""
+    """The part of a bench's output that can be compared: which benchmarks it has."""
     return "".join(f"benchmark {sanitize_line(name)}\n" for name in sorted(values))
 
 
 def describe_tests(text: str) -> str:
-    """What can be compared of what libtest prints, which tells its own time and has no order: tests and verdicts."""
+    """The part of libtest's output that can be compared, without times and order: tests and verdicts."""
     lines = {f"test {found['name']} ... {found['verdict']}\n" for found in _TEST_LINE.finditer(text)}
     return "".join(sorted(lines))

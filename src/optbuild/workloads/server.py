@@ -1,7 +1,7 @@
-"""A workload that is a server and a load on it: started, awaited, loaded, and stopped so that it writes its profile.
+"""A workload of a server and a load: start, wait, load, and stop in a way that lets the server write its profile.
 
-Each run has a server of its own, and no two run at once: variants never compete. The load's wall time is what counts,
-so it should be a fixed number of requests. CPU time and memory are the server's, from its start to its end.
+Each run has its own server, and no two run at once: variants never compete. The load's wall time counts, so it should
+be a fixed number of requests. CPU time and memory are the server's, from its start to its end.
 """
 
 from __future__ import annotations
@@ -32,8 +32,7 @@ def run_server(executor: ConcurrentExecutor, invocation: Invocation, place: Plac
     """Start the server, wait until it is ready, run the load, and stop the server.
 
     Raises:
-        WorkloadError: The server or the load cannot be started, ended in another way than expected, or left processes
-            behind.
+        WorkloadError: The server or the load cannot be started, did not end as expected, or left processes behind.
         WorkloadTimeoutError: The server was not ready in time, or the load took longer than its timeout.
         StorageError: A file for output cannot be opened.
     """
@@ -45,7 +44,7 @@ def run_server(executor: ConcurrentExecutor, invocation: Invocation, place: Plac
         with executor.start(watch.make_command(values)) as running:
             watch.await_ready(running, values)
             loaded = run_program(executor, load, invocation, "load")
-            # A load that failed may be the first to notice that its server is dying.
+            # A failed load may be the first sign that its server is dying.
             patience_s = 0.0 if loaded.exit_code == invocation.expect_exit else _DYING_S
             watch.require_running(running, "while it was under load", patience_s)
             stopped = running.stop()
@@ -65,7 +64,7 @@ def run_server(executor: ConcurrentExecutor, invocation: Invocation, place: Plac
 
 
 def _read_load_report(program: str, stdout: Path, name: str) -> Mapping[str, float]:
-    """What the load generator says of its requests; of its output only what can be compared is left."""
+    """Read the load generator's report; reduce its output to the part that can be compared."""
     report = parse_oha(stdout.read_bytes()) if is_oha(program) else None
     if report is None:
         return {}
@@ -73,7 +72,7 @@ def _read_load_report(program: str, stdout: Path, name: str) -> Mapping[str, flo
         raise WorkloadError(
             f"workload {name}: {sum(report.errors.values())} requests of the load had no answer: "
             + ", ".join(f"{sanitize_line(reason)} ({count})" for reason, count in sorted(report.errors.items())),
-            help="load the server less (fewer connections, `-c`), or see what it says",
+            help="reduce the load (fewer connections, `-c`), or see what the server prints",
             location=str(stdout),
         )
     with writing(stdout):
@@ -82,7 +81,7 @@ def _read_load_report(program: str, stdout: Path, name: str) -> Mapping[str, flo
 
 
 class _ServerWatch:
-    """What is known of one server, and what is wrong with it."""
+    """The state of one server, and its errors."""
 
     def __init__(self, invocation: Invocation, server: Server, place: Place) -> None:
         self.name = repr(sanitize_line(invocation.name)) + ("" if place.arm is None else f", measuring {place.arm},")
@@ -94,7 +93,7 @@ class _ServerWatch:
     def make_command(self, values: Values) -> Command:
         """The command that starts it; it runs until it is stopped."""
         invocation = self._invocation
-        with writing(self._stdout):  # what an earlier server said would pass for this one's being ready
+        with writing(self._stdout):  # the output of an earlier server would make this one seem ready
             for path in (self._stdout, self._stderr):
                 path.unlink(missing_ok=True)
         return Command(
@@ -108,7 +107,7 @@ class _ServerWatch:
         )
 
     def await_ready(self, running: RunningProgram, values: Values) -> None:
-        """Ask until it is ready."""
+        """Check until it is ready."""
         ready = self._server.ready
         value = values.fill(ready.value)
         deadline = time.monotonic() + ready.within_s
@@ -118,7 +117,7 @@ class _ServerWatch:
                 raise WorkloadTimeoutError(
                     f"the server of workload {self.name} was not ready within {format_duration(ready.within_s)}: "
                     f"{ready.kind} {sanitize_line(value)}",
-                    help='give it more time (`ready = { …, within = "2m" }`), or correct how it shows that it is ready',
+                    help='give it more time (`ready = { …, within = "2m" }`), or correct its `ready`',
                     location=str(self._stderr),
                     detail=self._tail(),
                 )
@@ -131,20 +130,20 @@ class _ServerWatch:
             return
         raise WorkloadError(
             f"the server of workload {self.name} ended with {describe_ending(ended.exit_code)} {when}",
-            help="run its command by hand to see why; it has to run until it is stopped, in the foreground",
+            help="run its command by hand to see why; it must run in the foreground until it is stopped",
             location=str(self._stderr),
             detail=self._tail(),
         )
 
     def check_stopped(self, completed: Completed) -> None:
-        """Accept a server that heard its stop signal: one that ended by it, or in its own good order."""
+        """Accept a server that reacted to its stop signal: ended by it, or in its own orderly way."""
         number = self._invocation.stop_signal
         shell_style = 128 + number
         if completed.exit_code == -signal.SIGKILL:
             raise WorkloadError(
                 f"the server of workload {self.name} did not end within {format_duration(self._invocation.grace_s)} "
                 f"of {signal.Signals(number).name}, and was killed; a killed program writes no counts",
-                help='name the signal that it obeys (`stop-signal = "INT"`), or give it more time (`grace = "1m"`)',
+                help='name the signal that stops it (`stop-signal = "INT"`), or give it more time (`grace = "1m"`)',
                 location=str(self._stderr),
                 detail=self._tail(),
             )
@@ -152,7 +151,7 @@ class _ServerWatch:
             raise WorkloadError(
                 f"the server of workload {self.name} ended with {describe_ending(completed.exit_code)} "
                 f"when it was stopped by {signal.Signals(number).name}",
-                help="see what it says; set `expect-exit` if that is its normal exit code",
+                help="see its output; set `expect-exit` if that is its normal exit code",
                 location=str(self._stderr),
                 detail=self._tail(),
             )

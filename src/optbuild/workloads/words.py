@@ -1,6 +1,6 @@
-"""The words of a workload's commands: what is filled when a run is planned, and what only when it starts.
+"""The words of a workload's commands: what planning a run fills, and what only its start fills.
 
-Binaries differ from variant to variant and ports from run to run; everything else is known when planning.
+Binaries differ between variants and ports between runs; everything else is known when planning.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from optbuild.workloads.environment import is_secret_name
 
 Word = tuple[str | Placeholder, ...]
 Words = tuple[Word, ...]
-"""An argv in pieces; only `{bin}`, `{lib}` and `{port}` are left in it, with the name of a program, the file name of a
-library or the name of a port."""
+"""An argv in pieces; only `{bin}`, `{lib}` and `{port}` remain in it.
+
+They have the name of a program, the file name of a library or the name of a port.
+"""
 
 
 def named_in(words: Iterable[Word], *kinds: PlaceholderKind) -> tuple[str, ...]:
@@ -27,17 +29,17 @@ def named_in(words: Iterable[Word], *kinds: PlaceholderKind) -> tuple[str, ...]:
 
 
 def render_words(words: Iterable[Word]) -> tuple[str, ...]:
-    """An argv as people wrote it, `{bin:NAME}` for binaries."""
+    """An argv as the user wrote it, with `{bin:NAME}` for binaries."""
     return tuple("".join(map(_shown, word)) for word in words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Values:
-    """What the placeholders of one run stand for.
+    """The values of one run's placeholders.
 
     Attributes:
         binaries: Programs by name, libraries by file name.
-        ports: By name; that of a plain `{port}` is empty.
+        ports: By name; the name of a plain `{port}` is empty.
     """
 
     binaries: Mapping[str, Path]
@@ -63,16 +65,16 @@ def _shown(piece: str | Placeholder) -> str:
 
 
 class WordFiller:
-    """Fills the placeholders of one workload, as far as they are known when planning.
+    """Fills the placeholders of one workload that are known when planning.
 
     Args:
         workload: Its name, for errors.
         bins: The binaries that will be built.
-        default_bin: What `{bin}` stands for, if that is clear.
+        default_bin: What `{bin}` stands for, if unambiguous.
         libs: The libraries that will be built.
         scratch: What `{scratch}` stands for.
         environ: The caller's environment, for `{env:NAME}`.
-        runner: What starts the programs that are built, if that is configured.
+        runner: What starts the programs that are built, if configured.
         needs_runner: They do not run here without it.
     """
 
@@ -98,7 +100,7 @@ class WordFiller:
         self._needs_runner = needs_runner
 
     def words(self, texts: Iterable[str]) -> Words:
-        """Fill an argv, the runner before a program that is built.
+        """Fill an argv, with the runner before a program that is built.
 
         Raises:
             UsageError: A placeholder has no value: no such binary, an ambiguous `{bin}`, an unset variable, a secret;
@@ -117,15 +119,15 @@ class WordFiller:
         return (*((word,) for word in self._runner), *words)
 
     def word(self, text: str) -> Word:
-        """Fill everything but what is built and ports; neighbouring text is joined."""
+        """Fill everything except built files and ports; join neighbouring text."""
         return tuple(_joined(self._fill(piece) for piece in parse_placeholders(text))) or ("",)
 
     def text(self, text: str) -> str:
-        """Fill a text that may name neither what is built nor a port, such as the path of an input."""
+        """Fill a text that may name neither built files nor a port, such as the path of an input."""
         word = self.word(text)
         if len(word) != 1 or not isinstance(word[0], str):
             remedy = "only commands know {bin}, {lib} and {port}"
-            raise self._error(f"{text!r} may name neither what is built nor a port", remedy)
+            raise self._error(f"{text!r} may name neither built files nor a port", remedy)
         return word[0]
 
     def _fill(self, piece: str | Placeholder) -> str | Placeholder:
@@ -164,14 +166,14 @@ class WordFiller:
         return placeholder
 
     def _library(self, name: str) -> Placeholder:
-        """A library by its name, the shared one where there are two files of it, or by its file's name."""
+        """A library by its name, the shared one if it has two files, or by its file's name."""
         found = [lib for lib in self._libs if not name or lib.is_called(name)]
         if len({lib.name for lib in found}) == 1:
             return Placeholder(kind=PlaceholderKind.LIB, argument=found[0].file_name)
         known = ", ".join(f"{{lib:{lib.name}}}" for lib in self._libs)
         if found:
             raise self._error("{lib} could be any of several libraries", f"name one: {known}")
-        remedy = 'others than those of crate-type "cdylib" or "staticlib" are for Rust only: see its Cargo.toml'
+        remedy = 'libraries without crate-type "cdylib" or "staticlib" are for Rust only: see its Cargo.toml'
         message = f"{{lib{':' * bool(name)}{name}}}: no such library is built"
         raise self._error(message, f"there is {known}" if known else remedy)
 
@@ -180,7 +182,7 @@ class WordFiller:
 
 
 def _joined(pieces: Iterable[str | Placeholder]) -> Iterator[str | Placeholder]:
-    """The same pieces, neighbouring texts in one."""
+    """The same pieces, with neighbouring texts joined."""
     text: str | None = None
     for piece in pieces:
         if isinstance(piece, str):

@@ -1,6 +1,6 @@
-"""What workloads have been seen to create: a file that only a command names may be its output, and is no input then.
+"""The files that workloads were seen to create: a file that only a command names may be its output, not an input.
 
-On a first run such a file is not there, and afterwards it looks like an input. So the first run remembers.
+On a first run such a file does not exist, and afterwards it looks like an input. So the first run remembers it.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from optbuild.profile.model import Workload
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenFiles:
-    """A small file with what each workload has created, by its command; one that is damaged holds nothing."""
+    """A small file with what each workload created, by its command; a damaged one counts as empty."""
 
     path: Path
 
     def of(self, workload: Workload) -> frozenset[Path]:
-        """What this workload has created."""
+        """The files that this workload created."""
         return frozenset(map(Path, self._load().get(_key(workload), ())))
 
     def remember(self, created: Mapping[str, Iterable[Path]], workloads: Iterable[Workload]) -> None:
-        """Keep what workloads have created, by their names, for the next run.
+        """Keep the files that workloads created, by their names, for the next run.
 
         Raises:
             StorageError: It cannot be written.
