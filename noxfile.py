@@ -163,3 +163,10 @@ def bench_builds(session: nox.Session) -> None:
     session.install("-e", ".")
     _find_llvm_profdata(session)
     session.run("python", "benchmarks/builds.py", *session.posargs)
+
+
+@nox.session(name="bench-travel")
+def bench_travel(session: nox.Session) -> None:
+    """How much of a profile later releases, another rustc and other targets find again: `-- --work DIR`."""
+    session.install("-e", ".")
+    session.run("python", "benchmarks/travel.py", *session.posargs)

@@ -69,6 +69,7 @@ _PROFILE_TABLES = (
     ("[variants.NAME]", "VariantSettings"),
     ("[[workloads]]", "Workload"),
     ("[raw-profiles]", "RawProfileSettings"),
+    ("[profile-data]", "ProfileDataSettings"),
     ("[evidence]", "EvidenceSettings"),
     ("[measure]", "MeasureSettings"),
     ("[gates]", "GateSettings"),

@@ -163,7 +163,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
         tmp_path,
         """\
 what = 3
-[profile-data]
+# A key of the top level that nobody knows.
 [project]
 manifest = "../Cargo.toml"
 features = "a"
@@ -214,10 +214,8 @@ on-inconclusive = "skip"
 optbuild.toml:1: `schema` is missing
   help: write `schema = 1` at the top of the file
 optbuild.toml:1: unknown key `what`
-  help: remove it; the keys here are evidence, extends, gates, measure, project, raw-profiles, schema,
-    variants, workloads
-optbuild.toml:2: `profile-data` needs a newer optbuild
-  help: remove it, or upgrade: pip install --upgrade cargo-optbuild
+  help: remove it; the keys here are evidence, extends, gates, measure, profile-data, project, raw-profiles,
+    schema, variants, workloads
 optbuild.toml:4: `project.manifest`: "../Cargo.toml" leaves the workspace: it is ABOVE/Cargo.toml
   help: write a relative path that stays inside HERE
 optbuild.toml:5: `project.features`: expected a list of texts, got "a"

@@ -29,7 +29,9 @@ def compare(
     ] = None,
     build_profile_of: Annotated[
         ProfileOwner | None,
-        typer.Option("--build-profile-of", help="Whose build profile, workloads and files; default: new."),
+        typer.Option(
+            "--build-profile-of", metavar="new|old|each", help="Whose build profile, workloads and files; default: new."
+        ),
     ] = None,
     compare_output: Annotated[
         OnDifference, typer.Option("--compare-output", help="What to do where outputs differ.")

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from optbuild.files import sha256_of
 from optbuild.making.result_store import ResultStore
 from optbuild.plan.action import Id
 from optbuild.plan.fingerprint import fingerprint, make_action_id, make_result_key
 from optbuild.plan.kinds.check_outputs import CompareOutputs, ProbeOutputs
 from optbuild.plan.kinds.merge import MergeProfiles
+from optbuild.plan.kinds.profile_data import MatchProfileData
 from optbuild.plan.kinds.train import Train
 from optbuild.plan.results import Artifact, CargoTraining, Counts, PgoProfile, Probed
+from optbuild.portable.matching import TRANSLATOR
 from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.inputs import InputHashes
 
@@ -57,6 +60,13 @@ def merge_key(
     """The key of a merged profile, and of the programs whose names its functions are given."""
     contents = {str(training): profile.sha256 for training, profile in profiles.items()}
     contents |= {f"program {name}": artifact.sha256 for name, artifact in program.items()}
+    return make_result_key(action.id, {**contents, **_tool(tool_version)})
+
+
+def profile_data_key(action: MatchProfileData, program: Mapping[str, Artifact], tool_version: str) -> str:
+    """The key of committed counts by the names of a program's functions."""
+    contents = {f"program {name}": artifact.sha256 for name, artifact in program.items()}
+    contents |= {"file": sha256_of(action.file), "translator": TRANSLATOR}
     return make_result_key(action.id, {**contents, **_tool(tool_version)})
 
 

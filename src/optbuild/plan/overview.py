@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from optbuild.plan.action import ActionId, render_argument
 from optbuild.plan.forecast import Estimate, Expectation, Forecast
 from optbuild.plan.kinds.compile import Compile, Recipe
+from optbuild.plan.kinds.profile_data import MatchProfileData
 from optbuild.plan.kinds.train import Train
 from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.plan.render import describe_estimate, shell_like
@@ -51,7 +52,8 @@ def _variant_row(plan: Plan, variant: PlannedVariant, forecasts: _Forecasts) -> 
     steps = f"{len(builds)} build{'s' * (len(builds) != 1)}"
     if trains:
         steps += f", {trains} training run{'s' * (trains != 1)}"
-    settings = [*(["pgo"] if trains else []), *_settings(builds[-1].recipe)]
+    takes = any(plan.find(MatchProfileData, serving))
+    settings = [*(["pgo"] if trains else ["pgo from profile data"] if takes else []), *_settings(builds[-1].recipe)]
     return variant.name, ", ".join(settings) or "none: as cargo builds it", steps, _expected(serving, forecasts)
 
 

@@ -99,6 +99,8 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
     Raises:
         UsageError: A variant cannot be built in the way that the build profile demands.
     """
+    if folds:  # a cross-validation trains
+        inputs = replace(inputs, has_profile_data=False)
     build_profile = inputs.build_profile
     baseline = baseline_name(build_profile)
     order = sorted(variants, key=lambda name: name != baseline)  # stable: the baseline first, the rest as written

@@ -89,6 +89,7 @@ class PgoProfile:
         raw_profiles: How many files went into it.
         quarantined: Names of files that were left out.
         renamed_functions: How many were counted in other programs, under other names.
+        matched_ratio: The share of committed counts that found their function; None for those of a training.
     """
 
     path: Path
@@ -99,6 +100,7 @@ class PgoProfile:
     raw_profiles: int
     quarantined: tuple[str, ...] = ()
     renamed_functions: int = 0
+    matched_ratio: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

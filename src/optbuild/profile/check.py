@@ -219,6 +219,7 @@ def _config_remedy(setting: str) -> str | None:
 
 def _confined_keys(tree: Mapping[str, Any], directory: Path) -> Iterator[tuple[KeyPath, Path]]:
     yield ("project", "manifest"), directory
+    yield ("profile-data", "path"), directory
     for index in range(_workload_count(tree)):
         cwd = value_at(tree, ("workloads", index, "cwd"))
         yield ("workloads", index, "cwd"), directory

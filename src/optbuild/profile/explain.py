@@ -26,7 +26,6 @@ _UPGRADE = "remove it, or upgrade: pip install --upgrade cargo-optbuild"
 
 # Specified, but not implemented yet. `*` stands for a workload's number or a variant's name.
 _LATER_KEYS: Mapping[KeyPath, frozenset[str]] = {
-    (): frozenset({"profile-data"}),
     ("workloads", "*"): frozenset({"runner"}),
     ("variants", "*"): frozenset({"bolt"}),
 }

@@ -182,6 +182,7 @@ def _make_build_profile(
         variants=variants,
         workloads=settings.workloads,
         raw_profiles=settings.raw_profiles,
+        profile_data=settings.profile_data,
         evidence=settings.evidence,
         measure=replace(settings.measure, baseline=baseline),
         gates=settings.gates,

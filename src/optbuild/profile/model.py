@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field, StrictBool
 
 from optbuild.profile.faults import KeyPath
 from optbuild.profile.gates import GateSettings
+from optbuild.profile.profile_data import ProfileDataSettings, UseProfileData
 from optbuild.profile.values import (
     STRICT_KEYS,
     Argv,
@@ -317,7 +318,10 @@ class ProfileSettings:
     raw_profiles: Annotated[
         RawProfileSettings, Field(description="The files that instrumented programs write, and how to treat them.")
     ] = field(default_factory=RawProfileSettings)
-    evidence: Annotated[EvidenceSettings, Field(description="What PGO must show.")] = field(
+    profile_data: Annotated[
+        ProfileDataSettings, Field(description="Committed counts of a training that was done elsewhere.")
+    ] = field(default_factory=ProfileDataSettings)
+    evidence: Annotated[EvidenceSettings, Field(description="What PGO has to show.")] = field(
         default_factory=EvidenceSettings
     )
     measure: Annotated[MeasureSettings, Field(description="How to compare the variants.")] = field(
@@ -338,11 +342,12 @@ class BuildProfile:
         project: Which Cargo project to build.
         variants: The resolved variants by name, in order.
         workloads: What trains and measures them.
-        raw_profiles: How to treat the files that training writes.
-        evidence: What PGO must show.
-        measure: How to compare them; the baseline is one of `variants`.
-        gates: What a run must show.
-        origins: `file:line` of each key path, which has a workload's name.
+        raw_profiles: What becomes of the files that training writes.
+        profile_data: Committed counts of a training that was done elsewhere.
+        evidence: What PGO has to show.
+        measure: How they are compared; the baseline is one of `variants`.
+        gates: What a run has to show.
+        origins: `file:line` of each key path; a workload stands in it by its name.
     """
 
     path: Path | None
@@ -351,10 +356,19 @@ class BuildProfile:
     variants: Mapping[str, Variant]
     workloads: tuple[Workload, ...] = ()
     raw_profiles: RawProfileSettings = field(default_factory=RawProfileSettings)
+    profile_data: ProfileDataSettings = field(default_factory=ProfileDataSettings)
     evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
     measure: MeasureSettings = field(default_factory=MeasureSettings)
     gates: GateSettings = field(default_factory=GateSettings)
     origins: Mapping[KeyPath, str] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def profile_data_file(self) -> Path | None:
+        """The file with committed counts, whether it is there or not; None where none is to be used."""
+        settings = self.profile_data
+        if settings.path is None or settings.use is UseProfileData.NEVER:
+            return None
+        return self.directory / settings.path
 
     def where(self, table: str, name: str, *keys: str) -> str | None:
         """`file:line` of a variant or workload, or of a key written in it; None if no file has it."""

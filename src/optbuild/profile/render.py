@@ -17,6 +17,7 @@ def render_resolved(profile: BuildProfile) -> dict[str, Any]:
         "variants": _render(profile.variants),
         "workloads": _render(profile.workloads),
         "raw-profiles": _render(profile.raw_profiles),
+        "profile-data": _render(profile.profile_data),
         "evidence": _render(profile.evidence),
         "measure": _render(profile.measure),
         "gates": _render(profile.gates),

@@ -56,6 +56,8 @@ def describe_pgo(variant: PlannedVariant, built: Built, *, in_sample: bool | Non
         flush_object=attempt is not None and built.plan.has_flush_object(attempt.instrument),
         processes_without_counts=0 if attempt is None else _processes_without_counts(attempt, built),
         renamed_functions=profile.renamed_functions,
+        source="trained" if profile.matched_ratio is None else "profile-data",
+        matched_ratio=profile.matched_ratio,
         trainings=() if attempt is None else tuple(_describe_trainings(attempt, built)),
         measured_programs=tuple(_describe_measured_programs(variant, built)),
     )

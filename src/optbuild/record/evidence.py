@@ -134,6 +134,8 @@ class PgoRecord:
         attempt: How it was trained: `lto-free`, `shared` with variants for other CPUs, or `exact`, each with `-atomic`
             if that was tried last; None in records of older versions.
         rejected_attempts: What was tried before.
+        source: `trained`, or `profile-data` where the counts are committed ones of another training.
+        matched_ratio: The share of committed counts that found their function; None for those of a training.
     """
 
     profdata: ProfdataRecord
@@ -163,6 +165,8 @@ class PgoRecord:
     trainings: tuple[TrainingRecord, ...] = ()
     checks: tuple[EvidenceCheckRecord, ...] = ()
     measured_programs: tuple[MeasuredProgramsRecord, ...] = ()
+    source: str = "trained"
+    matched_ratio: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,9 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from optbuild.errors import UsageError, located
+from optbuild.errors import ProfileDataError, UsageError, located
 from optbuild.files import MARKER
+from optbuild.making.training.profile_data import load_portable_profile
 from optbuild.making.workload_runs import check_before_building
 from optbuild.plan.draft import PlanInputs
 from optbuild.plan.model import Plan, PlannedFold
@@ -20,6 +21,7 @@ from optbuild.profile.load import (
     searched_paths,
 )
 from optbuild.profile.model import BuildProfile, PresetName, Use, Workload
+from optbuild.profile.profile_data import UseProfileData
 from optbuild.profile.shell_words import require_no_shell
 from optbuild.profile.variants import PgoMode
 from optbuild.project.cargo_config import load_cargo_config
@@ -112,12 +114,17 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool, placement: 
     require_platform(machine.platform)
     build_profile = load_for(request, machine) if placement is None else placement.build_profile
     build_profile = _with_command_line(build_profile, request, machine.working_directory)
+    if request.ignore_profile_data:
+        ignored = replace(build_profile.profile_data, use=UseProfileData.NEVER)
+        build_profile = replace(build_profile, profile_data=ignored)
     names = (
         select_pgo_variants(build_profile)
         if request.selection is Selection.PGO
         else select_variants(build_profile, request.variants)
     )
-    _require_workloads(build_profile, names, request)
+    has_profile_data = _has_profile_data(build_profile)
+    if not has_profile_data or request.measure:
+        _require_workloads(build_profile, names, request)
     if request.cross_validate:
         require_candidate(build_profile, names)
     placed = build_profile if placement is None else placement.placed
@@ -140,6 +147,7 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool, placement: 
         jobs=request.jobs,
         shares_jobs=shared_jobs is not None,
         not_runnable=None if runner else obstacle,
+        has_profile_data=has_profile_data,
         cpu_needs=find_cpu_needs(
             build_profile,
             names,
@@ -290,6 +298,27 @@ def _joined(workloads: tuple[Workload, ...]) -> tuple[Workload, ...]:
         before = by_name.get(workload.name)
         by_name[workload.name] = workload if before is None else replace(before, use=(*before.use, *workload.use))
     return tuple(by_name.values())
+
+
+def _has_profile_data(build_profile: BuildProfile) -> bool:
+    """Whether there are committed counts to take.
+
+    Raises:
+        ProfileDataError: They cannot be read, or have to be there and are not.
+    """
+    file, settings = build_profile.profile_data_file, build_profile.profile_data
+    if file is None:
+        return False
+    if file.is_file():
+        load_portable_profile(file)  # refused now, before anything is built
+        return True
+    if settings.use is UseProfileData.ALWAYS:
+        raise ProfileDataError(
+            f"there is no {settings.path}, from which counts are to be taken always",
+            help='write it: optbuild train; or write use = "auto" under [profile-data]',
+            location=build_profile.where("profile-data", "path") or str(file),
+        )
+    return False
 
 
 def _require_workloads(build_profile: BuildProfile, names: tuple[str, ...], request: RunRequest) -> None:

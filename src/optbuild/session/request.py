@@ -35,6 +35,7 @@ class RunRequest:
         measure: Compare outputs and benchmark; otherwise only build.
         cross_validate: Build PGO variants with profiles that leave workloads out in turn, and measure them on those.
         fresh: Reuse no earlier result.
+        ignore_profile_data: Train, whatever counts are committed.
     """
 
     directory: Path
@@ -52,6 +53,7 @@ class RunRequest:
     max_time_s: float | None = None
     keep_going: bool = False
     fresh: bool = False
+    ignore_profile_data: bool = False
     wait: bool = True
     command_line: tuple[str, ...] = ()
 

@@ -1,11 +1,13 @@
 """Read the functions of an instrumented program, each with the hash of its control flow, from the program itself.
 
-A profile has them too, but only after a run. The only supported object format is 64-bit little-endian ELF.
+A profile tells them too, but only after a run. An object file that was never linked tells them as well, so that this
+works for targets whose programs cannot even be linked here.
 
 Sources:
     LLVM, "Instrumentation Profile Format", https://llvm.org/docs/InstrProfileFormat.html: per-function records begin
     with the MD5 of the name and the hash of the function; names lie in chunks, compressed with zlib
-    The ELF section header table: https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.sheader.html
+    LLVM, `InstrProfData.inc`, `INSTR_PROF_DATA` and `INSTR_PROF_SECT_ENTRY`: the fields of a record, and the names of
+    the sections by object format
 """
 
 from __future__ import annotations
@@ -14,40 +16,78 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-_ELF = b"\x7fELF\x02\x01"
-_NAMES = b"__llvm_prf_names"
-_RECORDS = b"__llvm_prf_data"
+from optbuild.tools.object_sections import ObjectFile, read_objects
+
+_NAMES = (b"__llvm_prf_names", b".lprfn$M", b".lprfn")
+_RECORDS = (b"__llvm_prf_data", b".lprfd$M", b".lprfd")
 _NAME_SEPARATOR = b"\x01"
-_SECTION_SIZE = 64
-# With and without the bitmaps that LLVM 17 added for condition coverage.
-_RECORD_SIZES = (64, 48)
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentedFunction:
+    """A function that would be counted.
+
+    Attributes:
+        name: As a profile has it: mangled, behind its codegen unit's name where only that sees it.
+        hash: Of its control flow.
+        counters: How many counters it has.
+        value_sites: How many places there are where values are seen, by the number of their kind.
+    """
+
+    name: str
+    hash: int
+    counters: int
+    value_sites: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The form of a record: with bitmaps for coverage of conditions since LLVM 17."""
+
+    size: int
+    counters_at: int
+    sites: int
+
+
+_LAYOUTS = {
+    8: (_Layout(64, 48, 3), _Layout(56, 48, 2), _Layout(48, 40, 2)),
+    4: (_Layout(48, 32, 3), _Layout(40, 32, 2), _Layout(40, 28, 2), _Layout(32, 28, 2)),
+}
 
 
 def parse_functions(program: bytes) -> Mapping[str, int] | None:
-    """Each instrumented function's mangled name and hash; None for another format, or without instrumentation."""
+    """Each instrumented function's mangled name and hash; None for a file of another format, or not instrumented."""
+    found = parse_instrumented(program)
+    return None if found is None else {function.name: function.hash for function in found}
+
+
+def parse_instrumented(program: bytes) -> tuple[InstrumentedFunction, ...] | None:
+    """The instrumented functions of a program, an object file or an archive of them.
+
+    Returns:
+        Them, in the order of the file; None for a file of another format, or not instrumented.
+    """
     try:
-        sections = dict(_sections(program))
-        if _NAMES not in sections or _RECORDS not in sections:
-            return None
-        by_digest = {_digest(name): name for name in _names(sections[_NAMES])}
-        records = sections[_RECORDS]
-        size = next(size for size in _RECORD_SIZES if _fits(records, size, by_digest))
-    except (struct.error, zlib.error, IndexError, ValueError, StopIteration):
-        return None  # truncated, or in a future format
-    found = (struct.unpack_from("<QQ", records, start) for start in range(0, len(records), size))
-    return {by_digest[digest].decode("utf-8", "replace"): function_hash for digest, function_hash in found}
+        found = [function for part in read_objects(program) for function in _functions(part)]
+    except (struct.error, zlib.error, IndexError, ValueError):
+        return None  # cut short, or of a format yet to come
+    return tuple(dict.fromkeys(found)) or None
 
 
-def _sections(program: bytes) -> Iterator[tuple[bytes, bytes]]:
-    if not program.startswith(_ELF):
+def _functions(part: ObjectFile) -> Iterator[InstrumentedFunction]:
+    by_digest = {_digest(name): name.decode("utf-8", "replace") for name in _names(part.joined(*_NAMES))}
+    records = part.joined(*_RECORDS)
+    if not records or not by_digest:
         return
-    (table,) = struct.unpack_from("<Q", program, 0x28)
-    count, index_of_names = struct.unpack_from("<HH", program, 0x3C)
-    headers = [struct.unpack_from("<IIQQQQ", program, table + number * _SECTION_SIZE) for number in range(count)]
-    names_at = headers[index_of_names][4]
-    for name, _, _, _, start, size in headers:
-        yield program[names_at + name : program.index(b"\0", names_at + name)], program[start : start + size]
+    layout = next((layout for layout in _LAYOUTS[part.pointer_bytes] if _fits(records, layout.size, by_digest)), None)
+    if layout is None:
+        raise ValueError("records of an unknown form")
+    for start in range(0, len(records), layout.size):
+        digest, function_hash = struct.unpack_from("<QQ", records, start)
+        counters, *sites = struct.unpack_from(f"<I{layout.sites}H", records, start + layout.counters_at)
+        yield InstrumentedFunction(by_digest[digest], function_hash, counters, tuple(sites))
 
 
 def _names(section: bytes) -> Iterator[bytes]:
@@ -78,8 +118,8 @@ def _digest(name: bytes) -> int:
     return int.from_bytes(hashlib.md5(name, usedforsecurity=False).digest()[:8], "little")
 
 
-def _fits(records: bytes, size: int, by_digest: Mapping[int, bytes]) -> bool:
-    """Whether records have this size: each begins with a known name."""
+def _fits(records: bytes, size: int, by_digest: Mapping[int, str]) -> bool:
+    """Whether records are of this size: each begins with a name that is known."""
     starts = range(0, len(records), size)
     return len(records) % size == 0 and all(
         struct.unpack_from("<Q", records, start)[0] in by_digest for start in starts

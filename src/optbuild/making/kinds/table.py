@@ -10,12 +10,14 @@ from optbuild.making.kinds.compile import CompileKind
 from optbuild.making.kinds.kind import Kind
 from optbuild.making.kinds.make_object import ObjectKind
 from optbuild.making.kinds.merge import MergeKind
+from optbuild.making.kinds.profile_data import MatchKind
 from optbuild.making.kinds.train import TrainKind
 from optbuild.plan.action import Action
 from optbuild.plan.kinds.check_outputs import CompareOutputs, ProbeOutputs
 from optbuild.plan.kinds.compile import Compile
 from optbuild.plan.kinds.make_object import MakeObject
 from optbuild.plan.kinds.merge import MergeProfiles
+from optbuild.plan.kinds.profile_data import MatchProfileData
 from optbuild.plan.kinds.train import Train
 
 KINDS: Mapping[type[Action[Any]], Kind[Any, Any]] = {
@@ -23,6 +25,7 @@ KINDS: Mapping[type[Action[Any]], Kind[Any, Any]] = {
     MakeObject: ObjectKind(),
     Train: TrainKind(),
     MergeProfiles: MergeKind(),
+    MatchProfileData: MatchKind(),
     ProbeOutputs: ProbeKind(),
     CompareOutputs: CompareKind(),
 }

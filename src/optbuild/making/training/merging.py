@@ -139,12 +139,17 @@ class ProfileMerger:
         if len(endings) < 2:  # noqa: PLR2004 - one is joined already
             return next(iter(endings), None)
         parts = [ending.output for ending in endings if ending.output is not None]
-        joined = self._merge_all(((1, part) for part in parts), label)
+        joined = self.merge_all(((1, part) for part in parts), label)
         for part in parts:
             part.unlink()
         return joined
 
-    def _merge_all(self, inputs: Iterable[tuple[int, Path]], label: str) -> MergeEnding:
+    def merge_all(self, inputs: Iterable[tuple[int, Path]], label: str) -> MergeEnding:
+        """Merge profiles, each with its weight; a failure is an error.
+
+        Raises:
+            ProfileDataError: `llvm-profdata` failed.
+        """
         ending = self.profdata.merge(inputs, label=label)
         if ending.output is None:
             raise self.profdata.failed(ending.exit_code, ending.log)
@@ -169,11 +174,11 @@ class ProfileMerger:
             known, renamed = write_translated(text, translated, functions)
             if not known:
                 raise _nothing_of_the_program(label)
-            ending = self._merge_all([(1, translated)], f"{label}.translated")
+            ending = self.merge_all([(1, translated)], f"{label}.translated")
         finally:
             for path in (text, translated, merge.unfinished):
                 path.unlink(missing_ok=True)
-        assert ending.output is not None  # noqa: S101 - `_merge_all` has seen to it
+        assert ending.output is not None  # noqa: S101 - `merge_all` has seen to it
         summary = self.profdata.summarise(ending.output)
         return replace(merge, unfinished=ending.output, summary=summary, renamed_functions=renamed)
 
@@ -224,10 +229,10 @@ class ProfileMerger:
         multipliers = make_multipliers(
             {training: (action.weights[training], profile.total_count) for training, profile in profiles.items()}
         )
-        ending = self._merge_all(
+        ending = self.merge_all(
             ((multipliers[training], profile.path) for training, profile in profiles.items()), action.id
         )
-        assert ending.output is not None  # noqa: S101 - `_merge_all` has seen to it
+        assert ending.output is not None  # noqa: S101 - `merge_all` has seen to it
         merge = RawMerge(
             unfinished=ending.output,
             summary=self.profdata.summarise(ending.output),

@@ -15,19 +15,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from optbuild.errors import UsageError
+from optbuild.errors import AttemptFault, UsageError
 from optbuild.plan.action import Action, Argument, Id, Output, render_argument
 from optbuild.plan.draft import Draft, PlanInputs, for_call, make_compile, resolve_lto, work_directory
 from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.kinds.compile import Compile, Role
 from optbuild.plan.kinds.make_object import MakeObject
 from optbuild.plan.kinds.merge import MergeProfiles
+from optbuild.plan.kinds.profile_data import MatchProfileData
 from optbuild.plan.kinds.train import Train
 from optbuild.plan.parts import for_program, trains
 from optbuild.plan.results import CheckedProfile, Counts
 from optbuild.plan.steps.training_ways import Way, training_ways
 from optbuild.plan.ways import Attempt
 from optbuild.profile.model import Use
+from optbuild.profile.profile_data import UseProfileData
 from optbuild.profile.variants import PgoMode, Variant
 from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.toolchain.model import Tool
@@ -43,6 +45,7 @@ from optbuild.tools.rustc import (
 )
 from optbuild.workloads.invocation import Invocation
 
+_MENDS_PROFILE_DATA = frozenset({AttemptFault.NOT_BUILT, AttemptFault.UNFIT})
 _CLASHING = ("profile-generate", "profile-use", "profile-sample-use", "instrument-coverage")
 _FAT = ("fat", "", "y", "yes", "on", "true")  # how rustc may be asked for it
 
@@ -52,7 +55,8 @@ def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
     if variant.pgo is PgoMode.OFF:
         return draft
     tool = inputs.toolchain.llvm_profdata
-    obstacle = _obstacle(draft, inputs)
+    takes, untrainable = _takes_profile_data(draft, inputs), _training_obstacle(draft, inputs)
+    obstacle = _obstacle(draft, inputs) or (None if takes else untrainable)
     if obstacle is not None or tool is None:
         reason, remedy = obstacle or ("no llvm-profdata fits rustc", "run `optbuild doctor --fix`")
         if variant.pgo is PgoMode.AUTO:
@@ -62,7 +66,12 @@ def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
             help=f'{remedy}, or say pgo = "auto" to skip it',
             location=inputs.build_profile.where("variants", variant.name, "pgo"),
         )
-    for way in training_ways(draft, variant, inputs):
+    ways = training_ways(draft, variant, inputs)
+    if takes:
+        draft = _plan_profile_data(draft, ways[0], inputs, tool)
+        is_last = inputs.build_profile.profile_data.use is UseProfileData.ALWAYS or untrainable is not None
+        ways = () if is_last else (replace(ways[0], mends=_MENDS_PROFILE_DATA), *ways[1:])
+    for way in ways:
         draft = _plan_attempt(draft, way, inputs, tool)
     return draft
 
@@ -96,9 +105,56 @@ def _plan_attempt(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -> Dra
     )
 
 
+def _plan_profile_data(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -> Draft:
+    """PGO without training: committed counts, by the names of an instrumented build that is never run."""
+    file, settings = inputs.build_profile.profile_data_file, inputs.build_profile.profile_data
+    assert file is not None  # noqa: S101 - for mypy: it is taken
+    instrumented = _instrument(draft, replace(way, without=()), inputs, ())
+    matched = MatchProfileData(
+        id=make_action_id("profile-data", file, settings.min_matched, instrumented.id),
+        needs=(instrumented.id,),
+        label=f"{draft.label}: match profile data",
+        file=file,
+        program=instrumented.id,
+        min_matched=settings.min_matched,
+        tool=tool.path,
+        directory=inputs.layout.profile_data,
+    )
+    optimised = _optimise(matched, draft, inputs)
+    attempt = Attempt(name="profile-data", instrument=instrumented.id, merge=matched.id, compile=optimised.id)
+    return replace(
+        draft,
+        actions=(*draft.actions, instrumented, matched, optimised),
+        attempts=(*draft.attempts, attempt),
+    )
+
+
+def _takes_profile_data(draft: Draft, inputs: PlanInputs) -> bool:
+    """Whether a variant may take committed counts; tests and benches that are measured get none of them."""
+    if not inputs.has_profile_data:
+        return False
+    measures_programs = any(Use.BENCH in workload.use and workload.call is not None for workload in inputs.workloads)
+    if measures_programs and inputs.build_profile.profile_data.use is UseProfileData.ALWAYS:
+        raise UsageError(
+            f"variant {draft.variant} always takes committed counts, of which tests and benches that are measured get "
+            "none",
+            help='measure it with `command`, or write use = "auto" under [profile-data]',
+            location=inputs.build_profile.where("profile-data", "use"),
+        )
+    return not measures_programs
+
+
 def _obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | None:
-    """Why this variant cannot be trained here, llvm-profdata apart, and what mends it."""
-    toolchain = inputs.toolchain
+    """Why this variant cannot be instrumented, llvm-profdata apart, and what mends it."""
+    if (clash := _flag_obstacle(draft, inputs)) is not None:
+        return clash
+    if inputs.toolchain.profiler_runtime is None:
+        return f"rustc has no profiler runtime for {inputs.toolchain.target}", "use a toolchain of rustup"
+    return None
+
+
+def _training_obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | None:
+    """Why this variant cannot be trained here, and what mends it."""
     if not any(Use.TRAIN in workload.use for workload in inputs.workloads):
         remedy = 'name one (`optbuild pgo -- {bin} ARGS`, or [[workloads]] with use = ["train"])'
         return "no workload is for training", remedy
@@ -106,10 +162,6 @@ def _obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | None:
         workload = f'add a [[workloads]] table with {{bin:{draft.program}}} and use = ["train"]'
         remedy = f'{workload}, or say profiles = "merged", as for a program that only another one starts'
         return f"no training workload runs {draft.program}, which is to have a profile of its own", remedy
-    if (clash := _flag_obstacle(draft, inputs)) is not None:
-        return clash
-    if toolchain.profiler_runtime is None:
-        return f"rustc has no profiler runtime for {toolchain.target}", "use a toolchain of rustup"
     return _running_obstacle(draft, inputs)
 
 

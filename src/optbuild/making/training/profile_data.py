@@ -1,0 +1,128 @@
+"""Give committed counts to the functions of a program that is built, under the names that they have there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+
+from optbuild.errors import AttemptFault, ProfileDataError
+from optbuild.events import Level, Notice
+from optbuild.files import storage_error, writing
+from optbuild.making.keys import profile_data_key
+from optbuild.making.training.merging import ProfileMerger, RawMerge, is_intact
+from optbuild.plan.kinds.profile_data import MatchProfileData
+from optbuild.plan.results import Artifact, CheckedProfile
+from optbuild.portable.encoding import PortableProfile, decode
+from optbuild.portable.lock import check_lock, lock_path
+from optbuild.portable.matching import Matching, match, render_translated
+from optbuild.text import sanitize_line
+from optbuild.tools.instrumentation import InstrumentedFunction, parse_instrumented
+from optbuild.units import format_percent
+
+_SHOWN = 5
+
+
+def load_portable_profile(path: Path) -> PortableProfile:
+    """Read a committed profile, and see that its lock belongs to it.
+
+    Raises:
+        ProfileDataError: It is not one, or the lock is another one's.
+        StorageError: It cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise storage_error(path, error) from error
+    profile = decode(data, location=str(path))
+    lock = lock_path(path)
+    if lock.is_file():
+        check_lock(lock, lock.read_bytes(), profile)
+    return profile
+
+
+def match_profile_data(
+    action: MatchProfileData, program: Mapping[str, Artifact], merger: ProfileMerger
+) -> CheckedProfile:
+    """Make the profile that a program is compiled with.
+
+    Args:
+        action: With the file.
+        program: The instrumented binaries that lend their functions' names.
+        merger: Keeps what comes of it.
+
+    Raises:
+        ProfileDataError: The file is no portable profile, or too little of it is in the program.
+        StorageError: A file cannot be read or written.
+    """
+    key = profile_data_key(action, program, merger.profdata.tool.version)
+    stored = merger.results.load(key, CheckedProfile)
+    if stored is not None and is_intact(stored.profile):
+        return stored
+    profile = load_portable_profile(action.file)
+    functions = _functions_of(program)
+    matching = match(profile.functions, functions)
+    require_matched(matching, profile, action)
+    text = merger.profdata.work / f"{action.id}.proftext"
+    with writing(text):
+        text.parent.mkdir(parents=True, exist_ok=True)
+    with writing(text), text.open("w", encoding="utf-8", errors="surrogateescape") as stream:
+        stream.writelines(render_translated(matching, functions))
+    merged = merger.merge_all([(1, text)], action.id)
+    text.unlink()
+    assert merged.output is not None  # noqa: S101 - `merge_all` has seen to it
+    summary = merger.profdata.summarise(merged.output)
+    raw = RawMerge(unfinished=merged.output, summary=summary, unusable=(), raw_profiles=0)
+    kept = replace(merger.accept(raw, label=action.label), matched_ratio=matching.matched_ratio)
+    crates = merger.profdata.look_into(kept.path).crates
+    result = CheckedProfile(profile=kept, duration_s=0.0, reused=False, crates=crates)
+    _tell_lost(matching, merger)
+    merger.results.save(key, replace(result, reused=True))
+    return result
+
+
+def _functions_of(program: Mapping[str, Artifact]) -> tuple[InstrumentedFunction, ...]:
+    found = {name: parse_instrumented(artifact.path.read_bytes()) for name, artifact in program.items()}
+    if unread := [name for name, functions in found.items() if functions is None]:
+        raise ProfileDataError(
+            f"the functions of {sanitize_line(unread[0])} cannot be listed: its object format is not known",
+            help='train for this target: use = "never" under [profile-data]',
+            fault=AttemptFault.UNFIT,
+        )
+    return tuple(dict.fromkeys(chain.from_iterable(functions or () for functions in found.values())))
+
+
+def require_matched(matching: Matching, profile: PortableProfile, action: MatchProfileData) -> None:
+    """Accept a profile only where enough of its counts found their function.
+
+    Raises:
+        ProfileDataError: Too few have, or it has none.
+    """
+    if matching.total_count and matching.matched_ratio >= action.min_matched:
+        return
+    found = format_percent(matching.matched_ratio if matching.total_count else 0.0)
+    raise ProfileDataError(
+        f"only {found} of the counts in {action.file.name}, trained on {sanitize_line(profile.training.package)} "
+        f"by {sanitize_line(profile.training.rustc)}, find their function "
+        f"(`min-matched` is {format_percent(action.min_matched)})",
+        help="train anew: optbuild train; or set `min-matched` under [profile-data]",
+        location=str(action.file),
+        detail=_describe_lost(matching) or None,
+        fault=AttemptFault.UNFIT,
+    )
+
+
+def _tell_lost(matching: Matching, merger: ProfileMerger) -> None:
+    if matching.lost:
+        message = f"{format_percent(1 - matching.matched_ratio)} of the committed counts found no function"
+        merger.emit(Notice(level=Level.INFO, code="counts-lost", message=f"{message}:\n{_describe_lost(matching)}"))
+
+
+def _describe_lost(matching: Matching) -> str:
+    lines = [
+        f"  {format_percent(counts.total / matching.total_count):>6}  {sanitize_line(counts.name.path)}"
+        for counts in matching.lost[:_SHOWN]
+    ]
+    more = len(matching.lost) - _SHOWN
+    return "\n".join([*lines, *([f"  and {more:,} more"] if more > 0 else [])])

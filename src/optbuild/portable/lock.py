@@ -1,0 +1,59 @@
+"""The lock beside a portable profile: which counts it belongs to, what trained them, and which translator read them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from optbuild.errors import ProfileDataError
+from optbuild.portable.encoding import PortableProfile
+from optbuild.portable.head import Sha256, Training
+from optbuild.portable.matching import TRANSLATOR
+
+
+def lock_path(profile: Path) -> Path:
+    """Where the lock of a profile lies."""
+    return profile.with_name(f"{profile.name}.lock")
+
+
+class Lock(BaseModel):
+    """What a lock says."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    content_sha256: Sha256
+    translator: str
+    training: Training
+
+    @classmethod
+    def of(cls, profile: PortableProfile) -> Lock:
+        """The lock that belongs to a profile."""
+        return cls(content_sha256=profile.content_sha256, translator=TRANSLATOR, training=profile.training)
+
+    def render(self) -> bytes:
+        """The bytes of its file."""
+        return (json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def check_lock(path: Path, data: bytes, profile: PortableProfile) -> None:
+    """Check that a lock belongs to a profile.
+
+    Args:
+        path: The lock's, for errors.
+        data: What is in it.
+        profile: The profile beside it.
+
+    Raises:
+        ProfileDataError: It cannot be read, or is that of another profile.
+    """
+    remedy = "take both files from the same commit (git checkout), or train anew: optbuild train"
+    try:
+        lock = Lock.model_validate_json(data)
+    except ValidationError as error:
+        what = f"{path} cannot be read: {error.errors()[0]['msg']}"
+        raise ProfileDataError(what, help=remedy, location=str(path)) from error
+    if lock.content_sha256 != profile.content_sha256:
+        what = f"{path} does not belong to the profile beside it: it names other counts"
+        raise ProfileDataError(what, help=remedy, location=str(path))

@@ -1,0 +1,156 @@
+"""`optbuild train`: train a variant as a run does, and keep its counts in the file that a project commits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from optbuild import __version__
+from optbuild.errors import ProfileDataError, UsageError
+from optbuild.execution.command import Command
+from optbuild.files import atomic_write, sha256_of
+from optbuild.making.training.profile_data import load_portable_profile
+from optbuild.portable.aging import merge_aged
+from optbuild.portable.difference import compare, render_difference
+from optbuild.portable.encoding import PortableProfile, decode, encode
+from optbuild.portable.head import TrainedInput, TrainedWorkload, Training
+from optbuild.portable.lock import Lock, lock_path
+from optbuild.portable.model import FunctionCounts
+from optbuild.portable.profile_records import join, parse_record
+from optbuild.profile.model import BuildProfile, Use, Workload
+from optbuild.profile.variants import PgoMode
+from optbuild.record.model import RunRecord
+from optbuild.session.prepare import load_for
+from optbuild.session.request import Machine, RunRequest
+from optbuild.session.run import run
+from optbuild.tools.llvm_profdata import text_argv
+from optbuild.tools.profile_text import read_records
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainRequest:
+    """What to train.
+
+    Attributes:
+        run: Which project, and how it is built.
+        variant: Its name; None takes the last with PGO.
+        merge: Add to what is there, whose counts are halved; otherwise it is replaced.
+    """
+
+    run: RunRequest
+    variant: str | None = None
+    merge: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainReport:
+    """What came of a training.
+
+    Attributes:
+        path: The file that was written.
+        profile: What is in it.
+        size_bytes: How large it is.
+        difference: What changed, in lines for people; None where there was no profile before.
+    """
+
+    path: Path
+    profile: PortableProfile
+    size_bytes: int
+    difference: str | None
+
+
+def train(request: TrainRequest, machine: Machine) -> TrainReport:
+    """Instrument, train, prove, and write the portable profile and its lock.
+
+    Raises:
+        OptbuildError: The request cannot be met; the file that was there is kept.
+        RunFailedError: The training failed; the file that was there is kept.
+    """
+    build_profile = load_for(request.run, machine)
+    variant, path = _find_variant(request, build_profile), _find_path(build_profile)
+    old = load_portable_profile(path) if path.is_file() else None  # a broken one is told before anything is built
+    asked = replace(request.run, variants=(variant,), measure=False, ignore_profile_data=True)
+    record = run(asked, machine)
+    counts = _read_counts(record, variant, machine, path)
+    if request.merge and old is not None:
+        counts = merge_aged(old.functions, counts)
+    data = encode(_describe(record, variant, build_profile), counts, written_by=f"optbuild {__version__}")
+    new = decode(data, location=str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, data)
+    atomic_write(lock_path(path), Lock.of(new).render())
+    difference = None if old is None else render_difference(compare(old.functions, new.functions))
+    return TrainReport(path=path, profile=new, size_bytes=len(data), difference=difference)
+
+
+def _find_variant(request: TrainRequest, build_profile: BuildProfile) -> str:
+    with_pgo = [name for name, variant in build_profile.variants.items() if variant.pgo is not PgoMode.OFF]
+    if request.variant in with_pgo:
+        return request.variant or ""
+    if request.variant is not None or not with_pgo:
+        named = "no variant" if request.variant is None else f"no variant {request.variant!r} that"
+        raise UsageError(
+            f"the build profile has {named} with PGO".replace("that with", "with"),
+            help=f"name one of: {', '.join(with_pgo)}" if with_pgo else "add `pgo = true` to a variant",
+        )
+    return with_pgo[-1]
+
+
+def _find_path(build_profile: BuildProfile) -> Path:
+    if build_profile.profile_data.path is None:
+        raise UsageError(
+            "the build profile does not say where the counts are to be kept",
+            help='write [profile-data] with path = "pgo/NAME.pgodata"',
+            location=None if build_profile.path is None else str(build_profile.path),
+        )
+    return build_profile.directory / build_profile.profile_data.path
+
+
+def _read_counts(record: RunRecord, variant: str, machine: Machine, path: Path) -> list[FunctionCounts]:
+    trained = next(each for each in record.variants if each.name == variant).pgo
+    tool = None if record.toolchain is None else record.toolchain.llvm_profdata
+    if trained is None or tool is None:
+        raise ProfileDataError(f"variant {variant} was not trained", help="optbuild doctor", location=str(path))
+    profdata = Path(trained.profdata.path)
+    text = profdata.with_suffix(".proftext")
+    argv = text_argv(Path(tool.path), profdata, text)
+    completed = machine.executor.run(Command(argv=argv, cwd=profdata.parent, env=machine.environ, timeout_s=600))
+    if completed.exit_code != 0:
+        raise ProfileDataError("llvm-profdata cannot write the profile as text", help="optbuild doctor")
+    try:
+        with text.open(encoding="utf-8", errors="surrogateescape") as lines:
+            return join(map(parse_record, read_records(lines)))
+    finally:
+        text.unlink()
+
+
+def _describe(record: RunRecord, variant: str, build_profile: BuildProfile) -> Training:
+    toolchain, project, settings = record.toolchain, record.project, build_profile.variants[variant]
+    assert toolchain is not None and project is not None  # noqa: S101, PT018 - for mypy: a run that ended well has both
+    recipe = {"lto": settings.lto, "codegen-units": settings.codegen_units, "panic": settings.panic}
+    return Training(
+        package=project.package or "",
+        rustc=toolchain.rustc,
+        llvm=None if toolchain.llvm_major is None else str(toolchain.llvm_major),
+        target=toolchain.target,
+        recipe=(variant, *(f"{key} = {json.dumps(value)}" for key, value in recipe.items() if value is not None)),
+        workloads=tuple(
+            TrainedWorkload(
+                name=workload.name,
+                weight=workload.weight,
+                inputs=tuple(_find_inputs(workload, build_profile.directory)),
+            )
+            for workload in build_profile.workloads
+            if Use.TRAIN in workload.use
+        ),
+    )
+
+
+def _find_inputs(workload: Workload, directory: Path) -> Iterator[TrainedInput]:
+    """The files that a workload declares or names, as they were trained on."""
+    for base, words in ((directory, workload.inputs), (directory / workload.cwd, workload.command or ())):
+        for word in words:
+            if (base / word).is_file():
+                yield TrainedInput(path=word, sha256=sha256_of(base / word))
