@@ -9,7 +9,7 @@ import typer
 
 from optbuild.cli import options
 from optbuild.cli.compare import compare
-from optbuild.cli.context import CliContext, render_report, running_machine, screen_of, write_out
+from optbuild.cli.context import CliContext, leave, render_report, running_machine, screen_of, write_out
 from optbuild.cli.inspect_commands import COMMANDS
 from optbuild.cli.options import with_common_options
 from optbuild.cli.stories import carry_out, start_directory
