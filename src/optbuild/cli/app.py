@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from optbuild.cli import options
-from optbuild.cli.context import CliContext, leave, render_report, running_machine, screen_of, write_out
+from optbuild.cli.context import CliContext, leave, render_report, screen_of, write_out
 from optbuild.cli.inspect_commands import COMMANDS
+from optbuild.cli.machine import running_machine
 from optbuild.cli.options import with_common_options
 from optbuild.errors import UsageError
 

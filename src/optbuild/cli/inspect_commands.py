@@ -14,11 +14,11 @@ from optbuild.cli.context import (
     fill_in_template,
     leave,
     render_report,
-    running_machine,
     screen_of,
     write_out,
     write_result,
 )
+from optbuild.cli.machine import running_machine
 from optbuild.cli.options import with_common_options
 from optbuild.errors import UsageError
 from optbuild.text import sanitize_line
