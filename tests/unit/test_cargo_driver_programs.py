@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from optbuild.errors import BuildError
-from optbuild.making.cargo.driver import CargoDriver, find_kept
-from optbuild.making.cargo.kept_runs import find_cargo_build
+from optbuild.making.cargo.driver import CargoDriver
+from optbuild.making.cargo.kept import find_cargo_build, find_kept
 from optbuild.plan.draft import make_compile
 from optbuild.plan.kinds.compile import Compile, Recipe, Role
 from optbuild.plan.results import Compiled

@@ -9,7 +9,8 @@ import typer
 from typer.testing import CliRunner
 
 from optbuild.cli.context import CliContext
-from optbuild.cli.options import Jobs, Json, MaxTime, read_duration_s, with_common_options
+from optbuild.cli.options import Jobs, Json, MaxTime, read_duration_s, with_common_options, with_run_request
+from optbuild.session.request import RunRequest
 
 
 def call(*arguments: str) -> tuple[int, str, CliContext, list[dict[str, object]]]:
@@ -103,3 +104,32 @@ def test_the_wrapper_shows_all_options_to_typer() -> None:
     parameters = inspect.signature(command).parameters
     assert list(parameters) == ["context", "name", "verbose", "quiet", "color", "progress", "debug"]
     assert parameters["debug"].kind is inspect.Parameter.KEYWORD_ONLY
+
+
+def test_a_command_of_a_run_gets_its_options_as_one_request(tmp_path: Path) -> None:
+    """What to build is said in one way by all commands that build; those without a use for an option lack it."""
+    seen: list[RunRequest] = []
+    app = typer.Typer(pretty_exceptions_enable=False)
+
+    @app.command()
+    @with_common_options
+    @with_run_request(without=("bench",))
+    def command(context: typer.Context, request: RunRequest, name: str = "x") -> None:
+        """Do something."""
+        seen.append(request)
+
+    context = CliContext(argv=("optbuild", "y"), workload=("{bin}",), environ={})
+    words = ["-f", str(tmp_path / "a.toml"), "--train", "a 'b c'", "--jobs", "2", "--no-wait", "--json"]
+    assert CliRunner().invoke(app, words, obj=context).exit_code == 0
+    request = RunRequest(
+        directory=tmp_path,
+        build_profile=str(tmp_path / "a.toml"),
+        workload=("{bin}",),
+        train=(("a", "b c"),),
+        jobs=2,
+        wait=False,
+        command_line=("optbuild", "y"),
+    )
+    assert seen == [request]
+    assert context.json
+    assert CliRunner().invoke(app, ["--bench", "a"], obj=context).exit_code == 2

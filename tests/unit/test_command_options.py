@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.cli.context import has_input
+from optbuild.cli.machine import has_input
 from optbuild.errors import UsageError
 from optbuild.profile.command_options import CommandOptions, parse_command_options
 from optbuild.profile.load import command_line_workload

@@ -18,9 +18,9 @@ def module_of(path: Path) -> str:
 
 
 def imports_of(tree: ast.Module, modules: set[str]) -> set[str]:
-    """The files that a file needs to be loaded; what a function imports when it runs is not among them."""
+    """The files that a file names, wherever it imports them: above, in a function, or for its types alone."""
     found: set[str] = set()
-    for node in tree.body:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module is not None:

@@ -9,7 +9,7 @@ from inline_snapshot import snapshot
 from optbuild.plan.forecast import Estimate, Expectation, Forecast
 from optbuild.plan.overview import render_overview
 from optbuild.plan.planner import make_plan
-from optbuild.plan.render import describe_estimate, plan_to_dict, render_actions
+from optbuild.plan.render import describe_estimate, plan_to_dict, render_actions, shell_like
 from optbuild.profile.model import Use
 from optbuild.profile.variants import PgoMode, Variant
 from optbuild.record.history import History
@@ -47,7 +47,7 @@ def test_a_whole_plan_for_people() -> None:
     assert folded(render_actions(plan)) == snapshot("""\
 variant release: built by compile-cfc67397
 variant lto: built by compile-1c3b8aa5
-variant pgo: built by choose-17185109
+variant pgo: built by choose-d78c0d7d
 
 compile-cfc67397  release: build
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
@@ -98,16 +98,16 @@ compare-2b75b023  lto: outputs of held out
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/held-out-681314dd
 
-object-cfe74852  object that marks each start of a program
+object-1690f766  object that marks each start of a program
   argv    /toolchain/bin/rustc --crate-name=optbuild_marks --crate-type=lib --edition=2021
             --emit=obj -Copt-level=2 -Cpanic=abort --target x86_64-unknown-linux-gnu -o
-            /p/target/optbuild/objects/object-cfe74852.o
-            /p/target/optbuild/objects/object-cfe74852.rs
+            /p/target/optbuild/objects/object-1690f766.o
+            /p/target/optbuild/objects/object-1690f766.rs
   cwd     /p
   writes  /p/target/optbuild/objects
 
-compile-9aa04e40  pgo: build instrumented without LTO
-  needs   object-cfe74852
+compile-2a13f6c0  pgo: build instrumented without LTO
+  needs   object-1690f766
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/train --color never --config 'term.progress.when="never"' --config
@@ -116,36 +116,36 @@ compile-9aa04e40  pgo: build instrumented without LTO
             --message-format=json-diagnostic-rendered-ansi
   cwd     /p
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Clink-arg=/p/target/optbuild/objects/object-cfe74852.o
+  env     CARGO_ENCODED_RUSTFLAGS=-Clink-arg=/p/target/optbuild/objects/object-1690f766.o
             -Cprofile_generate=/p/target/optbuild/stray -Clto=off -Clinker_plugin_lto=no
             -Cembed_bitcode=no
-  writes  /p/target/optbuild/binaries/compile-9aa04e40
+  writes  /p/target/optbuild/binaries/compile-2a13f6c0
 
-train-3c865c6b  pgo: train on books
-  needs   compile-9aa04e40
+train-aab3a78f  pgo: train on books
+  needs   compile-2a13f6c0
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-3c865c6b/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-aab3a78f/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-3c865c6b
+  writes  /p/target/optbuild/raw/train-aab3a78f
 
-train-958f7dd5  pgo: train on logs
-  needs   compile-9aa04e40
+train-93f1c6ea  pgo: train on logs
+  needs   compile-2a13f6c0
   argv    {bin:demo} logs.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-958f7dd5/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-93f1c6ea/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-958f7dd5
+  writes  /p/target/optbuild/raw/train-93f1c6ea
 
-merge-224ee056  pgo: merge profiles
-  needs   train-3c865c6b, train-958f7dd5
+merge-17b20eea  pgo: merge profiles
+  needs   train-aab3a78f, train-93f1c6ea
   argv    /toolchain/bin/llvm-profdata merge --input-files={inputs} --output={profdata}
             --failure-mode=any
-  inputs  3 × {profdata:train-3c865c6b}, 1 × {profdata:train-958f7dd5}
+  inputs  3 × {profdata:train-aab3a78f}, 1 × {profdata:train-93f1c6ea}
   writes  /p/target/optbuild/profdata
 
-compile-aae01560  pgo: build
-  needs   merge-224ee056
+compile-af27d364  pgo: build
+  needs   merge-17b20eea
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/train --color never --config 'term.progress.when="never"' --config
@@ -154,13 +154,13 @@ compile-aae01560  pgo: build
             'build.warnings="warn"' -vv --message-format=json-diagnostic-rendered-ansi
   cwd     /p
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-224ee056}
+  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-17b20eea}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings
-  writes  /p/target/optbuild/binaries/compile-aae01560
+  writes  /p/target/optbuild/binaries/compile-af27d364
 
-compile-9759037d  pgo: build instrumented
+compile-ab70b4da  pgo: build instrumented
   only if the attempt lto-free of pgo is rejected
-  needs   object-cfe74852
+  needs   object-1690f766
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/train --color never --config 'term.progress.when="never"' --config
@@ -169,39 +169,39 @@ compile-9759037d  pgo: build instrumented
             --message-format=json-diagnostic-rendered-ansi
   cwd     /p
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Clink-arg=/p/target/optbuild/objects/object-cfe74852.o
+  env     CARGO_ENCODED_RUSTFLAGS=-Clink-arg=/p/target/optbuild/objects/object-1690f766.o
             -Cprofile_generate=/p/target/optbuild/stray
-  writes  /p/target/optbuild/binaries/compile-9759037d
+  writes  /p/target/optbuild/binaries/compile-ab70b4da
 
-train-aaab9838  pgo: train on books
+train-17934d3f  pgo: train on books
   only if the attempt lto-free of pgo is rejected
-  needs   compile-9759037d
+  needs   compile-ab70b4da
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-aaab9838/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-17934d3f/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-aaab9838
+  writes  /p/target/optbuild/raw/train-17934d3f
 
-train-62a9e7c3  pgo: train on logs
+train-96f9bae3  pgo: train on logs
   only if the attempt lto-free of pgo is rejected
-  needs   compile-9759037d
+  needs   compile-ab70b4da
   argv    {bin:demo} logs.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-62a9e7c3/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-96f9bae3/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-62a9e7c3
+  writes  /p/target/optbuild/raw/train-96f9bae3
 
-merge-f6fa322a  pgo: merge profiles
+merge-86538cd8  pgo: merge profiles
   only if the attempt lto-free of pgo is rejected
-  needs   train-aaab9838, train-62a9e7c3
+  needs   train-17934d3f, train-96f9bae3
   argv    /toolchain/bin/llvm-profdata merge --input-files={inputs} --output={profdata}
             --failure-mode=any
-  inputs  3 × {profdata:train-aaab9838}, 1 × {profdata:train-62a9e7c3}
+  inputs  3 × {profdata:train-17934d3f}, 1 × {profdata:train-96f9bae3}
   writes  /p/target/optbuild/profdata
 
-compile-ebdd85fe  pgo: build
+compile-727cdea0  pgo: build
   only if the attempt lto-free of pgo is rejected
-  needs   merge-f6fa322a
+  needs   merge-86538cd8
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/train --color never --config 'term.progress.when="never"' --config
@@ -210,34 +210,34 @@ compile-ebdd85fe  pgo: build
             'build.warnings="warn"' -vv --message-format=json-diagnostic-rendered-ansi
   cwd     /p
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-f6fa322a}
+  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-86538cd8}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings
-  writes  /p/target/optbuild/binaries/compile-ebdd85fe
+  writes  /p/target/optbuild/binaries/compile-727cdea0
 
-choose-17185109  pgo: the first attempt whose evidence holds
-  needs   compile-aae01560, compile-ebdd85fe
-  tries   lto-free (compile-aae01560), exact (compile-ebdd85fe)
+choose-d78c0d7d  pgo: the first attempt whose evidence holds
+  needs   compile-af27d364, compile-727cdea0
+  tries   lto-free (compile-af27d364), exact (compile-727cdea0)
 
-compare-c6c8902b  pgo: outputs of books
-  needs   probe-9d157d37, choose-17185109
+compare-6ebe238e  pgo: outputs of books
+  needs   probe-9d157d37, choose-d78c0d7d
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/books-6e317bcd
 
-compare-ab702f75  pgo: outputs of held out
-  needs   probe-9aba8d39, choose-17185109
+compare-baca5f50  pgo: outputs of held out
+  needs   probe-9aba8d39, choose-d78c0d7d
   argv    {bin:demo} 'held out.txt'
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/held-out-681314dd
 
-measure-496e7380  measure
-  needs   compile-cfc67397, compile-1c3b8aa5, choose-17185109
+measure-5d7a1dc6  measure
+  needs   compile-cfc67397, compile-1c3b8aa5, choose-d78c0d7d
   argv    {bin:demo} --top 20 books.txt
   argv    {bin:demo} 'held out.txt'
   writes  /p/target/optbuild/arms
-  arms    release (compile-cfc67397), lto (compile-1c3b8aa5), pgo (choose-17185109)
+  arms    release (compile-cfc67397), lto (compile-1c3b8aa5), pgo (choose-d78c0d7d)
   budget  5 min 00 s
   counts  instructions, each once, by perf or callgrind if that takes a tenth of the budget at most
 """)
@@ -292,130 +292,47 @@ writes below  /p/target/optbuild
 """)
 
 
-def test_a_whole_plan_as_data() -> None:
-    """The same content for programs, JSON-able, with outputs by name."""
-    inputs = make_plan_inputs(workloads=(BOOKS,))
-    plan = plan_to_dict(make_plan(inputs, ("release", "pgo"), measure=True))
-    assert json.loads(json.dumps(plan)) == plan
-    actions = plan.pop("actions")
+def test_a_plan_as_data_says_what_people_read() -> None:
+    """The same actions for programs, JSON-able, with outputs by name; every field that a kind has, even if empty."""
+    plan = make_plan(make_plan_inputs(workloads=(BOOKS,)), ("release", "pgo"), measure=True)
+    document = plan_to_dict(plan)
+    assert json.loads(json.dumps(document)) == document
+    actions = document.pop("actions")
     assert isinstance(actions, list)
-    assert folded("\n".join(map(json.dumps, [plan, *actions]))) == snapshot("""\
+    text = render_actions(plan)
+    for action in actions:
+        _, _, shown = text.partition(f"\n{action['id']}  {action['label']}\n")
+        shown = shown.partition("\n\n")[0]
+        commands = action.get("argv", [])
+        for argv in commands if action["kind"] == "measure" else [commands] if commands else []:
+            assert f"  argv    {shell_like(argv)}" in shown
+        for name, value in action.get("env", {}).items():
+            assert f"  env     {name}={value}" in shown
+        if action["needs"]:
+            assert f"  needs   {', '.join(action['needs'])}" in shown
+    fields = {action["kind"]: " ".join(list(action)[4:]) for action in actions if "only if" not in action}
+    assert fields == snapshot(
+        {
+            "compile": "argv cwd env writes",
+            "probe": "argv server ready beside cwd env stdin timeout inputs writes runs",
+            "object": "argv cwd writes",
+            "train": "argv server ready beside cwd env stdin timeout inputs writes repeat",
+            "merge": "argv how inputs writes",
+            "choose": "tries",
+            "compare": "argv server ready beside cwd env stdin timeout inputs writes",
+            "measure": "argv arms budget counts writes",
+        }
+    )
+    assert folded(json.dumps(document)) == snapshot("""\
 {"schema": "optbuild/plan/1", "variants": [{"name": "release", "compile": "compile-cfc67397",
             "programs": {}, "merge": null, "attempts": [], "skipped": null, "parts": {}}, {"name":
-            "pgo", "compile": "choose-e5147323", "programs": {}, "merge": "merge-bca838f7",
-            "attempts": [{"name": "lto-free", "instrument": "compile-9aa04e40", "merge":
-            "merge-bca838f7", "compile": "compile-655f6ec6", "mends": []}, {"name": "exact",
-            "instrument": "compile-9759037d", "merge": "merge-9fc96846", "compile":
-            "compile-0af59d72", "mends": ["not-built", "unfit"]}], "skipped": null, "parts": {}}],
+            "pgo", "compile": "choose-e240524a", "programs": {}, "merge": "merge-7b4944c4",
+            "attempts": [{"name": "lto-free", "instrument": "compile-2a13f6c0", "merge":
+            "merge-7b4944c4", "compile": "compile-83b2e8bf", "mends": []}, {"name": "exact",
+            "instrument": "compile-ab70b4da", "merge": "merge-68170e9d", "compile":
+            "compile-a7888f5c", "mends": ["not-built", "unfit"]}], "skipped": null, "parts": {}}],
             "estimate": {"seconds": 0.0, "unknown_actions": 0, "memory_bytes": null, "disk_bytes":
             null}, "directories": ["/p/target/optbuild"], "notes": [], "folds": []}
-{"id": "compile-cfc67397", "kind": "compile", "label": "release: build", "needs": [], "argv":
-            ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml", "--package",
-            "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
-            "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/cargo", "--color",
-            "never", "--config", "term.progress.when=\\"never\\"", "--config", "term.quiet=false",
-            "--config", "build.build-dir=\\"/p/target/optbuild/cargo\\"", "--locked",
-            "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
-            {"RUSTUP_AUTO_INSTALL": "0"}, "writes": "/p/target/optbuild/binaries/compile-cfc67397"}
-{"id": "probe-9d157d37", "kind": "probe", "label": "outputs of books", "needs":
-            ["compile-cfc67397"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
-            null, "ready": null, "beside": {}, "cwd": "/p", "env": {}, "stdin": null, "timeout": "5
-            min 00 s", "inputs": [], "writes": "/p/target/optbuild/scratch/books-6e317bcd", "runs":
-            2}
-{"id": "object-cfe74852", "kind": "object", "label": "object that marks each start of a program",
-            "needs": [], "argv": ["/toolchain/bin/rustc", "--crate-name=optbuild_marks",
-            "--crate-type=lib", "--edition=2021", "--emit=obj", "-Copt-level=2", "-Cpanic=abort",
-            "--target", "x86_64-unknown-linux-gnu", "-o",
-            "/p/target/optbuild/objects/object-cfe74852.o",
-            "/p/target/optbuild/objects/object-cfe74852.rs"], "cwd": "/p", "writes":
-            "/p/target/optbuild/objects"}
-{"id": "compile-9aa04e40", "kind": "compile", "label": "pgo: build instrumented without LTO",
-            "needs": ["object-cfe74852"], "argv": ["/toolchain/bin/cargo", "build",
-            "--manifest-path", "/p/Cargo.toml", "--package", "demo@0.1.0", "--bin", "demo",
-            "--profile", "release", "--target", "x86_64-unknown-linux-gnu", "--target-dir",
-            "/p/target/optbuild/train", "--color", "never", "--config",
-            "term.progress.when=\\"never\\"", "--config", "term.quiet=false", "--config",
-            "build.build-dir=\\"/p/target/optbuild/train\\"", "--config",
-            "profile.release.lto=\\"fat\\"", "--config", "profile.release.codegen-units=1",
-            "--locked", "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
-            {"RUSTUP_AUTO_INSTALL": "0", "CARGO_ENCODED_RUSTFLAGS":
-            "-Clink-arg=/p/target/optbuild/objects/object-cfe74852.o
-            -Cprofile_generate=/p/target/optbuild/stray -Clto=off -Clinker_plugin_lto=no
-            -Cembed_bitcode=no"}, "writes": "/p/target/optbuild/binaries/compile-9aa04e40"}
-{"id": "train-3c865c6b", "kind": "train", "label": "pgo: train on books", "needs":
-            ["compile-9aa04e40"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
-            null, "ready": null, "beside": {}, "cwd": "/p", "env": {"LLVM_PROFILE_FILE":
-            "/p/target/optbuild/raw/train-3c865c6b/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
-            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-3c865c6b", "repeat":
-            null}
-{"id": "merge-bca838f7", "kind": "merge", "label": "pgo: merge profiles", "needs":
-            ["train-3c865c6b"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
-            "--input-files={inputs}", "--output={profdata}", "--failure-mode=any"], "how": null,
-            "inputs": ["3 \\u00d7 {profdata:train-3c865c6b}"], "writes":
-            "/p/target/optbuild/profdata"}
-{"id": "compile-655f6ec6", "kind": "compile", "label": "pgo: build", "needs": ["merge-bca838f7"],
-            "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
-            "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
-            "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/train", "--color",
-            "never", "--config", "term.progress.when=\\"never\\"", "--config", "term.quiet=false",
-            "--config", "build.build-dir=\\"/p/target/optbuild/train\\"", "--config",
-            "profile.release.lto=\\"fat\\"", "--config", "profile.release.codegen-units=1",
-            "--locked", "--config", "build.warnings=\\"warn\\"", "-vv",
-            "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
-            {"RUSTUP_AUTO_INSTALL": "0", "CARGO_ENCODED_RUSTFLAGS":
-            "-Cprofile_use={profdata:merge-bca838f7} -Cllvm-args=-pgo-warn-missing-function
-            -Wwarnings"}, "writes": "/p/target/optbuild/binaries/compile-655f6ec6"}
-{"id": "compile-9759037d", "kind": "compile", "label": "pgo: build instrumented", "needs":
-            ["object-cfe74852"], "argv": ["/toolchain/bin/cargo", "build", "--manifest-path",
-            "/p/Cargo.toml", "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release",
-            "--target", "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/train",
-            "--color", "never", "--config", "term.progress.when=\\"never\\"", "--config",
-            "term.quiet=false", "--config", "build.build-dir=\\"/p/target/optbuild/train\\"",
-            "--config", "profile.release.lto=\\"fat\\"", "--config",
-            "profile.release.codegen-units=1", "--locked",
-            "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
-            {"RUSTUP_AUTO_INSTALL": "0", "CARGO_ENCODED_RUSTFLAGS":
-            "-Clink-arg=/p/target/optbuild/objects/object-cfe74852.o
-            -Cprofile_generate=/p/target/optbuild/stray"}, "writes":
-            "/p/target/optbuild/binaries/compile-9759037d", "only if": "the attempt lto-free of pgo
-            is rejected"}
-{"id": "train-aaab9838", "kind": "train", "label": "pgo: train on books", "needs":
-            ["compile-9759037d"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
-            null, "ready": null, "beside": {}, "cwd": "/p", "env": {"LLVM_PROFILE_FILE":
-            "/p/target/optbuild/raw/train-aaab9838/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
-            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-aaab9838", "repeat":
-            null, "only if": "the attempt lto-free of pgo is rejected"}
-{"id": "merge-9fc96846", "kind": "merge", "label": "pgo: merge profiles", "needs":
-            ["train-aaab9838"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
-            "--input-files={inputs}", "--output={profdata}", "--failure-mode=any"], "how": null,
-            "inputs": ["3 \\u00d7 {profdata:train-aaab9838}"], "writes":
-            "/p/target/optbuild/profdata", "only if": "the attempt lto-free of pgo is rejected"}
-{"id": "compile-0af59d72", "kind": "compile", "label": "pgo: build", "needs": ["merge-9fc96846"],
-            "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
-            "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
-            "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/train", "--color",
-            "never", "--config", "term.progress.when=\\"never\\"", "--config", "term.quiet=false",
-            "--config", "build.build-dir=\\"/p/target/optbuild/train\\"", "--config",
-            "profile.release.lto=\\"fat\\"", "--config", "profile.release.codegen-units=1",
-            "--locked", "--config", "build.warnings=\\"warn\\"", "-vv",
-            "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
-            {"RUSTUP_AUTO_INSTALL": "0", "CARGO_ENCODED_RUSTFLAGS":
-            "-Cprofile_use={profdata:merge-9fc96846} -Cllvm-args=-pgo-warn-missing-function
-            -Wwarnings"}, "writes": "/p/target/optbuild/binaries/compile-0af59d72", "only if": "the
-            attempt lto-free of pgo is rejected"}
-{"id": "choose-e5147323", "kind": "choose", "label": "pgo: the first attempt whose evidence holds",
-            "needs": ["compile-655f6ec6", "compile-0af59d72"], "tries": ["lto-free
-            (compile-655f6ec6)", "exact (compile-0af59d72)"]}
-{"id": "compare-1d2c911a", "kind": "compare", "label": "pgo: outputs of books", "needs":
-            ["probe-9d157d37", "choose-e5147323"], "argv": ["{bin:demo}", "--top", "20",
-            "books.txt"], "server": null, "ready": null, "beside": {}, "cwd": "/p", "env": {},
-            "stdin": null, "timeout": "5 min 00 s", "inputs": [], "writes":
-            "/p/target/optbuild/scratch/books-6e317bcd"}
-{"id": "measure-e9e38e56", "kind": "measure", "label": "measure", "needs": ["compile-cfc67397",
-            "choose-e5147323"], "argv": [["{bin:demo}", "--top", "20", "books.txt"]], "arms":
-            ["release (compile-cfc67397)", "pgo (choose-e5147323)"], "budget": "5 min 00 s",
-            "counts": "instructions, each once, by perf or callgrind if that takes a tenth of the
-            budget at most", "writes": "/p/target/optbuild/arms"}
 """)
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from optbuild.events import Event, Notice
-from optbuild.making.cargo.driver import CargoDriver, find_kept
+from optbuild.making.cargo.driver import CargoDriver
+from optbuild.making.cargo.kept import find_kept
 from optbuild.making.cargo.shared_libraries import find_loaded, libraries_in
 from optbuild.plan.draft import make_compile
 from optbuild.plan.kinds.compile import Recipe, Role

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,10 +10,11 @@ import typer
 
 from optbuild.cli import options
 from optbuild.cli.compare import compare
-from optbuild.cli.context import CliContext, leave, render_report, running_machine, screen_of, write_out
+from optbuild.cli.context import CliContext, leave, render_report, screen_of, write_out
 from optbuild.cli.inspect_commands import COMMANDS
-from optbuild.cli.options import with_common_options
-from optbuild.cli.stories import carry_out, start_directory
+from optbuild.cli.machine import running_machine
+from optbuild.cli.options import with_common_options, with_run_request
+from optbuild.cli.stories import carry_out
 from optbuild.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,135 +52,39 @@ def root(
 
 @app.command()
 @with_common_options
-def pgo(
-    context: typer.Context,
-    directory: options.Directory = Path(),
-    build_profile: options.BuildProfile = None,
-    train: options.Train = None,
-    bench: options.Bench = None,
-    stdin: options.Stdin = None,
-    env: options.Env = None,
-    out: options.Out = None,
-    jobs: options.Jobs = None,
-    max_time: options.MaxTime = None,
-    cross_validate: options.CrossValidate = False,
-    keep_going: options.KeepGoing = False,
-    fresh: options.Fresh = False,
-    no_wait: options.NoWait = False,
-    as_json: options.Json = False,
-) -> None:
+@with_run_request()
+def pgo(context: typer.Context, request: RunRequest, directory: options.Directory = Path()) -> None:
     """Build the baseline and the PGO variants, train, prove, benchmark, and print the comparison.
 
     `optbuild pgo [DIR] -- CMD…` takes CMD as the one workload, for training and benchmark; {bin} is the binary.
     """
-    from optbuild.session.request import RunRequest, Selection
+    from optbuild.session.request import Selection
 
-    call: CliContext = context.obj
-    _run(
-        call,
-        RunRequest(
-            directory=directory,
-            selection=Selection.PGO,
-            build_profile=build_profile,
-            workload=call.workload,
-            train=options.split_commands(train),
-            bench=options.split_commands(bench),
-            command_options=options.command_options(call, stdin, env),
-            out=options.absolute(out),
-            jobs=jobs,
-            max_time_s=max_time,
-            cross_validate=cross_validate,
-            keep_going=keep_going,
-            fresh=fresh,
-            wait=not no_wait,
-            command_line=call.argv,
-        ),
-    )
+    _run(context.obj, replace(request, directory=directory, selection=Selection.PGO))
 
 
 @app.command()
 @with_common_options
+@with_run_request()
 def run(
     context: typer.Context,
+    request: RunRequest,
     variants: Annotated[list[str] | None, typer.Argument(metavar="[VARIANT]…", help="Default: all.")] = None,
-    build_profile: options.BuildProfile = None,
-    train: options.Train = None,
-    bench: options.Bench = None,
-    stdin: options.Stdin = None,
-    env: options.Env = None,
-    out: options.Out = None,
-    jobs: options.Jobs = None,
-    max_time: options.MaxTime = None,
-    cross_validate: options.CrossValidate = False,
-    keep_going: options.KeepGoing = False,
-    fresh: options.Fresh = False,
-    no_wait: options.NoWait = False,
-    as_json: options.Json = False,
 ) -> None:
     """Build, prove and benchmark every variant of the build profile, or the named ones and the baseline."""
-    from optbuild.session.request import RunRequest
-
-    call: CliContext = context.obj
-    _run(
-        call,
-        RunRequest(
-            directory=start_directory(build_profile),
-            build_profile=build_profile,
-            variants=tuple(variants or ()),
-            workload=call.workload,
-            train=options.split_commands(train),
-            bench=options.split_commands(bench),
-            command_options=options.command_options(call, stdin, env),
-            out=options.absolute(out),
-            jobs=jobs,
-            max_time_s=max_time,
-            cross_validate=cross_validate,
-            keep_going=keep_going,
-            fresh=fresh,
-            wait=not no_wait,
-            command_line=call.argv,
-        ),
-    )
+    _run(context.obj, replace(request, variants=tuple(variants or ())))
 
 
 @app.command()
 @with_common_options
+@with_run_request(without=("bench", "max_time", "cross_validate"))
 def build(
     context: typer.Context,
+    request: RunRequest,
     variants: Annotated[list[str] | None, typer.Argument(metavar="[VARIANT]…", help="Default: all.")] = None,
-    build_profile: options.BuildProfile = None,
-    train: options.Train = None,
-    stdin: options.Stdin = None,
-    env: options.Env = None,
-    out: options.Out = None,
-    jobs: options.Jobs = None,
-    keep_going: options.KeepGoing = False,
-    fresh: options.Fresh = False,
-    no_wait: options.NoWait = False,
-    as_json: options.Json = False,
 ) -> None:
     """Build (and train) every variant, or the named ones and the baseline; measure nothing."""
-    from optbuild.session.request import RunRequest
-
-    call: CliContext = context.obj
-    _run(
-        call,
-        RunRequest(
-            directory=start_directory(build_profile),
-            build_profile=build_profile,
-            variants=tuple(variants or ()),
-            workload=call.workload,
-            train=options.split_commands(train),
-            command_options=options.command_options(call, stdin, env),
-            measure=False,
-            out=options.absolute(out),
-            jobs=jobs,
-            keep_going=keep_going,
-            fresh=fresh,
-            wait=not no_wait,
-            command_line=call.argv,
-        ),
-    )
+    _run(context.obj, replace(request, variants=tuple(variants or ()), measure=False))
 
 
 @app.command()

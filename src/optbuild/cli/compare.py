@@ -9,8 +9,8 @@ import typer
 
 from optbuild.cli import options
 from optbuild.cli.context import CliContext
-from optbuild.cli.options import with_common_options
-from optbuild.cli.stories import carry_out, start_directory
+from optbuild.cli.options import start_directory, with_common_options
+from optbuild.cli.stories import carry_out
 from optbuild.errors import UsageError
 from optbuild.session.version_choices import OnDifference, ProfileOwner
 

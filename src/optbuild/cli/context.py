@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from optbuild.errors import OptbuildError
     from optbuild.record.model import RunRecord
     from optbuild.report.model import Report, Screen
-    from optbuild.session.request import Machine
 
 SIGPIPE_STATUS = 141  # 128 + SIGPIPE, as shells have it
 
@@ -74,30 +73,6 @@ def find_working_directory() -> Path:
         ) from error
 
 
-@contextmanager
-def running_machine(context: CliContext) -> Iterator[Machine]:
-    """A command's access to the outside world; when the command ends, ends everything that still runs."""
-    from datetime import UTC, datetime
-
-    from optbuild.cli.console import Console
-    from optbuild.execution.local import LocalExecutor
-    from optbuild.execution.signals import SignalGate
-    from optbuild.session.request import Machine
-
-    gate = SignalGate()
-    gate.install()
-    with Console(context) as console, LocalExecutor(console.show, gate) as executor:
-        yield Machine(
-            executor=executor,
-            emit=console.show,
-            environ=context.environ,
-            working_directory=find_working_directory(),
-            now=lambda: datetime.now(UTC),
-            platform=sys.platform,
-            has_input=has_input,
-        )
-
-
 def screen_of(call: CliContext, output: Path | None = None) -> Screen:
     """What standard output can show, or a file instead of it."""
     import shutil
@@ -109,23 +84,6 @@ def screen_of(call: CliContext, output: Path | None = None) -> Screen:
         width=shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100,
         colour=colour,
     )
-
-
-def has_input(descriptor: int = 0) -> bool:
-    """Whether standard input is a file or pipe with data in it; a terminal and an empty pipe are not."""
-    import fcntl
-    import stat
-    import termios
-
-    try:
-        found = os.fstat(descriptor)
-        if stat.S_ISREG(found.st_mode):
-            return found.st_size > os.lseek(descriptor, 0, os.SEEK_CUR)
-        if not stat.S_ISFIFO(found.st_mode) and not stat.S_ISSOCK(found.st_mode):
-            return False
-        return any(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))
-    except OSError:  # it is closed, or cannot be inspected
-        return False
 
 
 def render_report(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,31 +15,26 @@ from optbuild.cli.context import (
     fill_in_template,
     leave,
     render_report,
-    running_machine,
     screen_of,
     write_out,
     write_result,
 )
-from optbuild.cli.options import with_common_options
+from optbuild.cli.machine import running_machine
+from optbuild.cli.options import with_common_options, with_run_request
 from optbuild.errors import UsageError
 from optbuild.text import sanitize_line
 
+if TYPE_CHECKING:
+    from optbuild.session.request import RunRequest
+
 
 @with_common_options
+@with_run_request(without=("keep_going", "fresh", "no_wait"))
 def plan(
     context: typer.Context,
+    request: RunRequest,
     directory: options.Directory = Path(),
-    build_profile: options.BuildProfile = None,
-    train: options.Train = None,
-    bench: options.Bench = None,
-    stdin: options.Stdin = None,
-    env: options.Env = None,
-    cross_validate: options.CrossValidate = False,
     every: Annotated[bool, typer.Option("--all", help="Plan `optbuild run` instead of `optbuild pgo`.")] = False,
-    out: options.Out = None,
-    jobs: options.Jobs = None,
-    max_time: options.MaxTime = None,
-    as_json: options.Json = False,
 ) -> None:
     """Show what `optbuild pgo` would do on one screen, each command with -v; runs nothing the repository names."""
     import json
@@ -48,28 +44,16 @@ def plan(
     from optbuild.record.host import describe_host
     from optbuild.session.forecast import estimate_runs, forecast
     from optbuild.session.prepare import load_history, prepare
-    from optbuild.session.request import RunRequest, Selection
+    from optbuild.session.request import Selection
 
     call: CliContext = context.obj
-    request = RunRequest(
-        directory=directory,
-        selection=Selection.NAMED if every else Selection.PGO,
-        build_profile=build_profile,
-        workload=call.workload,
-        train=options.split_commands(train),
-        bench=options.split_commands(bench),
-        command_options=options.command_options(call, stdin, env),
-        out=options.absolute(out),
-        jobs=jobs,
-        max_time_s=max_time,
-        cross_validate=cross_validate,
-    )
+    request = replace(request, directory=directory, selection=Selection.NAMED if every else Selection.PGO)
     with running_machine(call) as machine:
         prepared = prepare(request, machine, trusted=False)
         history = load_history(prepared.layout)
         forecasts = forecast(prepared, describe_host(), history)
         estimate = estimate_runs(prepared.plan, forecasts, history)
-    if as_json:
+    if call.json:
         write_out(json.dumps(plan_to_dict(prepared.plan, forecasts, estimate), indent=2) + "\n")
         return
     write_out(render_overview(prepared.plan, forecasts, estimate))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -16,6 +16,7 @@ from optbuild.units import parse_duration_s, parse_ratio
 
 if TYPE_CHECKING:
     from optbuild.profile.command_options import CommandOptions
+    from optbuild.session.request import RunRequest
 
 _COMMON = "Common options"
 
@@ -40,6 +41,13 @@ def command_options(call: CliContext, stdin: Path | None, env: list[str] | None)
     from optbuild.profile.command_options import parse_command_options
 
     return parse_command_options(absolute(stdin), env, call.environ)
+
+
+def start_directory(build_profile: str | None) -> Path:
+    """Where to look for the project: next to a named build profile, else here."""
+    if build_profile is None or build_profile.startswith("preset:"):
+        return Path()
+    return Path(build_profile).parent
 
 
 def absolute(path: Path | None) -> Path | None:
@@ -179,12 +187,6 @@ _DEFAULTS = {"verbose": 0, "quiet": False, "color": Colour.AUTO, "progress": Pro
 
 def with_common_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that every command has; they go into the context, not to the command."""
-    hints = get_type_hints(command, include_extras=True)
-    own = list(inspect.signature(command).parameters.values())
-    added = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=_DEFAULTS[name], annotation=hint)
-        for name, hint in _EVERYWHERE.items()
-    ]
 
     @functools.wraps(command)
     def wrapper(context: typer.Context, **values: Any) -> None:  # noqa: ANN401 - whatever the command declares
@@ -195,7 +197,92 @@ def with_common_options(command: Callable[..., None]) -> Callable[..., None]:
         call.json = bool(values.get("as_json", False))
         command(context, **values)
 
-    resolved = [parameter.replace(annotation=hints[parameter.name]) for parameter in own]
-    wrapper.__signature__ = inspect.Signature([*resolved, *added])  # type: ignore[attr-defined]  # what Typer reads
-    wrapper.__annotations__ = {**{name: hint for name, hint in hints.items() if name != "return"}, **_EVERYWHERE}
+    return _declare(wrapper, command, {name: (hint, _DEFAULTS[name]) for name, hint in _EVERYWHERE.items()})
+
+
+_OF_A_RUN: dict[str, tuple[Any, object]] = {
+    "build_profile": (BuildProfile, None),
+    "train": (Train, None),
+    "bench": (Bench, None),
+    "stdin": (Stdin, None),
+    "env": (Env, None),
+    "out": (Out, None),
+    "jobs": (Jobs, None),
+    "max_time": (MaxTime, None),
+    "cross_validate": (CrossValidate, False),
+    "keep_going": (KeepGoing, False),
+    "fresh": (Fresh, False),
+    "no_wait": (NoWait, False),
+    "as_json": (Json, False),
+}
+
+
+def with_run_request(*, without: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options that say what to build, how, and for how long, except those without a use for it.
+
+    The command gets them as its parameter `request`.
+    """
+    added = {name: option for name, option in _OF_A_RUN.items() if name not in without}
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def wrapper(context: typer.Context, **values: Any) -> None:  # noqa: ANN401 - whatever the command declares
+            given = {name: values.pop(name) for name in added}
+            command(context, request=_make_run_request(context.obj, **given), **values)
+
+        return _declare(wrapper, command, added)
+
+    return decorate
+
+
+def _make_run_request(
+    call: CliContext,
+    *,
+    build_profile: str | None,
+    stdin: Path | None,
+    env: list[str] | None,
+    out: Path | None,
+    jobs: int | None,
+    train: list[str] | None = None,
+    bench: list[str] | None = None,
+    max_time: float | None = None,
+    cross_validate: bool = False,
+    keep_going: bool = False,
+    fresh: bool = False,
+    no_wait: bool = False,
+    as_json: bool = False,
+) -> RunRequest:
+    from optbuild.session.request import RunRequest
+
+    return RunRequest(
+        directory=start_directory(build_profile),
+        build_profile=build_profile,
+        workload=call.workload,
+        train=split_commands(train),
+        bench=split_commands(bench),
+        command_options=command_options(call, stdin, env),
+        out=absolute(out),
+        jobs=jobs,
+        max_time_s=max_time,
+        cross_validate=cross_validate,
+        keep_going=keep_going,
+        fresh=fresh,
+        wait=not no_wait,
+        command_line=call.argv,
+    )
+
+
+def _declare(
+    wrapper: Callable[..., None], command: Callable[..., None], added: Mapping[str, tuple[Any, object]]
+) -> Callable[..., None]:
+    """Show Typer a command's own options first, then the added ones."""
+    hints = get_type_hints(command, localns={"RunRequest": object}, include_extras=True)
+    own = [item for name, item in inspect.signature(command).parameters.items() if name != "request"]
+    resolved = [item.replace(annotation=hints[item.name]) for item in own]
+    resolved += [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+        for name, (hint, default) in added.items()
+    ]
+    wrapper.__signature__ = inspect.Signature(resolved)  # type: ignore[attr-defined]  # what Typer reads
+    wrapper.__annotations__ = {item.name: item.annotation for item in resolved}
     return wrapper

@@ -1,12 +1,12 @@
-"""What the commands that build and measure share: where they start, and how their record leaves the process."""
+"""What the commands that build and measure share: how their record leaves the process."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from optbuild.cli.context import CliContext, leave, render_report, running_machine, screen_of, write_out
+from optbuild.cli.context import CliContext, leave, render_report, screen_of, write_out
+from optbuild.cli.machine import running_machine
 
 if TYPE_CHECKING:
     from optbuild.record.model import RunRecord
@@ -34,10 +34,3 @@ def carry_out(call: CliContext, story: Callable[[Machine], RunRecord]) -> None:
         Console(call).show_error(error)
     show_run_on_ci(call, record)
     leave(record.exit_code)
-
-
-def start_directory(build_profile: str | None) -> Path:
-    """Where to look for the project: next to a named build profile, else here."""
-    if build_profile is None or build_profile.startswith("preset:"):
-        return Path()
-    return Path(build_profile).parent

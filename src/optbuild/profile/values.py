@@ -208,7 +208,6 @@ Share = Annotated[Ratio, AfterValidator(_check_share)]
 WorkloadName = Annotated[Name, AfterValidator(_check_one_line)]
 Argv = Annotated[tuple[Word, ...], Field(min_length=1), AfterValidator(_check_program)]
 CargoWords = Annotated[tuple[Word, ...], Field(min_length=1), AfterValidator(_check_cargo_words)]
-AboveZeroRatio = Annotated[Ratio, AfterValidator(_check_above_zero)]
 Precision = Annotated[
     Literal["auto"] | float,
     BeforeValidator(read_precision),  # a union would tell what is wrong with each of its members

@@ -20,8 +20,6 @@ from optbuild.text import sanitize_line
 
 SUMMARY_LIMIT_BYTES = 1 << 20
 """What GitHub keeps of a step's summary; of a larger one it keeps nothing."""
-COMMENT_LIMIT = 65_536
-"""How many characters a comment may have."""
 _MOST_OF_A_LEVEL = 10
 _CUT = "\n\n> [!NOTE]\n> Cut here, for GitHub takes no more. All of it: `optbuild report --format markdown`\n"
 

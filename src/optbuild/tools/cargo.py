@@ -138,6 +138,11 @@ class RustcDiagnostic:
     level: str
     rendered: str | None = None
 
+    @property
+    def text(self) -> str:
+        """As rustc would print it."""
+        return self.rendered or self.message
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompilerMessage:

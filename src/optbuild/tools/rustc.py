@@ -39,6 +39,7 @@ MISMATCHED_FUNCTION = re.compile(r"function control flow change detected \(hash 
 """Its warning about a function whose counts it discarded."""
 OF_A_PROFILE = re.compile(r"\.profdata: (.+)")
 """What it says about a profile itself, such as that it cannot be read; even that is only a warning."""
+_ABOUT_PROFILE = (MISSING_FUNCTION, MISMATCHED_FUNCTION, OF_A_PROFILE)
 
 _RELEASE = re.compile(r"(\d+)\.(\d+)\.")
 
@@ -87,6 +88,11 @@ class TargetFacts:
     sysroot: Path
     libdir: Path
     cfg: tuple[str, ...]
+
+
+def is_about_profile(message: str) -> bool:
+    """Whether a diagnostic is about a PGO profile rather than the code."""
+    return any(pattern.search(message) for pattern in _ABOUT_PROFILE)
 
 
 def version_argv(program: Path) -> tuple[str, ...]:

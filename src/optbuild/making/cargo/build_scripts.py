@@ -10,13 +10,58 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from optbuild.events import Emit, Level, Notice
+from optbuild.making.cargo.listener import Listener, is_below_target
+from optbuild.plan.kinds.compile import Compile
 from optbuild.plan.results import ScriptRun
 from optbuild.text import sanitize_line
+from optbuild.tools.cargo import BuildScriptExecuted, CompilerArtifact, short_package_name
 
 _WATCHED = ("cargo:rerun-if-changed=", "cargo::rerun-if-changed=")
 _MOST_FILES = 1000  # of generated code; more are not compared
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildScripts(Listener):
+    """Finds what the build scripts of a program have left behind.
+
+    Attributes:
+        earlier: What there was before this build.
+        roots: The directory of each package.
+        out_dirs: Where the build script of each package writes.
+    """
+
+    action: Compile
+    emit: Emit
+    earlier: Mapping[Path, int]
+    roots: dict[str, Path] = field(default_factory=dict)
+    out_dirs: dict[str, Path] = field(default_factory=dict)
+
+    def on_unit(self, unit: CompilerArtifact) -> None:
+        """Note where a package is."""
+        if unit.manifest_path is not None:
+            self.roots[unit.package_id] = unit.manifest_path.parent
+
+    def on_script(self, script: BuildScriptExecuted) -> None:
+        """Note where a script writes; those of build scripts and macros do not concern the program."""
+        if script.out_dir is not None and is_below_target(self.action, script.out_dir):
+            self.out_dirs[script.package_id] = script.out_dir
+
+    def read(self) -> dict[str, ScriptRun]:
+        """Look at what they have left; report those that run in every build, or ran again."""
+        scripts = {}
+        for package_id, out_dir in self.out_dirs.items():
+            name, root = short_package_name(package_id), self.roots.get(package_id, out_dir)
+            scripts[package_id] = script = read_script_run(name, out_dir, root, self.earlier)
+            when, why = ("runs in every build", script.always) if script.always else ("ran again", script.again)
+            if why is not None:
+                message = f"the build script of {sanitize_line(name)} {when}: {why}; what it belongs to is built anew"
+                remedy = "name only files that are there, and that no build changes, by cargo:rerun-if-changed"
+                self.emit(Notice(level=Level.INFO, code="build-script-ran", message=message, help=remedy))
+        return scripts
 
 
 def find_earlier_runs(cargo_target: Path) -> dict[Path, int]:

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from optbuild.errors import AttemptFault, BuildError, NotComparableError, OptbuildError
 from optbuild.making.built import Built
-from optbuild.making.cargo.driver import find_kept
-from optbuild.making.cargo.kept_runs import find_cargo_build
+from optbuild.making.cargo.kept import find_cargo_build, find_kept
 from optbuild.making.keys import Kept
 from optbuild.making.kinds.kind import Kind, Outlook, Retry, Shown
 from optbuild.making.order.exclusivity import Budget, Demand, Exclusivity

@@ -1,0 +1,73 @@
+"""How a build can fail, each with what fixes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from optbuild.errors import BuildError
+from optbuild.plan.kinds.compile import Compile
+from optbuild.text import last_lines
+from optbuild.toolchain.packages import USE_STABLE
+
+_SHOWN_ERROR_LINES = 40
+# What cargo says before it builds anything, and what mends that.
+_REMEDIES = (
+    (
+        b"--locked was passed",
+        "let cargo bring Cargo.lock up to date (`cargo check`), or write `locked = false` under [project]",
+    ),
+    (
+        b"path segment contains separator",
+        "cargo cannot build below a directory with `:` in its name: export CARGO_TARGET_DIR=DIR",
+    ),
+    (b" requires rustc ", f"use a newer toolchain: {USE_STABLE}; or older dependencies: cargo update NAME --precise"),
+)
+
+
+def cargo_failed(action: Compile, exit_code: int, status: bytes, log: Path) -> BuildError:
+    """Cargo ended with an error.
+
+    Args:
+        action: What was built.
+        exit_code: Cargo's; negative for a signal.
+        status: What it printed to standard error.
+        log: Where all is kept that it said.
+    """
+    lines = status.splitlines(keepends=True)
+    first = next((i for i, line in enumerate(lines) if line.startswith(b"error")), max(0, len(lines) - 20))
+    detail = last_lines(b"".join(lines[first : first + _SHOWN_ERROR_LINES]), _SHOWN_ERROR_LINES)
+    if b"SIGKILL" in status:
+        return BuildError(
+            f"{action.label}: the system killed the compiler, most likely for want of memory",
+            help='build with fewer jobs (`--jobs 1`), or use `lto = "thin"` in this variant',
+            location=str(log),
+            detail=detail,
+        )
+    how = f"exit code {exit_code}" if exit_code >= 0 else f"signal {-exit_code}"
+    remedies = (remedy for said, remedy in _REMEDIES if said in status)
+    return BuildError(
+        f"{action.label}: cargo failed ({how})",
+        help=next(remedies, "mend what the compiler says above; the whole log is in the file named here"),
+        location=str(log),
+        detail=detail,
+    )
+
+
+def nothing_to_run(action: Compile, log: Path) -> BuildError:
+    """What the workload asks of cargo would run no program."""
+    call = action.recipe.call
+    verb = "run" if call is None else call.verb
+    return BuildError(
+        f"{action.label}: cargo {verb} would run nothing",
+        help=f"see what there is: cargo {verb} -- --list; and correct `cargo` in the workload's [[workloads]] table",
+        location=str(log),
+    )
+
+
+def no_file_for(name: str, log: Path) -> BuildError:
+    """Cargo named no file of a product."""
+    return BuildError(
+        f"cargo reported no file for {name!r}",
+        help="check `bins` in the build profile against the targets in Cargo.toml",
+        location=str(log),
+    )
