@@ -3,18 +3,25 @@
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
-if ! command -v cargo >/dev/null 2>&1; then
+has() {
+    command -v "$1" >/dev/null 2>&1
+}
+if ! has cargo; then
     echo "cargo is missing: install Rust from https://rustup.rs" >&2
     exit 3
 fi
-# Pages are opened in a real browser: a CI has to have one, a laptop may.
-if [ -n "${CI:-}" ] && ! command -v chromium >/dev/null 2>&1 && ! command -v google-chrome >/dev/null 2>&1; then
-    if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
-        apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null
-    else
-        echo "chromium is missing: install it with your package manager" >&2
+# Pages are opened in a real browser, and a server gets a real load: a CI has to have programs for that, a laptop may.
+missing=
+has chromium || has chromium-browser || has google-chrome || missing="$missing chromium"
+has wrk || missing="$missing wrk"
+if [ -n "${CI:-}" ] && [ -n "$missing" ]; then
+    if ! has apt-get || [ "$(id -u)" != 0 ]; then
+        echo "missing:$missing. Install what is missing with your package manager" >&2
         exit 3
     fi
+    apt-get update -qq
+    # shellcheck disable=SC2086 # one word is one package
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $missing >/dev/null
 fi
 if [ ! -x .venv/bin/python ]; then
     "$python" -m venv .venv || {

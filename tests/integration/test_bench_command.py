@@ -16,6 +16,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from optbuild.measure.schedule import has_control
 from tests.integration.optbuild_program import Ended, Optbuild, copy_crate, program, write_script
 
 LARGE_BYTES = 200 << 20
@@ -131,12 +132,14 @@ def test_a_record_holds_all_that_was_found_out(stand: Bench) -> None:
     assert {item["artifacts"][0]["sha256"] for item in record["variants"]} == {digest}
     assert [item["equal"] for item in record["outputs"]] == [True, True]
     assert [item["metric"] for item in record["benchmarks"]] == ["wall", "cpu"]
+    seed = record["measure"]["seed"]
     for benchmark in record["benchmarks"]:
         assert len(benchmark["rounds"]) == record["measure"]["rounds"] > 0
-        for block in benchmark["rounds"]:
-            assert sorted(set(block["order"])) == ["A'", "new", "old"]
-            if len(block["order"]) > 3:  # of long runs each arm runs once; of short ones there and back
-                passes = zip(*[iter(block["order"])] * 6, strict=True)
+        for index, block in enumerate(benchmark["rounds"]):
+            taking_part = {"new", "old"} | ({"A'"} if has_control(seed=seed, index=index) else set())
+            assert set(block["order"]) == taking_part
+            if len(block["order"]) > len(taking_part):  # of long runs each arm runs once; of short ones there and back
+                passes = zip(*[iter(block["order"])] * 2 * len(taking_part), strict=True)
                 assert all(order == order[::-1] for order in passes)
             assert all(math.isfinite(value) and value >= 0 for values in block["values"].values() for value in values)
     assert {item["variant"] for item in record["resources"]} == {"old", "new"}
@@ -281,25 +284,24 @@ def test_commands_run_around_each_timed_run(stand: Bench) -> None:
     log = stand.directory / "log"
     for name in ("old", "new"):
         stand.script(name, f'printf r >> "{log}"')
-    stand.record(
-        "--max-time",
-        "1s",
-        "--prepare",
-        f"sh -c 'printf p >> \"{log}\"'",
-        "--conclude",
-        f"sh -c 'printf c >> \"{log}\"'",
-    )
+    around = ("--prepare", f"sh -c 'printf p >> \"{log}\"'", "--conclude", f"sh -c 'printf c >> \"{log}\"'")
+    stand.record("--max-time", "1s", *around)
     assert re.fullmatch(r"(prc){3,}", log.read_text())
 
 
 def test_what_runs_around_a_run_is_not_timed(stand: Bench) -> None:
-    """A tenth of a second beside each run of some milliseconds; it costs budget all the same."""
-    beside = ("--prepare", "sleep 0.1", "--conclude", "sleep 0.1")
-    record = stand.record("--max-time", "10s", *beside, binaries="old=./old")
-    assert record["measure"]["rounds"] > 0
-    runs = sum(len(block["order"]) for block in record["benchmarks"][0]["rounds"])
-    assert record["measure"]["duration_s"] > 0.2 * runs
-    assert all(item["median_s"] < 0.1 for item in record["resources"])
+    """No run took longer than from the end of what went before it to the beginning of what came after it."""
+    before, after = stand.directory / "before", stand.directory / "after"
+    sleep_first, sleep_last = f"sleep 0.05; date +%s%N >> {before}", f"date +%s%N >> {after}; sleep 0.05"
+    around = ("--prepare", f"sh -c '{sleep_first}'", "--conclude", f"sh -c '{sleep_last}'")
+    record = stand.record("--max-time", "60s", "--precision", "50%", *around, binaries="old=./old")
+    pairs = zip(before.read_text().split(), after.read_text().split(), strict=True)
+    longest = sorted(((int(end) - int(begin)) / 1e9 for begin, end in pairs), reverse=True)
+    blocks = record["benchmarks"][0]["rounds"]
+    timed = sorted((value for block in blocks for values in block["values"].values() for value in values), reverse=True)
+    assert 0 < len(timed) < len(longest)
+    assert all(value < between for value, between in zip(timed, longest, strict=False))
+    assert record["measure"]["duration_s"] > 0.1 * len(timed)
 
 
 @pytest.mark.parametrize(

@@ -264,7 +264,9 @@ def test_nothing_is_written_outside_of_its_own_directory(first: Chapter, second:
 def test_a_rerun_calls_cargo_and_nothing_else(first: Chapter, second: Chapter) -> None:
     """With nothing changed, cargo finds all fresh, nothing is trained, merged or measured, and that is said."""
     assert first.count("cargo build") == second.count("cargo build") == 3
-    assert (first.count("train"), first.count("llvm-profdata merge") >= 2, first.count("bench") > 20) == (1, True, True)
+    assert (first.count("train"), first.count("llvm-profdata merge") >= 2) == (1, True)
+    wall = next(row for row in first.record["benchmarks"] if row["metric"] == "wall")
+    assert first.count("bench") >= max(1, sum(len(block["order"]) for block in wall["rounds"]))
     assert (second.count("train"), second.count("bench")) == (0, 0)
     assert not {call for call in second.calls if call.startswith("llvm-profdata ") and "show" in call}
     assert second.record == first.record
