@@ -134,6 +134,23 @@ def test_variants_for_several_cpus_are_trained_once() -> None:
     assert ["-Ctarget-cpu=x86-64-v3" in each for each in flags] == [False, True, True]
 
 
+def test_variants_that_differ_only_in_rustflags_share_one_training() -> None:
+    """With the flags of the first; one that decides about LTO or codegen units changes names, and trains for itself."""
+    flagged = [replace(LTO, name=f"pgo-{n}", rustflags=(f"-Cllvm-args=-inline-threshold={n}",)) for n in range(2)]
+    units = replace(LTO, name="pgo-units", rustflags=("-Ccodegen-units=4",))
+    inputs = built(*flagged, units)
+    plan = make_plan(inputs, tuple(inputs.build_profile.variants), measure=False)
+    firsts = [variant.attempts[0] for variant in plan.variants[1:]]
+    assert [attempt.is_shared for attempt in firsts] == [False, True, False]
+    assert firsts[0].merge == firsts[1].merge != firsts[2].merge
+    compiled = {action.id: action.recipe for action in plan.of_kind(Compile)}
+    assert [render_argument(compiled[attempt.compile].rustflags[0]) for attempt in firsts] == [
+        "-Cllvm-args=-inline-threshold=0",
+        "-Cllvm-args=-inline-threshold=1",
+        "-Ccodegen-units=4",
+    ]
+
+
 @pytest.mark.parametrize(
     "others",
     [(), (V4,), (replace(LTO, features=("fast",)),), (replace(LTO, lto=Lto.THIN),), (replace(LTO, name="v3"),)],

@@ -30,7 +30,7 @@ class Attempt:
         compile: The action that compiles with it.
         lossless: Accepted only where no function with counts is lost: it instruments another recipe than it optimises.
         mends: What may be wrong with an earlier attempt for this one to be taken in its place.
-        is_shared: It takes the counts of another variant, which differs from this one in its CPU.
+        is_shared: It takes the counts of another variant, which differs from this one in its rustflags.
         after: What is made of the compiled binaries, one of the other.
     """
 

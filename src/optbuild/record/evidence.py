@@ -131,7 +131,7 @@ class PgoRecord:
         checks: The conditions that were checked.
         measured_programs: Programs other than its own binaries that it is measured on.
         applied: All checks passed; a variant whose checks fail is not published.
-        attempt: How it was trained: `lto-free`, `shared` with variants for other CPUs, or `exact`, each with `-atomic`
+        attempt: How it was trained: `lto-free`, `shared` with one of other rustflags, or `exact`, each with `-atomic`
             if that was tried last; None in records of older versions.
         rejected_attempts: What was tried before.
         source: `trained`, or `profile-data` where the counts are committed ones of another training.

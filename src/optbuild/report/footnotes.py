@@ -223,7 +223,7 @@ def _describe_pgo(pgo: PgoRecord) -> str:
     if pgo.attempt == "lto-free":
         facts.append("trained without LTO")
     if pgo.attempt == "shared":
-        facts.append("trained for any CPU, once with other variants")
+        facts.append("trained once for variants that differ only in rustflags")
     facts += [f"not {sanitize_line(each.name)} ({sentence(each.reason)})" for each in pgo.rejected_attempts]
     return ", ".join(facts) + ("." if pgo.applied else "; not shown to have been applied.")
 

@@ -87,7 +87,7 @@ class CompileKind(Kind[Compile, Compiled]):
         return look
 
     def compared_with(self, action: Compile, built: Built) -> frozenset[ActionId]:
-        """The builds without the profile, and for any CPU."""
+        """The builds without the profile, and of the variant whose counts it takes."""
         return compared_with(action, built)
 
     def prove(self, action: Compile, result: Compiled, built: Built, tools: Tools) -> Proof | None:

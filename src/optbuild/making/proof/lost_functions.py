@@ -1,10 +1,10 @@
 """Make sure that a binary which was built in another way than the variant itself has counted the same functions.
 
-Training without link-time optimisation, or for any CPU, instruments another recipe than the one that is optimised. That
-is accepted only where no function with counts is lost: rustc finds none with another control flow, and none of the
-functions that it compiled without data is one that the profile has counts for under another name. Functions that never
-ran may be absent: the linker drops more of them from the one binary than from the other, and the optimiser learns
-nothing from them.
+Training without link-time optimisation, or with the rustflags of another variant, instruments another recipe than the
+one that is optimised. That is accepted only if no function with counts is lost: rustc finds none with another control
+flow, and none of the functions that it compiled without data is one that the profile has counts for under another name.
+Functions that never ran may be absent: the linker drops more of them from the one binary than from the other, and the
+optimiser learns nothing from them.
 
 Code that exists for one CPU alone may be hot and in no profile of another one, under a name of its own. So what is
 compiled for a CPU with the counts of another variant must be without data in no other function than that one was.
@@ -51,25 +51,25 @@ def check_nothing_lost(
 
 
 def check_nothing_more(variant: str, compiled: Compiled, twin: Compiled | None) -> None:
-    """Check that compiling for a CPU has met no function without data that compiling for any CPU has not.
+    """Check that compiling with other rustflags has met no function without data that has data with the twin's.
 
     Args:
-        variant: The name of the variant for that CPU.
+        variant: The name of the variant.
         compiled: Its optimising compilation.
-        twin: That of the variant whose counts it takes; None where there is none to hold it against.
+        twin: That of the variant whose counts it takes; None if there is none to compare it with.
 
     Raises:
-        ProfileDataError: There is such a function, or nothing to hold it against.
+        ProfileDataError: There is such a function, or nothing to compare it with.
     """
-    what = "there is nothing to hold it against"
+    what = "there is nothing to compare it with"
     if twin is not None:
         more = _symbols_without_data(compiled) - _symbols_without_data(twin)
         if not more:
             return
-        what = f"{len(more)} functions are there for its CPU alone and have no counts, {min(more)} among them"
+        what = f"{len(more)} functions exist only with its own rustflags and have no counts, {min(more)} among them"
     raise ProfileDataError(
-        f"variant {variant}: trained for any CPU, but {what}",
-        help="nothing is to be done: it is trained for its own CPU",
+        f"variant {variant}: trained with another variant's rustflags, but {what}",
+        help="no action needed: it is trained with its own rustflags",
         location=str(compiled.log),
         fault=AttemptFault.UNFIT,
     )

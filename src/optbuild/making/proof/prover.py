@@ -126,7 +126,7 @@ def _find_attempt(action: Compile, built: Built) -> tuple[PlannedVariant, Attemp
 
 
 def _find_twin(attempt: Attempt, built: Built) -> Id[Compiled] | None:
-    """The compilation with the same counts for any CPU; None where no variant is to come about by one."""
+    """The compilation that the same counts were taken for; None if no variant is built by one."""
     wanted = (build for build in built.plan.builds if build.name not in built.skipped)
     others = (built.attempt_of(build) for build in wanted)
     same = (own for own in others if own is not None and own.merge == attempt.merge and not own.is_shared)

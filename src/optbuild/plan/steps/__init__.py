@@ -16,7 +16,6 @@ Step = Callable[[Draft, Variant, PlanInputs], Draft]
 
 STEPS: tuple[Step, ...] = (
     codegen.set_cargo_profile,
-    codegen.set_target_cpu,
     codegen.add_rustflags,
     codegen.add_features,
     pgo.add_feedback,  # last: it compiles the recipe of all steps before it twice

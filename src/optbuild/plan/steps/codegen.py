@@ -1,10 +1,11 @@
-"""Flag steps: settings of Cargo's profile, target CPU, rustflags and features."""
+"""Flag steps: settings of Cargo's profile, rustflags with the target CPU, and features."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
 
+from optbuild.plan.action import Argument
 from optbuild.plan.draft import Draft, PlanInputs
 from optbuild.profile.variants import Variant
 from optbuild.project.cargo_profile import is_said_already
@@ -36,18 +37,16 @@ def cargo_profile_settings(variant: Variant) -> dict[str, str | int | bool]:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def set_target_cpu(draft: Draft, variant: Variant, _inputs: PlanInputs) -> Draft:
-    """Compile for a given CPU, which older ones then cannot run."""
-    if variant.target_cpu is None:
-        return draft
-    flags = (*draft.recipe.rustflags, (f"{TARGET_CPU}{variant.target_cpu}",))
-    return replace(draft, recipe=replace(draft.recipe, rustflags=flags))
-
-
 def add_rustflags(draft: Draft, variant: Variant, _inputs: PlanInputs) -> Draft:
     """Append the variant's own flags to the user's."""
-    flags = (*draft.recipe.rustflags, *((flag,) for flag in variant.rustflags or ()))
+    flags = (*draft.recipe.rustflags, *own_rustflags(variant))
     return replace(draft, recipe=replace(draft.recipe, rustflags=flags))
+
+
+def own_rustflags(variant: Variant) -> tuple[Argument, ...]:
+    """The flags that a variant asks for: its CPU, which older ones then cannot run, and its `rustflags`."""
+    cpu: tuple[Argument, ...] = () if variant.target_cpu is None else ((f"{TARGET_CPU}{variant.target_cpu}",),)
+    return (*cpu, *((flag,) for flag in variant.rustflags or ()))
 
 
 def add_features(draft: Draft, variant: Variant, _inputs: PlanInputs) -> Draft:

@@ -95,7 +95,7 @@ def _plan_attempt(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -> Dra
         merge=merge.id,
         compile=optimised.id,
         lossless=way.lossless,
-        is_shared=bool(way.without),
+        is_shared=way.rustflags is not None,
         mends=way.mends,
     )
     return replace(
@@ -109,7 +109,7 @@ def _plan_profile_data(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -
     """PGO without training: committed counts, by the names of an instrumented build that is never run."""
     file, settings = inputs.build_profile.profile_data_file, inputs.build_profile.profile_data
     assert file is not None  # noqa: S101 - for mypy: it is taken
-    instrumented = _instrument(draft, replace(way, without=()), inputs, ())
+    instrumented = _instrument(draft, replace(way, rustflags=None), inputs, ())
     matched = MatchProfileData(
         id=make_action_id("profile-data", file, settings.min_matched, instrumented.id),
         needs=(instrumented.id,),
@@ -204,7 +204,7 @@ def _is_fat(flags: tuple[str, ...], draft: Draft, inputs: PlanInputs) -> bool:
 def _instrument(draft: Draft, way: Way, inputs: PlanInputs, objects: tuple[MakeObject, ...]) -> Compile:
     generate: Argument = (f"{PROFILE_GENERATE}{inputs.layout.stray_profiles}",)
     links: list[Argument] = [(link_flag(action.file),) for action in objects]
-    own = tuple(flag for flag in draft.recipe.rustflags if flag not in way.without)
+    own = draft.recipe.rustflags if way.rustflags is None else way.rustflags
     recipe = replace(draft.recipe, rustflags=(*own, *links, generate, *way.flags))
     return make_compile(
         recipe,

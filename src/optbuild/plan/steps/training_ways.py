@@ -6,9 +6,9 @@ functions, as long as they keep their names. Two things decide that: Cargo's pro
 into every mangled name, and each crate is one codegen unit, whose name stands before those of its local functions. So
 LTO is cancelled in the rustflags, which are hashed into no name.
 
-Flags that choose a CPU are hashed into no name either. A variant that differs from an earlier one only in its CPU takes
-the counts of that one, where it has no function without them that the other has not: code that is compiled in only for
-a CPU's features.
+Rustflags are hashed into no name either, those that choose a CPU included. A variant that differs from an earlier one
+only in its rustflags takes the counts of that one. The evidence decides whether it may keep them: no function loses
+counts, and none lacks them that has them there, such as code that is compiled in for a CPU's features or by `--cfg`.
 
 Threads that count in the same place at the same time may leave counts that no run can have made. Where that happened,
 the last way is tried once more with atomic counters, unless the variant says how it counts.
@@ -25,9 +25,10 @@ from itertools import takewhile
 from optbuild.errors import AttemptFault, UsageError
 from optbuild.plan.action import Argument, render_argument
 from optbuild.plan.draft import Draft, PlanInputs
+from optbuild.plan.steps.codegen import own_rustflags
 from optbuild.profile.variants import Counters, TrainingLto, Variant
 from optbuild.project.cargo_profile import WITH_LTO, resolve_cargo_profile
-from optbuild.tools.rustc import ATOMIC_COUNTERS, LTO_OFF, TARGET_CPU
+from optbuild.tools.rustc import ATOMIC_COUNTERS, LTO_OFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ class Way:
         name: For the record.
         label: What its build is called, after "build instrumented".
         flags: What only the instrumented compilation gets.
-        without: What of the variant's own flags it lacks.
+        rustflags: Those of the variant whose counts it takes, in place of the recipe's.
         lossless: Accepted only where no function with counts is lost.
         mends: What may be wrong with an earlier way for this one to be taken.
     """
@@ -46,7 +47,7 @@ class Way:
     name: str
     label: str = ""
     flags: tuple[Argument, ...] = ()
-    without: tuple[Argument, ...] = ()
+    rustflags: tuple[Argument, ...] | None = None
     lossless: bool = False
     mends: frozenset[AttemptFault] = frozenset()
 
@@ -69,11 +70,14 @@ def training_ways(draft: Draft, variant: Variant, inputs: PlanInputs) -> tuple[W
         UsageError: The variant demands a training without LTO, and that would lose functions.
     """
     ways = _linking_ways(draft, variant, inputs)
-    if _has_twin(variant, inputs):
-        cpu: Argument = (f"{TARGET_CPU}{variant.target_cpu}",)
-        label = f"{ways[0].label} for any CPU"
-        shared = replace(ways[0], name="shared", label=label, without=(cpu,), lossless=True)
-        ways = (shared, *(ways[1:] or (replace(ways[0], mends=EXACT.mends),)))
+    twin = _find_twin(variant, inputs)
+    if twin is not None:
+        flags = (*draft.recipe.rustflags[: -len(own_rustflags(variant)) or None], *own_rustflags(twin))
+        draft_of_twin = replace(draft, recipe=replace(draft.recipe, rustflags=flags))
+        if _linking_ways(draft_of_twin, twin, inputs)[0] == ways[0]:
+            label = f"{ways[0].label} as {twin.name}"
+            shared = replace(ways[0], name="shared", label=label, rustflags=flags, lossless=True)
+            ways = (shared, *(ways[1:] or (replace(ways[0], mends=EXACT.mends),)))
     if variant.counters is Counters.ATOMIC:
         return tuple(map(_counting_atomically, ways))
     if variant.counters is Counters.SINGLE:
@@ -83,14 +87,18 @@ def training_ways(draft: Draft, variant: Variant, inputs: PlanInputs) -> tuple[W
     return (*ways, _counting_atomically(retry))
 
 
-def _has_twin(variant: Variant, inputs: PlanInputs) -> bool:
-    """Whether a variant that is built before this one is the same for any CPU, so that both can be held together."""
-    if variant.target_cpu is None or variant.training_lto is TrainingLto.SAME:
-        return False
-    twin = replace(variant, name="", ancestors=(), target_cpu=None)
+def _find_twin(variant: Variant, inputs: PlanInputs) -> Variant | None:
+    """The first variant built before this one that differs only in its rustflags, and is for no other CPU than this."""
+    if variant.training_lto is TrainingLto.SAME:
+        return None
     earlier = takewhile(lambda other: other.name != variant.name, inputs.build_profile.variants.values())
     built = (other for other in earlier if other.name in inputs.cpu_needs)
-    return any(replace(other, name="", ancestors=()) == twin for other in built)
+    alike = (other for other in built if _without_rustflags(other) == _without_rustflags(variant))
+    return next((other for other in alike if other.target_cpu in {None, variant.target_cpu}), None)
+
+
+def _without_rustflags(variant: Variant) -> Variant:
+    return replace(variant, name="", ancestors=(), target_cpu=None, rustflags=())
 
 
 def _counting_atomically(way: Way) -> Way:
