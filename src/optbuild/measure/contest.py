@@ -136,15 +136,7 @@ def contest(
         runs = _place_arms(arms, workloads, venue)
         budget.arms = {name: len(copies) for name, copies in runs.copies.items()}
         sampling = Sampling(arms=arms, runs=runs, settings=settings, budget=budget, progress=progress, leaving=leaving)
-        with runs.set_up():
-            sampling.take()
-            noisy = runs.guard.is_noisy()
-            tainted = sampling.samples.mark_disturbed(runs.guard)
-            if not noisy:
-                sampling.samples.retake_disturbed(sampling.take_superblock, runs.guard, fits=budget.fits)
-            duration_s = budget.elapsed_s()
-            progress.end(duration_s, sampling.samples.rounds, stopped_by_time=not sampling.is_complete)
-            runs.remove_output()
+        tainted, noisy, duration_s = _take_samples(sampling, runs, budget, progress)
     except WorkloadError:
         progress.fail(budget.elapsed_s())
         raise
@@ -214,6 +206,26 @@ def describe_budget(contest: Contest) -> str | None:
     wanted = contest.wanted_rounds or PILOT_ROUNDS
     needed_s = contest.duration_s + (wanted - contest.analysis.rounds) * contest.round_s
     return f"the precision asked for takes {wanted} rounds: --max-time {int(needed_s // 60) + 1}m"
+
+
+def _take_samples(
+    sampling: Sampling, runs: ArmRuns, budget: Budget, progress: Progress
+) -> tuple[tuple[str, ...], bool, float]:
+    """Measure, and measure again what was disturbed from outside.
+
+    Returns:
+        The reason for each superblock that was disturbed; whether so many were that none is set aside; the seconds.
+    """
+    with runs.set_up():
+        sampling.take()
+        noisy = runs.guard.is_noisy()
+        tainted = sampling.samples.mark_disturbed(runs.guard)
+        if not noisy:
+            sampling.samples.retake_disturbed(sampling.take_superblock, runs.guard, fits=budget.fits)
+        duration_s = budget.elapsed_s()
+        progress.end(duration_s, sampling.samples.rounds, stopped_by_time=not sampling.is_complete)
+        runs.remove_output()
+    return tainted, noisy, duration_s
 
 
 def _place_arms(arms: Arms, workloads: tuple[Invocation, ...], venue: Venue) -> ArmRuns:

@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from optbuild.events import Emit, Level, Notice
+from optbuild.making.outputs.differences import comparable, differing, find_steady
 from optbuild.making.outputs.leniency import Leniency
 from optbuild.making.outputs.written_parts import OutputWatch, Part
 from optbuild.making.workload_runs import WorkloadRunner
-from optbuild.plan.results import combined_sha256
+from optbuild.plan.results import KeptPart, Probed, combined_sha256
 from optbuild.record.model import OutputRecord
 from optbuild.text import sanitize_line
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
+
+_EXACT = Leniency()
 
 
 def compare_outputs(
@@ -29,7 +32,7 @@ def compare_outputs(
     durations = []
     for number, name in enumerate((baseline, *copies)):
         log_name = f"output-{number}"
-        watch = OutputWatch(invocation=invocation, stdout=runner.output(log_name), leniency=Leniency(), hashes=hashes)
+        watch = OutputWatch(invocation=invocation, stdout=runner.output(log_name), leniency=_EXACT, hashes=hashes)
         watch.age_files()
         run, stdout = runner.run(invocation, copies[name], log_name=log_name, extra_env={}, watched=watch.watch)
         stdout.unlink()
@@ -37,34 +40,32 @@ def compare_outputs(
         hashes.check_after(invocation)
         hashes.tell_rewritten(emit)
         found.setdefault(name, []).append(watch.parts)
-    records = _hold_against(invocation, found, baseline)
+    probed, records = _compare(invocation, found, baseline, run_s=min(durations))
     names = {path.name for binaries in copies.values() for path in binaries.values()}
     _tell_outputs(records, baseline, emit, one_name=len(names) == 1)
-    return records, min(durations)
+    return records, probed.run_s
 
 
-def _hold_against(
-    invocation: Invocation, found: Mapping[str, list[dict[str, Part]]], baseline: str
-) -> tuple[OutputRecord, ...]:
+def _compare(
+    invocation: Invocation, found: Mapping[str, list[dict[str, Part]]], baseline: str, *, run_s: float
+) -> tuple[Probed, tuple[OutputRecord, ...]]:
     """How the others' outputs compare with what two runs of the baseline wrote alike."""
-    first, second = ({part: item.sha256 for part, item in parts.items()} for parts in found[baseline])
-    varying = tuple(part for part in {**first, **second} if first.get(part) != second.get(part))
-    stable = {part: digest for part, digest in first.items() if part not in varying}
-    shows_something = any(found[baseline][0][part].size_bytes for part in stable)
+    first, second = found[baseline]
+    kept = {name: KeptPart(sha256=part.sha256, size_bytes=part.size_bytes, kept=None) for name, part in first.items()}
+    probed = find_steady(kept, second, _EXACT, run_s=run_s)
     records = []
-    for name, (parts, *_) in found.items():
-        digests = {part: item.sha256 for part, item in parts.items() if part in stable or not varying}
-        equal = digests == stable
+    for variant, (written, *_) in found.items():
+        parts = comparable(written, probed)
         records.append(
             OutputRecord(
                 workload=invocation.name,
-                variant=name,
-                equal=None if equal and not shows_something else equal,
-                sha256=combined_sha256(digests),
-                left_out=varying,
+                variant=variant,
+                equal=False if differing(probed.parts, parts, _EXACT) else probed.equal,
+                sha256=combined_sha256({name: part.sha256 for name, part in parts.items()}),
+                left_out=probed.varying,
             )
         )
-    return tuple(records)
+    return probed, tuple(records)
 
 
 def _tell_outputs(records: tuple[OutputRecord, ...], baseline: str, emit: Emit, *, one_name: bool) -> None:

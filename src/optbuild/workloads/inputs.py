@@ -20,8 +20,9 @@ from optbuild.events import Emit, Level, Notice
 from optbuild.files import MARKER, VERSION_CONTROL
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.text import sanitize_line
-from optbuild.workloads.invocation import Invocation, Moment, is_readable
+from optbuild.workloads.invocation import Invocation, Moment
 from optbuild.workloads.known_hashes import KnownHashes
+from optbuild.workloads.named_files import is_readable
 
 REWRITTEN = "input-rewritten"
 """The code of the warning about a file that a workload rewrote."""

@@ -5,12 +5,11 @@ The same invocation trains an instrumented binary and measures every variant. No
 
 from __future__ import annotations
 
-import re
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import chain, takewhile
+from itertools import chain
 from pathlib import Path
 
 from optbuild.errors import UsageError
@@ -20,14 +19,11 @@ from optbuild.profile.model import BuildProfile, MetricName, ReadySettings, Use,
 from optbuild.profile.placeholders import PlaceholderKind
 from optbuild.project.model import LibFile
 from optbuild.workloads.environment import is_secret_name, make_workload_env
+from optbuild.workloads.named_files import find_absent_paths, find_named_path, find_programs
 from optbuild.workloads.output_files import find_output_files
 from optbuild.workloads.readiness import ReadyKind, check_ready_value
 from optbuild.workloads.words import LOADER_PATH, Values, Word, WordFiller, Words, join_paths, named_in, render_words
 
-# Programs that run the script named by their first argument.
-_INTERPRETER = re.compile(r"(?:python|pypy|lua|ruby|perl|php)[\d.]*|(?:ba|da|k|z)?sh|node|deno|bun|Rscript|tclsh")
-
-_NO_SCRIPT = frozenset({"-c", "-e", "-m"})  # followed by code or by the name of a module
 _CARGO = "cargo"
 
 
@@ -279,14 +275,14 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
     stdin = None if workload.stdin is None else directory / fill.text(workload.stdin)
     inputs = [directory / fill.text(text) for text in workload.inputs]
     # An argument that names a file or a directory is an input, declared or not.
-    programs = [path for words in commands for path in _programs(cwd, words, scratch / name)]
+    programs = [path for words in commands for path in find_programs(cwd, words, scratch / name)]
     compared = find_output_files(workload.compare_output, cwd=cwd, scratch=scratch / name)
     known = {*inputs, *programs, stdin, *compared.values(), *written}
     arguments = [word for words in commands for word in words[1:]]
-    found = [path for word in arguments if (path := _named_path(cwd, word)) is not None]
+    found = [path for word in arguments if (path := find_named_path(cwd, word)) is not None]
     named = [path for path in found if path not in known and not path.is_relative_to(scratch / name)]
     inputs += named if stdin is None else [*named, stdin]
-    absent = tuple(dict.fromkeys(path for word in arguments for path in _absent_paths(cwd, word)))
+    absent = tuple(dict.fromkeys(path for word in arguments for path in find_absent_paths(cwd, word)))
     return Invocation(
         name=workload.name,
         slug=name,
@@ -350,55 +346,3 @@ def _refuse_secrets(workload: Workload) -> None:
             f"workload {workload.name!r}: `pass-env` names {secrets[0]}, which looks like a secret",
             help="a workload's output is kept in logs: let it read the secret from a file instead",
         )
-
-
-def _named_path(cwd: Path, word: Word) -> Path | None:
-    """The file or directory that an argument names, also as `--option=PATH`."""
-    return next(filter(is_readable, _paths(cwd, word)), None)
-
-
-def _absent_paths(cwd: Path, word: Word) -> tuple[Path, ...]:
-    """The missing file that an argument might name."""
-    paths = _paths(cwd, word)
-    return () if any(map(is_readable, paths)) else paths
-
-
-def _paths(cwd: Path, word: Word) -> tuple[Path, ...]:
-    """The names in an argument: all of it, or what follows a `=`."""
-    if len(word) != 1 or not isinstance(word[0], str):
-        return ()
-    _, _, value = word[0].partition("=")
-    return tuple(cwd / text for text in (word[0], value) if text)
-
-
-def _programs(cwd: Path, words: Words, scratch: Path) -> Iterator[Path]:
-    """The files that a command starts, except those that the workload first creates in its scratch directory.
-
-    Two workloads that share them do not share what they work on.
-    """
-    program = _literal(words[0])
-    if program is None:
-        return
-    started = [program] if "/" in program else []
-    if _INTERPRETER.fullmatch(Path(program).name):
-        arguments = [_literal(word) or "" for word in words[1:]]
-        options = [*takewhile(lambda text: text.startswith("-"), arguments)]
-        if _NO_SCRIPT.isdisjoint(options):
-            started += arguments[len(options) : len(options) + 1]
-    for text in started:
-        path = cwd / text
-        if text and is_readable(path) and path.is_file() and not path.is_relative_to(scratch):
-            yield path
-
-
-def _literal(word: Word) -> str | None:
-    """A word without placeholders."""
-    return word[0] if len(word) == 1 and isinstance(word[0], str) else None
-
-
-def is_readable(path: Path) -> bool:
-    """Whether a path names a file or a directory."""
-    try:
-        return path.is_file() or path.is_dir()
-    except (OSError, ValueError):  # neither a long argument nor one with a null is a file name
-        return False

@@ -1,6 +1,6 @@
 """Run a workload once, for training, for its output, or for its time.
 
-A kind of workload is a function in its own module, and a line in `WORKLOADS`. Not for the purpose of a run: `build`
+A kind of workload is a function in its own module, and a line in `WORKLOADS`. Not for the purpose of a run: `making`
 trains and compares, `measure` measures.
 """
 

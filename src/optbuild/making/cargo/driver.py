@@ -10,10 +10,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from optbuild.errors import ToolchainError
 from optbuild.events import Emit, Event
-from optbuild.execution.command import Command, Completed, Executor, ProgramNotFoundError
+from optbuild.execution.command import Command, Executor
 from optbuild.execution.jobserver import Jobserver
+from optbuild.execution.tool import run_tool
 from optbuild.making.cargo.build_scripts import BuildScripts, find_earlier_runs
 from optbuild.making.cargo.failures import cargo_failed, no_file_for, nothing_to_run
 from optbuild.making.cargo.kept import delete_others, keep, keep_cargo_build
@@ -83,7 +83,9 @@ class CargoDriver:
         libraries = SharedLibraries(action=action, emit=once, sysroot=self.sysroot)
         with open_transcript(log) as transcript:
             feed = Feed((transcript, Diagnostics(emit=once), units, products, warnings, scripts, libraries))
-            completed = self._run(command, feed)
+            completed = run_tool(
+                self.executor, "cargo", command, on_stdout=feed.read_stdout, on_stderr=feed.read_stderr
+            )
         if completed.exit_code != 0:
             raise cargo_failed(action, completed.exit_code, bytes(transcript.status), log)
         if units.count:
@@ -110,14 +112,6 @@ class CargoDriver:
             scripts=script_runs,
             peak_rss_bytes=completed.usage.peak_rss_bytes,
         )
-
-    def _run(self, command: Command, feed: Feed) -> Completed:
-        try:
-            return self.executor.run(command, on_stdout=feed.read_stdout, on_stderr=feed.read_stderr)
-        except ProgramNotFoundError as error:
-            raise ToolchainError(
-                f"cannot start cargo: {error}", help="optbuild doctor", location=str(command.cwd)
-            ) from error
 
 
 def _asked_for(action: Compile) -> tuple[tuple[str, ...], CargoCall | None]:

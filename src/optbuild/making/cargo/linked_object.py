@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from optbuild.errors import BuildError, ToolchainError
-from optbuild.execution.command import Command, Executor, ProgramNotFoundError
+from optbuild.errors import BuildError
+from optbuild.execution.command import Command, Executor
+from optbuild.execution.tool import run_tool
 from optbuild.files import atomic_write, writing
 from optbuild.plan.kinds.make_object import MakeObject
 from optbuild.plan.results import MadeObject
@@ -29,10 +30,7 @@ def make_object(action: MakeObject, executor: Executor, environ: Mapping[str, st
     source, unfinished = action.file.with_suffix(".rs"), action.file.with_suffix(".unfinished")
     atomic_write(source, action.source.encode())
     argv = compile_argv(action.rustc, crate=action.crate, target=action.target, source=source, output=unfinished)
-    try:
-        completed = executor.run(Command(argv=argv, cwd=action.cwd, env=environ, sweep=False))
-    except ProgramNotFoundError as error:
-        raise ToolchainError(f"cannot start rustc: {error}", help="optbuild doctor") from error
+    completed = run_tool(executor, "rustc", Command(argv=argv, cwd=action.cwd, env=environ, sweep=False))
     if completed.exit_code != 0 and action.saves_counts:
         raise BuildError(
             f"{action.label}: rustc failed (exit code {completed.exit_code})",

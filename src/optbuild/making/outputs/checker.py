@@ -17,7 +17,8 @@ from optbuild.making.cargo.build_scripts import REMEDY
 from optbuild.making.cargo.rebuilding import Rebuild
 from optbuild.making.keys import output_key
 from optbuild.making.outputs.bench_output import are_measurements
-from optbuild.making.outputs.leniency import Leniency, propose_leniency
+from optbuild.making.outputs.differences import comparable, differing, find_steady, first_difference, propose
+from optbuild.making.outputs.leniency import Leniency
 from optbuild.making.outputs.written_parts import STDOUT, OutputWatch, Part
 from optbuild.making.result_store import ResultStore
 from optbuild.making.workload_runs import KEPT_BYTES, WorkloadRunner
@@ -29,8 +30,6 @@ from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.harness import Harness
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
-
-_CONTEXT_BYTES = 24
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,15 +85,9 @@ class OutputChecker:
             durations.append(run_once())
             _require_files(invocation, watch.parts)
             second = watch.parts
-            varying = _differing(first, second, leniency)
-            proposal = _propose(first, second, varying[0], leniency) if varying else None
+            probed = find_steady(first, second, leniency, run_s=min(durations))
+            proposal = propose(first, second, probed.varying[0], leniency) if probed.varying else None
         self.workloads.output(action.id).unlink(missing_ok=True)
-        probed = Probed(
-            parts={name: part for name, part in first.items() if name not in varying},
-            varying=varying,
-            run_s=min(durations),
-            reused=False,
-        )
         if self.hashes.is_steady(invocation):
             self.results.save(key, replace(probed, reused=True))
         return probed, proposal
@@ -127,7 +120,7 @@ class OutputChecker:
             return stored
         with self._set_up(invocation, binaries, action.id, cargo_build) as (run_once, watch):
             run_once()
-            found = _comparable(watch, probed)
+            found = comparable(watch.parts, probed)
             measured = _is_measured_otherwise(invocation, probed.parts, found)
             if measured:
                 self._report_measurements(invocation)
@@ -168,10 +161,10 @@ class OutputChecker:
                 self._set_up(action.workload, dict(rebuilt.artifacts), name, None) as (run_once, watch),
             ):
                 run_once()
-                differing = _differing(probed.parts, _comparable(watch, probed), _leniency(action.workload))
+                differs = differing(probed.parts, comparable(watch.parts, probed), _leniency(action.workload))
         except (BuildError, StorageError, WorkloadError):
             return None  # it shows nothing, and the difference that was found is the error to tell
-        return rebuilt.differences if differing else None
+        return rebuilt.differences if differs else None
 
     @contextmanager
     def _set_up(
@@ -200,18 +193,18 @@ class OutputChecker:
     ) -> NotComparableError | None:
         """What refuses a candidate that writes something else than the baseline does."""
         leniency = _leniency(action.workload)
-        differing = _differing(probed.parts, found, leniency) if probed.parts else ()
-        if not differing:
+        different = differing(probed.parts, found, leniency) if probed.parts else ()
+        if not different:
             return None
-        name = differing[0]
-        proposal = _propose(probed.parts, found, name, leniency)
+        name = different[0]
+        proposal = propose(probed.parts, found, name, leniency)
         harmless = None if proposal is None else f"such a difference is none to you: `{proposal}`"
         if proposal is None and action.workload.compare_output == "auto" and name != STDOUT:
             harmless = 'only what it prints counts: `compare-output = "stdout"`'
         lenient = "" if harmless is None else f"; if {harmless} in its [[workloads]] table"
         is_left = self.workloads.keep_output(action.id) or name != STDOUT
         return NotComparableError(
-            f"{action.label}: not what the baseline prints" + _first_difference(probed.parts, found, name, leniency),
+            f"{action.label}: not what the baseline prints" + first_difference(probed.parts, found, name, leniency),
             help="it was neither timed nor published; find out which of the two is right before you ship either"
             + lenient,
             location=str(found[name].path if name in found and is_left else action.workload.cwd),
@@ -304,11 +297,6 @@ def _is_kept(probed: Probed) -> bool:
     return all(part.kept is not None and part.kept.is_file() for part in probed.parts.values())
 
 
-def _comparable(watch: OutputWatch, probed: Probed) -> dict[str, Part]:
-    """What a run has written; where names vary, as those of temporary files do, one more file shows nothing."""
-    return {name: part for name, part in watch.parts.items() if name in probed.parts or not probed.varying}
-
-
 def _is_measured_otherwise(invocation: Invocation, expected: Mapping[str, KeptPart], found: Mapping[str, Part]) -> bool:
     """Whether two outputs differ, and only in what a bench has measured."""
     one, other = expected.get(STDOUT), found.get(STDOUT)
@@ -327,74 +315,6 @@ def _require_files(invocation: Invocation, parts: Mapping[str, Part]) -> None:
             "below {scratch}",
             location=str(invocation.cwd),
         )
-
-
-def _differing(expected: Mapping[str, KeptPart], found: Mapping[str, Part], leniency: Leniency) -> tuple[str, ...]:
-    """The names of what is not the same in two runs."""
-    return tuple(name for name in {**expected, **found} if not _is_alike(expected.get(name), found.get(name), leniency))
-
-
-def _is_alike(expected: KeptPart | None, found: Part | None, leniency: Leniency) -> bool:
-    if expected is None or found is None:
-        return False
-    if expected.sha256 == found.sha256:
-        return True
-    texts = _texts(expected, found)
-    return texts is not None and leniency.are_close(*texts)
-
-
-def _texts(expected: KeptPart | None, found: Part | None) -> tuple[Path, Path] | None:
-    """Where both can be read; None where one was not written, or not kept."""
-    if expected is None or found is None or found.sha256 is None:
-        return None
-    if expected.kept is None or not expected.kept.is_file():
-        return None
-    return expected.kept, found.path
-
-
-def _aligned(
-    expected: Mapping[str, KeptPart], found: Mapping[str, Part], name: str, leniency: Leniency
-) -> tuple[bytes, bytes] | None:
-    texts = _texts(expected.get(name), found.get(name))
-    if texts is None or max(path.stat().st_size for path in texts) > KEPT_BYTES:
-        return None
-    return leniency.align(*texts)
-
-
-def _propose(expected: Mapping[str, KeptPart], found: Mapping[str, Part], name: str, leniency: Leniency) -> str | None:
-    aligned = _aligned(expected, found, name, leniency)
-    return None if aligned is None else propose_leniency(*aligned)
-
-
-def _first_difference(
-    expected: Mapping[str, KeptPart], found: Mapping[str, Part], name: str, leniency: Leniency
-) -> str:
-    """Where two outputs part, with the bytes around it."""
-    shown = "" if name == STDOUT else f": {sanitize_line(name)}"
-    if name not in expected:
-        return f": it wrote {sanitize_line(name)} as well"
-    if expected[name].sha256 is None:
-        return f": it did not remove {sanitize_line(name)}"
-    if name not in found or found[name].sha256 is None:
-        return f": it did not write {sanitize_line(str(found[name].path if name in found else name))}"
-    aligned = _aligned(expected, found, name, leniency)
-    if aligned is None:
-        return shown
-    left, right = aligned
-    position = next(
-        (i for i, (one, other) in enumerate(zip(left, right, strict=False)) if one != other),
-        min(len(left), len(right)),
-    )
-    line = left.count(b"\n", 0, position) + 1
-    return (
-        f"{shown}: first difference at byte {position}, line {line}: "
-        f"baseline {_excerpt(left, position)}, this variant {_excerpt(right, position)}"
-    )
-
-
-def _excerpt(data: bytes, position: int) -> str:
-    piece = data[max(0, position - _CONTEXT_BYTES // 2) : position + _CONTEXT_BYTES]
-    return f'"{sanitize_line(piece.decode("utf-8", "replace"))}"' if piece else "the end"
 
 
 def _files(probed: Probed) -> list[str]:

@@ -15,6 +15,9 @@ from optbuild.profile.model import EvidenceSettings
 from optbuild.text import sanitize_line
 from optbuild.units import format_percent
 
+_TRAIN_MORE = "train on workloads that run more of the program"
+_SAME_SOURCES = "build and train with the same sources and Cargo profile; `optbuild pgo --fresh` does both again"
+
 
 def check_evidence(
     evidence: PgoEvidence, compiled: Compiled, settings: EvidenceSettings, *, does_rustc_warn: bool
@@ -72,66 +75,56 @@ def check_use(evidence: PgoEvidence, compiled: Compiled, *, does_rustc_warn: boo
 
 
 def _check_limits(evidence: PgoEvidence, settings: EvidenceSettings) -> Iterator[Check]:
+    """Compare with each limit of [evidence]: key, its check, the value, the limit, and what is wrong beyond it."""
     profile = evidence.profile
-    covered = profile.functions_with_counts / profile.functions
-    train_more = "train on workloads that run more of the program"
-    same_sources = "build and train with the same sources and Cargo profile; `optbuild pgo --fresh` does both again"
-    yield Check(
-        name="functions with counts",
-        passed=profile.functions_with_counts >= settings.min_functions,
-        value=profile.functions_with_counts,
-        limit=settings.min_functions,
-        unit=Unit.COUNT,
-        key="min-functions",
-        fault=f"the profile covers too little: only {profile.functions_with_counts:,} functions have counts",
-        help=train_more,
-    )
-    yield Check(
-        name="share of functions with counts",
-        passed=covered >= settings.min_covered,
-        value=covered,
-        limit=settings.min_covered,
-        unit=Unit.RATIO,
-        key="min-covered",
-        fault=f"the profile covers too little: {profile.functions_with_counts:,} of {profile.functions:,} functions "
-        "have counts",
-        help=train_more,
-    )
-    yield Check(
-        name="share without data, over all crates",
-        passed=evidence.missing_ratio <= settings.max_missing,
-        value=evidence.missing_ratio,
-        limit=settings.max_missing,
-        unit=Unit.RATIO,
-        key="max-missing",
-        fault=f"{evidence.missing_functions:,} functions were compiled without data",
-        help=same_sources,
-        is_of_attempt=True,
-    )
-    yield Check(
-        name="share with another control flow",
-        passed=evidence.mismatched_ratio <= settings.max_mismatched,
-        value=evidence.mismatched_ratio,
-        limit=settings.max_mismatched,
-        unit=Unit.RATIO,
-        key="max-mismatched",
-        fault=f"the profile does not fit what was compiled: {evidence.mismatched_functions:,} functions have another "
-        "control flow than the one that was counted",
-        help=same_sources,
-        is_of_attempt=True,
-    )
-    yield Check(
-        name="share that does not fit",
-        passed=evidence.unmatched_ratio <= settings.max_unmatched,
-        value=evidence.unmatched_ratio,
-        limit=settings.max_unmatched,
-        unit=Unit.RATIO,
-        key="max-unmatched",
-        fault=f"the profile does not fit what was compiled: {evidence.strange_functions:,} functions are not in it as "
-        f"they should be and {evidence.mismatched_functions:,} have another control flow",
-        help=same_sources,
-        is_of_attempt=True,
-    )
+    counted, strange = f"{profile.functions_with_counts:,}", f"{evidence.strange_functions:,}"
+    mismatched = f"{evidence.mismatched_functions:,}"
+    few, unfit = "the profile covers too little", "the profile does not fit what was compiled"
+    limits: dict[str, tuple[str, float, float, str]] = {
+        "min-functions": (
+            "functions with counts",
+            profile.functions_with_counts,
+            settings.min_functions,
+            f"{few}: only {counted} functions have counts",
+        ),
+        "min-covered": (
+            "share of functions with counts",
+            profile.functions_with_counts / profile.functions,
+            settings.min_covered,
+            f"{few}: {counted} of {profile.functions:,} functions have counts",
+        ),
+        "max-missing": (
+            "share without data, over all crates",
+            evidence.missing_ratio,
+            settings.max_missing,
+            f"{evidence.missing_functions:,} functions were compiled without data",
+        ),
+        "max-mismatched": (
+            "share with another control flow",
+            evidence.mismatched_ratio,
+            settings.max_mismatched,
+            f"{unfit}: {mismatched} functions have another control flow than the one that was counted",
+        ),
+        "max-unmatched": (
+            "share that does not fit",
+            evidence.unmatched_ratio,
+            settings.max_unmatched,
+            f"{unfit}: {strange} functions are not in it as they should be and {mismatched} have another control flow",
+        ),
+    }
+    for key, (name, value, limit, fault) in limits.items():
+        is_least = key.startswith("min-")
+        yield Check(
+            name=name,
+            passed=value >= limit if is_least else value <= limit,
+            value=value,
+            limit=limit,
+            unit=Unit.COUNT if key == "min-functions" else Unit.RATIO,
+            key=key,
+            fault=fault,
+            help=_TRAIN_MORE if is_least else _SAME_SOURCES,
+            is_of_attempt=not is_least,
+        )
 
 
 def find_refusal(

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from optbuild.errors import ToolchainError
-from optbuild.execution.command import Command, Executor, ProgramNotFoundError
+from optbuild.execution.command import Command, Executor
+from optbuild.execution.tool import run_tool
 from optbuild.files import atomic_write
 from optbuild.making.result_store import ResultStore
 from optbuild.plan.action import ActionId
@@ -81,12 +81,8 @@ class WarningProbe:
             str(self.work / f"{_NAME}.o"),
             str(source),
         )
-        try:
-            completed = self.executor.run(Command(argv=argv, cwd=self.cwd, env=self.environ, timeout_s=_TIMEOUT_S))
-        except ProgramNotFoundError as error:
-            raise ToolchainError(
-                f"cannot start rustc: {error}", help="optbuild doctor", location=str(self.cwd)
-            ) from error
+        command = Command(argv=argv, cwd=self.cwd, env=self.environ, timeout_s=_TIMEOUT_S)
+        completed = run_tool(self.executor, "rustc", command)
         said = completed.stderr.decode("utf-8", "replace")
         missed = MISSING_FUNCTION.search(said)
         answer = ProbeAnswer(

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from optbuild.errors import ProfileDataError, ToolchainError
-from optbuild.execution.command import Command, Completed, Executor, OnLine, ProgramNotFoundError
+from optbuild.errors import ProfileDataError
+from optbuild.execution.command import Command, Completed, Executor, OnLine
 from optbuild.execution.signals import describe_ending
+from optbuild.execution.tool import run_tool
 from optbuild.files import atomic_write, tail_of, writing
 from optbuild.plan.results import CrateCounts, ProfileContents
 from optbuild.text import last_lines
@@ -152,10 +153,7 @@ class Profdata:
         with writing(log):
             log.parent.mkdir(parents=True, exist_ok=True)
         command = Command(argv=argv, cwd=self.work, env=self.environ, stderr=log, timeout_s=self.timeout_s)
-        try:
-            completed = self.executor.run(command, on_stdout=on_stdout)
-        except ProgramNotFoundError as error:
-            raise ToolchainError(f"cannot start llvm-profdata: {error}", help="optbuild doctor") from error
+        completed = run_tool(self.executor, "llvm-profdata", command, on_stdout=on_stdout)
         if completed.timed_out:
             raise ProfileDataError(
                 f"llvm-profdata did not come to an end within {format_duration(self.timeout_s)} and was stopped",
