@@ -20,8 +20,7 @@ from tests.integration.optbuild_program import Ended, Optbuild, copy_crate, edit
 pytestmark = pytest.mark.pgo
 
 NAMES = ("sum", "collatz", "sort")
-COMMAND = ("pgo", "--json", "--cross-validate", "--max-time", "60s", "--precision", "50%")
-"""So rough a precision that the first rounds reach it: they end the measuring, and no time does."""
+COMMAND = ("pgo", "--json", "--cross-validate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +49,8 @@ class Tried:
 def tried(shared_optbuild: Optbuild, tmp_path_factory: pytest.TempPathFactory) -> Tried:
     """The first cross-validation of a project."""
     directory = copy_crate("modes", tmp_path_factory.mktemp("folds") / "modes")
+    # So rough a precision that the first rounds reach it: they end the measuring, and no time does.
+    edit(directory / "optbuild.toml", 'max-time = "1s"', 'max-time = "60s"\nprecision = "50%"')
     ended = shared_optbuild.run(*COMMAND, cwd=directory).expect(0)
     return Tried(optbuild=shared_optbuild, directory=directory, ended=ended)
 
@@ -182,10 +183,10 @@ def test_a_rerun_does_nothing_again(tried: Tried) -> None:
 def test_a_changed_input_concerns_only_the_folds_that_learn_from_it(tried: Tried, tmp_path: Path) -> None:
     """The fold that leaves it out is the same as before; what learns from it is merged and built again."""
     directory = shutil.copytree(tried.directory, tmp_path / "modes", symlinks=True)
-    first = tried.optbuild.run("pgo", "--json", "--cross-validate", cwd=directory).expect(0)
+    first = tried.optbuild.run(*COMMAND, "--max-time", "1s", cwd=directory).expect(0)
     with (directory / "data/sort.txt").open("a") as stream:
         stream.write("5 7 13\n")
-    second = tried.optbuild.run("pgo", "--json", "--cross-validate", cwd=directory).expect(0)
+    second = tried.optbuild.run(*COMMAND, "--max-time", "1s", cwd=directory).expect(0)
     reused = {name: kinds["merge"] for name, kinds in fold_steps(second.document).items()}
     assert reused == {"sum": False, "collatz": False, "sort": True}
     assert fold_steps(second.document)["sort"] == {"merge": True, "compile": True}
