@@ -17,6 +17,7 @@ _HELP = {
     Harness.CRITERION: b"\nThis executable is a Criterion.rs benchmark.\nSee https://",
     Harness.DIVAN: b"sample-countDIVAN_SAMPLE_COUNTNSet the number of sampling iterations",
     Harness.LIBTEST: b"The FILTER string is tested against the name of all tests, and only those",
+    Harness.GUNGRAUN: b"iai-callgrind-runnerfailed to run benchmarks: Is iai-callgrind-runner installed?",
     Harness.VALGRIND: b"valgrind--tool=callgrind--callgrind-out-file=",
     Harness.OTHER: b"usage: speed [OPTIONS]",
 }

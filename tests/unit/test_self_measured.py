@@ -10,6 +10,7 @@ from optbuild.workloads.self_measured import (
     describe_tests,
     read_criterion,
     read_divan,
+    read_gungraun,
     read_libtest,
 )
 
@@ -123,3 +124,45 @@ def test_a_benchmark_of_divans_is_worth_the_median_of_its_samples() -> None:
         "words/make/a b 1": 1.5,
     }
     assert read_divan("Timer precision: 38 ns\n") == {}
+
+
+# As printed by gungraun-runner 0.17, the costs of the caches left out
+GUNGRAUN = """\
+speed::parsing::parse short:text(10)
+  Instructions:                        1734|N/A                  (*********)
+  L1 Hits:                             2359|N/A                  (*********)
+speed::parsing::parse long:text(1000)
+  ======= CALLGRIND ====================================================================
+  Instructions:                      181734|181000               (+0.40552%) [+1.00406x]
+  ======= PERF =========================================================================
+  Instructions:                      190000|N/A                  (*********)
+  Comparison with print long:text(1000)
+  Instructions:                        1000|181734               (+++inf+++)
+speed::parsing::print
+|  Instructions:                       4321|4321                 (No change)
+
+Gungraun result: Ok. 3 without regressions; 0 regressed; 0 filtered; 3 benchmarks finished in 0.6s
+"""
+
+
+def test_instructions_are_those_that_callgrind_counted() -> None:
+    """By the bench's path without its file; neither what another tool counts nor what is compared with."""
+    assert read_gungraun(GUNGRAUN) == {
+        "parsing::parse/short": 1734,
+        "parsing::parse/long": 181734,
+        "parsing::print": 4321,
+    }
+
+
+def test_what_stands_in_parts_counts_as_a_whole() -> None:
+    """Gungraun shows the total of several threads or processes below them."""
+    parts = (
+        "speed::group::spawn\n  ## pid: 1 thread: 1\n  Instructions:   100|N/A (*)\n"
+        "  ## pid: 1 thread: 2\n  Instructions:   200|N/A (*)\n  ## Total\n  Instructions:   300|N/A (*)\n"
+    )
+    assert read_gungraun(parts) == {"group::spawn": 300}
+
+
+def test_what_is_not_gungrauns_holds_no_instructions() -> None:
+    """A program may print such words itself."""
+    assert read_gungraun("Instructions: 5\nsee a::b\n") == {}

@@ -67,10 +67,16 @@ class ArmRuns:
 
     def remove_output(self) -> None:
         """Remove what the last run has written."""
-        self._place(next(iter(self.workloads.values())), self.baseline, {}).remove_output()
+        for workload in self.workloads.values():
+            self._place(workload, self.baseline, {}).remove_output()
 
-    def run(self, name: str, arm: str) -> WorkloadRun:
+    def run(self, name: str, arm: str, *, padded: bool = True) -> WorkloadRun:
         """One timed run.
+
+        Args:
+            name: The workload's.
+            arm: Whose binaries.
+            padded: Let the stack start elsewhere in each run, so that no arm is favoured by where it lies.
 
         Raises:
             WorkloadError: It failed.
@@ -78,7 +84,8 @@ class ArmRuns:
         """
         workload = self.workloads[name]
         padding = "x" * random.randrange(_MOST_PADDING)  # noqa: S311 - layout noise, no secret and no result
-        run = run_workload(self.executor, workload, self._place(workload, arm, {_PADDING_NAME: padding}))
+        env = {_PADDING_NAME: padding} if padded else {}
+        run = run_workload(self.executor, workload, self._place(workload, arm, env))
         self._beside_cpu_s += run.beside_cpu_s
         if name not in self._cells:
             self._cells[name] = self._find_cells(workload, run)

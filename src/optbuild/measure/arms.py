@@ -10,6 +10,7 @@ from pathlib import Path
 from optbuild.files import remove_below
 from optbuild.measure.model import A_PRIME, Arm
 from optbuild.workloads.cargo_build import CargoBuild
+from optbuild.workloads.harness import counts_itself
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.placing import even_name, place_together
 
@@ -61,6 +62,12 @@ class Arms:
         """The variants that there are with workloads left out as well."""
         built = {arm.name for arms in self.held_out.values() for arm in arms}
         return tuple(arm.name for arm in self.variants if replace(arm, is_held_out=True).name in built)
+
+    def counts_itself(self, workload: str) -> bool:
+        """Whether a bench of a workload counts its own instructions."""
+        builds = (arm.cargo_build for arm in self.programs.get(workload, {}).values())
+        programs = (program for build in builds if build is not None for program in build.programs)
+        return any(counts_itself(program.harness, program.arguments) for program in programs)
 
     def _every(self) -> Iterator[Mapping[str, Path]]:
         """All that there are binaries of."""

@@ -20,6 +20,7 @@ from optbuild.measure.counting import InstructionCounting
 from optbuild.measure.guard import NoiseGuard
 from optbuild.measure.machine_checks import MachineCheck, check_machine
 from optbuild.measure.model import A_PRIME, Analysis, Count, CrossValidation, Resources, Series
+from optbuild.measure.own_counts import OwnCounts, take_own_counts
 from optbuild.measure.progress import Progress
 from optbuild.measure.sampling import Leaving, Sampling, stay_to_the_end
 from optbuild.measure.schedule import PILOT_ROUNDS
@@ -113,6 +114,8 @@ def contest(
 ) -> Contest:
     """Count instructions, let arms take turns until the precision or the time is reached, and analyse once, at the end.
 
+    A workload whose benches do nothing but count their own instructions takes no turns.
+
     Args:
         arms: The baseline first.
         workloads: At least one.
@@ -128,7 +131,11 @@ def contest(
     import optbuild.measure.compare  # noqa: F401 - loading scipy takes as long as some rounds: not from the budget
 
     most_s = settings.counting_share * settings.max_time_s
-    counts, counted_s = count_instructions(arms, workloads, venue, run_s=run_s, most_s=most_s)
+    own = _take_own_counts(arms, workloads, venue)
+    others = tuple(workload for workload in workloads if not arms.counts_itself(workload.name))
+    counts, counted_s = count_instructions(arms, others, venue, run_s=run_s, most_s=most_s)
+    counts += own.counts
+    workloads = tuple(workload for workload in workloads if workload in others or workload.name in own.timed)
     checks = check_machine()
     budget = Budget(most_s=max(0.0, settings.max_time_s - counted_s), run_s=run_s, clock=venue.clock)
     progress = Progress(emit=venue.emit, action=venue.action, label=venue.label)
@@ -226,6 +233,11 @@ def _take_samples(
         progress.end(duration_s, sampling.samples.rounds, stopped_by_time=not sampling.is_complete)
         runs.remove_output()
     return tainted, noisy, duration_s
+
+
+def _take_own_counts(arms: Arms, workloads: tuple[Invocation, ...], venue: Venue) -> OwnCounts:
+    chosen = tuple(workload for workload in workloads if arms.counts_itself(workload.name))
+    return take_own_counts(_place_arms(arms, chosen, venue), arms.names) if chosen else OwnCounts()
 
 
 def _place_arms(arms: Arms, workloads: tuple[Invocation, ...], venue: Venue) -> ArmRuns:

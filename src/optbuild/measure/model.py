@@ -241,7 +241,7 @@ class Count:
 
     Attributes:
         count: None where they could not be counted.
-        tool: `perf` or `callgrind`.
+        tool: `perf` or `callgrind`; `valgrind` where a bench counts by itself.
         reason: Why there is no count.
     """
 

@@ -29,8 +29,8 @@ class Samples:
 
     @property
     def rounds(self) -> int:
-        """How many are complete."""
-        return min(map(len, self.blocks.values()))
+        """How many are complete; none where nothing takes turns."""
+        return min(map(len, self.blocks.values()), default=0)
 
     def series(self, cells: Iterable[Cell]) -> tuple[Series, ...]:
         """All metrics of each cell."""

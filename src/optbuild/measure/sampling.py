@@ -54,8 +54,8 @@ class Sampling:
 
     @property
     def is_complete(self) -> bool:
-        """Whether there are as many rounds as the precision takes."""
-        return self.samples.rounds >= (self.wanted_rounds or PILOT_ROUNDS)
+        """Whether there are as many rounds as the precision takes; so it is where nothing takes turns."""
+        return not self.runs.workloads or self.samples.rounds >= (self.wanted_rounds or PILOT_ROUNDS)
 
     def take(self) -> None:
         """Take all rounds that are wanted and fit into the time.
@@ -64,6 +64,8 @@ class Sampling:
             WorkloadError: A run failed.
             WorkloadTimeoutError: A run took longer than its timeout.
         """
+        if not self.runs.workloads:
+            return
         budget = self.budget
         self.progress.expect(PILOT_ROUNDS)
         budget.choose_size(beforehand_s=budget.estimated_warm_up_s())

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from optbuild.errors import WorkloadError
 from optbuild.execution.command import Command, Executor, Usage
@@ -24,6 +25,7 @@ from optbuild.text import sanitize_line
 from optbuild.workloads.cargo_build import CargoProgram
 from optbuild.workloads.harness import (
     Harness,
+    counts_itself,
     measures_itself,
     measuring_arguments,
     training_arguments,
@@ -36,14 +38,22 @@ from optbuild.workloads.self_measured import (
     describe_tests,
     read_criterion,
     read_divan,
+    read_gungraun,
     read_libtest,
 )
 from optbuild.workloads.words import LOADER_PATH, Values, join_paths
 
+_Number = TypeVar("_Number", int, float)
 _SHORTEST_TIMEOUT_S = 0.001
 _WHOLE = frozenset({Harness.VALGRIND, Harness.OTHER})  # what is measured as a whole
-_NAMES = {Harness.CRITERION: "Criterion", Harness.DIVAN: "Divan"}  # what measures whenever it is not told otherwise
+# What measures whenever it is not told otherwise
+_NAMES = {Harness.CRITERION: "Criterion", Harness.DIVAN: "Divan", Harness.GUNGRAUN: "Gungraun"}
 _HASH = re.compile("-[0-9a-f]{16}$")  # in the file names of tests and benches
+# Where each keeps its results, which it would compare with an earlier run's.
+_GUNGRAUN_HOMES = ("GUNGRAUN_HOME", "IAI_CALLGRIND_HOME")
+# In training each bench runs once, without valgrind, and keeps the variable that says where its counts go. Versions
+# before 0.20 know neither.
+_GUNGRAUN_TRAINING = {"GUNGRAUN_TEST": "true", "GUNGRAUN_ENV_CLEAR": "false"}
 _BINARY_VARIABLE = "CARGO_BIN_EXE_"
 
 
@@ -59,7 +69,8 @@ def run_cargo(executor: Executor, invocation: Invocation, place: Place, values: 
     assert build is not None  # noqa: S101 - for mypy: whoever runs a workload of this kind has built it
     for name, path in build.started.items():
         _put_back(values.binaries[name], path)
-    remove_below(place.root, _criterion_home(invocation))  # from an earlier run, which Criterion would compare with
+    for home in (_criterion_home(invocation), _gungraun_home(invocation)):
+        remove_below(place.root, home)  # from an earlier run, which would be compared with
     is_training = PROFILE_FILE in place.extra_env
     runs: list[_ProgramRun] = []
     for program in _with_their_own_options(build.programs):
@@ -70,7 +81,9 @@ def run_cargo(executor: Executor, invocation: Invocation, place: Place, values: 
         completed = run_program(executor, command, named, "cargo")
         check_ending(completed, named, stdout=place.stdout, stderr=place.stderr, arm=place.arm)
         benchmarks = {} if is_training else _read_benchmarks(program, named, place)
-        runs.append(_ProgramRun(program=program, usage=completed.usage, benchmarks=benchmarks))
+        instructions = {} if is_training else _read_instructions(program, place)
+        run = _ProgramRun(program=program, usage=completed.usage, benchmarks=benchmarks, instructions=instructions)
+        runs.append(run)
         if not is_training and (len(build.programs) > 1 or program.harness not in _WHOLE):
             runs[-1].shown = _comparable_output(runs[-1], place)
     if any(run.shown is not None for run in runs):
@@ -79,6 +92,7 @@ def run_cargo(executor: Executor, invocation: Invocation, place: Place, values: 
     return WorkloadRun(
         usage=_total(run.usage for run in runs),
         benchmarks={} if is_training else _benchmarks_of(runs, invocation),
+        instructions=_with_distinct_names([(run.program, run.instructions) for run in runs]),
     )
 
 
@@ -97,13 +111,15 @@ class _ProgramRun:
     """One program, run once.
 
     Attributes:
-        benchmarks: What it measured itself.
+        benchmarks: What it measured itself, in seconds.
+        instructions: What it counted itself.
         shown: The part of its output that can be compared; None if all of it can, in the file where it was written.
     """
 
     program: CargoProgram
     usage: Usage
     benchmarks: Mapping[str, float]
+    instructions: Mapping[str, int]
     shown: bytes | None = None
 
 
@@ -113,6 +129,16 @@ def _target_name(program: CargoProgram) -> str:
 
 def _criterion_home(invocation: Invocation) -> Path:
     return invocation.scratch / "criterion"
+
+
+def _gungraun_home(invocation: Invocation) -> Path:
+    return invocation.scratch / "gungraun"
+
+
+def _read_instructions(program: CargoProgram, place: Place) -> dict[str, int]:
+    if not counts_itself(program.harness, program.arguments):
+        return {}
+    return read_gungraun(place.stdout.read_text("utf-8", "replace"))
 
 
 def _read_benchmarks(program: CargoProgram, invocation: Invocation, place: Place) -> dict[str, float]:
@@ -141,7 +167,7 @@ def _comparable_output(run: _ProgramRun, place: Place) -> bytes:
     if run.program.harness in _WHOLE:
         return place.stdout.read_bytes()
     if run.program.harness in _NAMES:
-        return describe_benchmarks(run.benchmarks).encode()
+        return describe_benchmarks([*run.benchmarks, *run.instructions]).encode()
     return describe_tests(place.stdout.read_text("utf-8", "replace")).encode()
 
 
@@ -149,12 +175,11 @@ def _benchmarks_of(runs: list[_ProgramRun], invocation: Invocation) -> dict[str,
     """All benchmarks that measured themselves; other programs of `cargo bench` count by their wall time.
 
     Raises:
-        WorkloadError: Criterion or Divan was to measure, and nothing was measured at all.
+        WorkloadError: Criterion, Divan or Gungraun was to measure, and nothing was measured at all.
     """
-    found = _with_distinct_names(runs)
-    asked = [run.program for run in runs if run.program.harness in _NAMES]
-    asked = [program for program in asked if measures_itself(program.harness, program.arguments)]
-    if asked and not found:
+    found = _with_distinct_names([(run.program, run.benchmarks) for run in runs])
+    asked = [run.program for run in runs if _is_asked(run.program)]
+    if asked and not found and not any(run.instructions for run in runs):
         names, harness = ", ".join(map(_target_name, asked)), asked[0].harness
         unread = "; a bench that sets `output_directory` or discards its results cannot be read"
         raise WorkloadError(
@@ -164,17 +189,21 @@ def _benchmarks_of(runs: list[_ProgramRun], invocation: Invocation) -> dict[str,
         )
     if not found or invocation.call is None or invocation.call.verb is not CargoVerb.BENCH:
         return found
-    whole = (
-        replace(run, benchmarks={_target_name(run.program): run.usage.wall_s})
-        for run in runs
-        if run.program.harness in _WHOLE
-    )
-    return _with_distinct_names([*runs, *whole])
+    whole = [
+        (run.program, {_target_name(run.program): run.usage.wall_s}) for run in runs if run.program.harness in _WHOLE
+    ]
+    return _with_distinct_names([*((run.program, run.benchmarks) for run in runs), *whole])
 
 
-def _with_distinct_names(runs: Iterable[_ProgramRun]) -> dict[str, float]:
+def _is_asked(program: CargoProgram) -> bool:
+    """Whether a program is of a harness that measures whenever it is not told otherwise, and is not."""
+    measures = measures_itself(program.harness, program.arguments)
+    return program.harness in _NAMES and (measures or counts_itself(program.harness, program.arguments))
+
+
+def _with_distinct_names(runs: Iterable[tuple[CargoProgram, Mapping[str, _Number]]]) -> dict[str, _Number]:
     """The measurements of several programs, under names with as much of package and target as distinguishes them."""
-    each = [(run.program, name, value) for run in runs for name, value in run.benchmarks.items()]
+    each = [(program, name, value) for program, values in runs for name, value in values.items()]
     short = Counter(name for _, name, _ in each)
     longer = Counter((_target_name(program), name) for program, name, _ in each)
 
@@ -201,6 +230,9 @@ def _make_command(program: CargoProgram, invocation: Invocation, place: Place, v
     }
     if program.harness is Harness.CRITERION:
         env[CRITERION_HOME] = str(_criterion_home(invocation) / program.name)
+    if program.harness is Harness.GUNGRAUN:
+        env |= dict.fromkeys(_GUNGRAUN_HOMES, str(_gungraun_home(invocation) / program.name))
+        env |= _GUNGRAUN_TRAINING if PROFILE_FILE in place.extra_env else {}
     if (directory := values.library_directory(())) is not None:  # before cargo's, where another variant's may lie
         env[LOADER_PATH] = join_paths(directory, program.env.get(LOADER_PATH))
     env |= {name: command.env[name] for name in (*invocation.declared_env, *place.extra_env)}

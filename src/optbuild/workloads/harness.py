@@ -17,12 +17,14 @@ from optbuild.profile.cargo_words import CargoCall, CargoVerb
 class Harness(StrEnum):
     """What reads a program's arguments and runs its tests or benches.
 
-    One for valgrind counts instructions; its duration says nothing about the program.
+    Gungraun, formerly iai-callgrind, and what else starts valgrind count instructions; their duration says nothing
+    about the program.
     """
 
     CRITERION = "criterion"
     DIVAN = "divan"
     LIBTEST = "libtest"
+    GUNGRAUN = "gungraun"
     VALGRIND = "valgrind"
     OTHER = "other"
 
@@ -34,8 +36,9 @@ _MARKS: Mapping[Harness, bytes] = {
     Harness.DIVAN: b"DIVAN_SAMPLE_COUNT",
     Harness.LIBTEST: b"The FILTER string is tested against the name of all tests",
 }
-# What starts itself under valgrind, or has a runner do so whose name says for which crate.
-_VALGRIND = (b"--tool=callgrind", b"--tool=cachegrind", b"iai-callgrind-runner", b"gungraun-runner")
+# The runner that starts valgrind for such a bench, and the options of one that does it itself.
+_RUNNERS = (b"gungraun-runner", b"iai-callgrind-runner")
+_VALGRIND = (b"--tool=callgrind", b"--tool=cachegrind")
 _BENCH = "--bench"
 # https://bheisler.github.io/criterion.rs/book/user_guide/profiling.html; of Divan, what its `--help` says
 _BRIEF: Mapping[Harness, Mapping[str, tuple[str, ...]]] = {
@@ -72,7 +75,11 @@ _OF_EARLIER_RUNS = ("--baseline", "-b", "--baseline-lenient", "--load-baseline",
 def find_harness(program: Path) -> Harness:
     """Find the harness in a program."""
     with program.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        marks = (*_MARKS.items(), *((Harness.VALGRIND, mark) for mark in _VALGRIND))
+        marks = (
+            *_MARKS.items(),
+            *((Harness.GUNGRAUN, mark) for mark in _RUNNERS),
+            *((Harness.VALGRIND, mark) for mark in _VALGRIND),
+        )
         return next((harness for harness, mark in marks if content.find(mark) >= 0), Harness.OTHER)
 
 
@@ -121,7 +128,12 @@ def _added(
 
 def measures_itself(harness: Harness, arguments: tuple[str, ...]) -> bool:
     """Whether a program is asked to measure benchmarks, and reports their times in a known format."""
-    if harness in {Harness.VALGRIND, Harness.OTHER} or _BENCH not in arguments:
+    if harness in {Harness.GUNGRAUN, Harness.VALGRIND, Harness.OTHER} or _BENCH not in arguments:
         return False
     is_other_mode = any(word.partition("=")[0] in _OTHER_MODES for word in arguments)
     return not is_other_mode or harness is Harness.LIBTEST
+
+
+def counts_itself(harness: Harness, arguments: tuple[str, ...]) -> bool:
+    """Whether a program is asked to run benchmarks, and reports their instructions in a known format."""
+    return harness is Harness.GUNGRAUN and _BENCH in arguments

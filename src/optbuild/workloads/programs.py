@@ -69,12 +69,14 @@ class WorkloadRun:
         load: What a load generator says of its requests, by name; units are in the names.
         benchmarks: Seconds per iteration of the benchmarks that it has measured itself, or per request, by name; where
             there are any, they are what is measured, and not the run as a whole.
+        instructions: How many of them each benchmark takes that counts them itself, by name.
     """
 
     usage: Usage
     beside_cpu_s: float = 0.0
     load: Mapping[str, float] = field(default_factory=dict)
     benchmarks: Mapping[str, float] = field(default_factory=dict)
+    instructions: Mapping[str, int] = field(default_factory=dict)
 
 
 def renew_scratch(root: Path, invocation: Invocation) -> None:

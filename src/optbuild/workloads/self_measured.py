@@ -1,4 +1,4 @@
-"""Read what benches have measured themselves: Criterion's raw samples, and what libtest and Divan print.
+"""Read what benches have measured themselves: Criterion's raw samples, and what libtest, Divan and Gungraun print.
 
 Such a bench runs its code for a time that it chooses itself, so its own wall time says nothing about the code. One run
 is one observation here, whatever it did inside: the value of a benchmark is its time per iteration.
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,13 @@ _PER_SECOND = {"ps": 1e12, "ns": 1e9, "µs": 1e6, "ms": 1e3, "s": 1.0, "m": 1 / 
 _DIVAN_LINE = re.compile(r"^(?P<tree>(?:[│ ]  )*)(?:├─|╰─) (?P<rest>\S.*)$", re.MULTILINE)
 _DIVAN_TIME = re.compile(r"(?P<number>[\d.]+) (?P<unit>ps|ns|µs|ms|s|m|h)")
 _DIVAN_LEAF = re.compile(rf"(?P<name>.+?) +{_DIVAN_TIME.pattern.replace('?P<number>', '').replace('?P<unit>', '')}")
+# `speed::group::parse long:input()`, where neither the id nor what follows it has to be there; below it, after blanks
+# or a grid, `Instructions:      1734|N/A      (*********)`
+_GUNGRAUN_NAME = re.compile(r"(?P<path>\w+(?:::\w+)+)(?: (?:(?P<id>\w+)(?::.*)?|.*))?")
+_GUNGRAUN_TOOL = re.compile(r"[ |]*=+ (?P<tool>[A-Z]+) =+")
+_GUNGRAUN_COUNT = re.compile(r"[ |+-]+Instructions: +(?P<count>\d+)\|.*")
+_COUNTING_TOOLS = ("CALLGRIND", "CACHEGRIND")
+_COMPARISON = "Comparison with "
 # `test sum::short ... bench:       1,234.56 ns/iter (+/- 78)`
 _BENCH_LINE = re.compile(r"^test (?P<name>.+?) +\.\.\. bench: +(?P<ns>[\d,]+(?:\.\d+)?) ns/iter", re.MULTILINE)
 _TEST_LINE = re.compile(r"^test (?P<name>.+?) +\.\.\. (?P<verdict>ok|ignored|bench|FAILED)", re.MULTILINE)
@@ -108,9 +115,33 @@ def read_divan(text: str) -> dict[str, float]:
     return found
 
 
-def describe_benchmarks(values: Mapping[str, float]) -> str:
+def read_gungraun(text: str) -> dict[str, int]:
+    """Instructions of each benchmark that Gungraun or iai-callgrind has reported, by its path without the file.
+
+    Only what callgrind or cachegrind counts is taken, of several parts the total, and nothing of another benchmark that
+    is shown for comparison.
+
+    Sources:
+        `format.rs` in https://github.com/gungraun/gungraun
+    """
+    found: dict[str, int] = {}
+    name, counts = None, False
+    for line in text.splitlines():
+        if header := _GUNGRAUN_NAME.fullmatch(line):
+            path = header["path"].partition("::")[2]
+            name, counts = path if header["id"] is None else f"{path}/{header['id']}", True
+        elif tool := _GUNGRAUN_TOOL.fullmatch(line):
+            counts = tool["tool"] in _COUNTING_TOOLS
+        elif line.lstrip(" |+-").startswith(_COMPARISON):
+            name = None
+        elif name is not None and counts and (count := _GUNGRAUN_COUNT.fullmatch(line)):
+            found[name] = int(count["count"])
+    return found
+
+
+def describe_benchmarks(names: Iterable[str]) -> str:
     """The part of a bench's output that can be compared: which benchmarks it has."""
-    return "".join(f"benchmark {sanitize_line(name)}\n" for name in sorted(values))
+    return "".join(f"benchmark {sanitize_line(name)}\n" for name in sorted(names))
 
 
 def describe_tests(text: str) -> str:
