@@ -147,6 +147,27 @@ def test_a_library_is_measured_by_its_tests(optbuild: Optbuild, tmp_path: Path) 
     assert [item["cargo"] for item in build_profile["workloads"]] == [["test", "--test", "works"]]
 
 
+@pytest.mark.parametrize("kind", ["benches", "tests", "unit"])
+def test_a_library_alone_is_measured_by_its_benches_or_tests(optbuild: Optbuild, tmp_path: Path, kind: str) -> None:
+    """Nothing but a library is built for a variant, which has no size then; a rerun finds all of it."""
+    call = f"alone::work({json.dumps(TEXT)})"
+    test = f"#[test]\nfn works() {{ assert_ne!({call.replace('alone', 'crate' if kind == 'unit' else 'alone')}, 1); }}"
+    files = {
+        "benches": {"src/lib.rs": WORK, "benches/speed.rs": f"fn main() {{ assert_ne!({call}, 1); }}"},
+        "tests": {"src/lib.rs": WORK, "tests/works.rs": test},
+        "unit": {"src/lib.rs": WORK + test},
+    }[kind]
+    manifest = '[[bench]]\nname = "speed"\nharness = false\n' if kind == "benches" else ""
+    project = write_package(tmp_path, "alone", files, manifest)
+    build_profile, record = first_table(optbuild, project)
+    calls = {"benches": ["bench", "--bench", "speed"], "tests": ["test", "--test", "works"], "unit": ["test", "--lib"]}
+    assert "project" not in build_profile
+    assert [item["cargo"] for item in build_profile["workloads"]] == [calls[kind]]
+    assert [variant["artifacts"] for variant in record["variants"]] == [[], [], []]
+    again = optbuild.run("run", "--json", "--max-time", "1s", cwd=project).expect(0).document
+    assert [variant["status"] for variant in again["variants"]] == ["reused", "reused", "reused"]
+
+
 def test_a_workspace_is_about_the_program_that_most_is_known_of(optbuild: Optbuild, tmp_path: Path) -> None:
     """Of several programs the one with the surest workload is taken, and the commands for the others are named."""
     server = "fn main() { let _ = std::net::TcpListener::bind(std::env::args().nth(1).unwrap()); }"

@@ -3,14 +3,17 @@ from __future__ import annotations
 import csv
 import io
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 from inline_snapshot import snapshot
 
 from optbuild.measure.model import Verdict
+from optbuild.record.compared import ArmRecord
 from optbuild.record.model import HostRecord, RunRecord
 from optbuild.record.series import make_series
 from optbuild.report.formats.history import render_history_csv, render_history_html
@@ -76,6 +79,34 @@ def test_what_proves_nothing_is_in_no_series() -> None:
     assert history(records).report.footnotes == (
         "No run has a change with an interval and names its machine; measure longer: optbuild pgo --max-time 20m",
     )
+
+
+def test_comparisons_of_versions_are_in_no_series() -> None:
+    """The old version is another program each time, so it is no baseline; how many there are is said."""
+    arms = (
+        ArmRecord(name="old", source="v1", variant="pgo"),
+        ArmRecord(name="new", source="working tree", variant="pgo"),
+    )
+    between = make_comparison(baseline="old", candidate="new")
+    compared = tuple(replace(run(number, -0.1), comparisons=(between,), arms=arms) for number in (3, 4))
+    records = (*runs([-0.1, -0.11]), *compared)
+    (series,) = make_series(records)
+    assert series.changes == (-0.1, -0.11)
+    found = assemble_history(make_series(records), runs=4, of_versions=2)
+    assert found.report.footnotes[-1] == (
+        "Left out: 2 comparisons of versions, for an old version is no baseline that later runs share; see them: "
+        "optbuild runs"
+    )
+
+
+def test_without_matplotlib_the_page_has_its_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says what is missing, and how to install it."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    page = render_history_html(history(runs([-0.1, -0.12])))
+    assert "<svg" not in page
+    assert "<table>" in page
+    assert "cargo-optbuild[charts]" in page
 
 
 def test_a_lasting_change_is_told_with_its_revisions() -> None:

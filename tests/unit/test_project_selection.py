@@ -130,6 +130,19 @@ help: add a small program that uses the library as `src/main.rs` or `src/bin/NAM
 """)
 
 
+def test_a_library_alone_will_do_where_tests_or_benches_stand_for_it() -> None:
+    """Nothing is published of it; without them the error says which of the two there are."""
+    base = replace(package("base"), benches=("speed",), tests=("works",))
+    of = project(base, manifest="/w/base/Cargo.toml")
+    assert select_targets(of, (), (), library_alone=True) == Targets(packages=(base,), bins=())
+    assert select_targets(of, ("base",), (), library_alone=True).packages == (base,)
+    assert refusal(of).endswith('help: measure its benches: write cargo = ["bench"] in a [[workloads]] table')
+    tested = project(replace(base, benches=()), manifest="/w/base/Cargo.toml")
+    assert refusal(tested).endswith('help: measure its tests: write cargo = ["test"] in a [[workloads]] table')
+    with pytest.raises(UsageError, match="has no binary"):
+        select_targets(project(package("demo", library=False)), ("demo",), (), library_alone=True)
+
+
 def test_a_library_member_is_refused_with_the_packages_that_have_binaries() -> None:
     """Its own directory means the library, not a program elsewhere."""
     of = project(package("base"), package("tool", "tool"), manifest="/w/base/Cargo.toml")

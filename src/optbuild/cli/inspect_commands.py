@@ -256,7 +256,9 @@ def history(
     with running_machine(call) as machine:
         request = RunRequest(directory=Path(), build_profile=build_profile)
         records = collect_records(places or (), request, machine)
-    found = assemble_history(make_series(records), runs=len({record.run_id for record in records}))
+    unique = {record.run_id: record for record in records}
+    of_versions = sum(bool(record.arms) for record in unique.values())
+    found = assemble_history(make_series(records), runs=len(unique), of_versions=of_versions)
     write_result(HISTORY_FORMATS[form](found, screen_of(call, output)), output)
     show_text_on_ci(call, render_markdown(found.report))
 

@@ -146,7 +146,7 @@ def _project_lines(outline: Outline) -> Iterator[str]:
     if len(outline.bins) > 1:
         yield _with_comment(f"bins = {_array(outline.bins)}", "leave out what need not be fast")
     if outline.examples:
-        comment = "examples; a library alone cannot be built and measured"
+        comment = "examples, built in the place of programs"
         yield _with_comment(f"bins = {_array(outline.examples)}", comment)
     if outline.features:
         yield _with_comment(f"features = {_array(outline.features)}", "without them cargo builds none of the programs")

@@ -27,7 +27,12 @@ class Targets:
 
 
 def select_targets(
-    project: Project, packages: tuple[str, ...], bins: tuple[str, ...], used: tuple[str, ...] = ()
+    project: Project,
+    packages: tuple[str, ...],
+    bins: tuple[str, ...],
+    used: tuple[str, ...] = (),
+    *,
+    library_alone: bool = False,
 ) -> Targets:
     """Choose packages, their programs and their libraries.
 
@@ -38,6 +43,7 @@ def select_targets(
             for other languages.
         bins: Names of binaries or examples; none takes all binaries of the packages.
         used: Names of programs and libraries that commands use; an empty one means the default.
+        library_alone: A package with nothing but a library for Rust will do: tests or benches stand for it.
 
     Raises:
         UsageError: There is no such package or program, nothing to build, more than one choice, or two programs with
@@ -45,14 +51,14 @@ def select_targets(
     """
     if packages:
         chosen = tuple(_named_package(project, name) for name in dict.fromkeys(packages))
-        found = _named_bins(chosen, bins) if bins else _all_bins(project, chosen)
+        found = _named_bins(chosen, bins) if bins else _all_bins(project, chosen, library_alone=library_alone)
     elif bins:
         found = _named_bins(_candidates(project, bins), bins)
         owners = dict.fromkeys(target.package for target in found)
         chosen = tuple(_named_package(project, name) for name in owners)
     else:
         chosen = _packages_in_use(project, used)
-        found = _all_bins(project, chosen)
+        found = _all_bins(project, chosen, library_alone=library_alone)
     _require_distinct(found)
     return Targets(packages=chosen, bins=found, libs=tuple(lib for package in chosen for lib in package.libs))
 
@@ -198,8 +204,9 @@ def _names_in(package: Package) -> list[str]:
     return [target.name for target in package.bins] or [lib.file_name for lib in package.libs]
 
 
-def _all_bins(project: Project, packages: tuple[Package, ...]) -> tuple[BinTarget, ...]:
-    if empty := next((package for package in packages if not package.bins and not package.libs), None):
+def _all_bins(project: Project, packages: tuple[Package, ...], *, library_alone: bool) -> tuple[BinTarget, ...]:
+    empty = next((package for package in packages if not package.bins and not package.libs), None)
+    if empty is not None and not (library_alone and empty.is_library_only):
         raise _nothing_to_build(project, empty)
     return tuple(target for package in packages for target in package.bins)
 
@@ -255,6 +262,9 @@ def _nothing_to_build(project: Project, package: Package | None) -> UsageError:
         remedy = f'choose another package in optbuild.toml: [project] package = "{others[0].name}"'
     else:
         remedy = "add a small program that uses the library as `src/main.rs` or `src/bin/NAME.rs`, and name that"
+        if package is not None and package.is_library_only and (package.benches or package.tests):
+            verb = "bench" if package.benches else "test"
+            remedy = f'measure its {verb}{"e" * (verb == "bench")}s: write cargo = ["{verb}"] in a [[workloads]] table'
     if package is not None and package.examples:
         name = package.examples[0].name
         remedy = f'build an example of it: write bins = ["{name}"] under [project] in optbuild.toml'

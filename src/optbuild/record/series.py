@@ -102,10 +102,11 @@ class Series:
 def make_series(records: Iterable[RunRecord]) -> tuple[Series, ...]:
     """Sort runs into series, in the order in which the runs first show them; a run counts once.
 
-    Runs that do not tell their machine, and comparisons that are invalid or have no interval, are in none.
+    Runs that do not tell their machine, and comparisons that are invalid or have no interval, are in none. Nor are
+    comparisons of versions: their baseline is another program each time, so that there is nothing that could last.
     """
     found: dict[SeriesKey, list[Point]] = {}
-    unique = {record.run_id: record for record in records}
+    unique = {record.run_id: record for record in records if not record.arms}
     for record in sorted(unique.values(), key=lambda record: (record.started_at, record.run_id)):
         for key, point in _points(record):
             found.setdefault(key, []).append(point)

@@ -51,12 +51,13 @@ class History:
     judged: tuple[JudgedSeries, ...]
 
 
-def assemble_history(series: Sequence[Series], *, runs: int) -> History:
+def assemble_history(series: Sequence[Series], *, runs: int, of_versions: int = 0) -> History:
     """Judge series and describe them.
 
     Args:
         series: In any order.
         runs: How many records there were, those without a comparison included.
+        of_versions: How many of them compare two versions, and are in no series.
     """
     machines = list(dict.fromkeys(each.key.machine for each in series))
     ordered = sorted(series, key=lambda each: machines.index(each.key.machine))
@@ -67,7 +68,9 @@ def assemble_history(series: Sequence[Series], *, runs: int) -> History:
     )
     packages = ", ".join(dict.fromkeys(sanitize_line(each.key.package) for each in series if each.key.package))
     title = f"{packages or 'history'}: {_count(runs, 'run')} on {_count(len(machines), 'machine')}"
-    report = Report(title=title, tables=tables, footnotes=(*_changes(judged), *_method(judged)))
+    report = Report(
+        title=title, tables=tables, footnotes=(*_changes(judged), *_method(judged), *_left_out(of_versions))
+    )
     return History(report=report, judged=judged)
 
 
@@ -183,6 +186,13 @@ def _method(judged: Sequence[JudgedSeries]) -> tuple[str, ...]:
         f"{_LEVEL:.0%} on single ones; one run that stands out is none."
     )
     return (meaning, test)
+
+
+def _left_out(of_versions: int) -> tuple[str, ...]:
+    if not of_versions:
+        return ()
+    listed = f"{_count(of_versions, 'comparison')} of versions"
+    return (f"Left out: {listed}, for an old version is no baseline that later runs share; see them: optbuild runs",)
 
 
 def _count(number: int, noun: str) -> str:

@@ -41,8 +41,15 @@ def find_candidates(project: Project, package: str | None, directory: Path) -> t
     Raises:
         UsageError: There is no such package, or nothing that can be built.
     """
-    packages = _packages(project, package)
-    found = [_make_candidate(project, each, directory) for each in packages]
+    try:
+        packages = _packages(project, package)
+    except UsageError:
+        found = [_make_candidate(project, each, directory) for each in _libraries(project, package)]
+        found = [each for each in found if each.outline.runs]  # only tests and benches can stand for a library
+        if not found:
+            raise
+    else:
+        found = [_make_candidate(project, each, directory) for each in packages]
     return tuple(sorted(found, key=lambda each: (each.package.name in _TOOLS_OF_THE_PROJECT, each.surety)))
 
 
@@ -65,12 +72,16 @@ def _packages(project: Project, name: str | None) -> tuple[Package, ...]:
         return programs or libraries
 
 
+def _libraries(project: Project, name: str | None) -> tuple[Package, ...]:
+    return tuple(each for each in project.packages if name in {None, each.name} and each.is_library_only)
+
+
 def _make_candidate(project: Project, package: Package, directory: Path) -> Candidate:
     default = enabled_features(package, (), with_default=True)
     built, left_out = _buildable(package.bins, default)
     examples = () if built or package.libs else _buildable(package.examples, default)[0]
     features = tuple(sorted({name for target in (*built, *examples) for name in target.required_features} - default))
-    facts = _find_facts(package, directory, built or examples, default.union(features), is_library=bool(examples))
+    facts = _find_facts(package, directory, built or examples, default.union(features), is_library=not built)
     guess = guess_workloads(facts)
     outline = Outline(
         package=None if _is_default(project, package) else package.name,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from optbuild.errors import UsageError
+from optbuild.profile.cargo_words import CargoVerb
 from optbuild.profile.model import BuildProfile, Workload
 from optbuild.profile.placeholders import Placeholder, PlaceholderKind, parse_placeholders
 from optbuild.project.default_target import configured_targets
@@ -32,7 +33,9 @@ def choose_targets(project: Project, build_profile: BuildProfile, names: tuple[s
     settings = build_profile.project
     used = _used_by(build_profile.workloads)
     try:
-        targets = select_targets(project, settings.packages, settings.bins, used)
+        targets = select_targets(
+            project, settings.packages, settings.bins, used, library_alone=_are_of_cargo(build_profile.workloads)
+        )
     except UsageError as error:
         has_packages = {package.name for package in project.packages}.issuperset(settings.packages)
         asked = "bins" if settings.bins and has_packages else "package"
@@ -83,6 +86,11 @@ def _used_by(workloads: Iterable[Workload]) -> tuple[str, ...]:
     words = (word for each in workloads for key in _COMMANDS for word in getattr(each, key) or ())
     pieces = (piece for word in words for piece in parse_placeholders(word))
     return tuple(dict.fromkeys(p.argument or "" for p in pieces if isinstance(p, Placeholder) and p.kind in _PRODUCTS))
+
+
+def _are_of_cargo(workloads: tuple[Workload, ...]) -> bool:
+    """Whether all that runs are tests and benches, which cargo builds beside a library."""
+    return bool(workloads) and all(each.cargo is not None and each.cargo[0] != CargoVerb.RUN for each in workloads)
 
 
 def _buildable(targets: Targets, build_profile: BuildProfile, names: tuple[str, ...], used: tuple[str, ...]) -> Targets:

@@ -42,14 +42,16 @@ def _cargo_build_path(action: Compile) -> Path:
 
 def find_kept(action: Compile) -> dict[str, Artifact] | None:
     """What an action built in an earlier run, as it is kept; None where a product is missing."""
-    files = sorted(action.directory.iterdir()) if action.directory.is_dir() else []
+    if not action.directory.is_dir():
+        return None
+    files = sorted(action.directory.iterdir())
     files = [path for path in files if path.suffix not in DEBUG_SUFFIXES]
     by_name = {path.stem: path for path in files} | {path.name: path for path in files}  # a program may have a suffix
     names: Collection[str] = action.recipe.products
     if action.recipe.call is not None:
         build = find_cargo_build(action)
         names = () if build is None else (*build.started, *(program.name for program in build.programs))
-    if not names or not all(name in by_name for name in names):
+    if (action.recipe.call is not None and not names) or not all(name in by_name for name in names):
         return None
     names = dict.fromkeys((*names, *(path.name for path in files if is_shared_library(path.name))))
     return {name: _artifact(action, name, by_name[name], sha256_of(by_name[name])) for name in names}
@@ -70,6 +72,8 @@ def keep(action: Compile, name: str, built: Path, debug: Iterable[Path]) -> Arti
 def delete_others(action: Compile, artifacts: Iterable[Artifact]) -> None:
     """Delete what an earlier call has left: the files of tests and benches get another name with each change."""
     kept = {path for artifact in artifacts for path in (artifact.path, *artifact.debug)}
+    with writing(action.directory):
+        action.directory.mkdir(parents=True, exist_ok=True)  # a library for Rust alone leaves nothing to keep
     for path in action.directory.iterdir():
         if path not in kept and path != _cargo_build_path(action):
             with writing(path):

@@ -50,7 +50,8 @@ class CompileKind(Kind[Compile, Compiled]):
     def describe(self, result: Compiled) -> str:
         """Crates and bytes."""
         size = format_bytes(sum(artifact.size_bytes for artifact in result.artifacts.values()))
-        return f"{result.units} crate{'s' * (result.units != 1)}, {size}"
+        crates = f"{result.units} crate{'s' * (result.units != 1)}"
+        return f"{crates}, {size}" if result.artifacts else crates
 
     def demand(self, action: Compile, _tools: Tools, budget: Budget, *, alone: Exclusivity) -> Demand:
         """Cargo's target directory, and memory for a link of the whole program."""

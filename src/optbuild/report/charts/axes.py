@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 LABEL_LENGTH = 15
 _RIM = 0.05
-_PERCENT_STEPS = (1, 2, 5, 10)
+PERCENT_STEPS = (1, 2, 5, 10)
 _MOST_TICKS = 5
 _WHOLE_PERCENT = 0.00999
 
@@ -31,7 +31,7 @@ def show_changes(axes: Axes, values: list[float], margin: float) -> None:
     axes.set_xlim(low - rim, high + rim)
     axes.axvspan(-margin, margin, color=Ink.BAND.drawn, linewidth=0, zorder=0)
     axes.axvline(0, color=Ink.FAINT.drawn, linewidth=1, zorder=1)
-    axes.xaxis.set_major_locator(MaxNLocator(_MOST_TICKS, steps=_PERCENT_STEPS))
+    axes.xaxis.set_major_locator(MaxNLocator(_MOST_TICKS, steps=PERCENT_STEPS))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(value, axes.get_xlim())))
     axes.grid(visible=True, axis="x", color=Ink.LINE.drawn, linewidth=0.6)
 

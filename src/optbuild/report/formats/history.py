@@ -7,10 +7,11 @@ import io
 from collections.abc import Callable, Mapping
 from html import escape
 
+from optbuild.report.charts.canvas import can_draw
+from optbuild.report.charts.series import draw_series
 from optbuild.report.display import inert_on_ci
 from optbuild.report.formats.csv import inert_in_sheets
-from optbuild.report.formats.html import render_html
-from optbuild.report.formats.series_chart import render_series_chart
+from optbuild.report.formats.html import NO_CHARTS, render_figure, render_html
 from optbuild.report.formats.terminal import render_terminal
 from optbuild.report.history import History, JudgedSeries, name_series
 from optbuild.report.model import Screen
@@ -33,12 +34,20 @@ def render_history_csv(history: History) -> str:
 
 def render_history_html(history: History) -> str:
     """Write a page without scripts or outside resources: the tables, and a chart for each series."""
-    figures = tuple(
-        f"<figure>\n{render_series_chart(judged)}\n<figcaption>{escape(name_series(judged.series.key))}, machine "
-        f"{judged.series.key.machine.fingerprint}; a dashed line is a lasting change</figcaption>\n</figure>"
-        for judged in history.judged
+    if not history.judged:
+        return render_html(history.report)
+    if not can_draw():
+        return render_html(history.report, figures=(f'<p class="notes">{escape(NO_CHARTS)}</p>',))
+    figures = (
+        render_figure(
+            name_series(judged.series.key),
+            f"Machine {judged.series.key.machine.fingerprint}; less is faster, grey is unproven, a dashed line is a "
+            "lasting change.",
+            draw_series(judged, name=f"series-{number}"),
+        )
+        for number, judged in enumerate(history.judged)
     )
-    return render_html(history.report, figures=figures)
+    return render_html(history.report, figures=('<div class="charts">', *figures, "</div>"))
 
 
 def _rows(judged: JudgedSeries) -> list[tuple[str | float | None, ...]]:

@@ -68,7 +68,7 @@ def _charts(charts: Charts) -> list[str]:
         return []
     if not can_draw():
         return [f'<p class="notes">{escape(NO_CHARTS)}</p>']
-    return ['<div class="charts">', *(_figure(*figure) for figure in _figures(charts)), "</div>"]
+    return ['<div class="charts">', *(render_figure(*figure) for figure in _figures(charts)), "</div>"]
 
 
 def _figures(charts: Charts) -> Iterator[tuple[str, str, str]]:
@@ -92,7 +92,8 @@ def _figures(charts: Charts) -> Iterator[tuple[str, str, str]]:
         yield "The build", caption, draw_timeline(charts)
 
 
-def _figure(title: str, caption: str, drawing: str) -> str:
+def render_figure(title: str, caption: str, drawing: str) -> str:
+    """Write a chart with what it is called and how it is read; the drawing is SVG already."""
     drawing = drawing.replace(_NAMESPACE, "", 1)
     return f"<figure><h2>{escape(title)}</h2>\n<figcaption>{escape(caption)}</figcaption>\n{drawing}\n</figure>"
 
