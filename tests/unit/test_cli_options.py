@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from optbuild.cli.app import app as program
 from optbuild.cli.context import CliContext
 from optbuild.cli.options import Jobs, Json, MaxTime, read_duration_s, with_common_options, with_run_request
 from optbuild.session.request import RunRequest
@@ -92,6 +94,14 @@ def test_help_shows_common_options_on_a_panel_of_their_own() -> None:
     assert code == 0
     assert "Common options" in output
     assert "--progress" in output
+
+
+def test_no_help_text_has_words_that_the_renderer_takes_for_markup() -> None:
+    """`[gates]` would vanish: square brackets are styles there."""
+    commands = typer.main.get_group(program).commands.values()
+    texts = {command.name: command.help or "" for command in commands}
+    texts |= {f"{c.name} {p.name}": getattr(p, "help", None) or "" for c in commands for p in c.params}
+    assert {name: text for name, text in texts.items() if re.search(r"\[[a-z/]", text)} == {}
 
 
 def test_the_wrapper_shows_all_options_to_typer() -> None:

@@ -29,7 +29,12 @@ app = typer.Typer(
 )
 
 _LATER = {
+    "advise": "say beforehand what can pay",
+    "explain": "say what PGO has changed",
+    "fleet": "build and measure many projects",
     "flamegraph": "record and draw a variant",
+    "heap": "find where a variant allocates",
+    "tune": "search for the fastest variant",
 }
 
 
@@ -154,7 +159,7 @@ def train(
     fresh: options.Fresh = False,
     no_wait: options.NoWait = False,
 ) -> None:
-    """Train, and write the portable profile that [profile-data] names, for builds where no training runs."""
+    """Train, and write the portable profile that `profile-data.path` names, for builds where no training runs."""
     from optbuild.cli.console import Console
     from optbuild.session.request import RunRequest
     from optbuild.session.run import RunFailedError

@@ -184,7 +184,7 @@ def check(
     build_profile: options.BuildProfile = None,
     as_json: options.Json = False,
 ) -> None:
-    """Apply the [gates] of the build profile to the last run; exit code 1 where one is not passed. Runs nothing."""
+    """Apply the gates of the build profile to the last run; exit code 1 if one does not pass. Runs nothing."""
     from optbuild.cli.ci import show_text_on_ci
     from optbuild.record.judge import is_accepted
     from optbuild.record.store import render_record
