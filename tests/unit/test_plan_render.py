@@ -47,7 +47,7 @@ def test_a_whole_plan_for_people() -> None:
     assert folded(render_actions(plan)) == snapshot("""\
 variant release: built by compile-cfc67397
 variant lto: built by compile-1c3b8aa5
-variant pgo: built by choose-17185109
+variant pgo: built by choose-d78c0d7d
 
 compile-cfc67397  release: build
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
@@ -98,16 +98,16 @@ compare-2b75b023  lto: outputs of held out
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/held-out-681314dd
 
-object-cfe74852  object that marks each start of a program
+object-1690f766  object that marks each start of a program
   argv    /toolchain/bin/rustc --crate-name=optbuild_marks --crate-type=lib --edition=2021
             --emit=obj -Copt-level=2 -Cpanic=abort --target x86_64-unknown-linux-gnu -o
-            /p/target/optbuild/objects/object-cfe74852.o
-            /p/target/optbuild/objects/object-cfe74852.rs
+            /p/target/optbuild/objects/object-1690f766.o
+            /p/target/optbuild/objects/object-1690f766.rs
   cwd     /p
   writes  /p/target/optbuild/objects
 
-compile-9aa04e40  pgo: build instrumented without LTO
-  needs   object-cfe74852
+compile-2a13f6c0  pgo: build instrumented without LTO
+  needs   object-1690f766
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/train --color never --config 'term.progress.when="never"' --config
@@ -116,36 +116,36 @@ compile-9aa04e40  pgo: build instrumented without LTO
             --message-format=json-diagnostic-rendered-ansi
   cwd     /p
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Clink-arg=/p/target/optbuild/objects/object-cfe74852.o
+  env     CARGO_ENCODED_RUSTFLAGS=-Clink-arg=/p/target/optbuild/objects/object-1690f766.o
             -Cprofile_generate=/p/target/optbuild/stray -Clto=off -Clinker_plugin_lto=no
             -Cembed_bitcode=no
-  writes  /p/target/optbuild/binaries/compile-9aa04e40
+  writes  /p/target/optbuild/binaries/compile-2a13f6c0
 
-train-3c865c6b  pgo: train on books
-  needs   compile-9aa04e40
+train-aab3a78f  pgo: train on books
+  needs   compile-2a13f6c0
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-3c865c6b/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-aab3a78f/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-3c865c6b
+  writes  /p/target/optbuild/raw/train-aab3a78f
 
-train-958f7dd5  pgo: train on logs
-  needs   compile-9aa04e40
+train-93f1c6ea  pgo: train on logs
+  needs   compile-2a13f6c0
   argv    {bin:demo} logs.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-958f7dd5/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-93f1c6ea/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-958f7dd5
+  writes  /p/target/optbuild/raw/train-93f1c6ea
 
-merge-224ee056  pgo: merge profiles
-  needs   train-3c865c6b, train-958f7dd5
+merge-17b20eea  pgo: merge profiles
+  needs   train-aab3a78f, train-93f1c6ea
   argv    /toolchain/bin/llvm-profdata merge --input-files={inputs} --output={profdata}
             --failure-mode=any
-  inputs  3 × {profdata:train-3c865c6b}, 1 × {profdata:train-958f7dd5}
+  inputs  3 × {profdata:train-aab3a78f}, 1 × {profdata:train-93f1c6ea}
   writes  /p/target/optbuild/profdata
 
-compile-aae01560  pgo: build
-  needs   merge-224ee056
+compile-af27d364  pgo: build
+  needs   merge-17b20eea
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/train --color never --config 'term.progress.when="never"' --config
@@ -154,13 +154,13 @@ compile-aae01560  pgo: build
             'build.warnings="warn"' -vv --message-format=json-diagnostic-rendered-ansi
   cwd     /p
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-224ee056}
+  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-17b20eea}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings
-  writes  /p/target/optbuild/binaries/compile-aae01560
+  writes  /p/target/optbuild/binaries/compile-af27d364
 
-compile-9759037d  pgo: build instrumented
+compile-ab70b4da  pgo: build instrumented
   only if the attempt lto-free of pgo is rejected
-  needs   object-cfe74852
+  needs   object-1690f766
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/train --color never --config 'term.progress.when="never"' --config
@@ -169,39 +169,39 @@ compile-9759037d  pgo: build instrumented
             --message-format=json-diagnostic-rendered-ansi
   cwd     /p
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Clink-arg=/p/target/optbuild/objects/object-cfe74852.o
+  env     CARGO_ENCODED_RUSTFLAGS=-Clink-arg=/p/target/optbuild/objects/object-1690f766.o
             -Cprofile_generate=/p/target/optbuild/stray
-  writes  /p/target/optbuild/binaries/compile-9759037d
+  writes  /p/target/optbuild/binaries/compile-ab70b4da
 
-train-aaab9838  pgo: train on books
+train-17934d3f  pgo: train on books
   only if the attempt lto-free of pgo is rejected
-  needs   compile-9759037d
+  needs   compile-ab70b4da
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-aaab9838/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-17934d3f/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-aaab9838
+  writes  /p/target/optbuild/raw/train-17934d3f
 
-train-62a9e7c3  pgo: train on logs
+train-96f9bae3  pgo: train on logs
   only if the attempt lto-free of pgo is rejected
-  needs   compile-9759037d
+  needs   compile-ab70b4da
   argv    {bin:demo} logs.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-62a9e7c3/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-96f9bae3/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-62a9e7c3
+  writes  /p/target/optbuild/raw/train-96f9bae3
 
-merge-f6fa322a  pgo: merge profiles
+merge-86538cd8  pgo: merge profiles
   only if the attempt lto-free of pgo is rejected
-  needs   train-aaab9838, train-62a9e7c3
+  needs   train-17934d3f, train-96f9bae3
   argv    /toolchain/bin/llvm-profdata merge --input-files={inputs} --output={profdata}
             --failure-mode=any
-  inputs  3 × {profdata:train-aaab9838}, 1 × {profdata:train-62a9e7c3}
+  inputs  3 × {profdata:train-17934d3f}, 1 × {profdata:train-96f9bae3}
   writes  /p/target/optbuild/profdata
 
-compile-ebdd85fe  pgo: build
+compile-727cdea0  pgo: build
   only if the attempt lto-free of pgo is rejected
-  needs   merge-f6fa322a
+  needs   merge-86538cd8
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/train --color never --config 'term.progress.when="never"' --config
@@ -210,34 +210,34 @@ compile-ebdd85fe  pgo: build
             'build.warnings="warn"' -vv --message-format=json-diagnostic-rendered-ansi
   cwd     /p
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-f6fa322a}
+  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-86538cd8}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings
-  writes  /p/target/optbuild/binaries/compile-ebdd85fe
+  writes  /p/target/optbuild/binaries/compile-727cdea0
 
-choose-17185109  pgo: the first attempt whose evidence holds
-  needs   compile-aae01560, compile-ebdd85fe
-  tries   lto-free (compile-aae01560), exact (compile-ebdd85fe)
+choose-d78c0d7d  pgo: the first attempt whose evidence holds
+  needs   compile-af27d364, compile-727cdea0
+  tries   lto-free (compile-af27d364), exact (compile-727cdea0)
 
-compare-c6c8902b  pgo: outputs of books
-  needs   probe-9d157d37, choose-17185109
+compare-6ebe238e  pgo: outputs of books
+  needs   probe-9d157d37, choose-d78c0d7d
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/books-6e317bcd
 
-compare-ab702f75  pgo: outputs of held out
-  needs   probe-9aba8d39, choose-17185109
+compare-baca5f50  pgo: outputs of held out
+  needs   probe-9aba8d39, choose-d78c0d7d
   argv    {bin:demo} 'held out.txt'
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/held-out-681314dd
 
-measure-496e7380  measure
-  needs   compile-cfc67397, compile-1c3b8aa5, choose-17185109
+measure-5d7a1dc6  measure
+  needs   compile-cfc67397, compile-1c3b8aa5, choose-d78c0d7d
   argv    {bin:demo} --top 20 books.txt
   argv    {bin:demo} 'held out.txt'
   writes  /p/target/optbuild/arms
-  arms    release (compile-cfc67397), lto (compile-1c3b8aa5), pgo (choose-17185109)
+  arms    release (compile-cfc67397), lto (compile-1c3b8aa5), pgo (choose-d78c0d7d)
   budget  5 min 00 s
   counts  instructions, each once, by perf or callgrind if that takes a tenth of the budget at most
 """)
@@ -265,9 +265,9 @@ measures on    books, held out, for at most 5 min 00 s
 argv           {bin:demo} --top 20 books.txt
 argv           {bin:demo} logs.txt
 argv           {bin:demo} 'held out.txt'
-steps          15 run, 0 are reused where cargo finds them fresh
+steps          15 run, 0 are reused if cargo finds them fresh
 ways to train  pgo: lto-free, else exact (5 further steps only if a way is rejected)
-takes          not known before the first run
+takes          unknown before the first run
 writes below   /p/target/optbuild
 """)
 
@@ -283,10 +283,10 @@ def test_a_screen_counts_what_is_reused() -> None:
     estimate = estimate_runs(plan, forecasts, History(durations_s={lto: 42.0}))
     assert render_overview(plan, forecasts, estimate) == snapshot("""\
 variant  settings                        made by  expected
-release  none: as cargo builds it        1 build  reused where cargo finds it fresh
+release  none: as cargo builds it        1 build  reused if cargo finds it fresh
 lto      lto = "fat", codegen-units = 1  1 build  runs
 
-steps         1 run, 1 are reused where cargo finds them fresh
+steps         1 run, 1 are reused if cargo finds them fresh
 takes         42 s, by the last run
 writes below  /p/target/optbuild
 """)
@@ -302,11 +302,11 @@ def test_a_whole_plan_as_data() -> None:
     assert folded("\n".join(map(json.dumps, [plan, *actions]))) == snapshot("""\
 {"schema": "optbuild/plan/1", "variants": [{"name": "release", "compile": "compile-cfc67397",
             "programs": {}, "merge": null, "attempts": [], "skipped": null, "parts": {}}, {"name":
-            "pgo", "compile": "choose-e5147323", "programs": {}, "merge": "merge-bca838f7",
-            "attempts": [{"name": "lto-free", "instrument": "compile-9aa04e40", "merge":
-            "merge-bca838f7", "compile": "compile-655f6ec6", "mends": []}, {"name": "exact",
-            "instrument": "compile-9759037d", "merge": "merge-9fc96846", "compile":
-            "compile-0af59d72", "mends": ["not-built", "unfit"]}], "skipped": null, "parts": {}}],
+            "pgo", "compile": "choose-e240524a", "programs": {}, "merge": "merge-7b4944c4",
+            "attempts": [{"name": "lto-free", "instrument": "compile-2a13f6c0", "merge":
+            "merge-7b4944c4", "compile": "compile-83b2e8bf", "mends": []}, {"name": "exact",
+            "instrument": "compile-ab70b4da", "merge": "merge-68170e9d", "compile":
+            "compile-a7888f5c", "mends": ["not-built", "unfit"]}], "skipped": null, "parts": {}}],
             "estimate": {"seconds": 0.0, "unknown_actions": 0, "memory_bytes": null, "disk_bytes":
             null}, "directories": ["/p/target/optbuild"], "notes": [], "folds": []}
 {"id": "compile-cfc67397", "kind": "compile", "label": "release: build", "needs": [], "argv":
@@ -322,15 +322,15 @@ def test_a_whole_plan_as_data() -> None:
             null, "ready": null, "beside": {}, "cwd": "/p", "env": {}, "stdin": null, "timeout": "5
             min 00 s", "inputs": [], "writes": "/p/target/optbuild/scratch/books-6e317bcd", "runs":
             2}
-{"id": "object-cfe74852", "kind": "object", "label": "object that marks each start of a program",
+{"id": "object-1690f766", "kind": "object", "label": "object that marks each start of a program",
             "needs": [], "argv": ["/toolchain/bin/rustc", "--crate-name=optbuild_marks",
             "--crate-type=lib", "--edition=2021", "--emit=obj", "-Copt-level=2", "-Cpanic=abort",
             "--target", "x86_64-unknown-linux-gnu", "-o",
-            "/p/target/optbuild/objects/object-cfe74852.o",
-            "/p/target/optbuild/objects/object-cfe74852.rs"], "cwd": "/p", "writes":
+            "/p/target/optbuild/objects/object-1690f766.o",
+            "/p/target/optbuild/objects/object-1690f766.rs"], "cwd": "/p", "writes":
             "/p/target/optbuild/objects"}
-{"id": "compile-9aa04e40", "kind": "compile", "label": "pgo: build instrumented without LTO",
-            "needs": ["object-cfe74852"], "argv": ["/toolchain/bin/cargo", "build",
+{"id": "compile-2a13f6c0", "kind": "compile", "label": "pgo: build instrumented without LTO",
+            "needs": ["object-1690f766"], "argv": ["/toolchain/bin/cargo", "build",
             "--manifest-path", "/p/Cargo.toml", "--package", "demo@0.1.0", "--bin", "demo",
             "--profile", "release", "--target", "x86_64-unknown-linux-gnu", "--target-dir",
             "/p/target/optbuild/train", "--color", "never", "--config",
@@ -339,21 +339,21 @@ def test_a_whole_plan_as_data() -> None:
             "profile.release.lto=\\"fat\\"", "--config", "profile.release.codegen-units=1",
             "--locked", "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
             {"RUSTUP_AUTO_INSTALL": "0", "CARGO_ENCODED_RUSTFLAGS":
-            "-Clink-arg=/p/target/optbuild/objects/object-cfe74852.o
+            "-Clink-arg=/p/target/optbuild/objects/object-1690f766.o
             -Cprofile_generate=/p/target/optbuild/stray -Clto=off -Clinker_plugin_lto=no
-            -Cembed_bitcode=no"}, "writes": "/p/target/optbuild/binaries/compile-9aa04e40"}
-{"id": "train-3c865c6b", "kind": "train", "label": "pgo: train on books", "needs":
-            ["compile-9aa04e40"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
+            -Cembed_bitcode=no"}, "writes": "/p/target/optbuild/binaries/compile-2a13f6c0"}
+{"id": "train-aab3a78f", "kind": "train", "label": "pgo: train on books", "needs":
+            ["compile-2a13f6c0"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
             null, "ready": null, "beside": {}, "cwd": "/p", "env": {"LLVM_PROFILE_FILE":
-            "/p/target/optbuild/raw/train-3c865c6b/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
-            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-3c865c6b", "repeat":
+            "/p/target/optbuild/raw/train-aab3a78f/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
+            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-aab3a78f", "repeat":
             null}
-{"id": "merge-bca838f7", "kind": "merge", "label": "pgo: merge profiles", "needs":
-            ["train-3c865c6b"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
+{"id": "merge-7b4944c4", "kind": "merge", "label": "pgo: merge profiles", "needs":
+            ["train-aab3a78f"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
             "--input-files={inputs}", "--output={profdata}", "--failure-mode=any"], "how": null,
-            "inputs": ["3 \\u00d7 {profdata:train-3c865c6b}"], "writes":
+            "inputs": ["3 \\u00d7 {profdata:train-aab3a78f}"], "writes":
             "/p/target/optbuild/profdata"}
-{"id": "compile-655f6ec6", "kind": "compile", "label": "pgo: build", "needs": ["merge-bca838f7"],
+{"id": "compile-83b2e8bf", "kind": "compile", "label": "pgo: build", "needs": ["merge-7b4944c4"],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
             "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/train", "--color",
@@ -363,10 +363,10 @@ def test_a_whole_plan_as_data() -> None:
             "--locked", "--config", "build.warnings=\\"warn\\"", "-vv",
             "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
             {"RUSTUP_AUTO_INSTALL": "0", "CARGO_ENCODED_RUSTFLAGS":
-            "-Cprofile_use={profdata:merge-bca838f7} -Cllvm-args=-pgo-warn-missing-function
-            -Wwarnings"}, "writes": "/p/target/optbuild/binaries/compile-655f6ec6"}
-{"id": "compile-9759037d", "kind": "compile", "label": "pgo: build instrumented", "needs":
-            ["object-cfe74852"], "argv": ["/toolchain/bin/cargo", "build", "--manifest-path",
+            "-Cprofile_use={profdata:merge-7b4944c4} -Cllvm-args=-pgo-warn-missing-function
+            -Wwarnings"}, "writes": "/p/target/optbuild/binaries/compile-83b2e8bf"}
+{"id": "compile-ab70b4da", "kind": "compile", "label": "pgo: build instrumented", "needs":
+            ["object-1690f766"], "argv": ["/toolchain/bin/cargo", "build", "--manifest-path",
             "/p/Cargo.toml", "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release",
             "--target", "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/train",
             "--color", "never", "--config", "term.progress.when=\\"never\\"", "--config",
@@ -375,22 +375,22 @@ def test_a_whole_plan_as_data() -> None:
             "profile.release.codegen-units=1", "--locked",
             "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
             {"RUSTUP_AUTO_INSTALL": "0", "CARGO_ENCODED_RUSTFLAGS":
-            "-Clink-arg=/p/target/optbuild/objects/object-cfe74852.o
+            "-Clink-arg=/p/target/optbuild/objects/object-1690f766.o
             -Cprofile_generate=/p/target/optbuild/stray"}, "writes":
-            "/p/target/optbuild/binaries/compile-9759037d", "only if": "the attempt lto-free of pgo
+            "/p/target/optbuild/binaries/compile-ab70b4da", "only if": "the attempt lto-free of pgo
             is rejected"}
-{"id": "train-aaab9838", "kind": "train", "label": "pgo: train on books", "needs":
-            ["compile-9759037d"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
+{"id": "train-17934d3f", "kind": "train", "label": "pgo: train on books", "needs":
+            ["compile-ab70b4da"], "argv": ["{bin:demo}", "--top", "20", "books.txt"], "server":
             null, "ready": null, "beside": {}, "cwd": "/p", "env": {"LLVM_PROFILE_FILE":
-            "/p/target/optbuild/raw/train-aaab9838/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
-            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-aaab9838", "repeat":
+            "/p/target/optbuild/raw/train-17934d3f/\\u2026/%m_%p.profraw"}, "stdin": null, "timeout":
+            "5 min 00 s", "inputs": [], "writes": "/p/target/optbuild/raw/train-17934d3f", "repeat":
             null, "only if": "the attempt lto-free of pgo is rejected"}
-{"id": "merge-9fc96846", "kind": "merge", "label": "pgo: merge profiles", "needs":
-            ["train-aaab9838"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
+{"id": "merge-68170e9d", "kind": "merge", "label": "pgo: merge profiles", "needs":
+            ["train-17934d3f"], "argv": ["/toolchain/bin/llvm-profdata", "merge",
             "--input-files={inputs}", "--output={profdata}", "--failure-mode=any"], "how": null,
-            "inputs": ["3 \\u00d7 {profdata:train-aaab9838}"], "writes":
+            "inputs": ["3 \\u00d7 {profdata:train-17934d3f}"], "writes":
             "/p/target/optbuild/profdata", "only if": "the attempt lto-free of pgo is rejected"}
-{"id": "compile-0af59d72", "kind": "compile", "label": "pgo: build", "needs": ["merge-9fc96846"],
+{"id": "compile-a7888f5c", "kind": "compile", "label": "pgo: build", "needs": ["merge-68170e9d"],
             "argv": ["/toolchain/bin/cargo", "build", "--manifest-path", "/p/Cargo.toml",
             "--package", "demo@0.1.0", "--bin", "demo", "--profile", "release", "--target",
             "x86_64-unknown-linux-gnu", "--target-dir", "/p/target/optbuild/train", "--color",
@@ -400,20 +400,20 @@ def test_a_whole_plan_as_data() -> None:
             "--locked", "--config", "build.warnings=\\"warn\\"", "-vv",
             "--message-format=json-diagnostic-rendered-ansi"], "cwd": "/p", "env":
             {"RUSTUP_AUTO_INSTALL": "0", "CARGO_ENCODED_RUSTFLAGS":
-            "-Cprofile_use={profdata:merge-9fc96846} -Cllvm-args=-pgo-warn-missing-function
-            -Wwarnings"}, "writes": "/p/target/optbuild/binaries/compile-0af59d72", "only if": "the
+            "-Cprofile_use={profdata:merge-68170e9d} -Cllvm-args=-pgo-warn-missing-function
+            -Wwarnings"}, "writes": "/p/target/optbuild/binaries/compile-a7888f5c", "only if": "the
             attempt lto-free of pgo is rejected"}
-{"id": "choose-e5147323", "kind": "choose", "label": "pgo: the first attempt whose evidence holds",
-            "needs": ["compile-655f6ec6", "compile-0af59d72"], "tries": ["lto-free
-            (compile-655f6ec6)", "exact (compile-0af59d72)"]}
-{"id": "compare-1d2c911a", "kind": "compare", "label": "pgo: outputs of books", "needs":
-            ["probe-9d157d37", "choose-e5147323"], "argv": ["{bin:demo}", "--top", "20",
+{"id": "choose-e240524a", "kind": "choose", "label": "pgo: the first attempt whose evidence holds",
+            "needs": ["compile-83b2e8bf", "compile-a7888f5c"], "tries": ["lto-free
+            (compile-83b2e8bf)", "exact (compile-a7888f5c)"]}
+{"id": "compare-fc76cc62", "kind": "compare", "label": "pgo: outputs of books", "needs":
+            ["probe-9d157d37", "choose-e240524a"], "argv": ["{bin:demo}", "--top", "20",
             "books.txt"], "server": null, "ready": null, "beside": {}, "cwd": "/p", "env": {},
             "stdin": null, "timeout": "5 min 00 s", "inputs": [], "writes":
             "/p/target/optbuild/scratch/books-6e317bcd"}
-{"id": "measure-e9e38e56", "kind": "measure", "label": "measure", "needs": ["compile-cfc67397",
-            "choose-e5147323"], "argv": [["{bin:demo}", "--top", "20", "books.txt"]], "arms":
-            ["release (compile-cfc67397)", "pgo (choose-e5147323)"], "budget": "5 min 00 s",
+{"id": "measure-2a06c9df", "kind": "measure", "label": "measure", "needs": ["compile-cfc67397",
+            "choose-e240524a"], "argv": [["{bin:demo}", "--top", "20", "books.txt"]], "arms":
+            ["release (compile-cfc67397)", "pgo (choose-e240524a)"], "budget": "5 min 00 s",
             "counts": "instructions, each once, by perf or callgrind if that takes a tenth of the
             budget at most", "writes": "/p/target/optbuild/arms"}
 """)
@@ -427,7 +427,7 @@ def test_a_skipped_variant_and_notes_are_shown() -> None:
         project=make_project(lockfile=None),
     )
     text = render_overview(make_plan(inputs, ("release", "pgo"), measure=False), {}, UNKNOWN)
-    assert text.splitlines()[0] == "note: there is no Cargo.lock: cargo will resolve the dependencies and write one"
+    assert text.splitlines()[0] == "note: Cargo.lock is missing: cargo will resolve the dependencies and write one"
     assert "skipped: no llvm-profdata fits rustc" in text
 
 

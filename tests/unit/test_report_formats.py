@@ -314,7 +314,7 @@ def test_html_is_one_page_that_asks_for_nothing_else() -> None:
 </table></div>
 <div class="charts">
 <figure><h2>Change in time vs release</h2>
-<figcaption>With its interval; left is less. Grey is unproven; the band is the margin of ±1%.</figcaption>
+<figcaption>With its interval; left is faster. Grey is unproven; the band is the margin of ±1%.</figcaption>
 <svg/>
 </figure>
 <figure><h2>Time against size</h2>

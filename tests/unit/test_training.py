@@ -249,7 +249,7 @@ def test_nothing_is_salvaged_where_nobody_knows_what_is_lost(workshop: Workshop)
     """Without an accepted training of the same recipe there is nothing to hold it against."""
     workshop.settings = SALVAGE
     workshop.program = leave_behind("bad.profraw", b"")
-    with pytest.raises(ProfileDataError, match="no training without such files says what is lost"):
+    with pytest.raises(ProfileDataError, match="there is no complete training to compare with"):
         train(workshop)
 
 

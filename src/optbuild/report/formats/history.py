@@ -1,4 +1,4 @@
-"""How series of runs can be written: for people, as a page with charts, and for spreadsheets."""
+"""The formats of series of runs: as text, as a page with charts, and for spreadsheets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HEADINGS = (
 
 
 def render_history_csv(history: History) -> str:
-    """Write a row for each run of each series, as RFC 4180 has it; where a lasting change begins, it says how large."""
+    """Write a row for each run of each series, as in RFC 4180; the row that begins a lasting change has its size."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\r\n")
     writer.writerow(_HEADINGS)
@@ -32,7 +32,7 @@ def render_history_csv(history: History) -> str:
 
 
 def render_history_html(history: History) -> str:
-    """Write a page without scripts or outside resources: the tables, and a chart for each series."""
+    """Write a page without scripts or external resources: the tables, and a chart for each series."""
     figures = tuple(
         f"<figure>\n{render_series_chart(judged)}\n<figcaption>{escape(name_series(judged.series.key))}, machine "
         f"{judged.series.key.machine.fingerprint}; a dashed line is a lasting change</figcaption>\n</figure>"

@@ -1,4 +1,4 @@
-"""One series drawn as SVG: each run's change with its interval, the zero line, and where it changed for good."""
+"""One series drawn as SVG: each run's change with its interval, the zero line, and lasting changes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 390, 10, 140
 
 
 def render_series_chart(judged: JudgedSeries) -> str:
-    """Draw a series; colours and fonts come from the page's style, and the same facts stand in its table."""
+    """Draw a series; colours and fonts come from the page's style, and its table has the same facts."""
     points = judged.series.points
     ends = [end for point in points for end in _ends(point.comparison.ci_low, point.comparison.ci_high)]
     low, high = min(0.0, *ends), max(0.0, *ends)
