@@ -151,7 +151,7 @@ pgo                        ~ −1%  [−6, +4]      inconclusive    31 ms  41.0 
 
 n = 20 randomised rounds, 95% simultaneous, margin ±1.0%, A/A −0.1% ±0.4%, steal 0.3%; trained and
 measured on different inputs; outputs equal; holds for this binary, not for PGO in general.
-Time was short: half-width ±5.0% reached; minimum detectable effect 8.3%; the precision asked for
+Time was short: half-width ±5.0% reached; minimum detectable effect 8.3%; the requested precision
 takes 500 rounds: --max-time 42m.
 PGO evidence of pgo: 1,204 of 8,087 functions with counts, 52 without data, 0 mismatched, 3 raw
 profiles, profile 3f2a1bc9d0e1.
