@@ -110,7 +110,7 @@ _current_action: ContextVar[str] = ContextVar("current_action", default="")
 
 
 @contextmanager
-def telling_of(action: str) -> Iterator[None]:
+def about_action(action: str) -> Iterator[None]:
     """Attribute to this action the events of this thread that name none, while in the context."""
     token = _current_action.set(action)
     try:
@@ -119,6 +119,6 @@ def telling_of(action: str) -> Iterator[None]:
         _current_action.reset(token)
 
 
-def told_of() -> str:
+def current_action() -> str:
     """The action that this thread's events are about now; empty if there is none."""
     return _current_action.get()

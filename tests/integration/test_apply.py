@@ -30,7 +30,7 @@ def test_a_variant_becomes_the_cargo_profile_of_the_workspace(optbuild: Optbuild
     assert "codegen-units = 1" in root.read_text()
     again = optbuild.run("apply", "fast", "--yes", cwd=directory, env={"CARGO_PROFILE_RELEASE_LTO": "off"}).expect(0)
     assert "there is nothing to change" in again.stderr
-    assert "CARGO_PROFILE_RELEASE_LTO of the environment goes before `lto`" in again.stderr
+    assert "CARGO_PROFILE_RELEASE_LTO of the environment overrides `lto`" in again.stderr
 
 
 def test_what_cannot_be_applied_is_refused(optbuild: Optbuild, tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def test_a_record_holds_all_that_was_found_out(stand: Bench) -> None:
         ("./old", "'./old' is not NAME=PATH"),
         ("old= new=./new", "'old=' is not NAME=PATH"),
         ("A'=./old new=./new", "is not NAME=PATH"),
-        ("old=./old old=./new", "'old' stands twice"),
+        ("old=./old old=./new", "'old' is used twice"),
         ("old=./missing", "missing is missing or not executable"),
         ("old=./data", "data is missing or not executable"),
         ("old=.", "is missing or not executable"),
@@ -173,7 +173,7 @@ def test_wrong_binaries_are_told_before_anything_runs(stand: Bench, binaries: st
         (("--timeout", "3"), "{bin} data", "expected a duration"),
         (("--timeout", "0s"), "{bin} data", "expected a finite duration above zero"),
         (("--prepare", "a 'b"), "{bin} data", "cannot split"),
-        ((), "cat data", "does not hold {bin}"),
+        ((), "cat data", "does not contain {bin}"),
         ((), "", "no command to measure"),
         ((), "{bin} {bin:other}", "no such binary"),
     ],
@@ -264,15 +264,15 @@ def test_outputs_that_differ_are_warned_about(stand: Bench) -> None:
     """They are measured all the same: nobody knows which is right."""
     stand.script("new", "echo other")
     ended = stand.run("--max-time", "1s").expect(0)
-    assert "new does not print what old prints" in ended.stderr
-    assert "new does not print what old prints" in " ".join(ended.stdout.split())
+    assert "new prints something different from old" in ended.stderr
+    assert "new prints something different from old" in " ".join(ended.stdout.split())
 
 
 def test_no_time_gives_a_label_and_advice(stand: Bench) -> None:
     """A budget below one round measures nothing, proves nothing, and is no error."""
     ended = stand.run("--max-time", "1ms").expect(0)
     assert "n = 0 randomised rounds" in ended.stdout
-    assert re.search(r"the precision asked for takes 10 rounds: --max-time \d+m", " ".join(ended.stdout.split()))
+    assert re.search(r"the requested precision takes 10 rounds: --max-time \d+m", " ".join(ended.stdout.split()))
     record = stand.record("--max-time", "1ms")
     assert (record["measure"]["rounds"], record["measure"]["half_width"]) == (0, None)
     assert record["comparisons"] == []

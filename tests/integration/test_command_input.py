@@ -72,7 +72,7 @@ def test_what_is_piped_into_optbuild_is_warned_about(optbuild: Optbuild, tmp_pat
     arguments = ("bench", "--json", "--max-time", "100ms", f"a={first}", f"b={first}")
     ended = pipe_into(optbuild, b"data", *arguments, "--", "{bin}", cwd=tmp_path).expect(0)
     assert [item["help"] for item in ended.document["warnings"] if item["code"] == "input-not-passed"] == [
-        "write it to a file and give that: --stdin FILE"
+        "write it to a file and pass that: --stdin FILE"
     ]
     for data, options in ((b"", ()), (b"data", ("--stdin", "first"))):
         ended = pipe_into(optbuild, data, *arguments, *options, "--", "{bin}", cwd=tmp_path).expect(0)

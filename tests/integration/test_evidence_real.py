@@ -53,8 +53,8 @@ def test_the_evidence_says_what_was_counted_where(optbuild: Optbuild, tmp_path: 
     assert training["raw_profiles"] == pgo["raw_profiles"]
 
     page = optbuild.run("report", "--evidence", cwd=project).expect(0).stdout
-    assert "pgo: what the profile had to show" in page
-    assert "pgo: where it counted" in page
+    assert "pgo: checks of the profile" in page
+    assert "pgo: counts by crate" in page
     evidence = optbuild.run("report", "--evidence", "--format", "json", cwd=project).expect(0).document
     assert evidence["variants"][0]["pgo"] == pgo
     refused = optbuild.run("report", "--evidence", "--format", "csv", cwd=project).expect(2)
@@ -81,7 +81,7 @@ def test_a_profile_that_is_damaged_before_its_use_is_refused(optbuild: Optbuild,
     ended = fail(
         optbuild, project, 13, "profile-data", "rustc could not use the profile", env={"RUSTC_WRAPPER": str(wrapper)}
     )
-    assert "bad magic" in ended.error["message"] or "no merged profile" in ended.stderr
+    assert "bad magic" in ended.error["message"] or "not a merged PGO profile" in ended.stderr
     assert variant_of(ended.document, "pgo")["pgo"]["applied"] is False
 
 
@@ -140,5 +140,5 @@ def test_a_profile_of_another_source_is_refused_by_its_control_flow(optbuild: Op
     """Training puts a branch into the function that takes all the time: rustc throws its counts away."""
     change = "sed -i 's/steps += 1;/steps += 1; if steps == 9_000_000 {{ println!(\"never\"); }}/' src/main.rs"
     write_profile(project, train=f'"$1" data/train.txt; {change}')
-    ended = fail(optbuild, project, 13, "profile-data", "another control flow", "`max-mismatched` is 5.0%")
+    ended = fail(optbuild, project, 13, "profile-data", "a different control flow", "`max-mismatched` is 5.0%")
     assert variant_of(ended.document, "pgo")["pgo"]["mismatched_functions"] >= 1

@@ -176,7 +176,7 @@ def test_a_workspace_is_about_the_program_that_most_is_known_of(optbuild: Optbui
     write_package(tmp_path / "words", "words", {"src/main.rs": WORK + main, "tests/fixtures/a.txt": TEXT})
     (tmp_path / "Cargo.toml").write_text('[workspace]\nmembers = ["server", "words"]\nresolver = "2"\n')
     said = optbuild.run("init", cwd=tmp_path).expect(0)
-    assert "for another one: optbuild init --package server" in said.stderr
+    assert "for another: optbuild init --package server" in said.stderr
     build_profile, _ = first_table(optbuild, tmp_path)
     assert build_profile["project"] == {"package": "words"}
     assert [item["command"] for item in build_profile["workloads"]] == [["{bin}", "words/tests/fixtures/a.txt"]]

@@ -73,7 +73,7 @@ def test_records_from_elsewhere_join_those_of_the_project(done: Done, tmp_path: 
     assert "21 runs on 2 machines" in ended.stdout
     assert "Another CPU" in ended.stdout
     assert "points since 2030-01-10" in ended.stdout
-    assert "record.json is damaged, and is passed over" in ended.stderr
+    assert "record.json is damaged and was skipped" in ended.stderr
     assert "notes.json" not in ended.stderr
     assert tree(done.project) == before
 
@@ -105,7 +105,7 @@ def test_the_page_needs_nothing_else(done: Done, tmp_path: Path) -> None:
     [
         (("gone",), "there is no"),
         (("Cargo.toml",), "is not a record of optbuild"),
-        (("src",), "no file in"),
+        (("src",), "contains no record of optbuild"),
         (("--format", "pdf"), "there is no format 'pdf'"),
     ],
 )

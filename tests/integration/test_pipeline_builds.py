@@ -171,7 +171,7 @@ def test_a_project_without_a_lock_file_gets_one_from_cargo(optbuild: Optbuild, t
     lockfile = directory / "Cargo.lock"
     lockfile.unlink()
     ended = optbuild.run("build", "release", "--json", cwd=directory).expect(0)
-    assert "no Cargo.lock" in ended.stderr
+    assert "Cargo.lock is missing" in ended.stderr
     assert ended.document["project"]["lockfile_sha256"] == sha256_of(lockfile)
 
 

@@ -68,7 +68,7 @@ def test_each_program_of_a_package_learns_from_what_runs_it(optbuild: Optbuild, 
     assert outputs == ["north", "south"]
     assert {item["candidate"] for item in record["comparisons"]} == {"pgo", "each"}
     page = optbuild.run("report", "--evidence", cwd=project).expect(0).stdout
-    assert "each: south: what trained it" in page
+    assert "each: south: training" in page
     again = optbuild.run("pgo", "--json", cwd=project).expect(0).document
     assert again["run_id"] == record["run_id"], "nothing has changed"
 

@@ -100,7 +100,7 @@ def test_a_program_whose_feature_is_off_is_refused_with_the_feature(optbuild: Op
         manifest.write('[features]\nneeded = []\n[[bin]]\nname = "extra"\nrequired-features = ["needed"]\n')
     refused = optbuild.run("plan", "--", "{bin:extra}", cwd=root).expect(2).stderr
     assert "needs the feature `needed`" in refused
-    assert 'write features = ["needed"] under [project]' in refused
+    assert 'set features = ["needed"] under [project]' in refused
     assert "--bin extra" not in optbuild.run("plan", "--", "{bin}", cwd=root).expect(0).stdout
     (root / "optbuild.toml").write_text('schema = 1\nextends = "preset:release"\n[project]\nfeatures = ["needed"]\n')
     record = optbuild.run("build", "--json", cwd=root).expect(0).document

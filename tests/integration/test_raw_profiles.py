@@ -125,7 +125,7 @@ def test_what_is_left_is_salvaged_against_the_last_accepted_profile(optbuild: Op
 def test_salvage_without_an_accepted_profile_is_refused(optbuild: Optbuild, project: Path) -> None:
     """Nobody knows how much is lost."""
     write_profile(project, train=f"{FOUR_RUNS}; truncate -s -8 $2", variants=settings("salvage = true"))
-    fail(optbuild, project, 13, "profile-data", "no training without such files says what is lost")
+    fail(optbuild, project, 13, "profile-data", "there is no complete training to compare with")
 
 
 def test_where_all_raw_profiles_are_bad_the_accepted_one_stays(optbuild: Optbuild, project: Path) -> None:
@@ -136,7 +136,7 @@ def test_where_all_raw_profiles_are_bad_the_accepted_one_stays(optbuild: Optbuil
         train='"$1" data/train.txt; truncate -s 300 "$(dirname "$LLVM_PROFILE_FILE")"/*',
         variants=settings("salvage = true"),
     )
-    ended = fail(optbuild, project, 13, "profile-data", "nothing is left to optimise with")
+    ended = fail(optbuild, project, 13, "profile-data", "no counts are left to optimise with")
     assert len(quarantined(ended)) == 1
     assert sha256_of(Path(accepted["path"])) == accepted["sha256"]
 
@@ -259,7 +259,7 @@ def test_a_profdata_that_hangs_is_stopped(optbuild: Optbuild, project: Path, tmp
         project,
         13,
         "profile-data",
-        *("did not come to an end within 5 s", "one moment", "merge-timeout"),
+        *("did not finish within 5 s", "one moment", "merge-timeout"),
         env={"LLVM_PROFDATA": str(hanging)},
     )
     assert Path(ended.error["location"]).read_text() == "one moment\n"

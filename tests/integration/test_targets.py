@@ -146,7 +146,7 @@ def test_a_runner_for_the_host_is_used_as_cargo_uses_it(optbuild: Optbuild, tmp_
     config.write_text('[target."cfg(unix)"]\nrunner = ["env", "NEEDED=1"]\n')
     ended = optbuild.run("build", "--json", cwd=directory).expect(0)
     assert variant_of(ended.document, "pgo")["pgo"]["applied"] is True
-    assert f"programs run by env NEEDED=1 (from {config}: target.'cfg(unix)'.runner)" in ended.stderr
+    assert f"programs are run by env NEEDED=1 (from {config}: target.'cfg(unix)'.runner)" in ended.stderr
     edit(directory / "optbuild.toml", 'command = ["{bin}", "data/train.txt"]', 'cargo = ["run", "data/train.txt"]')
     host = ended.document["toolchain"]["host"]
     for value in ('"env NEEDED=1"', '["env", "NEEDED=1"]'):
@@ -154,7 +154,7 @@ def test_a_runner_for_the_host_is_used_as_cargo_uses_it(optbuild: Optbuild, tmp_
         record = optbuild.run("build", "--json", cwd=directory).expect(0).document
         assert variant_of(record, "pgo")["pgo"]["applied"] is True
     around = optbuild.run("plan", "--", "env", "NEEDED=2", "{bin}", "20000", cwd=directory).expect(0).stdout
-    assert "is not used where a command does not begin with {bin}" in around
+    assert "is used only if a command begins with {bin}" in around
 
 
 def test_a_runner_trains_and_measures_what_does_not_run_by_itself(optbuild: Optbuild, tmp_path: Path) -> None:
@@ -165,5 +165,5 @@ def test_a_runner_trains_and_measures_what_does_not_run_by_itself(optbuild: Optb
     env = {**stand_in(tmp_path, FAR, arch="aarch64"), f"{TRIPLE}_RUNNER": f"{emulator} -L"}
     ended = optbuild.run("pgo", "--json", *LONG_ENOUGH, cwd=directory, env=env).expect(0)
     assert is_trained_and_measured(ended.document, directory, FAR)
-    assert f"programs run by {emulator} -L (from {TRIPLE}_RUNNER)" in ended.stderr
+    assert f"programs are run by {emulator} -L (from {TRIPLE}_RUNNER)" in ended.stderr
     assert all(line.endswith("/tally") for line in calls.read_text().splitlines())

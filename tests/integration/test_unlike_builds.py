@@ -75,7 +75,7 @@ def write_project(directory: Path, *, build: str, main: str, argument: str) -> P
 def test_a_build_script_that_runs_in_every_build_is_named(optbuild: Optbuild, tmp_path: Path) -> None:
     """Nobody edited the lock file and what the script generates: both came to be in the first build."""
     project = write_project(tmp_path / "demo", build=STAMP, main=STAMPED, argument="quiet")
-    why = "its rerun-if-changed names gone, which is not there"
+    why = "its rerun-if-changed names gone, which does not exist"
     for jobs in ("1", "2"):
         ended = optbuild.run("build", "--jobs", jobs, cwd=project).expect(0)
         assert f"note: the build script of demo runs in every build: {why}" in ended.stderr
@@ -85,7 +85,9 @@ def test_a_printed_stamp_is_blamed_on_the_build_script(optbuild: Optbuild, tmp_p
     """A second build of the baseline has another stamp, too: that is no miscompilation."""
     project = write_project(tmp_path / "demo", build=STAMP, main=STAMPED, argument="stamp")
     error = optbuild.run("run", "--json", "--max-time", "1s", cwd=project).expect(15).error
-    assert error["message"].endswith("builds are not reproducible: the build script of demo told cargo something else")
+    assert error["message"].endswith(
+        "builds are not reproducible: the build script of demo printed different instructions for cargo"
+    )
     assert "SOURCE_DATE_EPOCH" in error["help"]
     assert not (project / "target/optbuild/again").exists()
 
@@ -97,5 +99,5 @@ def test_counts_of_other_code_than_is_optimised_are_warned_of(optbuild: Optbuild
         profile.write("[evidence]\nmax-mismatched = 1.0\nmax-unmatched = 1.0\n")
     (warning,) = optbuild.run("build", "--json", cwd=project).expect(0).document["warnings"]
     assert warning["code"] == "other-code-counted"
-    assert warning["message"].endswith("the build script of demo generated another dispatch.rs")
+    assert warning["message"].endswith("the build script of demo generated a different dispatch.rs")
     assert "BTreeMap" in warning["help"]

@@ -70,9 +70,7 @@ def content_of(profile: Path) -> str:
 
 def rustc(command: Command) -> Reply:
     """A compiler that tells of the one function that no profile knows."""
-    return Reply(
-        stderr=b"warning: x.0-cgu.0: no profile data available for function optbuild_canary Hash = 1 up to 0\n"
-    )
+    return Reply(stderr=b"warning: x.0-cgu.0: no profile data available for function optbuild_probe Hash = 1 up to 0\n")
 
 
 def trained_program(command: Command) -> Reply:

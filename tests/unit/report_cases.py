@@ -276,7 +276,7 @@ def make_inconclusive() -> RunRecord:
         record,
         comparisons=tuple(replace(item, **by_name[item.candidate]) for item in record.comparisons),
         measure=replace(
-            record.measure, half_width=0.05, advice="the precision asked for takes 500 rounds: --max-time 42m"
+            record.measure, half_width=0.05, advice="the requested precision takes 500 rounds: --max-time 42m"
         ),
     )
 

@@ -100,7 +100,7 @@ def test_what_is_not_a_name_and_a_path_is_told_with_an_example(tmp_path: Path, w
 def test_a_name_stands_once(tmp_path: Path) -> None:
     """Two arms of one name could not be told apart."""
     make_binary(tmp_path / "demo", "")
-    with pytest.raises(UsageError, match="the name 'old' stands twice"):
+    with pytest.raises(UsageError, match="the name 'old' is used twice"):
         parse_binaries(["old=demo", "old=demo"], tmp_path)
 
 
@@ -115,7 +115,7 @@ def test_what_cannot_be_executed_is_named(tmp_path: Path, path: str) -> None:
 
 def test_a_command_without_a_binary_measures_nothing(stand: Bench) -> None:
     """Every arm would run the same."""
-    with pytest.raises(UsageError, match=r"does not hold \{bin\}"):
+    with pytest.raises(UsageError, match=r"does not contain \{bin\}"):
         stand.run("sh", "-c", "true")
     assert stand.executor.commands == []
     assert left_over(stand) == []
@@ -190,7 +190,7 @@ def test_outputs_that_differ_are_warned_about(stand: Bench) -> None:
     record = stand.run()
     assert [item.equal for item in record.outputs] == [True, False]
     (warning,) = [item for item in record.warnings if item.code == "outputs-differ"]
-    assert warning.message == "new does not print what old prints: they may not do the same work"
+    assert warning.message == "new prints something different from old: they may not do the same work"
 
 
 def test_an_output_that_is_never_the_same_is_not_compared(stand: Bench) -> None:
@@ -217,7 +217,7 @@ def test_a_run_that_hangs_is_answered_by_an_option(stand: Bench) -> None:
     with pytest.raises(WorkloadTimeoutError) as caught:
         stand.run(timeout_s=2.0)
     assert {command.timeout_s for command in stand.executor.commands} == {2.0}
-    assert caught.value.help == snapshot("give it more time (--timeout 30m) or less to do")
+    assert caught.value.help == snapshot("give it more time (--timeout 30m) or less work")
 
 
 def test_commands_between_runs_get_no_terminal_and_keep_no_output(stand: Bench) -> None:

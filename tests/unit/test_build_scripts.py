@@ -36,7 +36,7 @@ def dated(path: Path, at_ns: int, text: str = "") -> Path:
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("gone", "its rerun-if-changed names gone, which is not there"),
+        ("gone", "its rerun-if-changed names gone, which does not exist"),
         ("newer", "its rerun-if-changed names newer, which has changed since it ran"),
         ("directory", "its rerun-if-changed names directory, which has changed since it ran"),
         ("older", None),
@@ -79,7 +79,7 @@ def test_generated_code_is_the_same_wherever_it_lies(tmp_path: Path) -> None:
         return {"id": read_script_run("demo", out_dir, tmp_path, {})}
 
     assert describe_other_code(generate("one", "a"), generate("two", "a")) == ()
-    told = ("the build script of demo generated another code.rs",)
+    told = ("the build script of demo generated a different code.rs",)
     assert describe_other_code(generate("one", "a"), generate("two", "b")) == told
     assert describe_differences(generate("one", "a"), generate("two", "b")) == told
     assert describe_other_code(generate("one", "a"), {}) == ()
@@ -93,4 +93,6 @@ def test_what_a_script_tells_cargo_is_no_code(tmp_path: Path) -> None:
         return {"id": read_script_run("demo", out_dir, tmp_path, {})}
 
     assert describe_other_code(stamp("1"), stamp("2")) == ()
-    assert describe_differences(stamp("1"), stamp("2")) == ("the build script of demo told cargo something else",)
+    assert describe_differences(stamp("1"), stamp("2")) == (
+        "the build script of demo printed different instructions for cargo",
+    )

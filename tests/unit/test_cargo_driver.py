@@ -134,7 +134,7 @@ def test_a_build_script_that_runs_in_every_build_is_told_once(bench: Bench) -> N
     for _ in range(2):
         assert bench.build(driver).scripts["p#demo@0.1.0"].always is not None
     (notice,) = [event for event in bench.heard if isinstance(event, Notice)]
-    assert "demo runs in every build: its rerun-if-changed names gone, which is not there" in notice.message
+    assert "demo runs in every build: its rerun-if-changed names gone, which does not exist" in notice.message
 
 
 def test_fresh_units_are_those_of_the_program(bench: Bench) -> None:

@@ -135,7 +135,7 @@ def test_the_plan_shows_what_is_asked_of_cargo_and_how_it_is_run() -> None:
     (build,) = builds_for_cargo(plan)
     text = render_actions(plan)
     assert f"{build.id}  pgo: build for bench, instrumented" in text
-    assert f"  how     each program of {build.id}, one after the other, as cargo would start it" in text
+    assert f"  how     each program of {build.id}, one after another, as cargo would start it" in text
     (training,) = [
         action for action in json.loads(json.dumps(plan_to_dict(plan)))["actions"] if action["kind"] == "train"
     ]

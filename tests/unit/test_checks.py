@@ -71,14 +71,14 @@ def test_good_evidence_passes_every_check() -> None:
     assert find_refusal("pgo", evidence, COMPILED) is None
     assert [(check.name, check.passed) for check in evidence.checks] == [
         ("a merged profile of IR level", True),
-        ("handed to rustc for every crate", True),
+        ("passed to rustc for every crate", True),
         ("read by rustc without complaint", True),
-        ("rustc tells what a profile lacks", True),
+        ("rustc reports what a profile lacks", True),
         ("the binary differs from the one without it", True),
         ("functions with counts", True),
         ("share of functions with counts", True),
         ("share without data, over all crates", True),
-        ("share with another control flow", True),
+        ("share with a different control flow", True),
         ("share that does not fit", True),
     ]
     assert [(check.key, check.value, check.limit, check.unit) for check in evidence.checks if check.key] == [
@@ -101,7 +101,7 @@ def test_good_evidence_passes_every_check() -> None:
 def test_what_is_no_merged_profile_of_pgo_is_refused(header: ProfileHeader | None) -> None:
     """Rustc takes any file without an error."""
     assert refusal(judge(replace(GOOD, header=header))).message == (
-        "variant pgo: ab.profdata is no merged profile of PGO"
+        "variant pgo: ab.profdata is not a merged PGO profile"
     )
 
 
@@ -160,15 +160,15 @@ def test_an_unchanged_binary_is_refused() -> None:
         (
             {"mismatched_functions": 6, "mismatched_ratio": 0.06},
             (
-                "does not fit what was compiled: 6 functions have another control flow than the one that was counted "
-                "(6.0%; `max-mismatched` is 5.0%)"
+                "does not fit what was compiled: 6 functions have a different control flow than the one that was "
+                "counted (6.0%; `max-mismatched` is 5.0%)"
             ),
         ),
         (
             {"strange_functions": 51, "unmatched_ratio": 0.51},
             (
-                "does not fit what was compiled: 51 functions are not in it as they should be and 2 have another "
-                "control flow (51.0%; `max-unmatched` is 50.0%)"
+                "does not fit what was compiled: 51 functions are missing from it or have other hashes, "
+                "and 2 have a different control flow (51.0%; `max-unmatched` is 50.0%)"
             ),
         ),
     ],
@@ -203,7 +203,7 @@ def test_every_failed_check_is_told() -> None:
     told = refusal(judge(replace(GOOD, differs=False, mismatched_functions=60, mismatched_ratio=0.6)))
     assert "changed nothing" in told.message
     assert told.detail == (
-        "the profile does not fit what was compiled: 60 functions have another control flow than the one that was "
+        "the profile does not fit what was compiled: 60 functions have a different control flow than the one that was "
         "counted (60.0%; `max-mismatched` is 5.0%)"
     )
 

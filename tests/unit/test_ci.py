@@ -38,7 +38,7 @@ def test_a_summary_fits_into_what_github_keeps() -> None:
     names = tuple(make_variant_record(f"variant-{number}" + "x" * 200) for number in range(3000))
     summary = make_job_summary(make_run_record(variants=(make_variant_record(), *names)))
     assert SUMMARY_LIMIT_BYTES - 1000 < len(summary.encode()) <= SUMMARY_LIMIT_BYTES
-    assert summary.endswith("All of it: `optbuild report --format markdown`\n")
+    assert summary.endswith("The whole report: `optbuild report --format markdown`\n")
 
 
 @given(text=st.text(max_size=400), limit=st.integers(min_value=0, max_value=600))

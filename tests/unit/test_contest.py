@@ -228,7 +228,7 @@ def test_the_budget_ends_it(track: Track) -> None:
     assert 100 < measurement.duration_s <= 120.0
     advice = describe_budget(measurement)
     assert advice is not None
-    assert advice.startswith(f"the precision asked for takes {measurement.wanted_rounds} rounds: --max-time ")
+    assert advice.startswith(f"the requested precision takes {measurement.wanted_rounds} rounds: --max-time ")
 
 
 def test_too_little_time_for_a_pilot_proves_nothing(track: Track) -> None:
@@ -358,7 +358,7 @@ def test_what_the_kernel_did_to_the_runs_is_kept(track: Track) -> None:
     }
     assert kept == {"release": (0, 7), "pgo": (3, 7), A_PRIME: (3, 7)}
     assert [item.message for item in measurement.warnings if item.kind is WarningKind.MAJOR_FAULTS] == [
-        "pgo on small: each run waits for the disk (3 major page faults), which is in its wall time"
+        "pgo on small: each run waits for the disk (3 major page faults), which its wall time includes"
     ]
 
 

@@ -138,10 +138,10 @@ def test_commands_are_measured_beside_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pgo", "message"),
     [
-        ({"parse": 80.0}, "measuring pgo: this run lacks the benchmark 'print', and an earlier one has it"),
+        ({"parse": 80.0}, "measuring pgo: this run lacks the benchmark 'print', an earlier one has it"),
         (
             {"parse": 80.0, "print": 9.0, "new": 1.0},
-            "measuring pgo: this run has the benchmark 'new', and an earlier one has not",
+            "measuring pgo: this run has the benchmark 'new', an earlier one does not have it",
         ),
     ],
 )

@@ -24,20 +24,20 @@ def test_the_page_shows_checks_trainings_and_crates() -> None:
     assert render(make_evidence_run()) == snapshot("""\
 demo: evidence of PGO
 
-pgo: what the profile had to show
-check                  passed     found  demanded  key under [evidence]
-───────────────────────────────────────────────────────────────────────
-the binary differs     not known      –         –  –
-functions with counts  yes        1,200       ≥ 1  min-functions
-share without data     no          1.5%    ≤ 1.0%  max-missing
+pgo: checks of the profile
+check                  passed   found  demanded  key under [evidence]
+─────────────────────────────────────────────────────────────────────
+the binary differs     unknown      –         –  –
+functions with counts  yes      1,200       ≥ 1  min-functions
+share without data     no        1.5%    ≤ 1.0%  max-missing
 
-pgo: what trained it
+pgo: training
 workload  share  functions that ran   counts  raw profiles  left out    time
 ────────────────────────────────────────────────────────────────────────────
 small     75.0%                 110  123,456      4 (pool)         1   2.5 s
 other     25.0%                  20    1,000             1         0  reused
 
-pgo: where it counted
+pgo: counts by crate
 crate            share of counts   counts  functions that ran
 ─────────────────────────────────────────────────────────────
 demo                       90.0%  900,000          100 of 120
@@ -46,10 +46,10 @@ demo                       90.0%  900,000          100 of 120
 Profile of pgo: 120 of 200 functions with counts, 1,000,000 counts, indexed format 13,
 /p/target/optbuild/profdata/cd.profdata.
 Compiled with it, over all crates: 3 functions without data, of which 0 should have some, and 0 with
-another control flow.
+a different control flow.
 Of 31 crates, the 2 with the most counts are shown.
-This run built no other binary of the recipe of pgo, without PGO, to hold it against.
-Trained as exact, single counters. Before that, lto-free would not do: empty.
+This run built no binary of the recipe of pgo without PGO to compare it with.
+Trained as exact, single counters. Before that, lto-free was rejected: empty.
 Set aside in training pgo: /q/bad.profraw (empty).
 A CPU, 2 cores, 8.0 GiB, Linux 6.1, rustc 1.95.0, commit 571357135713, optbuild 0.1.0, run
 20260102-030405-0a0b.
@@ -71,14 +71,14 @@ def test_folds_have_evidence_too() -> None:
     build = make_variant_record("pgo without small", pgo=make_evidence(name="other"))
     fold = FoldRecord(variant="pgo", left_out=("small",), workloads=("small",), build=build)
     run = replace(run, cross_validation=CrossValidationRecord(folds=(fold,)))
-    assert "pgo without small: what the profile had to show" in render(run)
+    assert "pgo without small: checks of the profile" in render(run)
     assert [item["name"] for item in json.loads(render(run, "json"))["variants"]] == ["pgo", "pgo without small"]
 
 
 def test_a_run_without_pgo_says_so() -> None:
     """There is nothing to show, which is no error."""
     record = make_run_record(variants=(make_variant_record(),))
-    assert "No variant of this run came as far as training with PGO." in render(record)
+    assert "No variant of this run reached PGO training." in render(record)
     assert json.loads(render(record, "json"))["variants"] == []
 
 
@@ -120,7 +120,7 @@ def test_the_json_document_holds_the_records_own_objects() -> None:
 def test_other_formats_show_the_same(form: str) -> None:
     """The tables are those of the terminal."""
     text = render(make_evidence_run(), form)
-    for word in ("what the profile had to show", "min-functions", "demo", "900,000", "4 (pool)"):
+    for word in ("checks of the profile", "min-functions", "demo", "900,000", "4 (pool)"):
         assert word in text
 
 

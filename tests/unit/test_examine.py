@@ -63,7 +63,7 @@ def test_precision_stands_below_what_the_machine_tells(tools: Path) -> None:
     *checks, precision = findings
     assert [finding.subject for finding in checks] == [check.name for check in check_machine()]
     assert (precision.subject, precision.level, precision.remedy) == ("precision", Level.INFO, "")
-    assert precision.message.startswith("±0.00% in one minute, foreseen from 10 rounds of md5sum (50 ms a run)")
+    assert precision.message.startswith("±0.00% in one minute, estimated from 10 rounds of md5sum (50 ms a run)")
 
 
 def test_a_machine_that_scatters_is_warned_about(tools: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_machine_that_is_too_slow_is_not_guessed_about(tools: Path) -> None:
     """Where no round fits into the time, nothing is foreseen."""
     findings, executor = examine(tools, lambda _: Reply(usage=make_usage(wall_s=30.0)))
     assert findings[-1].level is Level.WARNING
-    assert findings[-1].message.startswith("too few rounds to tell in one minute, foreseen from 0 rounds")
+    assert findings[-1].message.startswith("too few rounds for an estimate in one minute, estimated from 0 rounds")
     assert len(executor.commands) == 2, "the two that told how slow it is"
 
 
@@ -96,7 +96,7 @@ def test_the_program_runs_from_copies_on_a_file_of_its_own(tools: Path) -> None:
 def test_a_machine_without_a_known_program_is_told_which(tools: Path) -> None:
     """None of those that every system has is there."""
     (tools / "md5sum").unlink()
-    with pytest.raises(ToolchainError, match="no program to try") as caught:
+    with pytest.raises(ToolchainError, match="no program for a trial measurement") as caught:
         examine(tools, steady)
     assert caught.value.help == "install one of: sha256sum, shasum, md5sum, cksum"
 

@@ -77,7 +77,7 @@ def test_what_proves_nothing_is_in_no_series() -> None:
     records = (run(1, -0.1, comparisons=(invalid, bare)), replace(run(2, -0.1), host=None))
     assert make_series(records) == ()
     assert history(records).report.footnotes == (
-        "No run has a change with an interval and names its machine; measure longer: optbuild pgo --max-time 20m",
+        "No run has both an interval and a known machine; measure longer: optbuild pgo --max-time 20m",
     )
 
 
@@ -126,11 +126,11 @@ pgo vs release  all         11  ▁▁▁▁▁▁███▇█               
 pgo against release on all workloads moved by +8.1 points (−12.0% to −3.9%) between 57135713 (run run-05) and
 57135713 (run run-06); rustc changed from 1.95.0 to 1.96.0; p = 0.009
 Each value is a run's own change against its own baseline, measured in the same minutes: machines are never
-mixed, and times of different runs are never compared. A baseline and a variant that get slower alike leave
-the series where it is; `optbuild compare` measures two revisions against each other.
+mixed, and times of different runs are never compared. If baseline and variant slow down equally, the series
+does not change; `optbuild compare` measures two revisions against each other.
 A lasting change needs 3 runs on each side and 8 in all, is larger than the margin, and is found by a rank
-test with false alarms on 5% of machines over all workloads, and on 5% on single ones; one run that stands out
-is none.
+test with false alarms on 5% of machines over all workloads, and on 5% on single ones; a single outlier is not
+a lasting change.
 """)
     page = render_history_html(found)
     assert page.count("<svg") == 1

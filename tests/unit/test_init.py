@@ -178,7 +178,7 @@ def test_a_package_is_chosen_for_a_new_build_profile_only(tmp_path: Path) -> Non
     (tmp_path / "optbuild.toml").write_text("schema = 1\n")
     with pytest.raises(UsageError, match="--package is for a new build profile") as caught:
         propose(tmp_path, "codec", make_machine(tmp_path))
-    assert caught.value.help == 'write package = "codec" under [project] in optbuild.toml'
+    assert caught.value.help == 'set package = "codec" under [project] in optbuild.toml'
 
 
 def test_a_directory_without_a_manifest_is_refused(tmp_path: Path) -> None:

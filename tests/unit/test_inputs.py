@@ -209,7 +209,7 @@ def test_a_file_that_a_workload_rewrites_is_named_once_with_a_remedy(write: Call
         assert notice.message.startswith(f"{text} was rewritten by workload 'tidy'")
         assert f'`prepare = ["cp", "{text}", "{{scratch}}/x.txt"]`' in (notice.help or "")
         assert rewrite_warnings(hashes) == []
-        assert hashes.is_told(named)
+        assert hashes.has_warned(named)
 
 
 def test_what_a_workload_makes_itself_is_no_input_that_it_rewrites(write: Callable[..., Path], tmp_path: Path) -> None:

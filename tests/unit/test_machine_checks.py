@@ -76,7 +76,7 @@ def test_the_real_machine_has_an_answer_to_everything() -> None:
         ("governor", "cpu0/cpufreq/scaling_governor", "powersave\n", "governor is powersave", "cpupower"),
         ("turbo", "intel_pstate/no_turbo", "0\n", "turbo is on", "firmware"),
         ("turbo", "cpufreq/boost", "1\n", "turbo is on", "firmware"),
-        ("SMT", "smt/active", "1\n", "siblings", "switch SMT off"),
+        ("SMT", "smt/active", "1\n", "hyper-threading", "disable hyper-threading"),
     ],
 )
 def test_what_disturbs_is_warned_about_with_its_remedy(
@@ -205,11 +205,11 @@ HWMON = "sys/class/hwmon/hwmon"
     [
         ({"temp1_input": "45000\n", "temp1_crit": "100000\n"}, Level.INFO, "45 °C, of 100"),
         ({"temp1_input": "90000", "temp1_crit": "100000"}, Level.INFO, "90 °C, of 100"),
-        ({"temp1_input": "90500", "temp1_crit": "100000"}, Level.WARNING, "the processor has 90 °C, of 100 that it"),
+        ({"temp1_input": "90500", "temp1_crit": "100000"}, Level.WARNING, "the CPU is at 90 °C (limit 100 °C)"),
         (
             {"temp1_input": "45000", "temp1_crit": "100000", "temp2_input": "97000", "temp2_crit": "99000"},
             Level.WARNING,
-            "97 °C, of 99",
+            "97 °C (limit 99 °C)",
         ),
         ({"temp1_input": "45000"}, Level.INFO, "45 °C"),
         ({"temp1_input": "hot"}, Level.INFO, "unknown"),

@@ -262,7 +262,7 @@ def test_a_file_that_a_merge_does_not_name_is_found_by_trying_each(workshop: Wor
     workshop.tool = tool
     merged = merge(workshop, "x", "y", "z")
     assert [(item.name, item.reason) for item in merged.unusable] == [
-        ("0001.profraw", "llvm-profdata fails on it without a word")
+        ("0001.profraw", "llvm-profdata fails on it without a message")
     ]
     assert merged.unfinished is not None
     assert content_of(merged.unfinished) == "1 x x\n1 x z"

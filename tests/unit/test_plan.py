@@ -260,7 +260,7 @@ def test_without_a_lockfile_nothing_is_locked_and_the_plan_says_so() -> None:
     """Cargo makes the file, which `--locked` would forbid."""
     plan = plan_of(RELEASE, project=make_project(lockfile=None))
     assert "--locked" not in compiles(plan)[0].argv
-    assert plan.notes == ("there is no Cargo.lock: cargo will resolve the dependencies and write one",)
+    assert plan.notes == ("Cargo.lock is missing: cargo will resolve the dependencies and write one",)
 
 
 def test_locking_can_be_turned_off() -> None:
@@ -282,7 +282,7 @@ def test_notes_name_what_the_user_may_have_forgotten() -> None:
         "rustflags kept in every build: -g -v (from RUSTFLAGS)",
         "compiler wrapper kept: sccache (from RUSTC_WRAPPER)",
         "one, two will not run on a CPU without avx, avx2",
-        "variant two is measured beside its like: it is built like one, which has its settings already",
+        "variant two is measured although it has an equal: it has the same settings as one",
     )
 
 
@@ -298,7 +298,7 @@ def test_a_variant_that_cannot_be_built_is_left_out_with_its_reason() -> None:
 def test_a_baseline_that_cannot_be_built_is_an_error() -> None:
     """Without it there is nothing to compare with."""
     auto = Variant(name="pgo", pgo=PgoMode.AUTO, counters=Counters.SINGLE)
-    with pytest.raises(UsageError, match="the baseline pgo cannot be built: no workload") as caught:
+    with pytest.raises(UsageError, match="the baseline pgo cannot be built: the project has no") as caught:
         plan_of(auto, RELEASE, workloads=())
     assert "[measure]" in caught.value.help
 
@@ -365,7 +365,7 @@ def test_a_variant_of_a_preset_that_adds_nothing_is_skipped(tmp_path: Path) -> N
     inputs = make_plan_inputs(build_profile=default_build_profile(tmp_path), project=project, workloads=WORKLOADS)
     plan = make_plan(inputs, ("release", "lto", "pgo"), measure=True)
     release, lto, pgo = plan.variants
-    assert (lto.compile, lto.skipped) == (None, "it is built like release, which has its settings already")
+    assert (lto.compile, lto.skipped) == (None, "it has the same settings as release")
     assert pgo.plain == release.compile
     measure = plan.measure
     assert measure is not None
@@ -378,9 +378,7 @@ def test_a_variant_that_somebody_wrote_is_measured_beside_its_like() -> None:
     plan = plan_of(RELEASE, fat, project=make_project(cargo_profiles=CargoProfiles(tables=(FAT,))))
     assert len(compiles(plan)) == 1
     assert [variant.compile for variant in plan.variants] == [compiles(plan)[0].id] * 2
-    assert plan.notes == (
-        "variant fat is measured beside its like: it is built like release, which has its settings already",
-    )
+    assert plan.notes == ("variant fat is measured although it has an equal: it has the same settings as release",)
 
 
 def test_pgo_selects_the_baseline_and_all_ancestors() -> None:
@@ -393,7 +391,7 @@ def test_pgo_selects_the_baseline_and_all_ancestors() -> None:
 
 def test_pgo_without_a_pgo_variant_is_refused() -> None:
     """The error says how to get one, and what to run instead."""
-    with pytest.raises(UsageError, match="no variant of the build profile has PGO") as caught:
+    with pytest.raises(UsageError, match="the build profile has no variant with PGO") as caught:
         select_pgo_variants(make_build_profile(RELEASE))
     assert "optbuild run" in caught.value.help
 
@@ -407,7 +405,7 @@ def test_named_variants_are_built_beside_the_baseline() -> None:
 
 def test_an_unknown_variant_lists_those_there_are() -> None:
     """A misspelt name is answered with the names."""
-    with pytest.raises(UsageError, match="no variant is called 'pog'") as caught:
+    with pytest.raises(UsageError, match="unknown variant 'pog'") as caught:
         select_variants(make_build_profile(), ("pog",))
     assert caught.value.help == "did you mean pgo? the build profile has: release, lto, pgo"
 
@@ -447,9 +445,9 @@ def test_a_runner_is_named_in_the_notes() -> None:
     project = make_project(runner=ConfiguredRunner(argv=("qemu", "-x"), origin="VARIABLE"))
     workloads = (make_invocation("qemu", "-x", "{bin:demo}"),)
     (note,) = plan_of(RELEASE, project=project, workloads=workloads).notes
-    assert note == "programs run by qemu -x (from VARIABLE): times are those of both together, of every variant alike"
+    assert note == "programs are run by qemu -x (from VARIABLE): times include it, for every variant alike"
     (note,) = plan_of(RELEASE, project=project, workloads=(make_invocation("sh", "go.sh", "{bin:demo}"),)).notes
     assert note == (
-        "the runner qemu -x (from VARIABLE) is not used where a command does not begin with {bin}: workload 'small'"
+        "the runner qemu -x (from VARIABLE) is used only if a command begins with {bin}; not used for workload 'small'"
     )
     assert plan_of(RELEASE, project=project, workloads=(make_invocation("sh", "go.sh"),)).notes == ()

@@ -120,12 +120,12 @@ def test_a_program_that_no_training_runs_is_refused() -> None:
     with pytest.raises(UsageError) as caught:
         plan_of(NORTH, SOUTH)
     assert caught.value.message == (
-        "variant each wants PGO, but no training workload runs east, which is to have a profile of its own"
+        "variant each wants PGO, but no training workload runs east, which needs a separate profile"
     )
-    assert '{bin:east} and use = ["train"], or say profiles = "merged"' in caught.value.help
+    assert '{bin:east} and use = ["train"], or set profiles = "merged"' in caught.value.help
     automatic = replace(EACH, pgo=PgoMode.AUTO)
     assert each_of(plan_of(NORTH, SOUTH, variants=(automatic,))).skipped == (
-        "no training workload runs east, which is to have a profile of its own"
+        "no training workload runs east, which needs a separate profile"
     )
 
 

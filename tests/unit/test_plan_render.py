@@ -265,9 +265,9 @@ measures on    books, held out, for at most 5 min 00 s
 argv           {bin:demo} --top 20 books.txt
 argv           {bin:demo} logs.txt
 argv           {bin:demo} 'held out.txt'
-steps          15 run, 0 are reused where cargo finds them fresh
+steps          15 run, 0 are reused if cargo finds them fresh
 ways to train  pgo: lto-free, else exact (5 further steps only if a way is rejected)
-takes          not known before the first run
+takes          unknown before the first run
 writes below   /p/target/optbuild
 """)
 
@@ -283,10 +283,10 @@ def test_a_screen_counts_what_is_reused() -> None:
     estimate = estimate_runs(plan, forecasts, History(durations_s={lto: 42.0}))
     assert render_overview(plan, forecasts, estimate) == snapshot("""\
 variant  settings                        made by  expected
-release  none: as cargo builds it        1 build  reused where cargo finds it fresh
+release  none: as cargo builds it        1 build  reused if cargo finds it fresh
 lto      lto = "fat", codegen-units = 1  1 build  runs
 
-steps         1 run, 1 are reused where cargo finds them fresh
+steps         1 run, 1 are reused if cargo finds them fresh
 takes         42 s, by the last run
 writes below  /p/target/optbuild
 """)
@@ -344,7 +344,7 @@ def test_a_skipped_variant_and_notes_are_shown() -> None:
         project=make_project(lockfile=None),
     )
     text = render_overview(make_plan(inputs, ("release", "pgo"), measure=False), {}, UNKNOWN)
-    assert text.splitlines()[0] == "note: there is no Cargo.lock: cargo will resolve the dependencies and write one"
+    assert text.splitlines()[0] == "note: Cargo.lock is missing: cargo will resolve the dependencies and write one"
     assert "skipped: no llvm-profdata fits rustc" in text
 
 

@@ -470,7 +470,7 @@ def test_how_it_was_measured() -> None:
     assert record is not None
     assert (record.seed, record.rounds, record.duration_s, record.half_width) == (5713, 12, 60.0, 0.02)
     assert (record.confidence, record.min_effect, record.max_time_s) == (0.9, 0.02, 60.0)
-    assert record.advice == "the precision asked for takes 40 rounds: --max-time 4m"
+    assert record.advice == "the requested precision takes 40 rounds: --max-time 4m"
 
 
 def test_how_quiet_the_machine_was() -> None:

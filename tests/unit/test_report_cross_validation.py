@@ -63,7 +63,7 @@ def test_the_number_stands_in_a_sentence() -> None:
     """What people quote: the gain elsewhere, on how many folds, and what it was where it was trained."""
     assert notes(make_cross_validated()) == snapshot(
         [
-            "Cross-validation of pgo: −5.2% [−6.1, −4.3], faster, on workloads it was not trained on (3 folds); −11.8% [−12.6, −11.0] where it was trained on them."
+            "Cross-validation of pgo: −5.2% [−6.1, −4.3], faster, on workloads it was not trained on (3 folds); −11.8% [−12.6, −11.0] if trained on them."
         ]
     )
 
@@ -79,7 +79,7 @@ def test_a_fold_that_is_missing_is_named() -> None:
     """The mean is over those there are, and says of how many."""
     assert notes(make_cross_validated(skipped="logs")) == snapshot(
         [
-            "Cross-validation of pgo: −5.2% [−6.1, −4.3], faster, on workloads it was not trained on (2 folds); −11.8% [−12.6, −11.0] where it was trained on them.",
+            "Cross-validation of pgo: −5.2% [−6.1, −4.3], faster, on workloads it was not trained on (2 folds); −11.8% [−12.6, −11.0] if trained on them.",
             "No fold of pgo without logs: it changed nothing",
         ]
     )
@@ -96,7 +96,7 @@ def test_unproven_changes_are_marked() -> None:
     record = replace(record, cross_validation=replace(record.cross_validation, held_out=unproven))
     assert notes(record) == snapshot(
         [
-            "Cross-validation of pgo: ~ −1% [−3, +1], inconclusive, on workloads it was not trained on (2 folds); −11.8% [−12.6, −11.0] where it was trained on them."
+            "Cross-validation of pgo: ~ −1% [−3, +1], inconclusive, on workloads it was not trained on (2 folds); −11.8% [−12.6, −11.0] if trained on them."
         ]
     )
     assert "pgo −11.8% faster (in-sample), ~ −1% held-out\n" in render_runs([record])
@@ -123,7 +123,7 @@ def test_unknown_inputs_are_told() -> None:
     unknown = replace(first, build=replace(first.build, pgo=make_pgo(in_sample=None)))
     record = replace(record, cross_validation=replace(record.cross_validation, folds=(unknown, second)))
     assert notes(record)[-1] == (
-        "Cross-validation: inputs not compared on books: what is left of the training may have seen them."
+        "Cross-validation: inputs not compared on books: the remaining training may have seen them."
     )
 
 

@@ -120,4 +120,4 @@ def test_a_hostile_name_takes_one_line_in_the_list() -> None:
 
 def test_no_runs_say_how_to_make_one() -> None:
     """An empty list is an answer with a next step."""
-    assert render_runs([]) == "no stored runs; make one: optbuild pgo\n"
+    assert render_runs([]) == "no stored runs; create one: optbuild pgo\n"

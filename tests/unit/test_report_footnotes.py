@@ -119,7 +119,7 @@ def test_uncompared_outputs_are_named() -> None:
         ({"tolerance": 1e-9}, "outputs equal (within 1e-9);"),
         (
             {"filtered": True, "tolerance": 0.25, "left_out": ("standard output", "log")},
-            "outputs equal (filtered, within 0.25, but for standard output, log);",
+            "outputs equal (filtered, within 0.25, except standard output, log);",
         ),
     ],
 )
@@ -164,11 +164,11 @@ def test_the_advice_gives_precision_effect_and_time() -> None:
     """A session cut short says what it could see and the option that would show more."""
     record = make_measured()
     assert record.measure is not None
-    measure = replace(record.measure, advice="the precision asked for takes 43 rounds: --max-time 9m", half_width=0.023)
+    measure = replace(record.measure, advice="the requested precision takes 43 rounds: --max-time 9m", half_width=0.023)
 
     assert (
         "Time was short: half-width ±2.3% reached; minimum detectable effect 2.1%; "
-        "the precision asked for takes 43 rounds: --max-time 9m."
+        "the requested precision takes 43 rounds: --max-time 9m."
     ) in notes(replace(record, measure=measure))
 
 
@@ -259,7 +259,7 @@ def test_an_interrupted_run_without_variants_still_says_what_it_was() -> None:
     )
 
     assert report.title == "run 20260102-030405-beef"
-    assert report.status == ("This run was interrupted; what follows is what it finished.",)
+    assert report.status == ("This run was interrupted; the results below are those that it finished.",)
     assert report.tables == ()
     assert report.footnotes == ("optbuild 0.1.0, run 20260102-030405-beef.",)
 
@@ -274,7 +274,7 @@ def test_machine_checks_that_are_more_than_information_are_shown() -> None:
 
     assert "Warning: the governor is powersave" in text
     assert "ASLR" not in text
-    assert "superblocks disturbed from outside: 2, taken again: 0;" in text
+    assert "superblocks disturbed from outside: 2, measured again: 0;" in text
 
 
 def test_superblocks_that_were_taken_again_are_counted_once_for_all_metrics() -> None:
@@ -286,7 +286,7 @@ def test_superblocks_that_were_taken_again_are_counted_once_for_all_metrics() ->
 
     text = notes(replace(make_measured(), noise=noise, benchmarks=benchmarks))
 
-    assert "superblocks disturbed from outside: 4, taken again: 3;" in text
+    assert "superblocks disturbed from outside: 4, measured again: 3;" in text
 
 
 def test_evidence_that_is_missing_is_said_to_be() -> None:
@@ -307,7 +307,9 @@ def test_what_is_measured_in_a_variants_place_has_evidence_of_its_own() -> None:
         mismatched_functions=3,
     )
     text = notes(with_pgo(make_unmeasured(), measured_programs=(benches,)))
-    sentence = "Measured on benches, pgo is other programs, compiled with the same profile: 12 of their functions with"
+    sentence = (
+        "Measured on benches, pgo means other programs compiled with the same profile: 12 of their functions with"
+    )
     assert f"{sentence} counts, 3 mismatched." in text
 
 

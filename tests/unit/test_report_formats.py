@@ -151,7 +151,7 @@ pgo                        ~ −1%  [−6, +4]      inconclusive    31 ms  41.0 
 
 n = 20 randomised rounds, 95% simultaneous, margin ±1.0%, A/A −0.1% ±0.4%, steal 0.3%; trained and
 measured on different inputs; outputs equal; holds for this binary, not for PGO in general.
-Time was short: half-width ±5.0% reached; minimum detectable effect 8.3%; the precision asked for
+Time was short: half-width ±5.0% reached; minimum detectable effect 8.3%; the requested precision
 takes 500 rounds: --max-time 42m.
 PGO evidence of pgo: 1,204 of 8,087 functions with counts, 52 without data, 0 mismatched, 3 raw
 profiles, profile 3f2a1bc9d0e1.
@@ -314,7 +314,7 @@ def test_html_is_one_page_that_asks_for_nothing_else() -> None:
 </table></div>
 <div class="charts">
 <figure><h2>Change in time vs release</h2>
-<figcaption>With its interval; left is less. Grey is unproven; the band is the margin of ±1%.</figcaption>
+<figcaption>With its interval; left is faster. Grey is unproven; the band is the margin of ±1%.</figcaption>
 <svg/>
 </figure>
 <figure><h2>Time against size</h2>

@@ -445,7 +445,10 @@ def test_an_attempt_that_lost_something_is_followed_by_the_next(run: Run) -> Non
     assert outcome.results[pgo.compile] == outcome.results[exact.compile]
     assert outcome.attempt_of(pgo) == exact
     assert [(rejection.attempt, rejection.reason) for rejection in outcome.rejected["pgo"]] == [
-        (lto_free, "variant pgo: training as lto-free lost 0 functions with counts, and 1 have another control flow")
+        (
+            lto_free,
+            "variant pgo: training as lto-free lost 0 functions with counts, and 1 have a different control flow",
+        )
     ]
     assert [(notice.level, notice.code) for notice in run.workshop.notices] == [(Level.INFO, "next-attempt")]
     assert len(outcome.steps_of(pgo)) == 1 + 2 * len(ATTEMPT)

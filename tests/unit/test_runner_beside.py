@@ -20,7 +20,7 @@ from optbuild.errors import (
     WorkloadError,
     WorkloadTimeoutError,
 )
-from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Event, told_of
+from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Event, current_action
 from optbuild.execution.command import Command
 from optbuild.execution.stopping import StopRequest
 from optbuild.making.cargo.sources import SourceWatch
@@ -427,7 +427,7 @@ def test_what_is_told_belongs_to_an_action(run: Run) -> None:
 
     def before(command: Command) -> object:
         if kind_of(command) == "instrument":
-            tellers.append(told_of())
+            tellers.append(current_action())
         return None
 
     watched(run, before)

@@ -111,7 +111,7 @@ def test_the_record_has_the_evidence_of_each_program(run: Run) -> None:
     record = replace(make_measured(), variants=(each,))
     assert History.of([record]).attempts == {"each: north": "lto-free", "each: south": "lto-free"}
     captions = [table.caption for table in assemble_evidence(record).tables]
-    assert "each: south: what the profile had to show" in captions
+    assert "each: south: checks of the profile" in captions
     steps = outcome.steps_of(run.plan.variants[1])
     assert [step.action.kind for step in steps].count("compile") == 3
 

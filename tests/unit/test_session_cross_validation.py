@@ -55,16 +55,16 @@ def test_the_variants_last_build_tells_how_long_it_takes() -> None:
     """In whichever way it was trained then."""
     for attempt in PLAN.variants[2].attempts:
         (line,) = told({attempt.compile: 60.0})
-        assert "3 more builds of pgo, about 3 min 00 s by what earlier builds took; left" in line
+        assert "3 more builds of pgo, about 3 min 00 s based on earlier builds; left" in line
 
 
 def test_what_was_built_before_costs_nothing() -> None:
     """As far as nothing has changed: cargo decides."""
     first, *rest = ({fold.build.attempts[0].compile: 5.0} for fold in PLAN.folds)
     (line,) = told(first | rest[0] | rest[1])
-    assert "of pgo, which an earlier run has done: what has not changed since is not built again; left out" in line
+    assert "of pgo, which an earlier run has built; unchanged ones are reused; left out" in line
     (line,) = told(first | {PLAN.variants[2].attempts[0].compile: 20.0})
-    assert "3 more builds of pgo, about 40 s by" in line
+    assert "3 more builds of pgo, about 40 s based on" in line
     assert "about" not in told(first)[0]
 
 
@@ -82,13 +82,13 @@ def test_workloads_without_a_fold_are_named() -> None:
     names = tuple(w.name for w in WORKLOADS)
     overlaps = (*OVERLAPS, Overlap(workload="all", shared_with=names, unknown_with=()))
     assert told(overlaps=overlaps)[1:] == [
-        "no fold for all: all training workloads share an input with it, so nothing would be left to train on"
+        "no fold for all: all training workloads share an input with it, so none would be left"
     ]
 
 
 def test_a_variant_that_is_skipped_leaves_nothing_to_try() -> None:
     """With `pgo = "auto"` the run goes on, and says so."""
-    assert told(plan=replace(PLAN, folds=())) == ["nothing is cross-validated: no variant with PGO is built"]
+    assert told(plan=replace(PLAN, folds=())) == ["nothing is cross-validated: no PGO variant is built"]
 
 
 def test_without_a_candidate_there_is_no_profile_to_try() -> None:
@@ -119,7 +119,7 @@ def test_a_refusal_names_the_build_profile() -> None:
 def test_what_cannot_run_here_is_not_cross_validated() -> None:
     """Nothing would be measured: builds for nothing."""
     foreign = replace(INPUTS, not_runnable="a program for riscv64 does not run on x86-64")
-    with pytest.raises(UsageError, match="nothing is measured: a program for riscv64"):
+    with pytest.raises(UsageError, match="without measuring: a program for riscv64"):
         find_folds(foreign, OVERLAPS)
 
 

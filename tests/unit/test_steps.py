@@ -138,8 +138,8 @@ def test_instrumented_programs_without_our_environment_write_to_a_place_of_ours(
 
 
 OBSTACLES = [
-    ({"workloads": ()}, "no workload is for training", "optbuild pgo --"),
-    ({"workloads": (make_invocation(use=(Use.BENCH,)),)}, "no workload is for training", "[[workloads]]"),
+    ({"workloads": ()}, "the project has no training workload", "optbuild pgo --"),
+    ({"workloads": (make_invocation(use=(Use.BENCH,)),)}, "the project has no training workload", "[[workloads]]"),
     ({"toolchain": make_toolchain(llvm_profdata=None)}, "no llvm-profdata fits rustc", "optbuild doctor --fix"),
     ({"toolchain": make_toolchain(profiler_runtime=None)}, f"rustc has no profiler runtime for {TARGET}", "rustup"),
     (
@@ -147,10 +147,14 @@ OBSTACLES = [
         "a program for it does not run here",
         "target.wasm32-wasip1.runner",
     ),
-    ({"cpu_needs": {"pgo": CpuNeeds(missing_here=("avx",))}}, "this machine's CPU lacks avx", "a machine that has"),
+    (
+        {"cpu_needs": {"pgo": CpuNeeds(missing_here=("avx",))}},
+        "this machine's CPU lacks avx",
+        "a machine whose CPU has",
+    ),
     (
         {"layout": Layout.of(Path("/p/100%/target"))},
-        "no raw profile can be written below /p/100%/target/optbuild: it has a percent sign",
+        "no raw profile can be written below /p/100%/target/optbuild: its path contains a percent sign",
         "CARGO_TARGET_DIR",
     ),
 ]

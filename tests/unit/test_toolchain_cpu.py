@@ -81,9 +81,7 @@ def test_what_this_machine_lacks_is_refused_where_it_has_to_run() -> None:
     """Before anything is built, with the features by name."""
     needs = needs_of(Variant(name="v4", target_cpu="x86-64-v4"))
     assert needs["v4"].missing_here == ("avx512f",)
-    with pytest.raises(
-        ToolchainError, match="variant v4 needs a CPU with avx512f, which this machine's has not"
-    ) as caught:
+    with pytest.raises(ToolchainError, match="variant v4 needs avx512f, which this machine's CPU lacks") as caught:
         require_cpu(make_build_profile(origins={("variants", "v4"): "optbuild.toml:3"}), needs)
     assert caught.value.location == "optbuild.toml:3"
     assert "optbuild build" in caught.value.help

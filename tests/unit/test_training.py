@@ -120,7 +120,7 @@ def leave_behind(name: str, content: bytes) -> Callable[[Command], Reply]:
     [
         ("2.profraw", b"", "empty"),
         ("2.profraw", make_raw_profile()[:10], "cut short"),
-        ("2.profraw", b"this is not a profile, but it is long enough", "no raw profile"),
+        ("2.profraw", b"this is not a profile, but it is long enough", "not a raw profile"),
         ("2.profraw", b"\xfflprofi\x81" + bytes(8), "a merged profile, not a raw one"),
         ("2.profraw", b"\x81rforpl\xff" + (10).to_bytes(8, "little"), "counts of coverage instrumentation, not of PGO"),
         ("core", b"dumped", "cut short"),
@@ -156,7 +156,7 @@ def test_a_file_that_is_none_is_refused(workshop: Workshop) -> None:
     with pytest.raises(ProfileDataError) as caught:
         train(workshop)
     assert caught.value.detail == (
-        "directory: no file\nlink: cannot be read (Too many levels of symbolic links)\npipe: no file"
+        "directory: not a file\nlink: cannot be read (Too many levels of symbolic links)\npipe: not a file"
     )
 
 
@@ -168,7 +168,7 @@ def test_many_broken_files_are_counted_and_listed(workshop: Workshop) -> None:
         return Reply(writes={directory / f"{number:02}.profraw": b"" for number in range(30)})
 
     workshop.program = program
-    with pytest.raises(ProfileDataError, match=r"02\.profraw \(empty\) and 27 more; nothing is left") as caught:
+    with pytest.raises(ProfileDataError, match=r"02\.profraw \(empty\) and 27 more; no counts are left") as caught:
         train(workshop)
     assert (caught.value.detail or "").splitlines()[-2:] == ["19.profraw: empty", "and 10 more"]
 
@@ -249,7 +249,7 @@ def test_nothing_is_salvaged_where_nobody_knows_what_is_lost(workshop: Workshop)
     """Without an accepted training of the same recipe there is nothing to hold it against."""
     workshop.settings = SALVAGE
     workshop.program = leave_behind("bad.profraw", b"")
-    with pytest.raises(ProfileDataError, match="no training without such files says what is lost"):
+    with pytest.raises(ProfileDataError, match="there is no complete training to compare with"):
         train(workshop)
 
 

@@ -92,7 +92,7 @@ def test_counts_of_a_test_become_those_of_the_program(workshop: Workshop) -> Non
 def test_a_test_that_runs_nothing_of_the_program_teaches_nothing(workshop: Workshop) -> None:
     """That is told, with what would."""
     workshop.tool = tool_that_tells(record("_ZN4test3runE"))
-    with pytest.raises(ProfileDataError, match="holds nothing of the program that is optimised") as caught:
+    with pytest.raises(ProfileDataError, match="has no counts of the optimised program") as caught:
         train(workshop, instrumented_program({PARSE: 2}))
     assert "integration tests" in caught.value.help
 

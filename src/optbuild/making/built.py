@@ -1,6 +1,6 @@
-"""What carrying a plan out came to: results, steps, failures, evidence, and which attempt each variant comes about by.
+"""The outcome of carrying out a plan: results, steps, failures, evidence, and each variant's attempt.
 
-Only `order/progress` makes one and adds to it; everybody else reads.
+Only `order/progress` creates and extends one; all other modules read it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from optbuild.plan.ways import Attempt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One action as it was carried out, for the record.
+    """One action that was carried out, for the record.
 
     Attributes:
-        peak_rss_bytes: The memory of its largest process, where that was looked at.
-        started_s: When it began, counted from where the run began to carry its plan out.
+        peak_rss_bytes: The memory of its largest process, if that was measured.
+        started_s: When it began, in seconds since the run began to carry out its plan.
     """
 
     action: Action[object]
@@ -37,7 +37,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejection:
-    """An attempt that was given up for another one, and why."""
+    """A rejected attempt, and why."""
 
     attempt: Attempt
     reason: str
@@ -45,18 +45,18 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """What a plan came to; complete also where the run ended early, so that nothing finished is lost.
+    """The outcome of a plan, complete even if the run ended early: nothing finished is lost.
 
     Attributes:
         evidence: By the compilation that used the profile.
         skipped: Why variants, parts or folds are not built, by name.
         taken: The attempts of variants whose first one was rejected.
         rejected: What those variants tried before.
-        set_aside: By training, raw profiles that could not be merged: where each is kept, and why. It may have failed
-            for them.
+        set_aside: By training, raw profiles that could not be merged: where each is kept, and why. They may have caused
+            it to fail.
         ended_by: What ended the run before everything was done.
-        wall_s: How long it took, where it came to its end.
-        are_sources_unchanged: Every source is what it was when it was compiled.
+        wall_s: How long it took, if it finished.
+        are_sources_unchanged: No source has changed since it was compiled.
     """
 
     plan: Plan
@@ -74,7 +74,7 @@ class Built:
 
     @property
     def steps_in_order(self) -> Iterator[Step]:
-        """The steps in the plan's order, whatever ended first."""
+        """The steps in the plan's order, not in the order in which they ended."""
         return (step for action in self.plan.actions if (step := self.steps.get(action.id)) is not None)
 
     @property
@@ -86,7 +86,7 @@ class Built:
         return tuple(each for each in self.plan.variants if self.is_built(each) and self.serving(each) <= found)
 
     def attempt_of(self, variant: PlannedVariant) -> Attempt | None:
-        """The attempt that a variant with PGO comes about by, as far as is known now."""
+        """The attempt that currently makes a PGO variant."""
         return self.taken.get(variant.name) or next(iter(variant.attempts), None)
 
     def evidence_of(self, variant: PlannedVariant) -> PgoEvidence | None:
@@ -101,13 +101,13 @@ class Built:
         return None if checked is None else checked.profile
 
     def serving(self, variant: PlannedVariant) -> frozenset[ActionId]:
-        """Everything that a variant depends on by its present attempt, and the checks of its outputs."""
+        """Everything that a variant depends on in its current attempt, and the checks of its outputs."""
         if variant.parts:
             return self.plan.serving_whole(variant).union(*(self.serving(part) for part in variant.parts.values()))
         return self.plan.serving(variant, self.attempt_of(variant))
 
     def served_by(self, entry_id: ActionId) -> list[PlannedVariant]:
-        """What is built by means of an action, as far as is known now."""
+        """What is built through an action, as currently known."""
         return [build for build in self.plan.builds if entry_id in self.serving(build)]
 
     def is_built(self, variant: PlannedVariant) -> bool:
@@ -115,7 +115,7 @@ class Built:
         return variant.compile in self.results and variant.name not in self.skipped
 
     def steps_of(self, variant: PlannedVariant) -> tuple[Step, ...]:
-        """The steps that made a variant so far, in their order; those of attempts that were given up are among them."""
+        """The steps that made a variant so far, in their order; including those of rejected attempts."""
         if variant.compile is None:
             return ()
         attempt = self.attempt_of(variant)

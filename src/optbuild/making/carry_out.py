@@ -1,4 +1,4 @@
-"""Carry a plan out: plan in, binaries and evidence out."""
+"""Carry out a plan: plan in, binaries and evidence out."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from optbuild.plan.model import Plan
 
 
 def carry_out(plan: Plan, site: Site) -> Built:
-    """Do everything of a plan but its measuring.
+    """Do everything in a plan except its measuring.
 
     Returns:
-        What came of it. What ends a run early is part of that (`ended_by`) and is not raised, so what was finished
-        before is there all the same.
+        The outcome. An error that ends the run early is part of it (`ended_by`) and is not raised: finished results are
+        kept.
     """
     progress = Progress(plan)
     jobserver = None if site.jobs is None else Jobserver(site.jobs)
@@ -48,7 +48,7 @@ def _carry_out(progress: Progress, tools: Tools, site: Site, jobserver: Jobserve
 
 
 def make_scheduler(progress: Progress, tools: Tools, site: Site, jobserver: Jobserver | None) -> Scheduler:
-    """What goes through the actions of a plan."""
+    """The scheduler for the actions of a plan."""
     budget = Budget()
     if jobserver is not None:
         budget = Budget(jobs=jobserver.jobs, memory_bytes=site.free_memory_bytes, peaks=site.peaks_bytes)
@@ -64,7 +64,7 @@ def make_scheduler(progress: Progress, tools: Tools, site: Site, jobserver: Jobs
 
 
 def _check_sources(sources: SourceWatch) -> OptbuildError | None:
-    """What is wrong with the sources now; a signal that comes while they are read is as good a reason to stop."""
+    """What is wrong with the sources now; a signal during the check also ends the run."""
     try:
         changed = sources.changed()
     except InterruptedRunError as error:

@@ -1,7 +1,7 @@
-"""Under which keys results are kept: what each step's result depends on, by content.
+"""The keys of stored results: what each step's result depends on, by content.
 
-A result is used again exactly if its key is the same, so that all that decides it must be in it, and nothing else
-should. How binaries came about does not matter where their content is known.
+A result is reused exactly if its key is equal. So the key must contain everything that affects the result, and should
+contain nothing else. How binaries were made does not matter if their content is known.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from optbuild.workloads.inputs import InputHashes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """Where results of earlier runs are found, and what their keys are made of beside actions and other results."""
+    """Where results of earlier runs are stored, and what their keys contain besides actions and other results."""
 
     results: ResultStore
     hashes: InputHashes
@@ -57,7 +57,7 @@ def merge_key(
     program: Mapping[str, Artifact],
     tool_version: str,
 ) -> str:
-    """The key of a merged profile, and of the programs whose names its functions are given."""
+    """The key of a merged profile, including the programs whose names its functions get."""
     contents = {str(training): profile.sha256 for training, profile in profiles.items()}
     contents |= {f"program {name}": artifact.sha256 for name, artifact in program.items()}
     return make_result_key(action.id, {**contents, **_tool(tool_version)})
@@ -78,7 +78,7 @@ def output_key(
     *,
     baseline: Probed | None = None,
 ) -> str:
-    """The key of what a workload prints, and of how that compares with the baseline's output.
+    """The key of a workload's output and its comparison with the baseline's.
 
     Raises:
         NotComparableError: What the workload reads has changed since the run began.
@@ -93,7 +93,7 @@ def output_key(
 
 
 def _contents(binaries: Mapping[str, Artifact]) -> dict[str, str]:
-    """All that stands on the stage: a program may start the one beside it."""
+    """Everything on the stage: a program may start its neighbour."""
     return {f"bin {name}": artifact.sha256 for name, artifact in binaries.items()}
 
 

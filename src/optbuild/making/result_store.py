@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stored:
-    """A result's file. The body is a text, so that its checksum is over the very bytes that are read."""
+    """A result's file. The body is text, so its checksum covers exactly the bytes that are read."""
 
     schema: Literal["optbuild/result/1"] = _SCHEMA
     key: str
@@ -29,10 +29,10 @@ class _Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultStore:
-    """A directory of small JSON files, each with a checksum of its own.
+    """A directory of small JSON files, each with a checksum.
 
     Attributes:
-        fresh: Find nothing, so that everything is done again; results are still kept.
+        fresh: Find nothing, so everything is done again; results are still kept.
     """
 
     directory: Path
@@ -40,7 +40,7 @@ class ResultStore:
     fresh: bool = False
 
     def load(self, key: str, kind: type[T]) -> T | None:
-        """The result kept under a key; None where there is none, or where the file is damaged."""
+        """The result kept under a key; None if there is none or the file is damaged."""
         path = self._path(key)
         if self.fresh or not path.is_file():
             return None
@@ -49,12 +49,12 @@ class ResultStore:
             if stored.key == key and stored.sha256 == _checksum(stored.body):
                 return TypeAdapter(kind).validate_json(stored.body)
         except (OSError, ValidationError):
-            pass  # cut short, or not ours: told below like a wrong checksum
+            pass  # truncated, or foreign: reported below like a wrong checksum
         self.emit(
             Notice(
                 level=Level.WARNING,
                 code="damaged-result",
-                message=f"{path} is damaged: its step is done again",
+                message=f"{path} is damaged: repeating its step",
             )
         )
         return None

@@ -1,4 +1,4 @@
-"""Everything that performs actions, put together from what is known of a run."""
+"""Everything that performs actions, constructed for a run."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """What is known of a run when the making begins.
+    """The facts of a run when the making begins.
 
     Attributes:
-        inputs: What the plan was made of.
+        inputs: The inputs of the plan.
         environ: The caller's environment.
-        logs: Where what programs say is kept.
+        logs: The directory for the output of programs.
         run_id: Names the fresh directories of raw profiles.
         fresh: Use no earlier result.
-        keep_going: Go on with other variants when one fails.
-        jobs: How many jobs builds share that run at the same time; None where action follows action.
-        free_memory_bytes: What is free when nothing of ours runs.
+        keep_going: Continue with other variants when one fails.
+        jobs: How many jobs concurrent builds share; None if actions run one after another.
+        free_memory_bytes: Free memory while optbuild runs no program.
         peaks_bytes: How much memory actions needed in earlier runs.
         durations_s: How long they took.
     """
@@ -65,10 +65,10 @@ class Tools:
     """What performs the actions of one run.
 
     Attributes:
-        training: What trains; None where no `llvm-profdata` fits rustc, and such a plan has no training.
-        merging: What merges, likewise.
-        stage: Where programs stand while they run.
-        logs: Where what programs say is kept.
+        training: The trainer; None if no `llvm-profdata` fits rustc; such a plan has no training.
+        merging: The merger, likewise.
+        stage: Where programs are placed while they run.
+        logs: The directory for the output of programs.
     """
 
     executor: ConcurrentExecutor
@@ -85,25 +85,25 @@ class Tools:
 
     @property
     def trainer(self) -> Trainer:
-        """What trains.
+        """The trainer.
 
         Raises:
-            ToolchainError: There is no `llvm-profdata` to do it with.
+            ToolchainError: No `llvm-profdata` fits rustc.
         """
         return _required(self.training)
 
     @property
     def merger(self) -> ProfileMerger:
-        """What merges.
+        """The merger.
 
         Raises:
-            ToolchainError: There is no `llvm-profdata` to do it with.
+            ToolchainError: No `llvm-profdata` fits rustc.
         """
         return _required(self.merging)
 
 
 def make_tools(site: Site, jobserver: Jobserver | None) -> Tools:
-    """Put everything together that performs the actions of a run."""
+    """Construct everything that performs the actions of a run."""
     inputs, layout, emit, executor = site.inputs, site.inputs.layout, site.emit, site.executor
     build_profile, project = inputs.build_profile, inputs.project
     results = ResultStore(directory=layout.results, emit=emit, fresh=site.fresh)

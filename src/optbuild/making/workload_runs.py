@@ -1,4 +1,4 @@
-"""Run a workload once for its effects: training, or its output."""
+"""Run a workload once, for training or for its output."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from optbuild.workloads.running import run_workload, set_up
 from optbuild.workloads.words import Word
 
 KEPT_BYTES = 64 << 20
-"""A larger output is not kept when its run is over."""
+"""A larger output is not kept after its run."""
 
 
 @dataclass(slots=True, kw_only=True)
 class WorkloadRunner:
-    """Runs invocations from one and the same path, so that a program that prints its own name always prints the same.
+    """Runs invocations from one fixed path: a program that prints its own name always prints the same.
 
     Attributes:
-        root: The directory with our marker.
-        stage: Where the binaries of one variant stand while they run, and those of no other.
+        root: The directory with optbuild's marker.
+        stage: Where the binaries of one variant, and no others, are placed while they run.
         logs: Where output is kept.
     """
 
@@ -50,12 +50,12 @@ class WorkloadRunner:
         extra_env: Mapping[str, str],
         cargo_build: CargoBuild | None = None,
     ) -> Iterator[Callable[..., WorkloadRun]]:
-        """Set a workload up and give what runs it once, to its end; its output is in `output(log_name)`.
+        """Set up a workload and return a function that runs it once to its end; its output is in `output(log_name)`.
 
-        What is given takes `watched`, as `run_workload` does.
+        The function takes `watched`, as `run_workload` does.
 
         Raises:
-            WorkloadError: It cannot be started, ended in another way than expected, or left processes behind.
+            WorkloadError: It cannot be started, ended unexpectedly, or left processes behind.
             WorkloadTimeoutError: It took longer than its timeout.
             StorageError: Its output, binaries or scratch directory cannot be written.
         """
@@ -85,12 +85,12 @@ class WorkloadRunner:
         extra_env: Mapping[str, str],
         watched: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> tuple[WorkloadRun, Path]:
-        """Set a workload up and run it once; also the file that holds its standard output. Raises as `set_up`."""
+        """Set up a workload and run it once; also return the file with its standard output. Raises as `set_up`."""
         with self.set_up(invocation, binaries, log_name=log_name, extra_env=extra_env) as run_once:
             return run_once(watched=watched), self.output(log_name)
 
     def keep_output(self, log_name: str) -> bool:
-        """Leave the output of a run that failed to those who look into it, unless it is large; whether it is left."""
+        """Keep the output of a failed run for inspection, unless it is large; return whether it is kept."""
         output = self.output(log_name)
         if not output.is_file() or output.stat().st_size <= KEPT_BYTES:
             return output.is_file()
@@ -104,15 +104,15 @@ class WorkloadRunner:
 
 
 def check_before_building(invocation: Invocation, hashes: InputHashes) -> None:
-    """Find out before the first long build what would stop a workload.
+    """Check before the first long build that a workload can run.
 
     Raises:
         WorkloadError: Its program is missing, or its directory.
-        UsageError: One of its inputs is missing, or is no file whose end can be known.
+        UsageError: One of its inputs is missing, or is not a file with a known end.
     """
     if not invocation.cwd.is_dir():
         raise WorkloadError(
-            f"workload {invocation.name!r}: there is no directory {invocation.cwd}",
+            f"workload {invocation.name!r}: the directory {invocation.cwd} does not exist",
             help="correct `cwd`, or make the directory",
             location=str(invocation.cwd),
         )

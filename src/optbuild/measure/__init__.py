@@ -1,1 +1,1 @@
-"""From arms to verdicts: `contest` runs arms in turns, and says what that proves."""
+"""From arms to verdicts: `contest` runs arms in turns, and judges the results."""

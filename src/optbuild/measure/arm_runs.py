@@ -1,4 +1,4 @@
-"""Run arms on workloads, one run or one superblock at a time, and keep what each run cost."""
+"""Run arms on workloads, one run or one superblock at a time, and record the cost of each run."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class ArmRuns:
     """Runs arms on workloads.
 
     Attributes:
-        root: The directory with our marker.
-        directory: Where the copies of the binaries lie.
+        root: The directory with optbuild's marker.
+        directory: The directory with the copies of the binaries.
         workloads: By name.
         copies: The files of each arm, by workload.
         baseline: The arm that sets workloads up.
-        guard: Watches for what disturbs from outside.
+        guard: Watches for disturbances from outside.
         counted: All runs inside superblocks, by workload and arm.
     """
 
@@ -54,7 +54,7 @@ class ArmRuns:
 
     @contextmanager
     def set_up(self) -> Iterator[None]:
-        """Set all workloads up, and clean them up in the end.
+        """Set up all workloads, and clean them up at the end.
 
         Raises:
             WorkloadError: A command of a workload failed.
@@ -93,10 +93,10 @@ class ArmRuns:
         return run
 
     def take(self, order: SuperblockOrder, *, batch: int) -> Block:
-        """Run one superblock, its primer first and not counted where it has one. Raises as `run`.
+        """Run one superblock, after its primer if it has one, which is not counted. Raises as `run`.
 
         Args:
-            order: What runs.
+            order: The runs.
             batch: How many runs in a row are one value.
         """
         self.guard.begin()
@@ -124,14 +124,14 @@ class ArmRuns:
         return Block(order=order, superblocks=superblocks, disturbance=disturbance)
 
     def cells(self, without: str | None = None) -> tuple[Cell, ...]:
-        """All that is compared, as far as is known."""
+        """The cells known so far."""
         known = (
             self._cells.get(name) or cells_of(workload) for name, workload in self.workloads.items() if name != without
         )
         return tuple(cell for cells in known for cell in cells)
 
     def resources(self) -> tuple[Resources, ...]:
-        """What each arm needed."""
+        """The resources that each arm needed."""
         return tuple(
             summarise_resources(cell, arm, runs)
             for (workload, arm), runs in self.counted.items()
@@ -139,18 +139,18 @@ class ArmRuns:
         )
 
     def _find_cells(self, workload: Invocation, run: WorkloadRun) -> tuple[Cell, ...]:
-        """Learn from the first run of a workload what it is compared on."""
+        """Determine from the first run of a workload what it is compared on."""
         cells = cells_of(workload, run)
         check_names((*self.cells(without=workload.name), *cells))
         if any(cell.judged != workload.metric for cell in cells):
             message = (
-                f"workload {workload.name!r}: its benchmarks know wall time only, which stands for {workload.metric}"
+                f"workload {workload.name!r}: its benchmarks measure wall time only, which replaces {workload.metric}"
             )
             self.emit(Notice(level=Level.WARNING, code="measures-itself", message=sanitize_line(message)))
         return cells
 
     def _place(self, workload: Invocation, arm: str, extra_env: Mapping[str, str]) -> Place:
-        """Where an arm runs. Output goes to a file: some programs do less when they write to the null device."""
+        """Where an arm runs. Output goes to a file: some programs do less work when they write to the null device."""
         own = self.copies[workload.name][arm]
         return Place(
             root=self.root,

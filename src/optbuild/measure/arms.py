@@ -1,4 +1,4 @@
-"""Where each arm's binaries lie while they are measured: files of their own, at paths of equal length."""
+"""Place each arm's binaries for measuring: separate files, at paths of equal length."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ArmBinaries:
 
     Attributes:
         binaries: By name.
-        cargo_build: How cargo would start them, where the workload is that.
+        cargo_build: How cargo would start them, if cargo runs the workload.
     """
 
     binaries: Mapping[str, Path]
@@ -30,12 +30,12 @@ class ArmBinaries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arms:
-    """All that takes turns.
+    """All arms that take turns.
 
     Attributes:
         variants: The binaries of each variant, the baseline first.
         held_out: For some workloads, the binaries of variants whose profiles left that workload out.
-        programs: For each workload that is what cargo would run, what that is: by variant, and by held-out arm.
+        programs: For each workload that cargo would run, its programs: by variant, and by held-out arm.
     """
 
     variants: Mapping[Arm, Mapping[str, Path]]
@@ -44,7 +44,7 @@ class Arms:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All but those that are held out, the baseline first."""
+        """All arms except held-out ones, the baseline first."""
         return tuple(arm.name for arm in self.variants)
 
     @property
@@ -54,12 +54,12 @@ class Arms:
 
     @property
     def candidates(self) -> tuple[str, ...]:
-        """What is compared with it."""
+        """The arms that are compared with it."""
         return self.names[1:]
 
     @property
     def cross_validated(self) -> tuple[str, ...]:
-        """The variants that there are with workloads left out as well."""
+        """The variants that also exist with workloads left out."""
         built = {arm.name for arms in self.held_out.values() for arm in arms}
         return tuple(arm.name for arm in self.variants if replace(arm, is_held_out=True).name in built)
 
@@ -70,7 +70,7 @@ class Arms:
         return any(counts_itself(program.harness, program.arguments) for program in programs)
 
     def _every(self) -> Iterator[Mapping[str, Path]]:
-        """All that there are binaries of."""
+        """All arms with binaries."""
         yield from self.variants.values()
         yield from chain.from_iterable(arms.values() for arms in self.held_out.values())
         yield from (arm.binaries for arms in self.programs.values() for arm in arms.values())
@@ -78,10 +78,10 @@ class Arms:
     def copy(
         self, workloads: tuple[Invocation, ...], *, root: Path, directory: Path
     ) -> dict[str, dict[str, ArmBinaries]]:
-        """Give every arm of each workload files of its own; the baseline's copy is a byte copy.
+        """Give every arm of each workload separate files; the baseline's copy is a byte copy.
 
         Args:
-            workloads: What is measured.
+            workloads: The measured workloads.
             root: The directory with our marker.
             directory: Where the files go, below it.
 

@@ -1,4 +1,4 @@
-"""One superblock as it was measured, with what disturbed it; not for taking it: that is `arm_runs`'."""
+"""One measured superblock, with its disturbance; `arm_runs` measures it."""
 
 from __future__ import annotations
 
@@ -25,6 +25,6 @@ class Block:
         return next(iter(self.superblocks.values())).tainted
 
     def marked(self, reason: str) -> Self:
-        """The same, as suspect for this reason."""
+        """The same superblock, marked as suspect for this reason."""
         superblocks = {key: replace(superblock, tainted=reason) for key, superblock in self.superblocks.items()}
         return replace(self, superblocks=superblocks)

@@ -12,17 +12,17 @@ from optbuild.measure.shape import SMALLEST_TURNS, batch_for, growth, is_primed,
 
 _SHORTEST_RUN_S = 1e-4
 _LATEST_ROUNDS = 5
-_PILOT_RESERVE = 1.15  # rounds are not all as long as foretold
+_PILOT_RESERVE = 1.15  # rounds may take longer than predicted
 
 
 @dataclass(slots=True, kw_only=True)
 class Budget:
-    """What there is time for.
+    """Decides what there is time for.
 
     Attributes:
-        most_s: All that may be spent, from the moment that this is made.
+        most_s: The whole budget, counted from the creation of this object.
         run_s: About how long one run of each workload takes, by its name.
-        clock: Seconds from any moment.
+        clock: Seconds since an arbitrary moment.
         arms: How many take turns on each workload.
     """
 
@@ -40,11 +40,11 @@ class Budget:
         self._started_s = self.clock()
 
     def elapsed_s(self) -> float:
-        """What is spent."""
+        """The time spent."""
         return self.clock() - self._started_s
 
     def left_s(self) -> float:
-        """What is left; below zero where too much was spent."""
+        """The time left; negative if too much was spent."""
         return self.most_s - self.elapsed_s()
 
     def fits(self, more_s: float) -> bool:
@@ -52,7 +52,7 @@ class Budget:
         return self.elapsed_s() + more_s <= self.most_s
 
     def estimated_run_s(self, workload: str) -> float:
-        """What a run of the baseline takes."""
+        """How long a run of the baseline takes."""
         return max(self.run_s[workload], _SHORTEST_RUN_S)
 
     def batch(self, workload: str) -> int:
@@ -60,69 +60,69 @@ class Budget:
         return batch_for(self.estimated_run_s(workload))
 
     def shape(self, workload: str) -> Shape:
-        """What a superblock is made of."""
+        """The shape of a workload's superblocks."""
         run_s = self.estimated_run_s(workload)
         turns = SMALLEST_TURNS if self._smallest else pilot_turns(run_s)
         return Shape(turns=turns * self._growth, primed=is_primed(run_s))
 
     def learn(self, workload: str, run_s: float) -> None:
-        """A run of the baseline took so long; what was known before may have been taken beside builds."""
+        """Record a run of the baseline; earlier durations may have been taken while builds were running."""
         self.run_s = {**self.run_s, workload: min(self.run_s[workload], run_s)}
 
     def learn_warm_up(self, workload: str, took_s: float) -> None:
-        """A run of any arm took so long with all that belongs to it."""
+        """Record how long a run of any arm took, including its overhead."""
         self._warm_up_s.setdefault(workload, []).append(took_s)
 
     def learn_round(self, round_: Round, took_s: float) -> None:
-        """A round took so long."""
+        """Record how long a round took."""
         self._rounds.append((self.foreseen_s(round_), took_s))
 
     def estimated_warm_up_s(self) -> float:
-        """What one run of each arm on each workload takes."""
+        """How long one run of each arm on each workload takes."""
         return sum(self.estimated_run_s(name) * arms for name, arms in self.arms.items())
 
     def estimated_round_s(self) -> float:
-        """What a round of all arms takes, as far as was known before the first."""
+        """How long a round of all arms takes, as estimated before the first."""
         shapes = {name: self.shape(name) for name in self.arms}
         return sum(
             self._turn_s(name) * (shapes[name].primed + shapes[name].turns * arms) for name, arms in self.arms.items()
         )
 
     def round_s(self) -> float:
-        """What the latest rounds took on average; an estimate where none was taken."""
+        """The average duration of the latest rounds; an estimate before the first."""
         latest = [took_s for _, took_s in self._rounds[-_LATEST_ROUNDS:]]
         return statistics.fmean(latest) if latest else self.estimated_round_s()
 
     def next_round_s(self, round_: Round) -> float:
-        """How long a round may take: by the slowest of the latest, or as the runs so far foretell."""
+        """How long a round may take: based on the slowest of the latest, or on the runs so far."""
         slowest = max((took_s / foreseen_s for foreseen_s, took_s in self._rounds[-_LATEST_ROUNDS:]), default=1.0)
         return self.foreseen_s(round_) * slowest
 
     def foreseen_s(self, round_: Round) -> float:
-        """How long a round takes by what its runs took while warming up."""
+        """How long a round takes, based on its warm-up runs."""
         return sum(
             self._turn_s(each.workload) * ((each.primer is not None) + len(each.order)) for each in round_.superblocks
         )
 
     def choose_size(self, *, beforehand_s: float = 0.0) -> None:
-        """Make superblocks as small as they can be where the pilot would not fit otherwise.
+        """Make superblocks as small as possible if the pilot would not fit otherwise.
 
-        Turns and superblocks share the variance out in the same way, and a rank interval needs superblocks. It is
-        settled before the first one, by times alone.
+        Turns and superblocks divide the variance in the same way, and a rank interval needs superblocks. This is
+        decided before the first one, by times alone.
         """
         self._smallest = False
         self._smallest = not self.fits(beforehand_s + _PILOT_RESERVE * PILOT_ROUNDS * self.estimated_round_s())
 
     def grow(self, wanted: int) -> int:
-        """Make superblocks larger where many more of each workload are wanted, and fit; how many it takes of those.
+        """Make superblocks larger if many more are wanted and fit; return how many of those it takes.
 
-        It is settled once, after the pilot, by how many are wanted and by times.
+        This is decided once, after the pilot, by the number wanted and by times.
         """
         fitting = int(self.left_s() / max(self.round_s(), _SHORTEST_RUN_S))
         self._growth = growth(min(self.shape(name).turns for name in self.arms), min(wanted, max(0, fitting)))
         return math.ceil(wanted / self._growth)
 
     def _turn_s(self, workload: str) -> float:
-        """One turn of an arm: what runs took before or, with all that belongs to them, while warming up."""
+        """How long one turn of an arm takes: by earlier runs or, including overhead, by warm-up runs."""
         warm_s = statistics.median(self._warm_up_s.get(workload) or [0.0])
         return max(self.estimated_run_s(workload), warm_s) * self.batch(workload)

@@ -23,9 +23,9 @@ class Cell:
     """Something that arms are compared on.
 
     Attributes:
-        benchmark: What of the workload, where that measures itself.
+        benchmark: The benchmark, if the workload measures itself.
         judged: The metric that decides.
-        metrics: All that are known of it.
+        metrics: All its known metrics.
     """
 
     workload: str
@@ -35,18 +35,18 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """As tables show it."""
+        """The name in tables."""
         return self.workload if self.benchmark is None else f"{self.workload}/{self.benchmark}"
 
     def read(self, runs: Sequence[WorkloadRun], metric: str) -> float:
-        """The mean of a metric over runs that are one."""
+        """The mean of a metric over runs that are timed as one."""
         if self.benchmark is not None:
             return statistics.fmean(run.benchmarks[self.benchmark] for run in runs)
         return sum(METRICS[metric].read(run.usage) for run in runs) / len(runs)
 
 
 def cells_of(workload: Invocation, run: WorkloadRun | None = None) -> tuple[Cell, ...]:
-    """What a workload is compared on, as one run of it shows; without one it is the whole."""
+    """The cells of a workload, as one of its runs shows; without a run, the workload as a whole."""
     if run is None or not run.benchmarks:
         return (Cell(workload=workload.name, benchmark=None, judged=str(workload.metric), metrics=tuple(METRICS)),)
     wall = str(MetricName.WALL)
@@ -54,7 +54,7 @@ def cells_of(workload: Invocation, run: WorkloadRun | None = None) -> tuple[Cell
 
 
 def check_benchmarks(workload: Invocation, arm: str, known: Collection[Cell], run: WorkloadRun) -> None:
-    """Refuse an arm that does not measure what the others do: there is no ratio with what is not there.
+    """Refuse an arm whose benchmarks differ from the others': without both values there is no ratio.
 
     Raises:
         WorkloadError: A benchmark is missing or new.
@@ -67,8 +67,8 @@ def check_benchmarks(workload: Invocation, arm: str, known: Collection[Cell], ru
     lost, new = sorted(expected - found), sorted(found - expected)
     what = f"lacks the benchmark {lost[0]!r}" if lost else f"has the benchmark {new[0]!r}"
     raise WorkloadError(
-        f"{where}: this run {sanitize_line(what)}, and an earlier one {'has it' if lost else 'has not'}",
-        help="let a bench have the same benchmarks in each run and variant, or choose some by a filter in `cargo`",
+        f"{where}: this run {sanitize_line(what)}, an earlier one {'has it' if lost else 'does not have it'}",
+        help="give the bench the same benchmarks in each run and variant, or select some with a filter in `cargo`",
     )
 
 
@@ -87,7 +87,7 @@ def check_names(cells: Collection[Cell]) -> None:
 
 
 def summarise_resources(cell: Cell, arm: str, runs: Sequence[WorkloadRun]) -> Resources:
-    """What an arm needed; of a benchmark that measures itself only its time, and the memory of all of its program."""
+    """The resources of an arm; for a benchmark that measures itself, its time and the memory of its whole program."""
     usages = [run.usage for run in runs]
     resources = Resources(
         workload=cell.name,

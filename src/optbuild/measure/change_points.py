@@ -1,8 +1,8 @@
 """Find where a series of sessions changed for good: the maximally selected rank statistic, by permutations. Pure.
 
 Ranks make one outlier count as one value, however far out it lies; a change needs several sessions on both sides. The
-distribution under "nothing changed" comes from permuting the series itself, so that no shape of the noise is assumed:
-sessions need only be exchangeable. Where a change is found, both sides are searched alike.
+distribution under "nothing changed" comes from permuting the series itself, which assumes no shape of the noise:
+sessions need only be exchangeable. If a change is found, both sides are searched in the same way.
 
 Sources:
     B. Lausen, M. Schumacher, Maximally Selected Rank Statistics, Biometrics 48 (1992), 73-85,
@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEAST_SIDE = 3
-"""Sessions on each side of a change: one or two that stand out are outliers."""
+"""The minimum of sessions on each side of a change: one or two are outliers."""
 LEAST_SESSIONS = 8
-"""Below that no order of the sessions is unlikely enough: 2 of the 70 ways to choose four of eight are as extreme."""
+"""With fewer sessions, no order is unlikely enough: 2 of the 70 ways to choose four of eight are as extreme."""
 _PERMUTATIONS = 1_999
 _SEED = 5713
 
@@ -48,11 +48,11 @@ class ChangePoint:
 def find_change_points(values: Sequence[float], *, level: float, least: float) -> tuple[ChangePoint, ...]:
     """Find lasting changes.
 
-    Where nothing changed, a change is reported in at most `level` of all series: the search goes on only beside a
-    change that was found.
+    If nothing changed, a change is reported in at most `level` of all series: the search continues only on the sides of
+    a change that was found.
 
     Args:
-        values: One value of each session, the oldest first.
+        values: One value per session, the oldest first.
         level: The rate of false alarms of a whole series.
         least: The smallest difference of medians that matters.
     """
@@ -78,7 +78,7 @@ def _search(series: NDArray[np.float64], low: int, high: int, level: float) -> l
 
 
 def _test(values: NDArray[np.float64]) -> tuple[int, float]:
-    """The likeliest place of a change, and how likely one so marked is where there is none."""
+    """The likeliest place of a change, and the probability of one so marked if there is none."""
     from scipy.stats import rankdata  # noqa: PLC0415 - scipy is loaded when there is something to test
 
     ranks = rankdata(values)
@@ -91,9 +91,9 @@ def _test(values: NDArray[np.float64]) -> tuple[int, float]:
 
 
 def _statistics(ranks: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The standardised rank sum of what comes before each place that leaves enough on both sides, by rows."""
+    """The standardised rank sum before each place that leaves enough on both sides, by rows."""
     count = ranks.shape[1]
     before = np.arange(LEAST_SIDE, count - LEAST_SIDE + 1)
     sums = np.cumsum(ranks, axis=1)[:, before - 1]
     distances: NDArray[np.float64] = np.abs(sums - before * (count + 1) / 2) / np.sqrt(before * (count - before))
-    return distances  # but for a factor that all places and permutations share
+    return distances  # except for a factor that all places and permutations share

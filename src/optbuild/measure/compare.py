@@ -1,10 +1,10 @@
-"""What the measurements prove: series of superblocks in, verdicts with their intervals out.
+"""Judge the measurements: series of superblocks in, verdicts with their intervals out.
 
-Pure. It decides nothing while measuring goes on, except how many rounds a pilot says are needed; the order of runs is
-`schedule`'s, taking them is `sampling`'s, and the formulas are `statistics`'.
+Pure. During measuring it decides only how many rounds are needed after a pilot. `schedule` orders the runs, `sampling`
+takes them, and `statistics` has the formulas.
 
 Inside, effects are differences of logarithms; at the surface they are changes, e^θ − 1. A margin of 1% is ln 1.01 on
-both sides of zero, so that swapping baseline and candidate turns every verdict into its opposite.
+both sides of zero, so swapping baseline and candidate reverses every verdict.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _DECIMALS = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Question:
-    """What is asked of one sequence of superblock differences; without a workload, of the suite."""
+    """The judging of one sequence of superblock differences; without a workload, of the suite."""
 
     workload: str | None
     metric: str
@@ -53,10 +53,10 @@ class _Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rule:
-    """What a comparison is judged by.
+    """The criteria for judging a comparison.
 
     Attributes:
-        alpha: What its own interval may miss.
+        alpha: The error rate of its own interval.
         confidence: Of all intervals of the report together.
         margin: On the scale of logarithms.
     """
@@ -78,9 +78,9 @@ def analyse(  # noqa: PLR0913 - all that one analysis is given, by name
 ) -> Analysis:
     """Compare every candidate with the baseline, over all workloads and on each.
 
-    Only complete rounds count, and for a candidate that left before the end those that it took part in. A candidate
-    that lacks a value, or has one that is not above zero, gets no ratio on that workload and none over all; the
-    warnings say so.
+    Only complete rounds count; for a candidate that left early, those in which it took part. A candidate
+    that lacks a value, or has one that is not above zero, gets no ratio on that workload and none over all, with a
+    warning.
 
     Args:
         series: One per workload.
@@ -88,11 +88,11 @@ def analyse(  # noqa: PLR0913 - all that one analysis is given, by name
         candidates: The other arms, without the baseline's copy.
         confidence: Of all intervals together.
         min_effect: The smallest change that matters, as a ratio.
-        aa: The check of the harness, where these are not all series of the session; None makes it.
-        silent: Workloads that prove nothing, whatever they measure: they get no verdict, and all together get none.
+        aa: The check of the harness, if these are not all series of the session; None computes it.
+        silent: Workloads whose times prove nothing: they get no verdict, and neither does the whole suite.
 
     Raises:
-        ValueError: Two series are of the same workload.
+        ValueError: Two series belong to the same workload.
     """
     complete = _complete_rounds(series)
     rounds = len(complete[0].rounds) if complete else 0
@@ -134,17 +134,17 @@ def needed_rounds(
     confidence: float,
     precision: float | None,
 ) -> int:
-    """Give the number of rounds after which every suite interval should be as narrow as asked for.
+    """Give the number of rounds after which every suite interval should be as narrow as requested.
 
-    It looks at how widely the differences scatter and, for the automatic precision, at how large they are, but never at
-    whether they are significant: stopping then would spoil the level.
+    It uses the scatter of the differences and, for the automatic precision, their size, but never their significance:
+    stopping by that would invalidate the level.
 
     Args:
         pilot: The first rounds; they stay in the final data.
         baseline: The arm the changes refer to.
         candidates: The other arms, without the baseline's copy.
         confidence: Of all intervals together.
-        precision: The half-width wanted, as a ratio above zero; None for the automatic one.
+        precision: The requested half-width, as a ratio above zero; None for the automatic one.
 
     Raises:
         ValueError: The pilot has fewer than two complete rounds, or two series of one workload.
@@ -164,9 +164,9 @@ def needed_rounds(
 def look_again(
     series: Sequence[Series], *, baseline: str, candidates: Sequence[str], precision: float | None = None
 ) -> int:
-    """Give the number of rounds that the automatic precision takes once those are done that the pilot asked for.
+    """Give the number of rounds that the automatic precision takes, after those that the pilot requested.
 
-    A precision that was set is not looked at again.
+    A precision that was set is not reconsidered.
 
     Args:
         series: All rounds so far.
@@ -185,7 +185,7 @@ def look_again(
 def interval_so_far(
     series: Sequence[Series], *, baseline: str, candidates: Sequence[str], confidence: float
 ) -> tuple[str, float, float] | None:
-    """Give the suite's widest interval so far, as a candidate and the ends of its change; None while there is none."""
+    """Give the suite's widest interval so far, as a candidate and the ends of its change; None if there is none yet."""
     complete = _complete_rounds(series)
     alpha = Levels.of(len(candidates), len(complete), confidence).suite
     questions = _suite_questions(complete, baseline, candidates)
@@ -215,7 +215,7 @@ def check_harness(d: Floats | None, *, min_effect: float) -> AaCheck:
 
 
 def verdict_of(interval: Interval | None, margin: float) -> Verdict:
-    """Say what an interval proves.
+    """Give the verdict that an interval proves.
 
     Args:
         interval: On the scale of logarithms.
@@ -315,7 +315,7 @@ def _cell_questions(series: Sequence[Series], baseline: str, candidates: Sequenc
 
 
 def _suite_differences(series: Sequence[Series], baseline: str, candidate: str) -> Floats | None:
-    """Average over the workloads of each round, so that the geometric mean has differences of its own."""
+    """Average over the workloads of each round, which gives the geometric mean separate differences."""
     taking_part = [{index for index, block in enumerate(one.rounds) if candidate in block.order} for one in series]
     rounds = sorted(set.intersection(*taking_part)) if taking_part else []
     each = [_differences(one, baseline, candidate, rounds) for one in series]
@@ -326,7 +326,7 @@ def _suite_differences(series: Sequence[Series], baseline: str, candidate: str) 
 
 
 def _differences(series: Series, baseline: str, candidate: str, rounds: Iterable[int] | None = None) -> Floats | None:
-    """The differences of some rounds, by default of all that the candidate took part in: it may have left since."""
+    """The differences of some rounds, by default of all in which the candidate took part: it may have left since."""
     chosen = (
         [b for b in series.rounds if candidate in b.order] if rounds is None else [series.rounds[i] for i in rounds]
     )
@@ -374,7 +374,7 @@ def _missing_warnings(
 
 
 def _shape_warnings(question: _Question, alpha: float) -> Iterator[ResultWarning]:
-    """What the order of a suite's differences shows."""
+    """The warnings about the order of a suite's differences."""
     if question.d.size < PILOT_ROUNDS or question.workload is not None:
         return
     for kind, p in (

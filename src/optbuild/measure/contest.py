@@ -1,6 +1,6 @@
-"""One contest: arms take turns on workloads, and what that proves comes back as data.
+"""One contest: arms take turns on workloads, and the results come back as data.
 
-`contest` stands behind every command that measures. Read it first: it is the whole story.
+Every command that measures uses `contest`. Read it first: it shows the whole process.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ class Venue:
 
     Attributes:
         environ: The caller's environment, in whose PATH the tools for counting are looked for.
-        root: The directory with our marker.
+        root: The directory with optbuild's marker.
         directory: Where copies of the binaries are put, at paths of equal length.
         action: The contest's id in events.
-        label: The contest's name for people.
-        runner: What starts programs that do not run here by themselves: its instructions are not theirs.
-        make_guard: Makes what watches for disturbances.
-        clock: Seconds from any moment.
+        label: The contest's name for users.
+        runner: Starts programs that cannot run here by themselves; its own instructions would be counted.
+        make_guard: Makes the noise guard.
+        clock: Seconds since an arbitrary moment.
     """
 
     executor: ConcurrentExecutor
@@ -59,22 +59,22 @@ class Venue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contest:
-    """All that came out of one contest.
+    """The results of one contest.
 
     Attributes:
-        checks: What the machine told before it began.
+        checks: The checks of the machine before it began.
         counts: Of instructions.
         series: One for each metric of each workload, or of each benchmark that a workload measures itself.
         judged: The metric that each of these is judged by.
         workload_of: The workload that each belongs to.
-        wanted_rounds: How many rounds the precision asked for takes; None where there was no time for a pilot.
-        round_s: How long each of the latest rounds took on average; an estimate where none fitted into the budget.
+        wanted_rounds: How many rounds the requested precision takes; None if there was no time for a pilot.
+        round_s: How long each of the latest rounds took on average; an estimate if none fitted into the budget.
         stopped_by_time: The budget ended it before the precision was reached.
         tainted: The outside reason for each superblock that was set aside, or would have been on a quieter machine.
-        noisy: So many superblocks were disturbed that none was set aside.
-        steal_ratio: The share of the time that the hypervisor took; None where the kernel does not tell.
+        noisy: Too many superblocks were disturbed, so none was set aside.
+        steal_ratio: The share of the time that the hypervisor took; None if the kernel does not report it.
         left: Candidates that left before the end.
-        silent: Why a workload proves nothing, whatever it measures, by its name.
+        silent: Why the times of a workload prove nothing, by its name.
     """
 
     settings: SamplingSettings
@@ -98,7 +98,7 @@ class Contest:
 
     @property
     def warnings(self) -> tuple[ResultWarning, ...]:
-        """What there is to know about the results: by what the values show, and by what the programs needed."""
+        """The warnings about the results: from the values, and from the resources that programs needed."""
         folds = () if self.cross_validation is None else self.cross_validation.warnings
         return (*self.silent.values(), *self.analysis.warnings, *folds, *_warn_of_faults(self.resources))
 
@@ -112,7 +112,7 @@ def contest(
     run_s: Mapping[str, float],
     leaving: Leaving = stay_to_the_end,
 ) -> Contest:
-    """Count instructions, let arms take turns until the precision or the time is reached, and analyse once, at the end.
+    """Count instructions, run arms in turns until the precision or the time is reached, and analyse once, at the end.
 
     A workload whose benches do nothing but count their own instructions takes no turns.
 
@@ -120,12 +120,12 @@ def contest(
         arms: The baseline first.
         workloads: At least one.
         settings: How long and how precisely.
-        venue: Where.
+        venue: The place.
         run_s: About how long one run of each workload takes, by its name.
         leaving: Which candidates leave before the end.
 
     Raises:
-        WorkloadError: A run failed: there is no ratio with an arm that does not work.
+        WorkloadError: A run failed: an arm that does not work has no ratio.
         WorkloadTimeoutError: A run took longer than its timeout.
     """
     import optbuild.measure.compare  # noqa: F401 - loading scipy takes as long as some rounds: not from the budget
@@ -182,14 +182,14 @@ def count_instructions(
     run_s: Mapping[str, float],
     most_s: float | None = None,
 ) -> tuple[tuple[Count, ...], float]:
-    """Count the instructions of every arm; the counts, and the seconds that it took.
+    """Count the instructions of every arm; return the counts, and the seconds that it took.
 
     Args:
-        arms: Whose.
-        workloads: On which.
-        venue: Where.
+        arms: The arms.
+        workloads: The workloads.
+        venue: The place.
         run_s: About how long one run of each workload takes, by its name.
-        most_s: What it may cost; None where nothing else was asked for, and 0 counts nothing.
+        most_s: The time that it may take; None if only counts were requested; 0 counts nothing.
     """
     if most_s == 0:
         return (), 0.0
@@ -207,12 +207,12 @@ def count_instructions(
 
 
 def describe_budget(contest: Contest) -> str | None:
-    """What more time would buy, where the budget ended the measuring."""
+    """What more time would give, if the budget ended the measuring."""
     if not contest.stopped_by_time:
         return None
     wanted = contest.wanted_rounds or PILOT_ROUNDS
     needed_s = contest.duration_s + (wanted - contest.analysis.rounds) * contest.round_s
-    return f"the precision asked for takes {wanted} rounds: --max-time {int(needed_s // 60) + 1}m"
+    return f"the requested precision takes {wanted} rounds: --max-time {int(needed_s // 60) + 1}m"
 
 
 def _take_samples(

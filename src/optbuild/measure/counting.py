@@ -1,6 +1,6 @@
-"""Count the instructions of every arm on every workload, as far as there is a way and the time for it.
+"""Count the instructions of every arm on every workload, if the tools and the time allow it.
 
-A count needs no second run and no interval: it stands beside the times, and says what a noisy machine still can.
+A count needs no second run and no interval. It accompanies the times, and is exact even on a noisy machine.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LABEL = "count instructions"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _CountingExecutor:
-    """Another executor, which counts the program that is told by where its output goes."""
+    """Wraps an executor and counts the program that is identified by its output file."""
 
     executor: ConcurrentExecutor
     counter: InstructionCounter
@@ -45,11 +45,11 @@ class _CountingExecutor:
         return self.executor.run(command, on_stdout=on_stdout, on_stderr=on_stderr)
 
     def start(self, command: Command) -> AbstractContextManager[RunningProgram]:
-        """Start a program that runs beside it; see `ConcurrentExecutor.start`."""
+        """Start a program alongside; see `ConcurrentExecutor.start`."""
         return self.executor.start(command)
 
     def stoppable(self, stop: StopRequest) -> AbstractContextManager[None]:
-        """Let what this thread runs be ended by a request; see `ConcurrentExecutor.stoppable`."""
+        """Make this thread's programs stoppable by a request; see `ConcurrentExecutor.stoppable`."""
         return self.executor.stoppable(stop)
 
 
@@ -59,11 +59,11 @@ class InstructionCounting:
 
     Attributes:
         environ: The caller's environment, in whose PATH the tools are looked for.
-        root: The directory with our marker.
+        root: The directory with optbuild's marker.
         arms: The binaries of each variant by name.
         run_s: About how long one run of each workload takes, by its name.
-        most_s: What it may cost; None where nothing else was asked for. What would take longer is not begun.
-        runner: What starts programs that do not run here by themselves: its instructions are not theirs.
+        most_s: The time that it may take; None if only counts were requested. Anything longer is not started.
+        runner: Starts programs that cannot run here by themselves; its own instructions would be counted.
     """
 
     executor: ConcurrentExecutor
@@ -79,7 +79,7 @@ class InstructionCounting:
     _started_s: float = field(init=False, default=0.0)
 
     def count(self) -> tuple[tuple[Count, ...], float]:
-        """Count what can be counted; the counts, and the seconds that it took."""
+        """Count what can be counted; return the counts, and the seconds that it took."""
         self._started_s = self.clock()
         remove_below(self.root, self._directory)
         with writing(self._directory):
@@ -93,7 +93,7 @@ class InstructionCounting:
         return counts, duration_s
 
     def _is_worth_trying(self, counter: InstructionCounter) -> bool:
-        """Whether there is anything that it may count: trying it takes a second, too."""
+        """Whether there is anything to count: even a trial takes a second."""
         return any(self._obstacle(workload, counter) is None for workload in self.workloads)
 
     @property
@@ -117,7 +117,7 @@ class InstructionCounting:
             return f"run by {self.runner}, whose instructions would be counted"
         needed_s = self.run_s[workload.name] * counter.slowdown * len(self.arms)
         if self.most_s is not None and needed_s > self._left_s(self.most_s):
-            return f"would take {format_duration(needed_s)} by {counter.name}: `optbuild bench --metric instructions`"
+            return f"would take {format_duration(needed_s)} with {counter.name}: `optbuild bench --metric instructions`"
         return None
 
     def _left_s(self, most_s: float) -> float:
@@ -135,16 +135,16 @@ class InstructionCounting:
             run_workload(executor, workload, place)
             count = counter.read(output)
         except WorkloadTimeoutError:
-            reason = f"took longer than {format_duration(timeout_s)} by {counter.name}"
+            reason = f"took longer than {format_duration(timeout_s)} with {counter.name}"
         except WorkloadError as error:
-            reason = f"{error.message}, by {counter.name}"
+            reason = f"{error.message}, with {counter.name}"
         except ValueError as error:
             reason = str(error)
         place.remove_output()
         return Count(workload=workload.name, variant=arm, count=count, tool=counter.name, reason=reason)
 
     def _stage(self, arm: str) -> Place:
-        """Put an arm's binaries where all of them run: even the length of argv[0] counts."""
+        """Put an arm's binaries at the common path: even the length of argv[0] matters."""
         name = even_name("bin", self.arms[arm], self.arms.values())
         return Place(
             root=self.root,

@@ -1,6 +1,6 @@
-"""What a cross-validation shows: each workload measured with a profile that has not seen it, beside one that has.
+"""Judge a cross-validation: each workload measured with a profile that has not seen it, and with one that has.
 
-Pure. All arms come from one session, so that the differences are paired, and the check of the harness is the session's.
+Pure. All arms come from one session: the differences are paired, and the session's check of the harness applies.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ def cross_validate(  # noqa: PLR0913 - all that one analysis is given, by name
     aa: AaCheck,
     silent: Collection[str] = (),
 ) -> CrossValidation | None:
-    """Compare variants on workloads that were left out of their profiles; None where there are no such workloads.
+    """Compare variants on workloads that were left out of their profiles; None if there are no such workloads.
 
     Args:
-        series: One per workload, of all that was measured.
+        series: One per workload, from the whole session.
         baseline: The arm the changes refer to.
-        variants: Those that were built with profiles that leave workloads out as well.
+        variants: Those that were also built with profiles that leave workloads out.
         confidence: Of all intervals of a family: over all workloads together, and on single workloads.
         min_effect: The smallest change that matters, as a ratio.
         aa: The check of the harness over the whole session.
-        silent: Workloads that prove nothing, whatever they measure.
+        silent: Workloads whose times prove nothing.
     """
     folds = folds_of(series, variants)
     if not folds:

@@ -1,4 +1,4 @@
-"""What has to become precise: the changes over the suite, and those over what was left out in training."""
+"""The families of comparisons that need precision: over the suite, and over workloads left out of training."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from optbuild.measure.model import A_PRIME, Series, held_out_arm
 def families_of(
     series: Sequence[Series], arms: Arms, gone: Collection[str] = ()
 ) -> Iterator[tuple[Sequence[Series], tuple[str, ...]]]:
-    """Each family as its series and the candidates that are still there; the control alone where no other is.
+    """Each family as its series and its remaining candidates; the control alone if no other remains.
 
     Args:
         series: One per cell, of the metric that decides.
-        arms: All that take turns.
+        arms: All arms that take turns.
         gone: Those that have left.
     """
     yield series, tuple(arm for arm in arms.candidates if arm not in gone) or (A_PRIME,)

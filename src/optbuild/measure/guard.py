@@ -1,7 +1,7 @@
-"""The noise guard: find superblocks that something outside disturbed. It never looks at what was measured.
+"""The noise guard: find superblocks that something outside disturbed. It never looks at the measured values.
 
-A superblock is tainted for outside reasons only: the hypervisor took CPU time away (steal), other programs used our
-cores, or the machine was suspended meanwhile. What the kernel does not tell counts as unknown, not as quiet.
+A superblock is tainted for outside reasons only: the hypervisor took CPU time away (steal), other programs used the
+same cores, or the machine was suspended. What the kernel does not report counts as unknown, not as quiet.
 
 Sources: proc_stat(5); the kernel's "CPU Steal time" in Documentation/filesystems/proc.rst.
 """
@@ -33,9 +33,9 @@ class Reading:
 
     Attributes:
         monotonic_s: Time that stands still while the machine is suspended.
-        boottime_s: Time that does not; equal to `monotonic_s` where there is no such clock.
-        busy_s: CPU seconds used on our cores by everyone; None where the kernel does not tell.
-        steal_s: CPU seconds that our cores wanted and the hypervisor did not give.
+        boottime_s: Time that keeps running; equal to `monotonic_s` without such a clock.
+        busy_s: CPU seconds that all programs used on these cores; None if the kernel does not report it.
+        steal_s: CPU seconds that these cores needed and the hypervisor did not give.
     """
 
     monotonic_s: float
@@ -46,7 +46,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disturbance:
-    """What happened during one superblock, as shares of the time it took; None where the kernel does not tell."""
+    """What happened during one superblock, as shares of its duration; None if the kernel does not report it."""
 
     elapsed_s: float
     steal_ratio: float | None
@@ -73,7 +73,7 @@ def read_machine(cores: Collection[int] | None = None) -> Reading:
 def read_own_cpu_s() -> float:
     """CPU seconds that optbuild itself has used: this process, and the launcher that starts programs for it.
 
-    Programs that have ended are in neither. A launcher that the kernel does not tell about counts as nothing.
+    Ended programs are in neither. A launcher that the kernel does not report on counts as zero.
 
     Sources: proc_pid_task(5) for `children`; the kernel's Documentation/scheduler/sched-stats.rst for `schedstat`.
     """
@@ -88,7 +88,7 @@ def parse_stat(text: str, cores: Collection[int]) -> tuple[float, float]:
     """Busy and stolen CPU seconds of some cores since boot, from the text of `/proc/stat`.
 
     Raises:
-        ValueError: No line of it is about these cores.
+        ValueError: It has no line for these cores.
         IndexError: The kernel is too old to count steal.
     """
     ticks_per_s = os.sysconf("SC_CLK_TCK")
@@ -121,7 +121,7 @@ def compare_readings(before: Reading, after: Reading, *, own_cpu_s: float) -> Di
 
 @dataclass(slots=True)
 class NoiseGuard:
-    """Watches the superblocks of one session, and judges them when it is over, each against all.
+    """Watches the superblocks of one session, and judges each against all at the end.
 
     Attributes:
         disturbances: Of every superblock, in order.
@@ -133,11 +133,11 @@ class NoiseGuard:
     _before: tuple[Reading, float] | None = None
 
     def begin(self) -> None:
-        """A superblock begins."""
+        """Record the start of a superblock."""
         self._before = (self.read(), self.own_cpu_s())
 
     def end(self, *, programs_cpu_s: float) -> Disturbance:
-        """A superblock has ended.
+        """Record the end of a superblock.
 
         Args:
             programs_cpu_s: CPU seconds that its runs used.
@@ -150,9 +150,9 @@ class NoiseGuard:
         return disturbance
 
     def judge(self, disturbance: Disturbance) -> str | None:
-        """The outside reason to distrust a superblock: far more disturbed than the session's median. Else None.
+        """The outside reason to distrust a superblock: far more disturbed than the session's median. Otherwise None.
 
-        On a noisy machine, where disturbance is the rule, every disturbed superblock has its reason.
+        On a noisy machine, where disturbance is normal, every disturbed superblock has its reason.
         """
         if self.is_noisy():
             return _judge(disturbance, usual_steal=0.0, usual_foreign=0.0)
@@ -168,7 +168,7 @@ class NoiseGuard:
         return sum(disturbed) > _NOISY_RATIO * len(disturbed)
 
     def steal_ratio(self) -> float | None:
-        """The share of the whole session that was stolen; None where the kernel does not tell."""
+        """The share of the whole session that was stolen; None if the kernel does not report it."""
         known = [item for item in self.disturbances if item.steal_ratio is not None]
         elapsed_s = sum(item.elapsed_s for item in known)
         return sum((item.steal_ratio or 0.0) * item.elapsed_s for item in known) / elapsed_s if elapsed_s else None
@@ -185,7 +185,7 @@ def _judge(now: Disturbance, *, usual_steal: float, usual_foreign: float) -> str
 
 
 def _limit(usual: float, elapsed_s: float) -> float:
-    """Two clock ticks, 5%, or three times what is usual, whichever is most."""
+    """Two clock ticks, 5%, or three times the usual value, whichever is the largest."""
     ticks = _LEAST_TICKS / os.sysconf("SC_CLK_TCK") / elapsed_s
     return max(_LEAST_RATIO, ticks, _TIMES_MEDIAN * usual)
 

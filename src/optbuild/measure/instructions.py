@@ -1,4 +1,4 @@
-"""Count instructions, which a noisy machine can still do exactly: by `perf stat`, else by callgrind, else not at all.
+"""Count instructions, exact even on a noisy machine: with `perf stat`, otherwise callgrind, otherwise not at all.
 
 A count is one number for one binary on one input; two counts are compared by their difference, without a test.
 """
@@ -14,7 +14,7 @@ from optbuild.execution.command import Command, Executor, ProgramNotFoundError
 from optbuild.tools import callgrind, perf
 
 _CALLGRIND_SLOWDOWN = 60.0
-"""How many times longer a program takes under callgrind, roughly; used only to see whether there is time for it."""
+"""Roughly how many times longer a program takes under callgrind; used only to check whether there is time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class InstructionCounter:
 
     Attributes:
         name: `perf` or `callgrind`.
-        slowdown: How many times longer a program takes while it is counted.
+        slowdown: How many times longer a counted program takes.
     """
 
     name: str
@@ -33,18 +33,18 @@ class InstructionCounter:
     parse: Callable[[str], int]
 
     def counted(self, command: Command, output: Path) -> Command:
-        """The command that runs another one and counts.
+        """The command that runs another and counts.
 
         Args:
             command: What to run; its program must be an absolute path or in its PATH.
-            output: A file for the counter's own output; where there are several processes, the beginning of its name.
+            output: A file for the counter's own output; with several processes, the beginning of its name.
         """
         for path in output.parent.glob(f"{output.name}*"):
             path.unlink()
         return replace(command, argv=self.make_argv(self.path, output, command.argv))
 
     def read(self, output: Path) -> int:
-        """The count of a command that has ended, all its processes together.
+        """The count of a finished command, over all its processes.
 
         Raises:
             ValueError: Nothing was counted; the message says why.
@@ -59,13 +59,13 @@ def find_counter(
     scratch: Path,
     is_worth_trying: Callable[[InstructionCounter], bool] = lambda _: True,
 ) -> InstructionCounter | str:
-    """The best counter that works on this machine, or the reason why there is none.
+    """The best counter that works on this machine, or why there is none.
 
     Args:
         executor: Runs a trial.
         environ: The caller's environment, in whose PATH the tools are looked for.
         scratch: A directory for the trial's output.
-        is_worth_trying: Where it is not, the counter is given untried.
+        is_worth_trying: If it is not, the counter is returned untried.
     """
     reasons = []
     for name, program, slowdown, tool in (
@@ -89,7 +89,7 @@ def find_counter(
 def _find_fault(
     counter: InstructionCounter, executor: Executor, environ: Mapping[str, str], scratch: Path
 ) -> str | None:
-    """Why a counter does not count a program that does nothing, if it does not."""
+    """Why a counter fails to count a program that does nothing; None if it succeeds."""
     output = scratch / "trial"
     trial = Command(argv=("true",), cwd=scratch, env=environ, timeout_s=10.0)
     try:

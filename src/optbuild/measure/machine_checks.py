@@ -1,4 +1,4 @@
-"""How fit this machine is for measuring, as far as it tells: governor, turbo, SMT, load, pressure, battery and so on.
+"""Check how fit this machine is for measuring: governor, turbo, SMT, load, pressure, battery and so on.
 
 Each check yields a finding or "unknown"; none stops anything. In containers and virtual machines most are unknown.
 
@@ -31,13 +31,13 @@ _PROCESSOR_SENSORS = frozenset({"coretemp", "k10temp", "zenpower", "cpu_thermal"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineCheck:
-    """One thing that was looked at.
+    """One finding.
 
     Attributes:
-        name: What it is about.
-        level: `WARNING` where it disturbs measurements.
+        name: The subject.
+        level: `WARNING` if it disturbs measurements.
         message: What was found.
-        remedy: What would improve it; empty where nothing needs to be.
+        remedy: What would improve it; empty if nothing is wrong.
     """
 
     name: str
@@ -47,10 +47,10 @@ class MachineCheck:
 
 
 def check_machine(root: Path = Path("/")) -> tuple[MachineCheck, ...]:
-    """Look at everything.
+    """Run all checks.
 
     Args:
-        root: Where `proc` and `sys` lie; another one in tests.
+        root: The directory with `proc` and `sys`; a different one in tests.
     """
     return tuple(check for look in _LOOKS for check in look(root))
 
@@ -58,7 +58,7 @@ def check_machine(root: Path = Path("/")) -> tuple[MachineCheck, ...]:
 def _cores(_root: Path) -> Iterator[MachineCheck]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if cores == 1:
-        yield _warning("cores", "only one core: everything else runs on it as well", "use a machine with more cores")
+        yield _warning("cores", "only one core: all other programs run on it as well", "use a machine with more cores")
     else:
         yield _fine("cores", f"{cores} cores")
 
@@ -82,7 +82,7 @@ def _turbo(root: Path) -> Iterator[MachineCheck]:
         yield _unknown("turbo")
     elif no_turbo == "0" or boost == "1":
         yield _warning(
-            "turbo", "turbo is on: speed depends on temperature and on other cores", "switch it off in the firmware"
+            "turbo", "turbo is on: speed depends on temperature and on other cores", "disable turbo in the firmware"
         )
     else:
         yield _fine("turbo", "off")
@@ -93,7 +93,11 @@ def _smt(root: Path) -> Iterator[MachineCheck]:
     if active is None:
         yield _unknown("SMT")
     elif active == "1":
-        yield _warning("SMT", "cores share their units with siblings", "measure on an idle machine, or switch SMT off")
+        yield _warning(
+            "SMT",
+            "hyper-threading is on: cores share their execution units",
+            "measure on an idle machine, or disable hyper-threading",
+        )
     else:
         yield _fine("SMT", "off")
 
@@ -105,7 +109,7 @@ def _load(_root: Path) -> Iterator[MachineCheck]:
         yield _unknown("load")
         return
     if load > _BUSY_LOAD_PER_CORE * (os.cpu_count() or 1):
-        yield _warning("load", f"load average {load:.1f} before measuring", "end what else is running")
+        yield _warning("load", f"load average {load:.1f} before measuring", "close other programs")
     else:
         yield _fine("load", f"load average {load:.1f}")
 
@@ -117,9 +121,7 @@ def _pressure(root: Path) -> Iterator[MachineCheck]:
         if match is None:
             yield _unknown(name)
         elif float(match[1]) > _PRESSURE_PERCENT:
-            yield _warning(
-                name, f"tasks waited for {waited_for} {match[1]}% of the last 10 s", "end what else is running"
-            )
+            yield _warning(name, f"tasks waited for {waited_for} {match[1]}% of the last 10 s", "close other programs")
         else:
             yield _fine(name, f"{match[1]}%")
 
@@ -135,7 +137,7 @@ def _aslr(root: Path) -> Iterator[MachineCheck]:
             "sudo sysctl kernel.randomize_va_space=2",
         )
     else:
-        yield _fine("ASLR", "on, as it should be: layout bias becomes variance, which the interval shows")
+        yield _fine("ASLR", "on, as required: layout bias becomes variance, which the interval shows")
 
 
 def _virtual(root: Path) -> Iterator[MachineCheck]:
@@ -151,7 +153,7 @@ def _virtual(root: Path) -> Iterator[MachineCheck]:
 def _battery(_root: Path) -> Iterator[MachineCheck]:
     try:
         battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
-    except (OSError, ValueError):  # psutil takes it for granted that the kernel shows power supplies
+    except (OSError, ValueError):  # psutil assumes that the kernel shows power supplies
         battery = None
     if battery is None:
         yield _unknown("battery")
@@ -162,7 +164,7 @@ def _battery(_root: Path) -> Iterator[MachineCheck]:
 
 
 def _temperature(root: Path) -> Iterator[MachineCheck]:
-    """How near the hottest sensor of the processor is to its limit: beyond it, the processor slows itself down."""
+    """How near the CPU's hottest sensor is to its limit, beyond which the CPU slows down."""
     sensors = list(_sensors(root))
     if not sensors:
         yield _unknown("temperature")
@@ -170,7 +172,9 @@ def _temperature(root: Path) -> Iterator[MachineCheck]:
     now, limit = min(sensors, key=lambda sensor: sensor[1] - sensor[0])
     if limit - now < _NEAR_LIMIT_C:
         yield _warning(
-            "temperature", f"the processor has {now:.0f} °C, of {limit:.0f} that it bears", "let it cool, or cool it"
+            "temperature",
+            f"the CPU is at {now:.0f} °C (limit {limit:.0f} °C)",
+            "wait until it has cooled down, or improve its cooling",
         )
     else:
         yield _fine("temperature", f"{now:.0f} °C" + f", of {limit:.0f}" * (limit < math.inf))

@@ -1,4 +1,4 @@
-"""What can be measured of a run. To add a metric, write its `read` and give it a line in `METRICS`."""
+"""The metrics of a run. To add one, write its `read` and give it a line in `METRICS`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Metric:
     Attributes:
         name: As in a build profile's `metric`.
         unit: Of `read`'s values.
-        noun: What a table's heading calls it.
+        noun: Its name in a table's heading.
     """
 
     name: str

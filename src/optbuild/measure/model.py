@@ -1,6 +1,6 @@
-"""What measuring produces, as data: superblocks, series of them, comparisons and the analysis of a whole session.
+"""The data of measuring: superblocks, series of them, comparisons and the analysis of a whole session.
 
-Not for how they come about: the schedule orders the runs, sampling makes the superblocks, `compare` judges them. The
+Not for making them: `schedule` orders the runs, `sampling` takes the superblocks, `compare` judges them. The
 record stores these types as they are.
 Ratios are fractions (−0.118 is 11.8% less), levels are probabilities, and nothing here is ever NaN.
 """
@@ -19,12 +19,12 @@ A_PRIME = "A'"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """Something that takes turns: a variant of a source.
+    """A participant that takes turns: a variant of a source.
 
     Attributes:
         variant: Its name, without a blank.
         source: What it was built from, such as a git revision; empty where all arms have the same.
-        is_held_out: It stands in its variant's place on workloads that its own profile has left out.
+        is_held_out: It replaces its variant on workloads that its own profile left out.
     """
 
     variant: str
@@ -33,21 +33,21 @@ class Arm:
 
     @property
     def name(self) -> str:
-        """As tables and the record have it: `pgo`, `pgo@v1.2.0`, `pgo held-out`."""
+        """The name in tables and the record: `pgo`, `pgo@v1.2.0`, `pgo held-out`."""
         source = f"@{self.source}" if self.source else ""
         return f"{self.variant}{source}{' held-out' if self.is_held_out else ''}"
 
 
 def held_out_arm(variant: str) -> str:
-    """The name of the arm that is measured in a variant's place where its profile has left the workload out.
+    """The name of the arm that replaces a variant on workloads that its profile left out.
 
-    On each workload it is another binary.
+    It is a different binary on each workload.
     """
     return Arm(variant=variant, is_held_out=True).name
 
 
 class Verdict(StrEnum):
-    """What a comparison proves, given the margin."""
+    """The result of a comparison, given the margin."""
 
     FASTER = "faster"
     SLOWER = "slower"
@@ -57,7 +57,7 @@ class Verdict(StrEnum):
 
 
 class AaVerdict(StrEnum):
-    """What the two identical copies of the baseline say about the harness."""
+    """What two identical copies of the baseline show about the harness."""
 
     OK = "ok"
     WARNING = "warning"
@@ -70,10 +70,10 @@ class Superblock:
     """One workload's runs of one round.
 
     Attributes:
-        order: The arm of each run, in order of running. An arm that is not in it has left, or sat this round out.
+        order: The arm of each run, in order of running. An arm that is missing has left, or skipped this round.
         values: Each arm's values in that order.
-        tainted: The outside reason why this one is suspect; None where there is none. A tainted superblock counts as
-            any other here: whoever measured has already had it run again.
+        tainted: The outside reason why this one is suspect; None if there is none. A tainted superblock counts like any
+            other here: it has already been measured again.
     """
 
     order: tuple[str, ...]
@@ -86,7 +86,7 @@ class Series:
     """One workload's superblocks of one metric; index i of every workload's series is round i.
 
     Attributes:
-        set_aside: Tainted superblocks in whose place others were measured: kept, and not analysed.
+        set_aside: Tainted superblocks that were replaced by others: kept, but not analysed.
     """
 
     workload: str
@@ -98,7 +98,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrossCheck:
-    """Another method's interval of the same differences at the same level, and the verdict that it would give.
+    """Another method's interval of the same differences at the same level, and its verdict.
 
     Attributes:
         method: `t`, Student's interval of the mean, or `bca`, its bias-corrected and accelerated bootstrap interval.
@@ -119,16 +119,16 @@ class Comparison:
     Attributes:
         workload: None means the geometric mean of all workloads.
         change: The candidate's value over the baseline's, less one.
-        ci_low: The interval's lower end, as a change; None where there are too few rounds for one.
+        ci_low: The interval's lower end, as a change; None if there are too few rounds for one.
         ci_high: Its upper end.
         confidence: Of all intervals of the family together.
         p_value: Two-sided, of this comparison alone.
         p_adjusted: The same times the number of comparisons in the family (Bonferroni), at most 1.
-        rounds: The number of superblocks it rests on: the rounds that the candidate took part in.
-        mde: The change that at least four of five such sessions would tell from none; None where there is no interval.
-        fragile: One of the cross-checks would give another verdict.
-        cross_checks: By other methods; none where there is no interval.
-        warnings: What there is to know about this number.
+        rounds: The number of superblocks behind it: the rounds in which the candidate took part.
+        mde: The change that at least four of five such sessions would detect; None without an interval.
+        fragile: One of the cross-checks would give a different verdict.
+        cross_checks: By other methods; empty without an interval.
+        warnings: The warnings about this number.
     """
 
     workload: str | None
@@ -154,10 +154,10 @@ class AaCheck:
     """The baseline's copy against the baseline, over all workloads.
 
     Attributes:
-        change: None where the copy was not measured.
-        ci_low: Lower end of its 95% interval, as a change; None where there are too few rounds for one.
+        change: None if the copy was not measured.
+        ci_low: Lower end of its 95% interval, as a change; None if there are too few rounds for one.
         ci_high: Upper end.
-        margin: The margin that the verdicts use: the smallest effect asked for, or |change| where the copy differs.
+        margin: The margin that the verdicts use: the smallest effect asked for, or |change| if the copy differs.
     """
 
     change: float | None
@@ -169,14 +169,14 @@ class AaCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
-    """All that one session shows.
+    """The analysis of one session.
 
     Attributes:
         comparisons: First each candidate over all workloads, then each candidate on each workload.
         aa: The check of the harness.
-        warnings: All of them: of the harness, of what was not compared, and those that ride on comparisons.
-        half_width: Of the suite's widest interval, as a ratio to hold against the precision asked for; None where
-            there is no such interval.
+        warnings: All of them: about the harness, about missing comparisons, and those attached to comparisons.
+        half_width: Of the suite's widest interval, as a ratio like the requested precision; None without such an
+            interval.
         rounds: Complete rounds.
     """
 
@@ -189,14 +189,14 @@ class Analysis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrossValidation:
-    """How much of a gain is left on workloads that the profile has not seen.
+    """How much of a gain remains on workloads that the profile has not seen.
 
     Attributes:
         workloads: Those that were left out in turn, and on which all of this was measured.
         trained: The variants against the baseline, trained on all workloads: over these workloads, and on each.
-        held_out: The same with profiles that leave the workload out: a family of its own.
-        optimism: The second against the first: how much longer a run takes for not having been trained on.
-        warnings: Of what was held out.
+        held_out: The same with profiles that leave the workload out: a separate family.
+        optimism: The second against the first: how much longer a run takes if it was not in training.
+        warnings: Those about held-out arms.
     """
 
     workloads: tuple[str, ...]
@@ -208,10 +208,10 @@ class CrossValidation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What an arm needed on a workload, over all its runs; a peak at or below the floor says only "at most the floor".
+    """The resources of an arm on a workload, over all its runs; a peak at or below the floor means "at most the floor".
 
     Attributes:
-        workload: The workload's name, or that and the name of a benchmark which it measures itself.
+        workload: The workload's name, or that and the name of a benchmark that it measures itself.
         variant: The arm.
         median_s: The median of the wall times; for such a benchmark, of its times per iteration. All medians are over
             the counted runs.
@@ -219,8 +219,8 @@ class Resources:
             benchmark.
         median_major_faults: Page faults that needed the disk.
         median_involuntary_switches: Times the kernel took the CPU away.
-        load: Medians of what the load generator of a server said: `requests_per_s`, `latency_p50_s`, `latency_p90_s`,
-            `latency_p99_s`; empty for other workloads and other load generators.
+        load: Medians of the values that a server's load generator reported: `requests_per_s`, `latency_p50_s`,
+            `latency_p90_s`, `latency_p99_s`; empty for other workloads and other load generators.
     """
 
     workload: str
@@ -237,7 +237,7 @@ class Resources:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Count:
-    """How many instructions a variant takes on a workload: exact, so that two counts differ or do not.
+    """How many instructions a variant takes on a workload: exact, so two counts are either equal or not.
 
     Attributes:
         count: None where they could not be counted.

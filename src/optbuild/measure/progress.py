@@ -1,4 +1,4 @@
-"""Report a contest while it goes on: events, no results."""
+"""Report the progress of a contest: events, no results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Progress:
 
     Attributes:
         action: Its id, for machines.
-        label: For people.
+        label: Its name for users.
     """
 
     emit: Emit
@@ -26,25 +26,25 @@ class Progress:
     label: str
 
     def expect(self, rounds: int) -> None:
-        """So many rounds will be taken."""
+        """Announce the number of rounds."""
         self.emit(ActionStarted(action=self.action, label=self.label, unit="rounds", total=rounds))
 
     def took_round(self, done: int, detail: str) -> None:
-        """One more is complete."""
+        """Report a complete round."""
         self.emit(ActionProgressed(action=self.action, done=done, detail=detail))
 
     def end(self, duration_s: float, rounds: int, *, stopped_by_time: bool) -> None:
-        """It is over."""
+        """Report the end."""
         outcome = f"{rounds} rounds" + (", stopped by the time budget" if stopped_by_time else "")
         self.emit(ActionFinished(action=self.action, label=self.label, duration_s=duration_s, outcome=outcome))
 
     def fail(self, duration_s: float) -> None:
-        """A run failed, and with it all of it."""
+        """Report that a run, and so the contest, failed."""
         self.emit(ActionFailed(action=self.action, label=self.label, duration_s=duration_s))
 
 
 def describe_progress(series: Sequence[Series], arms: Arms, *, confidence: float, left_s: float) -> str:
-    """The widest interval so far and the time left; no verdict, for there is one analysis, at the end."""
+    """The widest interval so far and the time left; no verdict, as the only analysis is at the end."""
     from optbuild.measure.compare import interval_so_far
 
     found = (

@@ -1,4 +1,4 @@
-"""The superblocks of a contest so far; which of them something outside disturbed, and taking those again."""
+"""The superblocks of a contest so far; mark those that something outside disturbed, and measure them again."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from optbuild.measure.schedule import SuperblockOrder
 
 @dataclass(slots=True)
 class Samples:
-    """What was taken, by workload; index i of each is round i.
+    """The superblocks by workload; index i of each is round i.
 
     Attributes:
-        set_aside: In whose place others were taken.
+        set_aside: Those that were replaced by others.
     """
 
     blocks: dict[str, list[Block]]
@@ -41,7 +41,7 @@ class Samples:
         return tuple(self._series(cell, cell.judged) for cell in cells)
 
     def mark_disturbed(self, guard: NoiseGuard) -> tuple[str, ...]:
-        """Mark what something outside disturbed, as the machine's counters tell, never the values; the reasons."""
+        """Mark what something outside disturbed, by the machine's counters, never by the values; return the reasons."""
         reasons = []
         for workload, index, block in list(self._each()):
             if reason := guard.judge(block.disturbance):
@@ -52,7 +52,7 @@ class Samples:
     def retake_disturbed(
         self, take: Callable[[SuperblockOrder], Block], guard: NoiseGuard, *, fits: Callable[[float], bool]
     ) -> None:
-        """Measure once more what was marked; what is disturbed again stays, marked.
+        """Measure marked superblocks again; one that is disturbed again stays, marked.
 
         Args:
             take: Takes a superblock.

@@ -1,6 +1,6 @@
-"""Take the samples of a contest: warm up, take a pilot, then as many rounds as the precision takes and the time allows.
+"""Take the samples of a contest: warm up, take a pilot, then as many rounds as precision requires and time allows.
 
-It decides when to stop by precision and time alone, never by what the values say.
+It stops by precision and time alone, never by the values.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from optbuild.measure.settings import SamplingSettings
 from optbuild.workloads.invocation import Kind
 
 Leaving = Callable[[Sequence[Series]], frozenset[str]]
-"""Given all complete rounds, after each one: the candidates that take no further part."""
+"""Called with all complete rounds, after each one: the candidates that leave."""
 
 
 def stay_to_the_end(_series: Sequence[Series]) -> frozenset[str]:
@@ -34,8 +34,8 @@ class Sampling:
     """Takes samples.
 
     Attributes:
-        leaving: Who leaves before the end.
-        wanted_rounds: How many the precision takes; None as long as there is no pilot.
+        leaving: Decides who leaves early.
+        wanted_rounds: How many the precision takes; None before the pilot.
         gone: Candidates that have left.
     """
 
@@ -58,7 +58,7 @@ class Sampling:
         return not self.runs.workloads or self.samples.rounds >= (self.wanted_rounds or PILOT_ROUNDS)
 
     def take(self) -> None:
-        """Take all rounds that are wanted and fit into the time.
+        """Take all wanted rounds that fit into the time.
 
         Raises:
             WorkloadError: A run failed.
@@ -83,7 +83,7 @@ class Sampling:
             self._want(self._rounds_by_second_look())
 
     def _want(self, rounds: int) -> None:
-        """Take rounds until there are so many."""
+        """Take rounds up to a number."""
         if rounds != self.wanted_rounds:
             self.wanted_rounds = rounds
             self.progress.expect(rounds)
@@ -94,13 +94,13 @@ class Sampling:
         return self.runs.take(order, batch=self.budget.batch(order.workload))
 
     def judged_series(self) -> tuple[Series, ...]:
-        """What decides, so far."""
+        """The judged series so far."""
         return self.samples.judged(self.runs.cells())
 
     def _time_again(self) -> None:
-        """Before measuring is given up for want of time: run the baseline once on each command, if that fits.
+        """Before giving up for lack of time, run the baseline once on each command, if that fits.
 
-        Servers and what cargo would run were timed with nothing beside them.
+        Servers and programs that cargo would run were timed alone.
         """
         for name, workload in self.runs.workloads.items():
             if workload.kind is Kind.COMMAND and self.budget.fits(self.budget.estimated_run_s(name)):
@@ -115,7 +115,7 @@ class Sampling:
                 self.budget.learn(turn.workload, run.usage.wall_s)
 
     def _take_rounds(self, target: int) -> None:
-        """Take rounds until there are so many, or until the next one would not fit into the budget."""
+        """Take rounds up to a number, or until the next one would not fit into the budget."""
         while self.samples.rounds < target:
             round_ = self._next_round()
             if not self.budget.fits(self.budget.next_round_s(round_)):
@@ -136,11 +136,11 @@ class Sampling:
         return make_round(arms, shapes, seed=seed, index=index)
 
     def _schedule(self) -> dict[str, tuple[str, ...]]:
-        """The arms of each workload that are still there."""
+        """The remaining arms of each workload."""
         return {name: tuple(arm for arm in arms if arm not in self.gone) for name, arms in self.runs.copies.items()}
 
     def _let_leave(self) -> None:
-        """Between two rounds, so that each round is complete; the baseline and its copy stay."""
+        """Remove leaving candidates between two rounds, so each is complete; the baseline and its copy stay."""
         leaving = self.leaving(self.judged_series()) - {self.arms.baseline, A_PRIME}
         self.gone |= leaving
 
@@ -160,7 +160,7 @@ class Sampling:
         )
 
     def _rounds_by_second_look(self) -> int:
-        """How many rounds it takes by what more than the pilot shows."""
+        """How many rounds it takes, based on more than the pilot."""
         from optbuild.measure.compare import look_again
 
         precision = self.settings.precision

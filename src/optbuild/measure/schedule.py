@@ -1,6 +1,6 @@
-"""In which order arms run: randomised rounds of mirrored superblocks, from a seed.
+"""The order in which arms run: randomised rounds of mirrored superblocks, from a seed.
 
-Pure: it says what should run and when, and runs nothing. An arm is a variant's name, or the baseline's copy.
+Pure: it determines what runs and when, and runs nothing. An arm is a variant's name, or the baseline's copy.
 
 Sources:
     A. Abedi, T. Brecht: Conducting Repeatable Experiments in Highly Variable Cloud Computing Environments, ICPE 2017,
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 PILOT_ROUNDS = 10
-"""Rounds after which the number that precision needs is asked for, once."""
+"""Rounds after which the required number is computed, once."""
 
 CONTROL_SHARE = 0.25
 """Of the rounds after the pilot: those that the baseline's copy takes part in, chosen at random."""
@@ -36,9 +36,9 @@ class SuperblockOrder:
     """The runs of one superblock.
 
     Attributes:
-        primer: The arm of the run that comes before and is discarded; None where runs are long. It is the first arm of
+        primer: The arm of the first run, which is discarded; None if runs are long. It is the first arm of
             `order`: in a mirrored pass every arm then follows each of its neighbours once, and an end arm itself
-            instead of the neighbour it lacks, so what a run inherits from the one before is shared out evenly.
+            instead of the neighbour it lacks, so effects of the preceding run are shared out evenly.
         order: The arm of each run.
     """
 
@@ -67,7 +67,7 @@ class Shape:
 
     Attributes:
         turns: How often each arm runs: once, in one random order; or an even number of times, in mirrored passes.
-        primed: A run that is discarded comes before.
+        primed: It begins with a run that is discarded.
     """
 
     turns: int

@@ -1,4 +1,4 @@
-"""What a contest is asked for: how long, how precisely, at which level."""
+"""The settings of a contest: how long, how precisely, at which level."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class SamplingSettings:
         precision: Half-width of the suite's interval to aim for, as a ratio; None for the larger of 1% and a tenth of
             the change.
         min_effect: Margin of the verdicts, as a ratio.
-        max_time_s: What all of it may take, counting included.
+        max_time_s: The time limit, counting included.
         seed: Of the order of runs.
-        counting_share: Of `max_time_s`: what counting instructions may take; nothing is counted at zero.
+        counting_share: The share of `max_time_s` that counting instructions may take; zero counts nothing.
     """
 
     precision: float | None

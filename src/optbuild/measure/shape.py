@@ -1,7 +1,7 @@
-"""How large superblocks are: as small as runs allow in the pilot, larger once it is known that many are wanted.
+"""The size of superblocks: as small as runs allow in the pilot, larger if many are wanted.
 
-Pure. The variance of a session depends on its runs, however they are divided into superblocks, but a rank interval pays
-for each superblock that it lacks of about twenty, and each superblock of short runs pays for a primer.
+Pure. The variance of a session depends on its runs, however they are divided into superblocks, but a rank interval
+widens with fewer than about twenty superblocks, and each superblock of short runs costs a primer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _LARGEST_BATCH = 100
 
 
 def is_primed(run_s: float) -> bool:
-    """Whether a superblock begins with a run that is discarded: where runs are short, what they inherit counts."""
+    """Whether a superblock begins with a discarded run: short runs depend on the preceding one."""
     return _positive(run_s) < _LONG_S
 
 
@@ -32,10 +32,10 @@ def pilot_turns(run_s: float) -> int:
 
 
 def growth(turns: int, wanted: int) -> int:
-    """By how much superblocks should grow where many more are wanted.
+    """By how much superblocks should grow if many more are wanted.
 
     Args:
-        turns: Of each arm in a superblock so far: the least of all workloads.
+        turns: Of each arm in a superblock so far: the minimum over all workloads.
         wanted: How many more superblocks of each workload.
 
     Returns:
@@ -49,7 +49,7 @@ def growth(turns: int, wanted: int) -> int:
 def batch_for(run_s: float) -> int:
     """How many times a program is run in a row and timed as one run: more than once only below a few milliseconds.
 
-    The same number holds for every arm, so it is asked for once per workload, with the baseline's duration.
+    The number is the same for every arm, so it is computed once per workload, from the baseline's duration.
 
     Raises:
         ValueError: The duration is not above zero.

@@ -1,6 +1,6 @@
-"""Workloads whose times say nothing about the programs, however often they are measured.
+"""Workloads whose times reveal nothing about the programs, however often they are measured.
 
-Pure. A run may be too short to hold any of the program's work, or its own command may say how long it takes.
+Pure. A run may be too short to contain any of the program's work, or its own command may set its duration.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from optbuild.workloads.programs import WorkloadRun
 from optbuild.workloads.words import render_words
 
 _SHORTEST_S = 0.005
-"""Starting a process, loading it and ending it takes a millisecond or some: less than this is little else."""
+"""Starting, loading and ending a process takes about a millisecond: a shorter run is little else."""
 _LATE_S, _LATE_RATIO = 0.12, 0.05
-"""How much longer a load may take than the time that it was asked for: it starts, and ends its last requests."""
+"""How much longer a load may take than the requested time: it starts, and finishes its last requests."""
 _APART_S, _APART_RATIO = 0.002, 0.02
 _NUMBER = re.compile(r"(?P<option>-{1,2}[A-Za-z][A-Za-z_-]*=?)?(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h)?")
 _OF_TIME = re.compile(r"dur|sec|time|period|^-[dtz]=?$")
@@ -31,10 +31,10 @@ _DEFAULTS_S = {"wrk": 10.0}
 def find_silent(
     workloads: Iterable[Invocation], runs: Mapping[tuple[str, str], Sequence[WorkloadRun]]
 ) -> dict[str, ResultWarning]:
-    """Say why workloads prove nothing about the programs that they run, by name; those that may prove it are left out.
+    """Give the reasons why workloads prove nothing about their programs, by name; others are left out.
 
     Args:
-        workloads: All that were to be run.
+        workloads: All workloads.
         runs: By workload and arm. Benchmarks that a workload measures itself are not judged by its wall time.
     """
     found = {}
@@ -64,7 +64,7 @@ def _find_reason(workload: Invocation, walls_s: Mapping[str, Sequence[float]]) -
 
 
 def _asked_durations_s(argv: Sequence[str]) -> Iterator[float]:
-    """The times that a command names: with a unit, with a fraction, or after an option that is about time.
+    """The times in a command: with a unit, with a fraction, or after an option about time.
 
     Sources:
         The time that wrk takes without `--duration`: `parse_args` in https://github.com/wg/wrk/blob/master/src/wrk.c

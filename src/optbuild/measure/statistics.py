@@ -32,19 +32,19 @@ _RESAMPLES = 9999
 
 
 def least_rounds(alpha: float) -> int:
-    """Give the fewest superblocks that allow an interval at all.
+    """Give the fewest superblocks that allow an interval.
 
     The most extreme of 2^n equally likely sign patterns has probability 2^-n on each side, which must not exceed half
-    of what the interval may miss.
+    of the interval's error rate.
 
     Args:
-        alpha: What the interval may miss.
+        alpha: The error rate of the interval.
     """
     return math.ceil(round(1 - math.log2(alpha), 9))
 
 
 def walsh_averages(d: Floats) -> Floats:
-    """Give the means of all pairs along the last axis, each value with itself included, in ascending order."""
+    """Give the means of all pairs along the last axis, including each value with itself, in ascending order."""
     first, second = np.triu_indices(d.shape[-1])
     return np.sort((d[..., first] + d[..., second]) / 2, axis=-1)
 
@@ -56,7 +56,7 @@ def hodges_lehmann(d: Floats) -> float:
 
 @lru_cache(maxsize=1024)
 def rank_sum_cdf(doubled_ranks: tuple[int, ...]) -> Floats:
-    """Give P(2·T⁺ ≤ t) for t = 0, 1, 2, …, where each rank is in the sum T⁺ by the toss of a fair coin.
+    """Give P(2·T⁺ ≤ t) for t = 0, 1, 2, …, where a fair coin decides whether each rank is in the sum T⁺.
 
     Args:
         doubled_ranks: Twice the ranks, because tied ones are halves.
@@ -82,7 +82,7 @@ def critical_rank_sum(n: int, alpha: float) -> int | None:
 def signed_rank_interval(d: Floats, alpha: float) -> Interval | None:
     """Give the values that the exact two-sided signed-rank test does not reject at level alpha; None if n is too small.
 
-    Without ties these are the Walsh averages but for the outermost few on each side.
+    Without ties these are the Walsh averages except the outermost few on each side.
     """
     critical = critical_rank_sum(d.size, alpha)
     if critical is None:
@@ -94,9 +94,9 @@ def signed_rank_interval(d: Floats, alpha: float) -> Interval | None:
 
 
 def foreseen_half_width(d: Floats, alpha: float) -> float:
-    """Give half the signed-rank interval's width at level alpha, or what it would be where n is too small for one.
+    """Give half the signed-rank interval's width at level alpha, extrapolated if n is too small for an interval.
 
-    There the widest interval that n allows is stretched by the ratio of the two levels' normal quantiles.
+    The extrapolation stretches the widest interval that n allows by the ratio of the two levels' normal quantiles.
     """
     attainable = max(alpha, 2.0 ** (1 - d.size))
     low, high = signed_rank_interval(d, attainable) or (0.0, 0.0)
@@ -146,7 +146,7 @@ def detectable_effect(reach: float, n: int, margin: float, alpha: float) -> floa
         reach: From the estimate to the farther end of its interval.
         n: The number of superblocks.
         margin: Of the verdicts.
-        alpha: What the interval may miss.
+        alpha: The error rate of the interval.
     """
     standard_errors = float(stats.t.isf(alpha / 2, n - 1) + stats.t.ppf(_POWER, n - 1))
     return margin + reach * standard_errors / _normal_quantile(alpha)
@@ -189,7 +189,7 @@ def _lag_1_product(ranks: Floats, axis: int) -> Floats:
 
 
 def _upper_tail(d: Floats) -> float:
-    """P(T⁺ ≥ observed) with the sizes |d| as they are and every sign a fair coin."""
+    """P(T⁺ ≥ observed) with the sizes |d| as observed and every sign a fair coin."""
     doubled = np.rint(2 * stats.rankdata(np.abs(d))).astype(int)
     observed = int(doubled[d > 0].sum())
     if observed == 0:
@@ -200,7 +200,7 @@ def _upper_tail(d: Floats) -> float:
 
 
 def _lower_limit(d: Floats, walsh: Floats, alpha: float) -> float:
-    """Where, from below, the one-sided test first fails to reject: tested between neighbouring Walsh averages."""
+    """Where, from below, the one-sided test first fails to reject; tested between neighbouring Walsh averages."""
     ends = np.unique(walsh)
     for low, high in pairwise(ends):
         if _upper_tail(d - (low + high) / 2) > alpha / 2:

@@ -1,7 +1,7 @@
 """When to stop: how precise a session has to be, and how many rounds that takes. Numbers in, numbers out.
 
-A fixed precision looks at how widely the differences scatter and at nothing else. The automatic one also looks at how
-large a change is; docs/measurement/validation.md shows that this leaves the level of the intervals as it is.
+A fixed precision depends only on the scatter of the differences. The automatic one also depends on the size of a
+change; docs/measurement/validation.md shows that this does not change the level of the intervals.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from optbuild.measure.statistics import Floats
 LEAST_PRECISION = 0.01
 """The automatic half-width for changes up to ten times as large."""
 CHANGE_SHARE = 0.1
-"""Of a larger change: its automatic half-width."""
+"""The automatic half-width, as a share of a larger change."""
 SUITE_SHARE = 2 / 3
-"""Of the level that all comparisons of a report share: what the changes over all workloads get."""
+"""The share of a report's common level that changes over all workloads get."""
 
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """What each interval of a report may miss, so that all of them together miss no more than one session in twenty.
+    """The error rate of each interval of a report; together they are wrong in at most one session in twenty.
 
     Attributes:
         suite: Each candidate over all workloads.
@@ -52,7 +52,7 @@ def wanted_half_width(d: Floats, precision: float | None) -> float:
 
     Args:
         d: The differences so far.
-        precision: As a ratio; None for the larger of 1% and a tenth of the change, as far as it is known.
+        precision: As a ratio; None for the larger of 1% and a tenth of the change, if known.
     """
     if precision is None:
         change = -math.expm1(-abs(statistics.hodges_lehmann(d)))
@@ -61,7 +61,7 @@ def wanted_half_width(d: Floats, precision: float | None) -> float:
 
 
 def needed_superblocks(d: Floats, alpha: float, precision: float | None) -> int:
-    """Give the number of superblocks like these after which the interval should be as narrow as asked for.
+    """Give the number of superblocks like these after which the interval should be as narrow as requested.
 
     The half-width falls with the square root of their number.
     """
@@ -69,10 +69,10 @@ def needed_superblocks(d: Floats, alpha: float, precision: float | None) -> int:
 
 
 def look_again(d: Floats, *, pilot: int) -> int:
-    """Give the number of superblocks that the automatic precision takes, once as many are there as the pilot asked for.
+    """Give the number of superblocks that the automatic precision takes, after those that the pilot requested.
 
-    The pilot's estimate may have been too large by chance, and what it aimed for too wide. Only that is looked at
-    again, never the scatter: sessions that scatter little by chance must not end earlier than others.
+    The pilot's estimate may have been too large by chance, which makes its target too wide. Only that is reconsidered,
+    never the scatter: sessions that scatter little by chance must not end early.
 
     Args:
         d: All superblocks so far.

@@ -1,6 +1,6 @@
-"""What there is to know about a result: kinds of warnings, with the figures that they rest on, and their words.
+"""Warnings about a result: their kinds, the figures behind them, and their texts.
 
-Pure data. A warning rides on the comparison that it is about; a kind is also the code of its message in the record.
+Pure data. A warning is attached to its comparison; a kind is also the code of its message in the record.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from enum import StrEnum
 from optbuild.text import sanitize_line
 from optbuild.units import format_duration, format_percent
 
-_NO_VERDICT = "no verdict is given on it, and none over all workloads"
+_NO_VERDICT = "this workload gets no verdict, and neither does the whole suite"
 
 
 class WarningKind(StrEnum):
@@ -34,10 +34,10 @@ class ResultWarning:
     """One warning.
 
     Attributes:
-        candidate: Whom it is about; None where it is about all arms.
-        workload: Where; None means over all workloads.
-        figures: What it rests on, by name: p-values, changes as ratios, times in seconds.
-        words: Texts that belong to it, by name.
+        candidate: The arm that it is about; None if it is about all arms.
+        workload: The workload; None means over all workloads.
+        figures: The figures behind it, by name: p-values, changes as ratios, times in seconds.
+        words: Its texts, by name.
     """
 
     kind: WarningKind
@@ -48,7 +48,7 @@ class ResultWarning:
 
     @property
     def message(self) -> str:
-        """A sentence for people."""
+        """The warning as a sentence."""
         return _MESSAGES[self.kind](self)
 
 
@@ -56,7 +56,7 @@ def _harness_invalid(warning: ResultWarning) -> str:
     change = format_percent(warning.figures["change"], digits=2)
     return (
         f"no verdict is given: an identical copy of the baseline measured {change}, with a 99.8% interval beyond "
-        "the margin; chance alone does that in fewer than 1 of 500 sessions"
+        "the margin; chance alone causes that in fewer than 1 of 500 sessions"
     )
 
 
@@ -64,14 +64,14 @@ def _harness_differs(warning: ResultWarning) -> str:
     change = format_percent(warning.figures["change"], digits=2)
     return (
         f"an identical copy of the baseline measured {change}, with a 95% interval that excludes zero, as chance "
-        f"alone makes it in 1 of 20 sessions; the verdicts use a margin of {warning.figures['margin']:.2%}"
+        f"alone causes in 1 of 20 sessions; the verdicts use a margin of {warning.figures['margin']:.2%}"
     )
 
 
 def _no_ratio(warning: ResultWarning) -> str:
     return (
         f"{warning.candidate} cannot be compared on {warning.workload}: a value is missing or not above zero in some "
-        "round; no ratio is given there, and none over all workloads"
+        "round; it gets no ratio there, and none over all workloads"
     )
 
 
@@ -93,21 +93,21 @@ def _fragile(warning: ResultWarning) -> str:
     where = "over all workloads" if warning.workload is None else f"on {warning.workload}"
     return (
         f"{warning.candidate} {where}: the verdict {warning.words['verdict']} is fragile; an interval of the mean "
-        "(Student's t or BCa) at the same level gives another one"
+        "(Student's t or BCa) at the same level gives a different one"
     )
 
 
 def _major_faults(warning: ResultWarning) -> str:
     return (
         f"{warning.candidate} on {warning.workload}: each run waits for the disk "
-        f"({warning.figures['major_faults']:.3g} major page faults), which is in its wall time"
+        f"({warning.figures['major_faults']:.3g} major page faults), which its wall time includes"
     )
 
 
 def _too_short(warning: ResultWarning) -> str:
     took = format_duration(warning.figures["run_s"])
     return (
-        f"{sanitize_line(warning.workload or '')}: a run takes {took}, so the start of a process is measured; "
+        f"{sanitize_line(warning.workload or '')}: a run takes {took}, which is mostly the start of a process; "
         f"{_NO_VERDICT}: give it work for 50 ms to 2 s"
     )
 
@@ -115,8 +115,8 @@ def _too_short(warning: ResultWarning) -> str:
 def _fixed_duration(warning: ResultWarning) -> str:
     asked = format_duration(warning.figures["asked_s"])
     return (
-        f"{sanitize_line(warning.workload or '')}: its command asks for {asked}, and takes the same time whatever the "
-        f"program does; {_NO_VERDICT}: ask for a fixed number of requests, whose wall time is the measure"
+        f"{sanitize_line(warning.workload or '')}: its command asks for {asked}, so it takes the same time whatever "
+        f"the program does; {_NO_VERDICT}: ask for a fixed number of requests, whose wall time is the measure"
     )
 
 

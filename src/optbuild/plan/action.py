@@ -1,4 +1,4 @@
-"""What a plan lists: actions, each with an id that carries the type of its result, and what else has a name in it.
+"""The entries of a plan: actions, each with an id that carries the type of its result, and other named entries.
 
 The kinds of actions are in `plan/kinds`, a module each.
 """
@@ -13,7 +13,7 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class Id(str, Generic[R_co]):
-    """The name of an action, or of binaries; it says what type of result there is under it.
+    """The name of an action or of binaries; its type parameter is the type of its result.
 
     An id is a hash of everything that decides the result, so it is known before anything starts.
     """
@@ -27,9 +27,9 @@ ActionId = Id[object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """A value that an action will have made by the time it is needed, such as `{profdata:merge-3f2a9c10}`.
+    """A value that an action makes before it is needed, such as `{profdata:merge-3f2a9c10}`.
 
-    The jobserver is no action: the run opens it before the first one.
+    The jobserver is not an action: the run opens it before the first one.
     """
 
     action: ActionId
@@ -40,14 +40,14 @@ class Output:
 
 
 JOBSERVER = Output(action=ActionId("jobserver"), name="descriptors")
-"""How programs are told of the budget that they share."""
+"""The output that passes the shared budget to programs."""
 
 Argument = tuple[str | Output, ...]
 """An argument or a value, in pieces that are joined when every output is known."""
 
 
 def render_argument(argument: Argument) -> str:
-    """An argument as a plan shows it, outputs by their names."""
+    """An argument as a plan shows it, with outputs by name."""
     return "".join(map(str, argument))
 
 
@@ -58,11 +58,11 @@ def resolve_argument(argument: Argument, lookup: Callable[[Output], str]) -> str
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry(Generic[R_co]):
-    """Something that a plan lists.
+    """An entry of a plan.
 
     Attributes:
-        needs: What must be there before.
-        label: What it is called, for people.
+        needs: What must exist before.
+        label: Its name for users.
     """
 
     kind: ClassVar[str]
@@ -72,15 +72,15 @@ class Entry(Generic[R_co]):
     label: str
 
     def details(self) -> Mapping[str, object]:
-        """What a plan shows of it beyond these fields, ready for JSON."""
+        """What a plan shows about it beyond these fields, ready for JSON."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action(Entry[R_co]):
-    """Something that is carried out."""
+    """An entry that is carried out."""
 
     @property
     def judges(self) -> ActionId | None:
-        """The binaries that this checks, where it makes nothing for them."""
+        """The binaries that this checks without making anything for them."""
         return None

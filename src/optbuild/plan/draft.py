@@ -1,4 +1,4 @@
-"""What steps work on: a variant half planned, and what planning may look at."""
+"""The data that steps work on: a partly planned variant, and the inputs of planning."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ A = TypeVar("A", bound=Action[Any])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanInputs:
-    """All that a plan is made of.
+    """All inputs of a plan.
 
     Attributes:
-        workloads: Ready to run, with a runner where the target's programs need one.
-        cpu_needs: What each variant needs of a CPU.
+        workloads: Ready to run, with a runner if the target's programs need one.
+        cpu_needs: The CPU features that each variant needs.
         jobs: How many jobs the user allows.
         shares_jobs: Builds run at the same time, with one budget of jobs for all.
         not_runnable: Why nothing that is built can run here, not even by a runner.
@@ -61,7 +61,7 @@ class PlanInputs:
     workload_keys: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Take the fingerprints."""
+        """Compute the fingerprints."""
         keys = {workload.name: fingerprint(workload.recipe()) for workload in self.workloads}
         object.__setattr__(self, "workload_keys", keys)
 
@@ -71,11 +71,11 @@ class Draft:
     """A variant while steps work on it, or one of its programs.
 
     Attributes:
-        program: The only one that is optimised; None for all of them.
-        recipe: What will be compiled, feedback apart.
-        actions: What a feedback step adds: the actions of its attempts.
-        attempts: How the variant may come about, where a feedback step makes it; otherwise the recipe is compiled.
-        follows: What follows each compilation: a further feedback step, which makes binaries out of binaries.
+        program: The only optimised program; None for all of them.
+        recipe: What will be compiled, without feedback.
+        actions: The actions of a feedback step's attempts.
+        attempts: The ways to make the variant, if a feedback step makes it; otherwise the recipe is compiled.
+        follows: What follows each compilation: a further feedback step that makes binaries out of binaries.
         skipped: Why the variant cannot be built.
     """
 
@@ -89,14 +89,14 @@ class Draft:
 
     @property
     def label(self) -> str:
-        """What it is called; no variant has a name with a blank."""
+        """Its name for users; no variant's name contains a blank."""
         return self.variant if self.program is None else f"{self.variant}: {self.program}"
 
 
 def make_compile(
     recipe: Recipe, inputs: PlanInputs, *, role: Role, label: str, needs: tuple[ActionId, ...] = ()
 ) -> Compile:
-    """The action that compiles a recipe; the same recipe gives the same action, whoever asks."""
+    """The action that compiles a recipe; equal recipes give equal actions."""
     action_id = make_action_id("compile", recipe, needs)
     project = inputs.project
     cargo_target = _cargo_target(role, inputs)
@@ -106,7 +106,7 @@ def make_compile(
     settings = replace(_build_settings(recipe, inputs, cargo_target), explain=role is Role.OPTIMISE)
     env = _cargo_env(recipe)
     if inputs.shares_jobs:
-        # The older name of the option for an older make, whatever calls that.
+        # The older name of the option, for an older make, whoever calls it.
         env[MAKEFLAGS] = ("-j --jobserver-fds=", JOBSERVER, " --jobserver-auth=", JOBSERVER)
     return Compile(
         id=action_id,
@@ -127,16 +127,16 @@ def entry_of(kind: type[A], action_id: ActionId, entries: Mapping[ActionId, Entr
     """An action of a known kind.
 
     Raises:
-        TypeError: It is of another one.
+        TypeError: It is of another kind.
     """
     entry = entries[action_id]
     if not isinstance(entry, kind):
-        raise TypeError(f"{action_id} is no {kind.__name__}")
+        raise TypeError(f"{action_id} is not of kind {kind.__name__}")
     return entry
 
 
 def _cargo_target(role: Role, inputs: PlanInputs) -> Path:
-    """Cargo's target directory for a compilation: what needs no profile and what is about one may run side by side."""
+    """Cargo's target directory for a compilation; builds with and without a profile may run at the same time."""
     layout = inputs.layout
     return layout.cargo_target if role is Role.BUILD else layout.cargo_pgo_target
 
@@ -146,7 +146,7 @@ def _links_whole_program(recipe: Recipe, inputs: PlanInputs) -> bool:
 
 
 def resolve_lto(recipe: Recipe, inputs: PlanInputs) -> str:
-    """The link-time optimisation that Cargo's profile has in the end, rustflags apart."""
+    """The link-time optimisation of the resulting Cargo profile, without rustflags."""
     setting = dict(recipe.config).get(f"profile.{recipe.cargo_profile}.lto")
     if setting is None:
         return resolve_cargo_profile(inputs.project.cargo_profiles, recipe.cargo_profile).lto
@@ -154,10 +154,10 @@ def resolve_lto(recipe: Recipe, inputs: PlanInputs) -> str:
 
 
 def for_call(recipe: Recipe, call: CargoCall) -> Recipe:
-    """The same recipe for what cargo would run, in the place of a variant's programs and libraries.
+    """The same recipe for what cargo would run, instead of a variant's programs and libraries.
 
-    A package that the call names is built together with those of the project: its features would not unify with
-    theirs otherwise, and functions get other names by that.
+    A package that the call names is built together with those of the project. Otherwise its features would not unify
+    with theirs, which would change the names of functions.
     """
     names = dict.fromkeys((*recipe.packages, *call.packages))
     if call.verb is CargoVerb.RUN:  # which takes one
@@ -177,8 +177,8 @@ def with_profile(recipe: Recipe, *, old: ActionId, new: ActionId) -> Recipe:
 
 
 def _cargo_config(inputs: PlanInputs, cargo_target: Path) -> Iterator[tuple[str, str]]:
-    """What is set for cargo in each build, as arguments: what cargo starts would inherit variables."""
-    # Cargo's build-dir, where a configuration sets it, would put intermediate files outside our directory.
+    """The settings for cargo in each build, as arguments: programs that cargo starts would inherit variables."""
+    # Cargo's build-dir, if a configuration sets it, would put intermediate files outside optbuild's directory.
     if (setting := build_directory_setting(cargo_target)) is not None:
         yield setting
     elif (origin := inputs.project.build_directory_origin) is not None:
@@ -188,7 +188,7 @@ def _cargo_config(inputs: PlanInputs, cargo_target: Path) -> Iterator[tuple[str,
             help=f"name a target directory without braces (export CARGO_TARGET_DIR=DIR), or remove {origin}",
             location=str(inputs.layout.root),
         )
-    if inputs.shares_jobs and inputs.jobs is not None:  # it would warn of `--jobs` beside a jobserver
+    if inputs.shares_jobs and inputs.jobs is not None:  # it would warn about `--jobs` with a jobserver
         yield "build.jobs", str(inputs.jobs)
 
 
@@ -198,7 +198,7 @@ def _build_settings(recipe: Recipe, inputs: PlanInputs, cargo_target: Path) -> B
     config = (*_cargo_config(inputs, cargo_target), *recipe.config)
     packages = [by_name[name] for name in recipe.packages]
     settings = BuildSettings(
-        # A package's own manifest, so that its features may be named; several are known to the workspace only.
+        # A single package's manifest allows naming its features; several are known to the workspace only.
         manifest=packages[0].manifest if len(packages) == 1 else project.workspace_root / "Cargo.toml",
         packages=tuple(f"{package.name}@{package.version}" for package in packages),
         bins=recipe.bins,
@@ -232,7 +232,7 @@ def _build_settings(recipe: Recipe, inputs: PlanInputs, cargo_target: Path) -> B
 def _cargo_env(recipe: Recipe) -> dict[str, Argument]:
     env: dict[str, Argument] = {"RUSTUP_AUTO_INSTALL": ("0",)}
     if recipe.rustflags:
-        # Cargo takes the first source of flags that is set, so the user's own must be in it as well.
+        # Cargo takes the first source of flags that is set, so it must contain the user's own as well.
         words: list[Argument] = [(flag,) for flag in recipe.inherited_rustflags]
         words += recipe.rustflags
         joined = list(words[0])
@@ -243,5 +243,5 @@ def _cargo_env(recipe: Recipe) -> dict[str, Argument]:
 
 
 def work_directory(layout: Layout, action_id: ActionId) -> Path:
-    """Where the raw profiles of a training action go."""
+    """The directory for a training action's raw profiles."""
     return layout.raw_profiles / action_id

@@ -1,4 +1,4 @@
-"""Content hashes: an action's id from its recipe, and a result's key from what its inputs turned out to be."""
+"""Content hashes: an action's id from its recipe, and a result's key from the content of its inputs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def make_action_id(kind: str, *content: object) -> Id[Any]:
 
 
 def make_result_key(action_id: ActionId, resolved: Mapping[str, str]) -> str:
-    """The key under which an action's result may be used again, by this version of optbuild.
+    """The key under which this version of optbuild may reuse an action's result.
 
     Args:
         action_id: The recipe.
@@ -39,7 +39,7 @@ def fingerprint(content: object) -> str:
 
 
 def _plain(value: object) -> object:  # noqa: PLR0911 - a line for each kind of value
-    if type(value) in _SCALARS:  # most are: the other questions take longer
+    if type(value) in _SCALARS:  # the most common case first: the other checks take longer
         return value
     if isinstance(value, (Output, Path, Id)):
         return str(value)

@@ -1,7 +1,7 @@
-"""What a cross-validation adds to a plan: each variant with PGO once more, with a profile that leaves workloads out.
+"""What a cross-validation adds to a plan: each PGO variant again, with a profile that leaves workloads out.
 
-No training is added, for each workload was trained on by itself: leaving one out is another merge of the same counts,
-and another compilation of the same recipe with what comes of it.
+It adds no training, as each workload is trained on separately: leaving one out takes another merge of the same counts,
+and another compilation of the same recipe with the result.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from optbuild.workloads.folds import Fold
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldDraft:
-    """A planned fold, with what makes it."""
+    """A planned fold, with the actions that make it."""
 
     fold: PlannedFold
     entries: tuple[Entry[object], ...]
@@ -45,8 +45,8 @@ def draft_folds(
         variants: The candidates, each with what follows its compilations.
         folds: What to leave out.
         entries: The plan so far.
-        probes: What the baseline prints on the benchmark workloads.
-        inputs: What the plan is made of.
+        probes: The baseline's outputs on the benchmark workloads.
+        inputs: The inputs of the plan.
     """
     for variant, follows in variants:
         if variant.attempts:
@@ -70,7 +70,7 @@ def _draft_fold(
         merge, compilation = _leave_out(fold, attempt, entries, name, inputs)
         following = make_following(compilation.id, follows, name)
         added += [merge, compilation, *following]
-        # What the variant was trained by is settled by then, and the fold follows it: none of its own is to be tried.
+        # The variant's way of training is settled by then, and the fold uses the same: it tries none itself.
         own = replace(attempt, merge=merge.id, compile=compilation.id, mends=frozenset())
         attempts.append(with_following(own, following))
     binaries: Id[Binaries] = attempts[0].binaries
@@ -91,7 +91,7 @@ def _draft_fold(
         attempts=tuple(attempts),
         plain=variant.plain,
         programs=programs.built,
-        fallback_allowed=True,  # a profile without a workload may prove nothing: that is an answer, and no failure
+        fallback_allowed=True,  # a profile without a workload may prove nothing: that is an answer, not a failure
         cpu_features=variant.cpu_features,
     )
     planned = PlannedFold(variant=variant.name, left_out=fold.left_out, workloads=fold.workloads, build=build)

@@ -1,4 +1,4 @@
-"""What is measured once everything is made: which binaries take turns, on which workloads, for how long."""
+"""The measuring after everything is built: which binaries take turns, on which workloads, for how long."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Arm:
     """A variant as it is measured.
 
     Attributes:
-        programs: For workloads that are what cargo would run, what builds it; by their names.
+        programs: For workloads that cargo would run, the action that builds their programs; by workload name.
     """
 
     variant: str
@@ -28,7 +28,7 @@ class Arm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldOutArm(Arm):
-    """A variant as it is measured on some workloads only: those that its profile has left out.
+    """A variant as it is measured only on the workloads that its profile left out.
 
     Attributes:
         workloads: Their names.
@@ -42,7 +42,7 @@ class Measure(Entry[None]):
     """Run all arms on all benchmark workloads, interleaved, and compare them with the first arm.
 
     Attributes:
-        held_out: What takes turns with the arms on single workloads, for a cross-validation.
+        held_out: The arms that take turns only on single workloads, for a cross-validation.
     """
 
     kind: ClassVar[str] = "measure"
@@ -54,7 +54,7 @@ class Measure(Entry[None]):
     held_out: tuple[HeldOutArm, ...] = ()
 
     def measured(self) -> Iterator[tuple[str, Id[Binaries]]]:
-        """All binaries that are measured, by a name that tells them apart."""
+        """All measured binaries, each with a unique name."""
         named = [(arm.variant, arm) for arm in self.arms]
         held_out = [(f"{arm.variant} {arm.workloads}", arm) for arm in self.held_out]
         for name, arm in (*named, *held_out):
@@ -62,7 +62,7 @@ class Measure(Entry[None]):
             yield from ((f"{name} {workload}", programs) for workload, programs in arm.programs.items())
 
     def details(self) -> Mapping[str, object]:
-        """The arms, and what they are measured on."""
+        """The arms and their workloads."""
         return {
             "argv": [list(workload.shown_argv()) for workload in self.workloads],
             "arms": [

@@ -20,16 +20,16 @@ A = TypeVar("A", bound=Action[Any])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedVariant:
-    """How a variant comes about.
+    """How a variant is built.
 
     Attributes:
         compile: The variant's binaries; None when it is skipped.
-        attempts: For a variant with PGO, how it may come about, in the order in which that is tried.
+        attempts: For a PGO variant, the ways to build it, in the order in which they are tried.
         plain: A compile action of the plan that differs from the variant's only by PGO, if there is one.
-        programs: For benchmark workloads that are what cargo would run, the action whose binaries that is; by name.
-        parts: By program, how each comes about where each has a profile of its own; the variant gathers them.
+        programs: For benchmark workloads that cargo would run, the entry that makes their binaries; by name.
+        parts: By program, how each is built if each has a separate profile; the variant gathers them.
         skipped: Why the variant is not built.
-        cpu_features: What its binaries need of a CPU, beyond what every CPU of the target has.
+        cpu_features: The CPU features that its binaries need, beyond those of every CPU of the target.
     """
 
     name: str
@@ -44,20 +44,20 @@ class PlannedVariant:
 
     @property
     def made(self) -> tuple[Id[Binaries], ...]:
-        """The actions whose binaries are its own, those that are run for benchmarks last."""
+        """The actions that make its binaries; those for benchmarks come last."""
         return (*(() if self.compile is None else (self.compile,)), *self.programs.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedFold:
-    """A variant that is built once more for a cross-validation, with a profile that leaves workloads out.
+    """A variant that is built again for a cross-validation, with a profile that leaves workloads out.
 
     Attributes:
         variant: The variant's name.
-        left_out: Names of the training workloads that the profile does not know.
+        left_out: Names of the training workloads that are not in the profile.
         workloads: Names of the benchmark workloads that it is measured on.
-        build: How it comes about: as a variant that is neither published nor part of the suite, and whose attempts are
-            those of the variant, one for one.
+        build: How it is built: like a variant that is neither published nor part of the suite. Its attempts correspond
+            one to one to those of the variant.
     """
 
     variant: str
@@ -71,10 +71,10 @@ class Plan:
     """A whole run.
 
     Attributes:
-        entries: Actions, and binaries that come about by others; each after everything it needs.
+        entries: Actions, and binaries that are made of others; each after everything it needs.
         variants: The baseline first.
-        measure: What is measured in the end.
-        folds: Of a cross-validation.
+        measure: The measuring at the end.
+        folds: The folds of a cross-validation.
         directories: Where the run writes.
         notes: What the user should know before it starts, such as the origin of rustflags.
     """
@@ -115,7 +115,7 @@ class Plan:
 
     @property
     def listing(self) -> tuple[Entry[object], ...]:
-        """All that a plan shows, the measurement last."""
+        """Everything that a plan shows, the measurement last."""
         return (*self.entries, *(() if self.measure is None else (self.measure,)))
 
     def entry(self, entry_id: ActionId) -> Entry[object]:
@@ -126,7 +126,7 @@ class Plan:
         """The action with this id.
 
         Raises:
-            KeyError: It is no action's.
+            KeyError: No action has this id.
         """
         entry = self._by_id[action_id]
         if not isinstance(entry, Action):
@@ -138,11 +138,11 @@ class Plan:
         return (action for action in self.actions if isinstance(action, kind))
 
     def find(self, kind: type[A], entry_ids: Iterable[ActionId]) -> Iterator[A]:
-        """Those of some entries that are of one kind."""
+        """Those entries that are of one kind."""
         return (entry for each in entry_ids if isinstance(entry := self._by_id.get(each), kind))
 
     def needed_by(self, entry_id: ActionId) -> tuple[ActionId, ...]:
-        """An entry and everything that it needs, directly or not."""
+        """An entry and everything that it needs, directly or indirectly."""
         needed = {entry_id: None}
         waiting = [entry_id]
         for found in waiting:
@@ -156,7 +156,7 @@ class Plan:
         return any(need.saves_counts for need in self.find(MakeObject, self.entry(action_id).needs))
 
     def awaited(self) -> frozenset[ActionId]:
-        """What all builds depend on by their first attempts, with the checks of their outputs."""
+        """Everything that all builds depend on in their first attempts, and the checks of their outputs."""
         return frozenset(chain.from_iterable(self.serving(build) for build in self.builds))
 
     def serving(self, variant: PlannedVariant, attempt: Attempt | None = None) -> frozenset[ActionId]:
@@ -164,7 +164,7 @@ class Plan:
 
         Args:
             variant: A variant of this plan.
-            attempt: Which of its attempts is taken, by default the first; the actions of others do not serve it.
+            attempt: The attempt that is taken, by default the first; the actions of other attempts do not serve it.
         """
         if variant.compile is None:
             return frozenset()
@@ -183,15 +183,15 @@ class Plan:
         return self._serving[key]
 
     def serving_whole(self, variant: PlannedVariant) -> frozenset[ActionId]:
-        """What a variant depends on beside its parts."""
+        """What a variant depends on apart from its parts."""
         return frozenset((*variant.made, *self._checks.get(variant.compile or ActionId(""), ())))
 
     def chosen(self, binaries: Id[Binaries], attempt: Attempt | None) -> Attempt | None:
-        """How binaries come about if an attempt is taken, where they are the choice of one."""
+        """The entry that makes chosen binaries if an attempt is taken."""
         choice = self.entry(binaries)
         return choice.of(attempt) if isinstance(choice, Choice) and attempt is not None else None
 
     def made_by(self, binaries: Id[Binaries], attempt: Attempt | None) -> Id[Binaries]:
-        """What makes binaries if an attempt is taken."""
+        """The entry that makes binaries if an attempt is taken."""
         own = self.chosen(binaries, attempt)
         return binaries if own is None else own.binaries

@@ -1,4 +1,4 @@
-"""A plan on one screen: which variants, what runs and what is reused, how long it takes, and where it writes."""
+"""A plan on one screen: the variants, what runs and what is reused, how long it takes, and where it writes."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _Forecasts = Mapping[ActionId, Forecast]
 
 
 def render_overview(plan: Plan, forecasts: _Forecasts, estimate: Estimate) -> str:
-    """What a run would do, for people: notes, a line for each variant, and the run as a whole.
+    """Describe what a run would do: notes, a line for each variant, and the run as a whole.
 
     Args:
-        plan: What would run.
-        forecasts: What is expected of each of its actions, choices apart.
-        estimate: What the actions that are expected to run take.
+        plan: The plan.
+        forecasts: The expectation for each of its actions, without choices.
+        estimate: The time and space of the actions that are expected to run.
     """
     rows = [("variant", "settings", "made by", "expected")]
     rows += [_variant_row(plan, variant, forecasts) for variant in plan.variants]
@@ -58,7 +58,7 @@ def _variant_row(plan: Plan, variant: PlannedVariant, forecasts: _Forecasts) -> 
 
 
 def _settings(recipe: Recipe) -> list[str]:
-    """What a recipe adds to the project's own Cargo profile, PGO apart."""
+    """What a recipe adds to the project's own Cargo profile, apart from PGO."""
     prefix = f"profile.{recipe.cargo_profile}."
     settings = [f"{key.removeprefix(prefix)} = {value}" for key, value in recipe.config]
     features = [f"features = {','.join(recipe.features)}"] if recipe.features else []
@@ -71,7 +71,7 @@ def _expected(serving: frozenset[ActionId], forecasts: _Forecasts) -> str:
     if not expected:
         return ""
     if Expectation.RUNS not in expected:
-        return "reused where cargo finds it fresh"
+        return "reused if cargo finds it fresh"
     running = expected.count(Expectation.RUNS)
     return "runs" if running == len(expected) else f"runs {running} of {len(expected)} steps, reuses the others"
 
@@ -102,7 +102,7 @@ def _run_facts(plan: Plan, forecasts: _Forecasts, estimate: Estimate) -> list[tu
     if expected:
         runs, kept = expected.count(Expectation.RUNS), expected.count(Expectation.CARGO_DECIDES)
         kept += expected.count(Expectation.REUSED)
-        facts.append(("steps", f"{runs} run, {kept} are reused where cargo finds them fresh"))
+        facts.append(("steps", f"{runs} run, {kept} are reused if cargo finds them fresh"))
     ways = [
         f"{build.name}: {', else '.join(attempt.name for attempt in build.attempts)}"
         for build in plan.builds
@@ -114,5 +114,5 @@ def _run_facts(plan: Plan, forecasts: _Forecasts, estimate: Estimate) -> list[tu
         facts.append(("ways to train", "; ".join(ways) + only_if))
     taken = describe_estimate(estimate)
     nothing_runs = bool(expected) and Expectation.RUNS not in expected
-    unknown = "next to nothing" if nothing_runs else "not known before the first run"
+    unknown = "next to nothing" if nothing_runs else "unknown before the first run"
     return [*facts, ("takes", f"{taken}, by the last run" if taken else unknown)]

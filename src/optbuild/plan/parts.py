@@ -1,7 +1,7 @@
-"""Variants whose programs each have a PGO profile of their own: which workloads train which, and what is refused.
+"""Variants with a separate PGO profile for each program: which workloads train which, and what is refused.
 
-All programs are instrumented in one build and trained as in any variant. Each is then compiled by itself, with what the
-workloads that run it have shown; the variant gathers them.
+All programs are instrumented in one build and trained as in any variant. Each is then compiled separately, with the
+counts of the workloads that run it; the variant gathers them.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from optbuild.workloads.words import named_in
 
 
 def has_parts(variant: Variant, targets: Targets) -> bool:
-    """Whether each program of a variant has a profile of its own; a single one has that in any case."""
+    """Whether each program of a variant has a separate profile; a single program does in any case."""
     is_asked = variant.pgo is not PgoMode.OFF and variant.profiles is Profiles.PER_BIN
     return is_asked and len(targets.bins) + len(targets.libs) > 1
 
 
 def check_parts(variant: Variant, targets: Targets, benchmarks: Collection[Invocation], where: str | None) -> None:
-    """Refuse what has no program to be optimised for.
+    """Refuse libraries and benchmarks that belong to no single program.
 
     Args:
-        variant: Whose programs have a profile each.
-        targets: What it is built of.
-        benchmarks: What it is measured on.
+        variant: The variant whose programs each have a profile.
+        targets: The targets that it builds.
+        benchmarks: The workloads that it is measured on.
         where: The place of the setting in the build profile.
 
     Raises:
-        UsageError: A library, or a benchmark that is what cargo would run, would need a profile of its own as well.
+        UsageError: A library, or a benchmark that cargo would run, would need a separate profile as well.
     """
     if targets.libs:
         raise UsageError(
             f'variant {variant.name} has profiles = "per-bin", but {targets.libs[0].file_name} is a library',
-            help='write profiles = "merged", or leave the library out of all commands',
+            help='set profiles = "merged", or leave the library out of all commands',
             location=where,
         )
     for workload in benchmarks:
@@ -55,12 +55,12 @@ def check_parts(variant: Variant, targets: Targets, benchmarks: Collection[Invoc
 
 
 def trains(workload: Invocation, program: str, packages: Collection[Package]) -> bool:
-    """Whether a training workload runs a program; tests and benches run code of any.
+    """Whether a training workload runs a program; tests and benches may run code of any.
 
     Args:
-        workload: What is trained on.
+        workload: The training workload.
         program: The name of a binary or an example.
-        packages: What the variants are built of.
+        packages: The packages that the variants build.
     """
     if (call := workload.call) is not None:
         named = {option.name for option in call.targets if option.option in {"--bin", "--example"}}
@@ -71,7 +71,7 @@ def trains(workload: Invocation, program: str, packages: Collection[Package]) ->
 
 
 def for_program(recipe: Recipe, program: str) -> Recipe:
-    """The same recipe for one of its programs; packages stay, for their features unify over all of them."""
+    """The same recipe for one of its programs; the packages stay, as their features unify over all of them."""
     return replace(
         recipe,
         bins=tuple(name for name in recipe.bins if name == program),

@@ -1,4 +1,4 @@
-"""From a build profile, a project and a toolchain to a plan. Pure: it looks at nothing and starts nothing."""
+"""Make a plan from a build profile, a project and a toolchain. Pure: it reads nothing and starts nothing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from optbuild.workloads.words import named_in
 
 
 def select_pgo_variants(build_profile: BuildProfile) -> tuple[str, ...]:
-    """What `optbuild pgo` builds: the baseline, the variants with PGO, and their ancestors, in the profile's order.
+    """The variants for `optbuild pgo`: the baseline, PGO variants and their ancestors, in the profile's order.
 
     Raises:
         UsageError: No variant has PGO.
@@ -41,7 +41,7 @@ def select_pgo_variants(build_profile: BuildProfile) -> tuple[str, ...]:
     with_pgo = [variant for variant in build_profile.variants.values() if variant.pgo is not PgoMode.OFF]
     if not with_pgo:
         raise UsageError(
-            "no variant of the build profile has PGO",
+            "the build profile has no variant with PGO",
             help="add `pgo = true` to a variant, or run `optbuild run` to measure the variants as they are",
         )
     for variant in with_pgo:
@@ -50,10 +50,10 @@ def select_pgo_variants(build_profile: BuildProfile) -> tuple[str, ...]:
 
 
 def select_variants(build_profile: BuildProfile, names: tuple[str, ...]) -> tuple[str, ...]:
-    """What `optbuild run` builds: the named variants and the baseline; all where none is named.
+    """The variants that `optbuild run` builds: the named ones and the baseline, or all if none is named.
 
     Raises:
-        UsageError: There is no such variant.
+        UsageError: The build profile has no such variant.
     """
     check_variants(build_profile, names)
     wanted = {baseline_name(build_profile), *(names or build_profile.variants)}
@@ -64,14 +64,14 @@ def check_variants(build_profile: BuildProfile, names: Iterable[str]) -> None:
     """Refuse a variant that the build profile does not have.
 
     Raises:
-        UsageError: There is no such variant.
+        UsageError: The build profile has no such variant.
     """
     for name in names:
         if name not in build_profile.variants:
             nearest = find_nearest(name, list(build_profile.variants))
             suggestion = f"did you mean {nearest}? " if nearest else ""
             raise UsageError(
-                f"no variant is called {name!r}",
+                f"unknown variant {name!r}",
                 help=f"{suggestion}the build profile has: {', '.join(build_profile.variants)}",
             )
 
@@ -82,7 +82,7 @@ def baseline_name(build_profile: BuildProfile) -> str:
 
 
 def is_of_preset(build_profile: BuildProfile, name: str) -> bool:
-    """Whether a variant comes with optbuild, so that nobody has written it for this project."""
+    """Whether a variant comes with optbuild instead of this project's build profile."""
     origin = build_profile.where("variants", name)
     return origin is not None and origin.startswith(PREFIX)
 
@@ -91,19 +91,19 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
     """Plan a run.
 
     Args:
-        inputs: What is to be built, and with what.
+        inputs: What to build, and with what.
         variants: Names of the variants to build; the baseline must be among them.
-        measure: Compare outputs and benchmark as well, not only build.
+        measure: Also compare outputs and benchmark.
         folds: What to leave out of training in turn, for a cross-validation.
 
     Raises:
-        UsageError: A variant cannot be built in the way that the build profile demands.
+        UsageError: A variant cannot be built as the build profile requires.
     """
     if folds:  # a cross-validation trains
         inputs = replace(inputs, has_profile_data=False)
     build_profile = inputs.build_profile
     baseline = baseline_name(build_profile)
-    order = sorted(variants, key=lambda name: name != baseline)  # stable: the baseline first, the rest as written
+    order = sorted(variants, key=lambda name: name != baseline)  # stable: the baseline first, the rest in written order
     can_measure = measure and inputs.not_runnable is None
     benchmarks = tuple(workload for workload in inputs.workloads if Use.BENCH in workload.use) if can_measure else ()
     entries: dict[ActionId, Entry[object]] = {}
@@ -126,11 +126,11 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
             continue
         built, made = _plan_variant(variant, drafts, inputs)
         if (same := next((other.name for other in planned if other.compile == built.compile), None)) is not None:
-            reason = f"it is built like {same}, which has its settings already"
+            reason = f"it has the same settings as {same}"
             if is_of_preset(build_profile, name):
                 planned.append(PlannedVariant(name=name, compile=None, skipped=reason))
                 continue
-            notes = (*notes, f"variant {name} is measured beside its like: {reason}")
+            notes = (*notes, f"variant {name} is measured although it has an equal: {reason}")
         _add(entries, made)
         binaries, follows[name] = built.compile, drafts[0].follows
         assert binaries is not None  # noqa: S101 - it is not skipped
@@ -161,7 +161,7 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
 
 
 def _draft_variant(variant: Variant, inputs: PlanInputs, benchmarks: tuple[Invocation, ...]) -> tuple[Draft, ...]:
-    """A draft of all of a variant, or where each of its programs has a profile of its own, one of each."""
+    """A draft of the whole variant, or one for each program if each has a separate profile."""
     if not has_parts(variant, inputs.targets):
         return (_draft(variant, inputs, None),)
     check_parts(variant, inputs.targets, benchmarks, inputs.build_profile.where("variants", variant.name, "profiles"))
@@ -171,7 +171,7 @@ def _draft_variant(variant: Variant, inputs: PlanInputs, benchmarks: tuple[Invoc
 def _plan_variant(
     variant: Variant, drafts: tuple[Draft, ...], inputs: PlanInputs
 ) -> tuple[PlannedVariant, tuple[Entry[object], ...]]:
-    """A variant, and what makes it."""
+    """A variant, with the entries that make it."""
     each = []
     made: list[Entry[object]] = []
     for draft in drafts:
@@ -197,7 +197,7 @@ def _plan_variant(
 
 
 def _with_plain(build: PlannedVariant, entries: Mapping[ActionId, Entry[object]]) -> PlannedVariant:
-    """A build that is compared with one without its profile only where the plan has that."""
+    """A build that is compared with one without its profile only if the plan contains that."""
     parts = {name: _with_plain(part, entries) for name, part in build.parts.items()}
     return replace(build, parts=parts, plain=build.plain if build.plain in entries else None)
 
@@ -226,7 +226,7 @@ def _draft(variant: Variant, inputs: PlanInputs, program: str | None) -> Draft:
 def _make_entries(
     draft: Draft, inputs: PlanInputs
 ) -> tuple[Id[Binaries], tuple[Attempt, ...], tuple[Entry[object], ...]]:
-    """The binaries of a draft, the attempts by which they may come about, and what has to be done for them."""
+    """The binaries of a draft, the attempts that may make them, and the required actions."""
     if not draft.attempts:
         compilation = make_compile(draft.recipe, inputs, role=Role.BUILD, label=f"{draft.label}: build")
         made = (compilation, *make_following(compilation.id, draft.follows, draft.label))
@@ -267,7 +267,7 @@ def _measure(
     settings = inputs.build_profile.measure
     unlimited = replace(settings, max_time_s=0.0)  # more time gives the same result, only more precisely
     return Measure(
-        # What is measured is known by its content when it is: how it came about does not decide the result.
+        # Measured binaries are identified by content: how they were made does not affect the result.
         id=make_action_id(
             "measure",
             [arm.variant for arm in arms],
@@ -288,7 +288,7 @@ def _measure(
 
 
 def _add(entries: dict[ActionId, Entry[object]], more: Iterable[Entry[object]]) -> None:
-    """Add to a plan; what is there already is shared."""
+    """Add entries to a plan; existing ones are shared."""
     for entry in more:
         entries.setdefault(entry.id, entry)
 
@@ -305,10 +305,10 @@ def _notes_on_runner(runner: ConfiguredRunner, workloads: tuple[Invocation, ...]
     notes = []
     named = f"{' '.join(runner.argv)} (from {runner.origin})"
     if any(each.runner for each in workloads) or any(command[: len(words)] == words for _, command in commands):
-        notes.append(f"programs run by {named}: times are those of both together, of every variant alike")
+        notes.append(f"programs are run by {named}: times include it, for every variant alike")
     if without:
         which = ", ".join(dict.fromkeys(without))
-        notes.append(f"the runner {named} is not used where a command does not begin with {{bin}}: workload {which}")
+        notes.append(f"the runner {named} is used only if a command begins with {{bin}}; not used for workload {which}")
     return notes
 
 
@@ -324,14 +324,14 @@ def _notes(inputs: PlanInputs) -> tuple[str, ...]:
     if project.runner is not None:
         notes += _notes_on_runner(project.runner, inputs.workloads)
     if project.lockfile is None:
-        notes.append("there is no Cargo.lock: cargo will resolve the dependencies and write one")
+        notes.append("Cargo.lock is missing: cargo will resolve the dependencies and write one")
     if len(inputs.targets.packages) > 1:
         names = " ".join(f"-p {package.name}" for package in inputs.targets.packages)
         notes.append(f"several packages are built in one call, which unifies their features: cargo build {names}")
     mixed = [lib.file_name for lib in inputs.targets.libs if lib.has_rlib]
     if mixed and any(variant.lto in {Lto.THIN, Lto.FAT} for variant in inputs.build_profile.variants.values()):
         which = f"link-time optimisation leaves out {', '.join(mixed)}"
-        notes.append(f"{which}: cargo has none for a library that is built for Rust (rlib) as well")
+        notes.append(f"{which}: cargo does not support it for a library that is also built for Rust (rlib)")
     by_features: dict[tuple[str, ...], list[str]] = {}
     for name, needs in inputs.cpu_needs.items():
         if needs.features:

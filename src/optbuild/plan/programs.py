@@ -1,9 +1,9 @@
-"""What is built to measure a variant on what cargo would run: its tests or benches, as the variant itself is built.
+"""The tests or benches that a variant is measured on, built in the same way as the variant itself.
 
-A profile knows the functions of the program that is shipped, by the names that they have there. In a bench they have
-others (`making/training/translation` says why): compiled with that profile, a bench would have no counts, and rustc
-would not say so. Its own instrumented build, which is not run for this, tells which functions it has; the variant's
-counts are merged once more, under those names.
+A profile has the functions of the shipped program, under their names there. In a bench they have other names
+(`making/training/translation` explains why): compiled with that profile, a bench would have no counts, and rustc would
+not report it. The bench's own instrumented build, which is not run for this, shows its functions; the variant's counts
+are merged again, under those names.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from optbuild.workloads.invocation import Invocation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramsDraft:
-    """What a variant needs to be measured on what cargo would run.
+    """What a variant needs to be measured on workloads that cargo would run.
 
     Attributes:
         entries: Each after what it needs.
-        built: For each such workload the binaries that are run.
+        built: For each such workload, the binaries to run.
     """
 
     entries: tuple[Entry[object], ...] = ()
     built: Mapping[str, Id[Binaries]] = field(default_factory=dict)
 
     def of(self, workload: Invocation, binaries: Id[Binaries]) -> Id[Binaries]:
-        """What a workload runs, where others run a variant's binaries."""
+        """The programs of such a workload; other workloads run a variant's binaries."""
         return self.built.get(workload.name, binaries)
 
 
@@ -51,12 +51,12 @@ def draft_programs(
     """Plan the programs of a variant, or of a fold.
 
     Args:
-        name: Of the variant, for people.
-        made_by: Its attempts where it has PGO; otherwise what is compiled.
+        name: The variant's name for users.
+        made_by: Its attempts if it has PGO; otherwise the compilation.
         follows: What follows each compilation.
-        benchmarks: What it is measured on; workloads of other kinds need nothing.
-        entries: The plan so far, with those of the attempts.
-        inputs: What the plan is made of.
+        benchmarks: The workloads that it is measured on; other kinds need nothing.
+        entries: The plan so far, including the attempts.
+        inputs: The inputs of the plan.
     """
     added: list[Entry[object]] = []
     built: dict[str, Id[Binaries]] = {}
@@ -87,7 +87,7 @@ def draft_programs(
 def _with_counts(
     attempt: Attempt, call: CargoCall, label: str, entries: Mapping[ActionId, Entry[object]], inputs: PlanInputs
 ) -> tuple[Compile, MergeProfiles, Compile]:
-    """Build what tells the functions' names, give the counts those names, and build with them."""
+    """Build the program that shows the functions' names, give the counts those names, and build with them."""
     instrument, optimise = (entry_of(Compile, each, entries) for each in (attempt.instrument, attempt.compile))
     merge = entry_of(MergeProfiles, attempt.merge, entries)
     program = make_compile(

@@ -1,4 +1,4 @@
-"""The whole of a plan: as data for `--json`, and action by action for people."""
+"""Render a whole plan: as data for `--json`, and action by action for users."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _UNKNOWN = Estimate(each_s={})
 def plan_to_dict(
     plan: Plan, forecasts: Mapping[ActionId, Forecast] = _NOTHING, estimate: Estimate = _UNKNOWN
 ) -> dict[str, object]:
-    """The whole plan as JSON-able data, outputs of actions by name, and what is expected of each action."""
+    """The whole plan as JSON-able data, with outputs of actions by name and the expectation for each action."""
     conditions = _find_conditions(plan)
     return {
         "schema": "optbuild/plan/1",
@@ -69,7 +69,7 @@ def plan_to_dict(
 
 
 def render_actions(plan: Plan, forecasts: Mapping[ActionId, Forecast] = _NOTHING) -> str:
-    """The whole plan for people: each action with its argv, directory, environment additions and timeout."""
+    """The whole plan as text: each action with its argv, directory, environment additions and timeout."""
     conditions = _find_conditions(plan)
     lines: list[str] = []
     for variant in plan.variants:
@@ -97,7 +97,7 @@ def _attempt_to_dict(attempt: Attempt) -> dict[str, object]:
 
 
 def _find_conditions(plan: Plan) -> dict[ActionId, dict[str, str]]:
-    """What must have happened for the actions that are not always carried out."""
+    """The conditions of actions that are not always carried out."""
     awaited = plan.awaited()
     conditions: dict[ActionId, dict[str, str]] = {}
     for variant, build in _tried(plan):
@@ -109,7 +109,7 @@ def _find_conditions(plan: Plan) -> dict[ActionId, dict[str, str]]:
 
 
 def _tried(plan: Plan) -> list[tuple[str, PlannedVariant]]:
-    """All that may be built in several ways; folds follow the way that their variant is trained in."""
+    """Everything that may be built in several ways; folds follow their variant's way of training."""
     return [
         *((variant.name, variant) for variant in plan.variants),
         *((part.name, part) for variant in plan.variants for part in variant.parts.values()),
@@ -131,7 +131,7 @@ def _expectation(forecast: Forecast | None) -> dict[str, str]:
 
 
 def describe_estimate(estimate: Estimate) -> str:
-    """How long, how much memory, how much disk; empty where no time is known."""
+    """The time, memory and disk space; empty if no time is known."""
     if not estimate.seconds:
         return ""
     facts = [format_duration(estimate.seconds)]
@@ -159,7 +159,7 @@ def _texts(key: str, value: object) -> list[str]:
 
 
 def shell_like(argv: Sequence[str]) -> str:
-    """A command as people type it, words that a shell would split in quotes."""
+    """A command as typed in a shell, with quotes where needed."""
     return " ".join(word if word and not set(word) & set(" '\"\\\n\t") else repr(word) for word in argv)
 
 

@@ -1,4 +1,4 @@
-"""What actions yield: the type of each id's result, and what it is made of. Data only; `making` yields it."""
+"""The results of actions: one type for each id. Data only; `making` produces it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ R = TypeVar("R")
 
 
 class Results:
-    """Results by id, each of the type that its id carries. Whoever gave the mapping may add to it, and nobody else."""
+    """Results by id, each of the type that its id carries. Only the owner of the mapping may add to it."""
 
     def __init__(self, by_id: Mapping[ActionId, object]) -> None:
         self._by_id = by_id
@@ -28,11 +28,11 @@ class Results:
         return action_id in self._by_id
 
     def find(self, action_id: Id[R]) -> R | None:
-        """The result, or None where there is none yet."""
+        """The result; None if there is none yet."""
         return cast("R | None", self._by_id.get(action_id))
 
     def ids(self) -> frozenset[ActionId]:
-        """What there is."""
+        """All results so far."""
         return frozenset(self._by_id)
 
 
@@ -42,8 +42,8 @@ class Artifact:
 
     Attributes:
         bin: The program's name, or the library's file name.
-        path: Its file keeps the name that cargo gave it.
-        debug: Files beside it that hold its debug information, where that is not in it.
+        path: Its file, which keeps the name that cargo gave it.
+        debug: Separate files with its debug information, if there are any.
     """
 
     bin: str
@@ -64,12 +64,12 @@ class Unusable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawProfiles:
-    """What an instrumented program wrote.
+    """The files that an instrumented program wrote.
 
     Attributes:
         names: Files in the directory that look like raw profiles; names only, for there may be very many.
         size_bytes: Of all of them.
-        unusable: Files that are none, or empty.
+        unusable: Files that are empty or not raw profiles.
     """
 
     directory: Path
@@ -83,7 +83,7 @@ class PgoProfile:
     """CheckedProfile counts that passed their checks: optimising takes one of these, and only a merge makes one.
 
     Attributes:
-        functions: Functions the profile knows.
+        functions: Functions in the profile.
         functions_with_counts: Those that ran at least once.
         total_count: The sum of all counts.
         raw_profiles: How many files went into it.
@@ -105,7 +105,7 @@ class PgoProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrateCounts:
-    """What training counted in the code of one crate; the name is None for code that belongs to none."""
+    """What training counted in the code of one crate; the name is None for code without a crate."""
 
     name: str | None
     functions: int
@@ -115,12 +115,12 @@ class CrateCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileContents:
-    """What a merged profile holds.
+    """The contents of a merged profile.
 
     Attributes:
         names: Mangled names of its functions.
-        names_with_counts: Of those that ran.
-        crates: The one with the most counts first.
+        names_with_counts: The names of those that ran.
+        crates: In descending order of counts.
     """
 
     names: frozenset[str]
@@ -130,17 +130,17 @@ class ProfileContents:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileUse:
-    """What rustc said of a profile while compiling with it, over all crates.
+    """What rustc reported about a profile while compiling with it, over all crates.
 
     Attributes:
         missing_functions: Functions that have no counts in the profile.
-        missing_names: Their mangled names, each behind that of its codegen unit, by the binary whose own code they are;
-            "" stands for libraries.
-        mismatched_functions: Functions whose control flow is not the one that was counted.
-        complaints: What it said of the profile itself.
-        profiled: Crates that it was told to compile with the profile; those that were fresh are not among them.
-        unprofiled: Crates that it was not.
-        versions: How many libraries bear a crate's name, where several do: versions of one package.
+        missing_names: Their mangled names, each after that of its codegen unit, by the binary that has them as its own
+            code; "" stands for libraries.
+        mismatched_functions: Functions whose control flow differs from the counted one.
+        complaints: Its messages about the profile itself.
+        profiled: Crates that were compiled with the profile, without those that were fresh.
+        unprofiled: Crates that were compiled without it.
+        versions: How many libraries have a crate's name, if several do: versions of one package.
     """
 
     missing_functions: int
@@ -154,14 +154,14 @@ class ProfileUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptRun:
-    """What a build script's last run has left behind.
+    """The output of a build script's last run.
 
     Attributes:
         package: The name of its package.
-        printed: The hash of what it told cargo, environment variables for the crate among it.
-        code: The hash of each file of Rust that it generated, by its name below `OUT_DIR`.
-        always: Why cargo runs it in every build; None where it does not.
-        again: Why it was run again, where it had been run before.
+        printed: The hash of its instructions for cargo, including environment variables for the crate.
+        code: The hash of each Rust file that it generated, by its name below `OUT_DIR`.
+        always: Why cargo runs it in every build; None if it does not.
+        again: Why it was rerun, if it was.
     """
 
     package: str
@@ -173,12 +173,12 @@ class ScriptRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binaries:
-    """Programs and libraries that can be run: the result of whatever makes some.
+    """Runnable programs and libraries: the result of everything that makes some.
 
     Attributes:
         artifacts: By name.
-        reused: They were there already.
-        cargo_build: How cargo would run them, where they are what it would run.
+        reused: They existed already.
+        cargo_build: How cargo would run them, if cargo runs them.
     """
 
     artifacts: Mapping[str, Artifact]
@@ -187,7 +187,7 @@ class Binaries:
 
     @property
     def paths(self) -> dict[str, Path]:
-        """Where they are, by name."""
+        """Their paths, by name."""
         return {name: artifact.path for name, artifact in self.artifacts.items()}
 
 
@@ -200,15 +200,15 @@ def gather(each: Iterable[Binaries]) -> Binaries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiled(Binaries):
-    """What a call of cargo made; it was reused where cargo had nothing to do.
+    """The result of a call of cargo; it is reused if cargo had nothing to do.
 
     Attributes:
         units: How many units cargo reported, fresh ones included.
-        fresh_target_units: How many units of the program itself were there already. Build scripts and procedural macros
-            are not counted: all variants share those, so that only the first build of a run compiles them.
+        fresh_target_units: How many units of the program itself existed already. Build scripts and procedural macros
+            are not counted: all variants share them, and only the first build of a run compiles them.
         executables: Programs and libraries where cargo put them; the next build with other flags replaces them.
         profile_use: For an optimising compilation only.
-        scripts: What the build scripts of the program's packages have left behind, by package ID.
+        scripts: The outputs of the build scripts of the program's packages, by package ID.
         peak_rss_bytes: The memory of the largest process, which with link-time optimisation is the one that links.
     """
 
@@ -236,7 +236,7 @@ class CargoTraining:
 
     Attributes:
         build: How cargo would start them.
-        program: The instrumented program that is optimised: what they counted becomes its counts.
+        program: The instrumented program that is optimised: their counts become its counts.
     """
 
     build: CargoBuild
@@ -245,13 +245,13 @@ class CargoTraining:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Losses:
-    """What a training lost of its counts, as far as that can be known.
+    """The known losses of a training's counts.
 
     Attributes:
-        processes: How many of the instrumented program started; 0 where that is not known.
+        processes: How many of the instrumented program started; 0 if unknown.
         without_counts: Those of them that left no raw profile.
-        stray: Raw profiles that went elsewhere.
-        errors: What LLVM's runtime said.
+        stray: Raw profiles that were written elsewhere.
+        errors: The messages of LLVM's runtime.
     """
 
     processes: int = 0
@@ -274,7 +274,7 @@ class Counts:
     Attributes:
         kind: How they were counted.
         pooled: Its processes added their counts to a pool of files.
-        losses: What did not come of them.
+        losses: The counts that were lost.
         set_aside: Raw profiles that could not be merged: where each is kept now, and why.
     """
 
@@ -292,7 +292,7 @@ class CheckedProfile:
     """A profile that may be optimised with.
 
     Attributes:
-        crates: What was counted in each crate, the one with the most counts first.
+        crates: The counts of each crate, in descending order.
     """
 
     profile: PgoProfile
@@ -306,7 +306,7 @@ class KeptPart:
     """Something that the baseline wrote: standard output or a file.
 
     Attributes:
-        size_bytes: Of what counts in it.
+        size_bytes: Of its relevant content.
         kept: Where a copy of it is, if it is not too large.
     """
 
@@ -317,11 +317,11 @@ class KeptPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probed:
-    """What the baseline printed and wrote.
+    """The output of the baseline.
 
     Attributes:
-        parts: What two runs wrote alike, by name; empty where outputs are not to be compared.
-        varying: The names of what they did not.
+        parts: The equal outputs of two runs, by name; empty if outputs are not compared.
+        varying: The names of the outputs that differ.
         run_s: The shorter wall time of the two runs, to size the schedule.
     """
 
@@ -332,12 +332,12 @@ class Probed:
 
     @property
     def sha256(self) -> str:
-        """One hash over all that is compared."""
+        """One hash over everything that is compared."""
         return combined_sha256({name: part.sha256 for name, part in self.parts.items()})
 
     @property
     def equal(self) -> bool | None:
-        """Equal to itself; None where there is nothing to compare: two silent programs may do different things."""
+        """Equal to itself; None if there is nothing to compare: two silent programs may do different things."""
         return True if any(part.size_bytes for part in self.parts.values()) else None
 
 
@@ -350,7 +350,7 @@ def combined_sha256(parts: Mapping[str, str | None]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """How a candidate's output compares; `equal` is None where it was not compared."""
+    """How a candidate's output compares; `equal` is None if it was not compared."""
 
     sha256: str | None
     equal: bool | None

@@ -1,7 +1,7 @@
-"""How binaries come about that no single action makes: by the first way that holds, or put together one by one.
+"""Binaries that no single action makes: taken from the first way that holds, or put together one by one.
 
-A *way* of a variant is a chain of actions. It begins with what PGO does (`plan/steps/pgo`), and other chains may follow
-that make binaries out of binaries.
+A *way* of a variant is a chain of actions. It begins with PGO (`plan/steps/pgo`); further chains that make binaries out
+of binaries may follow.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.results import Binaries, CheckedProfile, Compiled
 
 Follow = Callable[[Id[Binaries], str], Action[Binaries]]
-"""Makes an action that makes binaries out of binaries, given those and the name of what they are for."""
+"""Makes an action that makes binaries out of binaries, given those and their purpose's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One way to train a variant and to optimise it with what was learnt.
+    """One way to train a variant and to optimise it with the counts.
 
     Attributes:
-        name: For people and the record, such as `lto-free`.
+        name: For users and the record, such as `lto-free`.
         instrument: The action that builds the instrumented binaries.
         merge: The action that makes the profile.
         compile: The action that compiles with it.
@@ -45,11 +45,11 @@ class Attempt:
 
     @property
     def binaries(self) -> Id[Binaries]:
-        """What the chain ends in."""
+        """The last entry of the chain."""
         return self.after[-1] if self.after else self.compile
 
     def identity(self) -> Mapping[str, object]:
-        """What decides its result; without `after` where nothing follows, so that ids of earlier runs stay valid."""
+        """Everything that affects its result; without an empty `after`, which keeps ids of earlier runs valid."""
         named = {item.name: getattr(self, item.name) for item in fields(self)}
         return {name: value for name, value in named.items() if name != "after" or value}
 
@@ -59,7 +59,7 @@ class Choice(Entry[Binaries]):
     """The binaries of the first attempt whose evidence holds; the others' actions are carried out only if needed.
 
     Attributes:
-        attempts: In the order in which they are tried. Of what is built for a workload, `compile` builds that.
+        attempts: In the order in which they are tried. For a workload's own programs, `compile` builds those.
     """
 
     kind: ClassVar[str] = "choose"
@@ -67,7 +67,7 @@ class Choice(Entry[Binaries]):
     attempts: tuple[Attempt, ...]
 
     def of(self, attempt: Attempt) -> Attempt:
-        """How this is built if a variant comes about by an attempt."""
+        """How this is built if a variant takes an attempt."""
         return next(own for own in self.attempts if own.name == attempt.name)
 
     def details(self) -> Mapping[str, object]:
@@ -77,10 +77,10 @@ class Choice(Entry[Binaries]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathering(Entry[Binaries]):
-    """Programs that were built one by one, each with a profile of its own.
+    """Programs that were built one by one, each with a separate profile.
 
     Attributes:
-        programs: For each program the action whose binary it is.
+        programs: For each program, the entry that makes its binary.
     """
 
     kind: ClassVar[str] = "gather"
@@ -88,7 +88,7 @@ class Gathering(Entry[Binaries]):
     programs: Mapping[str, Id[Binaries]]
 
     def details(self) -> Mapping[str, object]:
-        """Where each program comes from."""
+        """The origin of each program."""
         return {"how": ", ".join(f"{name} by {built}" for name, built in self.programs.items())}
 
 
@@ -113,7 +113,7 @@ def make_gathering(variant: str, programs: Mapping[str, Id[Binaries]]) -> Gather
 
 
 def make_following(binaries: Id[Binaries], follows: tuple[Follow, ...], label: str) -> tuple[Action[Binaries], ...]:
-    """The actions that follow binaries, each made of what the one before gives."""
+    """The actions that follow binaries, each based on the result of the one before."""
     actions: list[Action[Binaries]] = []
     for follow in follows:
         actions.append(follow(actions[-1].id if actions else binaries, label))

@@ -1,4 +1,4 @@
-"""From what a run did to its record. Pure."""
+"""Make the record of a run. Pure."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from optbuild.workloads.overlap import Overlap
 
 
 def describe_project(project: Project, targets: Targets) -> ProjectRecord:
-    """What of the project belongs in the record."""
+    """The record's part about the project."""
     packages = tuple(package.name for package in targets.packages)
     return ProjectRecord(
         manifest=str(project.manifest),
@@ -56,7 +56,7 @@ def describe_project(project: Project, targets: Targets) -> ProjectRecord:
 
 
 def describe_toolchain(toolchain: Toolchain) -> ToolchainRecord:
-    """What of the toolchain belongs in the record."""
+    """The record's part about the toolchain."""
     tool = toolchain.llvm_profdata
     return ToolchainRecord(
         rustc=toolchain.rustc.version,
@@ -69,7 +69,7 @@ def describe_toolchain(toolchain: Toolchain) -> ToolchainRecord:
 
 
 def describe_variants(built: Built, layout: Layout, *, in_sample: bool | None) -> tuple[VariantRecord, ...]:
-    """Every variant as far as it came."""
+    """Every variant, complete or not."""
     return tuple(
         describe_build(
             variant,
@@ -90,14 +90,14 @@ def describe_build(
     published: Path | None,
     in_sample: bool | None,
 ) -> VariantRecord:
-    """One build as far as it came.
+    """One build, complete or not.
 
     Args:
-        variant: How it was planned.
-        built: What the run came to.
-        steps: Those that made it.
-        published: Where its binaries were put; None where they are only kept.
-        in_sample: Whether anything is measured that its profile knows.
+        variant: Its plan.
+        built: The outcome of the run.
+        steps: The steps that made it.
+        published: Where its binaries were published; None if they are only kept.
+        in_sample: Whether any measured input was in its training.
     """
     step_records = tuple(map(_describe_step, steps))
     found = {name: describe_pgo(part, built, in_sample=in_sample) for name, part in variant.parts.items()}
@@ -142,7 +142,7 @@ def describe_build(
 
 
 def _build_s(steps: Iterable[Step], built: Built) -> float | None:
-    """How long building took; None where a part of the program was there already."""
+    """How long building took; None if a part of the program existed already."""
     for step in steps:
         result = built.results.find(step.action.id)
         if step.reused or (isinstance(result, Compiled) and result.fresh_target_units and not _is_for_call(step)):
@@ -151,7 +151,7 @@ def _build_s(steps: Iterable[Step], built: Built) -> float | None:
 
 
 def _is_for_call(step: Step) -> bool:
-    """Whether a step built tests or benches, for which what was built for the programs themselves is fresh."""
+    """Whether a step built tests or benches, which reuse what was built for the programs themselves."""
     return isinstance(step.action, Compile) and step.action.recipe.call is not None
 
 
@@ -171,11 +171,11 @@ def _describe_step(step: Step) -> StepRecord:
 def describe_workloads(
     overlaps: Iterable[Overlap], workload_of: Mapping[str, str] | None = None
 ) -> tuple[WorkloadRecord, ...]:
-    """What is measured, and what of it was trained on.
+    """The measured workloads, and whether they were trained on.
 
     Args:
-        overlaps: Of each workload.
-        workload_of: The workload that each measured name belongs to; None where nothing was measured.
+        overlaps: What each workload shares with training.
+        workload_of: The workload that each measured name belongs to; None if nothing was measured.
     """
     records = []
     for item in overlaps:
@@ -189,12 +189,12 @@ def describe_workloads(
 
 
 def describe_inputs(workloads: Iterable[Invocation], hashes: InputHashes, root: Path) -> tuple[InputRecord, ...]:
-    """What was looked at in this run, as it was first found; nothing is read for it.
+    """The inputs of this run, as first found; nothing is read for this.
 
     Args:
         workloads: Of the run.
-        hashes: What was looked at.
-        root: Of the project.
+        hashes: The hashes of inputs.
+        root: The project's directory.
     """
     return tuple(
         InputRecord(
@@ -212,8 +212,8 @@ def describe_checks(built: Built, measured_s: float | None) -> tuple[StepRecord,
     """The actions that make no variant.
 
     Args:
-        built: What the run came to.
-        measured_s: How long measuring took; None where nothing was measured.
+        built: The outcome of the run.
+        measured_s: How long measuring took; None if nothing was measured.
     """
     plan = built.plan
     attempts = [attempt.binaries for build in plan.builds for attempt in build.attempts]
@@ -255,7 +255,7 @@ def _describe_output(workload: Invocation, variant: str, result: Probed | Compar
 
 
 def add_contest(record: RunRecord, contest: Contest) -> RunRecord:
-    """Add to a record all that was measured."""
+    """Add all measurements to a record."""
     return replace(
         record,
         benchmarks=contest.series,

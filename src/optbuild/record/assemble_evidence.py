@@ -1,4 +1,4 @@
-"""From what is known of a variant's PGO to its record. Pure."""
+"""Make the record of a variant's PGO. Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _CRATES = 20
 
 
 def describe_pgo(variant: PlannedVariant, built: Built, *, in_sample: bool | None) -> PgoRecord | None:
-    """The evidence of a variant, as far as it came; also where it proves nothing."""
+    """The evidence of a variant, complete or not, even if it proves nothing."""
     profile = built.profile_of(variant)
     if profile is None:
         return None
@@ -77,7 +77,7 @@ def _counters_of(attempt: Attempt, plan: Plan) -> Counters:
 
 
 def _with_evidence(record: PgoRecord, evidence: PgoEvidence) -> PgoRecord:
-    """What became known when something was compiled with the profile."""
+    """The findings of a compilation with the profile."""
     return replace(
         record,
         missing_functions=evidence.missing_functions,
@@ -157,7 +157,7 @@ def _describe_measured_programs(variant: PlannedVariant, built: Built) -> Iterat
 
 
 def describe_quarantine(variant: PlannedVariant, built: Built) -> tuple[QuarantinedRecord, ...]:
-    """The raw profiles that were set aside while a variant was trained, in whatever way."""
+    """The raw profiles that were set aside in any training of a variant."""
     served: set[str] = set()
     for build in (variant, *variant.parts.values()):
         tried = (built.attempt_of(build), *(each.attempt for each in built.rejected.get(build.name, ())))

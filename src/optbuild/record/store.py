@@ -100,7 +100,7 @@ class RecordStore:
         return path
 
     def load_all(self) -> tuple[RunRecord, ...]:
-        """All readable records, oldest first; a damaged one is told and passed over."""
+        """All readable records, oldest first; a damaged one is reported and skipped."""
         paths = sorted(self.directory.glob(f"*/{RECORD_NAME}"))
         return tuple(record for path in paths if (record := self._load(path)) is not None)
 

@@ -1,1 +1,1 @@
-"""From a record to text that people paste: what happened, what is proven, and what is not."""
+"""From a record to text for users to paste: what happened, what is proven, and what is not."""

@@ -1,4 +1,4 @@
-"""From a record to a report. Pure: it looks at nothing but the record, and shows what there is of a run that failed."""
+"""From a record to a report. Pure: it uses only the record, and also shows what a failed run finished."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ENDINGS = {
 
 
 def assemble(record: RunRecord) -> Report:
-    """Put a record into words and tables."""
+    """Turn a record into text and tables."""
     return Report(
         title=_title(record),
         status=_status(record),
@@ -50,7 +50,7 @@ def _status(record: RunRecord) -> tuple[str, ...]:
     error = record.error
     what = _ENDINGS[record.status]
     if error is None:
-        return (f"{what}; what follows is what it finished.",)
+        return (f"{what}; the results below are those that it finished.",)
     where = f" ({sanitize_line(error.location)})" if error.location else ""
     return (
         f"{what}: {sentence(error.message)}{where}",

@@ -1,4 +1,4 @@
-"""What a run leaves on the page of a GitHub Actions job: a summary, and annotations below the limits. Pure.
+"""The output of a run on the page of a GitHub Actions job: a summary, and annotations within the limits. Pure.
 
 Sources:
     GitHub Docs, "Workflow commands for GitHub Actions", adding a job summary: 1 MiB a step,
@@ -21,7 +21,7 @@ from optbuild.text import sanitize_line
 SUMMARY_LIMIT_BYTES = 1 << 20
 """What GitHub keeps of a step's summary; of a larger one it keeps nothing."""
 _MOST_OF_A_LEVEL = 10
-_CUT = "\n\n> [!NOTE]\n> Cut here, for GitHub takes no more. All of it: `optbuild report --format markdown`\n"
+_CUT = "\n\n> [!NOTE]\n> Cut here: GitHub accepts no more. The whole report: `optbuild report --format markdown`\n"
 
 
 def make_job_summary(record: RunRecord, *, limit_bytes: int = SUMMARY_LIMIT_BYTES) -> str:
@@ -30,7 +30,7 @@ def make_job_summary(record: RunRecord, *, limit_bytes: int = SUMMARY_LIMIT_BYTE
 
 
 def cut_markdown(text: str, limit_bytes: int) -> str:
-    """Shorten Markdown at the end of a line, and say so; nothing where not even that fits."""
+    """Shorten Markdown at the end of a line, and add a note; empty if not even the note fits."""
     if len(text.encode()) <= limit_bytes:
         return text
     room = limit_bytes - len(_CUT.encode())
@@ -41,7 +41,7 @@ def cut_markdown(text: str, limit_bytes: int) -> str:
 
 
 def make_annotations(record: RunRecord) -> tuple[str, ...]:
-    """A run's error, its warnings, and what its suite proves, as commands to the runner."""
+    """A run's error, its warnings, and the verdicts over its suite, as commands to the runner."""
     warnings = [
         ("warning", f"optbuild: {sanitize_line(w.code)}", _with_help(w.message, w.help)) for w in record.warnings
     ]
@@ -67,7 +67,7 @@ def _with_help(message: str, advice: str) -> str:
 
 
 def _limited(found: Sequence[tuple[str, str, str]]) -> Iterable[str]:
-    """As many as GitHub shows; the last one counts those that are left out."""
+    """As many as GitHub shows; the last one gives the number of those that are left out."""
     left_out = len(found) - _MOST_OF_A_LEVEL
     shown = found if left_out <= 0 else found[: _MOST_OF_A_LEVEL - 1]
     yield from (make_annotation(*item) for item in shown)

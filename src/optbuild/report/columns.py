@@ -1,4 +1,4 @@
-"""Text in columns: how wide characters are and how cells are padded, for the formats that align their source."""
+"""Text in columns: widths of characters and padding of cells, for the formats that align their source."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from optbuild.report.model import Align
 
 
 def pad(text: str, width: int, align: Align) -> str:
-    """Fill up with spaces, by the cells that a terminal uses for the text."""
+    """Pad with spaces, counting the cells that a terminal uses for the text."""
     space = " " * max(width - cell_len(text), 0)
     return text + space if align is Align.LEFT else space + text
 

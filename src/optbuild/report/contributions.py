@@ -1,6 +1,6 @@
-"""What each step gave on top of the one before it: LTO over the baseline, PGO over LTO, along what variants inherit.
+"""What each step adds to the one before: LTO to the baseline, PGO to LTO, along the inheritance of variants.
 
-The runs are in the record, so that two variants are compared directly, round by round, and not by their changes.
+The record holds the runs, so two variants are compared directly, round by round, and not through their changes.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _NO_SETTINGS = frozenset({"name", "ancestors"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A variant and the one that it was made from."""
+    """A variant and the variant that it extends."""
 
     variant: VariantRecord
     parent: VariantRecord
 
 
 def contribution_table(record: RunRecord) -> Table | None:
-    """A row for each step; None where no variant inherits from another one than the baseline."""
+    """A row for each step; None if every variant inherits from the baseline only."""
     steps = [*_steps(record)]
     if all(step.parent.baseline for step in steps):
         return None
@@ -54,7 +54,7 @@ def contribution_table(record: RunRecord) -> Table | None:
 
 
 def _steps(record: RunRecord) -> Iterator[Step]:
-    """Variants with the nearest of their ancestors that was measured as well."""
+    """Variants, each with its nearest ancestor that was measured as well."""
     measured = {item.candidate for item in record.comparisons if item.verdict is not Verdict.INVALID}
     known = {item.name: item for item in record.variants if item.baseline or item.name in measured}
     for variant in baseline_first(record):
@@ -71,9 +71,9 @@ def _settings(record: RunRecord, variant: str) -> Mapping[str, Any]:
 
 
 def _compare(record: RunRecord, step: Step, *, family: int) -> Comparison | None:
-    """The step's own comparison over all workloads; None where the record does not hold the runs.
+    """The step's own comparison over all workloads; None if the record does not hold the runs.
 
-    All intervals of the table hold together, whatever else is in the report.
+    All intervals of the table hold together, independently of the rest of the report.
     """
     import numpy as np  # noqa: PLC0415 - slow to load, and needed by this table alone
 
@@ -123,7 +123,7 @@ def _row(record: RunRecord, step: Step, comparison: Comparison | None) -> tuple[
 
 
 def _describe_settings(record: RunRecord, step: Step) -> str:
-    """The settings that the parent has not."""
+    """The settings that the parent does not have."""
     own, inherited = _settings(record, step.variant.name), _settings(record, step.parent.name)
     new = {key: own[key] for key in own if key not in _NO_SETTINGS and own[key] != inherited.get(key)}
     return ", ".join(sanitize_line(f"{key} = {_value(value)}") for key, value in new.items()) or "–"

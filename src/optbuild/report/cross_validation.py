@@ -1,4 +1,4 @@
-"""How a cross-validation looks: for each variant what it gains where it was trained and where it was not."""
+"""Describe a cross-validation: each variant's gain on workloads with and without training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNBUILT = frozenset({VariantStatus.SKIPPED, VariantStatus.FAILED})
 
 
 def cross_validation_tables(record: RunRecord) -> tuple[Table, ...]:
-    """A table for each variant that was measured so."""
+    """A table for each cross-validated variant."""
     found = record.cross_validation
     if found is None:
         return ()
@@ -72,7 +72,7 @@ def _with_interval(comparison: Comparison | None) -> Cell:
 
 
 def describe_generality(record: RunRecord) -> Iterator[str]:
-    """What each variant gains on workloads that it was not trained on, and which folds are missing, a sentence each."""
+    """Each variant's gain on workloads that it was not trained on, and the missing folds, a sentence each."""
     found = record.cross_validation
     if found is None:
         return
@@ -88,7 +88,7 @@ def describe_generality(record: RunRecord) -> Iterator[str]:
     )
     if unknown:
         names = ", ".join(map(sanitize_line, unknown))
-        yield f"Cross-validation: inputs not compared on {names}: what is left of the training may have seen them."
+        yield f"Cross-validation: inputs not compared on {names}: the remaining training may have seen them."
 
 
 def _describe_gain(record: RunRecord, found: CrossValidationRecord, variant: str, held_out: Comparison) -> str:
@@ -99,7 +99,7 @@ def _describe_gain(record: RunRecord, found: CrossValidationRecord, variant: str
     if held_out.verdict is Verdict.INVALID:
         return f"Cross-validation of {name}: invalid {where}."
     trained = find_comparison(found.trained, variant)
-    there = "" if trained is None else f"; {_with_interval(trained).text} where it was trained on them"
+    there = "" if trained is None else f"; {_with_interval(trained).text} if trained on them"
     return f"Cross-validation of {name}: {_with_interval(held_out).text}, {held_out.verdict}, {where}{there}."
 
 

@@ -1,4 +1,4 @@
-"""How values look in every report: changes with the digits that their interval supports, foreign text on one line.
+"""Format values for every report: changes with the digits that their interval supports, foreign text on one line.
 
 Not for layout: tables are in `tables`, sentences in `footnotes`, markup in `formats`.
 """
@@ -17,17 +17,17 @@ _PROVEN = frozenset({Verdict.FASTER, Verdict.SLOWER})
 _TONES = {Verdict.FASTER: Tone.FASTER, Verdict.SLOWER: Tone.SLOWER}
 _MOST_DIGITS = 2
 MARK = "†"
-"""Stands behind a change that has a footnote of its own, and before that footnote."""
+"""Marks a change with a separate footnote, and that footnote."""
 _CI_COMMAND = re.compile(r"(?m)^(\s*):(?=:)|#(?=#\[|#vso\[)")
 
 
 def sentence(text: str) -> str:
-    """Make a message or a reason one inert line, joined where it was broken; for names, `sanitize_line` keeps all."""
+    """Make a message or a reason one inert line, joining broken lines; for names, `sanitize_line` keeps everything."""
     return sanitize_line(" ".join(text.split()))
 
 
 def inert_on_ci(text: str) -> str:
-    """Keep CI systems from taking lines of a report for commands to them; nothing visible changes.
+    """Prevent CI systems from reading lines of a report as commands; nothing visible changes.
 
     Sources:
         GitHub Actions reads `::name::` at the start of a line and `##[name]` anywhere
@@ -38,7 +38,7 @@ def inert_on_ci(text: str) -> str:
 
 
 def change_cell(comparison: Comparison) -> Cell:
-    """A change as people read it: bare where proven, after `~` where not, in brackets where no interval is known."""
+    """A change for readers: bare if proven, after `~` if not, in brackets without an interval."""
     if comparison.verdict is Verdict.INVALID:
         return NOTHING
     digits = digits_of(comparison)
@@ -58,19 +58,19 @@ def interval_cell(comparison: Comparison) -> Cell:
 
 
 def verdict_cell(comparison: Comparison) -> Cell:
-    """What the comparison proves, in a word."""
+    """The verdict of the comparison, in a word."""
     return Cell(text=str(comparison.verdict), tone=tone_of(comparison))
 
 
 def tone_of(comparison: Comparison) -> Tone:
-    """Colour is for what is proven."""
+    """The colour of a change; only proven ones have one."""
     return _TONES.get(comparison.verdict, Tone.PLAIN)
 
 
 def digits_of(comparison: Comparison) -> int | None:
-    """Digits after the point that the interval supports; None where nothing may be printed.
+    """Digits after the point that the interval supports; None if nothing may be printed.
 
-    The half-width is at least two units of the last digit, so that a shown interval keeps its shape.
+    The half-width is at least two units of the last digit, which preserves the shape of a shown interval.
     """
     if comparison.verdict is Verdict.INVALID or comparison.ci_low is None or comparison.ci_high is None:
         return None

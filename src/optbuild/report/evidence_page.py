@@ -1,6 +1,6 @@
-"""A page of its own for the evidence that PGO took effect: what it had to show, what trained it, where the counts are.
+"""A separate page for the evidence that PGO took effect: its checks, its training, and the location of the counts.
 
-Not for whether it made anything faster: that is the other report.
+Not for whether it made anything faster: the main report shows that.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from optbuild.report.model import NOTHING, Align, Cell, Column, Report, Table, T
 from optbuild.text import sanitize_line
 from optbuild.units import format_duration
 
-_PASSED = {True: "yes", False: "no", None: "not known"}
+_PASSED = {True: "yes", False: "no", None: "unknown"}
 _NO_CRATE = "(none: main, C)"
 
 
 def assemble_evidence(record: RunRecord) -> Report:
-    """Put what a record says of PGO into tables, a set of them for each variant that has it."""
+    """Turn a record's evidence of PGO into tables, a set for each PGO variant."""
     variants = tuple(variant for variant in record.builds if variant.pgo is not None or variant.quarantined)
     package = f"{sanitize_line(record.project.package)}: " if record.project else ""
     return Report(
@@ -33,7 +33,7 @@ def assemble_evidence(record: RunRecord) -> Report:
 
 def _status(variants: tuple[VariantRecord, ...]) -> Iterator[str]:
     if not variants:
-        yield "No variant of this run came as far as training with PGO."
+        yield "No variant of this run reached PGO training."
     for variant in variants:
         if not variant.evidence or not all(pgo.applied for pgo in variant.evidence.values()):
             reason = f": {sentence(variant.reason)}" if variant.reason else "."
@@ -44,11 +44,11 @@ def _tables(variant: VariantRecord) -> Iterator[Table]:
     for name, pgo in variant.evidence.items():
         shown = sanitize_line(name)
         if pgo.checks:
-            yield _check_table(f"{shown}: what the profile had to show", pgo.checks)
+            yield _check_table(f"{shown}: checks of the profile", pgo.checks)
         if pgo.trainings:
-            yield _training_table(f"{shown}: what trained it", pgo)
+            yield _training_table(f"{shown}: training", pgo)
         if pgo.crates:
-            yield _crate_table(f"{shown}: where it counted", pgo)
+            yield _crate_table(f"{shown}: counts by crate", pgo)
 
 
 def _check_table(caption: str, checks: Iterable[EvidenceCheckRecord]) -> Table:
@@ -143,15 +143,15 @@ def _profile_notes(name: str, pgo: PgoRecord) -> Iterator[str]:
     )
     yield (
         f"Compiled with it, over all crates: {pgo.missing_functions:,} functions without data, of which "
-        f"{pgo.strange_functions:,} should have some, and {pgo.mismatched_functions:,} with another control flow."
+        f"{pgo.strange_functions:,} should have some, and {pgo.mismatched_functions:,} with a different control flow."
     )
     yield from describe_measured_programs(name, pgo)
     if pgo.crate_count > len(pgo.crates):
         yield f"Of {pgo.crate_count:,} crates, the {len(pgo.crates):,} with the most counts are shown."
     if pgo.checks and pgo.differs is None:
-        yield f"This run built no other binary of the recipe of {name}, without PGO, to hold it against."
+        yield f"This run built no binary of the recipe of {name} without PGO to compare it with."
     if pgo.attempt is not None:
         yield f"Trained as {sanitize_line(pgo.attempt)}, {sanitize_line(pgo.counters)} counters." + "".join(
-            f" Before that, {sanitize_line(item.name)} would not do: {sentence(item.reason)}."
+            f" Before that, {sanitize_line(item.name)} was rejected: {sentence(item.reason)}."
             for item in pgo.rejected_attempts
         )

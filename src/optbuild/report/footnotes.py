@@ -1,4 +1,4 @@
-"""What stands under the tables: how it was measured, what is claimed, PGO's evidence, and what to beware of."""
+"""The notes below the tables: how it was measured, what is claimed, PGO's evidence, and caveats."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from optbuild.text import sanitize_line
 from optbuild.units import format_bytes, format_percent
 
 _SUSPICIOUS_GAIN = 0.30
-"""Beyond this a gain from PGO is rarely seen on inputs that were not trained on."""
+"""A gain from PGO is rarely larger than this on inputs that were not in training."""
 _SAID_ELSEWHERE = frozenset({"variant-skipped", "fold-skipped", "outputs-not-compared"})
 _HASH_DIGITS = 12
 
 
 def make_footnotes(record: RunRecord) -> tuple[str, ...]:
-    """Everything a sceptical reader asks about the tables, in falling importance."""
+    """Everything a sceptical reader asks about the tables, most important first."""
     return (
         *_measuring(record),
         *describe_sources(record),
@@ -58,16 +58,18 @@ def _measuring(record: RunRecord) -> Iterator[str]:
         if record.noise.steal_ratio is not None:
             facts.append(f"steal {unsigned_percent(record.noise.steal_ratio)}")
         if record.noise.noisy:
-            facts.append(f"noisy machine: {record.noise.tainted_rounds} superblocks disturbed from outside, all kept")
+            facts.append(
+                f"noisy machine: {record.noise.tainted_rounds} superblocks were disturbed from outside; all were kept"
+            )
         elif record.noise.tainted_rounds:
             taken = _taken_again(record)
-            facts.append(f"superblocks disturbed from outside: {record.noise.tainted_rounds}, taken again: {taken}")
+            facts.append(f"superblocks disturbed from outside: {record.noise.tainted_rounds}, measured again: {taken}")
     parts = [", ".join(facts), describe_training(record), _outputs(record), _claim(record)]
     yield "; ".join(filter(None, parts)) + "."
 
 
 def _taken_again(record: RunRecord) -> int:
-    """How many superblocks others stand for; one holds the values of every metric."""
+    """How many superblocks were replaced; one holds the values of every metric."""
     return sum({item.workload: len(item.set_aside) for item in record.benchmarks}.values())
 
 
@@ -97,12 +99,12 @@ def _outputs(record: RunRecord) -> str:
 
 
 def _leniency(record: RunRecord) -> str:
-    """In what outputs that are called equal may differ."""
+    """The differences allowed between outputs that are called equal."""
     tolerances = [item.tolerance for item in record.outputs if item.tolerance is not None]
     left_out = dict.fromkeys(sanitize_line(name) for item in record.outputs for name in item.left_out)
     facts = ["filtered"] if any(item.filtered for item in record.outputs) else []
     facts += [f"within {max(tolerances):g}".replace("e-0", "e-")] if tolerances else []
-    facts += [f"but for {', '.join(left_out)}"] if left_out else []
+    facts += [f"except {', '.join(left_out)}"] if left_out else []
     return f" ({', '.join(facts)})" if facts else ""
 
 
@@ -115,7 +117,7 @@ def _claim(record: RunRecord) -> str:
 
 
 def _doubts(record: RunRecord) -> dict[str, None]:
-    """What there is to know about single numbers, each after the mark that its number has in the tables."""
+    """The warnings about single numbers, each after the mark of its number in the tables."""
     folds = record.cross_validation
     held_out = () if folds is None else (*folds.trained, *folds.held_out, *folds.optimism)
     warnings = (warning for one in (*record.comparisons, *held_out) for warning in one.warnings)
@@ -131,7 +133,7 @@ def _missing_variants(record: RunRecord) -> Iterator[str]:
 
 
 def _time_was_short(record: RunRecord) -> Iterator[str]:
-    """What could be seen in the time there was, where that was not enough."""
+    """What could be detected in the available time, if that was not enough."""
     suite = [item for item in record.comparisons if item.workload is None]
     advice = record.measure.advice if record.measure else None
     unproven = any(item.verdict is Verdict.INCONCLUSIVE for item in suite)
@@ -163,20 +165,20 @@ def _too_good(record: RunRecord) -> Iterator[str]:
     )
     if suspects:
         yield (
-            f"Beware: more than {_SUSPICIOUS_GAIN:.0%} less time on the very input that was trained on "
+            f"Beware: more than {_SUSPICIOUS_GAIN:.0%} less time on the training input itself "
             f'({", ".join(suspects)}). Measure on held-out input: one workload with use = ["train"], '
-            'another one with use = ["bench"]; or, with several for both, --cross-validate.'
+            'another with use = ["bench"]; or, with several for both, --cross-validate.'
         )
 
 
 def _is_answered(record: RunRecord, candidate: str) -> bool:
-    """Whether it is known what is left of a gain elsewhere."""
+    """Whether it is known how much of a gain remains elsewhere."""
     found = record.cross_validation
     return found is not None and find_comparison(found.held_out, held_out_arm(candidate)) is not None
 
 
 def _uncounted(record: RunRecord) -> Iterator[str]:
-    """Why there are no instruction counts: one reason, and how many workloads it is much the same for."""
+    """Why instruction counts are missing: one reason, and the number of workloads with a similar one."""
     reasons = {item.workload: item.reason for item in record.instructions if item.reason is not None}
     if reasons:
         first, *others = reasons.values()
@@ -192,10 +194,10 @@ def _evidence(record: RunRecord) -> Iterator[str]:
 
 
 def describe_measured_programs(name: str, pgo: PgoRecord) -> Iterator[str]:
-    """How much the profile knows of the tests or benches that stand for a variant, a sentence for each workload."""
+    """Describe the profile's functions in the tests or benches that represent a variant, a sentence per workload."""
     for item in pgo.measured_programs:
         yield (
-            f"Measured on {sanitize_line(item.workload)}, {sanitize_line(name)} is other programs, compiled with the "
+            f"Measured on {sanitize_line(item.workload)}, {sanitize_line(name)} means other programs compiled with the "
             f"same profile: {item.functions_with_counts:,} of their functions with counts, "
             f"{item.mismatched_functions:,} mismatched."
         )
@@ -209,7 +211,7 @@ def _describe_pgo(pgo: PgoRecord) -> str:
         f"{pgo.raw_profiles:,} raw profile{'s' * (pgo.raw_profiles != 1)}",
     ]
     if pgo.renamed_functions:
-        facts.insert(1, f"{pgo.renamed_functions:,} known to tests, benches or examples by other names")
+        facts.insert(1, f"{pgo.renamed_functions:,} with other names in tests, benches or examples")
     if pgo.quarantined:
         facts.append(f"{len(pgo.quarantined):,} quarantined")
     if pgo.processes_without_counts:
@@ -245,7 +247,7 @@ def _target_cpus(record: RunRecord) -> Iterator[str]:
 
 
 def _target_cpu(settings: Mapping[str, Any]) -> str | None:
-    """The last one wins, as with rustc; flags come after the setting."""
+    """The resulting target CPU: the last one wins, as in rustc; flags come after the setting."""
     flags = [str(flag) for flag in settings.get("rustflags") or ()]
     named = [flag.partition("target-cpu=")[2] for flag in flags if "target-cpu=" in flag]
     setting = settings.get("target-cpu")
@@ -259,7 +261,7 @@ def _machine_checks(record: RunRecord) -> Iterator[str]:
 
 
 def _warnings(record: RunRecord) -> Iterator[str]:
-    """All that was warned about and is not said above in other words."""
+    """All warnings that are not covered above."""
     said = {record.error.message} if record.error else set()
     doubts = _doubts(record)
     for warning in record.warnings:
@@ -276,7 +278,7 @@ def _describe_warning(warning: WarningRecord) -> str:
 
 
 def provenance(record: RunRecord) -> Iterator[str]:
-    """On which machine, with what, from which commit, in which run."""
+    """The machine, the tools, the commit, and the run."""
     facts = [] if record.host is None else _describe_host(record.host)
     if record.toolchain is not None:
         facts.append(f"rustc {sanitize_line(record.toolchain.rustc).removeprefix('rustc ')}")
@@ -297,7 +299,7 @@ def _describe_host(host: HostRecord) -> list[str]:
 
 
 def describe_commit(record: RunRecord) -> str:
-    """The commit in short, with a mark for changes that are not in it; empty where there is none."""
+    """The abbreviated commit, with a mark for uncommitted changes; empty if there is none."""
     project = record.project
     if project is None or not project.git_commit:
         return ""

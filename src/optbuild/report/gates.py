@@ -1,4 +1,4 @@
-"""What the gates of a build profile say of a run, as a report; formats for CI systems are in `formats/`."""
+"""A report of a build profile's gates on a run; formats for CI systems are in `formats/`."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _PLAIN_DIGITS = 1
 
 
 def assemble_gates(record: RunRecord, gates: GateSettings) -> Report:
-    """Write the gates of a record as a table, what is not decided below it.
+    """Write the gates of a record as a table, with undecided ones explained below.
 
     Args:
         record: A run with its gates judged.
-        gates: What was demanded.
+        gates: The gates of the build profile.
     """
     columns = (
         Column(heading="gate"),
@@ -55,8 +55,8 @@ def name_gate(gate: GateRecord) -> str:
 
 
 def describe_gate(gate: GateRecord) -> str:
-    """What was demanded, found and decided, in one sentence."""
-    found = "not known" if gate.found is None else f"{_percent(gate, gate.found)}{_interval_after(gate)}"
+    """The threshold, the result and the verdict, in one sentence."""
+    found = "unknown" if gate.found is None else f"{_percent(gate, gate.found)}{_interval_after(gate)}"
     said = _explain(gate)
     head = f"{name_gate(gate)}: {gate.verdict}: {found}, threshold {_threshold(gate)}"
     return head + (f" ({said})" if said else "")
@@ -92,7 +92,7 @@ def _digits(gate: GateRecord) -> int:
 
 
 def _interval(gate: GateRecord) -> str:
-    """The interval in percent, open where one end is not known; empty for what is exact or not known at all."""
+    """The interval in percent, open if one end is unknown; empty for exact or unknown values."""
     if gate.low == gate.high:
         return ""
     low, high = ("…" if end is None else _percent(gate, end).rstrip("%") for end in (gate.low, gate.high))
@@ -104,7 +104,7 @@ def _interval_after(gate: GateRecord) -> str:
 
 
 def _margin(gate: GateRecord) -> str:
-    """By how much it was passed, in percentage points; negative where it was not."""
+    """By how much it was passed, in percentage points; negative if it failed."""
     assert gate.found is not None  # noqa: S101 - asked before
     sign = 1 if gate.gate.startswith("min") else -1
     return f"{_percent(gate, sign * (gate.found - gate.threshold)).rstrip('%')} points"
@@ -117,7 +117,7 @@ def _explain(gate: GateRecord) -> str:
 def _status(record: RunRecord) -> tuple[str, ...]:
     if record.status is RunStatus.COMPLETE:
         return ()
-    return (f"The run is {record.status}: what it did not measure is not decided.",)
+    return (f"The run is {record.status}: gates without measurements are undecided.",)
 
 
 def _run(record: RunRecord) -> str:

@@ -1,4 +1,4 @@
-"""Series of runs put into words: a table for each machine, what changed for good below it. Pure."""
+"""Describe series of runs: a table for each machine, with lasting changes below it. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedSeries:
-    """A series and where it changed for good."""
+    """A series and its lasting changes."""
 
     series: Series
     found: tuple[ChangePoint, ...]
@@ -43,7 +43,7 @@ class History:
     """All series of some runs.
 
     Attributes:
-        report: For people.
+        report: For readers.
         judged: The same as data, in the order of the report.
     """
 
@@ -77,7 +77,7 @@ def assemble_history(series: Sequence[Series], *, runs: int, of_versions: int = 
 def describe_machine(machine: Machine) -> str:
     """A machine in one line, its fingerprint first."""
     parts = (
-        machine.cpu or "a CPU that does not say",
+        machine.cpu or "unknown CPU",
         _count(machine.cores, "core"),
         f"{machine.memory_gib} GiB",
         machine.governor or "",
@@ -87,7 +87,7 @@ def describe_machine(machine: Machine) -> str:
 
 
 def name_series(key: SeriesKey) -> str:
-    """A series as a sentence names it."""
+    """The name of a series in a sentence."""
     where = "all workloads" if key.workload is None else sanitize_line(key.workload)
     return f"{sanitize_line(key.variant)} against {sanitize_line(key.baseline)} on {where}"
 
@@ -99,7 +99,7 @@ def describe_change(point: ChangePoint) -> str:
 
 
 def _judge(group: tuple[Series, ...]) -> tuple[JudgedSeries, ...]:
-    """Look for changes on one machine; as many series as are looked at share the rate of false alarms."""
+    """Look for changes on one machine; all its series share the rate of false alarms."""
     families = Counter(each.key.workload is None for each in group)
     return tuple(
         JudgedSeries(
@@ -135,7 +135,7 @@ def _row(judged: JudgedSeries) -> tuple[Cell, ...]:
 
 
 def draw_bars(values: Sequence[float]) -> str:
-    """A sparkline of the newest values: the lowest bar is the least of them, the highest the largest."""
+    """A sparkline of the newest values: the lowest bar is the smallest, the highest the largest."""
     shown = values[-_MOST_BARS:]
     low, high = min(shown), max(shown)
     steps = len(_BARS) - 1
@@ -172,18 +172,16 @@ def _revision(point: Point) -> str:
 
 def _method(judged: Sequence[JudgedSeries]) -> tuple[str, ...]:
     if not judged:
-        return (
-            "No run has a change with an interval and names its machine; measure longer: optbuild pgo --max-time 20m",
-        )
+        return ("No run has both an interval and a known machine; measure longer: optbuild pgo --max-time 20m",)
     meaning = (
         "Each value is a run's own change against its own baseline, measured in the same minutes: machines are never "
-        "mixed, and times of different runs are never compared. A baseline and a variant that get slower alike leave "
-        "the series where it is; `optbuild compare` measures two revisions against each other."
+        "mixed, and times of different runs are never compared. If baseline and variant slow down equally, the series "
+        "does not change; `optbuild compare` measures two revisions against each other."
     )
     test = (
         f"A lasting change needs {LEAST_SIDE} runs on each side and {LEAST_SESSIONS} in all, is larger than the "
         f"margin, and is found by a rank test with false alarms on {_LEVEL:.0%} of machines over all workloads, and on "
-        f"{_LEVEL:.0%} on single ones; one run that stands out is none."
+        f"{_LEVEL:.0%} on single ones; a single outlier is not a lasting change."
     )
     return (meaning, test)
 

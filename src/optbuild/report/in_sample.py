@@ -1,6 +1,6 @@
-"""Where a table shows a gain on what was trained on: the label goes with the number, whoever copies it.
+"""Label gains on training inputs; the label belongs to the number and is copied with it.
 
-Only variants with PGO were trained. Records of the first version know one answer for all workloads together.
+Only PGO variants were trained. Records of the first version have one answer for all workloads together.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from optbuild.text import sanitize_line
 
 
 def in_sample_label(record: RunRecord, candidate: str, workload: str | None) -> str:
-    """What to call a variant's change on a workload, or on all of them: empty where nothing is to be said.
+    """The label of a variant's change on a workload, or on all of them; empty if none is needed.
 
     Args:
         record: The run.
         candidate: The variant's name.
-        workload: None stands for all workloads together.
+        workload: None means all workloads together.
     """
     found = in_sample_by_workload(record, candidate)
     if workload is not None:
@@ -35,7 +35,7 @@ def in_sample_by_workload(record: RunRecord, candidate: str) -> dict[str | None,
 
     Args:
         record: The run.
-        candidate: A variant, empty where it was not trained; or the arm that stands for one where that was left out.
+        candidate: A variant, empty if it was not trained; or the held-out arm that replaces it.
     """
     pgo = next((variant.pgo for variant in record.variants if variant.name == candidate), None)
     if pgo is not None:
@@ -52,12 +52,12 @@ def in_sample_by_workload(record: RunRecord, candidate: str) -> dict[str | None,
 
 
 def _parts_of(workload: str, record: RunRecord) -> list[str]:
-    """What is measured of a workload."""
+    """The measured cells of a workload."""
     return [item.name for item in record.workloads if item.part_of == workload] or [workload]
 
 
 def describe_training(record: RunRecord) -> str:
-    """One sentence on all PGO variants of a run; they share their training workloads. Empty where there are none."""
+    """One sentence about all PGO variants of a run, which share their training workloads; empty if there are none."""
     found = next((f for f in (in_sample_by_workload(record, v.name) for v in record.variants) if f), {})
     if not found:
         return ""
@@ -70,5 +70,5 @@ def describe_training(record: RunRecord) -> str:
 
 
 def _on(names: list[str | None], of: int) -> str:
-    """Which workloads, where they are not all."""
+    """The workloads, if they are not all."""
     return "" if len(names) == of else f" on {', '.join(sanitize_line(name) for name in names if name is not None)}"

@@ -1,4 +1,4 @@
-"""A report as data: words and numbers as people read them, not yet escaped for any format.
+"""A report as data: readable words and numbers, not yet escaped for any format.
 
 Foreign text (names, reasons, messages) has been made one inert line already; each format still escapes it for itself.
 """
@@ -10,14 +10,14 @@ from enum import Enum, StrEnum
 
 
 class Align(Enum):
-    """Where the text of a column stands."""
+    """The alignment of a column."""
 
     LEFT = "left"
     RIGHT = "right"
 
 
 class Tone(StrEnum):
-    """What a cell means beyond its words; formats with colours show it."""
+    """The meaning of a cell beyond its text; formats with colours show it."""
 
     PLAIN = "plain"
     FASTER = "faster"
@@ -34,7 +34,7 @@ class Cell:
 
 
 NOTHING = Cell(text="–")
-"""The cell of a value that there is not."""
+"""The cell of a missing value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +42,8 @@ class Column:
     """One column.
 
     Attributes:
-        heading: May hold foreign names.
-        optional: A narrow screen may leave it out; the last such column goes first.
+        heading: May contain foreign names.
+        optional: A narrow screen may omit it; the last such column is dropped first.
     """
 
     heading: str
@@ -53,7 +53,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Rows of as many cells as there are columns. The caption is empty where none is needed."""
+    """Rows with one cell per column. The caption is empty if none is needed."""
 
     caption: str
     columns: tuple[Column, ...]
@@ -62,7 +62,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildStep:
-    """One command that a variant was made with."""
+    """One command that made a variant."""
 
     variant: str
     kind: str
@@ -72,13 +72,13 @@ class BuildStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One run for people.
+    """One run for readers.
 
     Attributes:
         title: What was compared.
-        status: Sentences to read before the tables: what went wrong, and what mends it. Empty for a complete run.
+        status: Sentences to read before the tables: what went wrong, and the remedy. Empty for a complete run.
         tables: The comparison first.
-        footnotes: What the numbers mean and rest on, in falling importance.
+        footnotes: The meaning and the basis of the numbers, most important first.
         steps: How the variants were made.
     """
 

@@ -1,4 +1,4 @@
-"""A report as release notes are: the tables of every report, and what each step gave on top of the one before."""
+"""A report for release notes: the tables of every report, and the contribution of each step over the one before."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from optbuild.report.model import Report
 
 
 def with_contributions(record: RunRecord, report: Report) -> Report:
-    """Put the steps after the first table, where there is more than one."""
+    """Put the steps after the first table, if there is more than one step."""
     table = contribution_table(record)
     return report if table is None else replace(report, tables=(*report.tables[:1], table, *report.tables[1:]))

@@ -23,7 +23,7 @@ def render_runs(records: Iterable[RunRecord]) -> str:
     """List runs in the order given, each with the best change that it proves."""
     rows = [_HEADINGS, *(_row(record) for record in records)]
     if len(rows) == 1:
-        return "no stored runs; make one: optbuild pgo\n"
+        return "no stored runs; create one: optbuild pgo\n"
     widths = column_widths(rows)
     lines = ("  ".join(pad(text, width, Align.LEFT) for text, width in zip(row, widths, strict=True)) for row in rows)
     return inert_on_ci("".join(f"{line.rstrip()}\n" for line in lines))
@@ -43,7 +43,7 @@ def _row(record: RunRecord) -> tuple[str, ...]:
 
 
 def _best(record: RunRecord) -> str:
-    """The largest proven gain; without one, the comparison with the smallest value and what became of it."""
+    """The largest proven gain; without one, the comparison with the smallest value and its verdict."""
     suite = [item for item in record.comparisons if item.workload is None]
     best = min(suite, key=_rank, default=None)
     if best is None:

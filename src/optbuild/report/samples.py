@@ -34,7 +34,7 @@ class Samples:
 
     @property
     def name(self) -> str:
-        """What trackers know the series by: the workload, the variant, and the metric where that is not wall time."""
+        """The name of the series in trackers: workload, variant, and metric unless that is wall time."""
         metric = "" if self.metric == WALL else f" [{sanitize_line(self.metric)}]"
         return f"{sanitize_line(self.workload)} ({sanitize_line(self.variant)}){metric}"
 
@@ -53,14 +53,14 @@ class Samples:
 
 
 def samples_of(record: RunRecord, metric: str | None = None) -> tuple[Samples, ...]:
-    """What was measured, workloads in the build profile's order and the baseline first in each.
+    """All samples, with workloads in the build profile's order and the baseline first in each.
 
     Args:
         record: The run.
-        metric: One for all workloads; None stands for the one that each is judged by.
+        metric: One for all workloads; None means the one that each is judged by.
 
     Raises:
-        UsageError: Nothing of that was measured.
+        UsageError: The run has no such samples.
     """
     names = [variant.name for variant in baseline_first(record)]
     found = tuple(
@@ -75,15 +75,15 @@ def samples_of(record: RunRecord, metric: str | None = None) -> tuple[Samples, .
 
 
 def nothing_measured(record: RunRecord) -> UsageError:
-    """The error of a format that has nothing to say of a run without measurements."""
+    """The error of a format that needs measurements, for a run without any."""
     return UsageError(
-        f"run {sanitize_line(record.run_id)} holds no measurements, and this format is made of nothing else",
-        help="measure first: optbuild pgo; or take another run: optbuild runs",
+        f"run {sanitize_line(record.run_id)} holds no measurements, and this format shows nothing else",
+        help="measure first: optbuild pgo; or choose another run: optbuild runs",
     )
 
 
 def comparison_of(record: RunRecord, samples: Samples) -> Comparison | None:
-    """A variant's comparison on a workload, where its numbers may be shown."""
+    """A variant's comparison on a workload, if its numbers may be shown."""
     return next(
         (
             item
@@ -96,7 +96,7 @@ def comparison_of(record: RunRecord, samples: Samples) -> Comparison | None:
 
 
 def describe_samples(record: RunRecord, samples: Samples) -> str:
-    """What a number is and comes from, a fact a line."""
+    """The meaning and origin of a number, one fact per line."""
     low, high = samples.quartiles
     facts = [f"median of {len(samples.values)} runs, quartiles {low:.6g} and {high:.6g} {samples.unit}"]
     found = comparison_of(record, samples)

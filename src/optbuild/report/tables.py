@@ -20,7 +20,7 @@ _UNBUILT = frozenset({VariantStatus.SKIPPED, VariantStatus.FAILED})
 
 
 def make_tables(record: RunRecord) -> tuple[Table, ...]:
-    """The tables that a record has the data for."""
+    """All tables for which a record has data."""
     if not record.variants:
         return ()
     tables = [_comparison_table(record) if record.comparisons else _build_table(record)]
@@ -35,7 +35,7 @@ def make_tables(record: RunRecord) -> tuple[Table, ...]:
 
 
 def workloads_of(record: RunRecord) -> tuple[str, ...]:
-    """The names of what was measured, in the build profile's order."""
+    """The names of all measured cells, in the build profile's order."""
     measured = {
         *(item.workload for item in record.resources),
         *(item.workload for item in record.comparisons if item.workload is not None),
@@ -46,18 +46,18 @@ def workloads_of(record: RunRecord) -> tuple[str, ...]:
 
 
 def baseline_first(record: RunRecord) -> list[VariantRecord]:
-    """The variants as tables show them."""
+    """The variants as shown in tables."""
     return sorted(record.variants, key=lambda variant: not variant.baseline)
 
 
 def change_heading(record: RunRecord, comparisons: Iterable[Comparison]) -> str:
-    """What is compared with what: `time vs release`."""
+    """The metric and the baseline: `time vs release`."""
     baseline = record.baseline
     return f"{_nouns(comparisons)} vs {sanitize_line(baseline.name) if baseline else 'baseline'}"
 
 
 def change_noun(record: RunRecord) -> str:
-    """What all of a record's changes are changes of: `time`."""
+    """The metric of all of a record's changes: `time`."""
     return _nouns(record.comparisons)
 
 
@@ -67,7 +67,7 @@ def _nouns(comparisons: Iterable[Comparison]) -> str:
 
 
 def suite_heading(record: RunRecord) -> str:
-    """The same with what it is taken over: `time vs release (geomean of 3)`."""
+    """The same with its scope: `time vs release (geomean of 3)`."""
     workloads = workloads_of(record)
     over = f"geomean of {len(workloads)}" if len(workloads) != 1 else sanitize_line(workloads[0])
     return f"{change_heading(record, record.comparisons)} ({over})"
@@ -101,7 +101,7 @@ def _comparison_table(record: RunRecord) -> Table:
 
 
 def _build_table(record: RunRecord) -> Table:
-    """What there is without measuring: sizes and build times."""
+    """The results without measuring: sizes and build times."""
     columns = (Column(heading="variant"), Column(heading="status"), *_build_columns(record))
     rows = tuple(
         (_name_cell(variant), Cell(text=str(variant.status)), *_build_cells(variant, record))
@@ -137,7 +137,7 @@ def _workload_table(record: RunRecord) -> Table:
 
 
 def _load_table(record: RunRecord) -> Table:
-    """What load generators said: medians over all runs, beside the verdicts and without one of their own."""
+    """The values that load generators reported: medians over all runs, without verdicts."""
     columns = (
         Column(heading="workload"),
         Column(heading="variant"),
@@ -163,7 +163,7 @@ def _load_table(record: RunRecord) -> Table:
 
 
 def _instruction_table(record: RunRecord) -> Table:
-    """Counts are exact: a difference, and no test."""
+    """The table of counts, which are exact: differences without a test."""
     baseline = record.baseline
     reference = {
         item.workload: item.count for item in record.instructions if baseline and item.variant == baseline.name
@@ -204,7 +204,7 @@ def _build_columns(record: RunRecord) -> tuple[Column, ...]:
 
 
 def _has_built(record: RunRecord) -> bool:
-    """Whether the run built anything itself: `bench` measures what is there."""
+    """Whether the run built anything itself: `bench` measures existing binaries."""
     return any(variant.steps or variant.build_s is not None for variant in record.variants)
 
 
@@ -213,13 +213,13 @@ def _name_cell(variant: VariantRecord) -> Cell:
 
 
 def _measured_name_cell(variant: VariantRecord, record: RunRecord, workload: str | None) -> Cell:
-    """Tables are pasted without what stands below them: the label that a reader must not miss goes with the name."""
+    """A name with its essential label, since tables are pasted without their footnotes."""
     cell = _name_cell(variant)
     return replace(cell, text=labelled(cell.text, in_sample_label(record, variant.name, workload)))
 
 
 def _judged_cells(variant: VariantRecord, comparison: Comparison | None) -> tuple[Cell, Cell, Cell]:
-    """Change, interval and verdict; in place of a verdict, what became of a variant that is not there."""
+    """Change, interval and verdict; for a missing variant, its status instead."""
     if comparison is not None:
         return change_cell(comparison), interval_cell(comparison), verdict_cell(comparison)
     return NOTHING, NOTHING, Cell(text=str(variant.status)) if variant.status in _UNBUILT else NOTHING

@@ -1,6 +1,6 @@
-"""Reports in the words of a project's own template: jinja2 in its sandbox, with what a report holds as variables.
+"""Reports from a project's own template: jinja2 in its sandbox, with the contents of a report as variables.
 
-What others have named is escaped on its way out, for the kind of text that the template's file name says.
+Foreign names are escaped on output, for the kind of text that the template's file name indicates.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _MARKUP = frozenset({".html", ".htm", ".xml", ".svg"})
 _PLAIN = frozenset({".txt"})
 _ENDING = frozenset({".j2", ".jinja", ".jinja2"})
 _FAULTS = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
-"""What an expression of a template can raise: all of it is the template's."""
+"""The errors that an expression of a template can raise; all are the template's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kind:
-    """How a kind of text is written."""
+    """How a kind of text is escaped."""
 
     escape: Callable[[str], str]
     table: Callable[[Table], str]
@@ -52,14 +52,14 @@ _TEXT = _Kind(escape=str, table=markdown_table)
 
 
 def render_template(text: str, name: str, record: RunRecord, report: Report) -> str:
-    """Fill a template in.
+    """Fill in a template.
 
     Args:
         text: The template.
-        name: Of its file: for `.html`, `.htm`, `.xml` and `.svg` names are escaped as markup, for `.txt` not at all,
-            and for all else as Markdown.
+        name: Its file name: for `.html`, `.htm`, `.xml` and `.svg` names are escaped as markup, for `.txt` not at all,
+            otherwise as Markdown.
         record: The run.
-        report: What was made of it.
+        report: The report of the run.
 
     Raises:
         UsageError: The template cannot be read or filled in; its line is named.
@@ -68,7 +68,7 @@ def render_template(text: str, name: str, record: RunRecord, report: Report) -> 
         Jinja, "Sandbox", https://jinja.palletsprojects.com/en/stable/sandbox/.
     """
     kind = _kind_of(name)
-    # What is not yet `Markup` is escaped here, and nothing twice: macros and blocks give `Markup`.
+    # Everything except `Markup` is escaped here, and nothing twice: macros and blocks give `Markup`.
     environment = ImmutableSandboxedEnvironment(
         autoescape=True,
         undefined=StrictUndefined,
@@ -90,7 +90,7 @@ def render_template(text: str, name: str, record: RunRecord, report: Report) -> 
 
 
 def make_variables(record: RunRecord, report: Report, kind: _Kind = _MARKDOWN) -> dict[str, Any]:
-    """What a template can name; docs/how-to/share-results.md lists it. Texts are single inert lines."""
+    """The variables of a template; docs/how-to/share-results.md lists them. Texts are single inert lines."""
     tables = [_describe_table(table, kind) for table in report.tables]
     return {
         "title": report.title,
@@ -134,7 +134,7 @@ def _describe_variant(record: RunRecord, variant: VariantRecord) -> dict[str, An
 
 
 def _describe_change(found: Comparison | None) -> dict[str, Any]:
-    """An invalid comparison has no numbers here either."""
+    """The comparisons; an invalid one has no numbers here either."""
     valid = found is not None and found.verdict is not Verdict.INVALID
     return {
         "change": change_cell(found).text if found is not None and valid else None,
@@ -172,7 +172,7 @@ def _kind_of(name: str) -> _Kind:
 
 
 def _text(value: object) -> str:
-    """What is printed of a value: nothing for one that there is not; lists and maps are a mistake."""
+    """The printed form of a value: empty for a missing one; lists and maps are a mistake."""
     if isinstance(value, Mapping | list | tuple):
         raise TypeError("a list or a map cannot be printed; name one of its values, or join them")
     return "" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""`optbuild apply`: a variant's settings for Cargo's own profile, so that a plain `cargo build` has them too."""
+"""`optbuild apply`: put a variant's settings into Cargo's own profile, where a plain `cargo build` uses them too."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from optbuild.session.request import Machine, RunRequest
 
 
 def propose_cargo_profile(name: str, request: RunRequest, machine: Machine) -> Proposal:
-    """Say what `Cargo.toml` would be with a variant's settings; writes nothing and runs no project code.
+    """Propose a `Cargo.toml` with a variant's settings; write nothing and run no project code.
 
-    Cargo reads profiles in the root manifest of the workspace only, so that is the one to change.
+    Cargo reads profiles only in the workspace's root manifest, so that is the one to change.
 
     Raises:
-        UsageError: There is no such variant, it sets nothing that a Cargo profile has, or the manifest resists.
+        UsageError: The variant does not exist, it sets nothing that a Cargo profile can hold, or the manifest cannot be
+            changed.
         BuildProfileError: The build profile cannot be used.
-        ToolchainError: Cargo cannot be asked.
+        ToolchainError: Cargo cannot be run.
     """
     build_profile = load_for(request, machine)
     check_variants(build_profile, (name,))
@@ -29,8 +30,8 @@ def propose_cargo_profile(name: str, request: RunRequest, machine: Machine) -> P
     settings = cargo_profile_settings(variant)
     if not settings:
         raise UsageError(
-            f"the variant {name} sets nothing that a Cargo profile has",
-            help="\n".join(_left_out(variant)) or "it is what `cargo build` gives already",
+            f"the variant {name} sets nothing that a Cargo profile can hold",
+            help="\n".join(_left_out(variant)) or "`cargo build` already gives the same binary",
         )
     toolchain = discover_for(for_host(build_profile), machine, trusted=False)
     project = open_project(build_profile.directory / build_profile.project.manifest, toolchain, machine)
@@ -42,7 +43,7 @@ def propose_cargo_profile(name: str, request: RunRequest, machine: Machine) -> P
         wanted = ", ".join(f"{key} = {value!r}" for key, value in settings.items())
         raise UsageError(
             f"{path} cannot be changed: {error}",
-            help=f"write it by hand, under [profile.{cargo_profile}]: {wanted}",
+            help=f"edit it by hand, under [profile.{cargo_profile}]: {wanted}",
             location=str(path),
         ) from error
     overrides = {key: find_override(project.cargo_profiles, cargo_profile, key) for key in settings}
@@ -51,16 +52,16 @@ def propose_cargo_profile(name: str, request: RunRequest, machine: Machine) -> P
         path=path,
         before=before,
         after=after,
-        next_step="the baseline is built with it from now on: compare with the version before it",
+        next_step="the baseline will be built with it, too: compare with the version before this change",
         notes=(
             *_left_out(variant),
-            *(f"{origin} goes before `{key}`" for key, origin in overrides.items() if origin is not None),
+            *(f"{origin} overrides `{key}`" for key, origin in overrides.items() if origin is not None),
         ),
     )
 
 
 def _left_out(variant: Variant) -> tuple[str, ...]:
-    """What a variant has that no Cargo profile can say."""
+    """The settings of a variant that no Cargo profile can hold."""
     flags = [*([f"-Ctarget-cpu={variant.target_cpu}"] if variant.target_cpu else []), *variant.rustflags]
     notes = {
         f"rustflags are not part of a Cargo profile: write {flags} as `build.rustflags` in .cargo/config.toml": flags,

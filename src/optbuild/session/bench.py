@@ -1,4 +1,4 @@
-"""`optbuild bench`: measure binaries that exist already. Needs no project; the record is stored only inside one."""
+"""`optbuild bench`: measure existing binaries. It needs no project; the record is stored only inside one."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ class BenchRequest:
     Attributes:
         binaries: Paths by name, the baseline first.
         workload: The command, with `{bin}` for the binary.
-        command_options: What it is given: `--stdin` and `--env`.
+        command_options: Its `--stdin` and `--env`.
         precision: The half-width to aim for, as a ratio; None for the larger of 1% and a tenth of the change.
-        metric: Which of the metrics the verdicts are about; None counts instructions only.
+        metric: The metric that the verdicts are about; None counts instructions only.
         prepare: Run before each timed run.
         conclude: Run after each timed run.
     """
@@ -76,18 +76,18 @@ def parse_binaries(words: list[str], directory: Path) -> dict[str, Path]:
     """Read `NAME=PATH` words.
 
     Raises:
-        UsageError: A word is not of that form, a name stands twice, or a file cannot be executed.
+        UsageError: A word does not have that form, a name is used twice, or a file cannot be executed.
     """
     binaries: dict[str, Path] = {}
     for word in words:
         name, equals, text = word.partition("=")
         if not equals or not text or not _NAME.fullmatch(name):
             raise UsageError(
-                f"{word!r} is not NAME=PATH, the name of letters, digits, `.`, `_` and `-`",
+                f"{word!r} is not NAME=PATH with a name of letters, digits, `.`, `_` and `-`",
                 help="optbuild bench old=./a new=./b -- {bin} ARGS",
             )
         if name in binaries:
-            raise UsageError(f"the name {name!r} stands twice", help="give each binary a name of its own")
+            raise UsageError(f"the name {name!r} is used twice", help="give each binary a different name")
         path = (directory / text).absolute()
         if not os.access(path, os.X_OK) or not path.is_file():
             raise UsageError(
@@ -100,10 +100,10 @@ def parse_binaries(words: list[str], directory: Path) -> dict[str, Path]:
 
 
 def bench(request: BenchRequest, machine: Machine) -> RunRecord:
-    """Measure binaries against the first of them: a run whose binaries are there already.
+    """Measure binaries against the first of them: a run whose binaries already exist.
 
     Raises:
-        OptbuildError: Something cannot be run; nothing is stored then.
+        OptbuildError: Something cannot be run; nothing is stored.
     """
     started = machine.now()
     warnings: list[WarningRecord] = []
@@ -165,7 +165,7 @@ def _settings(request: BenchRequest) -> SamplingSettings:
 
 
 def _collecting(warnings: list[WarningRecord], emit: Emit) -> Emit:
-    """Keep warnings for the record, with remedies that a command without a build profile has."""
+    """Keep warnings for the record, with remedies for a command without a build profile."""
 
     def collect(event: Event) -> None:
         if isinstance(event, Notice) and event.code == REWRITTEN:
@@ -179,7 +179,7 @@ def _collecting(warnings: list[WarningRecord], emit: Emit) -> Emit:
 
 @contextmanager
 def _workplace(machine: Machine) -> Iterator[tuple[Path, RecordStore | None]]:
-    """A directory of our own: the project's where there is one, and with it a place for the record; else a new one."""
+    """The work directory: the project's, with a place for the record, or a new one outside projects."""
     layout = _find_project(machine)
     if layout is not None:
         claim_directory(layout.root)
@@ -192,7 +192,7 @@ def _workplace(machine: Machine) -> Iterator[tuple[Path, RecordStore | None]]:
 
 
 def _find_project(machine: Machine) -> Layout | None:
-    """Where the nearest project's runs lie; a project that cannot be asked is none, for nothing of it is needed."""
+    """The directory of the nearest project's runs; None also if the project cannot be read, as it is not needed."""
     directory = machine.working_directory
     project = next((folder for folder in (directory, *directory.parents) if (folder / "Cargo.toml").is_file()), None)
     if project is None:
@@ -209,16 +209,16 @@ def _find_project(machine: Machine) -> Layout | None:
 
 @contextmanager
 def _errors_without_profile(root: Path, *, keeps_logs: bool) -> Iterator[None]:
-    """Let errors name an option, where a run would name a key of the build profile, and no log that is gone by then."""
+    """Make errors name an option instead of a key of the build profile, and omit logs that are deleted."""
     try:
         yield
     except WorkloadError as error:
         if isinstance(error, WorkloadTimeoutError):
-            error.help = "give it more time (--timeout 30m) or less to do"
+            error.help = "give it more time (--timeout 30m) or less work"
         elif error.location is not None and Path(error.location).is_relative_to(root):  # it ran
             error.help = (
-                "run its command by hand to see why; each binary runs as a copy without the files beside it: "
-                """for one that needs those, write a script (exec DIR/NAME "$@"), and give that in its place"""
+                "run its command by hand to see why; each binary runs as a copy without its neighbouring files: "
+                """for one that needs those, write a script (exec DIR/NAME "$@"), and pass that instead"""
             )
         if not keeps_logs and error.location is not None and Path(error.location).is_relative_to(root):
             error.location = None
@@ -229,7 +229,7 @@ def _make_invocation(request: BenchRequest, machine: Machine, scratch: Path) -> 
     directory = machine.working_directory
     if not any("{bin}" in word for word in request.workload):
         raise UsageError(
-            "the command does not hold {bin}, so that every binary would be the same",
+            "the command does not contain {bin}, so every binary would run the same",
             help="optbuild bench old=./a new=./b -- {bin} ARGS",
         )
     metric = request.metric or MetricName.WALL
@@ -246,7 +246,7 @@ def _make_invocation(request: BenchRequest, machine: Machine, scratch: Path) -> 
 
 
 def _copy_binaries(binaries: Mapping[str, Path], root: Path) -> dict[str, dict[str, Path]]:
-    """Copies on one file system, so that each can be put where it runs by a link; programs may look at their names."""
+    """Copies on one file system, where a link can put each in place; programs may read their own names."""
     remove_below(root, root / "bench")
     return {
         name: place_together({_BIN: path}, root / "bench" / f"{index:03d}", root=root)

@@ -1,4 +1,4 @@
-"""Whether binaries that exist already print the same: nobody knows here which of them is right, so it is only told."""
+"""Compare the outputs of existing binaries: it is unknown which of them is right, so differences are only reported."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def compare_outputs(
     hashes: InputHashes,
     emit: Emit,
 ) -> tuple[tuple[OutputRecord, ...], float]:
-    """Run the baseline twice and the others once; differing outputs are told, for here nobody knows which is right."""
+    """Run the baseline twice and the others once, and report differing outputs."""
     baseline = next(iter(copies))
     found: dict[str, list[dict[str, Part]]] = {}
     durations = []
@@ -42,7 +42,7 @@ def compare_outputs(
         found.setdefault(name, []).append(watch.parts)
     probed, records = _compare(invocation, found, baseline, run_s=min(durations))
     names = {path.name for binaries in copies.values() for path in binaries.values()}
-    _tell_outputs(records, baseline, emit, one_name=len(names) == 1)
+    _warn_of_outputs(records, baseline, emit, one_name=len(names) == 1)
     return records, probed.run_s
 
 
@@ -68,12 +68,12 @@ def _compare(
     return probed, tuple(records)
 
 
-def _tell_outputs(records: tuple[OutputRecord, ...], baseline: str, emit: Emit, *, one_name: bool) -> None:
+def _warn_of_outputs(records: tuple[OutputRecord, ...], baseline: str, emit: Emit, *, one_name: bool) -> None:
     varying = records[0].left_out
     different = [record.variant for record in records if record.equal is False]
     if different:
-        message = f"{', '.join(different)} does not print what {baseline} prints: they may not do the same work"
-        remedy = "" if one_name else "if they print their names, give them one name in directories of their own"
+        message = f"{', '.join(different)} prints something different from {baseline}: they may not do the same work"
+        remedy = "" if one_name else "if they print their names, give them the same name in separate directories"
         emit(Notice(level=Level.WARNING, code="outputs-differ", message=message, help=remedy))
     if records[0].equal and varying:
         names = ", ".join(map(sanitize_line, varying))
@@ -83,6 +83,6 @@ def _tell_outputs(records: tuple[OutputRecord, ...], baseline: str, emit: Emit, 
         message = "two runs of the first binary print different things; outputs not compared"
         emit(Notice(level=Level.WARNING, code="outputs-not-compared", message=message))
     elif not different and records[0].equal is None:
-        message = "the first binary prints nothing and writes no file that is known; outputs not compared"
-        help_text = "let it write a new file that the command names, or one below {scratch}"
+        message = "the first binary prints nothing and writes no known file; outputs not compared"
+        help_text = "make it write a new file that the command names, or one below {scratch}"
         emit(Notice(level=Level.WARNING, code="outputs-not-compared", message=message, help=help_text))

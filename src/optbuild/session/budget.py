@@ -1,4 +1,4 @@
-"""What builds of one run may use of the machine at the same time: jobs, and memory.
+"""The jobs and memory that builds of one run may use at the same time.
 
 Sources: Linux, "Control Group v2", https://docs.kernel.org/admin-guide/cgroup-v2.html (`cpu.max`, `memory.max`); The
 Cargo Book, "Configuration", https://doc.rust-lang.org/cargo/reference/config.html#buildjobs
@@ -23,13 +23,13 @@ _CACHED = re.compile(r"^inactive_file (\d+)$", re.MULTILINE)
 
 
 def find_jobs(asked: int | None, config: CargoConfig, environ: Mapping[str, str], cores: int) -> int:
-    """How many jobs may run at once: what the command line, the environment or Cargo's configuration say, or the cores.
+    """How many jobs may run at once: by the command line, the environment, Cargo's configuration, or the cores.
 
     Args:
-        asked: The command line's number.
+        asked: The number on the command line.
         config: Cargo's configuration.
         environ: The caller's environment.
-        cores: How many programs can really compute at once.
+        cores: How many programs can compute at once.
     """
     configured = config.find("build", "jobs")
     words = environment_value(environ, "CARGO_BUILD_JOBS")
@@ -38,18 +38,18 @@ def find_jobs(asked: int | None, config: CargoConfig, environ: Mapping[str, str]
         return asked
     try:
         jobs = int(str(value))
-    except ValueError:  # nothing is said, or "default"
+    except ValueError:  # not set, or "default"
         return cores
     return jobs if jobs > 0 else max(1, cores + jobs)
 
 
 def may_share_jobs(jobs: int, environ: Mapping[str, str], platform: str) -> bool:
-    """Whether builds can run at the same time under one budget of ours; a caller's own jobserver is left alone."""
+    """Whether builds can run at the same time under optbuild's own budget; a caller's jobserver is left alone."""
     return jobs > 1 and is_supported(platform) and not is_inherited(environ)
 
 
 def count_cores(cgroups: Path = _CGROUPS, own: Path = _OWN_CGROUP) -> int:
-    """How many programs can compute at once, by this process's CPUs and by what its control group may use of them."""
+    """How many programs can compute at once, limited by this process's CPUs and its control group."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     for text in _limits("cpu.max", cgroups, own):
         quota, _, period = text.partition(" ")
@@ -59,18 +59,18 @@ def count_cores(cgroups: Path = _CGROUPS, own: Path = _OWN_CGROUP) -> int:
 
 
 def find_free_memory(cgroups: Path = _CGROUPS, own: Path = _OWN_CGROUP) -> int:
-    """How many bytes programs may take now, by the machine and by this process's control group."""
+    """How many bytes programs may use now, limited by the machine and by this process's control group."""
     free_bytes = psutil.virtual_memory().available
     names = ("memory.max", "memory.current", "memory.stat")
     for most, used, details in zip(*(_limits(name, cgroups, own) for name in names), strict=True):
         if most.isdecimal() and used.isdecimal():
-            cached = _CACHED.search(details)  # given back when it is needed
+            cached = _CACHED.search(details)  # freed when needed
             free_bytes = min(free_bytes, max(0, int(most) - int(used) + int(cached[1] if cached else 0)))
     return free_bytes
 
 
 def _limits(name: str, cgroups: Path, own: Path) -> Iterator[str]:
-    """What a file says in this process's control group and in those above it; nothing without control groups."""
+    """The contents of a file in this process's control group and in those above it; empty without control groups."""
     try:
         lines = own.read_text().splitlines()
     except OSError:

@@ -1,6 +1,6 @@
-"""The building part of a run: the plan is carried out, and the binaries that passed are published.
+"""The building part of a run: carry out the plan, and publish the binaries that passed.
 
-Not for how a plan is carried out (`making/carry_out`), nor for what is measured afterwards.
+Not for carrying out a plan (`making/carry_out`), nor for measuring afterwards.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from optbuild.session.ledger import Ledger
 
 
 def describe_site(ledger: Ledger) -> Site:
-    """What carrying a plan out has to know of a run."""
+    """The facts of a run that carrying out a plan needs."""
     prepared, machine, request = ledger.prepared, ledger.machine, ledger.request
     return Site(
         inputs=prepared.inputs,
@@ -38,9 +38,10 @@ def describe_site(ledger: Ledger) -> Site:
 
 
 def publish(built: Built, layout: Layout) -> None:
-    """Put the binaries that are proved where people look for them, and take those of earlier runs away.
+    """Publish the proved binaries, and remove those of earlier runs.
 
-    A variant of this run that failed, was skipped or not reached has none: an old one would pass for this run's.
+    A variant of this run that failed, was skipped or not reached has none: an old binary could be mistaken for this
+    run's.
     """
     owned = layout.root if layout.artifacts.parent == layout.root else layout.artifacts
     proved = built.proved
@@ -61,6 +62,6 @@ def publish(built: Built, layout: Layout) -> None:
 
 
 def _files_of(binaries: Binaries) -> Mapping[Path, str]:
-    """All files of binaries, those with their debug information among them, each with its hash."""
+    """All files of binaries, including their debug information, each with its hash."""
     files = {artifact.path: artifact.sha256 for artifact in binaries.artifacts.values()}
     return files | {path: sha256_of(path) for artifact in binaries.artifacts.values() for path in artifact.debug}

@@ -1,4 +1,4 @@
-"""The packages that a new build profile may be for, the one with most to go on first. Reads files, runs nothing."""
+"""The packages that a new build profile may be for, the most promising first. Reads files, runs nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TOOLS_OF_THE_PROJECT = ("xtask", "xtasks")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A package, what its build profile would say, and how surely that runs."""
+    """A package, the contents of its build profile, and how surely that runs."""
 
     package: Package
     outline: Outline
@@ -31,15 +31,15 @@ class Candidate:
 
 
 def find_candidates(project: Project, package: str | None, directory: Path) -> tuple[Candidate, ...]:
-    """Every package that can be built and measured, the one whose workloads are surest to run first.
+    """Every package that can be built and measured; those whose workloads run most surely come first.
 
     Args:
-        project: What there is.
-        package: The only one that is wanted; None leaves the choice open.
-        directory: Where the build profile is to stand.
+        project: The Cargo project.
+        package: The only one wanted; None leaves the choice open.
+        directory: The directory of the build profile.
 
     Raises:
-        UsageError: There is no such package, or nothing that can be built.
+        UsageError: The package does not exist, or nothing can be built.
     """
     try:
         packages = _packages(project, package)
@@ -54,7 +54,7 @@ def find_candidates(project: Project, package: str | None, directory: Path) -> t
 
 
 def _packages(project: Project, name: str | None) -> tuple[Package, ...]:
-    """The default choice where cargo or a name makes it, else all that have something to build."""
+    """The default choice if cargo or a name determines it, otherwise all that have something to build."""
     wanted = tuple(each for each in project.packages if name in {None, each.name})
     programs = tuple(each for each in wanted if each.bins)
     libraries = tuple(each for each in wanted if each.examples)
@@ -100,14 +100,14 @@ def _make_candidate(project: Project, package: Package, directory: Path) -> Cand
 def _buildable(
     targets: tuple[BinTarget, ...], enabled: frozenset[str]
 ) -> tuple[tuple[BinTarget, ...], tuple[BinTarget, ...]]:
-    """Those that cargo builds unasked, or else all of them; and the rest."""
+    """Those that cargo builds by default, or else all of them; and the rest."""
     unasked = tuple(target for target in targets if is_buildable(target, enabled))
     built = unasked or targets
     return built, tuple(target for target in targets if target not in built)
 
 
 def _examples_to_build(examples: tuple[BinTarget, ...], guess: Guess) -> tuple[str, ...]:
-    """Those that workloads run; where none does, the first one stands for the library."""
+    """Those that workloads run; if none does, the first represents the library."""
     names = [example.name for example in examples]
     used = {word for item in guess.workloads if item.is_active for word in item.words}
     run = tuple(name for name in names if f"{{bin:{name}}}" in used)
@@ -170,7 +170,7 @@ def _suites(package: Package, kind: str, enabled: frozenset[str]) -> tuple[Suite
 
 
 def _find_unit_tests(package: Package) -> str | None:
-    """The option of `cargo test` that runs the tests in the sources of a package; None where there are none."""
+    """The option of `cargo test` that runs the tests in the sources of a package; None if it has none."""
     directory = package.manifest.parent / "src"
     for main, option in (("lib.rs", "--lib"), ("main.rs", "--bins")):
         if (directory / main).is_file() and any("#[test]" in text for text in read_sources(directory / main)):
@@ -185,7 +185,7 @@ def _read_readmes(package: Package, directory: Path) -> tuple[str, ...]:
 
 
 def _is_default(project: Project, package: Package) -> bool:
-    """Whether a build profile that names no package means this one."""
+    """Whether a build profile without a package refers to this one."""
     if project.packages == (package,):
         return True
     try:

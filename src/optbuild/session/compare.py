@@ -16,7 +16,7 @@ from optbuild.session.inspect import find_layout
 from optbuild.session.ledger import Ledger
 from optbuild.session.prepare import load_history, require_ours
 from optbuild.session.request import Machine, RunRequest
-from optbuild.session.run import RunFailedError, build, tell_unpassed
+from optbuild.session.run import RunFailedError, build, warn_of_unpassed
 from optbuild.session.sides import Side, SideMaker, about
 from optbuild.session.sources import Source, SourceMaker
 from optbuild.session.version_arms import (
@@ -172,7 +172,7 @@ def _build(versions: Versions, side: Side) -> Ledger:
     for note in side.prepared.plan.notes:
         ledger.emit(Notice(level=Level.INFO, code="plan", message=note))
     if side.name == NEW:
-        tell_unpassed(ledger)
+        warn_of_unpassed(ledger)
     with about(side.name, side.source.name):
         build(ledger)
         if failure := next(iter(ledger.built.failures.values()), None):

@@ -1,4 +1,4 @@
-"""Which CPUs each variant's binaries need, found out before anything is built."""
+"""Determine which CPUs each variant's binaries need, before anything is built."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from optbuild.toolchain.model import Toolchain
 def find_cpu_needs(
     build_profile: BuildProfile, names: tuple[str, ...], project: Project, toolchain: Toolchain, inquiry: Inquiry
 ) -> Mapping[str, CpuNeeds]:
-    """What the binaries of each variant need of a CPU.
+    """The CPU features that the binaries of each variant need.
 
     Raises:
-        UsageError: A variant names a CPU that rustc does not know.
+        UsageError: A variant names a CPU unknown to rustc.
         ToolchainError: Rustc refuses a variant's flags.
     """
     known: dict[tuple[str, ...], CpuNeeds] = {(): CpuNeeds()}
@@ -36,7 +36,7 @@ def find_cpu_needs(
 
 
 def require_cpu(build_profile: BuildProfile, needs: Mapping[str, CpuNeeds]) -> None:
-    """Refuse to build what is to be measured here and cannot run here.
+    """Refuse to build variants that cannot run here but are to be measured here.
 
     Raises:
         ToolchainError: This machine's CPU lacks something.
@@ -44,14 +44,14 @@ def require_cpu(build_profile: BuildProfile, needs: Mapping[str, CpuNeeds]) -> N
     for name, need in needs.items():
         if need.missing_here:
             raise ToolchainError(
-                f"variant {name} needs a CPU with {', '.join(need.missing_here)}, which this machine's has not",
-                help="measure on a machine that has them, or build it without measuring: optbuild build",
+                f"variant {name} needs {', '.join(need.missing_here)}, which this machine's CPU lacks",
+                help="measure on a machine whose CPU has them, or build it without measuring: optbuild build",
                 location=build_profile.where("variants", name, "target-cpu"),
             )
 
 
 def _about_cpus(flags: tuple[str, ...]) -> tuple[str, ...]:
-    """Those harmless flags that choose CPU features, each as one word in its usual spelling."""
+    """Harmless flags that choose CPU features, each as one word in its usual spelling."""
     text = "\n".join(cfg_flags(flags)).replace("-C\n", "-C").replace("--codegen\n", "-C").replace("--codegen=", "-C")
     found = (word.partition("=") for word in text.split("\n"))
     named = ((name.replace("_", "-"), value) for name, _, value in found)

@@ -1,4 +1,4 @@
-"""What `--cross-validate` asks for, and what is said of it before it begins: which folds there are, and their cost."""
+"""Handle `--cross-validate` before a run begins: choose the folds, and announce their cost."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from optbuild.workloads.overlap import Overlap
 
 
 def require_candidate(build_profile: BuildProfile, names: Iterable[str]) -> None:
-    """Refuse what has no profile to leave workloads out of.
+    """Refuse variants without a profile to leave workloads out of.
 
     Raises:
-        UsageError: None of the variants, the baseline apart, has PGO.
+        UsageError: No variant other than the baseline has PGO.
     """
     baseline = baseline_name(build_profile)
     if not any(name != baseline and build_profile.variants[name].pgo is not PgoMode.OFF for name in names):
         raise UsageError(
-            f"there is nothing to cross-validate: no variant that is compared with {baseline} has PGO",
-            help="name a variant that has (`pgo = true`), or run without --cross-validate",
+            f"nothing can be cross-validated: no variant that is compared with {baseline} has PGO",
+            help="name a variant with `pgo = true`, or run without --cross-validate",
         )
 
 
 def find_folds(inputs: PlanInputs, overlaps: tuple[Overlap, ...]) -> tuple[Fold, ...]:
-    """What to leave out of training in turn.
+    """Choose what to leave out of training in turn.
 
     Raises:
         UsageError: Nothing can be left out, or nothing can be measured.
     """
     if inputs.not_runnable is not None:
         raise UsageError(
-            f"there is nothing to cross-validate: nothing is measured: {inputs.not_runnable}",
-            help="run without --cross-validate, or where the programs can run",
+            f"nothing can be cross-validated without measuring: {inputs.not_runnable}",
+            help="run without --cross-validate, or on a machine that can run the programs",
         )
     path = inputs.build_profile.path
     with located(None if path is None else str(path)):
@@ -49,19 +49,19 @@ def find_folds(inputs: PlanInputs, overlaps: tuple[Overlap, ...]) -> tuple[Fold,
 def describe_folds(
     plan: Plan, folds: tuple[Fold, ...], overlaps: tuple[Overlap, ...], history: History
 ) -> Iterator[str]:
-    """Say before anything starts what a cross-validation costs, and what it cannot try.
+    """Announce before anything starts what a cross-validation costs, and what it cannot cover.
 
     Args:
-        plan: With its folds.
-        folds: What was asked for.
-        overlaps: What each benchmark workload has in common with training.
+        plan: The plan with its folds.
+        folds: The requested folds.
+        overlaps: What each benchmark workload shares with training.
         history: How long builds took in earlier runs.
     """
     for variant in plan.variants:
         if variant.parts:
-            yield f"{variant.name} is not cross-validated: each of its programs has a profile of its own"
+            yield f"{variant.name} is not cross-validated: each of its programs has a separate profile"
     if not plan.folds:
-        yield "nothing is cross-validated: no variant with PGO is built"
+        yield "nothing is cross-validated: no PGO variant is built"
         return
     count = len({fold.build.compile for fold in plan.folds})
     variants = ", ".join(dict.fromkeys(fold.variant for fold in plan.folds))
@@ -69,21 +69,21 @@ def describe_folds(
     took = _describe_time(plan, history)
     yield f"cross-validation: {count} more build{'s' * (count != 1)} of {variants}{took}; left out in turn: {left_out}"
     for name in without_fold(overlaps, folds):
-        yield f"no fold for {name}: all training workloads share an input with it, so nothing would be left to train on"
+        yield f"no fold for {name}: all training workloads share an input with it, so none would be left"
 
 
 def _describe_time(plan: Plan, history: History) -> str:
-    """How long the folds may take that were not built before: as long as their variants took."""
+    """How long the unbuilt folds may take: as long as their variants took."""
     variants = {variant.name: variant for variant in plan.variants}
     new = [fold for fold in plan.folds if _last_s(fold.build, history) is None]
     if not new:
-        return ", which an earlier run has done: what has not changed since is not built again"
+        return ", which an earlier run has built; unchanged ones are reused"
     known = [_last_s(variants[fold.variant], history) for fold in new]
     times = [last_s for last_s in known if last_s is not None]
-    return f", about {format_duration(sum(times))} by what earlier builds took" if len(times) == len(new) else ""
+    return f", about {format_duration(sum(times))} based on earlier builds" if len(times) == len(new) else ""
 
 
 def _last_s(build: PlannedVariant, history: History) -> float | None:
-    """How long a build with a profile took when it was last done, in whichever way it was trained."""
+    """How long the last build with a profile took, however it was trained."""
     found = (history.duration_s(attempt.compile) for attempt in build.attempts)
     return next((last_s for last_s in found if last_s is not None), None)

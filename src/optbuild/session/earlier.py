@@ -1,4 +1,4 @@
-"""What decides a measurement, and the stored run whose measurement still holds."""
+"""The key of a measurement, and the stored run whose measurement is still valid."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def measurement_key(
     """The key of a measurement: its recipe, and the content of binaries and inputs, on a machine like this.
 
     Args:
-        action: What is measured.
+        action: The measuring.
         arms: Each variant with its binaries.
-        hashes: The content of what the workloads read.
+        hashes: The hashes of the workloads' inputs.
         host: The machine.
 
     Raises:
@@ -32,7 +32,7 @@ def measurement_key(
     binaries: dict[str, str] = {}
     for variant, arm in arms:
         binaries |= {f"{variant} {name}": artifact.sha256 for name, artifact in arm.artifacts.items()}
-        if arm.cargo_build is not None:  # the arguments and the environment that cargo gives what it runs
+        if arm.cargo_build is not None:  # the arguments and the environment that cargo gives to programs
             binaries[f"cargo {variant}"] = fingerprint(arm.cargo_build)
     inputs = {f"{w.name} {key}": value for w in action.workloads for key, value in hashes.resolve(w).items()}
     compared = {f"{w.name} compare-output": repr(w.comparing) for w in action.workloads}
@@ -41,7 +41,7 @@ def measurement_key(
 
 
 def find_earlier(result_key: str, action: Measure, records: RecordStore) -> RunRecord | None:
-    """The newest complete run with this key, unless it ended for want of time and now there is more."""
+    """The newest complete run with this key, unless time ended it and there is more time now."""
     earlier = records.find_complete(result_key)
     if earlier is None or earlier.measure is None:
         return None

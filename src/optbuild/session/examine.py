@@ -1,4 +1,4 @@
-"""How good a machine is for measuring: a short run of a program against its own copy, and what the machine tells."""
+"""Examine a machine for measuring: run a program briefly against its own copy, and check the machine's state."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from optbuild.workloads.invocation import make_invocation
 from optbuild.workloads.programs import run_program
 from optbuild.workloads.words import Values
 
-# Small programs that every system has, that only compute, and that run as well from a copy.
+# Small programs that every system has, that only compute, and that also run from a copy.
 _PROGRAMS = ("sha256sum", "shasum", "md5sum", "cksum")
 _INPUT_BYTES = 16 << 20
 _BUDGET_S = 20.0
@@ -40,10 +40,10 @@ _BIN = "program"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Precision:
-    """What a short session against a copy showed.
+    """The result of a short session against a copy.
 
     Attributes:
-        foreseen: The half-width of the 95% interval that a minute of measuring would reach, as a ratio.
+        foreseen: The predicted half-width of the 95% interval after a minute of measuring, as a ratio.
     """
 
     program: str
@@ -53,10 +53,10 @@ class Precision:
 
 
 def examine_measuring(machine: Machine, *, clock: Callable[[], float] = time.monotonic) -> tuple[Finding, ...]:
-    """Say how precisely this machine can measure, and what would help.
+    """Determine how precisely this machine can measure, and what would help.
 
     Raises:
-        ToolchainError: There is no program to try it with.
+        ToolchainError: No suitable program is installed.
     """
     checks = tuple(
         Finding(level=check.level, subject=check.name, message=check.message, remedy=check.remedy)
@@ -65,15 +65,15 @@ def examine_measuring(machine: Machine, *, clock: Callable[[], float] = time.mon
     precision = _try(machine, clock)
     good = precision.foreseen <= _GOOD_PRECISION
     known = math.isfinite(precision.foreseen)
-    width = f"±{format_percent(precision.foreseen, 2).lstrip('+')}" if known else "too few rounds to tell"
+    width = f"±{format_percent(precision.foreseen, 2).lstrip('+')}" if known else "too few rounds for an estimate"
     return (
         *checks,
         Finding(
             level=Level.INFO if good else Level.WARNING,
             subject="precision",
-            message=f"{width} in one minute, foreseen from {precision.rounds} rounds of {precision.program} "
+            message=f"{width} in one minute, estimated from {precision.rounds} rounds of {precision.program} "
             f"({format_duration(precision.run_s)} a run) against its own copy",
-            remedy="" if good else "measure longer (--max-time), on a quieter machine, or by --metric instructions",
+            remedy="" if good else "measure longer (--max-time), on a quieter machine, or with --metric instructions",
         ),
     )
 
@@ -82,7 +82,7 @@ def _try(machine: Machine, clock: Callable[[], float]) -> Precision:
     name = next((name for name in _PROGRAMS if shutil.which(name, path=machine.environ.get("PATH"))), None)
     if name is None:
         raise ToolchainError(
-            "there is no program to try measuring with", help=f"install one of: {', '.join(_PROGRAMS)}"
+            "no program for a trial measurement is installed", help=f"install one of: {', '.join(_PROGRAMS)}"
         )
     program = Path(shutil.which(name, path=machine.environ.get("PATH")) or name)
     with tempfile.TemporaryDirectory(prefix="optbuild-") as directory:

@@ -1,6 +1,6 @@
-"""Say what a run would do and why, without running anything: what is kept, what has changed, and what only cargo knows.
+"""Predict what a run would do and why, without running anything: what is kept, what has changed, what cargo decides.
 
-Nothing here decides what is reused: the same keys do, when the run comes to them.
+Nothing here decides what is reused: a run uses the same keys to decide.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from optbuild.session.prepare import Prepared
 
 
 def forecast(prepared: Prepared, host: HostRecord, history: History) -> dict[ActionId, Forecast]:
-    """What is expected of each action of a plan, choices apart: those are made when their attempts have run.
+    """The expectation for each action of a plan, except choices, which are made after their attempts.
 
     Raises:
-        NotComparableError: An input has changed since it was looked at.
+        NotComparableError: An input has changed since it was hashed.
     """
     layout, tool, plan = prepared.layout, prepared.inputs.toolchain.llvm_profdata, prepared.plan
     kept = Kept(
@@ -57,13 +57,13 @@ def forecast(prepared: Prepared, host: HostRecord, history: History) -> dict[Act
 
 
 def estimate_runs(plan: Plan, forecasts: Mapping[ActionId, Forecast], history: History) -> Estimate:
-    """What is expected to run takes; what cargo decides may take as long as the last time, or next to nothing."""
+    """Estimate the actions that are expected to run; those that cargo decides take as before, or almost none."""
     runs = (action for action, each in forecasts.items() if each.expectation is Expectation.RUNS)
     return _estimate(plan, runs, history)
 
 
 def estimate_all(plan: Plan, history: History) -> Estimate:
-    """What all of a plan takes if nothing of it is there already, and variants come about as the last time."""
+    """Estimate a whole plan without any kept result, if variants take the same attempts as last time."""
     awaited = set(plan.awaited())
     for build in plan.builds:
         taken = (each for each in build.attempts if each.name == history.attempts.get(build.name))
@@ -86,11 +86,11 @@ def _estimate(plan: Plan, actions: Iterable[ActionId], history: History) -> Esti
 
 @dataclass(slots=True, kw_only=True)
 class _Forecaster:
-    """Goes through a plan in its order, with what earlier runs have left.
+    """Goes through a plan in its order, with the results of earlier runs.
 
     Attributes:
-        kept: Where that is.
-        runs: The labels of actions that are expected to run, so that what needs them runs as well.
+        kept: The kept results.
+        runs: The labels of actions that are expected to run; actions that need them run as well.
         found: What was found, by the ids of this plan.
     """
 
@@ -107,7 +107,7 @@ class _Forecaster:
         self.awaited = self.plan.awaited()
 
     def look_at(self, action: Action[object]) -> Forecast:
-        """What is expected of an action."""
+        """The expectation for an action."""
         kind, waits_for = kind_of(action), self._waits_for(action.needs)
         is_known = waits_for is None or not kind.depends_on_needs
         kept = kind.find_kept(action, self.results, self.kept) if is_known else None
@@ -121,12 +121,12 @@ class _Forecaster:
         return self.expect_run(action, why, is_awaited=action.id in self.awaited)
 
     def expect_run(self, entry: Entry[object], why: str, *, is_awaited: bool = True) -> Forecast:
-        """What is expected of something that is not there."""
+        """The expectation for an action without a kept result."""
         self.runs[entry.id] = entry.label
         return self._forecast(entry, Expectation.RUNS if is_awaited else Expectation.ONLY_IF, why)
 
     def look_at_measure(self, measure: Measure, records: RecordStore, host: HostRecord) -> Forecast:
-        """What is expected of the measurement."""
+        """The expectation for the measurement."""
         if (waits_for := self._waits_for(measure.needs)) is not None:
             return self.expect_run(measure, f"after {waits_for!r}")
         arms = [(name, self.results[built]) for name, built in measure.measured()]
@@ -138,7 +138,7 @@ class _Forecaster:
         return self.expect_run(measure, outlook.changed if was_done else outlook.never_done)
 
     def choose(self, choice: Choice) -> None:
-        """Take the binaries of the attempt that was taken the last time, or of the first one."""
+        """Take the binaries of the attempt that was taken last time, or of the first one."""
         last = self._last_attempt(choice)
         self._pass_on(
             choice, [next((each for each in choice.attempts if each.name == last), choice.attempts[0]).binaries]

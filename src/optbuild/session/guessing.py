@@ -1,8 +1,8 @@
-"""Choose workloads for a project that has none yet, from what stands in its files; runs nothing. Pure.
+"""Choose workloads for a project that has none yet, based on its files; runs nothing. Pure.
 
-The surest way to a first table goes first: benches, then commands that the project itself documents and whose files are
-there, then tests, then a file that looks like an input, then a program that needs nothing. Everything else that was
-found is written out behind comment signs, with the reason.
+The surest way to a first table comes first: benches, then commands that the project itself documents and whose files
+exist, then tests, then a file that looks like an input, then a program that needs nothing. Everything else is written
+as comments, with the reason.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _DIVAN_COUNTS = ("--", "--sample-count", "20", "--sample-size", "1")
 
 
 class Surety(IntEnum):
-    """How surely a workload runs and says something; the lower the surer."""
+    """How surely a workload runs and is informative; lower is surer."""
 
     BENCH = 1
     DOCUMENTED = 2
@@ -44,11 +44,11 @@ class Surety(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A program of the package, and what its sources say.
+    """A program of the package, and the facts in its sources.
 
     Attributes:
         word: How a workload names it, `{bin}` or `{bin:NAME}`.
-        calls: How the project's texts call it.
+        calls: Its calls in the project's texts.
         size_bytes: Of its sources.
     """
 
@@ -61,7 +61,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """A bench or a test target, and its text; `missing` are features that it needs and that are off."""
+    """A bench or a test target, and its text; `missing` are required features that are off."""
 
     target: SourceTarget
     text: str
@@ -70,13 +70,13 @@ class Suite:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What was found in a package.
+    """The facts about a package.
 
     Attributes:
-        programs: Its binaries; of a library its examples.
-        files: What may be an input, the largest first.
-        present: Files that the project's texts name and that are there.
-        has_unit_tests: There are tests in the sources of the package.
+        programs: Its binaries, or the examples of a library.
+        files: Possible inputs, the largest first.
+        present: Files that the project's texts name and that exist.
+        has_unit_tests: The package's sources contain tests.
         is_library: Its programs are examples.
     """
 
@@ -102,7 +102,7 @@ class Guess:
 
 
 def guess_workloads(facts: Facts) -> Guess:
-    """Choose the surest kind of workload that there is; the others are commented out."""
+    """Choose the surest kind of workload; the others are commented out."""
     kinds: dict[Surety, list[ProposedWorkload]] = {
         Surety.BENCH: list(_benches(facts.benches)),
         Surety.DOCUMENTED: [item for program in facts.programs for item in _documented(program, facts)],
@@ -112,7 +112,7 @@ def guess_workloads(facts: Facts) -> Guess:
         Surety.NOTHING_NEEDED: [item for program in facts.programs for item in _without_anything(program, facts)],
     }
     surest = next((surety for surety, found in kinds.items() if any(item.is_active for item in found)), Surety.NONE)
-    # Weaker guesses about the same programs say nothing where a surer one is proposed.
+    # Weaker guesses about the same programs add nothing to a surer one.
     shown = [surety for surety in kinds if surety <= Surety.TEST or surest > Surety.TEST]
     workloads = (
         item
@@ -126,11 +126,11 @@ def guess_workloads(facts: Facts) -> Guess:
 
 def _beside(item: ProposedWorkload, surest: Surety) -> str:
     said = {Surety.BENCH: "the benches", Surety.DOCUMENTED: "the commands above", Surety.EXAMPLE: "the examples"}
-    return f"{item.comment} Left out: {said.get(surest, 'the tests')} are surer to run and to take long enough."
+    return f"{item.comment} Left out: {said.get(surest, 'the tests')} are more certain to run and to take long enough."
 
 
 def _distinct(workloads: Iterable[ProposedWorkload]) -> Iterator[ProposedWorkload]:
-    """Names are unique in a build profile, commented-out ones too, since their owner may want them."""
+    """Make names unique, including commented-out ones, which the user may enable."""
     seen: set[str] = set()
     for item in workloads:
         name, number = item.name, 2
@@ -150,7 +150,7 @@ def _benches(benches: tuple[Suite, ...]) -> Iterator[ProposedWorkload]:
         name = suite.target.name
         own = "Criterion's own samples are compared." if "criterion" in suite.text else "Its wall time is compared."
         counts = _DIVAN_COUNTS if "divan" in suite.text else ()
-        more = "" if is_active or reason else "One more bench; the first ones are enough for a first table."
+        more = "" if is_active or reason else "Another bench; the first ones are enough for a first table."
         yield ProposedWorkload(
             name=f"bench {name}",
             key="cargo",
@@ -167,7 +167,7 @@ def _why_no_bench(suite: Suite) -> str:
     if _NIGHTLY.search(suite.text) or ("#[bench]" in suite.text and "criterion" not in suite.text):
         return "Not proposed: it needs a nightly rustc (`#![feature(test)]`)."
     if _VALGRIND.search(suite.text):
-        return "Not proposed: it counts instructions below valgrind, so that its time says nothing."
+        return "Not proposed: it counts instructions with valgrind, so its time is meaningless."
     if not suite.text:
         return "Not proposed: its source could not be read."
     return ""
@@ -177,7 +177,7 @@ def _documented(program: Program, facts: Facts) -> Iterator[ProposedWorkload]:
     with_file = [call for call in program.calls if call.reads_file]
     for call in with_file[:_MOST_CALLS]:
         files = _files_for(call, facts)
-        comment = "As the project's own texts call it."
+        comment = "A call from the project's own documentation."
         if call.harm or not program.marks.stands_alone:
             why = f"`{call.harm}` may change files or never end" if call.harm else "it may need a network or a screen"
             yield from _pairs(
@@ -188,7 +188,7 @@ def _documented(program: Program, facts: Facts) -> Iterator[ProposedWorkload]:
 
 
 def _files_for(call: UsageCall, facts: Facts) -> tuple[SampleFile, ...]:
-    """Files that a call can be given: those of the extension that it names, that file itself if there are no others."""
+    """The possible input files of a call: those with the extension that it names, or else that file itself."""
     alike = [file for file in facts.files if call.suffix and file.suffix == call.suffix]
     if alike:
         return tuple(alike)
@@ -229,7 +229,7 @@ def _examples(facts: Facts) -> Iterator[ProposedWorkload]:
 def _tests(facts: Facts) -> Iterator[ProposedWorkload]:
     named = [suite for suite in facts.tests if not suite.missing and _TESTS.search(suite.text)]
     usable = [suite for suite in named if "trybuild" not in suite.text and suite.target.name.isprintable()]
-    comment = "The project's own tests, trained on and measured: in-sample, and not what users do."
+    comment = "The project's own tests, trained on and measured: in-sample, which are not typical use."
     if usable:
         words = tuple(word for suite in usable[:_MOST_TESTS] for word in ("--test", _literal(suite.target.name)))
         yield ProposedWorkload(name="tests", key="cargo", words=("test", *words), use=_BENCH_AND_TRAIN, comment=comment)
@@ -240,13 +240,13 @@ def _tests(facts: Facts) -> Iterator[ProposedWorkload]:
 
 
 def _with_file(program: Program, facts: Facts) -> Iterator[ProposedWorkload]:
-    """A file on standard input, or as the only argument, as far as the sources read either."""
+    """A file on standard input, or as the only argument, if the sources read either."""
     marks = program.marks
     files = largest_kind(facts.files)
     if not files or not marks.stands_alone or not (marks.arguments or marks.stdin) or facts.is_library:
         return
     if marks.subcommands:
-        comment = "Not proposed: the program has subcommands, and nothing says which one reads this file."
+        comment = "Not proposed: the program has subcommands, and it is unknown which one reads this file."
         yield from _pairs(program, UsageCall(words=(FILE,)), files[:1], comment, active=False)
         return
     call = UsageCall(words=(), stdin=True) if marks.stdin else UsageCall(words=(FILE,))
@@ -259,14 +259,14 @@ def _without_anything(program: Program, facts: Facts) -> Iterator[ProposedWorklo
     if facts.is_library or not marks.stands_alone:
         return
     for call in (call for call in program.calls if not call.reads_file and call.words and not call.harm):
-        comment = "As the project's own texts call it."
+        comment = "A call from the project's own documentation."
         yield from _pairs(program, call, (), comment, active=not marks.writes)
         return
     if marks.stdin and not marks.arguments:
         texts = tuple(
             SampleFile(path=path, size_bytes=1) for path in ("README.md", "Cargo.toml") if path in facts.present
         )
-        comment = "It reads standard input, and no data was found: this stands in until you name your own."
+        comment = "It reads standard input, and no data was found: this is a placeholder for your own."
         yield from _pairs(program, UsageCall(words=(), stdin=True), texts[:1], comment, active=True)
     elif not marks.arguments:
         comment = "Its sources read neither a command line nor standard input."
@@ -276,7 +276,7 @@ def _without_anything(program: Program, facts: Facts) -> Iterator[ProposedWorklo
 def _pairs(
     program: Program, call: UsageCall, files: tuple[SampleFile, ...], comment: str, *, active: bool
 ) -> Iterator[ProposedWorkload]:
-    """Training on other files than measuring where there are two or more; else both on one, which is in-sample."""
+    """Train and measure on different files if there are two or more; otherwise both on one, which is in-sample."""
     title = " ".join(word for word in call.words if word != FILE and not word.startswith("-"))[:40]
     what = " ".join(filter(None, (program.target.name, title)))
     if len(files) < 2:  # noqa: PLR2004 - one to train on, one to measure
@@ -296,9 +296,9 @@ def _pairs(
 
 
 def _workload(program: Program, call: UsageCall, file: SampleFile | None) -> ProposedWorkload:
-    """A call with a file in its place, not yet said what for."""
+    """A call with its file, without its uses."""
     path = "" if file is None else file.path
-    # A program that writes may change what it is given, so it is given a copy.
+    # A program that writes may change its input, so it gets a copy.
     copied = bool(path) and program.marks.writes and FILE in call.words
     place = f"{{scratch}}/{_literal(path.rpartition('/')[2])}" if copied else _literal(path)
     return ProposedWorkload(
@@ -317,5 +317,5 @@ def _unknown() -> SampleFile:
 
 
 def _literal(text: str) -> str:
-    """A text in which braces are no placeholders."""
+    """Escape braces in a text, which would otherwise be placeholders."""
     return text.replace("{", "{{").replace("}", "}}")

@@ -1,4 +1,4 @@
-"""`optbuild init`: propose a build profile for a project, or what an existing one lacks. Runs no project code."""
+"""`optbuild init`: propose a build profile for a project, or additions to an existing one. Runs no project code."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _READ = "read the [[workloads]] of {path}, then run: optbuild pgo"
 
 
 def propose(directory: Path, package: str | None, machine: Machine) -> Proposal:
-    """Look at a Cargo project, and say what its build profile should be; writes nothing.
+    """Look at a Cargo project, and propose its build profile; write nothing.
 
     Args:
         directory: The project.
-        package: The package to build, where there are several.
-        machine: What to look with.
+        package: The package to build, if there are several.
+        machine: The means to look with.
 
     Raises:
-        UsageError: There is no project, or nothing that can be built.
-        BuildProfileError: There is a build profile that cannot be used.
-        ToolchainError: Cargo cannot be asked.
+        UsageError: The project does not exist, or nothing can be built.
+        BuildProfileError: The existing build profile cannot be used.
+        ToolchainError: Cargo cannot be run.
     """
     directory = directory.resolve()
     path = directory / FILE_NAME
@@ -43,27 +43,27 @@ def propose(directory: Path, package: str | None, machine: Machine) -> Proposal:
     candidates = find_candidates(_load(directory, machine), package, directory)
     chosen = candidates[0]
     if above is not None:
-        message = f"{above} was the build profile of {directory} so far; a new one here takes its place"
+        message = f"{above} was the build profile of {directory} so far; the new one replaces it here"
         machine.emit(Notice(level=Level.INFO, code="init", message=message))
     next_step = (_READ if chosen.outline.runs else _FILL_IN).format(path=path.name)
     proposal = _proposal(path, None, make_profile_text(chosen.outline), next_step)
     others = ", ".join(f"optbuild init --package {other.package.name}" for other in candidates[1:])
-    note = f"this is for the package {chosen.package.name}; for another one: {others}"
+    note = f"this is for the package {chosen.package.name}; for another: {others}"
     return replace(proposal, notes=(note,)) if others else proposal
 
 
 def _complete(path: Path, package: str | None) -> Proposal:
-    """Propose for a build profile that exists: nothing that its owner did not leave out by mistake."""
+    """Propose additions to an existing build profile: only keys that were left out by mistake."""
     if package is not None:
         raise UsageError(
             f"{path} exists; --package is for a new build profile",
-            help=f'write package = "{package}" under [project] in {path.name}',
+            help=f'set package = "{package}" under [project] in {path.name}',
             location=str(path),
         )
     document = load_document(path)
     text = path.read_bytes().decode()
     if "schema" not in document.tree:
-        return _proposal(path, text, add_schema_version(text), "look at it: optbuild plan")
+        return _proposal(path, text, add_schema_version(text), "view it: optbuild plan")
     build_profile = load_build_profile(path, directory=path.parent)
     next_step = "run it: optbuild pgo" if build_profile.workloads else _FILL_IN.format(path=path.name)
     return _proposal(path, text, text, next_step)
@@ -78,7 +78,7 @@ def _require_manifest(directory: Path) -> None:
         return
     above = next((parent for parent in directory.parents if (parent / _MANIFEST).is_file()), "DIR")
     raise UsageError(
-        f"there is no {_MANIFEST} in {directory}",
+        f"{directory} has no {_MANIFEST}",
         help=f"name the directory of a Cargo project: optbuild init {above}",
         location=str(directory),
     )

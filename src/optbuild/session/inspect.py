@@ -1,4 +1,4 @@
-"""Look without building: the stored runs of a project, the state of the machine, and cleaning up."""
+"""Inspect without building: a project's stored runs, the state of the machine, and cleaning up."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def find_layout(request: RunRequest, machine: Machine, *, trusted: bool = False)
         trusted: Programs that the repository names may be run, because the user asked for a build.
 
     Raises:
-        UsageError: There is no such project.
-        ToolchainError: Cargo cannot be asked.
+        UsageError: The project does not exist.
+        ToolchainError: Cargo cannot be run.
     """
     build_profile = for_host(_profile_or_default(request, machine))  # which may be known where another target is not
     toolchain = discover_for(build_profile, machine, trusted=trusted)
@@ -49,7 +49,7 @@ def find_record(run: str | None, request: RunRequest, machine: Machine) -> RunRe
     """A stored run: by its id or the beginning of one, by the path of a record, or the newest.
 
     Raises:
-        UsageError: There is no such run.
+        UsageError: The run does not exist.
     """
     path = None if run is None else machine.working_directory / run
     if path is not None and path.is_file():
@@ -58,13 +58,13 @@ def find_record(run: str | None, request: RunRequest, machine: Machine) -> RunRe
 
 
 def collect_records(places: Iterable[Path], request: RunRequest, machine: Machine) -> tuple[RunRecord, ...]:
-    """All stored runs of a project, and the records in files and directories that are named.
+    """All stored runs of a project, and the records in the named files and directories.
 
-    Where some are named, there need not be a project, nor a cargo that could be asked.
+    If places are named, neither a project nor cargo is needed.
 
     Raises:
-        UsageError: A place is not there or holds no record, or there is neither a project nor a place.
-        ToolchainError: No place is named, and cargo cannot be asked.
+        UsageError: A place does not exist or holds no record, or there is neither a project nor a place.
+        ToolchainError: No place is named, and cargo cannot be run.
     """
     named = tuple(record for place in places for record in _records_at(machine.working_directory / place, machine))
     try:
@@ -81,7 +81,7 @@ def _records_at(place: Path, machine: Machine) -> tuple[RunRecord, ...]:
         return (_load_record(place),)
     if not place.is_dir():
         raise UsageError(
-            f"there is no {place}",
+            f"{place} does not exist",
             help="name record.json files, or directories with them: optbuild history DIR",
             location=str(place),
         )
@@ -91,11 +91,11 @@ def _records_at(place: Path, machine: Machine) -> tuple[RunRecord, ...]:
             found.append(parse_record(path.read_bytes()))
         except ValueError:
             if path.name == RECORD_NAME:
-                message = f"{path} is damaged, and is passed over"
+                message = f"{path} is damaged and was skipped"
                 machine.emit(Notice(level=Level.WARNING, code="damaged-record", message=message))
     if not found:
         raise UsageError(
-            f"no file in {place} is a record of optbuild",
+            f"{place} contains no record of optbuild",
             help="store some there: optbuild pgo --json > NAME.json",
             location=str(place),
         )
@@ -114,18 +114,18 @@ def _load_record(path: Path) -> RunRecord:
 
 
 def judge_run(run: str | None, request: RunRequest, machine: Machine) -> tuple[RunRecord, GateSettings]:
-    """A stored run with its gates judged, and the gates that the build profile has today.
+    """A stored run with its gates judged, and the current gates of the build profile.
 
     Raises:
-        UsageError: There is no such run, no such variant in it, or no gate.
+        UsageError: The run or the variant does not exist, or no gate is set.
         BuildProfileError: The build profile cannot be used.
     """
     build_profile = load_for(request, machine)
     gates = build_profile.gates
     if gates.is_empty:
         raise UsageError(
-            "the build profile demands nothing: it has no [gates]",
-            help='add for instance: [gates], and below it min-gain = "3%" and max-regression = "2%"',
+            "the build profile has no [gates]",
+            help='add, for instance, [gates] with min-gain = "3%" and max-regression = "2%"',
             location=str(build_profile.path) if build_profile.path else None,
         )
     record = find_record(run, request, machine)
@@ -148,11 +148,11 @@ def judge_run(run: str | None, request: RunRequest, machine: Machine) -> tuple[R
 
 
 def clean(request: RunRequest, machine: Machine) -> tuple[Path, int]:
-    """Delete all that optbuild made in a project; where it lay, and how many bytes that freed.
+    """Delete everything that optbuild made in a project; return its directory, and how many bytes were freed.
 
     Raises:
-        LockHeldError: A run is going on.
-        UsageError: The directory does not carry our marker; nothing was touched.
+        LockHeldError: A run is in progress.
+        UsageError: The directory lacks optbuild's marker; nothing was touched.
         StorageError: It cannot be deleted.
     """
     layout = find_layout(request, machine)
@@ -167,17 +167,17 @@ def clean(request: RunRequest, machine: Machine) -> tuple[Path, int]:
 
 
 def _size_on_disk(root: Path) -> int:
-    """What the files below a directory occupy; one of several names is counted once."""
+    """The size of all files below a directory; one with several names is counted once."""
     states = (path.lstat() for path in (root, *root.rglob("*")))
     return sum({(state.st_dev, state.st_ino): state.st_blocks * 512 for state in states}.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
-    """What `doctor` found.
+    """The findings of `doctor`.
 
     Attributes:
-        steps: What would be run to bring what is missing.
+        steps: The commands that would install what is missing.
     """
 
     findings: tuple[Finding, ...]
@@ -187,12 +187,12 @@ class Examination:
 def examine_machine(
     request: RunRequest, machine: Machine, *, confirm: Callable[[tuple[InstallStep, ...]], bool] | None
 ) -> Examination:
-    """Say what is here and whether it fits; install what is missing if that is confirmed.
+    """Report what is installed and whether it fits; install what is missing if that is confirmed.
 
     Args:
-        request: Which project it is about; a directory without one is fine.
-        machine: What to look with.
-        confirm: Asked before anything is installed; None only looks.
+        request: The project; a directory without one is fine.
+        machine: The means to look with.
+        confirm: Asked before anything is installed; None only reports.
     """
     build_profile = _profile_or_default(request, machine)
     found = _discover(build_profile, machine)
@@ -226,7 +226,7 @@ def examine_machine(
 
 
 def _profile_or_default(request: RunRequest, machine: Machine) -> BuildProfile:
-    """A broken build profile hinders neither `doctor` nor looking at stored runs."""
+    """The build profile, or None if it is broken: `doctor` and the stored runs do not need it."""
     try:
         return load_for(request, machine)
     except BuildProfileError:

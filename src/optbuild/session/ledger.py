@@ -1,4 +1,4 @@
-"""What a run knows so far, from its first event to its record."""
+"""The state of a run, from its first event to its record."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from threading import Lock
 
 from optbuild import __version__
 from optbuild.errors import InterruptedRunError, OptbuildError
-from optbuild.events import Event, Level, Notice, told_of
+from optbuild.events import Event, Level, Notice, current_action
 from optbuild.files import disk_bytes_of
 from optbuild.making.built import Built
 from optbuild.making.order.progress import Progress
@@ -33,12 +33,12 @@ from optbuild.workloads.written import WrittenFiles
 
 @dataclass(slots=True, kw_only=True)
 class Ledger:
-    """What a run knows so far. Whatever happens, `close` makes a record of it.
+    """The state of a run. Whatever happens, `close` makes a record of it.
 
     Attributes:
-        history: What earlier runs took.
-        built: What the plan came to, once it was carried out.
-        measured: What measuring showed, once that was done.
+        history: The durations of earlier runs.
+        built: The outcome of the plan, once it was carried out.
+        measured: The results of measuring, once it was done.
     """
 
     prepared: Prepared
@@ -50,7 +50,7 @@ class Ledger:
     result_key: str | None = None
     warnings: list[WarningRecord] = field(default_factory=list)
     _warned_of: list[str] = field(default_factory=list)
-    _speaking: Lock = field(default_factory=Lock)
+    _emitting: Lock = field(default_factory=Lock)
     started: datetime = field(init=False)
     run_id: str = field(init=False)
 
@@ -61,25 +61,25 @@ class Ledger:
 
     @property
     def plan(self) -> Plan:
-        """What the run does."""
+        """The plan of the run."""
         return self.prepared.plan
 
     @property
     def directory(self) -> Path:
-        """Where its record and logs are kept."""
+        """The directory of its record and logs."""
         return RecordStore(directory=self.prepared.layout.runs).run_directory(self.run_id)
 
     def emit(self, event: Event) -> None:
         """Pass an event on, and keep warnings for the record; one thread at a time."""
-        with self._speaking:
+        with self._emitting:
             if isinstance(event, Notice) and event.level is not Level.INFO:
                 self.warnings.append(WarningRecord(code=event.code, message=event.message, help=event.help))
-                self._warned_of.append(told_of())
+                self._warned_of.append(current_action())
             self.machine.emit(event)
 
     @contextmanager
     def in_order_of_the_plan(self) -> Iterator[None]:
-        """Put the warnings that come within it in the order of the actions that they are about, whatever ran first."""
+        """Sort the warnings of a block by the order of their actions, whatever ran first."""
         before = len(self.warnings)
         places = {str(action.id): place for place, action in enumerate(self.plan.actions)}
         try:
@@ -133,7 +133,7 @@ class Ledger:
 
 
 def _with_new_lockfile(project: Project) -> Project:
-    """Where there was no lock file, cargo has written one with its first build."""
+    """The lock file; if there was none, the first build has written one."""
     written = project.workspace_root / "Cargo.lock"
     return project if project.lockfile is not None or not written.is_file() else replace(project, lockfile=written)
 

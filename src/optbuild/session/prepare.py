@@ -1,4 +1,4 @@
-"""Everything before the first build: load the build profile, look at project and machine, plan, and refuse early."""
+"""Everything before the first build: load the build profile, inspect project and machine, plan, and refuse early."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Prepared:
     """A run that could start now.
 
     Attributes:
-        shared_jobs: How many jobs all builds may have at once; None where one follows the other.
+        shared_jobs: How many jobs all builds may use at once; None if they run one after another.
     """
 
     inputs: PlanInputs
@@ -77,21 +77,21 @@ class Prepared:
 
     @property
     def build_profile(self) -> BuildProfile:
-        """The build profile, workloads of the command line in it."""
+        """The build profile, including the workloads of the command line."""
         return self.inputs.build_profile
 
     @property
     def layout(self) -> Layout:
-        """Where the run writes."""
+        """The directory that the run writes to."""
         return self.inputs.layout
 
     @property
     def overlaps(self) -> tuple[Overlap, ...]:
-        """What each benchmark workload has in common with training, as far as is known now."""
+        """What each benchmark workload shares with training, as currently known."""
         return find_overlaps(self.inputs.workloads, self.hashes)
 
     def fold_in_sample(self, fold: PlannedFold) -> bool | None:
-        """Whether a fold measures anything that is left in its training; None where that cannot be told."""
+        """Whether a fold measures anything that is still in its training; None if unknown."""
         kept = [w for w in self.inputs.workloads if Use.TRAIN in w.use and w.name not in fold.left_out]
         measured = (w for w in self.inputs.workloads if w.name in fold.workloads)
         return is_any_in_sample([find_overlap(workload, kept, self.hashes) for workload in measured])
@@ -171,7 +171,7 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool, placement: 
 
 
 def load_history(layout: Layout) -> History:
-    """What the newest runs of a project took."""
+    """The findings of a project's newest runs."""
     return History.of(RecordStore(directory=layout.runs).load_newest())
 
 
@@ -191,7 +191,7 @@ def _make_plan(inputs: PlanInputs, names: tuple[str, ...], request: RunRequest, 
 
 
 def load_for(request: RunRequest, machine: Machine) -> BuildProfile:
-    """The build profile that a request means: named, found by walking up, or the default one.
+    """The build profile of a request: named, found in a parent directory, or the default.
 
     Raises:
         BuildProfileError: It cannot be used.
@@ -199,7 +199,7 @@ def load_for(request: RunRequest, machine: Machine) -> BuildProfile:
     """
     if not request.directory.is_dir():
         raise UsageError(
-            f"there is no directory {request.directory}",
+            f"the directory {request.directory} does not exist",
             help="name the directory of a Cargo project: optbuild pgo DIR",
             location=str(request.directory),
         )
@@ -239,15 +239,15 @@ def discover_for(build_profile: BuildProfile, machine: Machine, *, trusted: bool
 
 
 def open_project(manifest: Path, toolchain: Toolchain, machine: Machine) -> Project:
-    """Find out what a Cargo project is; nothing that it names is run.
+    """Read a Cargo project; no program that it names is run.
 
     Args:
         manifest: Its `Cargo.toml`, absolute.
-        toolchain: Whose cargo and rustc are asked.
-        machine: What to look with.
+        toolchain: The toolchain whose cargo and rustc are called.
+        machine: The means to look with.
 
     Raises:
-        UsageError: There is no manifest, or cargo refuses it.
+        UsageError: The manifest does not exist, or cargo refuses it.
         ToolchainError: Cargo's configuration is malformed, or cargo cannot be run.
     """
     return load_project(
@@ -263,15 +263,15 @@ def open_project(manifest: Path, toolchain: Toolchain, machine: Machine) -> Proj
 
 
 def for_host(build_profile: BuildProfile) -> BuildProfile:
-    """The same build profile, for whoever only looks at a project."""
+    """The same build profile, for commands that only read a project."""
     return replace(build_profile, project=replace(build_profile.project, target="host"))
 
 
 def _with_command_line(build_profile: BuildProfile, request: RunRequest, directory: Path) -> BuildProfile:
-    """Put the command line's workloads and budget in the place of the profile's."""
+    """Replace the profile's workloads and budget with those of the command line."""
     if request.workload and (request.train or request.bench):
         raise UsageError(
-            "a command after `--` is both training and benchmark, so it cannot stand beside --train or --bench",
+            "a command after `--` is both training and benchmark; it cannot be combined with --train or --bench",
             help="give either `-- CMD`, or --train 'CMD' and --bench 'CMD'",
         )
     options = request.command_options
@@ -330,25 +330,25 @@ def _require_workloads(build_profile: BuildProfile, names: tuple[str, ...], requ
         return
     if build_profile.workloads:
         raise UsageError(
-            "no workload is for measuring",
+            "no workload is a benchmark",
             help='add "bench" to the `use` of a [[workloads]] table, give --bench CMD, or run `optbuild build`',
             location=None if build_profile.path is None else str(build_profile.path),
         )
-    where = f"there is no {searched_paths(request.directory)[0].name}"
+    where = f"{searched_paths(request.directory)[0].name} does not exist"
     remedy = "write a build profile: optbuild init"
     if build_profile.path is not None:
         where = f"{build_profile.path} has no [[workloads]]"
         remedy = f"fill in a [[workloads]] table in {build_profile.path}"
     searched = "\n".join(f"  {path}" for path in searched_paths(request.directory))
     raise UsageError(
-        f"there is no workload to train and measure with: {where}, and the command line names none",
+        f"no workload to train and measure with: {where}, and the command line names none",
         help=f"name a command: optbuild pgo -- {{bin}} ARGS; or {remedy}",
         detail=None if build_profile.path is not None else f"searched:\n{searched}",
     )
 
 
 def _not_built(project: Project, targets: Targets) -> tuple[str, ...]:
-    """Programs that lie beside the others after a plain `cargo build` of the workspace, and are not built here."""
+    """Programs that a plain `cargo build` of the workspace puts next to the others, and that are not built here."""
     built = {target.name for target in targets.bins}
     names = (target.name for package in project.packages for target in package.bins)
     return tuple(name for name in dict.fromkeys(names) if name not in built)
@@ -402,10 +402,10 @@ def _check_machine(inputs: PlanInputs, names: tuple[str, ...]) -> None:
 
 
 def require_ours(layout: Layout) -> None:
-    """Refuse to work in a directory that holds somebody else's files.
+    """Refuse to work in a directory with somebody else's files.
 
     Raises:
-        UsageError: It does, or something else is in its place.
+        UsageError: It has such files, or is not a directory.
     """
     for directory in dict.fromkeys((layout.root, layout.artifacts)):
         is_within = directory != layout.root and directory.parent == layout.root
@@ -419,7 +419,7 @@ def require_ours(layout: Layout) -> None:
 
 
 def _is_free(directory: Path) -> bool:
-    """Whether a directory of our own can be made here."""
+    """Whether optbuild can create its directory here."""
     if directory.is_dir() and not directory.is_symlink():
         return not any(directory.iterdir())
     return not os.path.lexists(directory)

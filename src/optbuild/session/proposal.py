@@ -1,4 +1,4 @@
-"""A change to a file of the user's: shown first, and written only to the file that it was proposed for."""
+"""A change to a user's file: shown first, and written only if the file is still the same."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from optbuild.files import atomic_write
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """What a file would become.
+    """The proposed contents of a file.
 
     Attributes:
         command: The command that proposes it, such as `init`.
         path: The file.
-        before: Its text; None where there is none.
-        after: Its text if the owner agrees; equal to `before` where nothing is missing.
-        next_step: What to do then.
+        before: Its text; None if it does not exist.
+        after: Its text if the owner agrees; equal to `before` if nothing is missing.
+        next_step: What to do next.
         notes: What the owner should know before agreeing.
     """
 
@@ -36,7 +36,7 @@ class Proposal:
 
 
 def write(proposal: Proposal) -> None:
-    """Write what was proposed, if the file is still the one that it was proposed for.
+    """Write the proposal, if the file has not changed since.
 
     Raises:
         UsageError: The file has changed meanwhile.
@@ -46,7 +46,7 @@ def write(proposal: Proposal) -> None:
     if (proposal.path.read_bytes() if proposal.path.is_file() else None) != before:
         raise UsageError(
             f"{proposal.path} has changed since the proposal was made; nothing was written",
-            help=f"look at a new proposal: optbuild {proposal.command}",
+            help=f"view a new proposal: optbuild {proposal.command}",
             location=str(proposal.path),
         )
     atomic_write(proposal.path, proposal.after.encode())

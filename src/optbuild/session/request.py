@@ -1,4 +1,4 @@
-"""What a command asks for, and the collaborators it is given."""
+"""The request of a command, and its collaborators."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from optbuild.profile.command_options import CommandOptions
 
 
 class Selection(Enum):
-    """Which variants a command is about."""
+    """The variants that a command is about."""
 
     PGO = "pgo"
     NAMED = "named"
@@ -22,7 +22,7 @@ class Selection(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """What a run is to do.
+    """What a run should do.
 
     Attributes:
         directory: The Cargo project, or a directory in it.
@@ -31,7 +31,7 @@ class RunRequest:
         workload: The command after `--`: one workload, for training and benchmark, instead of the profile's.
         train: `--train` commands, instead of the profile's training workloads.
         bench: `--bench` commands, instead of its benchmark workloads.
-        command_options: What all these commands are given: `--stdin` and `--env`.
+        command_options: `--stdin` and `--env` of all these commands.
         measure: Compare outputs and benchmark; otherwise only build.
         cross_validate: Build PGO variants with profiles that leave workloads out in turn, and measure them on those.
         fresh: Reuse no earlier result.
@@ -65,14 +65,14 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """Everything a run touches the world through.
+    """Everything through which a run interacts with its environment.
 
     Attributes:
         environ: The caller's environment.
         working_directory: The caller's: commands on the command line run here.
-        now: The time of day.
-        platform: As `sys.platform` has it.
-        has_input: Whether something waits on optbuild's own standard input.
+        now: Returns the current time.
+        platform: The value of `sys.platform`.
+        has_input: Whether optbuild's own standard input has data.
     """
 
     executor: ConcurrentExecutor

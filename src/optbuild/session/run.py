@@ -1,4 +1,4 @@
-"""One run from request to record. Read `run` first: it is the whole story."""
+"""One run from request to record. Read `run` first: it shows the whole process."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from optbuild.workloads.invocation import Invocation
 
 @dataclass(slots=True)
 class RunFailedError(Exception):
-    """A run that failed after it had begun: its error, and the record of what was finished."""
+    """A run that failed after it began: its error, and the record of what was finished."""
 
     error: OptbuildError
     record: RunRecord
@@ -54,20 +54,20 @@ def run(request: RunRequest, machine: Machine) -> RunRecord:
     if layout.artifacts.parent != layout.root:
         claim_directory(layout.artifacts)
     with hold_lock(layout.lock, wait=request.wait, emit=machine.emit):
-        history = load_history(layout)  # with what a run has added that held the lock before
+        history = load_history(layout)  # including the results of a run that held the lock before
         ledger = Ledger(prepared=prepared, request=request, machine=machine, history=history)
         try:
             for note in prepared.plan.notes:
                 ledger.emit(Notice(level=Level.INFO, code="plan", message=note))
-            tell_unpassed(ledger)
-            _tell_not_measured(ledger)
-            _tell_estimate(ledger)
+            warn_of_unpassed(ledger)
+            _announce_not_measured(ledger)
+            _announce_estimate(ledger)
             build(ledger)
             earlier = _find_earlier(ledger)
             if earlier is not None:
                 return earlier
             _measure(ledger)
-            _tell_unsteady(ledger)
+            _warn_of_unsteady(ledger)
             return ledger.close()
         except OptbuildError as error:
             raise RunFailedError(error, ledger.close(error)) from error
@@ -77,7 +77,7 @@ def build(ledger: Ledger) -> None:
     """Build and train everything, compare outputs, and publish the binaries that passed.
 
     Raises:
-        OptbuildError: What ended that early; what was finished before is published, and in the ledger.
+        OptbuildError: What ended it early; finished results are published, and in the ledger.
     """
     with ledger.in_order_of_the_plan():
         ledger.built = built = carry_out(ledger.plan, describe_site(ledger))
@@ -87,7 +87,7 @@ def build(ledger: Ledger) -> None:
 
 
 def _find_earlier(ledger: Ledger) -> RunRecord | None:
-    """An earlier run whose result still holds: same binaries, workloads, inputs and settings, and time enough."""
+    """An earlier run whose result is still valid: same binaries, workloads, inputs and settings, and enough time."""
     action, built = ledger.plan.measure, ledger.built
     if action is None or built.failures:
         return None
@@ -104,7 +104,7 @@ def _find_earlier(ledger: Ledger) -> RunRecord | None:
         Notice(
             level=Level.INFO,
             code="reused-run",
-            message=f"nothing has changed since run {earlier.run_id}: this is its result (--fresh measures again)",
+            message=f"nothing has changed since run {earlier.run_id}: showing its result (--fresh measures again)",
         )
     )
     return earlier
@@ -166,11 +166,11 @@ def find_arms(ledger: Ledger, action: Measure) -> Arms:
 
 
 def is_reusable(analysis: Analysis, workloads: tuple[Invocation, ...], hashes: InputHashes) -> bool:
-    """Whether a later run may take a result for its own: the harness was sound, and what was read is still there."""
+    """Whether a later run may reuse a result: the harness was sound, and the inputs have not changed."""
     return analysis.aa.verdict is not AaVerdict.INVALID and all(map(hashes.is_steady, workloads))
 
 
-def tell_unpassed(ledger: Ledger) -> None:
+def warn_of_unpassed(ledger: Ledger) -> None:
     """Say what the caller has given to optbuild, and the programs do not get."""
     inputs = ledger.prepared.inputs
     programs = [name for target in inputs.targets.bins for name in (target.name, target.package)]
@@ -179,8 +179,8 @@ def tell_unpassed(ledger: Ledger) -> None:
         ledger.emit(notice)
 
 
-def _tell_not_measured(ledger: Ledger) -> None:
-    """Say before the builds that they are all that there will be."""
+def _announce_not_measured(ledger: Ledger) -> None:
+    """Report before the builds that nothing will be measured."""
     reason = ledger.prepared.inputs.not_runnable
     if reason is not None and ledger.request.measure:
         ledger.emit(
@@ -188,30 +188,30 @@ def _tell_not_measured(ledger: Ledger) -> None:
                 level=Level.WARNING,
                 code="not-measured",
                 message=f"nothing is measured: {reason}",
-                help="name an emulator as the target's `runner` in Cargo's configuration, or measure where it runs",
+                help="set an emulator as the target's `runner` in Cargo's configuration, or measure on such a machine",
             )
         )
 
 
-def _tell_estimate(ledger: Ledger) -> None:
-    """Say before the builds what all of it took the last time, if it was done before."""
+def _announce_estimate(ledger: Ledger) -> None:
+    """Report before the builds how long everything took last time."""
     estimate = estimate_all(ledger.plan, ledger.history)
     ledger.emit(RunExpected(each_s=estimate.shares_s()))
     if described := describe_estimate(estimate):
-        message = f"all of this took {described} the last time; what has not changed is not done again"
+        message = f"last time this took {described}; unchanged steps are reused"
         ledger.emit(Notice(level=Level.INFO, code="estimate", message=message))
 
 
-def _tell_unsteady(ledger: Ledger) -> None:
-    """Say why results of this run cannot be used again."""
+def _warn_of_unsteady(ledger: Ledger) -> None:
+    """Report why results of this run cannot be reused."""
     hashes = ledger.prepared.hashes
-    for path in (path for path in hashes.unsteady() if not hashes.is_told(path)):
+    for path in (path for path in hashes.unsteady() if not hashes.has_warned(path)):
         ledger.emit(
             Notice(
                 level=Level.INFO,
                 code="unsteady-input",
-                message=f"{sanitize_line(str(path))} changed while a workload ran whose command names it: "
-                "the next run does that again",
-                help="list what a workload writes in `compare-output`, or let it write below {scratch}",
+                message=f"{sanitize_line(str(path))} changed during a workload whose command names it: "
+                "the next run repeats this step",
+                help="list the workload's outputs in `compare-output`, or make it write below {scratch}",
             )
         )

@@ -1,4 +1,4 @@
-"""What a run builds: what the build profile and the commands name, as far as cargo builds it with its features."""
+"""The targets of a run: those named by the build profile and the commands that cargo builds with its features."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _PRODUCTS = (PlaceholderKind.BIN, PlaceholderKind.LIB)
 
 
 def choose_targets(project: Project, build_profile: BuildProfile, names: tuple[str, ...]) -> Targets:
-    """What all variants of a run are built of.
+    """The targets that all variants of a run build.
 
     Args:
-        project: What there is.
-        build_profile: With the workloads of the command line in it.
+        project: The Cargo project.
+        build_profile: The build profile, including the workloads of the command line.
         names: The variants that are built.
 
     Raises:
-        UsageError: There is no such package or program, more than one choice, or a program that is asked for needs a
+        UsageError: A package or program does not exist, there is more than one choice, or a requested program needs a
             feature that is off.
     """
     settings = build_profile.project
@@ -48,7 +48,7 @@ def choose_targets(project: Project, build_profile: BuildProfile, names: tuple[s
 def choose_target(
     build_profile: BuildProfile, config: CargoConfig, environ: Mapping[str, str]
 ) -> tuple[str, str | None]:
-    """The target that all variants are built for, and what in cargo's configuration names it.
+    """The target that all variants are built for, and the setting in cargo's configuration that names it.
 
     Raises:
         UsageError: The configuration names several, and the build profile none of them.
@@ -72,7 +72,7 @@ def choose_target(
 
 
 def drop_unused_libs(targets: Targets, workloads: tuple[Invocation, ...]) -> Targets:
-    """Leave out libraries for other languages that stand beside programs, unless a workload uses one."""
+    """Leave out libraries for other languages if there are programs, unless a workload uses one."""
     used = {name for workload in workloads for name in workload.bins}
     return (
         replace(targets, libs=())
@@ -94,12 +94,12 @@ def _are_of_cargo(workloads: tuple[Workload, ...]) -> bool:
 
 
 def _buildable(targets: Targets, build_profile: BuildProfile, names: tuple[str, ...], used: tuple[str, ...]) -> Targets:
-    """Leave out binaries that cargo would leave out: those whose required features are off, unless they are asked for.
+    """Leave out binaries that cargo would leave out: those whose required features are off, unless they are requested.
 
-    Every variant is built with the same binaries, so that the features have to be on in all of them.
+    Every variant builds the same binaries, so the features must be on in all of them.
 
     Raises:
-        UsageError: One is asked for, or nothing else is left.
+        UsageError: One is requested, or no other is left.
     """
     enabled = {package.name: _enabled_everywhere(package, build_profile, names) for package in targets.packages}
     kept = tuple(target for target in targets.bins if is_buildable(target, enabled[target.package]))
@@ -136,6 +136,6 @@ def _feature_is_off(
     return UsageError(
         f"the program `{target.name}` of the package `{target.package}` needs the {noun} {listed}, which {verb} not "
         "enabled in every variant",
-        help=f"write features = [{written}] under [project] in optbuild.toml",
+        help=f"set features = [{written}] under [project] in optbuild.toml",
         location=build_profile.where("project", "features") or build_profile.where("project", "bins") or str(manifest),
     )

@@ -1,4 +1,4 @@
-"""What the caller gives to optbuild and no workload gets: standard input, and variables of the environment."""
+"""Inputs of optbuild that no workload gets: standard input, and variables of the environment."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from optbuild.workloads.invocation import Invocation
 def find_unpassed(
     workloads: Sequence[Invocation], programs: Iterable[str], machine: Machine, *, on_command_line: bool
 ) -> Iterator[Notice]:
-    """Tell what does not reach the programs, and what passes it.
+    """Report what does not reach the programs, and how to pass it.
 
     Args:
-        workloads: All of the run.
+        workloads: All workloads of the run.
         programs: Names of the programs and of their packages.
         machine: The caller's environment and standard input.
         on_command_line: The command line names a workload.
@@ -26,8 +26,8 @@ def find_unpassed(
         yield Notice(
             level=Level.WARNING,
             code="input-not-passed",
-            message="what comes in on optbuild's standard input reaches no program: that of a workload is empty",
-            help="write it to a file and give that: --stdin FILE",
+            message="optbuild's standard input is not passed to any program: workloads get an empty one",
+            help="write it to a file and pass that: --stdin FILE",
         )
     given = {name for item in workloads for name in (*item.declared_env, *item.passed_env)}
     left_out = [name for name in find_meant_for_programs(machine.environ, programs) if name not in given]
@@ -38,6 +38,6 @@ def find_unpassed(
         yield Notice(
             level=Level.INFO,
             code="variables-not-passed",
-            message=f"not passed to the program, because workloads get an environment of their own: {names}",
+            message=f"not passed to the program, because workloads get a separate environment: {names}",
             help=f"pass what it needs: {passed}" if on_command_line else f"name what it needs in {keys}",
         )

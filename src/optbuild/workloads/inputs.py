@@ -154,7 +154,7 @@ class InputHashes:
                 remedy = f"{_remedy(path)}; if the workload only writes it, list it in `compare-output`"
                 emit(Notice(level=Level.WARNING, code=REWRITTEN, message=message, help=remedy))
 
-    def is_told(self, path: Path) -> bool:
+    def has_warned(self, path: Path) -> bool:
         """Whether there was a warning about a file, or about one below a directory."""
         return any(warned.is_relative_to(path) for warned in self._warned)
 

@@ -1,1 +1,1 @@
-"""What does cargo build, and of which sources?"""
+"""What does cargo build, and from which sources?"""

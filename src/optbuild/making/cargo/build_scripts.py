@@ -1,6 +1,6 @@
-"""What build scripts have left behind: why cargo runs one again, and whether two runs generated the same.
+"""The output of build scripts: why cargo reruns one, and whether two runs generated the same.
 
-Cargo's own words on this (`CARGO_LOG`) are costly to get. What it decides by is in files beside a script's output.
+Cargo's own log of this (`CARGO_LOG`) is expensive. The facts that it decides by are in files next to a script's output.
 
 Sources: The Cargo Book, "Build Scripts", https://doc.rust-lang.org/cargo/reference/build-scripts.html#change-detection
 """
@@ -65,19 +65,19 @@ class BuildScripts(Listener):
 
 
 def find_earlier_runs(cargo_target: Path) -> dict[Path, int]:
-    """The build scripts' runs in a target directory, each with the time that cargo dates it by."""
+    """The build scripts' runs in a target directory, each with the time that cargo compares."""
     outputs = (path for depth in ("*", "*/*") for path in cargo_target.glob(f"{depth}/build/*/output"))
     return {path.parent: _mtime_ns(path) for path in outputs}
 
 
 def read_script_run(package: str, out_dir: Path, root: Path, earlier: Mapping[Path, int]) -> ScriptRun:
-    """Look at what a build script has left behind.
+    """Inspect the output of a build script.
 
     Args:
         package: The name of its package.
         out_dir: Its `OUT_DIR`.
         root: The directory of its package, where it runs.
-        earlier: What there was before this build.
+        earlier: The runs that existed before this build.
     """
     output = out_dir.parent / "output"
     try:
@@ -97,35 +97,36 @@ def read_script_run(package: str, out_dir: Path, root: Path, earlier: Mapping[Pa
 
 
 def describe_differences(ours: Mapping[str, ScriptRun], theirs: Mapping[str, ScriptRun]) -> tuple[str, ...]:
-    """The build scripts that did not do the same in two builds, each with what differs first."""
-    told = [*describe_other_code(ours, theirs)]
+    """The build scripts that behaved differently in two builds, each with its first difference."""
+    changes = [*describe_other_code(ours, theirs)]
     for key, script in ours.items():
         other = theirs.get(key)
         if other is not None and other.code == script.code and other.printed != script.printed:
-            told.append(f"the build script of {sanitize_line(script.package)} told cargo something else")
-    return tuple(told)
+            changes.append(
+                f"the build script of {sanitize_line(script.package)} printed different instructions for cargo"
+            )
+    return tuple(changes)
 
 
 def describe_other_code(ours: Mapping[str, ScriptRun], theirs: Mapping[str, ScriptRun]) -> tuple[str, ...]:
-    """The build scripts that generated other code in two builds, each with the first file of it."""
-    told = []
+    """The build scripts that generated different code in two builds, each with the first file that differs."""
+    changes = []
     for key, script in ours.items():
         other = theirs.get(key)
         if other is not None and other.code != script.code:
             names = sorted(name for name, _ in set(script.code.items()) ^ set(other.code.items()))
-            told.append(f"the build script of {sanitize_line(script.package)} generated another {names[0]}")
-    return tuple(told)
+            changes.append(f"the build script of {sanitize_line(script.package)} generated a different {names[0]}")
+    return tuple(changes)
 
 
 REMEDY = (
-    "let the build script do the same each time: a BTreeMap in the place of a HashMap, sorted directory entries, "
-    "SOURCE_DATE_EPOCH for the time; and let it name by cargo:rerun-if-changed what it depends on, and only files that "
-    "are there"
+    "make the build script deterministic: use a BTreeMap instead of a HashMap, sort directory entries, use "
+    "SOURCE_DATE_EPOCH for the time; and list its inputs with cargo:rerun-if-changed, only existing files"
 )
 
 
 def _watched(printed: bytes, root: Path) -> Iterator[tuple[str, Path]]:
-    """The files that a build script depends on by its own words: as it writes them, and where they are."""
+    """The files that a build script declares as inputs: as it writes them, and their paths."""
     for line in printed.decode("utf-8", "surrogateescape").splitlines():
         for prefix in _WATCHED:
             if line.startswith(prefix):
@@ -136,14 +137,14 @@ def _watched(printed: bytes, root: Path) -> Iterator[tuple[str, Path]]:
 def _why_stale(watched: Iterable[tuple[str, Path]], ran_ns: int) -> str | None:
     for name, path in watched:
         if not path.exists():
-            return f"its rerun-if-changed names {sanitize_line(name)}, which is not there"
+            return f"its rerun-if-changed names {sanitize_line(name)}, which does not exist"
         if _newest_ns(path) > ran_ns:
             return f"its rerun-if-changed names {sanitize_line(name)}, which has changed since it ran"
     return None
 
 
 def _newest_ns(path: Path) -> int:
-    """When a file, or anything below a directory, was changed last."""
+    """When a file, or anything below a directory, was last changed."""
     below = (Path(place) / name for place, _, names in os.walk(path) for name in names)
     return max((_mtime_ns(each) for each in (path, *below)), default=0)
 
@@ -161,5 +162,5 @@ def _code_below(out_dir: Path) -> list[Path]:
 
 
 def _digest(data: bytes, out_dir: Path) -> str:
-    """The hash of what a script wrote, wherever it did."""
+    """The hash of what a script wrote, independent of its directory."""
     return hashlib.sha256(data.replace(os.fsencode(out_dir), b"")).hexdigest()

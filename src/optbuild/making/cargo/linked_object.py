@@ -15,9 +15,9 @@ from optbuild.tools.linked_object import EMPTY_ARCHIVE, compile_argv
 
 
 def make_object(action: MakeObject, executor: Executor, environ: Mapping[str, str]) -> MadeObject:
-    """Compile it, unless it is there: its name tells everything that it depends on.
+    """Compile it unless it exists: its name states everything that it depends on.
 
-    Where rustc cannot make an object that only watches, for a target whose `core` cargo builds itself, an empty one
+    If rustc cannot make an object that only watches, as for a target whose `core` cargo builds itself, an empty one
     takes its place, and nothing is watched.
 
     Raises:
@@ -34,7 +34,7 @@ def make_object(action: MakeObject, executor: Executor, environ: Mapping[str, st
     if completed.exit_code != 0 and action.saves_counts:
         raise BuildError(
             f"{action.label}: rustc failed (exit code {completed.exit_code})",
-            help="let the program end by itself on its stop signal, so that it needs no such object:"
+            help="let the program exit by itself on its stop signal, which makes this object unnecessary:"
             " `flush-object = false` in its [[workloads]] table",
             location=str(source),
             detail=last_lines(completed.stderr),

@@ -1,4 +1,4 @@
-"""Build a variant once more, elsewhere and from nothing: are two builds of the same sources alike?
+"""Build a variant again, elsewhere and from scratch: are two builds of the same sources alike?
 
 Not for noticing that sources were edited: `sources` does.
 """
@@ -24,8 +24,8 @@ class Rebuilt:
     """A second build.
 
     Attributes:
-        artifacts: Its programs, for as long as it is kept.
-        differences: What build scripts did otherwise than for the first one.
+        artifacts: Its programs, as long as it is kept.
+        differences: What build scripts did differently from the first one.
     """
 
     artifacts: Mapping[str, Artifact]
@@ -33,16 +33,17 @@ class Rebuilt:
 
 
 Rebuild = Callable[[], AbstractContextManager[Rebuilt]]
-"""Builds once more; the result is deleted when it is left."""
+"""Builds again; the result is deleted on exit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebuilder:
-    """Builds once more, below a directory of its own.
+    """Builds again, below a separate directory.
 
     Attributes:
-        root: The directory that is ours.
-        place: The one below it that cargo builds in, its name as long as that of others: paths may be in binaries.
+        root: The directory that belongs to optbuild.
+        place: The directory below it that cargo builds in. Its name has the same length as others, as binaries may hold
+            paths.
     """
 
     cargo: CargoDriver
@@ -53,18 +54,18 @@ class Rebuilder:
 
     @contextmanager
     def rebuild(self, action: Compile, env: Mapping[str, str], first: Compiled) -> Iterator[Rebuilt]:
-        """Build what an action has built.
+        """Build again what an action has built.
 
         Args:
             action: What to build.
             env: Additions to the environment, as for the first build.
-            first: What that came to.
+            first: The result of the first build.
 
         Raises:
             BuildError: Cargo failed.
-            StorageError: There is no room for it.
+            StorageError: The disk is full.
         """
-        message = f"{action.label}: once more, elsewhere and from nothing, to see whether two builds are alike"
+        message = f"{action.label}: building again elsewhere, from scratch, to see whether two builds are alike"
         self.emit(Notice(level=Level.INFO, code="built-again", message=message))
         old, new = str(action.cargo_target), str(self.place)
         words = {old: new, **_build_directory_words(action.cargo_target, self.place)}
@@ -86,6 +87,6 @@ class Rebuilder:
 
 
 def _build_directory_words(old: Path, new: Path) -> dict[str, str]:
-    """The argument that names cargo's build directory, which is the target directory, for the new one."""
+    """The argument that sets cargo's build directory to the new target directory."""
     before, after = build_directory_setting(old), build_directory_setting(new)
     return {} if before is None or after is None else {"=".join(before): "=".join(after)}

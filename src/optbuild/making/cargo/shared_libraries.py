@@ -1,7 +1,7 @@
-"""The shared libraries that a program is linked with and that cargo has built, or was told of, or brings.
+"""The shared libraries that a program is linked with and that come from cargo: built, searched, or shipped by it.
 
-`cargo run` tells the loader where they are; nobody else does. So they are kept with the program, and stand beside it
-wherever it runs: each variant then loads its own.
+Only `cargo run` points the loader to them. So they are kept with the program and placed next to it wherever it runs:
+each variant then loads its own.
 
 Sources:
     The Cargo Book, "Environment variables", dynamic library paths:
@@ -64,7 +64,7 @@ class SharedLibraries(Listener):
 
 
 def libraries_in(directories: Iterable[Path]) -> list[Path]:
-    """The shared libraries that lie in some directories; one that is not there has none."""
+    """The shared libraries in some directories; a missing directory has none."""
     return [
         path
         for directory in directories
@@ -75,10 +75,10 @@ def libraries_in(directories: Iterable[Path]) -> list[Path]:
 
 
 def find_loaded(programs: Iterable[Path], candidates: Iterable[Path]) -> dict[str, Path]:
-    """Which libraries some programs load, by their own names or those of others that they load; the first of a name.
+    """Which libraries some programs load, directly or through other libraries; the first of each name.
 
-    A program names in plain text what the loader has to find. It may name a library without loading it; then that one
-    stands beside it for nothing.
+    A program names in plain text what the loader has to find. If it names a library without loading it, the copy is
+    unused.
     """
     known: dict[str, Path] = {}
     for path in candidates:

@@ -16,7 +16,7 @@ from optbuild.plan.kinds.check_outputs import CompareOutputs, ProbeOutputs
 from optbuild.plan.results import Compared, Probed, Results
 from optbuild.units import format_duration
 
-_RETRY = Retry(error=WorkloadTimeoutError, code="workload-alone", reason="it took too long")
+_RETRY = Retry(error=WorkloadTimeoutError, code="workload-alone", reason="it timed out")
 
 
 class ProbeKind(Kind[ProbeOutputs, Probed]):
@@ -30,7 +30,7 @@ class ProbeKind(Kind[ProbeOutputs, Probed]):
         return tools.outputs.probe(action, dict(binaries.artifacts), binaries.cargo_build)
 
     def find_kept(self, action: ProbeOutputs, results: Results, kept: Kept) -> Probed | None:
-        """What the same baseline printed."""
+        """The kept output of the same baseline."""
         binaries = results[action.binaries]
         key = output_key(action, binaries.artifacts, kept.hashes, binaries.cargo_build)
         return kept.results.load(key, Probed)
@@ -60,7 +60,7 @@ class CompareKind(Kind[CompareOutputs, Compared]):
         return tools.outputs.compare(action, dict(binaries.artifacts), probed, binaries.cargo_build, rebuild=rebuild)
 
     def find_kept(self, action: CompareOutputs, results: Results, kept: Kept) -> Compared | None:
-        """How the same candidate compared with the same output."""
+        """The kept comparison of the same candidate with the same output."""
         binaries, probed = results[action.binaries], results[action.probe]
         key = output_key(action, binaries.artifacts, kept.hashes, binaries.cargo_build, baseline=probed)
         return kept.results.load(key, Compared)
@@ -74,11 +74,11 @@ class CompareKind(Kind[CompareOutputs, Compared]):
         return {True: "equal", None: "not compared", False: "different"}[result.equal]
 
     def demand(self, action: CompareOutputs, tools: Tools, _budget: Budget, *, alone: Exclusivity) -> Demand:
-        """The stage; nobody waits for it but the end."""
+        """The stage; only the end of the run waits for it."""
         return demand_of_workload(action.workload, tools.stage, alone=alone, urgency=Exclusivity.ALONE_LAST)
 
     def _rebuild_of(self, action: CompareOutputs, results: Results, tools: Tools) -> Rebuild | None:
-        """What builds the baseline once more; None where it is not built by one plain call of cargo."""
+        """A function that builds the baseline again; None if one plain call of cargo does not build it."""
         build = action.baseline
         if build is None or build.recipe.call is not None:
             return None

@@ -20,7 +20,7 @@ from optbuild.plan.results import Binaries, CheckedProfile, Compiled, Results
 from optbuild.units import format_bytes
 
 LTO_BYTES = 2 << 30
-"""What a link of the whole program may need where no earlier run has shown it: some gigabytes for large programs."""
+"""What a link of the whole program may need if no earlier run has shown it: some gigabytes for large programs."""
 
 
 class CompileKind(Kind[Compile, Compiled]):
@@ -43,7 +43,7 @@ class CompileKind(Kind[Compile, Compiled]):
         return None if artifacts is None else Binaries(artifacts=artifacts, reused=True, cargo_build=build)
 
     def show(self, action: Compile, tools: Tools) -> Shown:
-        """The call, with as many crates as the last build of the same programs had."""
+        """The call, with the number of crates of the last build of the same programs."""
         log = tools.logs / f"{action.id}.log"
         return Shown(argv=action.argv, log=log, unit="crates", total=tools.cargo.units_of(action))
 
@@ -64,11 +64,11 @@ class CompileKind(Kind[Compile, Compiled]):
         )
 
     def peak_rss_bytes(self, result: Compiled) -> int | None:
-        """That of the linker, with link-time optimisation."""
+        """The memory of the linker, with link-time optimisation."""
         return result.peak_rss_bytes
 
     def begin(self, action: Compile, results: Results, tools: Tools) -> Callable[[Compiled], Compiled]:
-        """Watch the sources: cargo is called once more where one was written while it compiled."""
+        """Watch the sources: cargo is called again if one was written during the build."""
         began_ns = tools.sources.now_ns()
 
         def look(built: Compiled) -> Compiled:
@@ -96,14 +96,14 @@ class CompileKind(Kind[Compile, Compiled]):
         return tools.prover.prove(action, result, built)
 
     def fault(self, action: Compile, error: OptbuildError) -> AttemptFault | None:
-        """That the instrumented program cannot be built, or that the profile had no effect."""
+        """A fault if the instrumented program cannot be built or the profile had no effect."""
         if action.role is Role.INSTRUMENT and isinstance(error, BuildError):
             return AttemptFault.NOT_BUILT
         return super().fault(action, error)
 
 
 def environment_of(action: Compile, results: Results, tools: Tools) -> dict[str, str]:
-    """What is added to cargo's environment, every output with its value."""
+    """The additions to cargo's environment, every output resolved."""
 
     def value_of(output: Output) -> str:
         if output == JOBSERVER:

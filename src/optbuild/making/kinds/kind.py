@@ -1,4 +1,4 @@
-"""Everything that the order of work has to know of a kind of action, whatever it is."""
+"""Everything that the scheduling has to know about a kind of action."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from optbuild.plan.results import Results
 
 
 class Result(Protocol):
-    """What every action yields, beside what only those of its kind do."""
+    """The common part of every action's result."""
 
     @property
     def reused(self) -> bool:
-        """Whether it was there already."""
+        """Whether it existed already."""
 
 
 A = TypeVar("A", bound=Action[Any])
@@ -33,13 +33,13 @@ R = TypeVar("R", bound=Result)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """What people see of an action while it runs.
+    """What users see of an action while it runs.
 
     Attributes:
-        argv: What it runs, as people know it.
-        log: Where what that says is kept.
+        argv: The command that it runs, as users know it.
+        log: The log of its output.
         unit: What its progress counts.
-        total: How many of those there will be, where that is known.
+        total: How many units there will be, if known.
     """
 
     argv: tuple[str, ...]
@@ -50,28 +50,28 @@ class Shown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """What a plan says of an action before it runs.
+    """What a plan shows about an action before it runs.
 
     Attributes:
-        expectation: Where its result is there.
-        kept: Why it is expected then.
-        never_done: Why it is not, where it was never done.
-        changed: Why it is not, where it was done before.
+        expectation: If its result exists.
+        kept: Why it is then expected.
+        never_done: Why it is not expected, if it was never done.
+        changed: Why it is not expected, if it was done before.
     """
 
     expectation: Expectation = Expectation.REUSED
     kept: str = "its result is kept, and holds if cargo finds its binaries fresh"
-    never_done: str = "it was not done before"
-    changed: str = "its binary or what it reads is not what it was"
+    never_done: str = "it has not run before"
+    changed: str = "its binary or its inputs have changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """A failure that others which ran at the same time may have caused: the action is retried alone.
+    """A failure that concurrent actions may have caused: the action is retried alone.
 
     Attributes:
-        error: How it shows.
-        code: Of the notice.
+        error: The type of its error.
+        code: The code of the notice.
         reason: What happened, in a few words.
     """
 
@@ -85,12 +85,12 @@ class Kind(ABC, Generic[A, R]):
 
     outlook = Outlook()
     depends_on_needs = True
-    """Whether what is kept can be found only with the results of what the action needs."""
+    """Whether a kept result can be found only with the results that the action needs."""
     retry: Retry | None = None
 
     @abstractmethod
     def perform(self, action: A, results: Results, tools: Tools) -> R:
-        """Do it, with the results of what it needs.
+        """Do it, with the results that it needs.
 
         Raises:
             OptbuildError: It failed.
@@ -98,11 +98,11 @@ class Kind(ABC, Generic[A, R]):
 
     @abstractmethod
     def find_kept(self, action: A, results: Results, kept: Kept) -> object | None:
-        """What an earlier run has left that would be used again; found without running anything."""
+        """The result of an earlier run that would be reused; found without running anything."""
 
     @abstractmethod
     def show(self, action: A, tools: Tools) -> Shown:
-        """What people see of it while it runs."""
+        """What users see of it while it runs."""
 
     @abstractmethod
     def describe(self, result: R) -> str:
@@ -112,41 +112,41 @@ class Kind(ABC, Generic[A, R]):
         """What it needs for itself while it runs.
 
         Args:
-            alone: `SHARED`, unless it has shown that it cannot run alongside others.
+            alone: `SHARED`, unless it has failed to run alongside others.
         """
         return Demand(exclusivity=alone)
 
     def peak_rss_bytes(self, _result: R) -> int | None:
-        """The memory of its largest process, where that was looked at."""
+        """The memory of its largest process, if that was measured."""
         return None
 
     def begin(self, _action: A, _results: Results, _tools: Tools) -> Callable[[R], R]:
-        """Note what has to be known from before it runs; gives what is called with its result once that is proved.
+        """Note the state before it runs; return what is called with its result once that is proved.
 
-        Both are called in the thread that decides, and nothing else changes what the run has come to meanwhile. The
-        second may raise what `perform` may, and gives the result as it is to be kept.
+        Both are called in the deciding thread, and nothing else changes the outcome meanwhile. The second may raise
+        what `perform` may, and returns the result to keep.
         """
         return lambda result: result
 
     def compared_with(self, _action: A, _built: Built) -> frozenset[ActionId]:
-        """What its proof compares it with, and therefore waits for."""
+        """What its proof is compared with, and therefore waits for."""
         return frozenset()
 
     def prove(self, _action: A, _result: R, _built: Built, _tools: Tools) -> Proof | None:
-        """What shows that it had the effect that it is done for; None where it need not show any.
+        """The proof that it had its intended effect; None if it needs none.
 
         Raises:
-            OptbuildError: It had not.
+            OptbuildError: It had no effect.
         """
         return None
 
     def fault(self, _action: A, error: OptbuildError) -> AttemptFault | None:
-        """What is wrong with the attempt that it belongs to, if another attempt may mend it."""
+        """What is wrong with its attempt, if another attempt may succeed."""
         return error.fault if isinstance(error, ProfileDataError) else None
 
     def remember_failure(self, _action: A, _error: OptbuildError, _results: Results, _tools: Tools) -> None:
-        """Spare later runs a failure that another attempt has made good."""
+        """Spare later runs a failure after which another attempt succeeded."""
 
     def set_aside(self, _result: R) -> Mapping[Path, str]:
-        """Files that were kept for people to look at, and why."""
+        """Files that were kept for inspection, and why."""
         return {}

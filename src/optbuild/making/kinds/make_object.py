@@ -1,4 +1,4 @@
-"""Make an object: compile what is linked into instrumented builds only."""
+"""Make an object: compile code that is linked into instrumented builds only."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class ObjectKind(Kind[MakeObject, MadeObject]):
     """Small objects, each made once."""
 
     def perform(self, action: MakeObject, _results: Results, tools: Tools) -> MadeObject:
-        """Compile it, unless it is there."""
+        """Compile it unless it exists."""
         return make_object(action, tools.executor, tools.environ)
 
     def find_kept(self, action: MakeObject, _results: Results, _kept: Kept) -> MadeObject | None:
-        """The file, whose name says everything that it depends on."""
+        """The file, whose name states everything that it depends on."""
         return MadeObject(path=action.file, reused=True) if action.file.is_file() else None
 
     def show(self, action: MakeObject, _tools: Tools) -> Shown:

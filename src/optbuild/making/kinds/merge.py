@@ -15,12 +15,12 @@ class MergeKind(Kind[MergeProfiles, CheckedProfile]):
     """Merges by weight."""
 
     def perform(self, action: MergeProfiles, results: Results, tools: Tools) -> CheckedProfile:
-        """Merge, and check what comes of it."""
+        """Merge, and check the result."""
         counts = {training: results[training] for training in action.weights}
         return tools.merger.merge_weighted(action, counts, _program(action, results))
 
     def find_kept(self, action: MergeProfiles, results: Results, kept: Kept) -> CheckedProfile | None:
-        """The profile that was merged of the same counts."""
+        """The profile that was merged from the same counts."""
         profiles = {training: results[training].profile for training in action.weights}
         key = merge_key(action, profiles, _program(action, results), kept.profdata_version)
         stored = kept.results.load(key, CheckedProfile)
@@ -36,5 +36,5 @@ class MergeKind(Kind[MergeProfiles, CheckedProfile]):
 
 
 def _program(action: MergeProfiles, results: Results) -> dict[str, Artifact]:
-    """The programs whose names functions are to have."""
+    """The programs whose names functions get."""
     return {} if action.program is None else dict(results[action.program].artifacts)

@@ -32,5 +32,5 @@ KINDS: Mapping[type[Action[Any]], Kind[Any, Any]] = {
 
 
 def kind_of(action: Action[Any]) -> Kind[Any, Any]:
-    """How actions of this one's kind are performed."""
+    """The kind that performs an action."""
     return KINDS[type(action)]

@@ -19,14 +19,14 @@ from optbuild.plan.results import CargoTraining, Counts, Results
 class TrainKind(Kind[Train, Counts]):
     """Training runs."""
 
-    retry = Retry(error=WorkloadTimeoutError, code="workload-alone", reason="it took too long")
+    retry = Retry(error=WorkloadTimeoutError, code="workload-alone", reason="it timed out")
 
     def perform(self, action: Train, results: Results, tools: Tools) -> Counts:
         """Run the workload, and merge what it wrote."""
         return tools.trainer.train(action, results[action.binaries].artifacts, _cargo_training(action, results))
 
     def find_kept(self, action: Train, results: Results, kept: Kept) -> Counts | None:
-        """The counts of a training of the same binaries on the same inputs."""
+        """The kept counts of the same binaries on the same inputs."""
         binaries, cargo = results[action.binaries].artifacts, _cargo_training(action, results)
         key = training_key(action, binaries, cargo, kept.hashes, kept.profdata_version)
         stored = kept.results.load(key, Counts)
@@ -45,7 +45,7 @@ class TrainKind(Kind[Train, Counts]):
         return demand_of_workload(action.workload, tools.stage, alone=alone, parallel=action.workload.parallel)
 
     def remember_failure(self, action: Train, error: OptbuildError, results: Results, tools: Tools) -> None:
-        """Do not count again in a way that gives counts which no run can have made."""
+        """Do not count again in a way that produced impossible counts."""
         if isinstance(error, ImplausibleCountsError):
             binaries, cargo = results[action.binaries].artifacts, _cargo_training(action, results)
             tools.trainer.remember_refusal(action, binaries, cargo, error)
@@ -56,7 +56,7 @@ class TrainKind(Kind[Train, Counts]):
 
 
 def _cargo_training(action: Train, results: Results) -> CargoTraining | None:
-    """What is needed besides where the workload is what cargo would run."""
+    """The additional needs of a workload that cargo would run."""
     build = results[action.binaries].cargo_build
     if build is None or action.program is None:
         return None

@@ -1,4 +1,4 @@
-"""What kinds of actions have in common that run a workload, or that yield counts."""
+"""The common code of actions that run a workload or yield counts."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def demand_of_workload(
 ) -> Demand:
     """What a run of a workload needs for itself.
 
-    One whose course depends on time runs alone: a server has to be ready within so many seconds, its clients give up,
-    and benches measure how often they have to repeat.
+    One that depends on time runs alone: a server has to be ready within so many seconds, its clients give up,
+    and benches measure how often to repeat.
 
     Args:
         workload: What is run.
-        stage: Where programs stand while they run.
-        alone: `SHARED`, unless it has shown that it cannot run alongside others.
-        parallel: It has a stage of its own, and others may run at the same time.
+        stage: Where programs are placed while they run.
+        alone: `SHARED`, unless it has failed to run alongside others.
+        parallel: It has a separate stage, and others may run at the same time.
         urgency: When it runs if it runs alone.
     """
     is_timed = workload.kind is not Kind.COMMAND

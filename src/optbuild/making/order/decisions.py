@@ -1,6 +1,6 @@
-"""What a failure means for the variants, and which attempt each of them goes on with.
+"""What a failure means for the variants, and which attempt each continues with.
 
-Not for when actions run: `scheduler` knows that.
+Not for when actions run: `scheduler` decides that.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Decisions:
     """Decides for one run.
 
     Attributes:
-        keep_going: Go on with other variants when one fails.
+        keep_going: Continue with other variants when one fails.
     """
 
     progress: Progress
@@ -34,13 +34,13 @@ class Decisions:
     keep_going: bool = False
 
     def skip_impossible(self) -> None:
-        """Skip the variants of which the plan says that they cannot be built."""
+        """Skip the variants that cannot be built according to the plan."""
         for variant in self.progress.plan.variants:
             if variant.skipped is not None:
                 self._skip(variant, variant.skipped)
 
     def find_binaries(self, wanted: Choice | Gathering) -> Binaries | None:
-        """The binaries that a choice has fallen on, or that are gathered; None where that is not known yet."""
+        """The chosen or gathered binaries; None if they are not known yet."""
         so_far = self.progress.so_far
         if isinstance(wanted, Gathering):
             return gather(so_far.results[built] for built in wanted.programs.values())
@@ -54,10 +54,10 @@ class Decisions:
     def fail(self, action: Action[object], error: OptbuildError) -> None:
         """Decide what a failed action means for the variants that need it.
 
-        Those with another attempt that may mend the fault take that one; others are neither measured nor published.
+        Variants with another attempt that may succeed take it; others are neither measured nor published.
 
         Raises:
-            OptbuildError: The run ends by it.
+            OptbuildError: The failure ends the run.
         """
         so_far, kind = self.progress.so_far, kind_of(action)
         served, fault = so_far.served_by(action.id), kind.fault(action, error)
@@ -80,7 +80,7 @@ class Decisions:
         self.emit(Notice(level=Level.ERROR, code=error.code, message=error.message, help=error.help))
 
     def _try_next(self, variant: PlannedVariant, fault: AttemptFault | None, error: OptbuildError) -> bool:
-        """Take a variant's next attempt that may mend what is wrong; whether there is one."""
+        """Take a variant's next attempt that may succeed; return whether there is one."""
         so_far = self.progress.so_far
         attempt = so_far.attempt_of(variant)
         if attempt is None or fault is None or variant.name in so_far.skipped:
@@ -89,13 +89,13 @@ class Decisions:
         for other in variant.attempts[variant.attempts.index(attempt) + 1 :]:
             if fault in other.mends and failed.isdisjoint(self.progress.plan.needed_by(other.binaries)):
                 self._take(variant, other, Rejection(attempt=attempt, reason=error.message))
-                message = f"variant {variant.name}: training goes on as {other.name}, for {attempt.name} will not do: "
+                message = f"variant {variant.name}: {attempt.name} training was rejected; retrying as {other.name}: "
                 self.emit(Notice(level=Level.INFO, code="next-attempt", message=message + error.message))
                 return True
         return False
 
     def _take(self, variant: PlannedVariant, attempt: Attempt, rejected: Rejection) -> None:
-        """Go on with another attempt; the folds of a variant are trained as it is."""
+        """Continue with another attempt; a variant's folds are trained in the same way."""
         self.progress.take(variant, attempt, rejected)
         place = variant.attempts.index(attempt)
         for fold in self._folds_of(variant):
@@ -110,7 +110,7 @@ class Decisions:
         self.emit(Notice(level=Level.WARNING, code=f"{kind}-skipped", message=message))
 
     def _give_up(self, build: PlannedVariant, reason: str) -> None:
-        """Build no more of a variant; without it nobody asks for its parts and folds."""
+        """Stop building a variant, and with it its parts and folds."""
         self.progress.give_up((build, *build.parts.values(), *self._folds_of(build)), reason)
 
     def _folds_of(self, variant: PlannedVariant) -> list[PlannedVariant]:

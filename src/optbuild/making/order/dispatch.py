@@ -21,7 +21,7 @@ from optbuild.plan.results import Results
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Performed:
-    """An action that was done, and how."""
+    """A finished action, and how it ended."""
 
     result: Result
     step: Step
@@ -29,11 +29,11 @@ class Performed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatcher:
-    """Does actions, several at the same time if need be, with the results of those that they need.
+    """Performs actions, several at the same time if required, with the results that they need.
 
     Attributes:
-        last_s: How long actions took in earlier runs, as far as that is known.
-        began_s: When the run began to carry its plan out, on the monotonic clock.
+        last_s: How long actions took in earlier runs, if known.
+        began_s: When the run began to carry out its plan, on the monotonic clock.
     """
 
     tools: Tools
@@ -43,7 +43,7 @@ class Dispatcher:
     began_s: float = field(default_factory=time.monotonic)
 
     def perform(self, action: Action[object]) -> Performed:
-        """Do an action, and report that it began; that it ended well is reported when it is also proved to have.
+        """Do an action, and report its start; success is reported once it is proved.
 
         Raises:
             OptbuildError: It failed.
@@ -83,7 +83,7 @@ class Dispatcher:
         self.emit(ActionFailed(action=action.id, label=action.label, duration_s=duration_s))
 
     def report_finished(self, done: Performed) -> None:
-        """Report that an action ended well."""
+        """Report that an action succeeded."""
         action, step = done.step.action, done.step
         self.emit(
             ActionFinished(

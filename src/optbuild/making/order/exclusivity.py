@@ -1,7 +1,7 @@
 """Which actions may run at the same time. Pure.
 
-What an action needs for itself is its demand, which its kind states. Builds in different target directories may run at
-the same time, and a workload alongside them unless its course depends on time. Measuring is no part of this.
+An action's demand is what it needs for itself; its kind states it. Builds in different target directories may run at
+the same time, and a workload alongside them unless it depends on time. Measuring is not covered here.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ class Exclusivity(Enum):
 
     SHARED = "shared"
     ALONE_SOON = "alone soon"
-    """Nothing is begun before it, so it need not wait for long."""
+    """Nothing is started before it, which keeps its wait short."""
     ALONE_LAST = "alone last"
-    """It has time until there is nothing else to do."""
+    """It waits until there is nothing else to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +28,9 @@ class Demand:
 
     Attributes:
         places: What one action at a time can use: cargo's target directory, and the stage that programs run from.
-        shared_places: What others can use with it that share it as well.
-        memory_bytes: What it is known or expected to need where that is much.
-        ends_in_link: It uses one core in the end, for as long as a link of the whole program takes.
+        shared_places: What it can share with others that also share it.
+        memory_bytes: What it is known or expected to need, if that is much.
+        ends_in_link: It ends in a link of the whole program, which uses one core.
     """
 
     exclusivity: Exclusivity = Exclusivity.SHARED
@@ -42,11 +42,11 @@ class Demand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """What actions share that run at the same time.
+    """The resources that concurrent actions share.
 
     Attributes:
-        jobs: How many programs may compute at once; one means that action follows action.
-        memory_bytes: What is free when nothing of ours runs.
+        jobs: How many programs may compute at once; with one, actions run one after another.
+        memory_bytes: Free memory while optbuild runs no program.
         peaks: How much memory actions needed in earlier runs.
     """
 
@@ -56,12 +56,12 @@ class Budget:
 
 
 def choose_next(ready: Sequence[Demand], running: Collection[Demand], budget: Budget) -> int | None:
-    """What to begin now: the place of the first that may be; None where nothing may.
+    """The index of the first action that may begin now; None if none may.
 
     Args:
-        ready: What each needs that could be done, in the order in which they are wanted.
-        running: What those need that are being done.
-        budget: What is shared.
+        ready: The demand of each action that is ready, in order of preference.
+        running: The demands of the running actions.
+        budget: The shared resources.
     """
     if budget.jobs == 1:
         return 0 if ready and not running else None

@@ -1,4 +1,4 @@
-"""What a run has come to so far, and its one writer. It is called in one thread."""
+"""The outcome of a run so far, and its only writer. It is called in one thread."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from optbuild.plan.ways import Attempt
 
 @dataclass(slots=True)
 class Progress:
-    """The one writer of what a run has come to.
+    """The only writer of a run's outcome.
 
     Attributes:
-        so_far: What everybody else reads: it grows.
+        so_far: The growing outcome that all others read.
     """
 
     plan: Plan
@@ -50,11 +50,11 @@ class Progress:
     def finish(
         self, *, ended_by: OptbuildError | None, wall_s: float | None = None, are_sources_unchanged: bool
     ) -> Built:
-        """What the run came to in the end."""
+        """The final outcome of the run."""
         return replace(self.so_far, ended_by=ended_by, wall_s=wall_s, are_sources_unchanged=are_sources_unchanged)
 
     def keep(self, entry_id: ActionId, result: object, step: Step | None = None) -> None:
-        """Keep a result, of an action with the step that made it."""
+        """Keep a result; for an action, also the step that made it."""
         self._results[entry_id] = result
         if step is not None:
             self._steps[entry_id] = step
@@ -65,25 +65,25 @@ class Progress:
         self._steps.pop(action_id, None)
 
     def keep_evidence(self, compilation: ActionId, evidence: PgoEvidence) -> None:
-        """Keep what a compilation shows of its profile, also where that proves nothing."""
+        """Keep a compilation's evidence, even if it proves nothing."""
         self._evidence[compilation] = evidence
 
     def keep_aside(self, training: ActionId, files: Mapping[Path, str]) -> None:
-        """Keep where the raw profiles are that could not be merged."""
+        """Keep the places of raw profiles that could not be merged."""
         if files:
             self._set_aside[training] = files
 
     def fail(self, action_id: ActionId, error: OptbuildError) -> None:
-        """Note that an action failed for which nothing can take its place."""
+        """Note that an action failed without a substitute."""
         self._failures[action_id] = error
 
     def give_up(self, builds: Iterable[PlannedVariant], reason: str) -> None:
-        """Build no more of these."""
+        """Stop building these."""
         for build in builds:
             self._skipped.setdefault(build.name, reason)
 
     def take(self, build: PlannedVariant, attempt: Attempt, rejected: Rejection | None = None) -> None:
-        """Go on with another attempt."""
+        """Continue with another attempt."""
         self._taken[build.name] = attempt
         if rejected is not None:
             self._rejected[build.name] = (*self._rejected.get(build.name, ()), rejected)

@@ -1,4 +1,4 @@
-"""What of a plan can be carried out next: in its order, each action after those it needs, none for nothing.
+"""What can be carried out next: in the plan's order, each action after those it needs, and only if it is wanted.
 
 Not for what can run at the same time: `exclusivity` decides that.
 """
@@ -15,9 +15,9 @@ from optbuild.plan.ways import Choice, Gathering
 
 
 class ReadyQueue:
-    """The actions of a plan that are still to be done, and the binaries that are still to be decided on.
+    """The actions of a plan that are still to do, and the binaries that are still undecided.
 
-    An action of an attempt that is not taken waits, for it may be taken yet; in the end it was not needed.
+    An action of an attempt that is not taken waits, as the attempt may still be taken; otherwise it is never needed.
     """
 
     def __init__(self, plan: Plan, so_far: Built) -> None:
@@ -25,34 +25,34 @@ class ReadyQueue:
         self._so_far = so_far
         self._places = {entry.id: place for place, entry in enumerate(plan.entries)}
         self._followers = _count_followers(plan)
-        # Which attempt is taken is decided as soon as its evidence holds, whatever comes of the others.
+        # An attempt is taken as soon as its evidence holds, whatever the others do.
         needs = {entry.id: () if isinstance(entry, Choice) else entry.needs for entry in plan.entries}
         self._sorter: TopologicalSorter[ActionId] = TopologicalSorter(needs)
         self._sorter.prepare()
         self._open = set(self._sorter.get_ready())
 
     def ready(self) -> Iterator[Action[object]]:
-        """Actions that have all they need and that a variant is waiting for, in the plan's order."""
+        """Actions whose needs are met and that a variant is waiting for, in the plan's order."""
         return (entry for entry in map(self._plan.entry, self._wanted()) if isinstance(entry, Action))
 
     def followers_of(self, action_id: ActionId) -> int:
-        """How many wait for it, one after the other."""
+        """How many wait for it, one after another."""
         return self._followers[action_id]
 
     def undecided(self) -> tuple[Choice | Gathering, ...]:
-        """Binaries that a variant is waiting for and that no action makes by itself."""
+        """Binaries that a variant is waiting for and that no single action makes."""
         return tuple(entry for entry in map(self._plan.entry, self._wanted()) if isinstance(entry, (Choice, Gathering)))
 
     def begin(self, action_id: ActionId) -> None:
-        """Take something off the list."""
+        """Remove an entry from the list."""
         self._open.remove(action_id)
 
     def put_back(self, action_id: ActionId) -> None:
-        """Put an action that was begun on the list again."""
+        """Put a started action back on the list."""
         self._open.add(action_id)
 
     def finish(self, action_id: ActionId) -> None:
-        """Put on the list what needed only this."""
+        """Add the entries that needed only this one."""
         self._sorter.done(action_id)
         self._open.update(self._sorter.get_ready())
 
@@ -64,7 +64,7 @@ class ReadyQueue:
 
 
 def _count_followers(plan: Plan) -> dict[ActionId, int]:
-    """How many entries follow each, one after the other."""
+    """How many entries follow each, one after another."""
     followers = {entry.id: 0 for entry in plan.entries}
     for entry in reversed(plan.entries):
         for need in entry.needs:

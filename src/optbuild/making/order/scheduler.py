@@ -1,8 +1,8 @@
-"""Carry actions out: each once, in order or at the same time, the results at hand for those that need them.
+"""Carry out actions: each once, in order or at the same time, with the results that they need.
 
-What an action does is written in its kind, what may run at the same time in `exclusivity`, what a failure means for the
-variants in `decisions`. Here is only how it goes on from one action to the next, by their states. All that a run has
-come to is changed in one thread: those that do the work hand their results back.
+An action's kind defines what it does, `exclusivity` what may run at the same time, `decisions` what a failure means for
+the variants. This module only moves actions from state to state. One thread alone changes a run's outcome: workers hand
+their results back to it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from optbuild.errors import InterruptedRunError, OptbuildError, ProfileDataError
-from optbuild.events import Emit, Level, Notice, telling_of
+from optbuild.events import Emit, Level, Notice, about_action
 from optbuild.making.kinds.table import kind_of
 from optbuild.making.order.decisions import Decisions
 from optbuild.making.order.dispatch import Dispatcher, Performed
@@ -38,7 +38,7 @@ class State(StrEnum):
     WAITING = "waiting"
     RUNNING = "running"
     UNPROVEN = "unproven"
-    """It was done; what its proof compares it with is not there yet."""
+    """It was done; its proof waits for what it is compared with."""
     DONE = "done"
     FAILED = "failed"
 
@@ -49,10 +49,10 @@ class Task:
 
     Attributes:
         demand: What it needs for itself while it runs.
-        finish: Called with its result once that is proved; gives the result as it is kept.
-        performed: What it came to, from `UNPROVEN` on.
+        finish: Called with its result once that is proved; returns the result to keep.
+        performed: Its outcome, from `UNPROVEN` on.
         had_company: Others ran at the same time.
-        is_exclusive: It has shown that it cannot run alongside others.
+        is_exclusive: It has failed to run alongside others.
     """
 
     action: Action[object]
@@ -69,8 +69,8 @@ class Scheduler:
     """Carries out the actions of one plan.
 
     Attributes:
-        budget: What actions share that run at the same time.
-        make_workers: Makes the threads that they run in, where the budget allows for more than one.
+        budget: The resources that concurrent actions share.
+        make_workers: Makes their threads, if the budget allows more than one.
     """
 
     progress: Progress
@@ -91,7 +91,7 @@ class Scheduler:
         """Do every action that a variant is waiting for.
 
         Raises:
-            OptbuildError: What ended it before; what ran at the same time is ended.
+            OptbuildError: What ended it early; concurrent actions are stopped.
         """
         self.decisions.skip_impossible()
         workers = None if self.budget.jobs == 1 else self.make_workers()
@@ -115,19 +115,19 @@ class Scheduler:
         return [task for task in self._tasks.values() if task.state in states]
 
     def _choose_next(self) -> Task | None:
-        """What to begin now, its demand at hand; None where nothing may be."""
+        """The action to begin now, with its demand; None if none may begin."""
         ready = [self._tasks[action.id] for action in self._queue.ready()]
         for task in ready:
             alone = Exclusivity.ALONE_SOON if task.is_exclusive else Exclusivity.SHARED
             task.demand = kind_of(task.action).demand(task.action, self.tools, self.budget, alone=alone)
-        if self.budget.jobs > 1:  # what many others wait for, and then what ends in a link on one core
+        if self.budget.jobs > 1:  # first what many others wait for, then what ends in a link on one core
             ready.sort(key=lambda task: (-self._queue.followers_of(task.action.id), not task.demand.ends_in_link))
         running = [task.demand for task in self._those(State.RUNNING)]
         place = choose_next([task.demand for task in ready], running, self.budget)
         return None if place is None else ready[place]
 
     def _begin(self, task: Task, workers: Workers[Performed] | None) -> None:
-        """Give an action to a worker, or do it at once where nothing may run at the same time."""
+        """Give an action to a worker, or do it at once if nothing may run at the same time."""
         action, others = task.action, self._those(State.RUNNING)
         self._queue.begin(action.id)
         task.finish = kind_of(action).begin(action, self.progress.so_far.results, self.tools)
@@ -146,14 +146,14 @@ class Scheduler:
         workers.start(action.id, partial(self._perform, action))
 
     def _perform(self, action: Action[object]) -> Performed:
-        with telling_of(action.id):
+        with about_action(action.id):
             return self.dispatcher.perform(action)
 
     def _settle(self, endings: Mapping[str, Performed | BaseException]) -> None:
-        """Take in how actions ended."""
+        """Record how actions ended."""
         for name, ending in endings.items():
             task = self._tasks[ActionId(name)]
-            with telling_of(name):
+            with about_action(name):
                 if isinstance(ending, Performed):
                     task.state, task.performed = State.UNPROVEN, ending
                     if not self._awaits(task):
@@ -166,15 +166,15 @@ class Scheduler:
         self._prove_waiting()
 
     def _awaits(self, task: Task) -> frozenset[ActionId]:
-        """What is not there yet that the proof of an action is compared with, in whatever order actions end."""
+        """The missing results that an action's proof is compared with, in whatever order actions end."""
         so_far = self.progress.so_far
         return kind_of(task.action).compared_with(task.action, so_far) - so_far.results.ids()
 
     def _prove_waiting(self, *, idle: bool = False) -> None:
-        """Accept what is done and whose proof waits for nothing any more.
+        """Accept finished actions whose proof no longer waits for anything.
 
         Args:
-            idle: Nothing runs or can be begun, so that only what waits itself may still come.
+            idle: Nothing runs or can begin; only waiting actions are left.
         """
         while True:
             waiting = self._those(State.UNPROVEN)
@@ -184,12 +184,12 @@ class Scheduler:
                 return
             for task in ready:
                 assert task.performed is not None  # noqa: S101 - it is done
-                with telling_of(task.action.id):
+                with about_action(task.action.id):
                     self._accept(task, task.performed)
             self._decide()
 
     def _accept(self, task: Task, done: Performed) -> None:
-        """Keep a result if it holds, and go on with what needed it."""
+        """Keep a result if it holds, and continue with what needed it."""
         action, kind = task.action, kind_of(task.action)
         self.progress.keep(action.id, done.result, done.step)
         self.progress.keep_aside(action.id, kind.set_aside(done.result))
@@ -216,7 +216,7 @@ class Scheduler:
             raise
 
     def _decide(self) -> None:
-        """Give variants the binaries that are theirs, where these are there now; what is chosen may be gathered."""
+        """Give variants their binaries once these exist; chosen binaries may then be gathered."""
         while found := [
             (wanted.id, binaries)
             for wanted in self._queue.undecided()
@@ -228,13 +228,13 @@ class Scheduler:
                 self._queue.finish(wanted_id)
 
     def _refuse(self, task: Task, error: OptbuildError) -> None:
-        """Retry an action alone, where others that ran at the same time may be the cause, or let it fail."""
+        """Retry an action alone if concurrent actions may be the cause; otherwise let it fail."""
         action, retry = task.action, kind_of(task.action).retry
         if retry is not None and isinstance(error, retry.error) and task.had_company:
             self.progress.drop(action.id)
             task.state, task.had_company, task.is_exclusive = State.WAITING, False, True
             self._queue.put_back(action.id)
-            message = f"{action.label}: {retry.reason} beside builds; it is done once more with nothing beside it"
+            message = f"{action.label}: {retry.reason} while builds were running; retrying it alone"
             self.emit(Notice(level=Level.INFO, code=retry.code, message=sanitize_line(message)))
             return
         task.state = State.FAILED

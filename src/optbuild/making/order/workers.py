@@ -1,4 +1,4 @@
-"""Threads that carry out actions at the same time, each under a token of the budget, and that all end on request."""
+"""Threads that carry out actions at the same time, each with a token of the budget, and that all end on request."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from optbuild.execution.jobserver import Jobserver
 from optbuild.execution.stopping import StopRequest
 
 T = TypeVar("T")
-_MOST = 4096  # as many as there may be tokens; a thread is made only when all others are at work
+_MOST = 4096  # the maximum of tokens; a thread is made only when all others are busy
 
 
 class Workers(Generic[T]):
     """Runs functions in threads, under names.
 
-    Programs that they start through the executor are ended by `stop`. Leave nothing running: call it in the end.
+    `stop` ends the programs that they start through the executor. Always call it at the end: it leaves nothing running.
     """
 
     def __init__(self, executor: ConcurrentExecutor, jobserver: Jobserver | None = None) -> None:
@@ -35,7 +35,7 @@ class Workers(Generic[T]):
         self._running[name] = self._threads.submit(self._work, work)
 
     def wait(self) -> dict[str, T | BaseException]:
-        """Wait until something is done; results or errors by name, in the order in which they were begun."""
+        """Wait until at least one is done; return results or errors by name, in the order of their start."""
         wait(self._running.values(), return_when=FIRST_COMPLETED)
         done = {name: future for name, future in self._running.items() if future.done()}
         for name in done:
@@ -43,10 +43,10 @@ class Workers(Generic[T]):
         return {name: future.exception() or future.result() for name, future in done.items()}
 
     def stop(self, number: int = signal.SIGTERM) -> None:
-        """Ask all to end, and wait until they have.
+        """Ask all to end, and wait for them.
 
         Args:
-            number: The signal that is to blame.
+            number: The signal that caused it.
 
         Raises:
             InterruptedRunError: A signal came meanwhile.

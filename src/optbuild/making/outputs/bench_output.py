@@ -1,4 +1,4 @@
-"""What a bench prints may hold what it has measured: numbers that differ from build to build, as they should."""
+"""The output of a bench may contain measured numbers, which rightly differ from build to build."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _BLANKS = re.compile(rb"[ \t]+")
 
 
 def are_measurements(invocation: Invocation, baseline: Path | None, candidate: Path) -> bool:
-    """Whether a bench prints the same but for its numbers, such as instructions that it has counted.
+    """Whether a bench prints the same except for its numbers, such as counts of instructions.
 
     Args:
         invocation: The workload.
-        baseline: What the baseline has printed; None where that was not kept.
-        candidate: What the candidate has printed.
+        baseline: The baseline's output; None if it was not kept.
+        candidate: The candidate's output.
     """
     is_bench = invocation.call is not None and invocation.call.verb is CargoVerb.BENCH
     if not is_bench or invocation.compare_output != "auto" or baseline is None or not baseline.is_file():
@@ -27,5 +27,5 @@ def are_measurements(invocation: Invocation, baseline: Path | None, candidate: P
 
 
 def _without_numbers(data: bytes) -> bytes:
-    """An output with its numbers, and the blanks that align them, made equal."""
+    """An output with all numbers, and the blanks that align them, made equal."""
     return _BLANKS.sub(b" ", _NUMBER.sub(b"0", data))

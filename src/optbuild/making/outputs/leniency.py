@@ -1,6 +1,6 @@
 r"""Which differences between two outputs do not count: what a filter matches, and the last digits of floats.
 
-Not for which outputs are compared: `outputs` knows that. Texts are read line by line, so that they may be large.
+Not for which outputs are compared: `checker` decides that. Texts are read line by line, as they may be large.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from optbuild.files import sha256_of
 
 _NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
 _WHOLE = re.compile(r"[-+]?\d+")
-_MOST_TOLERANCE = 1e-3  # beyond this, numbers that differ are other results, and no other rounding
+_MOST_TOLERANCE = 1e-3  # beyond this, numbers that differ are different results, not different rounding
 _LEAST_EXPONENT = -15
-# What differs from run to run by its nature: dates with a time, times of day, durations.
+# These differ from run to run by nature: dates with a time, times of day, durations.
 _PASSING = (
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d:?\d\d)?",
     r"\b\d\d?:\d\d:\d\d([.,]\d+)?",
@@ -32,7 +32,7 @@ class Leniency:
     """What two outputs may differ in.
 
     Attributes:
-        filters: Regular expressions; what they match in a line does not count, nor a line of which nothing is left.
+        filters: Regular expressions; their matches in a line are ignored, and so is a line without anything else.
         tolerance: By how much floats may differ, relative to the larger; whole numbers may not.
     """
 
@@ -84,10 +84,10 @@ class Leniency:
 
 
 def propose_leniency(expected: bytes, found: bytes) -> str | None:
-    """The key that would let two outputs pass whose difference looks like a time, or like another rounding.
+    """The key that would accept a difference that looks like a time or like different rounding.
 
     Returns:
-        The key and its value as they are written in a build profile; None where the difference looks like neither.
+        The key and its value as written in a build profile; None if the difference looks like neither.
     """
     lines = [text.decode("utf-8", "surrogateescape").splitlines() for text in (expected, found)]
     different = [(left, right) for left, right in zip(*lines, strict=False) if left != right]
@@ -117,7 +117,7 @@ def _without(patterns: Iterable[re.Pattern[str]], line: str) -> str:
 
 
 def _relative_difference(left: str, right: str) -> float | None:
-    """By how much the floats of two lines differ at most; None where something else differs."""
+    """The largest difference between floats of two lines; None if anything else differs."""
     if _NUMBER.sub("#", left) != _NUMBER.sub("#", right):
         return None
     pairs = zip(_NUMBER.findall(left), _NUMBER.findall(right), strict=True)

@@ -1,6 +1,6 @@
 """What a run of a workload writes: its standard output, and the files that it makes or changes.
 
-Not for judging it: `outputs` does that.
+Not for judging it: `checker` does that.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.output_files import SCRATCH
 
 STDOUT = "standard output"
-_AGED_NS = 10**9  # a second after the epoch: no run of today leaves it on a file
+_AGED_NS = 10**9  # a second after the epoch: no current run dates a file so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Something that a run has written.
+    """One output of a run.
 
     Attributes:
-        sha256: Of what counts in it; None for a file that should be there and was not written.
-        size_bytes: Of what counts in it.
-        path: Where it lies until the next run.
+        sha256: Of its relevant content; None for an expected file that was not written.
+        size_bytes: Of its relevant content.
+        path: Its place until the next run.
     """
 
     sha256: str | None
@@ -42,8 +42,8 @@ class OutputWatch:
 
     Attributes:
         stdout: The file that holds its standard output.
-        hashes: What it reads, which is watched as well.
-        parts: What the last run wrote and is to be compared, by name.
+        hashes: Its inputs, which are watched as well.
+        parts: The outputs of the last run to compare, by name.
     """
 
     invocation: Invocation
@@ -54,7 +54,7 @@ class OutputWatch:
     _made: set[Path] = field(default_factory=set)
 
     def age_files(self) -> None:
-        """Date the files of earlier runs back: one that a run leaves as it is must not pass for its output."""
+        """Date the files of earlier runs back: a file that a run does not write must not count as its output."""
         for path in {*self._declared().values(), *self._created().values(), *self._made}:
             if path.is_file():
                 try:
@@ -64,10 +64,10 @@ class OutputWatch:
 
     @contextmanager
     def watch(self) -> Iterator[None]:
-        """Look at what there is before the program starts, and at what it has made of that.
+        """Look at the files before the program starts, and at its changes afterwards.
 
         Raises:
-            NotComparableError: A declared input is another one than the first run began with.
+            NotComparableError: A declared input has changed since the first run.
         """
         before = {path: sha256_of(path) for path in self._in_scratch().values() if not _is_aged(path)}
         with self.hashes.watch(self.invocation):
@@ -103,14 +103,14 @@ class OutputWatch:
         return dict(self.invocation.output_files)
 
     def _created(self) -> dict[str, Path]:
-        """Files that its command names and that are its own, for they were not there before it ran."""
+        """Files that its command names and that it created: they did not exist before it ran."""
         if self.invocation.compare_output != "auto":
             return {}
         places = [path for path in self.invocation.creates if not path.is_relative_to(self.invocation.scratch)]
         return {self._name(path): path for place in places for path in _files_at(place)}
 
     def _in_scratch(self) -> dict[str, Path]:
-        # What cargo runs keeps there what it has measured, which is another result each time.
+        # Programs that cargo runs keep their measurements there, which differ each time.
         if self.invocation.compare_output != "auto" or self.invocation.call is not None:
             return {}
         return {self._name(path): path for path in _files_at(self.invocation.scratch)}
@@ -123,11 +123,11 @@ class OutputWatch:
 
 
 def _files_at(place: Path) -> list[Path]:
-    """A file, or the regular files below a directory; nothing where neither is there."""
+    """A file, or the regular files below a directory; nothing if neither exists."""
     try:
         found = [place] if place.is_file() else sorted(path for path in place.rglob("*") if path.is_file())
         return [path for path in found if os.access(path, os.R_OK)]
-    except (OSError, ValueError):  # a long argument is no file name
+    except (OSError, ValueError):  # a long argument is not a file name
         return []
 
 

@@ -1,7 +1,8 @@
-"""Judge the evidence that PGO took effect: everything that a profile has to show, what it shows, and what is demanded.
+"""Judge the evidence that PGO took effect: all conditions, what was found, and what is required.
 
-Where a profile fits, strange functions are instances of generic code that the linker dropped from one side, and hardly
-any function has another control flow. Where it does not fit, there are about as many as the profile knows.
+If a profile fits, strange functions are instances of generic code that the linker dropped from one side, and hardly any
+function has a different control flow. If it does not fit, there are about as many strange functions as functions in the
+profile.
 """
 
 from __future__ import annotations
@@ -25,31 +26,31 @@ def check_evidence(
     """Judge the evidence.
 
     Args:
-        evidence: What is known.
+        evidence: The facts.
         compiled: The optimising compilation.
-        settings: What is demanded.
-        does_rustc_warn: It would have warned of functions that the profile does not know.
+        settings: The requirements.
+        does_rustc_warn: It would have warned about functions that are not in the profile.
     """
     return (*check_use(evidence, compiled, does_rustc_warn=does_rustc_warn), *_check_limits(evidence, settings))
 
 
 def check_use(evidence: PgoEvidence, compiled: Compiled, *, does_rustc_warn: bool) -> Iterator[Check]:
-    """What no setting can waive: the profile is one, it was handed over and read, and it did something."""
+    """The conditions that no setting can waive: the profile is valid, was passed on and read, and had an effect."""
     header, use = evidence.header, compiled.profile_use
     retry = "run again with --fresh, which builds and trains anew"
     yield Check(
         name="a merged profile of IR level",
         passed=header is not None and header.kind == "indexed" and header.is_ir_level,
-        fault=f"{evidence.profile.path.name} is no merged profile of PGO",
+        fault=f"{evidence.profile.path.name} is not a merged PGO profile",
         help=retry,
     )
     unprofiled = () if use is None else use.unprofiled
     yield Check(
-        name="handed to rustc for every crate",
+        name="passed to rustc for every crate",
         passed=use is not None and not unprofiled and (bool(use.profiled) or compiled.reused),
         fault="rustc was called without the profile"
         + (f" for {', '.join(map(sanitize_line, unprofiled))}" if unprofiled else ""),
-        help="look at RUSTC_WRAPPER and at the rustflags that cargo was given, in the log",
+        help="check RUSTC_WRAPPER and the rustflags that cargo received, in the log",
     )
     complaints = () if use is None else use.complaints
     yield Check(
@@ -59,16 +60,16 @@ def check_use(evidence: PgoEvidence, compiled: Compiled, *, does_rustc_warn: boo
         help=f"optbuild doctor; {retry}",
     )
     yield Check(
-        name="rustc tells what a profile lacks",
+        name="rustc reports what a profile lacks",
         passed=does_rustc_warn,
-        fault="rustc did not tell of a function that the profile cannot know, so that its silence proves nothing",
-        help="use a rustc whose warnings optbuild knows, or report this with the output of `rustc -vV`",
+        fault="rustc did not warn about a function that cannot be in the profile, so its silence proves nothing",
+        help="use a rustc whose warnings optbuild recognises, or report this with the output of `rustc -vV`",
     )
     names = ", ".join(compiled.artifacts)
     yield Check(
         name="the binary differs from the one without it",
         passed=evidence.differs,
-        fault=f"the profile changed nothing: {names} is the same binary as without it",
+        fault=f"the profile changed nothing: {names} is identical to the binary without it",
         help="train on a workload that runs the program's own code",
         is_of_attempt=True,
     )
@@ -130,13 +131,13 @@ def _check_limits(evidence: PgoEvidence, settings: EvidenceSettings) -> Iterator
 def find_refusal(
     variant: str, evidence: PgoEvidence, compiled: Compiled, *, remedy: str | None = None
 ) -> ProfileDataError | None:
-    """Why a variant is not accepted; None where every check has passed.
+    """Why a variant is not accepted; None if every check passed.
 
     Args:
         variant: Its name.
         evidence: With its checks.
         compiled: The optimising compilation.
-        remedy: What to do first, where more is known than the check tells.
+        remedy: What to do first, if more is known than the check shows.
 
     Returns:
         The error, with the first check that failed in full.
@@ -157,7 +158,7 @@ def find_refusal(
 
 
 def _against(check: Check) -> str:
-    """The number that was found, and the one that was demanded."""
+    """The number that was found, and the required one."""
     if check.value is None or check.limit is None or check.key is None:
         return ""
     value, limit = (_number(number, check.unit) for number in (check.value, check.limit))

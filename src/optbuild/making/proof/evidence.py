@@ -1,14 +1,13 @@
 """Prove that PGO took effect. Rustc says nothing when it cannot use a profile, so silence proves nothing.
 
-A variant with PGO is accepted only where the profile has counts, rustc found them for the functions it compiled, and
-the binary is another one than the same recipe gives without the profile. Everything that is looked at is a *check*:
-what was found, what is demanded, and the key that says so. One that fails, or that nothing is known of, fails the
-variant.
+A PGO variant is accepted only if the profile has counts, rustc found them for the functions it compiled, and the binary
+differs from the one that the same recipe gives without the profile. Each condition is a *check*: what was found, what
+is required, and the key that sets it. A check that fails, or whose value is unknown, fails the variant.
 
-Functions without counts are no fault by themselves: what the linker dropped of a library from the instrumented binary,
-and binaries that no workload runs, are in no profile. A profile that does not fit gives itself away by *strange*
-functions: the profile knows the same path with another hash, because Cargo's profile, a version or the sources were
-others, or it does not know the own functions of a binary that was trained.
+Functions without counts are not a fault by themselves: no profile has functions that the linker dropped from the
+instrumented binary, or binaries that no workload runs. A profile that does not fit gives itself away by *strange*
+functions: the profile has the same path with a different hash, because Cargo's profile, a version or the sources
+    differ, or it lacks a trained binary's own functions.
 
 Not for judging any of it: `checks` does.
 """
@@ -24,7 +23,7 @@ from optbuild.plan.results import Artifact, CheckedProfile, Compiled, CrateCount
 from optbuild.tools.llvm_profdata import HEADER_BYTES, ProfileHeader, read_profile_header
 from optbuild.tools.mangling import function_path
 
-# The standard library is left out: every crate has instances of its own of the same few generic functions.
+# The standard library is left out: every crate has its own instances of the same few generic functions.
 _OF_STD = re.compile(
     r"_ZN(?:3std|4core|5alloc)\d"
     r"|_ZN\d+_\$LT\$(?:\$RF\$|\$u5b\$|\$LP\$|std\.\.|core\.\.|alloc\.\.|[A-Z]\$)"
@@ -33,7 +32,7 @@ _OF_STD = re.compile(
 
 
 class Unit(StrEnum):
-    """What the number of a check is."""
+    """The unit of a check's number."""
 
     COUNT = "count"
     RATIO = "ratio"
@@ -41,17 +40,18 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing that a profile has to show.
+    """One condition that a profile has to meet.
 
     Attributes:
-        name: What was looked at, and is well where `passed` is True.
-        passed: None where it cannot be told, and need not be.
-        value: What was found, where that is a number.
-        limit: What is demanded of it.
-        key: The setting under [evidence] that says so; its first word tells whether the limit is a least or a most.
-        fault: What is wrong where it did not pass.
-        help: What mends that.
-        is_of_attempt: Another way of training may mend it.
+        name: What was checked, phrased so that it holds if `passed` is True.
+        passed: None if it cannot be determined, and need not be.
+        value: What was found, if that is a number.
+        limit: What is required of it.
+        key: The setting under [evidence] that sets it; its first word shows whether the limit is a minimum or a
+            maximum.
+        fault: What is wrong if it did not pass.
+        help: What fixes that.
+        is_of_attempt: Another way of training may pass it.
     """
 
     name: str
@@ -67,19 +67,19 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PgoEvidence:
-    """What is known of one variant's PGO.
+    """The facts about one variant's PGO.
 
     Attributes:
-        header: What the first bytes of the profile say; None where they are not those of a profile.
-        crates: What was counted in each crate, the one with the most counts first.
+        header: The information in the profile's first bytes; None if it is not a profile.
+        crates: The counts of each crate, in descending order.
         missing_functions: Functions compiled without counts, over all crates.
         mismatched_functions: Functions whose counts were discarded because their control flow had changed.
         strange_functions: Those compiled without counts that a profile of these very sources would have.
-        missing_ratio: Functions compiled without counts, as a share of them and those that the profile knows.
-        mismatched_ratio: Mismatched functions, as a share of those that the profile knows.
-        unmatched_ratio: Strange and mismatched ones, as a share of those that the profile knows.
-        differs: A binary is another one than without the profile; None where the plan builds none without it.
-        checks: What it had to show.
+        missing_ratio: Functions compiled without counts, as a share of them and those in the profile.
+        mismatched_ratio: Mismatched functions, as a share of those in the profile.
+        unmatched_ratio: Strange and mismatched functions, as a share of those in the profile.
+        differs: A binary differs from the one without the profile; None if the plan does not build that one.
+        checks: The conditions that were checked.
     """
 
     profile: PgoProfile
@@ -96,7 +96,7 @@ class PgoEvidence:
 
     @property
     def failed(self) -> tuple[Check, ...]:
-        """The checks that did not pass."""
+        """The failed checks."""
         return tuple(check for check in self.checks if check.passed is False)
 
 
@@ -108,15 +108,15 @@ def gather_evidence(
     names_in_profile: Callable[[], Iterable[str]],
     trained_bins: Collection[str],
 ) -> PgoEvidence:
-    """Put together what is known of a variant's PGO; nothing is judged yet.
+    """Gather the facts about a variant's PGO, without judging them.
 
     Args:
         merged: The profile that it was compiled with.
         compiled: The optimising compilation.
-        unprofiled: The binaries of the same recipe without the profile; empty where the plan builds none, and only
-            what rustc said can tell.
+        unprofiled: The binaries of the same recipe without the profile; empty if the plan builds none; then only
+            rustc's output can show it.
         names_in_profile: Gives the mangled names of all functions in the profile; asked only if some were missing.
-        trained_bins: The binaries that training ran; the own code of others is in no profile.
+        trained_bins: The binaries that training ran; no profile has the own code of others.
     """
     profile, use = merged.profile, compiled.profile_use
     by_owner = {} if use is None else use.missing_names
@@ -146,7 +146,7 @@ def _read_header(profile: PgoProfile) -> ProfileHeader | None:
 
 
 def _differs(compiled: Compiled, unprofiled: Mapping[str, Artifact]) -> bool | None:
-    """Whether any binary is another one; one of several may hold no code of its own."""
+    """Whether any binary differs; one of several may hold no code that training ran."""
     pairs = [(compiled.artifacts[name].sha256, plain.sha256) for name, plain in unprofiled.items()]
     return any(profiled != plain for profiled, plain in pairs) if pairs else None
 

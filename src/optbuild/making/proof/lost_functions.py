@@ -1,4 +1,4 @@
-"""Make sure that a binary which was built in another way than the variant itself has counted the same functions.
+"""Check that a binary built differently from the variant itself has counted the same functions.
 
 Training without link-time optimisation, or with the rustflags of another variant, instruments another recipe than the
 one that is optimised. That is accepted only if no function with counts is lost: rustc finds none with another control
@@ -6,8 +6,8 @@ flow, and none of the functions that it compiled without data is one that the pr
 Functions that never ran may be absent: the linker drops more of them from the one binary than from the other, and the
 optimiser learns nothing from them.
 
-Code that exists for one CPU alone may be hot and in no profile of another one, under a name of its own. So what is
-compiled for a CPU with the counts of another variant must be without data in no other function than that one was.
+Code for one CPU may be hot, have a separate name, and be absent from another CPU's profile. So a compilation for a CPU
+with the counts of another variant may lack data only for functions that lacked data there.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def check_nothing_lost(
 
     Args:
         variant: Its name.
-        attempt: In which way it was trained.
+        attempt: How it was trained.
         compiled: The optimising compilation.
         look_into: Lists the profile; asked only if functions were compiled without data.
 
@@ -43,8 +43,8 @@ def check_nothing_lost(
     example = f", {min(lost)} among them" if lost else ""
     raise ProfileDataError(
         f"variant {variant}: training as {attempt} lost {len(lost)} functions with counts{example}, and "
-        f"{use.mismatched_functions} have another control flow",
-        help='write training-lto = "same" in this variant, or leave that out, so that it is done where it is needed',
+        f"{use.mismatched_functions} have a different control flow",
+        help='set training-lto = "same" in this variant, or remove that key: optbuild then falls back to it if needed',
         location=str(compiled.log),
         fault=AttemptFault.UNFIT,
     )
@@ -84,17 +84,17 @@ def _symbols_without_data(compiled: Compiled) -> set[str]:
 
 
 def find_lost(missing: Collection[str], contents: ProfileContents, versions: Mapping[str, int]) -> frozenset[str]:
-    """The functions compiled without data which the profile seems to have counts for under another name.
+    """The functions compiled without data for which the profile seems to have counts under another name.
 
-    One has the same symbol behind the name of another unit of its crate, or the same path with another hash. Instances
-    of generic code share a path: where the profile knows several, one that is missing is one more. Crates that each
-    have an instance of their own share even the symbol: what one of them counted is no loss for another. Two versions
-    of one crate share the paths of their functions: what was counted is that of a version which is not without data.
+    Such a function has the same symbol after the name of another unit of its crate, or the same path with a different
+    hash. Instances of generic code share a path: if the profile has several, a missing one is simply another instance.
+    Crates with separate instances share even the symbol: counts of one are not a loss for another. Two versions of one
+    crate share the paths of their functions: the counts belong to the version that has data.
 
     Args:
-        missing: Functions that were compiled without data, each behind its unit's name where that is known.
-        contents: What the profile knows.
-        versions: How many libraries bear a crate's name, where several do.
+        missing: Functions that were compiled without data, each after its unit's name if known.
+        contents: What the profile contains.
+        versions: How many libraries have a crate's name, if several do.
     """
     symbols_by_path: dict[str | None, set[str]] = {}
     for name in contents.names:

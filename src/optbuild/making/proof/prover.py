@@ -1,4 +1,4 @@
-"""Close each compilation that used a profile with the evidence that it did, or with what is missing."""
+"""Give each compilation with a profile the evidence that it took effect, or state what is missing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from optbuild.text import sanitize_line
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """What a compilation shows of its profile, and why that is not enough, if so."""
+    """A compilation's evidence, and why it is insufficient, if so."""
 
     evidence: PgoEvidence
     refusal: ProfileDataError | None
@@ -37,14 +37,14 @@ class Proof:
         """Accept it only if every check has passed.
 
         Raises:
-            ProfileDataError: One has not.
+            ProfileDataError: A check failed.
         """
         if self.refusal is not None:
             raise self.refusal
 
 
 def compared_with(action: Compile, built: Built) -> frozenset[ActionId]:
-    """The compilations that the evidence of one is compared with, those apart that have failed."""
+    """The compilations that the evidence of one is compared with; failed ones are listed separately."""
     if (found := _find_attempt(action, built)) is None:
         return frozenset()
     variant, attempt = found
@@ -57,10 +57,10 @@ class Prover:
     """Gathers and judges the evidence of one run.
 
     Attributes:
-        profdata: What reads profiles; None where no `llvm-profdata` fits rustc, and nothing is to be proved.
+        profdata: Reads profiles; None if no `llvm-profdata` fits rustc and nothing needs proof.
         probe: Shows whether rustc would warn.
-        demanded: What PGO has to show.
-        emit: Told where counts may be those of other code.
+        demanded: The evidence that PGO requires.
+        emit: Receives warnings about counts that may belong to other code.
     """
 
     profdata: Profdata | None
@@ -69,10 +69,10 @@ class Prover:
     emit: Emit
 
     def prove(self, action: Compile, compiled: Compiled, built: Built) -> Proof | None:
-        """Look for the evidence of a compilation that has just succeeded; one without a profile needs none.
+        """Look for the evidence of a successful compilation; one without a profile needs none.
 
         Raises:
-            ProfileDataError: Counts were lost, so that the evidence need not be looked at.
+            ProfileDataError: Counts were lost, which makes any evidence irrelevant.
         """
         if action.recipe.call is not None and action.role is Role.OPTIMISE:
             return _prove_programs(action, compiled, built)
@@ -106,10 +106,10 @@ class Prover:
         return Proof(evidence=evidence, refusal=refusal)
 
     def _report_unlike(self, variant: str, counted: Compiled, optimised: Compiled) -> bool:
-        """Warn where build scripts generated other code than was counted; rustc sees that by the control flow alone."""
+        """Warn if build scripts generated different code from what was counted; rustc compares only control flow."""
         unlike = describe_other_code(counted.scripts, optimised.scripts)
         if unlike:
-            message = f"variant {variant}: its counts may be those of other code than it has: {'; '.join(unlike)}"
+            message = f"variant {variant}: its counts may belong to different code: {'; '.join(unlike)}"
             self.emit(
                 Notice(level=Level.WARNING, code="other-code-counted", message=sanitize_line(message), help=REMEDY)
             )
@@ -117,7 +117,7 @@ class Prover:
 
 
 def _find_attempt(action: Compile, built: Built) -> tuple[PlannedVariant, Attempt] | None:
-    """What comes about by a compilation with a profile; others that share the compilation share its evidence."""
+    """What a compilation with a profile makes; all that share the compilation share its evidence."""
     for variant in built.served_by(action.id):
         attempt = built.attempt_of(variant)
         if attempt is not None and attempt.compile == action.id and variant.name not in built.skipped:
@@ -134,12 +134,12 @@ def _find_twin(attempt: Attempt, built: Built) -> Id[Compiled] | None:
 
 
 def _prove_programs(action: Compile, compiled: Compiled, built: Built) -> Proof:
-    """Of tests and benches a profile knows what they share with the program; how much is no fault of theirs."""
+    """A profile has only the functions that tests and benches share with the program; any share is accepted."""
     (need,) = action.needs
     checked = built.results[need]
     assert isinstance(checked, CheckedProfile)  # noqa: S101 - what an optimising compilation needs
     evidence = gather_evidence(checked, compiled, {}, names_in_profile=tuple, trained_bins=())
-    # Whether rustc warns of what a profile lacks was seen when the variant itself was compiled.
+    # The compilation of the variant itself has shown whether rustc warns about missing functions.
     evidence = replace(evidence, checks=tuple(check_use(evidence, compiled, does_rustc_warn=True)))
     return Proof(evidence=evidence, refusal=find_refusal(action.label, evidence, compiled))
 
@@ -151,7 +151,7 @@ def _trained_bins(merge: Id[CheckedProfile], built: Built) -> set[str]:
 
 
 def _ran_in(training: Train, built: Built) -> Iterable[str]:
-    """The binaries that a training is known to run; a test may start one, and need not."""
+    """The binaries that a training is known to run; a test may start one, but need not."""
     call = training.workload.call
     build = built.results[training.binaries].cargo_build
     if call is None or call.verb is not CargoVerb.RUN or build is None:

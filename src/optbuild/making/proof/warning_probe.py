@@ -1,8 +1,8 @@
 """A probe of rustc's warnings: would it warn if it could not use a profile?
 
-That a build gave no warnings proves something only if rustc would have warned. So it is given a function that no
-profile can know, with the very profile and the very flags: it has to say that it has no counts for it, and nothing
-against the profile itself. Where it does not, silence is not evidence.
+A build without warnings proves something only if rustc would have warned. So the probe compiles a function that no
+profile can know, with the same profile and flags: rustc has to report that it has no counts for it, without rejecting
+the profile. Otherwise its silence is not evidence.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from optbuild.plan.results import PgoProfile
 from optbuild.toolchain.model import Tool
 from optbuild.tools.rustc import MISSING_FUNCTION, OF_A_PROFILE, PROFILE_USE, WARN, WARN_MISSING_FUNCTIONS
 
-_NAME = "optbuild_canary"
+_NAME = "optbuild_probe"
 _SOURCE = f"""#![no_std]
 #[no_mangle]
 pub extern "C" fn {_NAME}(n: u32) -> u32 {{
@@ -33,9 +33,9 @@ _TIMEOUT_S = 120.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeAnswer:
-    """What rustc did; kept, for it would do the same again."""
+    """Rustc's answer; kept, as it would not change."""
 
-    heard: bool  # the name that it is stored under
+    warned: bool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class WarningProbe:
     Attributes:
         cwd: The project's directory, where rustup's toolchain is chosen.
         environ: The caller's environment.
-        work: Where its source is written.
+        work: The directory for its source.
     """
 
     executor: Executor
@@ -56,16 +56,16 @@ class WarningProbe:
     work: Path
 
     def does_rustc_warn(self, profile: PgoProfile) -> bool:
-        """Whether rustc warns of a function that a profile cannot know, and accepts the profile.
+        """Whether rustc accepts the profile and warns about a function that is not in it.
 
         Raises:
             ToolchainError: Rustc cannot be started.
             StorageError: The source cannot be written.
         """
-        key = make_result_key(ActionId("canary"), {"rustc": self.rustc.version, "profile": profile.sha256})
+        key = make_result_key(ActionId("warning-probe"), {"rustc": self.rustc.version, "profile": profile.sha256})
         stored = self.results.load(key, ProbeAnswer)
         if stored is not None:
-            return stored.heard
+            return stored.warned
         source = self.work / f"{_NAME}.rs"
         atomic_write(source, _SOURCE.encode())
         argv = (
@@ -86,7 +86,7 @@ class WarningProbe:
         said = completed.stderr.decode("utf-8", "replace")
         missed = MISSING_FUNCTION.search(said)
         answer = ProbeAnswer(
-            heard=missed is not None and missed["symbol"] == _NAME and OF_A_PROFILE.search(said) is None
+            warned=missed is not None and missed["symbol"] == _NAME and OF_A_PROFILE.search(said) is None
         )
         self.results.save(key, answer)
-        return answer.heard
+        return answer.warned

@@ -1,6 +1,6 @@
-"""What is remembered of a training that was accepted whole, for as long as its recipe is the same.
+"""Facts about the last complete training, valid as long as its recipe is the same.
 
-Other than a result, it is found whatever the program, its inputs or the tools have become, and in every run.
+Unlike a result, every run finds it, however the program, its inputs or the tools have changed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class Accepted:
     """The last training of one recipe in which every raw profile was merged.
 
     Attributes:
-        pooled: Its processes added to a pool of files, so that their number is not known.
+        pooled: Its processes added to a pool of files; their number is unknown.
     """
 
     profile: PgoProfile
@@ -26,7 +26,7 @@ class Accepted:
 
 @dataclass(slots=True, kw_only=True)
 class AcceptedTrainings:
-    """The last accepted trainings by action, also for runs that use no result again."""
+    """The last accepted trainings by action, also for runs that reuse no result."""
 
     results: ResultStore
 
@@ -34,11 +34,11 @@ class AcceptedTrainings:
         self.results = replace(self.results, fresh=False)
 
     def load(self, action: ActionId) -> Accepted | None:
-        """The last one, if there was one."""
+        """The last one, if any."""
         return self.results.load(_key(action), Accepted)
 
     def save(self, action: ActionId, accepted: Accepted) -> None:
-        """Remember one. What was salvaged is not: it would lower the floor for the next, and so on."""
+        """Remember one. Salvaged trainings are not remembered, as each would lower the floor for the next."""
         if not accepted.profile.quarantined:
             self.results.save(_key(action), accepted)
 

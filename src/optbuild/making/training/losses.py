@@ -1,7 +1,7 @@
-"""What a training lost: processes that left no counts, counts that went elsewhere, and what LLVM's runtime says of it.
+"""What a training lost: processes without counts, counts that went elsewhere, and errors from LLVM's runtime.
 
-None of that shows in the counts that came: where the front process of a program writes its own, a merge of them is
-valid, and lacks all that its workers did.
+The remaining counts show none of that: if a program's front process writes its counts, their merge is valid although it
+lacks the work of all its workers.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class LossWatch:
     """Watches one training.
 
     Attributes:
-        profiles: Where its processes write their raw profiles, each a file of its own, or else to a pool of files.
-        stray: Where they write that do not know of that place.
+        profiles: Where its processes write their raw profiles, to one file each or to a pool of files.
+        stray: Where processes write that do not know that place.
     """
 
     profiles: Path
@@ -43,18 +43,18 @@ class LossWatch:
             marks.mkdir()
 
     def read_errors(self, command: Command) -> None:
-        """Read what the runtime says in the output of a program that has ended: it ends as if nothing was wrong."""
+        """Read the runtime's errors from the output of a finished program: its exit code does not show them."""
         for path in (command.stdout, command.stderr):
             if isinstance(path, Path) and path.is_file():
                 with path.open("rb") as lines:
                     self._errors += (_message(line) for line in lines if _ERROR in line)
 
     def sum_up(self) -> Losses:
-        """What was lost, now that all processes have ended."""
+        """What was lost, after all processes have ended."""
         marks = marks_directory(self.profiles)
         left = [path.name for path in marks.iterdir()]
         came = [path.name for path in self.profiles.iterdir()]
-        # In a pool nobody can tell whose counts came, but only who ended so that they were added.
+        # A pool does not show whose counts arrived, only which processes ended in a way that adds them.
         lost = unended_processes(left) if self.pooled else lost_processes(left, came)
         before = self._stray_before
         return Losses(
@@ -75,33 +75,33 @@ def _states(directory: Path) -> dict[Path, tuple[int, int]]:
 
 
 def describe_losses(losses: Losses, workload: str, stray: Path, *, has_flush_object: bool) -> Iterator[Notice]:
-    """What to tell of a training that was accepted all the same.
+    """The warnings about an accepted training.
 
     Args:
         losses: What it lost.
         workload: The name of what was run.
-        stray: Where counts went that did not come.
-        has_flush_object: Counts are saved from signals already, where that can be.
+        stray: Where missing counts went.
+        has_flush_object: Counts are already saved from signals where possible.
     """
     training = f"training on {sanitize_line(workload)!r}"
     said = f" (LLVM's runtime says: {'; '.join(losses.errors)})" if losses.errors else ""
     if losses.without_counts:
-        flush = "where a signal ends it: `flush-object = true` in its [[workloads]] table; "
+        flush = "if a signal ends it, set `flush-object = true` in its [[workloads]] table; "
         yield Notice(
             level=Level.WARNING,
             code="processes-without-counts",
             message=f"{training} lacks the counts of {losses.without_counts:,} of {losses.processes:,} processes of "
-            "the instrumented program: each was ended by a signal, _exit or abort, put another program in its place, "
-            f"or could not write a file{said}",
+            "the instrumented program: each was ended by a signal, _exit or abort, replaced itself with another "
+            f"program, or could not write a file{said}",
             help=f"let each process return from `main` or call `exit`; {'' if has_flush_object else flush}"
-            "where a sandbox forbids it to write files: leave the sandbox out in training",
+            "if a sandbox forbids it to write files, train without the sandbox",
         )
     elif losses.errors:
         yield Notice(
             level=Level.WARNING,
             code="profile-errors",
             message=f"{training} may lack counts{said}",
-            help="see to it that each process may open and write files when it ends, and has room on the disk",
+            help="make sure that each process may open and write files when it ends, and that the disk has space",
         )
     if losses.stray:
         files = f"{losses.stray:,} file{'s' * (losses.stray != 1)}"
@@ -111,5 +111,6 @@ def describe_losses(losses: Losses, workload: str, stray: Path, *, has_flush_obj
             message=f"{training} lacks counts that went to {sanitize_line(str(stray))} ({files}): processes of the "
             "instrumented program were started with an environment that lacks LLVM_PROFILE_FILE, as below valgrind "
             "where a bench clears it",
-            help="let the workload pass LLVM_PROFILE_FILE on to each program that it starts, or train on another one",
+            help="make the workload pass LLVM_PROFILE_FILE on to each program that it starts, or train on another "
+            "workload",
         )

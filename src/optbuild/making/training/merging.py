@@ -1,7 +1,7 @@
-"""Merge profiles so that what comes out proves something: raw ones of a workload, and those of workloads by weight.
+"""Merge profiles into one that proves something: a workload's raw profiles, and those of all workloads by weight.
 
-Only `accept` and `merge_weighted` make a `PgoProfile`, and only of a merge in which nothing was passed over: files
-that cannot be merged are found and named, and the rest is then merged as strictly as ever.
+Only `accept` and `merge_weighted` make a `PgoProfile`, and only from a merge that skipped nothing: files that cannot be
+merged are found and named, and the rest is merged just as strictly.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ K = TypeVar("K")
 
 _MULTIPLIER_STEPS = 100  # the least multiplier: rounding it to a whole number then moves a share by half a percent
 _COUNT_LIMIT = 2**60  # counters have 64 bits; the sum must stay well below
-# Many files are merged in portions, so that one can see how far it is; a portion takes a few seconds, and reading and
-# writing what it gives is next to nothing beside that.
+# Many files are merged in portions to show progress. A portion takes a few seconds; reading and writing its result is
+# negligible.
 _PORTION_FILES = 10_000
 _PORTION_BYTES = 1 << 30
 
@@ -46,7 +46,7 @@ class RawMerge:
         unfinished: The merged profile; None where no file could be merged.
         unusable: The files that could not.
         overflowed: A sum was cut off at the largest counter.
-        renamed_functions: How many the programs that ran know by other names than the one that is optimised.
+        renamed_functions: How many functions have another name in the programs that ran than in the optimised one.
     """
 
     unfinished: Path | None
@@ -62,7 +62,7 @@ class ProfileMerger:
     """Merges with the `llvm-profdata` that fits rustc.
 
     Attributes:
-        directory: Where finished profiles are kept, their content's hash in the name.
+        directory: Where finished profiles are kept, named by the hash of their content.
     """
 
     profdata: Profdata
@@ -71,7 +71,7 @@ class ProfileMerger:
     emit: Emit
 
     def merge_raw(self, raw: RawProfiles, *, label: ActionId) -> RawMerge:
-        """Merge what one workload wrote, each file with weight one, and find the files that cannot be merged.
+        """Merge one workload's files, each with weight one, and find those that cannot be merged.
 
         Raises:
             ProfileDataError: `llvm-profdata` itself failed.
@@ -115,7 +115,7 @@ class ProfileMerger:
         return None, broken
 
     def _find_broken(self, directory: Path, names: list[str], ending: MergeEnding, label: str) -> list[Unusable]:
-        """The files that made a merge fail, as it said itself; where it names none, each is tried alone."""
+        """The files that made a merge fail, as it reported; if it named none, each is tried alone."""
         named = [
             Unusable(name=name, reason=reason)
             for name in names
@@ -128,14 +128,14 @@ class ProfileMerger:
             alone = self.profdata.merge([(1, directory / name)], label=f"{label}.alone")
             if alone.output is None:
                 died += not alone.complaints
-                reason = next(iter(alone.complaints.values()), "llvm-profdata fails on it without a word")
+                reason = next(iter(alone.complaints.values()), "llvm-profdata fails on it without a message")
                 found.append(Unusable(name=name, reason=reason))
         if not found or died == len(names):
             raise self.profdata.failed(ending.exit_code, ending.log)
         return found
 
     def _join(self, endings: list[MergeEnding], label: str) -> MergeEnding | None:
-        """The portions' profiles in one."""
+        """Merge the portions' profiles into one."""
         if len(endings) < 2:  # noqa: PLR2004 - one is joined already
             return next(iter(endings), None)
         parts = [ending.output for ending in endings if ending.output is not None]
@@ -156,15 +156,15 @@ class ProfileMerger:
         return ending
 
     def translate(self, merge: RawMerge, functions: Mapping[str, int], *, label: str) -> RawMerge:
-        """Keep of what other programs counted what is a program's own, under the names that it has there.
+        """Keep the part of other programs' counts that belongs to a program, under its own names.
 
         Args:
-            merge: What they counted.
+            merge: Their counts.
             functions: The program's functions, each with the hash of its control flow.
             label: Names what is written.
 
         Raises:
-            ProfileDataError: Nothing is the program's own, or `llvm-profdata` failed.
+            ProfileDataError: No counts belong to the program, or `llvm-profdata` failed.
         """
         if merge.unfinished is None:
             return merge
@@ -183,7 +183,7 @@ class ProfileMerger:
         return replace(merge, unfinished=ending.output, summary=summary, renamed_functions=renamed)
 
     def accept(self, merge: RawMerge, *, label: str) -> PgoProfile:
-        """Keep what one workload counted.
+        """Keep the counts of one workload.
 
         Raises:
             ProfileDataError: It has no counts.
@@ -198,7 +198,7 @@ class ProfileMerger:
         )
 
     def functions_of(self, program: Mapping[str, Artifact]) -> dict[str, int]:
-        """The functions of instrumented programs, each with the hash of its control flow, as far as they tell."""
+        """The functions of instrumented programs that can be listed, each with the hash of its control flow."""
         found = {name: parse_functions(artifact.path.read_bytes()) for name, artifact in program.items()}
         for name in (name for name, functions in found.items() if functions is None):
             message = f"the functions of {sanitize_line(name)} cannot be listed: counts are used by their names only"
@@ -211,12 +211,12 @@ class ProfileMerger:
         trained: Mapping[Id[Counts], Counts],
         program: Mapping[str, Artifact] = MappingProxyType({}),
     ) -> CheckedProfile:
-        """Merge the workloads' profiles so that each has its weight's share of the counts.
+        """Merge the workloads' profiles, giving each its weight's share of the counts.
 
         Args:
             action: With the weights.
             trained: The profiles.
-            program: The programs whose names functions are to have; empty where they keep theirs.
+            program: The programs whose names functions get; empty if functions keep their names.
 
         Raises:
             ProfileDataError: The merge failed, or the result has no counts.
@@ -252,12 +252,12 @@ class ProfileMerger:
     def _keep(self, unfinished: Path, summary: ProfileSummary, label: str) -> PgoProfile:
         if summary.functions_with_counts == 0 or summary.total_count == 0:
             raise ProfileDataError(
-                f"the profile of {label} knows {summary.functions} functions, but none of them ever ran",
-                help="check that the workload runs the code that matters, and runs {bin} itself",
+                f"the profile of {label} has {summary.functions} functions, but none of them ever ran",
+                help="check that the workload runs the relevant code, and runs {bin} itself",
                 location=str(unfinished),
             )
         sha256 = sha256_of(unfinished)
-        # Neither cargo nor rustc nor a compiler cache looks into the file: only another name makes them rebuild.
+        # Neither cargo nor rustc nor a compiler cache looks into the file: only a new name makes them rebuild.
         path = self.directory / f"{sha256[:32]}.profdata"
         if not path.is_file() or sha256_of(path) != sha256:
             atomic_copy(unfinished, path)
@@ -274,7 +274,7 @@ class ProfileMerger:
 
 def _nothing_of_the_program(label: str) -> ProfileDataError:
     return ProfileDataError(
-        f"the profile of {label} holds nothing of the program that is optimised: what ran is other code",
+        f"the profile of {label} has no counts of the optimised program: different code ran",
         help="train on benches, integration tests or examples of the package whose program it is, or on `command`",
     )
 
@@ -289,7 +289,7 @@ def _portions(raw: RawProfiles) -> Iterator[tuple[str, ...]]:
 def make_multipliers(shares: Mapping[K, tuple[float, int]]) -> dict[K, int]:
     """Whole factors that give each workload its weight's share of all counts, whatever its length.
 
-    `llvm-profdata` multiplies counts, so that without this the longest workload would dominate the profile.
+    `llvm-profdata` multiplies counts; without this, the longest workload would dominate the profile.
 
     Args:
         shares: For each training run its weight and its own total count, both above zero.
@@ -304,5 +304,5 @@ def make_multipliers(shares: Mapping[K, tuple[float, int]]) -> dict[K, int]:
 
 
 def is_intact(profile: PgoProfile) -> bool:
-    """Whether a kept profile still is what it was."""
+    """Whether a kept profile is unchanged."""
     return profile.path.is_file() and sha256_of(profile.path) == profile.sha256

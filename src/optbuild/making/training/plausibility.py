@@ -1,4 +1,4 @@
-"""Tell counts that a training can have made from those that something else has made of them.
+"""Distinguish counts that a training can produce from corrupted ones.
 
 LLVM refuses a raw profile with a counter above 2**56 by itself (`salvage` explains it), and cuts a sum off at the
 largest number without failing. Everything below may still be far more than a program counts in the time that it ran.
@@ -11,17 +11,17 @@ from optbuild.making.training.merging import RawMerge
 from optbuild.text import sanitize_line
 from optbuild.units import format_duration
 
-# A core takes a few thousand million steps in a second. An instrumented loop may be computed at once and still be
-# counted in full, hence a hundred times that; a damaged counter is mostly larger by far.
+# A core takes a few thousand million steps in a second. The compiler may compute an instrumented loop at once and still
+# count it in full, hence a hundred times that; a damaged counter is mostly far larger.
 _COUNTS_PER_CORE_S = 1e12
 
 
 def check_plausible(workload: str, merge: RawMerge, *, duration_s: float, cores: int) -> None:
-    """Refuse counts that no run of a workload can have made.
+    """Refuse counts that no run of a workload can produce.
 
     Args:
         workload: Its name.
-        merge: What it counted.
+        merge: Its counts.
         duration_s: How long it ran.
         cores: On how many cores at most.
 
@@ -43,6 +43,6 @@ def check_plausible(workload: str, merge: RawMerge, *, duration_s: float, cores:
         return
     raise ImplausibleCountsError(
         f"{fault}: a raw profile is damaged, or threads counted in the same place at the same time",
-        help='count without races: counters = "atomic" in the variant; if it is, train again with room on the disk',
+        help='count without races: counters = "atomic" in the variant; if that is set, free disk space and train again',
         fault=AttemptFault.IMPLAUSIBLE,
     )

@@ -1,6 +1,6 @@
-"""Call `llvm-profdata`: each call has a timeout and a log, and one that dies or hangs is told with its own words.
+"""Call `llvm-profdata`: each call has a timeout and a log, and the error for one that dies or hangs quotes its output.
 
-Not for what becomes of files that it complains about, nor for what a profile proves: `merging` and `evidence` decide.
+Not for handling the files that it complains about, nor for what a profile proves: `merging` and `evidence` do that.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class MergeEnding:
     """How a merge ended.
 
     Attributes:
-        output: The merged profile; None where there is none.
-        complaints: What it said of its inputs, by path; a merge that succeeded may have complained as well.
+        output: The merged profile; None if there is none.
+        complaints: Its messages about inputs, by path; a successful merge may have complained as well.
     """
 
     exit_code: int
@@ -54,7 +54,7 @@ class Profdata:
     Attributes:
         environ: The caller's environment.
         work: Where list files and unfinished profiles are written.
-        logs: Where what it says is kept.
+        logs: Where its output is kept.
         timeout_s: How long one call may take.
     """
 
@@ -66,19 +66,19 @@ class Profdata:
     timeout_s: float
 
     def merge(self, inputs: Iterable[tuple[int, Path]], *, label: str) -> MergeEnding:
-        """Merge profiles, each with its weight; one that is broken fails it, and every broken one is complained about.
+        """Merge profiles, each with its weight; a broken one fails the merge, and each broken one is named.
 
         Raises:
-            ProfileDataError: It did not come to an end.
+            ProfileDataError: It did not finish.
             ToolchainError: It cannot be started.
             StorageError: Its list file or its log cannot be written.
         """
         list_file, output, log = self.work / f"{label}.inputs", self.work / f"{label}.profdata", self._log(label)
         with writing(output):
-            output.unlink(missing_ok=True)  # what an interrupted run left must not pass for this one's
+            output.unlink(missing_ok=True)  # the output of an interrupted run must not count as this run's
         atomic_write(list_file, make_input_list(inputs))
         completed = self._run(merge_argv(self.tool.path, inputs_file=list_file, output=output), log)
-        # A line for each function of each file, at worst: it is never held in memory.
+        # At worst one line per function and file: never held in memory.
         with log.open(encoding="utf-8", errors="replace") as lines:
             complaints = dict(failed_inputs(lines))
         succeeded = completed.exit_code == 0 and output.is_file()
@@ -91,7 +91,7 @@ class Profdata:
         )
 
     def write_text(self, profile: Path) -> Path:
-        """Write a profile as text beside it.
+        """Write a profile as text, next to it.
 
         Raises:
             ProfileDataError: It cannot be read.
@@ -104,7 +104,7 @@ class Profdata:
         return output
 
     def summarise(self, profile: Path) -> ProfileSummary:
-        """What a profile contains, in numbers.
+        """Count what a profile contains.
 
         Raises:
             ProfileDataError: It cannot be read.
@@ -124,24 +124,24 @@ class Profdata:
         return summary
 
     def look_into(self, profile: Path) -> ProfileContents:
-        """The functions of a profile, and what each crate counted.
+        """The functions of a profile, and the counts of each crate.
 
         Raises:
             ProfileDataError: It cannot be read.
         """
         census = _Census()
         log = self._log(profile.stem)
-        completed = self._run(functions_argv(self.tool.path, profile), log, on_stdout=census.hear)
+        completed = self._run(functions_argv(self.tool.path, profile), log, on_stdout=census.add_line)
         if completed.exit_code != 0:
             raise self.failed(completed.exit_code, log)
         log.unlink()
         return census.contents()
 
     def failed(self, exit_code: int, log: Path) -> ProfileDataError:
-        """The error of a call that failed by no fault of its inputs that it could name."""
+        """The error for a failed call that names no broken input."""
         return ProfileDataError(
             f"llvm-profdata failed ({describe_ending(exit_code)})",
-            help="read its log; `optbuild doctor` says whether it fits rustc, and a signal may mean too little memory",
+            help="read its log; `optbuild doctor` checks whether it fits rustc; a signal may mean too little memory",
             location=str(log),
             detail=last_lines(tail_of(log)),
         )
@@ -156,7 +156,7 @@ class Profdata:
         completed = run_tool(self.executor, "llvm-profdata", command, on_stdout=on_stdout)
         if completed.timed_out:
             raise ProfileDataError(
-                f"llvm-profdata did not come to an end within {format_duration(self.timeout_s)} and was stopped",
+                f"llvm-profdata did not finish within {format_duration(self.timeout_s)} and was stopped",
                 help='give it more time (`merge-timeout = "2h"` under [raw-profiles]), or train on less',
                 location=str(log),
                 detail=last_lines(tail_of(log)),
@@ -173,7 +173,7 @@ class _Census:
         self._last = ""
         self._crates: dict[str | None, list[int]] = {}
 
-    def hear(self, line: bytes) -> None:
+    def add_line(self, line: bytes) -> None:
         found = parse_function_line(line.decode("utf-8", "replace").rstrip("\n"))
         if isinstance(found, str):
             self._names.add(found)

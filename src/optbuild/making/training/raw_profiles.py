@@ -1,6 +1,6 @@
-"""Raw profiles on disk: which of the files that a training left can be merged, and where the others are kept.
+"""Raw profiles on disk: which of a training's files can be merged, and where the others are kept.
 
-Not for what a merge finds out about them: `merging` asks `llvm-profdata`, and `salvage` decides what follows from it.
+Not for what a merge finds out about them: `merging` asks `llvm-profdata`, and `salvage` decides what follows.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from optbuild.text import sanitize_line
 from optbuild.tools.llvm_profdata import HEADER_BYTES, read_profile_header
 from optbuild.units import format_bytes
 
-# One file per process and per binary. %m also makes the runtime merge into a file that is there already, so that a
-# process which got the pid of an earlier one adds to its counts instead of replacing them.
+# One file per process and per binary. %m also makes the runtime merge into an existing file: a process that gets the
+# pid of an earlier one adds to its counts instead of replacing them.
 PER_PROCESS = "%m_%p.profraw"
 # A few files per binary, to which each process adds its counts under a lock when it ends.
 POOLED = "%4m.profraw"
 MANY_PROCESSES = 1000
-"""From here on files of their own are many: for a program of 30 MB that is some 2 GB."""
+"""From here on, one file per process is too many: for a program of 30 MB that is some 2 GB."""
 
-_LOOKING_SHARE = 0.05  # of the time: with very many files, looking at them takes a while itself
+_LOOKING_SHARE = 0.05  # of the time: checking very many files takes a while itself
 
 
 @dataclass(slots=True, kw_only=True)
 class DiskBudget:
-    """Watches what a training writes, and stops it before it has filled the disk.
+    """Watches what a training writes, and stops it before it fills the disk.
 
     Attributes:
         workload: The name of what is run.
@@ -48,7 +48,7 @@ class DiskBudget:
     _next_at: float = field(default=0.0, init=False)
 
     def watch(self) -> None:
-        """Look, unless that was done just now.
+        """Check the size, unless that was just done.
 
         Raises:
             ProfileDataError: It has written too much.
@@ -60,7 +60,7 @@ class DiskBudget:
             self._next_at = now + (now - started) / _LOOKING_SHARE
 
     def check(self) -> None:
-        """Look at once.
+        """Check the size now.
 
         Raises:
             ProfileDataError: It has written too much.
@@ -71,14 +71,14 @@ class DiskBudget:
         share = "" if self.pooled else 'let processes share a pool of files: `files = "pool"` under [raw-profiles]; or '
         raise ProfileDataError(
             f"training on {sanitize_line(self.workload)!r} has written {format_bytes(size_bytes)} of raw profiles "
-            f"({files:,} of them), and its disk budget is {format_bytes(self.most_bytes)}",
+            f"({files:,} of them); its disk budget is {format_bytes(self.most_bytes)}",
             help=f"{share}raise `disk-budget` under [raw-profiles], or train on less",
             location=str(self.directory),
         )
 
 
 def _occupied(directory: Path) -> tuple[int, int]:
-    """How many files there are, and their size; one that vanishes meanwhile has none."""
+    """The number of files and their total size; a file that vanishes meanwhile counts as empty."""
     files = size_bytes = 0
     with os.scandir(directory) as entries:
         for entry in entries:
@@ -91,9 +91,9 @@ def _occupied(directory: Path) -> tuple[int, int]:
 
 
 def collect(directory: Path) -> RawProfiles:
-    """Look at every file that a training left, by its size and its first bytes.
+    """Inspect every file of a training by its size and its first bytes.
 
-    A merge passes over an empty file in silence, and takes coverage counts for PGO's without a word.
+    A merge silently skips an empty file, and silently accepts coverage counts as counts for PGO.
     """
     names, unusable, size_bytes = [], [], 0
     for name in sorted(os.listdir(directory)):  # noqa: PTH208 - 50,000 paths would take 30 MB
@@ -115,7 +115,7 @@ def _look_at(path: str) -> tuple[str | None, int]:
     try:
         state = os.fstat(descriptor)
         if not stat.S_ISREG(state.st_mode):
-            return "no file", 0
+            return "not a file", 0
         return _judge(os.read(descriptor, HEADER_BYTES)), state.st_size
     finally:
         os.close(descriptor)
@@ -127,23 +127,23 @@ def _judge(first_bytes: bytes) -> str | None:
         return "empty"
     header = read_profile_header(first_bytes)
     if header is None:
-        return "cut short" if len(first_bytes) < HEADER_BYTES else "no raw profile"
+        return "cut short" if len(first_bytes) < HEADER_BYTES else "not a raw profile"
     if header.kind != "raw":
         return "a merged profile, not a raw one"
     return None if header.is_ir_level else "counts of coverage instrumentation, not of PGO"
 
 
 def set_aside(directory: Path, unusable: Iterable[Unusable], *, root: Path, kept: Path) -> dict[Path, str]:
-    """Move files that cannot be merged to where they stay for people to look at; those of an earlier run give way.
+    """Move files that cannot be merged to a place for inspection, replacing those of an earlier run.
 
     Args:
         directory: Where they are.
-        unusable: Which they are.
-        root: The directory with our marker.
-        kept: Where they go: a directory of this run below one of this training.
+        unusable: The files.
+        root: The directory with optbuild's marker.
+        kept: Their new place: a directory of this run below one of this training.
 
     Returns:
-        Where each is now, and what is wrong with it.
+        The new place of each, and what is wrong with it.
 
     Raises:
         StorageError: They cannot be moved.

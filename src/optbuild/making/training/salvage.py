@@ -1,7 +1,7 @@
-"""What follows from raw profiles that cannot be merged: the training fails, unless the user asked for what is left.
+"""Handle raw profiles that cannot be merged: the training fails, unless the user accepts the rest.
 
-What is left is held against the last training of the same recipe that was accepted whole. Without that, nobody could
-say how much is gone: a merge that passes over broken files has shipped a sixth of the counts.
+The rest is compared with the last complete training of the same recipe. Without that, the loss would be unknown: a
+project once shipped a sixth of its counts because a merge skipped broken files.
 Source: electron#53065, https://github.com/electron/electron/pull/53065
 """
 
@@ -30,37 +30,37 @@ _KEY = "under [raw-profiles] in the build profile"
 
 @dataclass(slots=True, kw_only=True)
 class Salvage:
-    """Decides whether to go on with what is left."""
+    """Decides whether to continue with the rest."""
 
     settings: RawProfileSettings
     accepted: AcceptedTrainings
     emit: Emit
 
     def allows(self, profile: PgoProfile) -> bool:
-        """Whether an earlier result may be used again: what was salvaged only where that is still asked for."""
+        """Whether an earlier result may be reused: a salvaged one only if `salvage` is still set."""
         return self.settings.salvage or not profile.quarantined
 
     def judge(self, action: ActionId, workload: str, merge: RawMerge, aside: Mapping[Path, str]) -> None:
-        """Decide whether what is left of a training may be used.
+        """Decide whether the rest of a training may be used.
 
         Args:
             action: The training.
             workload: The name of what was run.
-            merge: What could be merged, and what could not.
-            aside: Where the latter is kept, and what is wrong with each file.
+            merge: The merged files, and those that could not be merged.
+            aside: Where the latter are kept, and what is wrong with each.
 
         Raises:
             ProfileDataError: It may not.
         """
-        told = f"training on {sanitize_line(workload)!r} left {_describe(merge)}"
+        found = f"training on {sanitize_line(workload)!r} left {_describe(merge)}"
         if merge.summary is None:
-            raise _refusal(merge, aside, f"{told}; nothing is left to optimise with")
+            raise _refusal(merge, aside, f"{found}; no counts are left to optimise with")
         if not self.settings.salvage:
-            raise _refusal(merge, aside, told)
+            raise _refusal(merge, aside, found)
         accepted = self.accepted.load(action)
         if accepted is None:
             raise _refusal(
-                merge, aside, f"{told}; they cannot be left out, for no training without such files says what is lost"
+                merge, aside, f"{found}; they cannot be skipped: there is no complete training to compare with"
             )
         last = accepted.profile
         kept = min(
@@ -76,14 +76,14 @@ class Salvage:
             raise _refusal(
                 merge,
                 aside,
-                f"{told}; without them it has only {facts}: {_percent(kept)}, and `salvage-floor` is "
+                f"{found}; without them it has only {facts}: {_percent(kept)}, and `salvage-floor` is "
                 f"{_percent(self.settings.salvage_floor)}",
             )
         self.emit(
             Notice(
                 level=Level.WARNING,
                 code="salvaged",
-                message=f"{told}; they are left out as `salvage` says: there are still {facts}",
+                message=f"{found}; they are skipped, as `salvage` allows; what is left: {facts}",
                 help=f"they are kept in {sanitize_line(str(_place(aside)))}",
             )
         )
@@ -99,15 +99,16 @@ def _refusal(merge: RawMerge, aside: Mapping[Path, str], message: str) -> Profil
         return ImplausibleCountsError(
             f"{message}. A counter holds more than any program can count to: the file is damaged, or threads counted "
             "in the same place at the same time",
-            help='count without races: counters = "atomic" in the variant; if it is, train again with room on the disk',
+            help='count without races: counters = "atomic" in the variant; '
+            "if that is set, free disk space and train again",
             location=place,
             detail=text,
             fault=AttemptFault.IMPLAUSIBLE,
         )
     return ProfileDataError(
-        f"{message}. A process was killed before it had written its counts, or is not of this build",
-        help="let every process of the workload end by itself, within its timeout, and run again; to go on with what "
-        f"is left, as long as it is enough: `salvage = true` {_KEY}",
+        f"{message}. A process was killed before it had written its counts, or belongs to another build",
+        help="let every process of the workload end by itself, within its timeout, and run again; to continue with "
+        f"what is left, as long as it is enough: `salvage = true` {_KEY}",
         location=place,
         detail=text,
     )

@@ -1,4 +1,4 @@
-"""Train: run an instrumented binary on a workload, and turn what it wrote into one checked profile per workload."""
+"""Train: run an instrumented binary on a workload, and turn its raw profiles into one checked profile per workload."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.programs import PROFILE_FILE
 
-# Crates by whose counts no code of a project gets faster; None is `main`, and C.
+# Crates whose counts make no project code faster; None is `main`, and C.
 _NOT_THE_PROJECTS = frozenset({"std", "core", "alloc", None})
 _ARCHIVES = frozenset({".a", ".lib"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A training whose counts no run can have made, as it was told; kept only where another one took its place."""
+    """The error of a training with impossible counts; kept only if another training replaced it."""
 
     message: str
     help: str
@@ -49,10 +49,10 @@ class Trainer:
     """Runs training actions of one run.
 
     Attributes:
-        root: The directory with our marker.
-        run_id: Names the fresh directory of raw profiles, so that older or foreign files are never read.
+        root: The directory with optbuild's marker.
+        run_id: Names the fresh directory of raw profiles; older or foreign files are never read.
         kept: Where raw profiles that cannot be merged are kept.
-        stray: Where an instrumented program writes when our environment did not reach it.
+        stray: Where an instrumented program writes if optbuild's environment did not reach it.
     """
 
     workloads: WorkloadRunner
@@ -77,8 +77,8 @@ class Trainer:
 
         Args:
             action: What to run.
-            binaries: All that was built; each program stands beside the others.
-            cargo: What else is needed where the workload is what cargo would run.
+            binaries: All built binaries; they are placed in one directory.
+            cargo: The additional needs of a workload that cargo would run.
 
         Raises:
             WorkloadError: The workload failed; what it wrote is not accepted.
@@ -90,7 +90,7 @@ class Trainer:
         if refused is not None:
             raise ImplausibleCountsError(
                 f"{refused.message} (found by an earlier run)",
-                help=f"{refused.help}; to count in this way all the same: --fresh",
+                help=f"{refused.help}; to count in this way anyway: --fresh",
                 location=refused.location,
                 detail=refused.detail,
                 fault=AttemptFault.IMPLAUSIBLE,
@@ -122,14 +122,14 @@ class Trainer:
         cargo: CargoTraining | None,
         error: ImplausibleCountsError,
     ) -> None:
-        """Let later runs with the same binaries and inputs not pay for a training in vain.
+        """Spare later runs with the same binaries and inputs a training that fails.
 
-        Only where another way to train goes on in its place: who has none may want to try again.
+        Only if another way to train replaces it: without one, the user may want to try again.
         """
         if not self.hashes.is_steady(action.workload):
             return
         key = _refusal_of(self._key(action, binaries, cargo))
-        if self.results.load(key, Refused) is None:  # else it is what this error was raised from
+        if self.results.load(key, Refused) is None:  # otherwise the cause of this error
             refused = Refused(message=error.message, help=error.help, location=error.location, detail=error.detail)
             self.results.save(key, refused)
 
@@ -138,7 +138,7 @@ class Trainer:
 
     def _fresh_directory(self, action: Train) -> Path:
         directory = action.directory / self.run_id
-        remove_below(self.root, action.directory)  # raw profiles are large: those of a failed run stay only until now
+        remove_below(self.root, action.directory)  # raw profiles are large: a failed run's are kept only until now
         try:
             directory.mkdir(parents=True)
         except OSError as error:
@@ -146,7 +146,7 @@ class Trainer:
         return directory
 
     def _is_pooled(self, action: Train) -> bool:
-        """Whether processes share their files: as the user says, else where there are or were very many."""
+        """Whether processes share their files: as set by the user, otherwise if there are or were very many."""
         files = self.settings.files
         if files is not RawFiles.AUTO:
             return files is RawFiles.POOL
@@ -162,7 +162,7 @@ class Trainer:
         cargo_build: CargoBuild | None,
         losses: LossWatch,
     ) -> float:
-        """Run the workload as often as it says, and stop it if it writes too much; the seconds that took."""
+        """Run the workload as often as set, and stop it if it writes too much; return the seconds that it took."""
         budget = DiskBudget(
             directory=losses.profiles,
             most_bytes=self.settings.disk_budget_bytes,
@@ -181,10 +181,10 @@ class Trainer:
             ) as run_once:
                 for _ in range(action.workload.repeat):
                     duration_s += run_once(watched=partial(self.hashes.watch, action.workload)).usage.wall_s
-                    budget.watch()  # a short run ends before anyone has looked
+                    budget.watch()  # a short run ends before the first check
             budget.check()
         except ProfileDataError:
-            remove_below(self.root, action.directory)  # nobody will read that much
+            remove_below(self.root, action.directory)  # more than anyone would read
             raise
         self.workloads.output(action.id).unlink(missing_ok=True)
         if action.workload.parallel:
@@ -192,17 +192,17 @@ class Trainer:
         return duration_s
 
     def _stage(self, action: Train) -> Path:
-        """Where the binaries stand: others may run from the common place at the same time, and have other ones."""
+        """Where the binaries are placed: concurrent runs may use the common place for different binaries."""
         common = self.workloads.stage
         return common / action.id if action.workload.parallel else common
 
     def _make_profile(
         self, action: Train, watch: LossWatch, losses: Losses, program: Mapping[str, Artifact], *, duration_s: float
     ) -> tuple[PgoProfile, Mapping[Path, str]]:
-        """Merge what a training wrote, and accept it if it is all there, or as much of it as was asked for.
+        """Merge a training's raw profiles, and accept the merge if it is complete, or as complete as required.
 
         Returns:
-            The profile, and where the raw profiles are that are not in it, with what is wrong with each.
+            The profile, and the places of the raw profiles that are not in it, with what is wrong with each.
         """
         raw = collect(watch.profiles)
         if not raw.names and not raw.unusable:
@@ -225,13 +225,13 @@ class Trainer:
         finally:
             if merge.unfinished is not None:
                 merge.unfinished.unlink(missing_ok=True)
-        if functions and not losses.stray and not losses.without_counts:  # else the cause is another one
+        if functions and not losses.stray and not losses.without_counts:  # otherwise there is another cause
             self._report_what_is_missing(action, profile)
         self._accepted.save(action.id, Accepted(profile=profile, pooled=watch.pooled))
         return profile, aside
 
     def _report_what_is_missing(self, action: Train, profile: PgoProfile) -> None:
-        """Warn where tests or benches share nothing with the program but functions of the standard library."""
+        """Warn if tests or benches share only functions of the standard library with the program."""
         crates = self.merger.profdata.look_into(profile.path).crates
         if any(crate.total_count and crate.name not in _NOT_THE_PROJECTS for crate in crates):
             return
@@ -240,7 +240,7 @@ class Trainer:
                 level=Level.WARNING,
                 code="nothing-own-counted",
                 message=f"training on {sanitize_line(action.workload.name)!r} counted nothing in the crates of the "
-                "program: its functions are other ones in what ran, or were inlined there",
+                "program: what ran contains different functions, or inlined them",
                 help="train on integration tests or benches, which call the library as it is shipped, or on `command`",
             )
         )
@@ -256,7 +256,7 @@ class Trainer:
             return ProfileDataError(
                 f"training on {name!r} wrote no raw profile where it should, but {losses.stray} to {self.stray}: "
                 "the program was started with an environment that lacks LLVM_PROFILE_FILE",
-                help="let the workload pass its environment on to the program it starts",
+                help="make the workload pass its environment on to the program it starts",
                 location=str(self.stray),
             )
         if any(Path(used).suffix in _ARCHIVES for used in action.workload.bins):
@@ -271,9 +271,10 @@ class Trainer:
             said = f"; LLVM's runtime says: {'; '.join(losses.errors)}" if losses.errors else ""
             return ProfileDataError(
                 f"training on {name!r} wrote no raw profile: it ran {count} of the instrumented program, and each was "
-                f"ended by a signal, _exit or abort, put another program in its place, or could not write a file{said}",
-                help="let each return from `main` or call `exit`; where a signal ends it: `flush-object = true` in its "
-                "[[workloads]] table; where a sandbox forbids it to write files: leave the sandbox out in training",
+                "ended by a signal, _exit or abort, replaced itself with another program, or could not write a "
+                f"file{said}",
+                help="let each return from `main` or call `exit`; if a signal ends it, set `flush-object = true` in "
+                "its [[workloads]] table; if a sandbox forbids it to write files, train without the sandbox",
                 location=str(action.directory),
             )
         bins = ", ".join(action.workload.bins)

@@ -1,13 +1,13 @@
-"""Turn what a test or bench counted into counts of the program: what it knows by other names, and nothing else.
+"""Turn the counts of a test or bench into counts of the program, matching functions whose names differ.
 
-A test is another program. Cargo hashes the features of a crate, and whether it is compiled for testing, into every
-mangled name, and development dependencies switch on features that the program does not have: then hardly a function of
-the two has the same name, and no counts would find their function. The function is the same all the same, where its
-path and the hash of its control flow are. So each function of the program that the profile does not know by its name is
-given the counts of those with the same path and hash: of several instances of generic code their sum.
+A test is a different program. Cargo hashes the features of a crate, and whether it is compiled for testing, into every
+mangled name, and development dependencies enable features that the program does not have. Then hardly any function has
+the same name in both, and no counts would find their function. Two functions are still the same if their path and the
+hash of their control flow are equal. So each function of the program whose name is not in the profile gets the counts
+of those with the same path and hash; several instances of generic code are added up.
 
-What is not the program's is left out: the harness, and the tests themselves. Otherwise a bench would be known best for
-its waiting, and weights would be shares of that.
+Functions outside the program are left out: the harness, and the tests themselves. Otherwise a bench's waiting would
+dominate its counts, and weights would be shares of that.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ class Translation:
 
     Attributes:
         functions: The program's functions, each with the hash of its control flow.
-        takers: Those that the profile does not know by name, by path and hash.
+        takers: Those whose names are not in the profile, by path and hash.
     """
 
     functions: Mapping[str, int]
     takers: Mapping[_Key, tuple[str, ...]]
 
     def names_for(self, record: FunctionRecord) -> Iterator[str]:
-        """The functions of the program that a record is about."""
+        """The functions of the program that a record belongs to."""
         if self.functions.get(record.name) == record.hash:
             yield record.name
         yield from self.takers.get((function_path(record.name) or "", record.hash), ())
 
 
 def make_translation(functions: Mapping[str, int], records: Iterable[FunctionRecord]) -> Translation:
-    """Find out which functions of a program a profile does not know by their names."""
+    """Find the functions of a program whose names are not in a profile."""
     known = {(record.name, record.hash) for record in records}
     takers: dict[_Key, list[str]] = {}
     for name, function_hash in functions.items():
@@ -57,7 +57,7 @@ def make_translation(functions: Mapping[str, int], records: Iterable[FunctionRec
 
 
 def write_translated(source: Path, target: Path, functions: Mapping[str, int]) -> tuple[int, int]:
-    """Write a profile's text again, with a program's functions only.
+    """Rewrite a profile's text, with a program's functions only.
 
     Args:
         source: The profile of other programs, as text.
@@ -65,7 +65,7 @@ def write_translated(source: Path, target: Path, functions: Mapping[str, int]) -
         functions: The program's functions, each with the hash of its control flow.
 
     Returns:
-        How many of them have a record now, and how many of these the profile knew by other names.
+        How many of them have a record now, and how many of these had another name in the profile.
 
     Raises:
         ValueError: The text is not as expected.

@@ -1,4 +1,4 @@
-"""The kinds of actions, a module each: what it is made of, and what a plan shows of it.
+"""The kinds of actions, a module each: its fields, and what a plan shows about it.
 
-`making/kinds` has a module of the same name for each: how it is performed.
+`making/kinds` has a module of the same name for each, which performs it.
 """

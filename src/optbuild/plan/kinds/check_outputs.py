@@ -1,4 +1,4 @@
-"""Check outputs: run the baseline for what it prints and writes, and compare every candidate with that."""
+"""Check outputs: record what the baseline prints and writes, and compare every candidate with that."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from optbuild.workloads.invocation import Invocation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeOutputs(Action[Probed]):
-    """Run the baseline twice on a workload, to learn its output and whether that is always the same."""
+    """Run the baseline twice on a workload, to learn its output and whether that varies."""
 
     kind: ClassVar[str] = "probe"
 
@@ -29,7 +29,7 @@ class ProbeOutputs(Action[Probed]):
         return self.binaries
 
     def details(self) -> Mapping[str, object]:
-        """What is run."""
+        """The workload that is run."""
         return {**describe_workload(self.workload, self.binaries), "runs": 2}
 
 
@@ -38,7 +38,7 @@ class CompareOutputs(Action[Compared]):
     """Run a candidate on a workload and compare its output with the baseline's.
 
     Attributes:
-        baseline: What builds the baseline, where one call of cargo does.
+        baseline: The action that builds the baseline, if one call of cargo does.
     """
 
     kind: ClassVar[str] = "compare"
@@ -54,12 +54,12 @@ class CompareOutputs(Action[Compared]):
         return self.binaries
 
     def details(self) -> Mapping[str, object]:
-        """What is run."""
+        """The workload that is run."""
         return describe_workload(self.workload, self.binaries)
 
 
 def make_probe(workload: Invocation, baseline: Id[Binaries]) -> ProbeOutputs:
-    """The action that learns what the baseline prints."""
+    """The action that records the baseline's output."""
     return ProbeOutputs(
         id=make_action_id("probe", workload.recipe(), workload.comparing, baseline),
         needs=(baseline,),
@@ -75,7 +75,7 @@ def make_output_check(
     """The action that compares a candidate's output with the baseline's.
 
     Args:
-        probe: What the baseline prints.
+        probe: The action that records the baseline's output.
         candidate: The candidate's binaries.
         variant: Its name.
         entries: The plan so far.

@@ -1,4 +1,4 @@
-"""Compile: call cargo, with everything that decides what it builds."""
+"""Compile: call cargo, with everything that affects what it builds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from optbuild.tools.cargo import FLAG_SEPARATOR
 
 
 class Role(StrEnum):
-    """What a compilation is for."""
+    """The purpose of a compilation."""
 
     BUILD = "build"
     INSTRUMENT = "instrument"
@@ -24,11 +24,11 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """Everything that decides what cargo builds, apart from the sources.
+    """Everything that affects what cargo builds, except the sources.
 
     Attributes:
         libs: File names of libraries for other languages.
-        call: Build what cargo would run, in the place of programs and libraries by their names.
+        call: Build what cargo would run, instead of programs and libraries by name.
         config: Cargo profile settings by `--config` key, values in TOML.
         inherited_rustflags: The user's own flags, as cargo would find them.
         rustflags: Flags that optbuild appends to them.
@@ -51,7 +51,7 @@ class Recipe:
 
     @property
     def products(self) -> tuple[str, ...]:
-        """The names of all that is built: programs by their own names, libraries by their files'."""
+        """The names of everything that is built: names of programs, and file names of libraries."""
         return (*self.bins, *self.examples, *self.libs)
 
 
@@ -60,7 +60,7 @@ class Compile(Action[Compiled]):
     """Call cargo; its programs and libraries are kept.
 
     Attributes:
-        env: What is added to the caller's environment.
+        env: Additions to the caller's environment.
         cargo_target: Cargo's target directory.
         directory: Where copies of the binaries are kept.
         links_whole_program: Link-time optimisation looks at all crates at once, which takes memory.

@@ -1,4 +1,4 @@
-"""Make an object: compile what is linked into instrumented builds only."""
+"""Make an object: compile code that is linked into instrumented builds only."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class MakeObject(Action[MadeObject]):
     """Compile an object that is linked into instrumented builds.
 
     Attributes:
-        crate: What it is called.
+        crate: Its name.
         source: Its source.
-        file: What it makes, named for everything that it depends on.
-        saves_counts: It lets a program write its counts when a signal ends it. Another one only watches, and a training
-            can do without it.
+        file: The object file; its name states everything that it depends on.
+        saves_counts: It makes a program write its counts when a signal ends it. Other objects only watch, and a
+            training can do without them.
     """
 
     kind: ClassVar[str] = "object"

@@ -19,9 +19,9 @@ class MergeProfiles(Action[CheckedProfile]):
     Attributes:
         weights: The share of each training run in the merged profile, whatever its length.
         tool: The `llvm-profdata` that fits rustc.
-        directory: Where the merged profile is kept, its content's hash in the name.
-        program: Builds instrumented programs by whose names of functions the counts are wanted; None where they are
-            wanted by the names that they were trained under.
+        directory: Where the merged profile is kept, named by the hash of its content.
+        program: Builds the instrumented programs whose names of functions the counts get; None if they keep the names
+            from training.
     """
 
     kind: ClassVar[str] = "merge"

@@ -1,4 +1,4 @@
-"""Train: run instrumented binaries on a workload, and keep what they counted."""
+"""Train: run instrumented binaries on a workload, and keep their counts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Train(Action[Counts]):
 
     Attributes:
         directory: Raw profiles are written to a fresh directory below this one.
-        program: Builds the instrumented program whose counts are wanted, where others are run in its place.
+        program: Builds the instrumented program whose counts are wanted, if others run instead of it.
     """
 
     kind: ClassVar[str] = "train"
@@ -30,7 +30,7 @@ class Train(Action[Counts]):
     program: Id[Binaries] | None = None
 
     def details(self) -> Mapping[str, object]:
-        """What is run, and where its raw profiles go."""
+        """The workload, and the directory for its raw profiles."""
         details = describe_workload(self.workload, self.binaries)
         env = details["env"]
         assert isinstance(env, dict)  # noqa: S101 - for mypy

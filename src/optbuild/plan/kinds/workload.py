@@ -1,4 +1,4 @@
-"""What a plan shows of a workload that an action runs."""
+"""What a plan shows about a workload that an action runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from optbuild.workloads.words import render_words
 
 
 def describe_workload(workload: Invocation, binaries: ActionId) -> dict[str, object]:
-    """What is run, where, and with what; ready for JSON."""
+    """The command, its directory and its inputs; ready for JSON."""
     server = workload.server
     beside = {str(moment): list(render_words(words)) for moment, words in workload.beside.items()}
     details: dict[str, object] = {
@@ -25,7 +25,7 @@ def describe_workload(workload: Invocation, binaries: ActionId) -> dict[str, obj
         "writes": str(workload.scratch),
     }
     if workload.call is not None:
-        details["how"] = f"each program of {binaries}, one after the other, as cargo would start it"
+        details["how"] = f"each program of {binaries}, one after another, as cargo would start it"
     return details
 
 

@@ -11,14 +11,15 @@ from optbuild.profile.variants import Variant
 from optbuild.project.cargo_profile import is_said_already
 from optbuild.tools.rustc import TARGET_CPU
 
-# Settings of a variant that Cargo's profile knows by the same name.
+# Settings of a variant with the same name in Cargo's profile.
 _CARGO_PROFILE_KEYS = ("opt_level", "lto", "codegen_units", "panic", "strip", "debug", "overflow_checks")
 
 
 def set_cargo_profile(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
-    """Set keys of Cargo's profile by `--config`, so that `Cargo.toml` stays untouched.
+    """Set keys of Cargo's profile by `--config`; `Cargo.toml` stays untouched.
 
-    What it says itself is left to it: the recipe is then that of a variant without the setting, and is built once.
+    A setting that `Cargo.toml` already has is left out: the recipe then equals that of a variant without the setting,
+    and is built once.
 
     Sources: The Cargo Book, "Profiles", https://doc.rust-lang.org/cargo/reference/profiles.html
     """

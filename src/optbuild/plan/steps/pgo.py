@@ -1,11 +1,11 @@
-"""Profile-guided optimisation, from top to bottom: instrument, train, merge, optimise, prove. To read PGO, begin here.
+"""Profile-guided optimisation, from top to bottom: instrument, train, merge, optimise, prove. Read this first.
 
-`_plan_attempt` is the whole story on one screen. It plans; each of its steps names the module that performs it. In
-which ways the instrumented binary may be built is said in `training_ways`; each gives an attempt, and the run takes the
-first whose evidence holds.
+`_plan_attempt` shows the whole process on one screen. It plans; each of its steps names the module that performs it.
+`training_ways` lists the ways to build the instrumented binary; each gives an attempt, and the run takes the first
+whose evidence holds.
 
 Both compilations have the identical Cargo profile. Cargo hashes it into `-C metadata` and so into every mangled name;
-with another one in the second phase, no function would find its counts, and rustc would not say so.
+with a different profile in the second phase, no function would find its counts, and rustc would not report it.
 
 Sources: The rustc book, "Profile-guided Optimization",
 https://doc.rust-lang.org/rustc/profile-guided-optimization.html
@@ -77,17 +77,17 @@ def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
 
 
 def _plan_attempt(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -> Draft:
-    """One way through PGO. What is made in each step is the input of the next, by its id."""
+    """One way through PGO. Each step's output is the input of the next, by its id."""
     # 1. Instrument: a build that counts what it executes. Performed by making/kinds/compile.
     objects = _make_objects(inputs)
     instrumented = _instrument(draft, way, inputs, objects)
-    # 2. Train: run it on each training workload, which leaves that workload's counts. making/training/trainer
+    # 2. Train: run it on each training workload, which yields that workload's counts. making/training/trainer
     runs = _train(instrumented, draft, inputs)
-    # 3. Merge: the counts of all workloads, each with its weight's share: a checked profile. making/training/merging
+    # 3. Merge: combine the counts of all workloads by weight into a checked profile. making/training/merging
     merge = _merge(tuple(run for run in runs if isinstance(run, Train)), draft, inputs, tool)
     # 4. Optimise: the same recipe again, now with the profile. Performed by making/kinds/compile.
     optimised = _optimise(merge, draft, inputs)
-    # 5. Prove: what has to hold for the optimised build to be accepted; else the next attempt is taken, if that may
+    # 5. Prove: the conditions for accepting the optimised build; otherwise the next attempt is taken, if it may
     #    mend it. Judged by making/proof/prover as soon as the build is done.
     attempt = Attempt(
         name=way.name,
@@ -157,7 +157,7 @@ def _training_obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | No
     """Why this variant cannot be trained here, and what mends it."""
     if not any(Use.TRAIN in workload.use for workload in inputs.workloads):
         remedy = 'name one (`optbuild pgo -- {bin} ARGS`, or [[workloads]] with use = ["train"])'
-        return "no workload is for training", remedy
+        return "the project has no training workload", remedy
     if draft.program is not None and not any(_trains(workload, draft, inputs) for workload in inputs.workloads):
         workload = f'add a [[workloads]] table with {{bin:{draft.program}}} and use = ["train"]'
         remedy = f'{workload}, or say profiles = "merged", as for a program that only another one starts'
@@ -173,10 +173,10 @@ def _running_obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | Non
         return inputs.not_runnable, f"name an emulator in Cargo's configuration ({key}), or build for the host"
     needs = inputs.cpu_needs.get(draft.variant, CpuNeeds())
     if needs.missing_here:
-        return f"this machine's CPU lacks {', '.join(needs.missing_here)}", "train on a machine that has them"
-    if "%" in str(root):  # a pattern to the program that writes the profile, and there is no escape
+        return f"this machine's CPU lacks {', '.join(needs.missing_here)}", "train on a machine whose CPU has them"
+    if "%" in str(root):  # a pattern for the program that writes the profile, without an escape
         remedy = "name another target directory: export CARGO_TARGET_DIR=DIR"
-        return f"no raw profile can be written below {root}: it has a percent sign", remedy
+        return f"no raw profile can be written below {root}: its path contains a percent sign", remedy
     return None
 
 
@@ -189,14 +189,14 @@ def _flag_obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | None:
         return "--cap-lints in the rustflags silences rustc about functions without counts", remedy
     plugin = find_codegen_option(flags, "linker-plugin-lto")
     if plugin is not None and plugin[1] not in SWITCHED_OFF and _is_fat(flags, draft, inputs):
-        # rustc links all crates into one, and the linker that one once more: a mark of the profile is then there twice.
+        # rustc links all crates into one, and the linker links that again: a mark of the profile then exists twice.
         remedy = 'write lto = "thin" in the variant, or remove that flag'
-        return f'{plugin[0]} in the rustflags and lto = "fat" do not go together with a profile', remedy
+        return f'{plugin[0]} in the rustflags and lto = "fat" cannot be combined with a profile', remedy
     return None
 
 
 def _is_fat(flags: tuple[str, ...], draft: Draft, inputs: PlanInputs) -> bool:
-    """Whether rustc itself makes one of all crates; a flag goes before Cargo's profile."""
+    """Whether rustc itself combines all crates into one; a flag overrides Cargo's profile."""
     own = find_codegen_option(flags, "lto")
     return resolve_lto(draft.recipe, inputs) == "fat" if own is None else own[1] in _FAT
 
@@ -216,7 +216,7 @@ def _instrument(draft: Draft, way: Way, inputs: PlanInputs, objects: tuple[MakeO
 
 
 def _make_objects(inputs: PlanInputs) -> tuple[MakeObject, ...]:
-    """What is linked into the instrumented build: what marks each start, and what saves counts where that is needed."""
+    """The objects for the instrumented build: one marks each start, and one saves counts if needed."""
     label, crate, source = "object that marks each start of a program", start_marks.CRATE, start_marks.SOURCE
     marks = _make_object(inputs, label=label, crate=crate, source=source, saves_counts=False)
     if not any(workload.needs_flush_object for workload in inputs.workloads if Use.TRAIN in workload.use):
@@ -249,7 +249,7 @@ def _trains(workload: Invocation, draft: Draft, inputs: PlanInputs) -> bool:
 
 
 def _train(instrument: Compile, draft: Draft, inputs: PlanInputs) -> tuple[Compile | Train, ...]:
-    """The training actions, each after what only it needs."""
+    """The training actions, each after what it alone needs."""
     actions: list[Compile | Train] = []
     for workload in inputs.workloads:
         if not _trains(workload, draft, inputs):
@@ -289,7 +289,7 @@ def _merge(trainings: tuple[Train, ...], draft: Draft, inputs: PlanInputs, tool:
 
 
 def _optimise(profile: Action[CheckedProfile], draft: Draft, inputs: PlanInputs) -> Compile:
-    """The recipe with a checked profile, whatever action makes that."""
+    """The recipe with a checked profile, whichever action makes that."""
     use: Argument = (PROFILE_USE, Output(action=profile.id, name="profdata"))
     recipe = draft.recipe if draft.program is None else for_program(draft.recipe, draft.program)
     recipe = replace(recipe, rustflags=(*recipe.rustflags, use, (WARN_MISSING_FUNCTIONS,), (WARN,)))

@@ -1,20 +1,20 @@
-"""In which ways the instrumented binary of a variant may be built, and in which order they are tried.
+"""The ways to build a variant's instrumented binary, in the order in which they are tried.
 
-The exact recipe always works, and with link-time optimisation it is the longest build of all. Counts, though, are put
-into the code before the linker sees anything: a binary that is linked without LTO counts the same edges of the same
-functions, as long as they keep their names. Two things decide that: Cargo's profile stays as it is, since it is hashed
-into every mangled name, and each crate is one codegen unit, whose name stands before those of its local functions. So
-LTO is cancelled in the rustflags, which are hashed into no name.
+The exact recipe always works, but with link-time optimisation it is the longest build. Counters, however, are inserted
+before the linker runs: a binary linked without LTO counts the same edges of the same functions, as long as they keep
+their names. This has two conditions. Cargo's profile must not change, since it is hashed into every mangled name. Each
+crate must be one codegen unit, as its name precedes those of its local functions. So the rustflags cancel LTO; they are
+hashed into no name.
 
 Rustflags are hashed into no name either, those that choose a CPU included. A variant that differs from an earlier one
 only in its rustflags takes the counts of that one. The evidence decides whether it may keep them: no function loses
 counts, and none lacks them that has them there, such as code that is compiled in for a CPU's features or by `--cfg`.
 
-Threads that count in the same place at the same time may leave counts that no run can have made. Where that happened,
-the last way is tried once more with atomic counters, unless the variant says how it counts.
+Threads that count in the same place at the same time may produce impossible counts. If that happens, the last way is
+retried with atomic counters, unless the variant sets its counters.
 
 Sources: the rustc book, "Codegen Options", https://doc.rust-lang.org/rustc/codegen-options/index.html#lto (the last of
-several `-C` with the same key wins; rustc refuses `embed-bitcode=no` beside an LTO that is not off)
+several `-C` with the same key wins; rustc refuses `embed-bitcode=no` unless LTO is off)
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Way:
         flags: What only the instrumented compilation gets.
         rustflags: Those of the variant whose counts it takes, in place of the recipe's.
         lossless: Accepted only where no function with counts is lost.
-        mends: What may be wrong with an earlier way for this one to be taken.
+        mends: The faults of an earlier way after which this one is taken.
     """
 
     name: str
@@ -52,8 +52,8 @@ class Way:
     mends: frozenset[AttemptFault] = frozenset()
 
 
-# With underscores as in `pgo`: crates that compile C take the usual spelling of the second one, whatever its value, for
-# a wish to have C prepared for link-time optimisation, and hand that and the third one on to clang.
+# With underscores as in `pgo`: crates that compile C read the usual spelling of the second flag, whatever its value, as
+# a request to prepare C for link-time optimisation, and pass that and the third on to clang.
 LTO_FREE = Way(
     name="lto-free",
     label=" without LTO",
@@ -64,10 +64,10 @@ EXACT = Way(name="exact", mends=frozenset({AttemptFault.NOT_BUILT, AttemptFault.
 
 
 def training_ways(draft: Draft, variant: Variant, inputs: PlanInputs) -> tuple[Way, ...]:
-    """The ways that a variant is trained in, the one that is tried first in front.
+    """The ways to train a variant, in the order in which they are tried.
 
     Raises:
-        UsageError: The variant demands a training without LTO, and that would lose functions.
+        UsageError: The variant requires a training without LTO, which would lose functions.
     """
     ways = _linking_ways(draft, variant, inputs)
     twin = _find_twin(variant, inputs)
@@ -119,18 +119,18 @@ def _linking_ways(draft: Draft, variant: Variant, inputs: PlanInputs) -> tuple[W
     if variant.training_lto is TrainingLto.OFF:
         raise UsageError(
             f'variant {variant.name} has training-lto = "off", but {obstacle}: functions would lose their counts',
-            help='write `codegen-units = 1` in the variant, or training-lto = "auto"',
+            help='set `codegen-units = 1` in the variant, or training-lto = "auto"',
             location=inputs.build_profile.where("variants", variant.name, "training-lto"),
         )
     return (EXACT,)
 
 
 def _obstacle(draft: Draft, *, units: set[int]) -> str | None:
-    """Why functions would have other names, or LTO would not be cancelled."""
+    """Why names of functions would differ, or LTO would not be cancelled."""
     if more := sorted(units - {1}):
         return f"crates are split into {more[-1]} codegen units"
     flags = (*draft.recipe.inherited_rustflags, *map(render_argument, draft.recipe.rustflags), *draft.recipe.cargo_args)
     deciding = ("lto", "codegen-units", "embed-bitcode")
     if clash := [flag for flag in flags if any(name in flag.replace("_", "-") for name in deciding)]:
-        return f"{clash[0]} decides that"
+        return f"{clash[0]} overrides it"
     return None

@@ -1,1 +1,1 @@
-"""Charts of a run: what they show, as data, and how matplotlib draws them as SVG that a page can style."""
+"""Charts of a run: their data, and matplotlib code that draws them as SVG that a page can style."""

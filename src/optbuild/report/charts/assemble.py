@@ -1,4 +1,4 @@
-"""From a record to what its charts show. Pure; nothing is drawn here."""
+"""From a record to the data of its charts. Pure; nothing is drawn here."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from optbuild.report.tables import baseline_first, change_heading, workloads_of
 from optbuild.text import sanitize_line
 
 _FEWEST_ROUNDS = 3
-"""A line over fewer rounds would show nothing."""
+"""The minimum of rounds for a meaningful line."""
 _OTHER_ACTIONS = "outputs"
 
 
 def assemble_charts(record: RunRecord) -> Charts:
-    """Find what there is to draw."""
+    """Collect the data to draw."""
     margin = record.noise.aa.margin if record.noise else record.measure.min_effect if record.measure else 0.0
     return Charts(
         heading=change_heading(record, record.comparisons),
@@ -48,7 +48,7 @@ def _groups(record: RunRecord) -> Iterator[ChangeGroup]:
 
 
 def _held_out(record: RunRecord) -> tuple[Comparison, ...]:
-    """Changes over what was left out in training, where that is over the same workloads as everything else."""
+    """Changes over workloads left out of training, if those are the same workloads as for all other changes."""
     found = record.cross_validation
     if found is None or {*found.workloads} != {*workloads_of(record)}:
         return ()
@@ -70,7 +70,7 @@ def _rows(comparisons: Iterable[Comparison], record: RunRecord) -> Iterator[Chan
 
 
 def _differences(record: RunRecord, comparison: Comparison) -> tuple[float, ...]:
-    """The change in each round: what the comparison was made from."""
+    """The change in each round, from which the comparison was made."""
     series = [item for item in judged_series(record) if comparison.workload in {None, item.workload}]
     return round_differences(series, comparison.baseline, comparison.candidate)
 
@@ -83,7 +83,7 @@ def round_differences(series: Sequence[Series], baseline: str, candidate: str) -
 
 
 def _difference(blocks: tuple[Superblock, ...], baseline: str, candidate: str) -> float | None:
-    """The geometric mean over workloads and passes; None where one of them did not measure both."""
+    """The geometric mean over workloads and passes; None if one of them did not measure both."""
     logs = [(_mean_log(block, baseline), _mean_log(block, candidate)) for block in blocks]
     known = [other - reference for reference, other in logs if reference is not None and other is not None]
     return math.expm1(statistics.fmean(known)) if known and len(known) == len(blocks) else None
@@ -143,7 +143,7 @@ def _timeline(record: RunRecord) -> Iterator[Lane]:
 
 
 def _side_by_side(steps: Iterable[StepRecord]) -> tuple[tuple[Bar, ...], ...]:
-    """As few rows as there were actions at the same time."""
+    """Arrange actions in as few rows as ran at the same time."""
     rows: list[list[Bar]] = []
     for step in sorted(steps, key=lambda step: step.started_s or 0.0):
         bar = Bar(

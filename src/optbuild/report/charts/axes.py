@@ -1,4 +1,4 @@
-"""What several charts have in common: labels that fit, axes of changes, the band of the margin."""
+"""The common parts of several charts: labels that fit, axes of changes, the band of the margin."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _WHOLE_PERCENT = 0.00999
 
 
 def cut(label: str, length: int = LABEL_LENGTH) -> str:
-    """A label that fits."""
+    """Shorten a label to fit."""
     return label if len(label) <= length else f"{label[: length - 1]}…"
 
 
 def show_changes(axes: Axes, values: list[float], margin: float) -> None:
-    """Make the horizontal axis one of changes, with the zero line and the band of those that do not matter."""
+    """Make the horizontal axis show changes, with the zero line and the band of irrelevant changes."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator  # noqa: PLC0415 - an extra, and slow to load
 
     low, high = min(-margin, 0.0, *values), max(margin, 0.0, *values)
@@ -37,5 +37,5 @@ def show_changes(axes: Axes, values: list[float], margin: float) -> None:
 
 
 def percent(value: float, limits: tuple[float, float]) -> str:
-    """A tick's change, with the digits that the axis needs."""
+    """Format a tick's change with the digits that the axis needs."""
     return format_percent(value, 0 if limits[1] - limits[0] > _MOST_TICKS * _WHOLE_PERCENT else 1)

@@ -1,7 +1,7 @@
-"""A sheet to draw on, and what becomes of it: SVG with real text, and colours that a style sheet chooses.
+"""A sheet to draw on, converted to SVG with real text, and with colours that a style sheet chooses.
 
-Everything is drawn in stand-in colours, which are replaced by CSS variables in the end: so one drawing is right in
-light and dark, and nobody needs a script for it.
+Everything is drawn in placeholder colours, which CSS variables then replace: one drawing suits light and dark pages,
+without a script.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH = 384
-"""Of every chart, in its own units; a unit is about a pixel where two charts stand side by side."""
+"""The width of every chart, in its own units; a unit is about a pixel if two charts are side by side."""
 _UNITS_PER_INCH = 72
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "{http://www.w3.org/1999/xlink}href"
@@ -40,7 +40,7 @@ _SETTINGS: Any = {
 
 
 class Ink(Enum):
-    """A colour: the value it is drawn in, by which it is found again, and the variable that stands for it."""
+    """A colour: the value that it is drawn in, and the variable that replaces it."""
 
     TEXT = ("#010001", "--ink")
     FAINT = ("#010002", "--faint")
@@ -56,7 +56,7 @@ class Ink(Enum):
 
     @property
     def drawn(self) -> str:
-        """What matplotlib is given."""
+        """The value for matplotlib."""
         return self.value[0]
 
     @property
@@ -70,7 +70,7 @@ TONES = {Tone.FASTER: Ink.FASTER, Tone.SLOWER: Ink.SLOWER, Tone.PLAIN: Ink.FAINT
 
 
 def can_draw() -> bool:
-    """Whether the library that draws is installed."""
+    """Whether matplotlib is installed."""
     try:
         import matplotlib.figure  # noqa: F401, PLC0415 - an extra, and slow to load
     except ImportError:
@@ -83,22 +83,22 @@ def draw(paint: Callable[[Axes], None], *, name: str, label: str, height: float)
 
     Args:
         paint: Draws, and places the axes on the sheet.
-        name: Begins the ids of this drawing, so that several can stand in one page.
-        label: What readers of the screen are told.
+        name: The prefix of this drawing's ids, which allows several on one page.
+        label: The text for screen readers.
         height: In the drawing's units.
 
     Raises:
-        ToolchainError: The library that draws is not installed.
+        ToolchainError: Matplotlib is not installed.
     """
     try:
         from matplotlib import rc_context  # noqa: PLC0415 - an extra, and slow to load
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError as error:
         raise ToolchainError(
-            "charts are drawn by matplotlib, which is not installed", help="pip install 'cargo-optbuild[charts]'"
+            "charts need matplotlib, which is not installed", help="pip install 'cargo-optbuild[charts]'"
         ) from error
     with rc_context(_SETTINGS), warnings.catch_warnings():
-        # The reader's browser has the fonts that names need; only their width is guessed here.
+        # The reader's browser has the fonts for names; only their width is guessed here.
         warnings.filterwarnings("ignore", message=r"Glyph \d+", category=UserWarning)
         warnings.filterwarnings("ignore", message="Matplotlib currently does not support", category=UserWarning)
         figure = Figure(figsize=(WIDTH / _UNITS_PER_INCH, height / _UNITS_PER_INCH), dpi=_UNITS_PER_INCH)
@@ -111,7 +111,7 @@ def draw(paint: Callable[[Axes], None], *, name: str, label: str, height: float)
 
 
 def place(axes: Axes, *, left: float, top: float, right: float = 12, bottom: float = 34) -> None:
-    """Put axes on the sheet by what is left free around them, in the drawing's units."""
+    """Place axes on the sheet by their margins, in the drawing's units."""
     figure = axes.get_figure(root=True)
     assert figure is not None  # noqa: S101 - it was made with one
     height = figure.get_figheight() * _UNITS_PER_INCH
@@ -128,7 +128,7 @@ def _bare_axes(figure: Figure) -> Axes:
 
 
 def _restyle(text: str, name: str, label: str) -> str:
-    """Take away what a page has no use for, and name what is left after the chart."""
+    """Remove what a page does not need, and prefix the remaining names with the chart's."""
     root = ET.fromstring(text)  # noqa: S314 - matplotlib has just written it
     for parent in [*root.iter()]:
         for child in [*parent]:

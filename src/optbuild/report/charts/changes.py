@@ -1,4 +1,4 @@
-"""Changes with their intervals, and the rounds that they were made from, a row for each variant and workload."""
+"""Changes with their intervals, and the rounds behind them, a row for each variant and workload."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ Placed = tuple[float, ChangeGroup | ChangeRow]
 
 
 def draw_changes(charts: Charts, *, only_suite: bool = False, heading: str = "") -> str:
-    """Draw the intervals; with `only_suite` those over all workloads alone, below a heading of their own.
+    """Draw the intervals; with `only_suite` only those over all workloads, below a separate heading.
 
     Raises:
-        ToolchainError: The library that draws is not installed.
+        ToolchainError: Matplotlib is not installed.
     """
     groups = charts.changes
     if only_suite:
@@ -54,7 +54,7 @@ def draw_differences(charts: Charts) -> str:
     """Draw the change of every round as a dot, and a line at their median.
 
     Raises:
-        ToolchainError: The library that draws is not installed.
+        ToolchainError: Matplotlib is not installed.
     """
     groups = tuple(
         replace(group, rows=rows)
@@ -81,7 +81,7 @@ def _height(groups: tuple[ChangeGroup, ...]) -> float:
 
 
 def _lay_out(axes: Axes, groups: tuple[ChangeGroup, ...], *, right: float) -> list[tuple[float, ChangeRow]]:
-    """Write titles and labels, one unit of the vertical axis being a row; where each row stands."""
+    """Write titles and labels, with one unit of the vertical axis per row; return the position of each row."""
     place(axes, left=_LEFT, top=0, right=right, bottom=_BOTTOM)
     axes.set_ylim((_height(groups) - _BOTTOM) / _ROW, 0)
     axes.set_yticks([])
@@ -99,7 +99,7 @@ def _lay_out(axes: Axes, groups: tuple[ChangeGroup, ...], *, right: float) -> li
 
 
 def _write_label(axes: Axes, y: float, row: ChangeRow) -> None:
-    """Write a variant's name, and below it in small print what has to be read with it."""
+    """Write a variant's name, and its note below in small print."""
     place_of: Any = {
         "xycoords": ("axes fraction", "data"),
         "textcoords": "offset points",

@@ -16,7 +16,7 @@ _HEIGHT = 220
 _LEFT, _LEGEND, _BOTTOM = 92, 28, 22
 _ROW, _LANE_GAP, _BAR = 17, 9, 11
 _LEAST_SHARE = 0.004
-"""Of the time axis: a bar that is shorter than this could not be seen."""
+"""The minimum length of a visible bar, as a share of the time axis."""
 _KINDS = {"compile": Ink.FIRST, "train": Ink.SECOND, "merge": Ink.THIRD}
 _WORDS = {"compile": "build", "train": "train", "merge": "merge"}
 _OTHER = "other"
@@ -29,7 +29,7 @@ def draw_drift(charts: Charts) -> str:
     """Draw each variant's time in each round, against its own median.
 
     Raises:
-        ToolchainError: The library that draws is not installed.
+        ToolchainError: Matplotlib is not installed.
     """
     from matplotlib.ticker import FuncFormatter, MaxNLocator  # noqa: PLC0415 - an extra, and slow to load
 
@@ -60,10 +60,10 @@ def draw_drift(charts: Charts) -> str:
 
 
 def draw_timeline(charts: Charts) -> str:
-    """Draw each action as a bar, those that ran side by side on rows below each other.
+    """Draw each action as a bar; concurrent ones are on separate rows.
 
     Raises:
-        ToolchainError: The library that draws is not installed.
+        ToolchainError: Matplotlib is not installed.
     """
     from matplotlib.patches import Patch as Swatch  # noqa: PLC0415 - an extra, and slow to load
     from matplotlib.ticker import FuncFormatter, MultipleLocator  # noqa: PLC0415

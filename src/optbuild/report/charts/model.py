@@ -1,4 +1,4 @@
-"""What the charts show: numbers and words, not yet drawn. Changes are ratios, foreign text is one inert line."""
+"""The data of the charts, not yet drawn. Changes are ratios, foreign text is one inert line."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class ChangeRow:
     """One variant against the baseline.
 
     Attributes:
-        note: What has to be read with the label, and is never cut.
-        differences: The change of each round, in order; empty where the record holds no runs.
+        note: Text that belongs to the label and is never cut.
+        differences: The change of each round, in order; empty if the record holds no runs.
     """
 
     label: str
@@ -35,7 +35,7 @@ class ChangeGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizePoint:
-    """What a variant costs in bytes and gains in time; the baseline gains nothing."""
+    """A variant's cost in bytes and gain in time; the baseline gains nothing."""
 
     label: str
     size_bytes: int
@@ -47,7 +47,7 @@ class SizePoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftLine:
-    """A variant's time in each round against its own middle: what the machine did meanwhile."""
+    """A variant's time in each round against its own median, which shows changes of the machine."""
 
     label: str
     values: tuple[float, ...]
@@ -65,7 +65,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """The actions of one variant, those that ran side by side on rows below each other."""
+    """The actions of one variant; concurrent ones are on separate rows."""
 
     label: str
     rows: tuple[tuple[Bar, ...], ...]
@@ -73,11 +73,11 @@ class Lane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charts:
-    """All charts of one run; each is empty where the record holds nothing for it.
+    """All charts of one run; each is empty if the record holds nothing for it.
 
     Attributes:
         heading: What is compared with what.
-        margin: Changes within it do not matter.
+        margin: Changes within it are irrelevant.
         changes: All workloads together first.
     """
 
@@ -90,9 +90,9 @@ class Charts:
 
     @property
     def has_differences(self) -> bool:
-        """Whether there are rounds to show."""
+        """Whether the record has rounds to show."""
         return any(row.differences for group in self.changes for row in group.rows)
 
     def __bool__(self) -> bool:
-        """Whether there is anything to draw."""
+        """Whether anything can be drawn."""
         return bool(self.changes or self.sizes or self.drift or self.timeline)

@@ -1,4 +1,4 @@
-"""Time against size: what each variant costs, and what it gains."""
+"""Time against size: the cost and the gain of each variant."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def draw_sizes(charts: Charts) -> str:
     """Draw the variants by size and change; further down is faster, further left is smaller.
 
     Raises:
-        ToolchainError: The library that draws is not installed.
+        ToolchainError: Matplotlib is not installed.
     """
     from matplotlib.ticker import FuncFormatter, MaxNLocator  # noqa: PLC0415 - an extra, and slow to load
 

@@ -1,4 +1,4 @@
-"""How a report can be written. To add a format, write its function and give it a line in `FORMATS`."""
+"""The formats of a report. To add one, write its function and give it a line in `FORMATS`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from optbuild.report.model import Report, Screen
 from optbuild.report.release_notes import with_contributions
 
 Format = Callable[[RunRecord, Report, Screen], str]
-"""Formats for people write the report, those for machines the record that it was made from."""
+"""Formats for readers write the report, those for machines the record behind it."""
 
 FORMATS: Mapping[str, Format] = {
     "terminal": lambda _record, report, screen: render_terminal(report, screen),
@@ -42,7 +42,7 @@ FORMATS: Mapping[str, Format] = {
 }
 
 TITLED = ("terminal", "markdown", "html")
-"""Those with a heading that `--title` replaces."""
+"""Formats with a heading that `--title` replaces."""
 
 EVIDENCE_FORMATS: Mapping[str, Format] = {
     "terminal": FORMATS["terminal"],
@@ -50,7 +50,7 @@ EVIDENCE_FORMATS: Mapping[str, Format] = {
     "html": lambda _record, report, _screen: render_html(report),
     "json": lambda record, _report, _screen: render_evidence_json(record),
 }
-"""The same for the page of evidence, which holds no comparisons for a spreadsheet."""
+"""Formats of the page of evidence, which has no comparisons for a spreadsheet."""
 
 GATE_FORMATS: Mapping[str, Callable[[RunRecord, GateSettings, Screen], str]] = {
     "terminal": lambda record, gates, screen: render_terminal(assemble_gates(record, gates), screen),
@@ -58,4 +58,4 @@ GATE_FORMATS: Mapping[str, Callable[[RunRecord, GateSettings, Screen], str]] = {
     "junit": lambda record, gates, _screen: render_junit(record, gates),
     "github": lambda record, gates, _screen: render_github(record, gates),
 }
-"""The same for what `optbuild check` found."""
+"""Formats of the findings of `optbuild check`."""

@@ -1,6 +1,6 @@
 """Comparisons for spreadsheets and scripts: a row each, numbers as they are, units in the headings.
 
-Where a verdict is invalid its numbers are left out, as everywhere.
+If a verdict is invalid, its numbers are left out, as everywhere.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _HEADINGS = (
     "in_sample",
 )
 _TRAINED = "trained "
-_FORMULA_STARTS = ("=", "+", "-", "@")  # a tab or a carriage return would be another, but neither is left by then
+_FORMULA_STARTS = ("=", "+", "-", "@")  # a tab or a carriage return would also start one, but both have been removed
 
 
 def render_csv(record: RunRecord) -> str:
-    """Write one row per comparison, as RFC 4180 has it.
+    """Write one row per comparison, as specified in RFC 4180.
 
     Sources:
         RFC 4180, Common Format and MIME Type for CSV Files, https://www.rfc-editor.org/rfc/rfc4180.
@@ -60,7 +60,7 @@ def render_csv(record: RunRecord) -> str:
 
 
 def _families(record: RunRecord) -> dict[str, tuple[Comparison, ...]]:
-    """All comparisons, by what their scope is called."""
+    """All comparisons, by the name of their scope."""
     found = record.cross_validation
     folds = {_TRAINED: found.trained, "held-out ": found.held_out, "optimism ": found.optimism} if found else {}
     return {"": record.comparisons, **folds}
@@ -92,7 +92,7 @@ def _row(
 
 
 def _in_sample(record: RunRecord, comparison: Comparison, kind: str) -> str:
-    """Whether the candidate was trained on what it is measured on; empty where it was not trained, or nobody knows."""
+    """Whether the candidate was trained on what it is measured on; empty without training, or if that is unknown."""
     if kind == _TRAINED:
         return "true"
     found = in_sample_by_workload(record, comparison.candidate)
@@ -105,7 +105,7 @@ def _in_sample(record: RunRecord, comparison: Comparison, kind: str) -> str:
 
 
 def inert_in_sheets(name: str) -> str:
-    """Keep a spreadsheet from running a foreign name as a formula; numbers never pass through here.
+    """Prevent a spreadsheet from running a foreign name as a formula; numbers never pass through here.
 
     Sources:
         OWASP, CSV Injection, https://owasp.org/www-community/attacks/CSV_Injection.

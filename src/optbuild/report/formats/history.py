@@ -1,4 +1,4 @@
-"""How series of runs can be written: for people, as a page with charts, and for spreadsheets."""
+"""The formats of series of runs: as text, as a page with charts, and for spreadsheets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HEADINGS = (
 
 
 def render_history_csv(history: History) -> str:
-    """Write a row for each run of each series, as RFC 4180 has it; where a lasting change begins, it says how large."""
+    """Write a row for each run of each series, as in RFC 4180; the row that begins a lasting change has its size."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\r\n")
     writer.writerow(_HEADINGS)

@@ -1,4 +1,4 @@
-"""One page that needs nothing else: tables, charts, footnotes, and how everything was built."""
+"""One self-contained page: tables, charts, footnotes, and how everything was built."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from optbuild.report.formats.style import PAGE
 from optbuild.report.model import Align, BuildStep, Cell, Report, Table, Tone
 
 _NAMESPACE = ' xmlns="http://www.w3.org/2000/svg"'  # a page needs none
-NO_CHARTS = "No charts: the library that draws them is not installed. Install it: pip install 'cargo-optbuild[charts]'"
+NO_CHARTS = "No charts: matplotlib is not installed. Install it: pip install 'cargo-optbuild[charts]'"
 
 
 def render_html(report: Report, charts: Charts | None = None, figures: tuple[str, ...] = ()) -> str:
-    """Write a page without scripts or outside resources; all text is escaped here, or by what draws."""
+    """Write a page without scripts or external resources; all text is escaped here, or by the drawing code."""
     title = escape(report.title)
     parts = [
         "<!DOCTYPE html>",
@@ -77,7 +77,7 @@ def _figures(charts: Charts) -> Iterator[tuple[str, str, str]]:
     if charts.changes:
         yield (
             f"Change in {charts.heading}",
-            f"With its interval; left is less. Grey is unproven; {margin}.",
+            f"With its interval; left is faster. Grey is unproven; {margin}.",
             draw_changes(charts),
         )
     if charts.has_differences:
@@ -85,10 +85,10 @@ def _figures(charts: Charts) -> Iterator[tuple[str, str, str]]:
     if charts.sizes:
         yield "Time against size", "Lower is faster, further left is smaller.", draw_sizes(charts)
     if charts.drift:
-        caption = "Each variant's time against its own median: all move together where the machine changed its speed."
+        caption = "Each variant's time against its own median: all move together if the machine changed its speed."
         yield "Drift over the rounds", caption, draw_drift(charts)
     if charts.timeline:
-        caption = "What ran beside what. Each action is drawn once, at the variant that needed it first."
+        caption = "What ran at the same time. Each action is drawn once, at the variant that first needed it."
         yield "The build", caption, draw_timeline(charts)
 
 

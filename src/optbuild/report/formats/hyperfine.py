@@ -1,4 +1,4 @@
-"""The JSON that hyperfine exports, for the scripts and services that read it."""
+"""The JSON format of hyperfine, for the scripts and services that read it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from optbuild.text import sanitize_line
 
 
 def render_hyperfine(record: RunRecord) -> str:
-    """Write every wall time of every run. Benchmarks that a workload measures itself are no commands and left out.
+    """Write every wall time of every run. Benchmarks that a workload measures itself are not commands and are left out.
 
-    `user` and `system` are medians here, and means in hyperfine. Every counted run ended with the exit code that its
-    workload expects: another one ends the measuring.
+    `user` and `system` are medians here, but means in hyperfine. Every counted run ended with the exit code that its
+    workload expects: any other ends the measuring.
 
     Raises:
         UsageError: No command was measured.

@@ -1,6 +1,6 @@
-"""Unsigned in-toto statements, ready for a signer: how each variant was built, and what was shown of it.
+"""Unsigned in-toto statements, ready for a signer: how each variant was built, and what was shown about it.
 
-JSON Lines, as in an in-toto bundle, a statement a line: a signer takes one statement or its predicate at a time.
+JSON Lines, as in an in-toto bundle, one statement per line: a signer takes one statement or its predicate at a time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Json = dict[str, Any]
 
 
 def render_in_toto(record: RunRecord) -> str:
-    """Write provenance for each variant that the run built, and attributes for each that it showed something of.
+    """Write provenance for each variant that the run built, and attributes for each with a proven result.
 
     Raises:
         UsageError: The run built no binaries and measured none.
@@ -41,10 +41,10 @@ def render_in_toto(record: RunRecord) -> str:
     statements = [statement for variant in record.variants if variant.artifacts for statement in _of(variant, record)]
     if not statements:
         raise UsageError(
-            f"run {sanitize_line(record.run_id)} made no binaries that anything could be attested of",
-            help="build first: optbuild pgo; or take another run: optbuild runs",
+            f"run {sanitize_line(record.run_id)} made no binaries to attest",
+            help="build first: optbuild pgo; or choose another run: optbuild runs",
         )
-    # An escape keeps the value, and `##[` of a foreign name from being read as a command by a CI.
+    # An escape preserves the value, but prevents a CI from reading `##[` in a foreign name as a command.
     return "".join(_CI_COMMAND.sub(r"\\u0023", dump_ascii(statement)) + "\n" for statement in statements)
 
 
@@ -94,7 +94,7 @@ def _recipe(profile: Mapping[str, Any], name: str) -> object:
 
 
 def _dependencies(variant: VariantRecord, record: RunRecord) -> Iterator[Json]:
-    """Source, lock file, toolchain and profiles, with the digests that the run knows."""
+    """Source, lock file, toolchain and profiles, with the known digests."""
     project, toolchain = record.project, record.toolchain
     if project is not None and project.git_commit:
         yield {
@@ -138,7 +138,7 @@ def _evidence(record: RunRecord) -> Json:
 
 
 def _attributes(variant: VariantRecord, record: RunRecord) -> Iterator[Json]:
-    """What was shown, and nothing that was not: PGO that was not proven and changes that are not have no attribute."""
+    """The proven results only: unproven PGO and unproven changes have no attribute."""
     evidence = _evidence(record)
     for name, pgo in variant.evidence.items():
         if pgo.applied:
@@ -166,7 +166,7 @@ def _equal_outputs(variant: VariantRecord, record: RunRecord) -> Json | None:
 
 
 def _compared(output: OutputRecord) -> Json:
-    """What was compared, and how strictly."""
+    """The compared outputs, and how strictly they were compared."""
     facts: Json = {"name": output.workload}
     if output.left_out:
         facts["leftOut"] = list(output.left_out)
@@ -197,7 +197,7 @@ def _gain(variant: VariantRecord, record: RunRecord) -> Json | None:
 
 
 def _baseline(record: RunRecord) -> Json:
-    """What was compared with, by digest."""
+    """The baseline's outputs, by digest."""
     baseline = record.baseline
     if baseline is None:
         return {}

@@ -16,7 +16,7 @@ def render_json(record: RunRecord) -> str:
 
 
 def render_evidence_json(record: RunRecord) -> str:
-    """Write what the record says of PGO as one JSON document; its objects are those of the record."""
+    """Write the record's evidence of PGO as one JSON document; its objects are those of the record."""
     whole = json.loads(render_record(record))
     kept = ("name", "status", "reason", "pgo", "quarantined")
     folds = (whole["cross_validation"] or {"folds": ()})["folds"]

@@ -12,7 +12,7 @@ from optbuild.record.model import RunRecord
 from optbuild.report.gates import describe_gate, name_gate
 from optbuild.text import sanitize_line
 
-# What XML 1.0 cannot hold, not even escaped: https://www.w3.org/TR/xml/#charsets.
+# Characters that XML 1.0 cannot contain, not even escaped: https://www.w3.org/TR/xml/#charsets.
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 

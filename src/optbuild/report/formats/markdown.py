@@ -1,4 +1,4 @@
-"""GitHub's Markdown, for pull requests and release notes: tables whose source is aligned as well."""
+"""GitHub's Markdown, for pull requests and release notes: tables with aligned source."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def render_markdown(report: Report) -> str:
 
 
 def escape(text: str) -> str:
-    """Make one line of text show as it is.
+    """Escape one line of text, which then shows literally.
 
     Sources:
         GitHub Flavored Markdown Spec, 2.4 Backslash escapes and 4.10 Tables, https://github.github.com/gfm/.
@@ -52,5 +52,5 @@ def render_table(table: Table) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    """Our own numbers hold no markup; an interval's brackets stay bare."""
+    """Escape a cell, except for numbers, which contain no markup; an interval's brackets stay bare."""
     return escape(cell.text) if cell.foreign else cell.text

@@ -1,4 +1,4 @@
-"""One row of a table that Apache Otava looks for change points in: a run is a row, a variant on a workload a column."""
+"""One row of a table for Apache Otava's search for change points: a row per run, a column per variant and workload."""
 
 from __future__ import annotations
 

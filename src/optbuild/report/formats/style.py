@@ -1,4 +1,4 @@
-"""The look of pages and pictures: colours for light and dark, by the names that the charts use."""
+"""The style of pages and pictures: colours for light and dark, by the names that the charts use."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _DARK_SCHEME = f"@media (prefers-color-scheme: dark) {{ :root {{ {variables(DARK
 SCHEMES = f":root {{ color-scheme: light dark; {variables(LIGHT)} }}\n{_DARK_SCHEME}"
 
 DRAWING = "svg text { stroke: var(--paper); stroke-width: 3px; paint-order: stroke; stroke-linejoin: round; }"
-"""Text stays legible where it crosses a line."""
+"""Outlines text, which keeps it legible across lines."""
 
 PAGE = (
     f"{SCHEMES}\n{DRAWING}"

@@ -1,4 +1,4 @@
-"""The main chart as a picture of its own, for a README: with its own paper it reads on light and dark pages."""
+"""The main chart as a separate picture, for a README: its own background makes it readable on light and dark pages."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def render_svg(record: RunRecord) -> str:
     """Draw the changes of all variants over all workloads, each with its interval.
 
     Raises:
-        ToolchainError: The library that draws is not installed.
-        UsageError: The run has measured nothing that could be drawn.
+        ToolchainError: Matplotlib is not installed.
+        UsageError: The run has no measurements to draw.
     """
     charts = assemble_charts(record)
     if not charts.changes:
@@ -32,7 +32,7 @@ def render_svg(record: RunRecord) -> str:
 
 
 def _widen(head: str) -> str:
-    """Leave room around the drawing for its paper."""
+    """Leave room around the drawing for its background."""
     width, height = map(float, head.split('viewBox="0 0 ', 1)[1].split('"', 1)[0].split())
     box = f'viewBox="{-_PAD} {-_PAD} {width + 2 * _PAD:g} {height + 1.5 * _PAD:g}"'
     return head.replace(f'viewBox="0 0 {width:g} {height:g}"', box)

@@ -32,7 +32,7 @@ def render_terminal(report: Report, screen: Screen) -> str:
         markup=False,
         emoji=False,
         legacy_windows=False,
-        _environ={},  # what the caller's environment says about colours is the caller's to decide
+        _environ={},  # the caller decides how its environment affects colours
     )
     for line in (report.title, *report.status):
         console.print(Text(line))
@@ -64,7 +64,7 @@ def _print_table(console: Console, table: Table, width: int) -> None:
 
 
 def _fitting(table: Table, width: int) -> Sequence[int]:
-    """The columns that fit side by side with nothing but headings wrapped; the last optional one goes first."""
+    """The columns that fit side by side if only headings wrap; the last optional one is dropped first."""
     kept = list(range(len(table.columns)))
     for index in reversed(kept.copy()):
         if sum(_narrowest(table, index) for index in kept) <= _room(width, kept):
@@ -75,7 +75,7 @@ def _fitting(table: Table, width: int) -> Sequence[int]:
 
 
 def _allot(table: Table, kept: Sequence[int], width: int) -> list[int]:
-    """How wide each column is: spare room goes to headings, and where there is none the widest column gives way."""
+    """The width of each column: spare room goes to headings; without any, the widest column shrinks."""
     widths = [_narrowest(table, index) for index in kept]
     for position, index in enumerate(kept):
         spare = max(_room(width, kept) - sum(widths), 0)
