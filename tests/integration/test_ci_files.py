@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from optbuild.cli.app import _LATER
-from tests.integration.optbuild_program import Optbuild, copy_crate, program, write_profile, write_script
+from tests.integration.optbuild_program import Optbuild, copy_crate, edit, program, write_profile, write_script
 
 pytestmark = [pytest.mark.cargo, pytest.mark.pgo]
 
@@ -109,13 +109,23 @@ def shorter(script: str) -> str:
     return re.sub(r"--max-time \d+m", "--max-time 1s", script)
 
 
-@pytest.fixture
-def runner(optbuild: Optbuild, tmp_path: Path) -> Runner:
-    """A runner whose job has checked out a small crate."""
-    project = copy_crate("tally", tmp_path / "work")
+@pytest.fixture(scope="module")
+def crate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small crate that jobs check out one after the other, and whose target directory they all keep."""
+    project = copy_crate("tally", tmp_path_factory.mktemp("work") / "tally")
     write_profile(project)
+    edit(project / "optbuild.toml", 'name = "benchmark"', 'name = "benchmark"\ninputs = ["data/bench.txt"]')
     with (project / "optbuild.toml").open("a") as stream:
         stream.write('[gates]\nmax-size-growth = "900%"\n')
+    return project
+
+
+@pytest.fixture
+def runner(shared_optbuild: Optbuild, crate: Path, tmp_path: Path) -> Runner:
+    """A runner whose job has checked out a small crate."""
+    for left in ("dist", "records"):
+        shutil.rmtree(crate / left, ignore_errors=True)
+    (crate / "history.html").unlink(missing_ok=True)
     home = tmp_path / "runner"
     (home / "temp").mkdir(parents=True)
     write_script(home / "bin" / "pip", f'echo "pip $*" >> {home}/asked')
@@ -125,7 +135,19 @@ def runner(optbuild: Optbuild, tmp_path: Path) -> Runner:
         f'echo "gh $*" >> {home}/asked\ncase "$*" in *--paginate*) cat {home}/comments 2>/dev/null || :;; esac',
     )
     (home / "bin" / "python").symlink_to(sys.executable)
-    return Runner(optbuild=optbuild, project=project, home=home)
+    return Runner(optbuild=shared_optbuild, project=crate, home=home)
+
+
+@pytest.fixture
+def repository(runner: Runner, tmp_path: Path) -> Runner:
+    """The same, in a repository of its own with one commit."""
+    source_alone = shutil.ignore_patterns("target")
+    own = replace(runner, project=shutil.copytree(runner.project, tmp_path / "tally", ignore=source_alone))
+    (own.project / ".gitignore").write_text("target\noptbuild.json\n")
+    git(own.project, "init", "--quiet", "--initial-branch", "main")
+    git(own.project, "add", ".")
+    git(own.project, "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "-m", "first")
+    return own
 
 
 def steps_of(path: Path, job: str | None = None) -> dict[str, dict[str, Any]]:
@@ -225,14 +247,10 @@ def test_the_release_is_what_was_proven(runner: Runner) -> None:
     assert "pgo" in (dist / "EVIDENCE.md").read_text()
 
 
-def test_the_history_grows_by_a_record_each_week(runner: Runner, tmp_path: Path) -> None:
+def test_the_history_grows_by_a_record_each_week(repository: Runner, tmp_path: Path) -> None:
     """The branch is made in the first week, and is added to in the second; nothing of the project is on it."""
-    origin = tmp_path / "origin.git"
+    runner, origin = repository, tmp_path / "origin.git"
     git(tmp_path, "init", "--quiet", "--bare", str(origin))
-    (runner.project / ".gitignore").write_text("target\n")
-    git(runner.project, "init", "--quiet", "--initial-branch", "main")
-    git(runner.project, "add", ".")
-    git(runner.project, "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "-m", "first")
     git(runner.project, "remote", "add", "origin", str(origin))
     document = yaml.safe_load((EXAMPLES / "weekly-history.yml").read_text())
     env = document["jobs"]["measure"]["env"]
@@ -244,21 +262,17 @@ def test_the_history_grows_by_a_record_each_week(runner: Runner, tmp_path: Path)
         assert len(names) == 1  # the same day and run
         commits = git(tmp_path, "--git-dir", str(origin), "rev-list", "--count", "optbuild-history").strip()
         assert commits == str(week + 1)
-        assert "1 run on" in said
+        assert f"{week + 1} run{'s' * week} on " in said  # those of the project are shown with the branch's
         git(runner.project, "worktree", "remove", "--force", str(runner.home / "temp" / "history"))
         git(runner.project, "branch", "--quiet", "-D", "optbuild-history")
-        if week == 0:
-            runner.run("optbuild clean")
-    assert "1 run on" in (runner.project / "history.html").read_text()
+        (runner.project / "data" / "bench.txt").write_text("11000\n")  # it is measured again in the second week
+    assert "2 runs on" in (runner.project / "history.html").read_text()
 
 
 @pytest.mark.skipif("compare" in _LATER, reason="this version has no `optbuild compare`")
-def test_the_gate_judges_a_pull_request(runner: Runner) -> None:
+def test_the_gate_judges_a_pull_request(repository: Runner) -> None:
     """Both revisions are built and measured in turns, and the record of that is what the gate judges."""
-    git(runner.project, "init", "--quiet", "--initial-branch", "main")
-    (runner.project / ".gitignore").write_text("target\noptbuild.json\n")
-    git(runner.project, "add", ".")
-    git(runner.project, "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "-m", "first")
+    runner = repository
     runner.values["github.event.pull_request.base.sha"] = git(runner.project, "rev-parse", "HEAD").strip()
     for step in steps_of(EXAMPLES / "performance-gate.yml", "gate").values():
         runner.run_step(step)

@@ -50,7 +50,7 @@ server = ["{bin}", "{port}"]
 ready = { stdout = "listening" }
 load = ["wrk", "-t1", "-c2", "-d1s", "--latency", "http://127.0.0.1:{port}/"]
 [measure]
-max-time = "15s"
+max-time = "10s"
 """
 
 

@@ -23,7 +23,7 @@ conclude = ["./moment.sh", "conclude"]
 cleanup = ["./moment.sh", "cleanup"]
 env = {{ CALLS = "{{env:CALLS}}" }}
 repeat = 3
-{MEASURE}
+{MEASURE}precision = "50%"
 """
 # The prepared run of the binary must leave no counts; the setup's file must be there for each run.
 SCRIPT = """\
@@ -48,7 +48,8 @@ def test_every_moment_has_its_place(optbuild: Optbuild, project: Path, tmp_path:
     """Training three times leaves three raw profiles, what is prepared none; each phase sets up and cleans up."""
     calls = tmp_path / "calls"
     env = {"CALLS": str(calls)}
-    record = optbuild.run("pgo", "--json", "--max-time", "5s", cwd=project, env=env).expect(0).document
+    # The first rounds reach so rough a precision: they end the measuring, and no time does.
+    record = optbuild.run("pgo", "--json", "--max-time", "60s", cwd=project, env=env).expect(0).document
     pgo = variant_of(record, "pgo")["pgo"]
     assert pgo["raw_profiles"] == 3
     assert pgo["applied"]
