@@ -278,3 +278,31 @@ def test_programs_of_another_machine_are_run_by_a_runner(yard: Yard) -> None:
     """As cargo would, by what its configuration names."""
     yard.run(yard.program("cli", "--exact"), runner=("qemu-aarch64", "-L", "/sysroot"))
     assert yard.ran[0].argv == ("qemu-aarch64", "-L", "/sysroot", str(yard.stage / "cli-00005713aaaabbbb"), "--exact")
+
+
+def test_gungraun_trains_without_valgrind(yard: Yard) -> None:
+    """Once each, and with the variable that says where counts go; what it keeps is out of the owner's sight."""
+    yard.harness = Harness.GUNGRAUN
+    yard.extra_env = {"LLVM_PROFILE_FILE": "/raw/%p.profraw"}
+    yard.run(yard.program("cli", "--bench"), call=CargoCall(verb=CargoVerb.BENCH))
+    env = yard.ran[0].env
+    assert (env["GUNGRAUN_TEST"], env["GUNGRAUN_ENV_CLEAR"]) == ("true", "false")
+    assert env["GUNGRAUN_HOME"] == env["IAI_CALLGRIND_HOME"]
+    assert Path(env["GUNGRAUN_HOME"]).is_relative_to(yard.directory / "scratch")
+
+
+def test_benches_that_count_are_compared_by_their_names(yard: Yard) -> None:
+    """Their counts are what is measured, and differ by right; other programs of the call add nothing."""
+    yard.harness = Harness.GUNGRAUN
+    yard.answers = [Reply(stdout=b"speed::words::parse long:1\n  Instructions:   1734|N/A  (*********)\n")]
+    run = yard.run(yard.program("cli", "--bench"), call=CargoCall(verb=CargoVerb.BENCH))
+    assert (run.benchmarks, run.instructions) == ({}, {"words::parse/long": 1734})
+    assert (yard.directory / "stdout").read_text() == "benchmark words::parse/long\n"
+    assert "GUNGRAUN_TEST" not in yard.ran[0].env
+
+
+def test_benches_that_count_nothing_are_told(yard: Yard) -> None:
+    """A filter that matches none measures none."""
+    yard.harness = Harness.GUNGRAUN
+    with pytest.raises(WorkloadError, match="Gungraun measured nothing in cli"):
+        yard.run(yard.program("cli", "--bench"), call=CargoCall(verb=CargoVerb.BENCH))

@@ -440,6 +440,20 @@ def test_a_library_that_lto_leaves_out_is_named_in_the_notes() -> None:
     assert plan_of(RELEASE, lto, targets=replace(targets, libs=(replace(lib, has_rlib=False),))).notes == ()
 
 
+def test_shared_libraries_of_the_workspace_are_named_before_they_are_built() -> None:
+    """A program's own, and std's; those of build scripts are known when they are there."""
+    inputs = make_plan_inputs()
+    package = replace(inputs.targets.packages[0], dylibs=("libshared.so",))
+    targets = replace(inputs.targets, packages=(package,))
+    project = make_project(rustflags=Rustflags(flags=("-C", "prefer-dynamic"), origin=None))
+    assert plan_of(RELEASE, targets=targets, project=project).notes == (
+        f"{package.name} loads libshared.so, which only `cargo run` would find: kept with its programs",
+        "programs load std as a shared library (prefer-dynamic): it is kept with each of them",
+    )
+    static = make_project(rustflags=Rustflags(flags=("-Cprefer-dynamic=no",), origin=None))
+    assert plan_of(RELEASE, project=static).notes == ()
+
+
 def test_a_runner_is_named_in_the_notes() -> None:
     """What is timed is the program together with what runs it."""
     project = make_project(runner=ConfiguredRunner(argv=("qemu", "-x"), origin="VARIABLE"))

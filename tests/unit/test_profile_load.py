@@ -297,6 +297,15 @@ optbuild.toml:46: `gates.on-inconclusive`: expected "fail" or "pass", got "skip"
 """)
 
 
+def test_a_key_of_another_table_is_told_its_place(tmp_path: Path) -> None:
+    """It is not to be removed: it only stands in the wrong place."""
+    (problem,) = refuse(tmp_path, 'schema = 1\nbins = ["a"]\n')
+    assert (problem.message, problem.help) == (
+        "unknown key `bins`",
+        "write it below `[project]`, where this key belongs",
+    )
+
+
 def test_problems_are_told_where_they_were_written(tmp_path: Path) -> None:
     """A wrong key of an extended file is located there; a missing one where it belongs."""
     problems = refuse(

@@ -148,6 +148,30 @@ def test_libraries_and_examples_are_known_by_what_they_become(
     assert (package.bins, package.examples, package.is_library_only) == ((), (example,), True)
 
 
+def test_shared_libraries_of_rust_are_known_through_the_workspace(root: Path) -> None:
+    """Those that a dependency brings as well, but none that is an rlib too, and none for tests only."""
+    document = json.loads(metadata(root))
+
+    def member(name: str, kinds: list[str], *dependencies: dict[str, str | None]) -> dict[str, object]:
+        library = {"name": name, "kind": kinds, "crate_types": kinds}
+        return {**document["packages"][0], "name": name, "targets": [library], "dependencies": [*dependencies]}
+
+    document["packages"][0]["dependencies"] = [
+        {"name": "my-core", "kind": None},
+        {"name": "checks", "kind": "dev"},
+        {"name": "regex", "kind": None},
+    ]
+    document["packages"] += [
+        member("my-core", ["dylib"], {"name": "both", "kind": None}, {"name": "below", "kind": None}),
+        member("both", ["dylib", "rlib"]),
+        member("below", ["dylib"], {"name": "my-core", "kind": None}),
+        member("checks", ["dylib"]),
+    ]
+    executor = Answering(cargo=lambda command: answer(command, json.dumps(document)))
+    package, *_ = look_at(root, executor, cfg=("unix",)).packages
+    assert package.dylibs == ("libmy_core.so", "libbelow.so")
+
+
 def test_cargo_is_asked_so_that_nothing_of_the_project_runs(root: Path) -> None:
     """No dependencies, no network, our rustc, no wrapper, no toolchain installed; the rest of the environment stays."""
     executor = Answering(cargo=lambda command: answer(command, metadata(root)))

@@ -126,7 +126,7 @@ def test_a_benchmark_of_divans_is_worth_the_median_of_its_samples() -> None:
     assert read_divan("Timer precision: 38 ns\n") == {}
 
 
-# As printed by gungraun-runner 0.17, the costs of the caches left out
+# In the form that `format.rs` of gungraun-runner 0.20 gives it
 GUNGRAUN = """\
 speed::parsing::parse short:text(10)
   Instructions:                        1734|N/A                  (*********)

@@ -30,6 +30,9 @@ from optbuild.workloads.folds import Fold
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.words import named_in
 
+# https://doc.rust-lang.org/rustc/codegen-options/index.html#prefer-dynamic
+_PREFER_DYNAMIC = frozenset(f"prefer-dynamic{value}" for value in ("", "=y", "=yes", "=on", "=true"))
+
 
 def select_pgo_variants(build_profile: BuildProfile) -> tuple[str, ...]:
     """The variants for `optbuild pgo`: the baseline, PGO variants and their ancestors, in the profile's order.
@@ -312,6 +315,18 @@ def _notes_on_runner(runner: ConfiguredRunner, workloads: tuple[Invocation, ...]
     return notes
 
 
+def _notes_on_shared_libraries(inputs: PlanInputs) -> list[str]:
+    """What can be known of them before cargo has built any; those of build scripts cannot."""
+    notes = [
+        f"{package.name} loads {', '.join(package.dylibs)}, which only `cargo run` would find: kept with its programs"
+        for package in inputs.targets.packages
+        if package.dylibs
+    ]
+    if any(flag.removeprefix("-C") in _PREFER_DYNAMIC for flag in inputs.project.rustflags.flags):
+        notes.append("programs load std as a shared library (prefer-dynamic): it is kept with each of them")
+    return notes
+
+
 def _notes(inputs: PlanInputs) -> tuple[str, ...]:
     project = inputs.project
     notes = []
@@ -328,6 +343,7 @@ def _notes(inputs: PlanInputs) -> tuple[str, ...]:
     if len(inputs.targets.packages) > 1:
         names = " ".join(f"-p {package.name}" for package in inputs.targets.packages)
         notes.append(f"several packages are built in one call, which unifies their features: cargo build {names}")
+    notes += _notes_on_shared_libraries(inputs)
     mixed = [lib.file_name for lib in inputs.targets.libs if lib.has_rlib]
     if mixed and any(variant.lto in {Lto.THIN, Lto.FAT} for variant in inputs.build_profile.variants.values()):
         which = f"link-time optimisation leaves out {', '.join(mixed)}"

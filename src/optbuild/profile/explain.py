@@ -60,11 +60,20 @@ def _explain_unknown_key(path: KeyPath, schema: dict[str, Any]) -> Fault:
         return Fault(path=path, message=f"`{written}` needs a newer optbuild", help=_UPGRADE)
     known = list(_node_at(schema, tuple(owner)).get("properties", ()))
     nearest = find_nearest(key, known)
-    return Fault(
-        path=path,
-        message=f"unknown key `{written}`",
-        help=f"did you mean `{nearest}`?" if nearest else f"remove it; the keys here are {', '.join(sorted(known))}",
-    )
+    table = None if owner else _table_with(str(key), schema)
+    if nearest is not None:
+        remedy = f"did you mean `{nearest}`?"
+    elif table is not None:
+        remedy = f"write it below `[{table}]`, where this key belongs"
+    else:
+        remedy = f"remove it; the keys here are {', '.join(sorted(known))}"
+    return Fault(path=path, message=f"unknown key `{written}`", help=remedy)
+
+
+def _table_with(key: str, schema: dict[str, Any]) -> str | None:
+    """The only table of the build profile that has a key of this name."""
+    tables = [name for name in schema["properties"] if key in _node_at(schema, (name,)).get("properties", ())]
+    return tables[0] if len(tables) == 1 else None
 
 
 def _explain_missing(path: KeyPath, schema: dict[str, Any]) -> Fault:

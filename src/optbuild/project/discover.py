@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from optbuild.errors import ToolchainError, UsageError
@@ -82,7 +83,10 @@ def load_project(  # noqa: PLR0913 - what to look at, and what to look with
         directory=root,
         workspace_root=metadata.workspace_root,
         target_directory=metadata.target_directory,
-        packages=tuple(_package(package, target_cfg) for package in metadata.packages),
+        packages=tuple(
+            replace(_package(package, target_cfg), dylibs=_dylibs(package, metadata.packages, target_cfg))
+            for package in metadata.packages
+        ),
         lockfile=lockfile if lockfile.is_file() else None,
         rustflags=settle_rustflags(config, environ, target, target_cfg, print_cfg),
         cargo_profiles=load_cargo_profiles(metadata.workspace_root / "Cargo.toml", config, environ),
@@ -216,6 +220,26 @@ def _package(package: PackageMetadata, target_cfg: tuple[str, ...]) -> Package:
             for name in (target.name.replace("-", "_"),)  # as rustc gets it; older cargo uses the package's name
         ),
     )
+
+
+def _dylibs(
+    package: PackageMetadata, members: tuple[PackageMetadata, ...], target_cfg: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The files of the shared libraries of Rust among a package's dependencies in the workspace, and among theirs.
+
+    One that is an `rlib` as well is left out: rustc takes that, unless it is told to prefer what is shared.
+    """
+    by_name = {member.name: member for member in members}
+    found: dict[str, None] = {}
+    left, seen = [package], {package.name}
+    while left:
+        names = [each.name for each in left.pop().dependencies if each.kind is None]
+        for member in (by_name[name] for name in names if name in by_name and name not in seen):
+            seen.add(member.name)
+            left.append(member)
+            libraries = [target for target in member.targets if target.kind == ("dylib",)]
+            found |= {_file_name(each.name.replace("-", "_"), LibKind.CDYLIB, target_cfg): None for each in libraries}
+    return tuple(found)
 
 
 def _programs(package: PackageMetadata, kind: str) -> tuple[BinTarget, ...]:

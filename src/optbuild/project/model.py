@@ -92,6 +92,7 @@ class Package:
         has_criterion: It depends on Criterion, which then runs benches of it.
         rust_version: The oldest Rust that it wants to be built with, such as `1.85`.
         sources: Its programs, tests and benches, in cargo's order, with their main source files.
+        dylibs: The files of packages of the workspace that it is linked with and that are a `dylib` only.
     """
 
     name: str
@@ -108,6 +109,7 @@ class Package:
     has_criterion: bool = False
     rust_version: str | None = None
     sources: tuple[SourceTarget, ...] = ()
+    dylibs: tuple[str, ...] = ()
 
     @property
     def program_run(self) -> str | None:

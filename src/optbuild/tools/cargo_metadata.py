@@ -26,9 +26,14 @@ class TargetMetadata:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DependencyMetadata:
-    """A dependency of any kind, with the name in its own manifest."""
+    """A dependency, with the name in its own manifest.
+
+    Attributes:
+        kind: `dev` or `build`; None for what becomes part of the package itself.
+    """
 
     name: str
+    kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
