@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from docs.generate import WRITE_COMMAND, find_drift, main, render_files
+from optbuild.measure.warnings import WarningKind
 from optbuild.profile.load import load_build_profile
 from optbuild.profile.model import BuildProfile
 
@@ -177,3 +178,9 @@ def test_every_test_that_the_documents_name_exists() -> None:
     named = set(re.findall(r"`(test_\w+)`", text_of(ROOT / "docs/explanation/pgo-traps.md")))
     assert len(named) > 30
     assert named <= defined, named - defined
+
+
+def test_every_note_at_a_number_is_explained() -> None:
+    """The page on the table has a row for each kind of warning that rides on a comparison."""
+    page = (ROOT / "docs" / "how-to" / "read-the-table.md").read_text("utf-8")
+    assert [str(kind) for kind in WarningKind if f"| `{kind}` |" not in page] == []

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from inline_snapshot import snapshot
 
 from optbuild.errors import UsageError
-from optbuild.files import sha256_of
+from optbuild.files import claim_directory, sha256_of
 from optbuild.making.outputs.leniency import Leniency
 from optbuild.making.outputs.versions import OutputComparison, compare_versions
 from optbuild.plan.results import KeptPart, Probed
 from optbuild.profile.gates import GateSettings
+from optbuild.project.layout import Layout
 from optbuild.project.leaking_config import find_leaking_config
 from optbuild.project.outside_paths import find_outside_paths
 from optbuild.record.compared import ArmRecord, SourceRecord
@@ -22,8 +25,10 @@ from optbuild.record.judge import judge
 from optbuild.record.model import RunRecord, WarningRecord
 from optbuild.report.assemble import assemble
 from optbuild.report.runs_table import render_runs
+from optbuild.session.request import Machine
+from optbuild.session.sources import Source, SourceMaker
 from optbuild.session.versions import merge_warnings
-from optbuild.testing import make_comparison, make_run_record, make_variant_record
+from optbuild.testing import ScriptedExecutor, make_comparison, make_run_record, make_variant_record
 from optbuild.tools import git
 
 TARGET = "x86_64-unknown-linux-gnu"
@@ -173,3 +178,34 @@ def test_entries_and_submodules_are_read_whatever_they_are_called() -> None:
     configured = b"submodule.the name.path\nsub module\0"
     assert git.parse_submodules(configured) == {"sub module": "the name"}
     assert git.parse_names(b"a\0b\nc\0a\0") == ("a", "b\nc")
+
+
+def test_the_versions_used_last_are_kept(tmp_path: Path) -> None:
+    """Four revisions, those in use among them; what was not completed goes first, the working copy never."""
+    machine = Machine(
+        executor=ScriptedExecutor([]),
+        emit=lambda _: None,
+        environ={},
+        working_directory=tmp_path,
+        now=lambda: datetime(2030, 1, 1, tzinfo=UTC),
+        platform="linux",
+    )
+    layout = Layout.of(tmp_path)
+    claim_directory(layout.root)
+    sources = SourceMaker(layout=layout, machine=machine)
+    for age, name in enumerate(("aaa", "bbb", "ccc", "ddd", "eee", "fff")):
+        place = sources.directory / name
+        (place / "source").mkdir(parents=True)
+        if name != "bbb":  # killed while its files were written
+            (place / "commit").write_text(name)
+            os.utime(place / "commit", (1000 - age, 1000 - age))
+    (sources.directory / "working-copy").mkdir()
+    used = [
+        Source(name=name, commit=name, dirty=False, home=tmp_path, files=place / "source", layout=Layout.of(place))
+        for name in ("eee", "fff")
+        for place in (sources.directory / name,)
+    ]
+    sources.prune(*used)
+    assert sorted(path.name for path in sources.directory.iterdir()) == [
+        *("aaa", "ccc", "eee", "fff", "working-copy"),
+    ]

@@ -161,20 +161,30 @@ class SourceMaker:
         return BaselineProgram(path=path, copy=copy, sha256=sha256_of(copy), size_bytes=copy.stat().st_size)
 
     def prune(self, *used: Source) -> None:
-        """Remove the revisions whose last use is longest ago, apart from those in use."""
+        """Remove the revisions whose last use is longest ago, apart from those in use.
+
+        First goes what a comparison that was killed has left: files of a revision that are not known to be complete.
+        """
         in_use = {source.layout.root.parent for source in used}
-        stamps = [stamp for stamp in self.directory.glob("*/commit") if stamp.parent not in in_use]
+        kept = {*in_use, self.directory / _WORKING_COPY, self.directory / _IN_PLACE}
+        places = [place for place in self.directory.glob("*") if place not in kept]
         try:
-            stamps.sort(key=lambda stamp: stamp.stat().st_mtime_ns, reverse=True)
+            places.sort(key=_last_use_ns, reverse=True)
         except OSError as error:
             raise storage_error(self.directory, error) from error
-        for stamp in stamps[max(_MOST_REVISIONS - len(in_use), 0) :]:
-            remove_below(self.layout.root, stamp.parent)
+        for place in places[max(_MOST_REVISIONS - len(in_use), 0) :]:
+            remove_below(self.layout.root, place)
 
     def _layout(self, place: Path) -> Layout:
         root = place / "build"
         claim_directory(root)
         return Layout(root=root, artifacts=root / "artifacts")
+
+
+def _last_use_ns(place: Path) -> int:
+    """When a revision was used; zero where its files are not complete."""
+    stamp = place / "commit"
+    return stamp.stat().st_mtime_ns if stamp.is_file() else 0
 
 
 def copy_as(program: Path, target: Path, *, owned: Path) -> Path:
