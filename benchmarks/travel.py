@@ -23,7 +23,7 @@ import random
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -150,15 +150,21 @@ def find_journeys(program: Program) -> Iterator[Journey]:
     yield Journey(name="n+1, aarch64", trained=first, used=replace(second, target="aarch64-unknown-linux-gnu"))
 
 
+class NotBuiltError(Exception):
+    """A binary is not there, and none is to be built."""
+
+
 class Workshop:
     """Builds, trains and counts, each once.
 
     Attributes:
         work: Where everything is kept.
+        builds: Whether what is missing is built.
     """
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, *, builds: bool = True) -> None:
         self.work = work
+        self.builds = builds
         for name, seed, size in (("train", 1, 400), ("test", 2, 300)):
             write_inputs(work / f"in-{name}", seed, size)
         sysroot = capture(["rustc", "+stable", "--print", "sysroot"]).strip()
@@ -186,6 +192,8 @@ class Workshop:
         kept = self.work / "bin" / f"{build.key}-{name}"
         if kept.exists():
             return kept
+        if not self.builds:
+            raise NotBuiltError(kept.name)
         directory = self.work / "target" / f"{build.program}-{build.toolchain}-{build.target}"
         if build.target.startswith("aarch64"):
             flags = ("-Clinker=aarch64-linux-gnu-gcc", *flags)
@@ -204,10 +212,6 @@ class Workshop:
         unfinished = kept.with_suffix(".tmp")
         shutil.copy2(directory / build.target / "release" / build.program, unfinished)
         return unfinished.rename(kept)
-
-    def has(self, build: Build) -> bool:
-        """Whether the instrumented binary is there."""
-        return (self.work / "bin" / f"{build.key}-instr").exists()
 
     def instrument(self, build: Build) -> Path:
         """The instrumented binary: without LTO it counts the same."""
@@ -329,21 +333,26 @@ def find_matched(shop: Workshop, journey: Journey) -> tuple[dict[str, Any], Matc
 
 def count_instructions(
     shop: Workshop, journey: Journey, matching: Matching, functions: tuple[InstrumentedFunction, ...]
-) -> dict[str, int]:
-    """Instructions untrained, with the counts as they are, translated and trained anew."""
+) -> Iterator[tuple[str, int]]:
+    """Instructions untrained, trained anew, with counts translated and as they are; without what is not built."""
     text = "".join(render_translated(matching, functions))
     digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:12]
     source = shop.work / "trans" / f"{journey.used.key}-{digest}.proftext"
     source.parent.mkdir(exist_ok=True)
     source.write_text(text, errors="surrogateescape")
     used = journey.used
-    binaries: Mapping[str, Path] = {
-        "untrained": shop.build(used, "plain", ()),
-        "trained anew": shop.optimise(used, shop.train(used)),
-        "translated": shop.optimise(used, shop.merge([source], source.with_suffix(".profdata"))),
-        "by name": shop.optimise(used, shop.train(journey.trained)),
+    ways: Mapping[str, Callable[[], Path]] = {
+        "untrained": lambda: shop.build(used, "plain", ()),
+        "trained anew": lambda: shop.optimise(used, shop.train(used)),
+        "translated": lambda: shop.optimise(used, shop.merge([source], source.with_suffix(".profdata"))),
+        "by name": lambda: shop.optimise(used, shop.train(journey.trained)),
     }
-    return {name: shop.count(used, binary) for name, binary in binaries.items()}
+    for name, make in ways.items():
+        try:
+            binary = make()
+        except NotBuiltError:
+            continue
+        yield name, shop.count(used, binary)
 
 
 def main() -> None:
@@ -356,19 +365,22 @@ def main() -> None:
     parser.add_argument("--built", action="store_true", help="take what is built already, and build nothing more")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     options = parser.parse_args()
-    shop = Workshop(options.work.resolve())
+    shop = Workshop(options.work.resolve(), builds=not options.built)
     results: dict[str, dict[str, Any]] = json.loads(options.out.read_text()) if options.out.exists() else {}
     for program in PROGRAMS:
         for journey in find_journeys(program) if program.name in options.only else ():
             if options.journeys and journey.name not in options.journeys:
                 continue
-            if options.built and not all(shop.has(build) for build in (journey.trained, journey.used)):
+            try:
+                matched, matching, functions = find_matched(shop, journey)
+            except NotBuiltError:
                 continue
-            matched, matching, functions = find_matched(shop, journey)
             row = results.setdefault(program.name, {}).setdefault(journey.name, {})
             row |= {"trained": asdict(journey.trained), "used": asdict(journey.used), "matched": matched}
             if "count" in options.steps and not journey.used.target.startswith("aarch64"):
-                row["instructions"] = count_instructions(shop, journey, matching, functions)
+                for way, instructions in count_instructions(shop, journey, matching, functions):
+                    row.setdefault("instructions", {})[way] = instructions
+                    options.out.write_text(json.dumps(results, indent=1) + "\n")
             options.out.write_text(json.dumps(results, indent=1) + "\n")
             print(program.name, journey.name, json.dumps({key: row.get(key) for key in ("matched", "instructions")}))
 

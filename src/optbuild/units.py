@@ -94,3 +94,8 @@ def format_percent(ratio: float, digits: int = 1) -> str:
     rounded = round(ratio * 100, digits)
     sign = "−" if rounded < 0 else "+" if rounded > 0 else ""
     return f"{sign}{abs(rounded):.{digits}f}%"
+
+
+def format_share(share: float, digits: int = 1) -> str:
+    """Write a part of a whole as a percentage, without a sign: `96.2%`."""
+    return f"{share * 100:.{digits}f}%"

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.optbuild_program import Optbuild, copy_crate, edit, variant_of
+from tests.integration.optbuild_program import Optbuild, ask_rustc, copy_crate, edit, variant_of
 
 pytestmark = pytest.mark.pgo
+
+FAR = "aarch64-unknown-linux-gnu"
+FAR_LINKER, FAR_EMULATOR, FAR_LIBRARIES = "aarch64-linux-gnu-gcc", "qemu-aarch64", "/usr/aarch64-linux-gnu"
+HAS_FAR = (
+    bool(list((Path(ask_rustc("--print", "sysroot")) / "lib/rustlib" / FAR / "lib").glob("libcore-*")))
+    and shutil.which(FAR_LINKER) is not None
+    and shutil.which(FAR_EMULATOR) is not None
+)
 
 BUILD_PROFILE = """\
 schema = 1
@@ -76,6 +85,7 @@ def test_a_file_cut_short_is_refused_before_anything_is_built(optbuild: Optbuild
     file.write_bytes(cut)
     result = optbuild.run("build", cwd=project).expect(13)
     assert "is cut short" in result.stderr
+    assert "is cut short" in optbuild.run("doctor", cwd=project).expect(3).stdout
     result = optbuild.run("train", cwd=project).expect(13)
     assert file.read_bytes() == cut
 
@@ -100,3 +110,84 @@ def test_a_lock_of_another_profile_is_refused(optbuild: Optbuild, project: Path)
     lock.write_text(text[: start + 64] + text[start + 68 :])
     error = build(optbuild, project, status=13)["error"]
     assert "does not belong to the profile beside it" in error["message"]
+
+
+def add_branch(project: Path) -> None:
+    """Give the hottest function another control flow."""
+    edit(project / "src" / "main.rs", "        steps += 1;", "        steps += if number == 13 { 2 } else { 1 };")
+
+
+def test_a_check_names_what_is_lost_and_trains_nothing(optbuild: Optbuild, project: Path) -> None:
+    """One instrumented build tells how much still fits: exit 0, or 1 below the limit; the file stays as it is."""
+    say(project, "auto")
+    assert "there is nothing to check" in optbuild.run("train", "--check", cwd=project).expect(13).stderr
+    optbuild.run("train", cwd=project).expect(0)
+    file = project / "pgo" / "tally.pgodata"
+    first = file.read_bytes()
+    result = optbuild.run("train", "--check", cwd=project).expect(0)
+    assert result.stdout == "100.0% of the counts still fit (was 100.0%)\n"
+    add_branch(project)
+    document = optbuild.run("train", "--check", "--json", cwd=project).expect(1).document
+    assert (document["schema"], document["passed"], document["trained_ratio"]) == ("optbuild/train-check/1", False, 1)
+    assert document["matched_ratio"] < document["min_matched"]
+    assert document["hot_and_new"][0]["path"].startswith("tally::"), "into which of them it is inlined, LLVM decides"
+    assert "that is below `min-matched`" in optbuild.run("train", "--check", cwd=project).expect(1).stdout
+    assert file.read_bytes() == first
+
+
+def test_counts_that_no_longer_fit_are_not_taken(optbuild: Optbuild, project: Path) -> None:
+    """Below `min-matched`, `always` fails with what is lost, and `auto` trains and says so."""
+    say(project, "auto")
+    optbuild.run("train", cwd=project).expect(0)
+    add_branch(project)
+    say(project, "always")
+    error = build(optbuild, project, status=13)["error"]
+    assert "of the counts in tally.pgodata" in error["message"]
+    assert "`min-matched` is 90.0%" in error["message"]
+    say(project, "auto")
+    result = optbuild.run("build", "--json", cwd=project).expect(0)
+    assert variant_of(result.document, "pgo")["pgo"]["source"] == "trained"
+    assert "of the counts in tally.pgodata" in result.stderr
+
+
+def test_a_training_that_fails_leaves_both_files(optbuild: Optbuild, project: Path) -> None:
+    """What was finished stays: a workload that fails changes neither the file nor its lock."""
+    say(project, "auto")
+    optbuild.run("train", cwd=project).expect(0)
+    files = [project / "pgo" / name for name in ("tally.pgodata", "tally.pgodata.lock")]
+    first = [file.read_bytes() for file in files]
+    edit(project / "optbuild.toml", "data/train.txt", "data/nowhere.txt")
+    assert optbuild.run("train", cwd=project).status != 0
+    assert [file.read_bytes() for file in files] == first
+    assert sorted(project.joinpath("pgo").iterdir()) == sorted(files)
+
+
+def test_what_changed_is_shown_before_it_is_written(optbuild: Optbuild, project: Path) -> None:
+    """A new training says what became hot, and the document of `--json` holds the same."""
+    say(project, "auto")
+    first = optbuild.run("train", "--json", cwd=project).expect(0).document
+    assert (first["schema"], first["difference"], first["matched_ratio"]) == ("optbuild/train/1", None, 1)
+    shown = optbuild.run("train", cwd=project).expect(0).stdout.splitlines()
+    assert shown[0] == "0.0% of the counts moved to other functions"
+    assert "functions with counts" in shown[-1]
+
+
+@pytest.mark.skipif(not HAS_FAR, reason=f"{FAR} cannot be built and emulated here")
+def test_a_target_that_cannot_be_trained_takes_the_counts_of_the_host(optbuild: Optbuild, project: Path) -> None:
+    """Counts of x86-64 find their functions in a program for aarch64, which then runs and prints the same."""
+    say(project, "auto")
+    optbuild.run("train", cwd=project).expect(0)
+    say(project, "always")
+    native = Path(variant_of(build(optbuild, project), "pgo")["artifacts"][0]["path"])
+    edit(project / "optbuild.toml", "[variants.release]", f'[project]\ntarget = "{FAR}"\n[variants.release]')
+    env = {f"CARGO_TARGET_{FAR.upper().replace('-', '_')}_LINKER": FAR_LINKER}
+    printed = subprocess.run([native, "data/train.txt"], cwd=project, capture_output=True, check=True).stdout
+    record = optbuild.run("build", "--json", cwd=project, env=env).expect(0).document
+    found = variant_of(record, "pgo")
+    assert (record["toolchain"]["target"], found["pgo"]["source"], found["pgo"]["applied"]) == (
+        FAR,
+        "profile-data",
+        True,
+    )
+    far = [FAR_EMULATOR, "-L", FAR_LIBRARIES, found["artifacts"][0]["path"], "data/train.txt"]
+    assert subprocess.run(far, cwd=project, capture_output=True, check=True).stdout == printed

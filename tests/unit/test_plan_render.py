@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from textwrap import fill
 
+import pytest
 from inline_snapshot import snapshot
 
 from optbuild.plan.forecast import Estimate, Expectation, Forecast
@@ -11,6 +12,7 @@ from optbuild.plan.overview import render_overview
 from optbuild.plan.planner import make_plan
 from optbuild.plan.render import describe_estimate, plan_to_dict, render_actions, shell_like
 from optbuild.profile.model import Use
+from optbuild.profile.profile_data import ProfileDataSettings, UseProfileData
 from optbuild.profile.variants import PgoMode, Variant
 from optbuild.record.history import History
 from optbuild.session.forecast import estimate_all, estimate_runs
@@ -427,3 +429,25 @@ def test_an_estimate_is_of_time_memory_and_disk() -> None:
     assert describe_estimate(estimate) == "60 s, 3.0 GiB of memory in its largest process, 5.0 MiB on disk"
     document = plan_to_dict(plan, {}, estimate)["estimate"]
     assert document == {"seconds": 60.0, "unknown_actions": 0, "memory_bytes": 3 << 30, "disk_bytes": 5 << 20}
+
+
+@pytest.mark.parametrize(
+    ("use", "otherwise"), [(UseProfileData.AUTO, "is trained"), (UseProfileData.ALWAYS, "fails")], ids=str
+)
+def test_committed_counts_are_shown_with_what_happens_where_they_do_not_fit(
+    use: UseProfileData, otherwise: str
+) -> None:
+    """The file, the share that must match, and whether a training follows below it."""
+    settings = ProfileDataSettings(path="pgo/demo.pgodata", use=use)
+    inputs = make_plan_inputs(build_profile=make_build_profile(profile_data=settings), has_profile_data=True)
+    screen = render_overview(make_plan(inputs, ("release", "pgo"), measure=False), {}, UNKNOWN)
+    (line,) = (line for line in screen.splitlines() if line.startswith("profile data"))
+    assert line.split(maxsplit=2)[2] == (
+        f"/p/pgo/demo.pgodata; a variant that has less than 90.0% of its counts {otherwise}"
+    )
+
+
+def test_without_committed_counts_nothing_is_said_of_them() -> None:
+    """Most projects have none."""
+    plan = make_plan(make_plan_inputs(), ("release", "pgo"), measure=False)
+    assert "profile data" not in render_overview(plan, {}, UNKNOWN)

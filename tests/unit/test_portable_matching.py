@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from inline_snapshot import snapshot
 
+from optbuild.portable.fit import judge_fit, render_fit
 from optbuild.portable.matching import How, match, render_translated
 from optbuild.portable.model import FunctionCounts, Name, Site, ValueKind
 from optbuild.portable.names import read_name
@@ -145,3 +147,31 @@ def test_a_record_cut_short_is_refused(lines: tuple[str, ...]) -> None:
     """A record that ends too early is an error, and never fewer counts."""
     with pytest.raises(ValueError, match=r".+"):
         parse_record(FunctionRecord(name="_ZN3app3runE", hash=1, lines=lines))
+
+
+def test_a_fit_names_the_hot_functions_that_are_lost() -> None:
+    """What has other code now is told from what is gone, and cold functions are not named."""
+    profile = [
+        count(f"_ZN3app3run{OLD}", 700),
+        count(f"_ZN3app4copy{OLD}", 200),
+        count(f"_ZN3app4gone{OLD}", 99),
+        count(f"_ZN3app4cold{OLD}", 1),
+    ]
+    program = [
+        function(f"_ZN3app3run{NEW}"),
+        function(f"_ZN3app4copy{NEW}", 2, flow=2),
+        function(f"_ZN3app4cold{NEW}", 2, flow=2),
+    ]
+    assert render_fit(judge_fit(profile, program), 1.0) == snapshot("""\
+70.0% of the counts still fit (was 100.0%)
+hot and new:
+   20.0%  app::copy
+hot and gone:
+    9.9%  app::gone
+""")
+
+
+def test_a_fit_without_losses_is_one_line() -> None:
+    """A lock of an earlier version does not tell what it was."""
+    fit = judge_fit([count(f"_ZN3app3run{OLD}", 700)], [function(f"_ZN3app3run{NEW}")])
+    assert render_fit(fit, None) == "100.0% of the counts still fit\n"

@@ -219,13 +219,13 @@ def test_a_difference_names_what_became_hot_and_cold() -> None:
     old = [make("app::a", 900), make("app::b", 100), make("app::never", 0)]
     new = [make("app::a", 40), make("app::c", 1960)]
     assert render_difference(compare(old, new)) == snapshot("""\
-+98.0% of the counts moved to other functions
+98.0% of the counts moved to other functions
 1 functions are new, 2 are gone
 became hot:
-    0.0% -> +98.0%  app::c
+    0.0% ->  98.0%  app::c
 became cold:
-  +90.0% ->  +2.0%  app::a
-  +10.0% ->   0.0%  app::b
+   90.0% ->   2.0%  app::a
+   10.0% ->   0.0%  app::b
 """)
 
 

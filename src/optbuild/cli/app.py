@@ -10,11 +10,12 @@ import typer
 
 from optbuild.cli import options
 from optbuild.cli.compare import compare
-from optbuild.cli.context import CliContext, leave, render_report, screen_of, write_out
+from optbuild.cli.context import CliContext, render_report, screen_of, write_out
 from optbuild.cli.inspect_commands import COMMANDS
 from optbuild.cli.machine import running_machine
 from optbuild.cli.options import with_common_options, with_run_request
 from optbuild.cli.stories import carry_out
+from optbuild.cli.train import train
 from optbuild.errors import UsageError
 
 if TYPE_CHECKING:
@@ -143,50 +144,7 @@ def bench(
 app.command()(compare)
 
 
-@app.command()
-@with_common_options
-def train(
-    context: typer.Context,
-    directory: options.Directory = Path(),
-    build_profile: options.BuildProfile = None,
-    variant: Annotated[
-        str | None, typer.Option("--variant", metavar="NAME", help="Default: the last variant with PGO.")
-    ] = None,
-    merge: Annotated[
-        bool, typer.Option("--merge", help="Add to the counts that are there, which lose half of their say.")
-    ] = False,
-    jobs: options.Jobs = None,
-    fresh: options.Fresh = False,
-    no_wait: options.NoWait = False,
-) -> None:
-    """Train, and write the portable profile that `profile-data.path` names, for builds where no training runs."""
-    from optbuild.cli.console import Console
-    from optbuild.session.request import RunRequest
-    from optbuild.session.run import RunFailedError
-    from optbuild.session.train import TrainRequest
-    from optbuild.session.train import train as train_session
-    from optbuild.units import format_bytes
-
-    call: CliContext = context.obj
-    asked = RunRequest(
-        directory=directory,
-        build_profile=build_profile,
-        jobs=jobs,
-        fresh=fresh,
-        wait=not no_wait,
-        command_line=call.argv,
-    )
-    with running_machine(call) as machine:
-        try:
-            report = train_session(TrainRequest(run=asked, variant=variant, merge=merge), machine)
-        except RunFailedError as failure:
-            Console(call).show_error(failure.error)
-            leave(failure.record.exit_code)
-            return
-    totals = report.profile.totals
-    counted = f"{totals.functions_with_counts:,} of {totals.functions:,} functions with counts"
-    write_out(report.difference or "")
-    write_out(f"{report.path}: {counted}, {format_bytes(report.size_bytes)}\n")
+app.command()(train)
 
 
 for _command in COMMANDS:

@@ -13,7 +13,7 @@ from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.plan.render import describe_estimate, shell_like
 from optbuild.text import sanitize_line
 from optbuild.tools.rustc import PROFILE_USE, WARN, WARN_MISSING_FUNCTIONS
-from optbuild.units import format_duration
+from optbuild.units import format_duration, format_share
 from optbuild.workloads.invocation import Invocation
 
 _GAP = 2
@@ -103,6 +103,12 @@ def _run_facts(plan: Plan, forecasts: _Forecasts, estimate: Estimate) -> list[tu
         runs, kept = expected.count(Expectation.RUNS), expected.count(Expectation.CARGO_DECIDES)
         kept += expected.count(Expectation.REUSED)
         facts.append(("steps", f"{runs} run, {kept} are reused if cargo finds them fresh"))
+    if matches := list(plan.of_kind(MatchProfileData)):
+        files = ", ".join(dict.fromkeys(str(action.file) for action in matches))
+        limit = format_share(max(action.min_matched for action in matches))
+        trains = any(attempt.mends for build in plan.builds for attempt in build.attempts)
+        otherwise = "is trained" if trains else "fails"
+        facts.append(("profile data", f"{files}; a variant that has less than {limit} of its counts {otherwise}"))
     ways = [
         f"{build.name}: {', else '.join(attempt.name for attempt in build.attempts)}"
         for build in plan.builds

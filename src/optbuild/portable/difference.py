@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from optbuild.portable.model import FunctionCounts
 from optbuild.text import sanitize_line
-from optbuild.units import format_percent
+from optbuild.units import format_share
 
 HOT_SHARE = 0.95
 """The hottest functions that have this share of the counts together are called hot."""
@@ -52,8 +52,8 @@ class Difference:
 
 def compare(old: Sequence[FunctionCounts], new: Sequence[FunctionCounts]) -> Difference:
     """Find what changed; shares are compared, so that a longer training is no change."""
-    before, after = _shares(old), _shares(new)
-    hot_before, hot_after = _hot(before), _hot(after)
+    before, after = find_shares(old), find_shares(new)
+    hot_before, hot_after = find_hot(before), find_hot(after)
 
     def changes(paths: Iterable[str]) -> tuple[Change, ...]:
         found = (Change(path=path, before=before.get(path, 0.0), after=after.get(path, 0.0)) for path in paths)
@@ -68,7 +68,8 @@ def compare(old: Sequence[FunctionCounts], new: Sequence[FunctionCounts]) -> Dif
     )
 
 
-def _shares(functions: Iterable[FunctionCounts]) -> dict[str, float]:
+def find_shares(functions: Iterable[FunctionCounts]) -> dict[str, float]:
+    """The share of each path in all counts."""
     counts: Counter[str] = Counter()
     for function in functions:
         counts[function.name.path] += function.total
@@ -76,7 +77,8 @@ def _shares(functions: Iterable[FunctionCounts]) -> dict[str, float]:
     return {path: count / total for path, count in counts.items()}
 
 
-def _hot(shares: dict[str, float]) -> set[str]:
+def find_hot(shares: dict[str, float]) -> set[str]:
+    """The paths that have `HOT_SHARE` of the counts together."""
     found: set[str] = set()
     reached = 0.0
     for path, share in sorted(shares.items(), key=lambda item: (-item[1], item[0])):
@@ -90,7 +92,7 @@ def _hot(shares: dict[str, float]) -> set[str]:
 def render_difference(difference: Difference) -> str:
     """A few lines that a reviewer reads."""
     lines = [
-        f"{format_percent(difference.moved_ratio)} of the counts moved to other functions",
+        f"{format_share(difference.moved_ratio)} of the counts moved to other functions",
         f"{difference.appeared:,} functions are new, {difference.vanished:,} are gone",
     ]
     for title, changes in (("became hot", difference.became_hot), ("became cold", difference.became_cold)):
@@ -104,4 +106,4 @@ def render_difference(difference: Difference) -> str:
 def _render_change(change: Change) -> str:
     path = sanitize_line(change.path)
     shown = path if len(path) <= _MOST_CHARACTERS else f"{path[: _MOST_CHARACTERS - 1]}…"
-    return f"  {format_percent(change.before):>6} -> {format_percent(change.after):>6}  {shown}"
+    return f"  {format_share(change.before):>6} -> {format_share(change.after):>6}  {shown}"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from optbuild.errors import ProfileDataError
 from optbuild.portable.encoding import PortableProfile
@@ -19,31 +20,48 @@ def lock_path(profile: Path) -> Path:
 
 
 class Lock(BaseModel):
-    """What a lock says."""
+    """What a lock says.
+
+    Attributes:
+        content_sha256: Of the profile's content.
+        translator: The version of the rules by which counts find their function.
+        training: As in the profile's head.
+        matched_ratio: The share of the counts that found their function in the program that was trained; what `--merge`
+            keeps of older trainings need not. None in a lock that does not tell it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     content_sha256: Sha256
     translator: str
     training: Training
+    matched_ratio: Annotated[float, Field(ge=0, le=1)] | None = None
 
     @classmethod
-    def of(cls, profile: PortableProfile) -> Lock:
+    def of(cls, profile: PortableProfile, matched_ratio: float | None = None) -> Lock:
         """The lock that belongs to a profile."""
-        return cls(content_sha256=profile.content_sha256, translator=TRANSLATOR, training=profile.training)
+        return cls(
+            content_sha256=profile.content_sha256,
+            translator=TRANSLATOR,
+            training=profile.training,
+            matched_ratio=matched_ratio,
+        )
 
     def render(self) -> bytes:
         """The bytes of its file."""
         return (json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def check_lock(path: Path, data: bytes, profile: PortableProfile) -> None:
+def check_lock(path: Path, data: bytes, profile: PortableProfile) -> Lock:
     """Check that a lock belongs to a profile.
 
     Args:
         path: The lock's, for errors.
         data: What is in it.
         profile: The profile beside it.
+
+    Returns:
+        What the lock says.
 
     Raises:
         ProfileDataError: It cannot be read, or is that of another profile.
@@ -57,3 +75,4 @@ def check_lock(path: Path, data: bytes, profile: PortableProfile) -> None:
     if lock.content_sha256 != profile.content_sha256:
         what = f"{path} does not belong to the profile beside it: it names other counts"
         raise ProfileDataError(what, help=remedy, location=str(path))
+    return lock

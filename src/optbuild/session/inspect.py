@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from optbuild.errors import BuildProfileError, ToolchainError, UsageError
+from optbuild.errors import BuildProfileError, ProfileDataError, StorageError, ToolchainError, UsageError
 from optbuild.events import Level, Notice
 from optbuild.files import MARKER, remove_below
+from optbuild.making.training.profile_data import load_portable_profile
 from optbuild.profile.gates import GateSettings
 from optbuild.profile.load import default_build_profile
 from optbuild.profile.model import BuildProfile
@@ -20,6 +21,7 @@ from optbuild.record.model import RunRecord
 from optbuild.record.store import RECORD_NAME, RecordStore, parse_record
 from optbuild.session.prepare import discover_for, for_host, load_for, open_project, require_ours
 from optbuild.session.request import Machine, RunRequest
+from optbuild.text import sanitize_line
 from optbuild.toolchain.discover import discover_git
 from optbuild.toolchain.doctor import examine, free_disk_bytes
 from optbuild.toolchain.install import InstallStep, make_install_steps, run_install
@@ -222,7 +224,22 @@ def examine_machine(
         git=discover_git(directory=directory, environ=machine.environ, executor=machine.executor),
         free_disk_bytes=free_disk_bytes(directory),
     )
-    return Examination(findings=findings, steps=steps)
+    return Examination(findings=(*findings, *_examine_profile_data(build_profile)), steps=steps)
+
+
+def _examine_profile_data(build_profile: BuildProfile) -> tuple[Finding, ...]:
+    """What the committed counts are; a file of another kind is named."""
+    file = build_profile.profile_data_file
+    if file is None or not file.is_file():
+        return ()
+    try:
+        profile = load_portable_profile(file)
+    except (ProfileDataError, StorageError) as error:
+        return (Finding(level=Level.ERROR, subject="profile data", message=error.message, remedy=error.help),)
+    training = profile.training
+    trained = f"{training.package} for {training.target} by {training.rustc}"
+    message = f"{file.name}: {profile.totals.functions_with_counts:,} functions with counts, trained on {trained}"
+    return (Finding(level=Level.INFO, subject="profile data", message=sanitize_line(message)),)
 
 
 def _profile_or_default(request: RunRequest, machine: Machine) -> BuildProfile:

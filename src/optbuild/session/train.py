@@ -13,11 +13,11 @@ from optbuild.execution.command import Command
 from optbuild.files import atomic_write, sha256_of
 from optbuild.making.training.profile_data import load_portable_profile
 from optbuild.portable.aging import merge_aged
-from optbuild.portable.difference import compare, render_difference
+from optbuild.portable.difference import Difference, compare
 from optbuild.portable.encoding import PortableProfile, decode, encode
+from optbuild.portable.fit import judge_fit
 from optbuild.portable.head import TrainedInput, TrainedWorkload, Training
 from optbuild.portable.lock import Lock, lock_path
-from optbuild.portable.model import FunctionCounts
 from optbuild.portable.profile_records import join, parse_record
 from optbuild.profile.model import BuildProfile, Use, Workload
 from optbuild.profile.variants import PgoMode
@@ -25,8 +25,9 @@ from optbuild.record.model import RunRecord
 from optbuild.session.prepare import load_for
 from optbuild.session.request import Machine, RunRequest
 from optbuild.session.run import run
+from optbuild.tools.instrumentation import InstrumentedFunction
 from optbuild.tools.llvm_profdata import text_argv
-from optbuild.tools.profile_text import read_records
+from optbuild.tools.profile_text import FunctionRecord, read_records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,52 +46,79 @@ class TrainRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainReport:
-    """What came of a training.
+class Trained:
+    """What came of a training, not written yet: a person sees the difference first.
 
     Attributes:
-        path: The file that was written.
+        path: The file that it belongs in.
+        data: Its bytes.
         profile: What is in it.
-        size_bytes: How large it is.
-        difference: What changed, in lines for people; None where there was no profile before.
+        lock: What its lock says.
+        difference: What changed; None where there was no profile before.
     """
 
     path: Path
+    data: bytes
     profile: PortableProfile
-    size_bytes: int
-    difference: str | None
+    lock: Lock
+    difference: Difference | None
 
 
-def train(request: TrainRequest, machine: Machine) -> TrainReport:
-    """Instrument, train, prove, and write the portable profile and its lock.
+def train(request: TrainRequest, machine: Machine) -> Trained:
+    """Instrument, train, and prove; what came of it is written by `keep`.
 
     Raises:
-        OptbuildError: The request cannot be met; the file that was there is kept.
-        RunFailedError: The training failed; the file that was there is kept.
+        OptbuildError: The request cannot be met.
+        RunFailedError: The training failed.
     """
     build_profile = load_for(request.run, machine)
-    variant, path = _find_variant(request, build_profile), _find_path(build_profile)
+    variant, path = find_variant(request.variant, build_profile), find_path(build_profile)
     old = load_portable_profile(path) if path.is_file() else None  # a broken one is told before anything is built
     asked = replace(request.run, variants=(variant,), measure=False, ignore_profile_data=True)
     record = run(asked, machine)
-    counts = _read_counts(record, variant, machine, path)
+    records = _read_counts(record, variant, machine, path)
+    counts = join(map(parse_record, records))
     if request.merge and old is not None:
         counts = merge_aged(old.functions, counts)
     data = encode(_describe(record, variant, build_profile), counts, written_by=f"optbuild {__version__}")
     new = decode(data, location=str(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, data)
-    atomic_write(lock_path(path), Lock.of(new).render())
-    difference = None if old is None else render_difference(compare(old.functions, new.functions))
-    return TrainReport(path=path, profile=new, size_bytes=len(data), difference=difference)
+    fit = judge_fit(new.functions, [_as_instrumented(each) for each in records])
+    return Trained(
+        path=path,
+        data=data,
+        profile=new,
+        lock=Lock.of(new, matched_ratio=fit.matched_ratio),
+        difference=None if old is None else compare(old.functions, new.functions),
+    )
 
 
-def _find_variant(request: TrainRequest, build_profile: BuildProfile) -> str:
+def keep(trained: Trained) -> None:
+    """Write the portable profile and its lock.
+
+    Raises:
+        StorageError: They cannot be written.
+    """
+    atomic_write(trained.path, trained.data)
+    atomic_write(lock_path(trained.path), trained.lock.render())
+
+
+def _as_instrumented(record: FunctionRecord) -> InstrumentedFunction:
+    """A function of the program that was trained: its profile lists all of them."""
+    counters = len(parse_record(record).counters)
+    return InstrumentedFunction(name=record.name, hash=record.hash, counters=counters, value_sites=())
+
+
+def find_variant(wanted: str | None, build_profile: BuildProfile) -> str:
+    """The variant that is trained.
+
+    Raises:
+        UsageError: There is none.
+    """
     with_pgo = [name for name, variant in build_profile.variants.items() if variant.pgo is not PgoMode.OFF]
-    if request.variant in with_pgo:
-        return request.variant or ""
-    if request.variant is not None or not with_pgo:
-        named = "no variant" if request.variant is None else f"no variant {request.variant!r} that"
+    if wanted in with_pgo:
+        return wanted or ""
+    if wanted is not None or not with_pgo:
+        named = "no variant" if wanted is None else f"no variant {wanted!r} that"
         raise UsageError(
             f"the build profile has {named} with PGO".replace("that with", "with"),
             help=f"name one of: {', '.join(with_pgo)}" if with_pgo else "add `pgo = true` to a variant",
@@ -98,7 +126,12 @@ def _find_variant(request: TrainRequest, build_profile: BuildProfile) -> str:
     return with_pgo[-1]
 
 
-def _find_path(build_profile: BuildProfile) -> Path:
+def find_path(build_profile: BuildProfile) -> Path:
+    """Where the portable profile is kept.
+
+    Raises:
+        UsageError: The build profile does not say it.
+    """
     if build_profile.profile_data.path is None:
         raise UsageError(
             "the build profile does not say where the counts are to be kept",
@@ -108,7 +141,7 @@ def _find_path(build_profile: BuildProfile) -> Path:
     return build_profile.directory / build_profile.profile_data.path
 
 
-def _read_counts(record: RunRecord, variant: str, machine: Machine, path: Path) -> list[FunctionCounts]:
+def _read_counts(record: RunRecord, variant: str, machine: Machine, path: Path) -> list[FunctionRecord]:
     trained = next(each for each in record.variants if each.name == variant).pgo
     tool = None if record.toolchain is None else record.toolchain.llvm_profdata
     if trained is None or tool is None:
@@ -121,7 +154,7 @@ def _read_counts(record: RunRecord, variant: str, machine: Machine, path: Path) 
         raise ProfileDataError("llvm-profdata cannot write the profile as text", help="optbuild doctor")
     try:
         with text.open(encoding="utf-8", errors="surrogateescape") as lines:
-            return join(map(parse_record, read_records(lines)))
+            return list(read_records(lines))
     finally:
         text.unlink()
 

@@ -9,7 +9,7 @@ from optbuild.making.training.merging import is_intact
 from optbuild.making.training.profile_data import match_profile_data
 from optbuild.plan.kinds.profile_data import MatchProfileData
 from optbuild.plan.results import CheckedProfile, Results
-from optbuild.units import format_percent
+from optbuild.units import format_share
 
 
 class MatchKind(Kind[MatchProfileData, CheckedProfile]):
@@ -35,4 +35,4 @@ class MatchKind(Kind[MatchProfileData, CheckedProfile]):
 
 
 def _percent(ratio: float | None) -> str:
-    return format_percent(1.0 if ratio is None else ratio).lstrip("+")
+    return format_share(1.0 if ratio is None else ratio)

@@ -15,11 +15,11 @@ from optbuild.making.training.merging import ProfileMerger, RawMerge, is_intact
 from optbuild.plan.kinds.profile_data import MatchProfileData
 from optbuild.plan.results import Artifact, CheckedProfile
 from optbuild.portable.encoding import PortableProfile, decode
-from optbuild.portable.lock import check_lock, lock_path
+from optbuild.portable.lock import Lock, check_lock, lock_path
 from optbuild.portable.matching import Matching, match, render_translated
 from optbuild.text import sanitize_line
 from optbuild.tools.instrumentation import InstrumentedFunction, parse_instrumented
-from optbuild.units import format_percent
+from optbuild.units import format_share
 
 _SHOWN = 5
 
@@ -36,10 +36,25 @@ def load_portable_profile(path: Path) -> PortableProfile:
     except OSError as error:
         raise storage_error(path, error) from error
     profile = decode(data, location=str(path))
-    lock = lock_path(path)
-    if lock.is_file():
-        check_lock(lock, lock.read_bytes(), profile)
+    load_lock(path, profile)
     return profile
+
+
+def load_lock(path: Path, profile: PortableProfile) -> Lock | None:
+    """Read the lock beside a profile; None where there is none.
+
+    Raises:
+        ProfileDataError: It is another one's.
+        StorageError: It cannot be read.
+    """
+    lock = lock_path(path)
+    if not lock.is_file():
+        return None
+    try:
+        data = lock.read_bytes()
+    except OSError as error:
+        raise storage_error(lock, error) from error
+    return check_lock(lock, data, profile)
 
 
 def match_profile_data(
@@ -61,7 +76,7 @@ def match_profile_data(
     if stored is not None and is_intact(stored.profile):
         return stored
     profile = load_portable_profile(action.file)
-    functions = _functions_of(program)
+    functions = list_functions(program)
     matching = match(profile.functions, functions)
     require_matched(matching, profile, action)
     text = merger.profdata.work / f"{action.id}.proftext"
@@ -82,7 +97,12 @@ def match_profile_data(
     return result
 
 
-def _functions_of(program: Mapping[str, Artifact]) -> tuple[InstrumentedFunction, ...]:
+def list_functions(program: Mapping[str, Artifact]) -> tuple[InstrumentedFunction, ...]:
+    """The functions of instrumented binaries.
+
+    Raises:
+        ProfileDataError: An object format is not known.
+    """
     found = {name: parse_instrumented(artifact.path.read_bytes()) for name, artifact in program.items()}
     if unread := [name for name, functions in found.items() if functions is None]:
         raise ProfileDataError(
@@ -101,11 +121,11 @@ def require_matched(matching: Matching, profile: PortableProfile, action: MatchP
     """
     if matching.total_count and matching.matched_ratio >= action.min_matched:
         return
-    found = format_percent(matching.matched_ratio if matching.total_count else 0.0)
+    found = format_share(matching.matched_ratio if matching.total_count else 0.0)
     raise ProfileDataError(
         f"only {found} of the counts in {action.file.name}, trained on {sanitize_line(profile.training.package)} "
         f"by {sanitize_line(profile.training.rustc)}, find their function "
-        f"(`min-matched` is {format_percent(action.min_matched)})",
+        f"(`min-matched` is {format_share(action.min_matched)})",
         help="train anew: optbuild train; or set `min-matched` under [profile-data]",
         location=str(action.file),
         detail=_describe_lost(matching) or None,
@@ -115,13 +135,13 @@ def require_matched(matching: Matching, profile: PortableProfile, action: MatchP
 
 def _tell_lost(matching: Matching, merger: ProfileMerger) -> None:
     if matching.lost:
-        message = f"{format_percent(1 - matching.matched_ratio)} of the committed counts found no function"
+        message = f"{format_share(1 - matching.matched_ratio)} of the committed counts found no function"
         merger.emit(Notice(level=Level.INFO, code="counts-lost", message=f"{message}:\n{_describe_lost(matching)}"))
 
 
 def _describe_lost(matching: Matching) -> str:
     lines = [
-        f"  {format_percent(counts.total / matching.total_count):>6}  {sanitize_line(counts.name.path)}"
+        f"  {format_share(counts.total / matching.total_count):>6}  {sanitize_line(counts.name.path)}"
         for counts in matching.lost[:_SHOWN]
     ]
     more = len(matching.lost) - _SHOWN

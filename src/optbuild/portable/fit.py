@@ -1,0 +1,87 @@
+"""How well a profile still fits a program, and which of its hot functions it has lost. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from optbuild.portable.difference import find_hot, find_shares
+from optbuild.portable.matching import match
+from optbuild.portable.model import FunctionCounts
+from optbuild.portable.names import read_name
+from optbuild.text import sanitize_line
+from optbuild.tools.instrumentation import InstrumentedFunction
+from optbuild.units import format_share
+
+_SHOWN = 10
+_MOST_CHARACTERS = 96
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LostFunction:
+    """A function whose counts found none in the program.
+
+    Attributes:
+        path: Its name, all instances together.
+        share: Its lost counts, of all counts.
+    """
+
+    path: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """How much of a profile a program still has.
+
+    Attributes:
+        matched_ratio: The share of the counts that find their function.
+        hot_and_new: Hot functions that the program has with other code, the hottest first.
+        hot_and_gone: Hot functions that the program has under no such name.
+    """
+
+    matched_ratio: float
+    hot_and_new: tuple[LostFunction, ...]
+    hot_and_gone: tuple[LostFunction, ...]
+
+
+def judge_fit(profile: Sequence[FunctionCounts], program: Sequence[InstrumentedFunction]) -> Fit:
+    """Match a profile with the functions of a program, and sort out the hot ones that are lost."""
+    matching = match(profile, program)
+    hot = find_hot(find_shares(profile))
+    shares: dict[str, float] = {}
+    for counts in matching.lost:
+        if counts.name.path in hot:
+            shares[counts.name.path] = shares.get(counts.name.path, 0.0) + counts.total / matching.total_count
+    lost = [LostFunction(path=path, share=share) for path, share in sorted(shares.items(), key=lambda one: -one[1])]
+    present = {read_name(function.name).path for function in program}
+    return Fit(
+        matched_ratio=matching.matched_ratio,
+        hot_and_new=tuple(function for function in lost if function.path in present),
+        hot_and_gone=tuple(function for function in lost if function.path not in present),
+    )
+
+
+def render_fit(fit: Fit, trained_ratio: float | None) -> str:
+    """A few lines for people.
+
+    Args:
+        fit: How well it fits.
+        trained_ratio: The same share for the program that was trained, where the lock tells it.
+    """
+    before = "" if trained_ratio is None else f" (was {format_share(trained_ratio)})"
+    lines = [f"{format_share(fit.matched_ratio)} of the counts still fit{before}"]
+    for title, functions in (("hot and new", fit.hot_and_new), ("hot and gone", fit.hot_and_gone)):
+        lines += _render_functions(title, functions)
+    return "\n".join(lines) + "\n"
+
+
+def _render_functions(title: str, functions: Sequence[LostFunction]) -> Iterable[str]:
+    if functions:
+        yield f"{title}:"
+    for function in functions[:_SHOWN]:
+        path = sanitize_line(function.path)
+        shown = path if len(path) <= _MOST_CHARACTERS else f"{path[: _MOST_CHARACTERS - 1]}…"
+        yield f"  {format_share(function.share):>6}  {shown}"
+    if len(functions) > _SHOWN:
+        yield f"  and {len(functions) - _SHOWN:,} more"
