@@ -13,6 +13,7 @@ from optbuild.cli.context import CliContext, leave, render_report, running_machi
 from optbuild.cli.inspect_commands import COMMANDS
 from optbuild.cli.options import with_common_options
 from optbuild.cli.stories import carry_out, start_directory
+from optbuild.cli.verify import verify
 from optbuild.errors import UsageError
 
 if TYPE_CHECKING:
@@ -278,6 +279,7 @@ def train(
     write_out(f"{report.path}: {counted}, {format_bytes(report.size_bytes)}\n")
 
 
+app.command()(verify)
 for _command in COMMANDS:
     app.command()(_command)
 
