@@ -16,6 +16,7 @@ from optbuild.cli.machine import running_machine
 from optbuild.cli.options import with_common_options, with_run_request
 from optbuild.cli.stories import carry_out
 from optbuild.cli.train import train
+from optbuild.cli.verify import verify
 from optbuild.errors import UsageError
 
 if TYPE_CHECKING:
@@ -147,6 +148,7 @@ app.command()(compare)
 app.command()(train)
 
 
+app.command()(verify)
 for _command in COMMANDS:
     app.command()(_command)
 

@@ -279,15 +279,20 @@ def clean(context: typer.Context, directory: options.Directory = Path()) -> None
 @with_common_options
 def schema(
     context: typer.Context,
-    which: Annotated[str, typer.Argument(metavar="[profile|record]", help="Which schema.")] = "profile",
+    which: Annotated[str, typer.Argument(metavar="[profile|record|verify]", help="Which schema.")] = "profile",
 ) -> None:
-    """Print the JSON schema of the build profile or of the record."""
+    """Print the JSON schema of the build profile, of the record, or of what `verify --json` prints."""
     from optbuild.profile.schema import render_profile_schema
     from optbuild.record.store import render_record_schema
+    from optbuild.record.verification import render_verification_schema
 
-    renderers = {"profile": render_profile_schema, "record": render_record_schema}
+    renderers = {
+        "profile": render_profile_schema,
+        "record": render_record_schema,
+        "verify": render_verification_schema,
+    }
     if which not in renderers:
-        raise UsageError(f"there is no schema {which!r}", help="optbuild schema profile, or optbuild schema record")
+        raise UsageError(f"there is no schema {which!r}", help=f"choose one of: {', '.join(renderers)}")
     write_out(renderers[which]())
 
 

@@ -35,6 +35,7 @@ from optbuild.record.store import RecordStore
 from optbuild.session.budget import count_cores, find_jobs, may_share_jobs
 from optbuild.session.cpus import find_cpu_needs, require_cpu
 from optbuild.session.cross_validation import describe_folds, find_folds, require_candidate
+from optbuild.session.demands import with_request
 from optbuild.session.placement import Placement
 from optbuild.session.request import Machine, RunRequest, Selection
 from optbuild.session.targets import choose_target, choose_targets, drop_unused_libs
@@ -114,9 +115,7 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool, placement: 
     require_platform(machine.platform)
     build_profile = load_for(request, machine) if placement is None else placement.build_profile
     build_profile = _with_command_line(build_profile, request, machine.working_directory)
-    if request.ignore_profile_data:
-        ignored = replace(build_profile.profile_data, use=UseProfileData.NEVER)
-        build_profile = replace(build_profile, profile_data=ignored)
+    build_profile = with_request(build_profile, request)
     names = (
         select_pgo_variants(build_profile)
         if request.selection is Selection.PGO

@@ -36,6 +36,8 @@ class RunRequest:
         cross_validate: Build PGO variants with profiles that leave workloads out in turn, and measure them on those.
         fresh: Reuse no earlier result.
         ignore_profile_data: Train, whatever counts are committed.
+        require_profile_data: Take the committed counts or fail; train nothing.
+        rustflags: Added to those of every variant.
     """
 
     directory: Path
@@ -54,6 +56,8 @@ class RunRequest:
     keep_going: bool = False
     fresh: bool = False
     ignore_profile_data: bool = False
+    require_profile_data: bool = False
+    rustflags: tuple[str, ...] = ()
     wait: bool = True
     command_line: tuple[str, ...] = ()
 

@@ -62,12 +62,30 @@ def read_objects(data: bytes) -> Iterator[ObjectFile]:
 
 
 def _members(data: bytes) -> Iterator[bytes]:
+    return (member for _, member in _named_members(data))
+
+
+def _named_members(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The members of an archive, each with its name as its header has it."""
     position = len(_ARCHIVE)
     while position + _MEMBER_HEADER <= len(data):
         size = int(data[position + 48 : position + 58])
         start = position + _MEMBER_HEADER
-        yield data[start : start + size]
+        yield data[position : position + 16].rstrip(), data[start : start + size]
         position = start + size + size % 2
+
+
+def read_archive_members(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """The members of an archive with short names as they are, and without its indexes.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if not data.startswith(_ARCHIVE):
+        raise ValueError("no archive")
+    for name, member in _named_members(data):
+        if not name.startswith(b"/") or name[1:].isdigit():  # a number stands for a long name
+            yield name.decode("ascii", "replace").removesuffix("/"), member
 
 
 def _read_elf(data: bytes) -> ObjectFile:
