@@ -117,7 +117,7 @@ def test_a_load_of_fixed_duration_gets_no_verdict(optbuild: Optbuild, tmp_path: 
     """Its time is the one that its command asks for, and the report says what to ask for instead."""
     first = write_script(tmp_path / "first", 'sleep "$2"')
     ended = optbuild.run(
-        *("bench", "--json", "--max-time", "4s", f"a={first}", f"b={first}", "--", "{bin}", "--seconds", "0.2"),
+        *("bench", "--json", "--max-time", "10s", f"a={first}", f"b={first}", "--", "{bin}", "--seconds", "1"),
         cwd=tmp_path,
     ).expect(0)
     assert {item["verdict"] for item in ended.document["comparisons"]} == {"invalid"}
