@@ -1,0 +1,3 @@
+fn main() {
+    println!("{}", timed::vowels(&timed::sample(100_000)));
+}
