@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from optbuild.cli import options
-from optbuild.cli.context import CliContext, leave, running_machine, screen_of, write_out
-from optbuild.cli.options import with_common_options
-from optbuild.cli.stories import start_directory
+from optbuild.cli.context import CliContext, leave, screen_of, write_out
+from optbuild.cli.machine import running_machine
+from optbuild.cli.options import start_directory, with_common_options
 from optbuild.errors import UsageError
 
 
