@@ -105,7 +105,7 @@ def test_a_workload_is_counted_as_it_is_run(stand: Stand) -> None:
     beside = {Moment.SETUP: (("/bin/make-data",),), Moment.PREPARE: (("/bin/drop-caches",),)}
     workload = replace(stand.workload, beside=beside, expect_exit=3)
     assert set(reasons(stand.count(workload)).values()) == {
-        "workload 'small' ended with exit code 0, expected exit code 3, by callgrind"
+        "workload 'small' ended with exit code 0, expected exit code 3, with callgrind"
     }
     programs = [Path(command.argv[0]).name for command in stand.executor.commands]
     assert programs == ["perf", "valgrind", "make-data", *["drop-caches", "valgrind"] * 2]
@@ -115,7 +115,7 @@ def test_what_would_take_too_long_is_not_begun(stand: Stand) -> None:
     """Sixty times as long under callgrind: not even the trial is worth its second; a shorter workload is counted."""
     counts = stand.count(run_s=10.0)
     assert set(reasons(counts).values()) == {
-        "would take 20 min 00 s by callgrind: `optbuild bench --metric instructions`"
+        "would take 20 min 00 s with callgrind: `optbuild bench --metric instructions`"
     }
     assert [Path(command.argv[0]).name for command in stand.executor.commands] == ["perf"]
     assert [count.count for count in stand.count(run_s=10.0, most_s=None)] == [1000, 900]
@@ -134,9 +134,9 @@ def test_the_budget_holds_while_counting(stand: Stand) -> None:
     stand.answer = answer
     counts = stand.count(stand.workload, replace(stand.workload, name="large"), most_s=30.0)
     assert [count.reason for count in counts] == [
-        "took longer than 30 s by callgrind",
-        "took longer than 0 ms by callgrind",
-        *["would take 12 s by callgrind: `optbuild bench --metric instructions`"] * 2,
+        "took longer than 30 s with callgrind",
+        "took longer than 0 ms with callgrind",
+        *["would take 12 s with callgrind: `optbuild bench --metric instructions`"] * 2,
     ]
     assert stand.took_s == 30.0
 
@@ -157,7 +157,7 @@ def test_a_program_that_fails_has_its_reason(stand: Stand) -> None:
     stand.answer = answer
     release, pgo = stand.count()
     assert (release.count, pgo.count) == (1000, None)
-    assert pgo.reason == "workload 'small' ended with signal 4 (SIGILL), expected exit code 0, by callgrind"
+    assert pgo.reason == "workload 'small' ended with signal 4 (SIGILL), expected exit code 0, with callgrind"
 
 
 def test_a_setup_that_fails_has_its_reason(stand: Stand) -> None:

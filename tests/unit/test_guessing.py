@@ -56,7 +56,7 @@ def test_what_is_not_the_surest_is_commented_out_with_the_reason() -> None:
     """Nothing that was found is lost."""
     found = guess_workloads(make_facts(benches=(BENCH,), tests=(TEST,))).workloads
     assert [(item.name, item.is_active) for item in found] == [("bench speed", True), ("tests", False)]
-    assert "Left out: the benches are surer" in found[1].comment
+    assert "Left out: the benches are more certain" in found[1].comment
 
 
 def test_the_largest_file_is_held_out() -> None:

@@ -195,7 +195,7 @@ def test_a_merge_is_done_again_when_something_changed(workshop: Workshop) -> Non
 def test_a_profile_without_counts_is_refused(workshop: Workshop, numbers: dict[str, int]) -> None:
     """Functions that never ran prove nothing; no profile is made of them."""
     workshop.tool = lambda c: Reply(stdout=shown(**numbers)) if c.argv[1] == "show" else llvm_profdata(c)
-    with pytest.raises(ProfileDataError, match="knows 11 functions, but none of them ever ran"):
+    with pytest.raises(ProfileDataError, match="has 11 functions, but none of them ever ran"):
         accept(workshop, "x")
     assert not workshop.layout.profile_data.exists()
 
@@ -317,7 +317,7 @@ def test_a_tool_that_hangs_is_stopped(workshop: Workshop) -> None:
     """A merge that does not end has a timeout, which can be set, and its words are kept."""
     workshop.settings = RawProfileSettings(merge_timeout_s=90)
     workshop.tool = lambda _: Reply(exit_code=-9, timed_out=True, stderr=b"still merging")
-    with pytest.raises(ProfileDataError, match=r"did not come to an end within 90 s") as caught:
+    with pytest.raises(ProfileDataError, match=r"did not finish within 90 s") as caught:
         merge(workshop, "x")
     assert caught.value.detail == "still merging"
     assert "merge-timeout" in caught.value.help

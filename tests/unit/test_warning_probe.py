@@ -18,7 +18,7 @@ PROFILE = PgoProfile(
     total_count=1000,
     raw_profiles=1,
 )
-HEARD = b"warning: optbuild_canary.2e-cgu.0: no profile data available for function optbuild_canary Hash = 38 up to 0\n"
+HEARD = b"warning: optbuild_probe.2e-cgu.0: no profile data available for function optbuild_probe Hash = 38 up to 0\n"
 
 
 @pytest.fixture
@@ -33,12 +33,12 @@ def test_rustc_is_given_a_function_that_no_profile_knows(workshop: Workshop) -> 
     (command,) = workshop.executor.commands
     work = workshop.layout.root / "merging"
     assert command.argv == (
-        *("/t/rustc", "--crate-name=optbuild_canary", "--crate-type=lib", "--emit=obj", "-Copt-level=3"),
+        *("/t/rustc", "--crate-name=optbuild_probe", "--crate-type=lib", "--emit=obj", "-Copt-level=3"),
         *("-Cprofile_use=/d/ab.profdata", "-Cllvm-args=-pgo-warn-missing-function", "-Wwarnings"),
-        *("-o", str(work / "optbuild_canary.o"), str(work / "optbuild_canary.rs")),
+        *("-o", str(work / "optbuild_probe.o"), str(work / "optbuild_probe.rs")),
     )
     assert command.cwd == workshop.directory
-    assert "fn optbuild_canary(" in (work / "optbuild_canary.rs").read_text()
+    assert "fn optbuild_probe(" in (work / "optbuild_probe.rs").read_text()
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_rustc_is_given_a_function_that_no_profile_knows(workshop: Workshop) -> 
     [
         b"",
         b"warning: 1 warning emitted\n",
-        HEARD.replace(b"optbuild_canary Hash", b"main Hash"),
+        HEARD.replace(b"optbuild_probe Hash", b"main Hash"),
         b"warning: ab.profdata: invalid instrumentation profile data (bad magic)\n",
         b"warning: ab.profdata: odd\n" + HEARD,
     ],

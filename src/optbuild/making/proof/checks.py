@@ -101,16 +101,16 @@ def _check_limits(evidence: PgoEvidence, settings: EvidenceSettings) -> Iterator
             f"{evidence.missing_functions:,} functions were compiled without data",
         ),
         "max-mismatched": (
-            "share with another control flow",
+            "share with a different control flow",
             evidence.mismatched_ratio,
             settings.max_mismatched,
-            f"{unfit}: {mismatched} functions have another control flow than the one that was counted",
+            f"{unfit}: {mismatched} functions have a different control flow than the one that was counted",
         ),
         "max-unmatched": (
             "share that does not fit",
             evidence.unmatched_ratio,
             settings.max_unmatched,
-            f"{unfit}: {strange} functions are not in it as they should be and {mismatched} have another control flow",
+            f"{unfit}: {strange} functions are missing from it or have other hashes, and {mismatched} have a different control flow",
         ),
     }
     for key, (name, value, limit, fault) in limits.items():
