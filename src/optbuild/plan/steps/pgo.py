@@ -160,7 +160,7 @@ def _training_obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | No
         return "the project has no training workload", remedy
     if draft.program is not None and not any(_trains(workload, draft, inputs) for workload in inputs.workloads):
         workload = f'add a [[workloads]] table with {{bin:{draft.program}}} and use = ["train"]'
-        remedy = f'{workload}, or say profiles = "merged", as for a program that only another one starts'
+        remedy = f'{workload}, or set profiles = "merged", as for a program that only another one starts'
         return f"no training workload runs {draft.program}, which needs a separate profile", remedy
     return _running_obstacle(draft, inputs)
 
