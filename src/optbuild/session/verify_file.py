@@ -174,9 +174,9 @@ def _look(data: bytes, name: str) -> tuple[ElfFacts | None, tuple[str, ...]]:
         if not data.startswith(_ELF):
             return None, find_instrumented_sections(data)
         elf = read_elf(data)
-        return elf, elf.instrumentation
     except ValueError as error:
         raise UsageError(f"{name} cannot be read: {error}", help="build or download it once more") from error
+    return elf, elf.instrumentation
 
 
 def _look_at_plain(record: RunRecord, bin_name: str | None) -> ElfFacts | None:
