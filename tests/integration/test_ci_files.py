@@ -16,11 +16,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
 
-from optbuild.cli.app import _LATER
 from tests.integration.optbuild_program import Optbuild, copy_crate, edit, program, write_profile, write_script
 
 pytestmark = [pytest.mark.cargo, pytest.mark.pgo]
@@ -143,7 +143,7 @@ def repository(runner: Runner, tmp_path: Path) -> Runner:
     """The same, in a repository of its own with one commit."""
     source_alone = shutil.ignore_patterns("target")
     own = replace(runner, project=shutil.copytree(runner.project, tmp_path / "tally", ignore=source_alone))
-    (own.project / ".gitignore").write_text("target\noptbuild.json\n")
+    (own.project / ".gitignore").write_text("target\noptbuild.json\ngates.xml\n")
     git(own.project, "init", "--quiet", "--initial-branch", "main")
     git(own.project, "add", ".")
     git(own.project, "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "-m", "first")
@@ -269,28 +269,63 @@ def test_the_history_grows_by_a_record_each_week(repository: Runner, tmp_path: P
     assert "2 runs on" in (runner.project / "history.html").read_text()
 
 
-@pytest.mark.skipif("compare" in _LATER, reason="this version has no `optbuild compare`")
 def test_the_gate_judges_a_pull_request(repository: Runner) -> None:
     """Both revisions are built and measured in turns, and the record of that is what the gate judges."""
     runner = repository
-    runner.values["github.event.pull_request.base.sha"] = git(runner.project, "rev-parse", "HEAD").strip()
+    runner.values["github.event.pull_request.base.sha"] = commit_a_change(runner)
     for step in steps_of(EXAMPLES / "performance-gate.yml", "gate").values():
         runner.run_step(step)
     assert json.loads((runner.project / "optbuild.json").read_text())["status"] == "complete"
 
 
+def on_gitlab(runner: Runner, job: str, env: Mapping[str, str]) -> None:
+    """Run a job as GitLab does: what it extends goes first, all in one shell that ends with the first failure.
+
+    Sources:
+        GitLab Docs, "CI/CD YAML syntax reference", `before_script`: https://docs.gitlab.com/ci/yaml/#before_script
+    """
+    document = yaml.safe_load((EXAMPLES / "gitlab-ci.yml").read_text())
+    for name in ("apt-get", "python3"):  # what would change the machine
+        write_script(runner.home / "bin" / name, f'echo "{name} $*" >> {runner.home}/asked')
+    lines = [*document[document[job]["extends"]]["before_script"], *document[job]["script"]]
+    runner.run("\n".join(lines), {"GITHUB_ACTIONS": "false", "GITLAB_CI": "true", **env})
+    assert runner.asked[-4:] == [
+        "apt-get update -qq",
+        "apt-get install -qq --yes python3-venv",
+        "python3 -m venv /opt/optbuild",
+        "pip install --quiet cargo-optbuild",
+    ]
+
+
 def test_the_scripts_of_gitlab_do_the_same(runner: Runner) -> None:
     """The release has the same files; the history is made of the records that the cache keeps."""
-    document = yaml.safe_load((EXAMPLES / "gitlab-ci.yml").read_text())
-    runner.run("\n".join(document["pgo-release"]["script"]))
+    on_gitlab(runner, "pgo-release", {})
     assert sorted(path.name for path in (runner.project / "dist").iterdir()) == [
         "EVIDENCE.md",
         "optbuild.json",
         "tally",
     ]
-    runner.run("\n".join(document["weekly-history"]["script"]), {"CI_PIPELINE_ID": "5"})
+    on_gitlab(runner, "weekly-history", {"CI_PIPELINE_ID": "5"})
     assert len(list((runner.project / "records").glob("*-5.json"))) == 1
     assert (runner.project / "history.html").is_file()
+
+
+def test_the_gate_of_gitlab_judges_a_merge_request(repository: Runner) -> None:
+    """The record of the comparison is what is judged, and the verdicts are a report that GitLab shows."""
+    runner = repository
+    first = commit_a_change(runner)
+    on_gitlab(runner, "performance-gate", {"CI_MERGE_REQUEST_DIFF_BASE_SHA": first})
+    assert json.loads((runner.project / "optbuild.json").read_text())["arms"][0]["source"] == first
+    assert [case.get("name") for case in ET.parse(runner.project / "gates.xml").iter("testcase")] != []  # noqa: S314
+
+
+def commit_a_change(runner: Runner) -> str:
+    """Commit a change of the project; the commit before it."""
+    author = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+    with (runner.project / "src" / "main.rs").open("a") as stream:
+        stream.write("// a change\n")
+    git(runner.project, *author, "commit", "--quiet", "--all", "-m", "second")
+    return git(runner.project, "rev-parse", "HEAD~1").strip()
 
 
 def git(directory: Path, *arguments: str) -> str:

@@ -91,12 +91,12 @@ def _judge(read: _Read, request: VerifyFileRequest, record: RunRecord, names: tu
     own = PurePosixPath(read.name).name.removesuffix(".exe")
     own_name = request.bin or (own if own in names else names[0] if len(names) == 1 else None)
     origin = find_origin(record, sha256, None)
-    elf = _look(read.data, read.name)
+    elf, instrumentation = _look(read.data, read.name)
     program = ShippedProgram(
         bin=own_name if origin is None else origin.artifact.bin if request.bin is None else request.bin,
         sha256=sha256,
         elf=elf,
-        instrumentation=find_instrumented_sections(read.data) if elf is None else elf.instrumentation,
+        instrumentation=instrumentation,
         plain=_look_at_plain(record, own_name),
     )
     return Verification(
@@ -168,13 +168,15 @@ def _choose(
     raise UsageError(f"{path} holds {what}", help="name the archive that people will get", location=str(path))
 
 
-def _look(data: bytes, name: str) -> ElfFacts | None:
-    if not data.startswith(_ELF):
-        return None
+def _look(data: bytes, name: str) -> tuple[ElfFacts | None, tuple[str, ...]]:
+    """What an ELF program says of itself, and what of any program only an instrumented one has."""
     try:
-        return read_elf(data)
+        if not data.startswith(_ELF):
+            return None, find_instrumented_sections(data)
+        elf = read_elf(data)
     except ValueError as error:
         raise UsageError(f"{name} cannot be read: {error}", help="build or download it once more") from error
+    return elf, elf.instrumentation
 
 
 def _look_at_plain(record: RunRecord, bin_name: str | None) -> ElfFacts | None:

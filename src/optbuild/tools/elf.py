@@ -65,10 +65,21 @@ def read_elf(data: bytes) -> ElfFacts:
         ValueError: It is cut short or damaged.
     """
     try:
-        return _read(ELFFile(io.BytesIO(data)))
+        elf = ELFFile(io.BytesIO(data))
+        _require_tables_within(elf, len(data))
+        return _read(elf)
     except (ELFError, ConstructError, struct.error, AttributeError, KeyError, IndexError, TypeError) as error:
         # What is broken reaches pyelftools in many places, as a name or number that it does not know.
         raise ValueError("it is cut short or damaged") from error
+
+
+def _require_tables_within(elf: Any, size: int) -> None:  # noqa: ANN401 - likewise
+    """Refuse tables that are larger than the file: a damaged number would be counted up to for hours."""
+    tables = [(elf.num_segments(), elf["e_phentsize"]), (elf.num_sections(), elf["e_shentsize"])]
+    if any(count * max(entry, 1) > size for count, entry in tables):
+        raise ValueError("its headers are larger than the file")
+    if any(section["sh_size"] > size for section in elf.iter_sections() if section["sh_type"] != "SHT_NOBITS"):
+        raise ValueError("a section is larger than the file")
 
 
 def find_instrumented_sections(data: bytes) -> tuple[str, ...]:
@@ -77,7 +88,10 @@ def find_instrumented_sections(data: bytes) -> tuple[str, ...]:
     Raises:
         ValueError: It is cut short.
     """
-    names = [name.decode("ascii", "replace") for part in read_objects(data) for name, _ in part.sections]
+    try:
+        names = [name.decode("ascii", "replace") for part in read_objects(data) for name, _ in part.sections]
+    except OverflowError as error:  # a number that no file can be as large as
+        raise ValueError("it is cut short or damaged") from error
     return tuple(dict.fromkeys(name for name in names if name.startswith(_INSTRUMENTED_SECTIONS)))
 
 
