@@ -110,7 +110,7 @@ def _check_limits(evidence: PgoEvidence, settings: EvidenceSettings) -> Iterator
             "share that does not fit",
             evidence.unmatched_ratio,
             settings.max_unmatched,
-            f"{unfit}: {strange} functions are missing or have other hashes, and {mismatched} have a different control flow",
+            f"{unfit}: {strange} functions are missing or have other hashes, {mismatched} a different control flow",
         ),
     }
     for key, (name, value, limit, fault) in limits.items():
