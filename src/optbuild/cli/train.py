@@ -42,7 +42,7 @@ def train(
     no_wait: options.NoWait = False,
     as_json: options.Json = False,
 ) -> None:
-    """Train, and write the portable profile that [profile-data] names, for builds where no training runs."""
+    """Train, and write the portable profile that `profile-data.path` names, for builds where no training runs."""
     from optbuild.session.request import RunRequest
     from optbuild.session.train import TrainRequest
 
