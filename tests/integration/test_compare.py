@@ -191,9 +191,8 @@ def test_a_version_without_a_build_profile_takes_that_of_the_other(optbuild: Opt
     for owner in ("old", "each"):
         said = history.refused("v1", "v2", "--build-profile-of", owner)
         assert "v1 has no optbuild.toml" in said
-    command = history.compare(
-        "v1", "v2", "--build-profile-of", "old", "--variant", "release", "--", "{bin}", "data/turns.txt"
-    )
+    options = ("--build-profile-of", "old", "--variant", "release", "--max-time", "1s")
+    command = history.compare("v1", "v2", *options, "--", "{bin}", "data/turns.txt")
     assert "by the build profile of v1" in command.expect(0).stderr
 
 
