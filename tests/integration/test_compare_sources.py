@@ -31,7 +31,7 @@ def test_a_revision_that_means_nothing_or_two_things_is_refused(history: History
     assert "are the same commit" in history.refused("v1.2.0"), "the working tree has no changes"
     assert "two revisions are named as well" in history.refused("v1.2.0", "same", "--baseline-binary", "program")
     assert "the version to compare with is missing" in history.refused()
-    assert "no variant is called 'fast'" in history.refused("refs/tags/v1", "--variant", "fast")
+    assert "unknown variant 'fast'" in history.refused("refs/tags/v1", "--variant", "fast")
     assert history.sources(), "files are put there, and nothing is built"
 
 

@@ -103,7 +103,7 @@ def test_the_page_needs_nothing_else(done: Done, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("gone",), "there is no"),
+        (("gone",), "does not exist"),
         (("Cargo.toml",), "is not a record of optbuild"),
         (("src",), "contains no record of optbuild"),
         (("--format", "pdf"), "there is no format 'pdf'"),
