@@ -173,7 +173,7 @@ def test_every_format_shows_it(tried: Tried) -> None:
 def test_a_rerun_does_nothing_again(tried: Tried) -> None:
     """No fold is merged, built or measured anew, and the note says before that it need not be."""
     again = tried.call(*COMMAND).expect(0)
-    assert again.stderr.startswith("note: cross-validation: 3 more builds of pgo, which an earlier run has done")
+    assert again.stderr.startswith("note: cross-validation: 3 more builds of pgo, which an earlier run has built")
     assert again.document == tried.record
     assert "✓ pgo without sort: build  reused" in again.stderr
     assert "✓ pgo without sort: outputs of sort  reused" in again.stderr
