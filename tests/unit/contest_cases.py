@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from optbuild.events import Event
@@ -16,8 +16,11 @@ from optbuild.measure.guard import NoiseGuard, Reading
 from optbuild.measure.model import A_PRIME, Arm
 from optbuild.measure.sampling import Leaving, stay_to_the_end
 from optbuild.measure.settings import SamplingSettings
+from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.profile.model import MetricName
 from optbuild.testing import Answer, Reply, ScriptedExecutor, make_invocation, make_usage
+from optbuild.workloads.cargo_build import CargoBuild, CargoProgram
+from optbuild.workloads.harness import Harness
 from optbuild.workloads.invocation import Invocation, Moment
 
 ARMS = {"release": 1.0, "pgo": 0.8}
@@ -148,3 +151,38 @@ class Track:
     def arm_of(self, command: Command) -> str:
         """The arm that a command ran, by the place of its binary."""
         return [*self.arms, A_PRIME][int(Path(command.argv[0]).parent.name)]
+
+
+BENCHES = {"release": "speed-00000000000000aa", "pgo": "speed-00000000000000bb"}
+"""The bench's executable of each variant, as cargo names it."""
+
+
+@dataclass
+class CargoBenchTrack(Track):
+    """The same for a workload `benches` that is `cargo bench`, with one executable a variant.
+
+    Attributes:
+        harness: What runs the benches.
+    """
+
+    names: tuple[str, ...] = ("benches",)
+    harness: Harness = Harness.CRITERION
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.programs = {"benches": {arm: self._program(arm, name) for arm, name in BENCHES.items()}}
+
+    def _program(self, arm: str, name: str) -> ArmBinaries:
+        path = self.directory / f"bench of {arm}"
+        path.write_text(arm)
+        program = CargoProgram(name=name, arguments=("--bench",), cwd=self.directory, env={}, harness=self.harness)
+        return ArmBinaries(binaries={name: path}, cargo_build=CargoBuild(programs=(program,), started={}))
+
+    def workloads(self) -> tuple[Invocation, ...]:
+        call = CargoCall(verb=CargoVerb.BENCH)
+        return tuple(
+            replace(workload, call=call, argv=(("cargo",), ("bench",)), bins=())
+            if workload.name == "benches"
+            else workload
+            for workload in super().workloads()
+        )

@@ -11,22 +11,15 @@ import pytest
 from optbuild.errors import WorkloadError
 from optbuild.events import Notice
 from optbuild.execution.command import Command
-from optbuild.measure.arms import ArmBinaries
 from optbuild.measure.contest import Contest
 from optbuild.measure.model import A_PRIME, Verdict
-from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.profile.model import MetricName
 from optbuild.testing import Answer, Reply, make_usage
-from optbuild.workloads.cargo_build import CargoBuild, CargoProgram
-from optbuild.workloads.harness import Harness
-from optbuild.workloads.invocation import Invocation
-from tests.unit.contest_cases import Track
-
-BENCH = {"release": "speed-00000000000000aa", "pgo": "speed-00000000000000bb"}
+from tests.unit.contest_cases import CargoBenchTrack
 
 
 @dataclass
-class BenchTrack(Track):
+class BenchTrack(CargoBenchTrack):
     """A machine on which a Criterion bench runs for a second, whatever its code takes: that is in its samples.
 
     Attributes:
@@ -36,26 +29,6 @@ class BenchTrack(Track):
     benchmarks: dict[str, dict[str, float]] = field(
         default_factory=lambda: {"parse": {"release": 100.0, "pgo": 80.0}, "print": {"release": 10.0, "pgo": 10.0}}
     )
-    names: tuple[str, ...] = ("benches",)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.programs = {"benches": {arm: self._program(arm, name) for arm, name in BENCH.items()}}
-
-    def _program(self, arm: str, name: str) -> ArmBinaries:
-        path = self.directory / f"bench of {arm}"
-        path.write_text(arm)
-        program = CargoProgram(name=name, arguments=("--bench",), cwd=self.directory, env={}, harness=Harness.CRITERION)
-        return ArmBinaries(binaries={name: path}, cargo_build=CargoBuild(programs=(program,), started={}))
-
-    def workloads(self) -> tuple[Invocation, ...]:
-        call = CargoCall(verb=CargoVerb.BENCH)
-        return tuple(
-            replace(workload, call=call, argv=(("cargo",), ("bench",)), bins=())
-            if workload.name == "benches"
-            else workload
-            for workload in super().workloads()
-        )
 
     def _run(self, command: Command) -> Answer:
         home = command.env.get("CRITERION_HOME")

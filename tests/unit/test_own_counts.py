@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from optbuild.execution.command import Command
-from optbuild.measure.arms import ArmBinaries
-from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.testing import Answer, Reply, make_usage
-from optbuild.workloads.cargo_build import CargoBuild, CargoProgram
 from optbuild.workloads.harness import Harness
-from optbuild.workloads.invocation import Invocation
-from tests.unit.contest_cases import Track
-
-_BENCH = {"release": "speed-00000000000000aa", "pgo": "speed-00000000000000bb"}
+from tests.unit.contest_cases import CargoBenchTrack
 
 
 @dataclass
-class CountingTrack(Track):
+class CountingTrack(CargoBenchTrack):
     """A machine with benches that Gungraun runs.
 
     Attributes:
@@ -32,27 +26,8 @@ class CountingTrack(Track):
         default_factory=lambda: {"parse": {"release": 1000, "pgo": 800}, "print": {"release": 50, "pgo": 50}}
     )
     drift: int = 0
-    names: tuple[str, ...] = ("benches",)
+    harness: Harness = Harness.GUNGRAUN
     homes: list[dict[str, str]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.programs = {"benches": {arm: self._program(arm, name) for arm, name in _BENCH.items()}}
-
-    def _program(self, arm: str, name: str) -> ArmBinaries:
-        path = self.directory / f"bench of {arm}"
-        path.write_text(arm)
-        program = CargoProgram(name=name, arguments=("--bench",), cwd=self.directory, env={}, harness=Harness.GUNGRAUN)
-        return ArmBinaries(binaries={name: path}, cargo_build=CargoBuild(programs=(program,), started={}))
-
-    def workloads(self) -> tuple[Invocation, ...]:
-        call = CargoCall(verb=CargoVerb.BENCH)
-        return tuple(
-            replace(workload, call=call, argv=(("cargo",), ("bench",)), bins=())
-            if workload.name == "benches"
-            else workload
-            for workload in super().workloads()
-        )
 
     def _run(self, command: Command) -> Answer:
         if "GUNGRAUN_HOME" not in command.env:
