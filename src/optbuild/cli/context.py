@@ -225,6 +225,6 @@ def error_to_json(error: OptbuildError, context: CliContext) -> str:
         started_at=now.isoformat(timespec="seconds"),
         finished_at=now.isoformat(timespec="seconds"),
         command_line=context.argv,
-        error=ErrorRecord(code=error.code, message=error.message, help=error.help, location=error.location),
+        error=ErrorRecord.of(error),
     )
     return render_record(record)

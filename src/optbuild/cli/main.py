@@ -61,8 +61,7 @@ def _fail(error: OptbuildError, context: CliContext) -> None:
     if context.json:
         write_out(error_to_json(error, context))
     Console(context).show_error(error)
-    told = ErrorRecord(code=error.code, message=error.message, help=error.help, location=error.location)
-    show_error_on_ci(context, told)
+    show_error_on_ci(context, ErrorRecord.of(error))
     leave(error.status)
 
 

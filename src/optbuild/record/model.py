@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
+from optbuild.errors import OptbuildError
 from optbuild.measure.machine_checks import MachineCheck
 from optbuild.measure.model import AaCheck, Comparison, Count, Resources, Series
 from optbuild.record.compared import ArmRecord, SourceRecord
@@ -242,6 +243,11 @@ class ErrorRecord:
     message: str
     help: str
     location: str | None
+
+    @classmethod
+    def of(cls, error: OptbuildError) -> Self:
+        """What a record says of an error."""
+        return cls(code=error.code, message=error.message, help=error.help, location=error.location)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,6 @@ from optbuild.record.store import RecordStore, make_run_id
 from optbuild.session.prepare import Prepared
 from optbuild.session.request import Machine, RunRequest
 from optbuild.workloads.overlap import is_any_in_sample
-from optbuild.workloads.written import WrittenFiles
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,9 +91,7 @@ class Ledger:
         """Make the record and store it."""
         record = self._record(error or next(iter(self.built.failures.values()), None), stopped=error is not None)
         RecordStore(directory=self.prepared.layout.runs).save(record)
-        self.prepared.hashes.remember()
-        created, workloads = self.prepared.hashes.created(), self.prepared.build_profile.workloads
-        WrittenFiles(path=self.prepared.layout.written).remember(created, workloads)
+        self.prepared.remember_files()
         return record
 
     def _record(self, error: OptbuildError | None, *, stopped: bool) -> RunRecord:
@@ -102,7 +99,7 @@ class Ledger:
         record = RunRecord(
             optbuild_version=__version__,
             run_id=self.run_id,
-            status=_status(error, stopped=stopped),
+            status=status_of(error, stopped=stopped),
             exit_code=0 if error is None else error.status,
             started_at=self.started.isoformat(timespec="seconds"),
             finished_at=self.machine.now().isoformat(timespec="seconds"),
@@ -127,7 +124,7 @@ class Ledger:
                 in_sample=self.prepared.fold_in_sample,
             ),
             warnings=tuple(self.warnings),
-            error=None if error is None else _describe_error(error),
+            error=None if error is None else ErrorRecord.of(error),
         )
         return record if self.measured is None else assemble.add_contest(record, self.measured)
 
@@ -138,12 +135,8 @@ def _with_new_lockfile(project: Project) -> Project:
     return project if project.lockfile is not None or not written.is_file() else replace(project, lockfile=written)
 
 
-def _describe_error(error: OptbuildError) -> ErrorRecord:
-    """An error for the record."""
-    return ErrorRecord(code=error.code, message=error.message, help=error.help, location=error.location)
-
-
-def _status(error: OptbuildError | None, *, stopped: bool) -> RunStatus:
+def status_of(error: OptbuildError | None, *, stopped: bool = True) -> RunStatus:
+    """How a run ended: complete, or by an error that stopped it or let it go on without a part."""
     if error is None:
         return RunStatus.COMPLETE
     if not stopped:

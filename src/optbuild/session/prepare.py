@@ -91,6 +91,11 @@ class Prepared:
         """What each benchmark workload shares with training, as currently known."""
         return find_overlaps(self.inputs.workloads, self.hashes)
 
+    def remember_files(self) -> None:
+        """Keep for later runs what was found out about inputs, and which files workloads created."""
+        self.hashes.remember()
+        WrittenFiles(path=self.layout.written).remember(self.hashes.created(), self.build_profile.workloads)
+
     def fold_in_sample(self, fold: PlannedFold) -> bool | None:
         """Whether a fold measures anything that is still in its training; None if unknown."""
         kept = [w for w in self.inputs.workloads if Use.TRAIN in w.use and w.name not in fold.left_out]

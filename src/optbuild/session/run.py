@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optbuild.errors import OptbuildError
@@ -11,9 +10,7 @@ from optbuild.events import Level, Notice, RunExpected
 from optbuild.files import claim_directory
 from optbuild.making.carry_out import carry_out
 from optbuild.measure.arms import ArmBinaries, Arms
-from optbuild.measure.contest import Venue, contest
 from optbuild.measure.model import AaVerdict, Analysis, Arm
-from optbuild.measure.settings import SamplingSettings
 from optbuild.plan.kinds.check_outputs import ProbeOutputs
 from optbuild.plan.measure import HeldOutArm, Measure
 from optbuild.plan.render import describe_estimate
@@ -25,6 +22,7 @@ from optbuild.session.building import describe_site, publish
 from optbuild.session.earlier import find_earlier, measurement_key
 from optbuild.session.forecast import estimate_all
 from optbuild.session.ledger import Ledger
+from optbuild.session.measuring import measure
 from optbuild.session.prepare import load_history, prepare
 from optbuild.session.request import Machine, RunRequest
 from optbuild.session.unpassed import find_unpassed
@@ -115,33 +113,10 @@ def _measure(ledger: Ledger) -> None:
     action = ledger.plan.measure
     if action is None:
         return
-    asked = ledger.prepared.build_profile.measure
-    settings = SamplingSettings(
-        precision=asked.fixed_precision,
-        min_effect=asked.min_effect,
-        max_time_s=asked.max_time_s,
-        confidence=asked.confidence,
-        seed=secrets.randbits(32),
-    )
-    probes = ledger.plan.of_kind(ProbeOutputs)
-    runner = ledger.prepared.inputs.project.runner
-    venue = Venue(
-        executor=ledger.machine.executor,
-        emit=ledger.emit,
-        environ=ledger.machine.environ,
-        root=ledger.prepared.layout.root,
-        directory=action.directory,
-        action=action.id,
-        label=action.label,
-        runner=None if runner is None else runner.argv[0],
-    )
-    run_s = {probe.workload.name: ledger.built.results[probe.id].run_s for probe in probes}
-    ledger.measured = contest(find_arms(ledger, action), action.workloads, settings, venue, run_s=run_s)
-    hashes = ledger.prepared.hashes
-    for workload in action.workloads:
-        hashes.check_after(workload)
-    hashes.tell_rewritten(ledger.emit)
-    if not is_reusable(ledger.measured.analysis, action.workloads, hashes):
+    run_s = {probe.workload.name: ledger.built.results[probe.id].run_s for probe in ledger.plan.of_kind(ProbeOutputs)}
+    machine = replace(ledger.machine, emit=ledger.emit)
+    ledger.measured = measure(find_arms(ledger, action), action, ledger.prepared, machine, run_s=run_s)
+    if not is_reusable(ledger.measured.analysis, action.workloads, ledger.prepared.hashes):
         ledger.result_key = None
 
 

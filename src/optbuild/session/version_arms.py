@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,15 +16,14 @@ from optbuild.making.outputs.versions import OutputComparison, compare_versions
 from optbuild.making.result_store import ResultStore
 from optbuild.making.workload_runs import WorkloadRunner
 from optbuild.measure.arms import ArmBinaries, Arms
-from optbuild.measure.contest import Venue, contest
 from optbuild.measure.model import Arm
-from optbuild.measure.settings import SamplingSettings
 from optbuild.plan.action import ActionId
 from optbuild.plan.kinds.check_outputs import ProbeOutputs
 from optbuild.plan.results import Artifact, Probed
 from optbuild.profile.model import Use
 from optbuild.record.model import OutputRecord
 from optbuild.session.ledger import Ledger
+from optbuild.session.measuring import measure
 from optbuild.session.run import find_arms
 from optbuild.session.sides import Side
 from optbuild.session.sources import BaselineProgram, copy_as
@@ -183,40 +181,18 @@ def run_contest(versions: Versions, old: VersionArm, new: VersionArm) -> None:
     action = side.prepared.plan.measure
     assert action is not None  # noqa: S101 - whoever cannot measure was refused
     _report_identical(versions, old, new)
-    asked = side.prepared.build_profile.measure
     arms = {Arm(variant=OLD): old, Arm(variant=NEW): new}
     calls = [workload.name for workload in action.workloads if workload.call is not None]
-    runner = side.prepared.inputs.project.runner
-    measured = contest(
+    versions.measured = measure(
         Arms(
             variants={name: arm.binaries for name, arm in arms.items()},
             programs={workload: {name: arm.programs[workload] for name, arm in arms.items()} for workload in calls},
         ),
-        action.workloads,
-        SamplingSettings(
-            precision=asked.fixed_precision,
-            min_effect=asked.min_effect,
-            max_time_s=asked.max_time_s,
-            confidence=asked.confidence,
-            seed=secrets.randbits(32),
-        ),
-        Venue(
-            executor=versions.machine.executor,
-            emit=versions.emit,
-            environ=versions.machine.environ,
-            root=side.source.layout.root,
-            directory=action.directory,
-            action=action.id,
-            label=action.label,
-            runner=None if runner is None else runner.argv[0],
-        ),
+        action,
+        side.prepared,
+        replace(versions.machine, emit=versions.emit),
         run_s={name: max(probed.run_s, old.probed[name].run_s) for name, probed in new.probed.items()},
     )
-    hashes = side.prepared.hashes
-    for workload in action.workloads:
-        hashes.check_after(workload)
-    hashes.tell_rewritten(versions.emit)
-    versions.measured = measured
 
 
 def _report_identical(versions: Versions, old: VersionArm, new: VersionArm) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from optbuild import __version__
-from optbuild.errors import InterruptedRunError, OptbuildError
+from optbuild.errors import OptbuildError
 from optbuild.events import (
     ActionFailed,
     ActionFinished,
@@ -30,19 +30,17 @@ from optbuild.record.model import (
     ErrorRecord,
     OutputRecord,
     RunRecord,
-    RunStatus,
     StepRecord,
     VariantRecord,
     VariantStatus,
     WarningRecord,
 )
 from optbuild.record.store import RecordStore, make_run_id
-from optbuild.session.ledger import Ledger
+from optbuild.session.ledger import Ledger, status_of
 from optbuild.session.request import Machine
 from optbuild.session.sides import Side
 from optbuild.session.sources import BaselineProgram
 from optbuild.workloads.overlap import is_any_in_sample
-from optbuild.workloads.written import WrittenFiles
 
 OLD, NEW = "old", "new"
 """The names of the arms."""
@@ -106,8 +104,7 @@ class Versions:
         record = self._record(error)
         RecordStore(directory=self.layout.runs).save(record)
         for side in self.sides.values():
-            created, workloads = side.prepared.hashes.created(), side.prepared.build_profile.workloads
-            WrittenFiles(path=side.source.layout.written).remember(created, workloads)
+            side.prepared.remember_files()
         return record
 
     def _record(self, error: OptbuildError | None) -> RunRecord:
@@ -117,7 +114,7 @@ class Versions:
         record = RunRecord(
             optbuild_version=__version__,
             run_id=self.run_id,
-            status=_status(error),
+            status=status_of(error),
             exit_code=0 if error is None else error.status,
             started_at=self.started.isoformat(timespec="seconds"),
             finished_at=self.machine.now().isoformat(timespec="seconds"),
@@ -139,9 +136,7 @@ class Versions:
             checks=self._checks(),
             outputs=self.outputs,
             warnings=tuple(merge_warnings(self.warnings)),
-            error=None
-            if error is None
-            else ErrorRecord(code=error.code, message=error.message, help=error.help, location=error.location),
+            error=None if error is None else ErrorRecord.of(error),
         )
         return record if self.measured is None else assemble.add_contest(record, self.measured)
 
@@ -197,9 +192,3 @@ def _describe_program(program: BaselineProgram) -> VariantRecord:
         bin=program.path.name, path=str(program.path), sha256=program.sha256, size_bytes=program.size_bytes
     )
     return VariantRecord(name=OLD, baseline=True, status=VariantStatus.REUSED, artifacts=(artifact,))
-
-
-def _status(error: OptbuildError | None) -> RunStatus:
-    if error is None:
-        return RunStatus.COMPLETE
-    return RunStatus.INTERRUPTED if isinstance(error, InterruptedRunError) else RunStatus.FAILED
