@@ -232,13 +232,14 @@ def _make_entries(
     """The binaries of a draft, the attempts that may make them, and the required actions."""
     if not draft.attempts:
         compilation = make_compile(draft.recipe, inputs, role=Role.BUILD, label=f"{draft.label}: build")
-        made = (compilation, *make_following(compilation.id, draft.follows, draft.label))
-        return made[-1].id, (), (*draft.actions, *made)
+        following = make_following(compilation.id, draft.follows, draft.label)
+        made = (*draft.actions, compilation, *actions_of(following))
+        return following[-1].binaries if following else compilation.id, (), made
     entries: list[Entry[object]] = list(draft.actions)
     attempts = []
     for attempt in draft.attempts:
         following = make_following(attempt.compile, draft.follows, draft.label)
-        entries += following
+        entries += actions_of(following)
         attempts.append(with_following(attempt, following))
     if len(attempts) == 1:
         return attempts[0].binaries, tuple(attempts), tuple(entries)
