@@ -90,9 +90,7 @@ def branch_merge_key(action: BoltMerge, counted: Mapping[Id[BranchCounts], Branc
     return make_result_key(action.id, contents)
 
 
-def linked_key(
-    action: Action[object], binaries: Mapping[str, Artifact], counts: BranchCounts | None = None
-) -> str:
+def linked_key(action: Action[object], binaries: Mapping[str, Artifact], counts: BranchCounts | None = None) -> str:
     """The key of programs that a tool makes of linked ones; the action's id has the tool and its options."""
     counted = {} if counts is None else {f"counts {name}": each.sha256 for name, each in counts.programs.items()}
     return make_result_key(action.id, {**_contents(binaries), **counted})

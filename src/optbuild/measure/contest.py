@@ -18,6 +18,7 @@ from optbuild.measure.arms import Arms
 from optbuild.measure.budget import Budget
 from optbuild.measure.counting import InstructionCounting
 from optbuild.measure.guard import NoiseGuard
+from optbuild.measure.layout_trials import LayoutResult, as_shipped, judge_layouts
 from optbuild.measure.machine_checks import MachineCheck, check_machine
 from optbuild.measure.model import A_PRIME, Analysis, Count, CrossValidation, Resources, Series
 from optbuild.measure.own_counts import OwnCounts, take_own_counts
@@ -75,6 +76,8 @@ class Contest:
         steal_ratio: The share of the time that the hypervisor took; None if the kernel does not report it.
         left: Candidates that left before the end.
         silent: Why the times of a workload prove nothing, by its name.
+        layouts: What was found of each variant that BOLT has laid out; one that is dropped is reported as what it is
+            without BOLT.
     """
 
     settings: SamplingSettings
@@ -95,6 +98,7 @@ class Contest:
     left: frozenset[str] = frozenset()
     cross_validation: CrossValidation | None = None
     silent: Mapping[str, ResultWarning] = field(default_factory=dict)
+    layouts: tuple[LayoutResult, ...] = ()
 
     @property
     def warnings(self) -> tuple[ResultWarning, ...]:
@@ -148,15 +152,23 @@ def contest(
         progress.fail(budget.elapsed_s())
         raise
     silent = find_silent(workloads, runs.counted)
-    analysis, cross_validation = _analyse(sampling.judged_series(), arms, settings, silent)
+    layouts = judge_layouts(
+        sampling.judged_series(),
+        arms.layouts,
+        confidence=settings.confidence,
+        min_effect=settings.min_effect,
+        silent=silent.keys(),
+    )
+    shown = as_shipped(layouts, arms.controls)
+    analysis, cross_validation = _analyse(shown.of_series(sampling.judged_series()), arms, settings, silent)
     found = Contest(
         settings=settings,
         checks=checks,
-        counts=counts,
-        series=sampling.samples.series(runs.cells()),
+        counts=shown.of_counts(counts),
+        series=shown.of_series(sampling.samples.series(runs.cells())),
         judged={cell.name: cell.judged for cell in runs.cells()},
         workload_of={cell.name: cell.workload for cell in runs.cells()},
-        resources=runs.resources(),
+        resources=shown.of_resources(runs.resources()),
         analysis=analysis,
         wanted_rounds=sampling.wanted_rounds,
         round_s=budget.round_s(),
@@ -168,6 +180,7 @@ def contest(
         left=sampling.gone,
         cross_validation=cross_validation,
         silent=silent,
+        layouts=layouts,
     )
     for warning in found.warnings:
         venue.emit(Notice(level=Level.WARNING, code=str(warning.kind), message=warning.message))

@@ -13,23 +13,25 @@ from optbuild.plan.folds import draft_folds
 from optbuild.plan.kinds.check_outputs import ProbeOutputs, make_output_check, make_probe
 from optbuild.plan.kinds.compile import Recipe, Role
 from optbuild.plan.measure import Arm, HeldOutArm, Measure
-from optbuild.plan.model import Plan, PlannedFold, PlannedVariant
+from optbuild.plan.model import Plan, PlannedBolt, PlannedFold, PlannedVariant
 from optbuild.plan.parts import check_parts, has_parts
 from optbuild.plan.programs import draft_programs
 from optbuild.plan.results import Binaries
 from optbuild.plan.steps import STEPS
-from optbuild.plan.ways import Attempt, Follow, make_choice, make_following, make_gathering, with_following
+from optbuild.plan.steps.bolt import with_relocations_only
+from optbuild.plan.ways import Attempt, Follow, actions_of, make_choice, make_following, make_gathering, with_following
 from optbuild.profile.faults import find_nearest
 from optbuild.profile.model import BuildProfile, Use
 from optbuild.profile.placeholders import PlaceholderKind
 from optbuild.profile.presets import PREFIX
-from optbuild.profile.variants import Lto, PgoMode, Variant
+from optbuild.profile.variants import BoltMode, Lto, PgoMode, Variant
 from optbuild.project.model import ConfiguredRunner
 from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.workloads.folds import Fold
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.words import named_in
 
+NOT_MEASURED = 'bolt = "auto" keeps only what is measured as faster, and this run does not measure it'
 # https://doc.rust-lang.org/rustc/codegen-options/index.html#prefer-dynamic
 _PREFER_DYNAMIC = frozenset(f"prefer-dynamic{value}" for value in ("", "=y", "=yes", "=on", "=true"))
 
@@ -111,11 +113,16 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
     benchmarks = tuple(workload for workload in inputs.workloads if Use.BENCH in workload.use) if can_measure else ()
     entries: dict[ActionId, Entry[object]] = {}
     planned: list[PlannedVariant] = []
+    controls: list[PlannedVariant] = []
     follows: dict[str, tuple[Follow, ...]] = {}
     probes: tuple[ProbeOutputs, ...] = ()
     notes = _notes(inputs)
     for name in order:
         variant = build_profile.variants[name]
+        is_undecided = variant.bolt is BoltMode.AUTO and (name == baseline or not benchmarks)
+        if is_undecided:
+            notes = (*notes, f"variant {name} is built without BOLT: {NOT_MEASURED}")
+            variant = replace(variant, bolt=BoltMode.OFF)
         drafts = _draft_variant(variant, inputs, benchmarks)
         skipped = next((draft.skipped for draft in drafts if draft.skipped is not None), None)
         if skipped is not None:
@@ -128,6 +135,8 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
             planned.append(PlannedVariant(name=name, compile=None, skipped=skipped))
             continue
         built, made = _plan_variant(variant, drafts, inputs)
+        if is_undecided:
+            built = replace(built, bolt=PlannedBolt(is_optional=True, obstacle=NOT_MEASURED))
         if (same := next((other.name for other in planned if other.compile == built.compile), None)) is not None:
             reason = f"it has the same settings as {same}"
             if is_of_preset(build_profile, name):
@@ -138,7 +147,7 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
         binaries, follows[name] = built.compile, drafts[0].follows
         assert binaries is not None  # noqa: S101 - it is not skipped
         programs = draft_programs(
-            name, built.attempts or drafts[0].recipe, follows[name], benchmarks, entries=entries, inputs=inputs
+            name, built.attempts or drafts[0].last_recipe, follows[name], benchmarks, entries=entries, inputs=inputs
         )
         _add(entries, programs.entries)
         if name == baseline:
@@ -147,6 +156,8 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
         else:
             _add(entries, [make_output_check(p, programs.of(p.workload, binaries), name, entries) for p in probes])
         planned.append(replace(built, programs=programs.built))
+    if benchmarks:
+        planned, controls = _plan_controls(planned, probes, entries, inputs)
     planned = [_with_plain(variant, entries) for variant in planned]
     candidates = [(variant, follows.get(variant.name, ())) for variant in planned[1:]]
     fold_drafts = tuple(draft_folds(candidates, folds, entries=entries, probes=probes, inputs=inputs))
@@ -156,18 +167,62 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
     return Plan(
         entries=tuple(entries.values()),
         variants=tuple(planned),
-        measure=_measure(planned, planned_folds, benchmarks, inputs) if benchmarks else None,
+        measure=_measure(planned, planned_folds, controls, benchmarks, inputs) if benchmarks else None,
         directories=(inputs.layout.root, *({inputs.layout.artifacts} - {inputs.layout.root / "artifacts"})),
         notes=notes,
         folds=planned_folds,
+        controls=tuple(controls),
     )
+
+
+def _plan_controls(
+    planned: list[PlannedVariant],
+    probes: tuple[ProbeOutputs, ...],
+    entries: dict[ActionId, Entry[object]],
+    inputs: PlanInputs,
+) -> tuple[list[PlannedVariant], list[PlannedVariant]]:
+    """The variants, each with BOLT with its controls, and the controls that are no variants themselves."""
+    found = planned[:1]  # the baseline is what others are compared with
+    controls: list[PlannedVariant] = []
+    for variant in planned[1:]:
+        if variant.bolt is None or variant.bolt.obstacle is not None:
+            found.append(variant)
+            continue
+        settings = inputs.build_profile.variants[variant.name]
+        drafts = _drafts(settings, inputs)
+        made = [
+            _plan_variant(
+                replace(settings, bolt=BoltMode.OFF), _drafts(replace(settings, bolt=BoltMode.OFF), inputs), inputs
+            ),
+            _plan_variant(settings, tuple(with_relocations_only(draft, settings, inputs) for draft in drafts), inputs),
+        ]
+        names = []
+        for (build, needed), what in zip(made, ("without-bolt", "relocations-only"), strict=True):
+            equal = next((other.name for other in planned if other.compile == build.compile), None)
+            name = equal or f"{variant.name}:{what}"
+            names.append(name)
+            if equal is None:
+                parts = {program: replace(part, name=f"{name}: {program}") for program, part in build.parts.items()}
+                controls.append(replace(build, name=name, bolt=None, parts=parts))
+                assert build.compile is not None  # noqa: S101 - it is not skipped
+                _add(entries, needed)
+                _add(entries, [make_output_check(probe, build.compile, name, entries) for probe in probes])
+        bolt = replace(variant.bolt, without=names[0], relocations_only=names[1])
+        found.append(replace(variant, bolt=bolt))
+    return found, controls
 
 
 def _draft_variant(variant: Variant, inputs: PlanInputs, benchmarks: tuple[Invocation, ...]) -> tuple[Draft, ...]:
     """A draft of the whole variant, or one for each program if each has a separate profile."""
+    if has_parts(variant, inputs.targets):
+        where = inputs.build_profile.where("variants", variant.name, "profiles")
+        check_parts(variant, inputs.targets, benchmarks, where)
+    return _drafts(variant, inputs)
+
+
+def _drafts(variant: Variant, inputs: PlanInputs) -> tuple[Draft, ...]:
     if not has_parts(variant, inputs.targets):
         return (_draft(variant, inputs, None),)
-    check_parts(variant, inputs.targets, benchmarks, inputs.build_profile.where("variants", variant.name, "profiles"))
     return tuple(_draft(variant, inputs, target.name) for target in inputs.targets.bins)
 
 
@@ -185,7 +240,8 @@ def _plan_variant(
                 name=draft.label,
                 compile=binaries,
                 attempts=attempts,
-                plain=make_compile(draft.recipe, inputs, role=Role.BUILD, label="").id if attempts else None,
+                plain=make_compile(draft.last_recipe, inputs, role=Role.BUILD, label="").id if attempts else None,
+                bolt=_bolt_of(variant, draft),
                 fallback_allowed=variant.pgo is PgoMode.AUTO,
                 cpu_features=inputs.cpu_needs.get(variant.name, CpuNeeds()).features,
             )
@@ -197,6 +253,12 @@ def _plan_variant(
     gathering = make_gathering(variant.name, built)
     whole = replace(each[0], name=variant.name, compile=gathering.id, attempts=(), plain=None, parts=parts)
     return whole, (*made, gathering)
+
+
+def _bolt_of(variant: Variant, draft: Draft) -> PlannedBolt | None:
+    if variant.bolt is BoltMode.OFF:
+        return None
+    return PlannedBolt(is_optional=variant.bolt is BoltMode.AUTO, obstacle=draft.without_bolt)
 
 
 def _with_plain(build: PlannedVariant, entries: Mapping[ActionId, Entry[object]]) -> PlannedVariant:
@@ -231,7 +293,7 @@ def _make_entries(
 ) -> tuple[Id[Binaries], tuple[Attempt, ...], tuple[Entry[object], ...]]:
     """The binaries of a draft, the attempts that may make them, and the required actions."""
     if not draft.attempts:
-        compilation = make_compile(draft.recipe, inputs, role=Role.BUILD, label=f"{draft.label}: build")
+        compilation = make_compile(draft.last_recipe, inputs, role=Role.BUILD, label=f"{draft.label}: build")
         following = make_following(compilation.id, draft.follows, draft.label)
         made = (*draft.actions, compilation, *actions_of(following))
         return following[-1].binaries if following else compilation.id, (), made
@@ -250,6 +312,7 @@ def _make_entries(
 def _measure(
     variants: list[PlannedVariant],
     folds: tuple[PlannedFold, ...],
+    controls: list[PlannedVariant],
     workloads: tuple[Invocation, ...],
     inputs: PlanInputs,
 ) -> Measure:
@@ -268,6 +331,7 @@ def _measure(
         for fold in folds
         if fold.build.compile is not None
     )
+    beside = tuple(Arm(variant=item.name, binaries=item.compile) for item in controls if item.compile is not None)
     settings = inputs.build_profile.measure
     unlimited = replace(settings, max_time_s=0.0)  # more time gives the same result, only more precisely
     return Measure(
@@ -278,9 +342,12 @@ def _measure(
             [(w.name, w.recipe(), w.metric) for w in workloads],
             unlimited,
             *((arm.variant, arm.workloads) for arm in held_out),
+            *(("control", arm.variant) for arm in beside),
         ),
         needs=tuple(
-            dict.fromkeys(need for arm in (*arms, *held_out) for need in (arm.binaries, *arm.programs.values()))
+            dict.fromkeys(
+                need for arm in (*arms, *beside, *held_out) for need in (arm.binaries, *arm.programs.values())
+            )
         ),
         label="measure",
         arms=arms,
@@ -288,6 +355,7 @@ def _measure(
         max_time_s=settings.max_time_s,
         directory=inputs.layout.arms,
         held_out=held_out,
+        controls=beside,
     )
 
 

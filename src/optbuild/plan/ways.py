@@ -15,6 +15,7 @@ from optbuild.plan.action import Action, Entry, Id
 from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.results import Binaries, CheckedProfile, Compiled
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Following:
     """What follows binaries: actions, each after what it needs, and the binaries that they end in."""

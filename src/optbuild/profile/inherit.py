@@ -7,7 +7,15 @@ from dataclasses import fields
 from typing import Any
 
 from optbuild.profile.faults import Fault, KeyPath, find_nearest, render_choices, render_key_path, render_value
-from optbuild.profile.variants import BoltMode, CodegenSettings, PgoMode, Profiles, TrainingLto, Variant, VariantSettings
+from optbuild.profile.variants import (
+    BoltMode,
+    CodegenSettings,
+    PgoMode,
+    Profiles,
+    TrainingLto,
+    Variant,
+    VariantSettings,
+)
 
 _NEAREST_WINS = tuple(field.name for field in fields(CodegenSettings))
 

@@ -23,7 +23,7 @@ from optbuild.profile.load import (
 from optbuild.profile.model import BuildProfile, PresetName, Use, Workload
 from optbuild.profile.profile_data import UseProfileData
 from optbuild.profile.shell_words import require_no_shell
-from optbuild.profile.variants import PgoMode
+from optbuild.profile.variants import BoltMode, PgoMode
 from optbuild.project.cargo_config import load_cargo_config
 from optbuild.project.discover import load_project
 from optbuild.project.layout import Layout
@@ -45,6 +45,7 @@ from optbuild.toolchain.lookup import Inquiry
 from optbuild.toolchain.model import Toolchain
 from optbuild.toolchain.requirements import (
     require_disk,
+    require_bolt,
     require_pgo_tools,
     require_platform,
     require_rust_version,
@@ -327,7 +328,8 @@ def _has_profile_data(build_profile: BuildProfile) -> bool:
 
 def _require_workloads(build_profile: BuildProfile, names: tuple[str, ...], request: RunRequest) -> None:
     uses = {use for workload in build_profile.workloads for use in workload.use}
-    needs_training = any(build_profile.variants[name].pgo is PgoMode.REQUIRED for name in names)
+    variants = [build_profile.variants[name] for name in names]
+    needs_training = any(variant.pgo is PgoMode.REQUIRED or variant.bolt is BoltMode.REQUIRED for variant in variants)
     if build_profile.workloads and (Use.BENCH in uses or not request.measure):
         return
     if not build_profile.workloads and not request.measure and not needs_training:
@@ -401,6 +403,9 @@ def _check_machine(inputs: PlanInputs, names: tuple[str, ...]) -> None:
             )
     if any(inputs.build_profile.variants[name].pgo is PgoMode.REQUIRED for name in names):
         require_pgo_tools(inputs.toolchain)
+    is_linux = "linux" in inputs.toolchain.target
+    if is_linux and any(inputs.build_profile.variants[name].bolt is BoltMode.REQUIRED for name in names):
+        require_bolt(inputs.toolchain)
     root = inputs.layout.root
     require_disk(root, free_bytes=free_disk_bytes(root), needed_bytes=_LEAST_DISK_BYTES)
 

@@ -70,9 +70,7 @@ def _examine(path: Path, major: int, inquiry: Inquiry) -> tuple[Tool | None, str
     return (tool if found == major else None), f"LLVM {found}"
 
 
-def _complete(
-    tool: Tool, sysroot: Path, host: str, environ: Mapping[str, str]
-) -> tuple[BoltTools | None, str | None]:
+def _complete(tool: Tool, sysroot: Path, host: str, environ: Mapping[str, str]) -> tuple[BoltTools | None, str | None]:
     """BOLT with the tools that it needs, or the name of the first one that is missing."""
     own = tool.path.parent
     directories = (own, sysroot / "lib" / "rustlib" / host / "bin")

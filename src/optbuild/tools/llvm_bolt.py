@@ -23,7 +23,9 @@ Cargo's own `strip` would do the same, but is hashed into every mangled name: a 
 COUNTS_SUFFIX: Final = ".fdata"
 
 _VERSION = re.compile(r"LLVM version (?P<version>(?P<major>\d+)\S*)")
-_PROFILED = re.compile(r"BOLT-INFO: (?P<counted>\d+) out of (?P<all>\d+) functions in the binary .* non-empty execution")
+_PROFILED = re.compile(
+    r"BOLT-INFO: (?P<counted>\d+) out of (?P<all>\d+) functions in the binary .* non-empty execution"
+)
 _UNUSED = re.compile(r"BOLT-INFO: (?P<count>\d+) functions? with profile could not be optimized")
 _STALE = re.compile(r"BOLT-WARNING: (?P<count>\d+) .*functions have invalid \(possibly stale\) profile")
 _FIGURE = re.compile(r"^\s*(?P<number>\d+) : (?P<name>taken branches|executed instructions)\b", re.MULTILINE)

@@ -44,9 +44,7 @@ def rename_argv(tool: Path, *, renamings: Path, program: Path, output: Path) -> 
     return (str(tool), f"--redefine-syms={renamings}", str(program), str(output))
 
 
-def strip_argv(
-    tool: Path, *, keep: Keep, relocations: Iterable[str], program: Path, output: Path
-) -> tuple[str, ...]:
+def strip_argv(tool: Path, *, keep: Keep, relocations: Iterable[str], program: Path, output: Path) -> tuple[str, ...]:
     """The argv that removes what a program need not keep.
 
     Args:

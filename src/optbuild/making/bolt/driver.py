@@ -44,8 +44,8 @@ class BoltDriver:
         for name in action.programs:
             program = linked[name].path
             output = _place(action.directory, program)
-            source = self._with_short_names(action, program, output.with_suffix(".renamed"))
-            unfinished = output.with_suffix(".unfinished")
+            source = self._with_short_names(action, program, _beside(output, "renamed"))
+            unfinished = _beside(output, "unfinished")
             counts = counts_of(action.counts, name)
             self._run(action, instrument_argv(action.tools.bolt.path, program=source, output=unfinished, counts=counts))
             made[name] = _keep(action, linked[name], unfinished, output)
@@ -65,7 +65,7 @@ class BoltDriver:
             output = _place(action.directory, artifact.path)
             source = artifact.path
             if name in action.programs and name in counts.programs:
-                source = output.with_suffix(".laid-out")
+                source = _beside(output, "laid-out")
                 facts[name] = self._lay_out(action, artifact.path, counts.programs[name].path, source)
             made[name] = self._strip(action, artifact, source, action.keep)
         return made, facts
@@ -75,7 +75,7 @@ class BoltDriver:
         return {name: self._strip(action, artifact, artifact.path, action.keep) for name, artifact in linked.items()}
 
     def _lay_out(self, action: BoltOptimise, program: Path, counts: Path, output: Path) -> BoltFacts:
-        source = self._with_short_names(action, program, output.with_suffix(".renamed"))
+        source = self._with_short_names(action, program, _beside(output, "renamed"))
         argv = optimise_argv(
             action.tools.bolt.path,
             program=source,
@@ -95,7 +95,7 @@ class BoltDriver:
                 detail=last_lines(log.encode()),
             ) from error
         if action.keep is Keep.ALL and (names := short_names(_read(program).long_names)):
-            renamed = output.with_suffix(".named")
+            renamed = _beside(output, "named")
             self._rename(action, {new: old for old, new in names.items()}, output, renamed)
             with writing(output):
                 renamed.replace(output)
@@ -106,7 +106,7 @@ class BoltDriver:
         output = _place(action.directory, artifact.path)
         if linked is None:  # a library of another kind: nothing of it was kept for BOLT
             return artifact
-        unfinished = output.with_suffix(".unfinished")
+        unfinished = _beside(output, "unfinished")
         argv = strip_argv(
             action.tools.strip, keep=keep, relocations=linked.relocations, program=source, output=unfinished
         )
@@ -127,7 +127,7 @@ class BoltDriver:
     def _rename(
         self, action: BoltInstrument | BoltOptimise, names: Mapping[str, str], program: Path, output: Path
     ) -> None:
-        renamings = output.with_suffix(".names")
+        renamings = _beside(output, "names")
         atomic_write(renamings, render_renamings(names).encode())
         self._run(action, rename_argv(action.tools.objcopy, renamings=renamings, program=program, output=output))
 
@@ -144,7 +144,7 @@ class BoltDriver:
         if completed.exit_code != 0:
             raise ProfileDataError(
                 f"{action.label}: {Path(argv[0]).name} failed (exit code {completed.exit_code})",
-                help="build the variant without BOLT: bolt = false, or bolt = \"auto\"",
+                help='build the variant without BOLT: bolt = false, or bolt = "auto"',
                 location=str(log),
                 detail=last_lines(output),
             )
@@ -176,11 +176,16 @@ def _place(directory: Path, program: Path) -> Path:
     return directory / program.name
 
 
-def _keep(action: BoltInstrument | BoltOptimise | Strip, artifact: Artifact, unfinished: Path, output: Path) -> Artifact:
+def _beside(path: Path, what: str) -> Path:
+    """A file next to another one."""
+    return path.with_name(f"{path.name}.{what}")
+
+
+def _keep(
+    action: BoltInstrument | BoltOptimise | Strip, artifact: Artifact, unfinished: Path, output: Path
+) -> Artifact:
     """Put a finished program in its place."""
     with writing(output):
         unfinished.replace(output)
     size = output.stat().st_size
-    return Artifact(
-        bin=artifact.bin, path=output, sha256=sha256_of(output), size_bytes=size, produced_by=action.id
-    )
+    return Artifact(bin=artifact.bin, path=output, sha256=sha256_of(output), size_bytes=size, produced_by=action.id)

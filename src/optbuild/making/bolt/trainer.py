@@ -6,11 +6,10 @@ files of a training are told apart by when it ran: no other one writes to the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import batched
 from pathlib import Path
 
 from optbuild.errors import ProfileDataError
@@ -149,17 +148,15 @@ class BoltTrainer:
         files = sorted(counts_of(action.counts, program).parent.glob(f"*{COUNTS_SUFFIX}"))
         if not files:
             return None
-        return _describe(
-            self._add_up(action, files, action.directory / f"{program}{COUNTS_SUFFIX}"), files=len(files)
-        )
+        return _describe(self._add_up(action, files, action.directory / f"{program}{COUNTS_SUFFIX}"), files=len(files))
 
-    def _add_up(self, action: BoltTrain | BoltMerge, files: Iterable[Path], output: Path) -> Path:
+    def _add_up(self, action: BoltTrain | BoltMerge, files: Sequence[Path], output: Path) -> Path:
         with writing(output):
             output.parent.mkdir(parents=True, exist_ok=True)
         added: Path | None = None
-        for number, batch in enumerate(batched(files, _AT_ONCE)):
-            latest = output.with_suffix(f".{number}")
-            inputs = batch if added is None else (added, *batch)
+        for start in range(0, len(files), _AT_ONCE):
+            latest = output.with_name(f"{output.name}.{start}")
+            inputs = (*(() if added is None else (added,)), *files[start : start + _AT_ONCE])
             argv = merge_argv(action.tools.merge_fdata, inputs, output=latest)
             command = Command(argv=argv, cwd=output.parent, env={**self.environ, "LC_ALL": "C"})
             completed = run_tool(self.workloads.executor, "merge-fdata", command)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from optbuild.errors import WorkloadTimeoutError
-from optbuild.files import sha256_of
+from optbuild.making.bolt.kept import find_programs, keep_programs
 from optbuild.making.bolt.proof import check_laid_out
 from optbuild.making.bolt.trainer import are_intact
 from optbuild.making.keys import Kept, branch_merge_key, branch_training_key, linked_key
 from optbuild.making.kinds.kind import Kind, Retry, Shown
 from optbuild.making.kinds.workload import demand_of_workload
 from optbuild.making.order.exclusivity import Budget, Demand, Exclusivity
-from optbuild.making.result_store import ResultStore
 from optbuild.making.tools import Tools
 from optbuild.plan.action import Id
 from optbuild.plan.kinds.bolt import BoltInstrument, BoltMerge, BoltOptimise, BoltTrain, Strip
@@ -23,18 +22,21 @@ from optbuild.units import format_bytes
 class InstrumentKind(Kind[BoltInstrument, Binaries]):
     """Programs that count their branches."""
 
+    lays_out = True
+
     def perform(self, action: BoltInstrument, results: Results, tools: Tools) -> Binaries:
         """Instrument them."""
         linked = results[action.binaries].artifacts
         key = linked_key(action, linked)
-        if (stored := _load(key, tools.results)) is not None:
+        if (stored := find_programs(key, action.id, tools.results)) is not None:
             return stored
         made = Binaries(artifacts=tools.bolt.instrument(action, linked), reused=False)
-        return _save(key, made, tools)
+        keep_programs(key, made, tools.results)
+        return made
 
     def find_kept(self, action: BoltInstrument, results: Results, kept: Kept) -> Binaries | None:
         """Those made of the same programs."""
-        return _load(linked_key(action, results[action.binaries].artifacts), kept.results)
+        return find_programs(linked_key(action, results[action.binaries].artifacts), action.id, kept.results)
 
     def show(self, action: BoltInstrument, tools: Tools) -> Shown:
         """The tool."""
@@ -47,6 +49,8 @@ class InstrumentKind(Kind[BoltInstrument, Binaries]):
 
 class TrainKind(Kind[BoltTrain, BranchCounts]):
     """Training runs that count branches."""
+
+    lays_out = True
 
     retry = Retry(error=WorkloadTimeoutError, code="workload-alone", reason="it timed out")
 
@@ -78,6 +82,8 @@ class TrainKind(Kind[BoltTrain, BranchCounts]):
 class MergeKind(Kind[BoltMerge, BranchCounts]):
     """Merges by weight."""
 
+    lays_out = True
+
     def perform(self, action: BoltMerge, results: Results, tools: Tools) -> BranchCounts:
         """Merge them."""
         return tools.bolt_trainer.merge(action, _counted(action, results))
@@ -99,24 +105,24 @@ class MergeKind(Kind[BoltMerge, BranchCounts]):
 class OptimiseKind(Kind[BoltOptimise, Bolted]):
     """Programs that BOLT has laid out."""
 
+    lays_out = True
+
     def perform(self, action: BoltOptimise, results: Results, tools: Tools) -> Bolted:
         """Lay them out, check what came of it, and run it."""
         linked, counts = results[action.binaries].artifacts, results[action.counts]
         key = linked_key(action, linked, counts)
-        stored = tools.results.load(key, Bolted)
-        if stored is not None and _is_intact(stored):
+        if (stored := find_programs(key, action.id, tools.results)) is not None:
             return stored
         artifacts, facts = tools.bolt.optimise(action, linked, counts)
         made = Bolted(artifacts=artifacts, reused=False, facts=facts)
         check_laid_out(action, linked, made, tools.bolt_trainer)
-        tools.results.save(key, Bolted(artifacts=artifacts, reused=True, facts=facts))
+        keep_programs(key, made, tools.results)
         return made
 
     def find_kept(self, action: BoltOptimise, results: Results, kept: Kept) -> Bolted | None:
         """What came of the same programs and the same counts."""
         key = linked_key(action, results[action.binaries].artifacts, results[action.counts])
-        stored = kept.results.load(key, Bolted)
-        return stored if stored is not None and _is_intact(stored) else None
+        return find_programs(key, action.id, kept.results)
 
     def show(self, action: BoltOptimise, tools: Tools) -> Shown:
         """The tool."""
@@ -140,13 +146,15 @@ class StripKind(Kind[Strip, Binaries]):
         """Strip them."""
         linked = results[action.binaries].artifacts
         key = linked_key(action, linked)
-        if (stored := _load(key, tools.results)) is not None:
+        if (stored := find_programs(key, action.id, tools.results)) is not None:
             return stored
-        return _save(key, Binaries(artifacts=tools.bolt.strip(action, linked), reused=False), tools)
+        made = Binaries(artifacts=tools.bolt.strip(action, linked), reused=False)
+        keep_programs(key, made, tools.results)
+        return made
 
     def find_kept(self, action: Strip, results: Results, kept: Kept) -> Binaries | None:
         """Those made of the same programs."""
-        return _load(linked_key(action, results[action.binaries].artifacts), kept.results)
+        return find_programs(linked_key(action, results[action.binaries].artifacts), action.id, kept.results)
 
     def show(self, action: Strip, tools: Tools) -> Shown:
         """The tool."""
@@ -159,21 +167,6 @@ class StripKind(Kind[Strip, Binaries]):
 
 def _counted(action: BoltMerge, results: Results) -> Mapping[Id[BranchCounts], BranchCounts]:
     return {training: results[training] for training in action.weights}
-
-
-def _load(key: str, store: ResultStore) -> Binaries | None:
-    stored = store.load(key, Binaries)
-    return stored if stored is not None and _is_intact(stored) else None
-
-
-def _save(key: str, made: Binaries, tools: Tools) -> Binaries:
-    tools.results.save(key, Binaries(artifacts=made.artifacts, reused=True))
-    return made
-
-
-def _is_intact(binaries: Binaries) -> bool:
-    files = binaries.artifacts.values()
-    return all(each.path.is_file() and sha256_of(each.path) == each.sha256 for each in files)
 
 
 def _describe_size(binaries: Binaries) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from optbuild.plan.draft import Draft, PlanInputs
-from optbuild.plan.steps import codegen, pgo
+from optbuild.plan.steps import bolt, codegen, pgo
 from optbuild.profile.variants import Variant
 
 Step = Callable[[Draft, Variant, PlanInputs], Draft]
@@ -18,5 +18,6 @@ STEPS: tuple[Step, ...] = (
     codegen.set_cargo_profile,
     codegen.add_rustflags,
     codegen.add_features,
+    bolt.add_bolt,  # before PGO, whose last compilation it adds flags to; its own actions follow that
     pgo.add_feedback,  # last: it compiles the recipe of all steps before it twice
 )
