@@ -123,7 +123,7 @@ def judge_layouts(
         min_effect: The smallest change that matters, as a ratio.
         silent: Workloads whose times prove nothing.
     """
-    from optbuild.measure.compare import analyse
+    from optbuild.measure.compare import analyse  # noqa: PLC0415 - scipy takes long to load
 
     results = []
     for variant, trial in trials.items():

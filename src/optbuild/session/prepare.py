@@ -44,8 +44,8 @@ from optbuild.toolchain.doctor import free_disk_bytes
 from optbuild.toolchain.lookup import Inquiry
 from optbuild.toolchain.model import Toolchain
 from optbuild.toolchain.requirements import (
-    require_disk,
     require_bolt,
+    require_disk,
     require_pgo_tools,
     require_platform,
     require_rust_version,

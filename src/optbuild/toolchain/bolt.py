@@ -10,9 +10,9 @@ from pathlib import Path
 
 from optbuild.execution.command import ProgramNotFoundError
 from optbuild.text import last_lines, sanitize_line
+from optbuild.toolchain import search
 from optbuild.toolchain.lookup import Inquiry, find_program, is_program, output_text
 from optbuild.toolchain.model import BoltTools, Candidate, Tool
-from optbuild.toolchain.search import NOT_THERE, VERSIONED_DIRECTORIES
 from optbuild.tools import llvm_bolt
 
 VARIABLE = "LLVM_BOLT"
@@ -50,7 +50,7 @@ def _places(major: int, environ: Mapping[str, str]) -> Iterator[Path]:
     if environ.get(VARIABLE):
         yield Path(environ[VARIABLE])
     on_path = (find_program(name, environ) for name in (f"llvm-bolt-{major}", "llvm-bolt"))
-    places = (Path(directory.format(major=major)) / "llvm-bolt" for directory in VERSIONED_DIRECTORIES)
+    places = (Path(directory.format(major=major)) / "llvm-bolt" for directory in search.VERSIONED_DIRECTORIES)
     yield from dict.fromkeys(path.resolve() for path in (*on_path, *places) if path is not None)
 
 
@@ -58,7 +58,7 @@ def _examine(path: Path, major: int, inquiry: Inquiry) -> tuple[Tool | None, str
     """The tool, if it is of the wanted LLVM, and what there is."""
     path = inquiry.directory / path
     if not is_program(path):
-        return None, "not a program" if path.exists() else NOT_THERE
+        return None, "not a program" if path.exists() else search.NOT_THERE
     try:
         answer = inquiry.ask(llvm_bolt.version_argv(path))
         version, found = llvm_bolt.parse_version(output_text(answer))

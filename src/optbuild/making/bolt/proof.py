@@ -84,8 +84,7 @@ def _find_lost(before: Path, after: Path) -> list[str]:
         # BOLT flips the last bit, so that the two programs can be told apart.
         "its build ID": old_id is not None and (new_id is None or new_id[:-1] != old_id[:-1]),
     }
-    found = [what for what, is_lost in lost.items() if is_lost]
-    return found
+    return [what for what, is_lost in lost.items() if is_lost]
 
 
 def _refused(action: BoltOptimise, program: str, fault: str) -> ProfileDataError:

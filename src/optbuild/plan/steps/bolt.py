@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from optbuild.errors import UsageError
-from optbuild.plan.action import Argument, Id, render_argument
+from optbuild.plan.action import Id, render_argument
 from optbuild.plan.draft import Draft, PlanInputs
 from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.kinds.bolt import BoltInstrument, BoltMerge, BoltOptimise, BoltTrain, Strip
@@ -243,8 +243,11 @@ def _flags_of(draft: Draft) -> tuple[str, ...]:
 
 def _find_obstacle(draft: Draft, variant: Variant, inputs: PlanInputs) -> tuple[str, str] | None:
     """Why BOLT cannot be used for a variant, and what mends it."""
-    if (platform := _find_platform_obstacle(inputs)) is not None:
-        return platform
+    return _find_platform_obstacle(inputs) or _find_project_obstacle(draft, variant, inputs)
+
+
+def _find_project_obstacle(draft: Draft, variant: Variant, inputs: PlanInputs) -> tuple[str, str] | None:
+    """Why these programs, as they are built and run, cannot be laid out."""
     if inputs.targets.libs:
         library = inputs.targets.libs[0].file_name
         return f"{library} is a library, and BOLT is for programs", "leave the library out of all commands"
