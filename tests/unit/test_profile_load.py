@@ -585,7 +585,9 @@ def test_the_resolved_profile_is_plain_data(tmp_path: Path) -> None:
                     "ancestors": ["lto", "release"],
                     "features": [],
                     "rustflags": [],
-                    "pgo": "required", 'bolt': 'off', "training-lto": "auto",
+                    "pgo": "required",
+                    "bolt": "off",
+                    "training-lto": "auto",
                     "profiles": "merged",
                 },
                 "workloads": [

@@ -103,7 +103,10 @@ class Shipped:
     def _of_superblock(self, superblock: Superblock) -> Superblock:
         values = {self._name(arm): found for arm, found in superblock.values.items()}
         copies = {name: values[arm] for name, arm in self.copied.items() if arm in values}
-        return replace(superblock, order=tuple(map(self._name, superblock.order)), values={**values, **copies})
+        order: list[str] = []
+        for arm in map(self._name, superblock.order):
+            order += (arm, *(name for name, original in self.copied.items() if original == arm))
+        return replace(superblock, order=tuple(order), values={**values, **copies})
 
 
 def judge_layouts(

@@ -51,6 +51,14 @@ def read_linked(path: Path, *, longest_name: int) -> LinkedProgram | None:
             raise ValueError(f"{path} is damaged") from error
 
 
+def find_symbols(path: Path, prefix: str) -> tuple[str, ...]:
+    """The names of symbols that begin in one way."""
+    with path.open("rb") as stream:
+        tables = [each for each in ELFFile(stream).iter_sections() if isinstance(each, SymbolTableSection)]
+        names = (symbol.name for table in tables for symbol in table.iter_symbols())
+        return tuple(dict.fromkeys(name for name in names if name.startswith(prefix)))
+
+
 def read_build_id(path: Path) -> str | None:
     """The build ID in hexadecimal digits; None if it has none."""
     with path.open("rb") as stream:

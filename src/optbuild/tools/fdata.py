@@ -15,7 +15,10 @@ from pathlib import Path
 
 from optbuild.errors import ProfileDataError
 
-_BRANCH = re.compile(r"(?P<ends>\d (?P<symbol>(?:\\.|[^\\ ])+) [0-9a-f]+ \d .+) (?P<missed>\d+) (?P<taken>\d+)")
+_SYMBOL = r"(?:\\.|[^\\ ])+"
+_BRANCH = re.compile(
+    rf"(?P<ends>\d (?P<symbol>{_SYMBOL}) [0-9a-f]+ \d {_SYMBOL} [0-9a-f]+) (?P<missed>\d+) (?P<taken>\d+)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -148,6 +148,6 @@ def _count(pattern: re.Pattern[str], log: str) -> int:
 
 
 def _before_and_after(name: str, log: str) -> tuple[int, int] | None:
-    """The first and the last table of the whole program."""
+    """The first and the last table of the whole program; where nothing changed there is one."""
     found = [int(match["number"]) for match in _FIGURE.finditer(log) if match["name"] == name]
-    return (found[0], found[-1]) if len(found) > 1 else None
+    return (found[0], found[-1]) if found else None

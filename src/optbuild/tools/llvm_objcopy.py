@@ -28,10 +28,26 @@ class Keep(StrEnum):
     NONE = "none"
 
 
+SHORT = "optbuild_long_"
+"""What the other names of such symbols begin with."""
+
+
 def short_names(names: Iterable[str]) -> dict[str, str]:
     """Another name for each one that is too long, the same in every program."""
     long = (name for name in names if len(name) > LONGEST_NAME)
-    return {name: f"optbuild_long_{hashlib.sha256(name.encode()).hexdigest()[:24]}" for name in long}
+    return {name: f"{SHORT}{hashlib.sha256(name.encode()).hexdigest()[:24]}" for name in long}
+
+
+def long_names(short: Iterable[str], names: Mapping[str, str]) -> dict[str, str]:
+    """The names that symbols had, with what BOLT has appended for their parts.
+
+    Args:
+        short: Names in a program that BOLT has laid out.
+        names: From `short_names`.
+    """
+    old = {new: name for name, new in names.items()}
+    length = len(next(iter(old), ""))
+    return {name: old[name[:length]] + name[length:] for name in short if name[:length] in old}
 
 
 def render_renamings(names: Mapping[str, str]) -> str:

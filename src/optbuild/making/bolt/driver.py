@@ -14,9 +14,18 @@ from optbuild.files import atomic_write, sha256_of, writing
 from optbuild.plan.kinds.bolt import BoltInstrument, BoltOptimise, Strip, counts_of
 from optbuild.plan.results import Artifact, BranchCounts
 from optbuild.text import last_lines, sanitize_line
-from optbuild.tools.elf_symbols import LinkedProgram, read_linked
+from optbuild.tools.elf_symbols import LinkedProgram, find_symbols, read_linked
 from optbuild.tools.llvm_bolt import BoltFacts, instrument_argv, optimise_argv, parse_facts
-from optbuild.tools.llvm_objcopy import LONGEST_NAME, Keep, rename_argv, render_renamings, short_names, strip_argv
+from optbuild.tools.llvm_objcopy import (
+    LONGEST_NAME,
+    SHORT,
+    Keep,
+    long_names,
+    rename_argv,
+    render_renamings,
+    short_names,
+    strip_argv,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,9 +103,9 @@ class BoltDriver:
                 location=str(self.logs / f"{action.id}.log"),
                 detail=last_lines(log.encode()),
             ) from error
-        if action.keep is Keep.ALL and (names := short_names(_read(program).long_names)):
+        if action.keep is not Keep.NONE and (names := short_names(_read(program).long_names)):
             renamed = _beside(output, "named")
-            self._rename(action, {new: old for old, new in names.items()}, output, renamed)
+            self._rename(action, long_names(find_symbols(output, SHORT), names), output, renamed)
             with writing(output):
                 renamed.replace(output)
         return found
