@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from inline_snapshot import snapshot
@@ -26,7 +27,7 @@ TRAIN = make_invocation("{bin:demo}", "a.txt", name="training", use=(Use.TRAIN,)
 BENCH = make_invocation("{bin:demo}", "b.txt", name="benchmark", use=(Use.BENCH,))
 
 
-def _plan(*variants: Variant, measure: bool = True, **changes: object) -> Plan:
+def _plan(*variants: Variant, measure: bool = True, **changes: Any) -> Plan:  # noqa: ANN401 - fields of PlanInputs
     build_profile = make_build_profile(RELEASE, *variants)
     inputs = make_plan_inputs(**{"build_profile": build_profile, "workloads": (TRAIN, BENCH), **changes})
     return make_plan(inputs, tuple(build_profile.variants), measure=measure)
@@ -135,7 +136,7 @@ def test_a_cross_validation_counts_nothing_on_what_is_left_out() -> None:
         ),
     ],
 )
-def test_what_cannot_be_is_refused_when_planning(changes: dict[str, object], reason: str) -> None:
+def test_what_cannot_be_is_refused_when_planning(changes: dict[str, Any], reason: str) -> None:
     """Before anything is built, with what mends it; "auto" builds without it, and says why."""
     variant = replace(BOLT, pgo=PgoMode.OFF)
     with pytest.raises(UsageError, match=reason) as refused:
