@@ -134,7 +134,7 @@ def test_what_is_there_for_one_cpu_alone_rejects_the_counts_of_another_variant()
     check_nothing_more("pgo-v3", compiled(rebuilt(IDLE)), twin)
     check_nothing_more("pgo-v3", compiled(), twin)
     with pytest.raises(
-        ProfileDataError, match="1 functions exist only with its own rustflags and have no counts"
+        ProfileDataError, match="1 functions exist only with its own settings and have no counts"
     ) as caught:
         check_nothing_more("pgo-v3", compiled(rebuilt(IDLE), "_ZN4demo8dot_avx217h0123456789abcdefE"), twin)
     assert caught.value.fault is AttemptFault.UNFIT
