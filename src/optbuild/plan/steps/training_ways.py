@@ -115,7 +115,7 @@ def _sharing_ways(draft: Draft, own: tuple[Way, ...], variant: Variant, inputs: 
 
 
 def _translated(way: Way, other: Variant) -> Way:
-    return replace(way, name="translated", counts_of=other, is_translated=True)
+    return replace(way, name="translated", counts_of=other, is_translated=True, lossless=True)
 
 
 def _in_order(*ways: Way) -> tuple[Way, ...]:
