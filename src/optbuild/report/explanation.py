@@ -70,8 +70,8 @@ def _summarise(program: ExplainedProgram, found: Explanation) -> Iterator[str]:
     yield f"Functions: {', '.join(parts)}." if parts else "Functions: all have the same code in both."
     if program.hot_functions is not None and program.hot_code is not None and program.hot_code_against is not None:
         yield (
-            f"Hot code: {program.hot_functions:,} functions have {format_share(program.hot_share, 0)} of the counts. "
-            f"{_say_hot(program.hot_code_against, against)}; {_say_hot(program.hot_code, variant)}."
+            f"Hot code: {_number(program.hot_functions, 'function')} with {format_share(program.hot_share, 0)} of the "
+            f"counts. In {against}, {_say_hot(program.hot_code_against)}; in {variant}, {_say_hot(program.hot_code)}."
         )
     new = [each for each in program.functions if each.change is FunctionChange.NEW and each.count == 0]
     if new:
@@ -82,11 +82,13 @@ def _summarise(program: ExplainedProgram, found: Explanation) -> Iterator[str]:
         )
 
 
-def _say_hot(code: HotCode, name: str) -> str:
-    return (
-        f"In {name}, {code.functions:,} of them have code of their own: {format_bytes(code.size_bytes)} "
-        f"on {code.pages:,} page{'s' * (code.pages != 1)} of 4 KiB"
-    )
+def _say_hot(code: HotCode) -> str:
+    own = f"{code.functions:,} of them {'has' if code.functions == 1 else 'have'} code of their own"
+    return f"{own}: {format_bytes(code.size_bytes)} on {_number(code.pages, 'page')} of 4 KiB"
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def _hot_table(program: ExplainedProgram, found: Explanation, rows: int) -> Table:
@@ -134,7 +136,7 @@ def _size_table(program: ExplainedProgram, found: Explanation, rows: int) -> Tab
 
 
 def _crate_table(crates: Iterable[CrateUse], rows: int) -> Table:
-    shown = [crate for crate in crates if crate.size_bytes][:rows]
+    counted = [crate for crate in crates if crate.ran_bytes or crate.never_ran_bytes]
     return Table(
         caption="What ran in training, by crate",
         columns=(
@@ -153,7 +155,7 @@ def _crate_table(crates: Iterable[CrateUse], rows: int) -> Table:
                     for part in (crate.ran_bytes, crate.never_ran_bytes, crate.uncounted_bytes)
                 ),
             )
-            for crate in shown
+            for crate in counted[:rows]
         ),
     )
 
@@ -200,10 +202,12 @@ def _explain_words(program: ExplainedProgram, found: Explanation) -> Iterator[st
             f"Counts say how often the blocks of a function ran in training ({of}), not how long they took. Instances "
             "of generic code are one function. An inlined function has no code of its own: its callers contain it."
         )
-    if any(crate.uncounted_bytes for crate in program.crates):
+    if any(each.change is FunctionChange.GONE for each in program.functions):
+        yield "Gone: without code of its own, and without counts: it was merged with others, or inlined before counting."
+    if uncounted := sum(crate.uncounted_bytes for crate in program.crates):
         yield (
-            "Not counted: the precompiled standard library, code in C, and what the linker left out of the program "
-            "that was trained."
+            f"Not counted ({format_bytes(uncounted)}): the precompiled standard library, code in C, and what the linker "
+            "left out of the program that was trained."
         )
     if found.built_with:
         yield f"Both were built with {' '.join(found.built_with)}, as the symbols are missing in what you ship."
