@@ -187,7 +187,7 @@ def test_where_names_differ_counts_are_translated_before_anything_is_trained() -
         # The first of all, and the first with the same control flow, which has counts where those did not fit.
         (
             replace(ABORT, name="abort-off", lto=Lto.OFF),
-            (LTO, THIN, ABORT),
+            (LTO, THIN, OFF, ABORT),
             [("translated", "pgo"), ("translated", "abort"), ("exact", None)],
         ),
         # What has its names shares what it shares, by the names of its build.

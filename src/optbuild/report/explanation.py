@@ -203,11 +203,11 @@ def _explain_words(program: ExplainedProgram, found: Explanation) -> Iterator[st
             "of generic code are one function. An inlined function has no code of its own: its callers contain it."
         )
     if any(each.change is FunctionChange.GONE for each in program.functions):
-        yield "Gone: without code of its own, and without counts: it was merged with others, or inlined before counting."
+        yield "Gone: without code of its own, and without counts: merged with others, or inlined before counting."
     if uncounted := sum(crate.uncounted_bytes for crate in program.crates):
         yield (
-            f"Not counted ({format_bytes(uncounted)}): the precompiled standard library, code in C, and what the linker "
-            "left out of the program that was trained."
+            f"Not counted ({format_bytes(uncounted)}): the precompiled standard library, code in C, and what the "
+            "linker left out of the program that was trained."
         )
     if found.built_with:
         yield f"Both were built with {' '.join(found.built_with)}, as the symbols are missing in what you ship."

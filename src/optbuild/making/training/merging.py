@@ -303,8 +303,8 @@ class ProfileMerger:
 def _too_little(matching: Matching, action: MergeProfiles) -> ProfileDataError:
     assert action.min_matched is not None  # noqa: S101 - for mypy
     return ProfileDataError(
-        f"{action.label}: only {format_share(matching.matched_ratio)} of another variant's counts find a function with "
-        f"the same control flow ({format_share(action.min_matched)} is needed)",
+        f"{action.label}: only {format_share(matching.matched_ratio)} of them find a function with the same control "
+        f"flow ({format_share(action.min_matched)} is needed)",
         help=_TRAINED_ITSELF,
         detail=describe_lost(matching) or None,
         fault=AttemptFault.UNFIT,

@@ -119,7 +119,9 @@ def _plan_translation(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) ->
     counted = _instrument(other, first_own_way(other, way.counts_of, inputs), inputs, objects)
     runs = _train(counted, other, inputs)
     names = _instrument(draft, way, inputs, objects)  # with the same objects: the next attempt trains it
-    merge = _merge(tuple(run for run in runs if isinstance(run, Train)), draft, inputs, tool, names=names)
+    merge = _merge(
+        tuple(run for run in runs if isinstance(run, Train)), draft, inputs, tool, names=names, of=other.label
+    )
     optimised = _optimise(merge, draft, inputs)
     attempt = Attempt(
         name=way.name,
@@ -310,7 +312,13 @@ def _train(instrument: Compile, draft: Draft, inputs: PlanInputs) -> tuple[Compi
 
 
 def _merge(
-    trainings: tuple[Train, ...], draft: Draft, inputs: PlanInputs, tool: Tool, *, names: Compile | None = None
+    trainings: tuple[Train, ...],
+    draft: Draft,
+    inputs: PlanInputs,
+    tool: Tool,
+    *,
+    names: Compile | None = None,
+    of: str = "",
 ) -> MergeProfiles:
     """The counts of all workloads, under the names of a build if that is of another variant."""
     weights = {training.id: training.workload.weight for training in trainings}
@@ -328,7 +336,7 @@ def _merge(
         merge,
         id=make_action_id("merge", weights, names.id, MIN_MATCHED),
         needs=(*weights, names.id),
-        label=f"{draft.label}: translate profiles",
+        label=f"{draft.label}: translate the counts of {of}",
         program=names.id,
         min_matched=MIN_MATCHED,
     )
