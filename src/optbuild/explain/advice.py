@@ -53,6 +53,7 @@ def _is_small_and_called(function: ExplainedFunction) -> bool:
         and 0 < code.size_bytes <= _SMALL_BYTES * max(1, code.copies)
         and (function.share or 0.0) >= _HOT_FUNCTION
         and function.crate is not None
+        and function.name != f"{function.crate}::main"  # which nothing can contain
         and function.change is not FunctionChange.SPLIT
     )
 
