@@ -27,7 +27,7 @@ def test_the_linker_gets_a_symbol_and_its_option_as_one_word(tmp_path: Path) -> 
     program.chmod(0o755)
     words = tmp_path / "linker-arguments"
     words.write_text("a.o\n-u\nsymbol\n-o\nb\\ c\n")
-    argv = [program, "a b.o", "-u", "first", "-u", "second", f"@{words}", "-unknown"]
+    argv = [str(program), "a b.o", "-u", "first", "-u", "second", f"@{words}", "-unknown"]
     env = {"PATH": "/usr/bin:/bin", linker_variable(TARGET): str(linker)}
     said = subprocess.run(argv, env=env, capture_output=True, text=True, check=True).stdout.splitlines()
     file = ["a.o", "-Wl,-u,symbol", "-o", "b\\ c"]
