@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from optbuild.errors import UsageError, located
+from optbuild.errors import BuildProfileError, located
 from optbuild.files import sha256_of
 from optbuild.fleet.load import Fleet
 from optbuild.fleet.settings import FleetProject
@@ -89,7 +89,7 @@ def make_units(fleet: Fleet) -> tuple[Unit, ...]:
 
     Raises:
         BuildProfileError: A build profile beside the fleet's file is wrong.
-        UsageError: It does not have a variant that is named.
+        UsageError: A build profile that is known does not have a variant that is named.
     """
     found = zip(fleet.projects, _make_names(fleet), fleet.origins, strict=True)
     return tuple(unit for project, name, origin in found for unit in _units_of(project, name, origin, fleet))
@@ -138,13 +138,16 @@ def _estimate(project: FleetProject, given: Path | None, directory: Path) -> tup
 
 def _guess_variants(project: FleetProject, directory: Path) -> tuple[BuildProfile, tuple[str, ...]]:
     """What the project's own build profile says, as far as it can be known here."""
-    own = None if project.path is None else find_build_profile(directory / project.path)
     default = default_build_profile(directory)
+    if project.path is None:
+        named = tuple(name for name in project.variants if name in default.variants)
+        return default, select_variants(default, named)
+    own = find_build_profile(directory / project.path)
     try:
         build_profile = default if own is None else load_build_profile(own, directory=own.parent)
-        return build_profile, select_variants(build_profile, project.variants)
-    except UsageError:  # the project's own fault, if it is one: its unit will say so, and the others go on
+    except BuildProfileError:  # the project's own fault: its unit will say so, and the others go on
         return default, tuple(default.variants)
+    return build_profile, select_variants(build_profile, project.variants)
 
 
 def _make_names(fleet: Fleet) -> list[str]:
