@@ -16,7 +16,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
-from typer.models import ArgumentInfo, OptionInfo, TyperInfo
+from typer import Typer
+from typer.models import ArgumentInfo, OptionInfo
 
 from optbuild import errors
 from optbuild.cli.app import app
@@ -61,15 +62,15 @@ _FLEET_INTRODUCTION = """\
 # A fleet: `FLEET.toml` and its report
 
 A list of projects for `optbuild fleet`. Each table names one project by `path`, by `git` and `rev`, or by `crate` and
-`version`. Unknown keys are errors, and all errors are shown at once. `optbuild schema fleet` prints the JSON schema that
-this page is made from; `schemas/` has those of the other documents: the plan, the result of one unit, and the report.
+`version`. Unknown keys are errors, and all errors are shown at once. `optbuild schema fleet` prints the JSON schema
+that this page is made from; `schemas/` has those of the other documents: plan, result of one unit, report.
 [How to measure many projects](../how-to/many-projects.md) shows all of it at work.
 """
 _FLEET_REPORT_INTRODUCTION = """\
 # The report of a fleet
 
-The document of `fleet run --json`, `fleet merge --json` and `fleet report --format json`. As in the record, units are in
-the names, changes are fractions, and fields are only added. A comparison and a host are those of
+The document of `fleet run --json`, `fleet merge --json` and `fleet report --format json`. As in the record, units are
+in the names, changes are fractions, and fields are only added. A comparison and a host are those of
 [the record](record.md).
 """
 _FLEET_OBJECTS = frozenset({"FleetReport", "UnitSummary", "ProjectSource", "FleetMean"})
@@ -331,15 +332,15 @@ def _table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def _shown_commands() -> Iterator[tuple[str, Callable[..., Any]]]:
-    groups = [("", app), *((f"{group.typer_instance.info.name} ", group.typer_instance) for group in _groups())]
+    groups = [("", app), *((f"{group.info.name} ", group) for group in _groups())]
     for prefix, group in groups:
         for command in group.registered_commands:
             if command.callback is not None and not command.hidden:
                 yield prefix + (command.name or command.callback.__name__), command.callback
 
 
-def _groups() -> Iterator[TyperInfo]:
-    return (group for group in app.registered_groups if group.typer_instance is not None)
+def _groups() -> Iterator[Typer]:
+    return (group.typer_instance for group in app.registered_groups if group.typer_instance is not None)
 
 
 def _usage(name: str, command: Callable[..., Any]) -> Iterator[str]:

@@ -42,6 +42,7 @@ class FleetRequest:
         file: The fleet's file, absolute.
         out: Where results go; None stands for a directory beside the file.
         shard: Only this part of it.
+        keep_going: Continue with other variants of a project when one fails.
         fresh: Do finished units again.
     """
 
@@ -50,6 +51,7 @@ class FleetRequest:
     shard: Shard | None = None
     jobs: int | None = None
     max_time_s: float | None = None
+    keep_going: bool = False
     fresh: bool = False
     wait: bool = True
     command_line: tuple[str, ...] = ()
@@ -155,7 +157,7 @@ class UnitRunner:
             variants=unit.variants,
             jobs=self.request.jobs,
             max_time_s=self.request.max_time_s,
-            keep_going=True,
+            keep_going=self.request.keep_going,
             fresh=self.request.fresh,
             wait=self.request.wait,
             command_line=self.request.command_line,

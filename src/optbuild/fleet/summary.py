@@ -41,7 +41,8 @@ class UnitSummary:
         target: What it was built for; None where the run did not come so far.
         status: None where there is no result.
         run_id: Of its record.
-        in_sample: Whether a benchmark was measured on what PGO had seen in training; None if unknown, or if nothing was measured.
+        in_sample: Whether a benchmark was measured on what PGO had seen in training; None if unknown, or not
+            measured.
         comparisons: Each variant against the baseline, over all workloads.
     """
 
