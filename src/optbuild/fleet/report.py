@@ -146,8 +146,8 @@ def _failure_table(report: FleetReport) -> Table:
     columns = (
         Column(heading="project"),
         Column(heading="failed"),
-        Column(heading="why"),
-        Column(heading="what helps"),
+        Column(heading="why", prose=True),
+        Column(heading="what helps", prose=True),
     )
     names = _names(report)
     rows = tuple(
