@@ -40,7 +40,7 @@ TOOLS = {
     "libclang": "the test needs libclang.so, of the package `libclang` or where LIBCLANG_PATH says",
     "registry": "the test needs crates of the registry",
     "loads": "the test needs the load generator wrk",
-    "builders": "the test needs cargo-zigbuild and ziglang of PyPI",
+    "builders": "the test needs maturin, cargo-zigbuild and ziglang of PyPI",
 }
 NEEDED = {**{name: (name,) for name in TOOLS}, "pgo": ("cargo", "pgo"), "registry": ("cargo", "registry")}
 
