@@ -52,10 +52,10 @@ def test_maturin_makes_a_wheel_that_is_trained_measured_and_installed(optbuild: 
     shown = optbuild.run("verify", str(wheel), "--record", str(stored), cwd=project).expect(0).stdout
     assert "in the record" in shown
 
-    subprocess.check_call([sys.executable, "-m", "venv", tmp_path / "venv"])
+    subprocess.check_call([sys.executable, "-m", "venv", str(tmp_path / "venv")])
     python = tmp_path / "venv/bin/python"
-    pip = [python, "-m", "pip", "--disable-pip-version-check"]
-    subprocess.check_call([*pip, "install", "--no-index", wheel])
+    pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
+    subprocess.check_call([*pip, "install", "--no-index", str(wheel)])
     subprocess.check_call([*pip, "check"])
     listed = subprocess.check_output([*pip, "show", "--files", "pymod"], text=True)
     assert "pymod/pymod.abi3.so" in listed

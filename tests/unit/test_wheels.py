@@ -22,7 +22,14 @@ from optbuild.session.builders import for_builder
 from optbuild.testing import make_build_profile, make_package, make_plan_inputs, make_toolchain
 from optbuild.toolchain.model import FoundBuilder, Tool
 from optbuild.tools.builders import BuilderName, with_messages
-from optbuild.tools.wheels import WHEEL, find_wheel_faults, name_wheels, read_extension, tag_of_interpreter
+from optbuild.tools.wheels import (
+    WHEEL,
+    find_wheel_faults,
+    hold_the_same,
+    name_wheels,
+    read_extension,
+    tag_of_interpreter,
+)
 from optbuild.workloads.invocation import Invocation, make_invocation
 from optbuild.workloads.placing import place_together
 from optbuild.workloads.words import Values
@@ -99,6 +106,18 @@ def test_the_library_of_the_project_is_found_among_others(tmp_path: Path) -> Non
         read_extension(make_wheel(tmp_path, several), "unknown")
     with pytest.raises(ValueError, match="holds no libraries"):
         read_extension(make_wheel(tmp_path, {"demo.py": b""}), "demo")
+
+
+def test_a_wheel_that_holds_the_same_is_the_same_whatever_its_bill_of_materials_says(tmp_path: Path) -> None:
+    """That has another number in each build, and so has the RECORD; other files count."""
+    bill = f"{INFO}/sboms/demo.cyclonedx.json"
+    first = make_wheel(tmp_path, {**FILES, bill: b"1"}, name="a-a-a")
+    again = make_wheel(tmp_path, {**FILES, bill: b"2"}, name="b-b-b")
+    other = make_wheel(tmp_path, {**FILES, bill: b"1", "demo/__init__.py": b""}, name="c-c-c")
+    assert hold_the_same(first, again)
+    assert not hold_the_same(first, other)
+    other.write_bytes(b"")
+    assert not hold_the_same(first, other)
 
 
 def test_a_version_is_read_from_the_name_of_an_interpreter(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ WHEEL = "wheel"
 _TAGS = {"python": "cp", "pypy": "pp"}
 _INTERPRETER = re.compile(r"(?P<kind>python|pypy)(?P<major>\d)\.(?P<minor>\d+)t?")
 _RECORD = ".dist-info/RECORD"
+_BILLS = ".dist-info/sboms/"
 _UNLISTED = ("", ".jws", ".p7s")  # the list itself, and its signatures
 _LIBRARY_SUFFIXES = frozenset({".so", ".pyd", ".dylib"})
 _BUNDLED = ".libs"
@@ -92,6 +93,24 @@ def read_extension(path: Path, module: str) -> bytes:
 def _is_bundled(name: PurePosixPath) -> bool:
     """Whether a library is another project's, which auditing a wheel has copied into it."""
     return any(part.endswith(_BUNDLED) for part in name.parts[:-1])
+
+
+def hold_the_same(one: Path, other: Path) -> bool:
+    """Whether two wheels hold the same files, apart from a bill of materials, which has a new number in each build.
+
+    Sources: CycloneDX, `serialNumber`, https://cyclonedx.org/docs/1.6/json/#serialNumber
+    """
+    try:
+        return _contents(one) == _contents(other)
+    except BROKEN:
+        return False
+
+
+def _contents(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as wheel:
+        return {
+            name: wheel.read(name) for name in wheel.namelist() if _BILLS not in name and not name.endswith(_RECORD)
+        }
 
 
 def unpack_wheel(path: Path, directory: Path) -> None:

@@ -13,7 +13,7 @@ from optbuild.files import atomic_write, writing
 from optbuild.making.cargo.products import Products
 from optbuild.plan.kinds.compile import Compile
 from optbuild.tools.builders import wheels_in
-from optbuild.tools.wheels import WHEEL, find_wheel_faults, name_wheels, read_extension
+from optbuild.tools.wheels import WHEEL, find_wheel_faults, hold_the_same, name_wheels, read_extension
 from optbuild.workloads.words import is_wheel
 
 
@@ -58,7 +58,13 @@ def take_wheels(action: Compile, products: Products, log: Path) -> Mapping[str, 
     extracted = directory / library
     atomic_write(extracted, content)
     products.files[library] = extracted
-    return named
+    return {name: _kept_if_same(path, action) for name, path in named.items()}
+
+
+def _kept_if_same(path: Path, action: Compile) -> Path:
+    """The wheel of an earlier build if this one holds the same: its results are then still those of this build."""
+    kept = action.directory / path.name
+    return kept if kept.is_file() and hold_the_same(path, kept) else path
 
 
 def _failed(action: Compile, message: str, log: Path) -> BuildError:
