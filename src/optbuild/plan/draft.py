@@ -43,6 +43,7 @@ class PlanInputs:
         not_runnable: Why nothing that is built can run here, not even by a runner.
         python: Tells what cargo would run, in cargo's place.
         has_profile_data: The committed counts that the build profile names are there.
+        last_rustflags: Added where a variant is compiled for good, not where it is instrumented for training.
         workload_keys: By name a fingerprint of each workload's recipe, which would be made anew for every training.
     """
 
@@ -58,6 +59,7 @@ class PlanInputs:
     not_runnable: str | None = None
     python: Path = Path(sys.executable)
     has_profile_data: bool = False
+    last_rustflags: tuple[str, ...] = ()
     workload_keys: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -121,6 +123,11 @@ def make_compile(
         directory=inputs.layout.binaries / action_id,
         links_whole_program=_links_whole_program(recipe, inputs),
     )
+
+
+def for_good(recipe: Recipe, inputs: PlanInputs) -> Recipe:
+    """The recipe by which a variant is compiled for good."""
+    return replace(recipe, rustflags=(*recipe.rustflags, *((flag,) for flag in inputs.last_rustflags)))
 
 
 def entry_of(kind: type[A], action_id: ActionId, entries: Mapping[ActionId, Entry[object]]) -> A:

@@ -38,6 +38,7 @@ class RunRequest:
         ignore_profile_data: Train, whatever counts are committed.
         require_profile_data: Take the committed counts or fail; train nothing.
         rustflags: Added to those of every variant.
+        last_rustflags: Added only where a variant is compiled for good, not where it is instrumented for training.
     """
 
     directory: Path
@@ -58,6 +59,7 @@ class RunRequest:
     ignore_profile_data: bool = False
     require_profile_data: bool = False
     rustflags: tuple[str, ...] = ()
+    last_rustflags: tuple[str, ...] = ()
     wait: bool = True
     command_line: tuple[str, ...] = ()
 
