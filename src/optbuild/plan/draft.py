@@ -43,6 +43,7 @@ class PlanInputs:
         not_runnable: Why nothing that is built can run here, not even by a runner.
         python: Tells what cargo would run, in cargo's place.
         has_profile_data: The committed counts that the build profile names are there.
+        last_rustflags: Added where a variant is compiled for good, not where it is instrumented for training.
         workload_keys: By name a fingerprint of each workload's recipe, which would be made anew for every training.
     """
 
@@ -58,6 +59,7 @@ class PlanInputs:
     not_runnable: str | None = None
     python: Path = Path(sys.executable)
     has_profile_data: bool = False
+    last_rustflags: tuple[str, ...] = ()
     workload_keys: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -97,6 +99,8 @@ def make_compile(
     recipe: Recipe, inputs: PlanInputs, *, role: Role, label: str, needs: tuple[ActionId, ...] = ()
 ) -> Compile:
     """The action that compiles a recipe; equal recipes give equal actions."""
+    if role is not Role.INSTRUMENT:
+        recipe = _for_good(recipe, inputs)
     action_id = make_action_id("compile", recipe, needs)
     project = inputs.project
     cargo_target = _cargo_target(role, inputs)
@@ -121,6 +125,12 @@ def make_compile(
         directory=inputs.layout.binaries / action_id,
         links_whole_program=_links_whole_program(recipe, inputs),
     )
+
+
+def _for_good(recipe: Recipe, inputs: PlanInputs) -> Recipe:
+    """The recipe by which a variant is compiled for good; what is made out of such a recipe has its flags already."""
+    added = tuple((flag,) for flag in inputs.last_rustflags if (flag,) not in recipe.rustflags)
+    return replace(recipe, rustflags=(*recipe.rustflags, *added))
 
 
 def entry_of(kind: type[A], action_id: ActionId, entries: Mapping[ActionId, Entry[object]]) -> A:
