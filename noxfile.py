@@ -126,6 +126,7 @@ def record(session: nox.Session) -> None:
     for name, tools in (("cargo", ["cargo"]), ("llvm_profdata", ["rustc"])):
         session.run("python", f"tests/recorded/{name}/record.py", *tools, *session.posargs)
     session.run("python", "tests/recorded/rustc/record.py", "rustc", "cargo")
+    session.run("python", "tests/recorded/profilers/record.py", "rustc", "perf", "valgrind", "llvm-symbolizer")
 
 
 @nox.session

@@ -1,1 +1,1 @@
-"""Look into a program while it runs a workload: what it allocates, and where its time goes."""
+"""Watch programs while they run on their workloads: where time goes, as data."""

@@ -99,6 +99,8 @@ def make_compile(
     recipe: Recipe, inputs: PlanInputs, *, role: Role, label: str, needs: tuple[ActionId, ...] = ()
 ) -> Compile:
     """The action that compiles a recipe; equal recipes give equal actions."""
+    if role is not Role.INSTRUMENT:
+        recipe = _for_good(recipe, inputs)
     action_id = make_action_id("compile", recipe, needs)
     project = inputs.project
     cargo_target = _cargo_target(role, inputs)
@@ -125,9 +127,10 @@ def make_compile(
     )
 
 
-def for_good(recipe: Recipe, inputs: PlanInputs) -> Recipe:
-    """The recipe by which a variant is compiled for good."""
-    return replace(recipe, rustflags=(*recipe.rustflags, *((flag,) for flag in inputs.last_rustflags)))
+def _for_good(recipe: Recipe, inputs: PlanInputs) -> Recipe:
+    """The recipe by which a variant is compiled for good; what is made out of such a recipe has its flags already."""
+    added = tuple((flag,) for flag in inputs.last_rustflags if (flag,) not in recipe.rustflags)
+    return replace(recipe, rustflags=(*recipe.rustflags, *added))
 
 
 def entry_of(kind: type[A], action_id: ActionId, entries: Mapping[ActionId, Entry[object]]) -> A:

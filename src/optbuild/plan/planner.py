@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from optbuild.errors import UsageError
 from optbuild.plan.action import ActionId, Entry, Id
-from optbuild.plan.draft import Draft, PlanInputs, for_good, make_compile
+from optbuild.plan.draft import Draft, PlanInputs, make_compile
 from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.folds import draft_folds
 from optbuild.plan.kinds.check_outputs import ProbeOutputs, make_output_check, make_probe
@@ -231,8 +231,7 @@ def _make_entries(
 ) -> tuple[Id[Binaries], tuple[Attempt, ...], tuple[Entry[object], ...]]:
     """The binaries of a draft, the attempts that may make them, and the required actions."""
     if not draft.attempts:
-        recipe = for_good(draft.recipe, inputs)
-        compilation = make_compile(recipe, inputs, role=Role.BUILD, label=f"{draft.label}: build")
+        compilation = make_compile(draft.recipe, inputs, role=Role.BUILD, label=f"{draft.label}: build")
         made = (compilation, *make_following(compilation.id, draft.follows, draft.label))
         return made[-1].id, (), (*draft.actions, *made)
     entries: list[Entry[object]] = list(draft.actions)

@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from optbuild.errors import AttemptFault, UsageError
 from optbuild.plan.action import Action, Argument, Id, Output, render_argument
-from optbuild.plan.draft import Draft, PlanInputs, for_call, for_good, make_compile, resolve_lto, work_directory
+from optbuild.plan.draft import Draft, PlanInputs, for_call, make_compile, resolve_lto, work_directory
 from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.kinds.compile import Compile, Role
 from optbuild.plan.kinds.make_object import MakeObject
@@ -292,5 +292,5 @@ def _optimise(profile: Action[CheckedProfile], draft: Draft, inputs: PlanInputs)
     """The recipe with a checked profile, whichever action makes that."""
     use: Argument = (PROFILE_USE, Output(action=profile.id, name="profdata"))
     recipe = draft.recipe if draft.program is None else for_program(draft.recipe, draft.program)
-    recipe = for_good(replace(recipe, rustflags=(*recipe.rustflags, use, (WARN_MISSING_FUNCTIONS,), (WARN,))), inputs)
+    recipe = replace(recipe, rustflags=(*recipe.rustflags, use, (WARN_MISSING_FUNCTIONS,), (WARN,)))
     return make_compile(recipe, inputs, role=Role.OPTIMISE, label=f"{draft.label}: build", needs=(profile.id,))
