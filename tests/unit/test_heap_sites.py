@@ -8,8 +8,8 @@ from inline_snapshot import snapshot
 
 from optbuild.observe.heap import find_load_address
 from optbuild.observe.sites import RUNTIME, Amounts, compare_sites, find_sites, is_standard, join_sites, total_of
+from optbuild.tools.addr2line import Place, parse_places
 from optbuild.tools.dhat import Frame, make_heap_argv, parse_frame, parse_profile
-from optbuild.tools.symbolizer import NamedFunction, list_programs, make_argv, parse_names, readable_path
 
 FRAMES = (
     "[root]",
@@ -17,7 +17,7 @@ FRAMES = (
     "0x11F8E7: alloc::raw_vec::RawVec<T,A>::grow_one (library/alloc/src/raw_vec/mod.rs:188)",
     "0x12250F: app::parse (src/parse.rs:12)",
     "0x122572: app::main (src/main.rs:4)",
-    "0x122999: serde_json::de::from_str (/home/u/.cargo/registry/src/index.crates.io-1949cf8c/serde_json-1.0.1/src/de.rs:9)",
+    "0x122999: serde_json::de::from_str (/u/.cargo/registry/src/index.crates.io-1949/serde_json-1.0.1/src/de.rs:9)",
     "0x1202CB: main (in /tmp/app)",
     "0x1203CB: UnknownInlinedFun (src/main.rs:6)",
 )
@@ -50,7 +50,7 @@ def make_file(*points: dict[str, object], **changed: object) -> bytes:
 
 def test_dhat_gets_a_file_for_each_process() -> None:
     """And as many frames of a stack as a chain of iterators has."""
-    argv = make_heap_argv("/usr/bin/valgrind", Path("/p/dhat"), ("/p/app", "x"), expands_inlined=False)
+    argv = make_heap_argv("/usr/bin/valgrind", Path("/p/dhat"), ("/p/app", "x"), names_inlined=False)
     assert argv == snapshot(
         (
             "/usr/bin/valgrind",
@@ -58,6 +58,7 @@ def test_dhat_gets_a_file_for_each_process() -> None:
             "--tool=dhat",
             "--trace-children=yes",
             "--num-callers=48",
+            "--demangle=no",
             "--read-inline-info=no",
             "--dhat-out-file=/p/dhat.%p",
             "/p/app",
@@ -171,7 +172,8 @@ def test_processes_are_joined_by_site() -> None:
         ("main", None, True),
         ("app::main", None, False),
         ("alloc_pages::alloc", "src/lib.rs", False),
-        ("core::run", "src/core.rs", False),
+        ("<T as alloc::slice::hack::ConvertVec>::to_vec", "alloc/src/slice.rs", True),
+        ("<app::Tree as alloc::string::ToString>::to_string", "src/tree.rs", False),
         ("allocator::take", None, False),
         ("<app::Tree as core::fmt::Display>::fmt", None, False),
     ],
@@ -182,39 +184,28 @@ def test_the_standard_library_is_known_by_file_or_path(function: str, file: str 
 
 
 def test_names_lose_what_differs_between_two_builds() -> None:
-    """The hash, the suffixes of LLVM, and the escapes that a demangler for C++ leaves."""
-    assert readable_path("app::grow::h0c61f9cc42869aa4") == "app::grow"
-    assert readable_path("app::grow::h0c61f9cc42869aa4.llvm.123") == "app::grow"
-    assert readable_path("_$LT$alloc..vec..Vec$LT$T$GT$$u20$as$u20$core..fmt..Debug$GT$::fmt::hb5049fea74c020ae") == (
-        "<alloc::vec::Vec<T> as core::fmt::Debug>::fmt"
-    )
-    assert readable_path("app::main::_$u7b$$u7b$closure$u7d$$u7d$::h90084aa7cd5d65d9") == "app::main::{{closure}}"
-    assert readable_path("qsort_r") == "qsort_r"
+    """However they are mangled, and those that the crate has demangled already."""
+    names = ("_ZN3app4grow17h0c61f9cc42869aa4E.llvm.123", "app::grow::h0c61f9cc42869aa4", "_RNvCs1234_3app4grow")
+    for name in names:
+        frames = ["[root]", f"0x10: {name} (src/main.rs:1)"]
+        assert find_sites(parse_profile(make_file(make_point((1,)), ftbl=frames)))[0].function == "app::grow"
 
 
-def test_both_symbolizers_are_asked_and_read_alike() -> None:
+def test_places_in_the_source_are_read_as_symbolizers_write_them() -> None:
     """The innermost function first; what is not known has no name."""
-    assert list_programs(22) == ("llvm-symbolizer", "llvm-symbolizer-22", "addr2line")
-    llvm = make_argv(Path("/usr/bin/llvm-symbolizer-22"), Path("/p/app"))
-    assert "--output-style=GNU" in llvm
-    assert "--output-style=GNU" not in make_argv(Path("/usr/bin/addr2line"), Path("/p/app"))
-    found = parse_names(
-        "0x1a50e\napp::grow::h0c61f9cc42869aa4\n/p/main.rs:3 (discriminator 4)\nmain\n/p/main.rs:4\n"
-        "0x00000000000099\n??\n??:0\n"
+    found = parse_places(
+        "0x1a50e\n_RNvC3app4grow\n/p/main.rs:3 (discriminator 4)\nmain\n/p/main.rs:?\n0x99\n??\n??:0\n"
     )
     assert found == {
-        0x1A50E: (
-            NamedFunction(function="app::grow", file="/p/main.rs", line=3),
-            NamedFunction(function="main", file="/p/main.rs", line=4),
-        ),
-        0x99: (NamedFunction(function="", file=None, line=None),),
+        0x1A50E: (Place(symbol="_RNvC3app4grow", file="/p/main.rs", line=3), Place(symbol="main", file="/p/main.rs")),
+        0x99: (Place(symbol=""),),
     }
 
 
 def test_a_program_is_found_in_memory_by_its_main() -> None:
     """Without one nothing is named: a wrong address would name other functions."""
     main = Frame(address=0x108000 + 0x200, function="main")
-    named = {0x200: (NamedFunction(function="main", file=None, line=None),)}
+    named = {0x200: (Place(symbol="main"),)}
     assert find_load_address([main], named) == 0x108000
     assert find_load_address([main], {}) is None
     assert find_load_address([], named) is None

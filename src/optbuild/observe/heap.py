@@ -1,6 +1,6 @@
-"""Record what a workload allocates, below valgrind's DHAT: nothing in the program is changed for it.
+"""Observe what programs allocate, below valgrind's DHAT: nothing in a program is changed for it.
 
-DHAT sees calls of malloc in shared libraries only. `find_hidden` says where it cannot see any.
+DHAT sees only calls of malloc and its like that go to a shared library; `tools/allocators` knows what hides them.
 """
 
 from __future__ import annotations
@@ -10,37 +10,74 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optbuild.errors import WorkloadError
-from optbuild.execution.command import Command, ConcurrentExecutor
-from optbuild.execution.signals import describe_ending
-from optbuild.observe.sites import AllocationSite, Expand, find_sites, join_sites
-from optbuild.observe.wrapping import WrappingExecutor, with_patience
-from optbuild.text import sanitize_line
-from optbuild.tools import dhat, symbolizer
+from optbuild.execution.command import Command
+from optbuild.observe.inlining import InlineResolver
+from optbuild.observe.sites import AllocationSite, find_sites, join_sites
+from optbuild.tools import dhat
+from optbuild.tools.addr2line import Place as SourcePlace
 from optbuild.tools.dhat import DhatProfile, Frame
-from optbuild.tools.symbolizer import NamedFunction
-from optbuild.workloads.invocation import Invocation
-from optbuild.workloads.programs import Place
-from optbuild.workloads.running import run_workload, set_up
 
-SLOWDOWN = 60.0
+HEAP_SLOWDOWN = 60.0
 """Roughly how many times longer a program takes below DHAT at most."""
 
-_OUTPUT = "dhat"
-_LOAD_ADDRESSES = (0x108000, 0x0, 0x400000)
-"""Where valgrind puts a position-independent program, and where others are linked to be."""
+_LOAD_ADDRESSES = (0x108000, 0x0)
+"""Where valgrind puts a position-independent program; another one is where its file says."""
 _MAIN = "main"
 _LIBRARY = "a shared library"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeapRecording:
-    """What a workload's programs have allocated.
+class HeapObserver:
+    """Records every allocation of a program and of what it starts.
+
+    Attributes:
+        path: Where valgrind is.
+        names_inlined: Let valgrind name inlined functions, of which it knows few; another tool knows more.
+    """
+
+    path: Path
+    names_inlined: bool = False
+
+    @property
+    def name(self) -> str:
+        """See `Observer`."""
+        return "DHAT"
+
+    @property
+    def slowdown(self) -> float:
+        """See `Observer`."""
+        return HEAP_SLOWDOWN
+
+    def wrap(self, command: Command, output: Path) -> Command:
+        """See `Observer`."""
+        argv = dhat.make_heap_argv(str(self.path), output, command.argv, names_inlined=self.names_inlined)
+        return replace(command, argv=argv)
+
+    def read(self, output: Path) -> tuple[DhatProfile, ...]:
+        """See `Observer`. One profile for each process; one that was killed has written none, or half of one."""
+        found = []
+        for path in sorted(output.parent.glob(f"{output.name}.*")):
+            try:
+                found.append(dhat.parse_profile(path.read_bytes()))
+            except ValueError:
+                continue
+        if not found:
+            raise WorkloadError(
+                "the program ended in a way in which valgrind writes nothing about it",
+                help="let it end by itself, or by the signal in `stop-signal`",
+            )
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allocations:
+    """What the programs of a workload have allocated in one run.
 
     Attributes:
         sites: Of the project's own programs.
-        processes: How many of them ran.
+        processes: How many of those ran.
         left_out: Other programs that ran, such as a shell.
-        own_blocks: Blocks that code of the programs themselves asked for.
+        own_blocks: How many blocks code of the programs themselves has asked for.
     """
 
     sites: tuple[AllocationSite, ...]
@@ -49,133 +86,65 @@ class HeapRecording:
     own_blocks: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeapRecorder:
-    """Records workloads below DHAT.
+def find_allocations(
+    profiles: Iterable[DhatProfile], binaries: Iterable[Path], resolver: InlineResolver, sources: Path
+) -> Allocations:
+    """From the profiles of processes to the places in the source that allocate.
 
-    Attributes:
-        valgrind: The program.
-        symbolizer: Names inlined functions; None leaves that to valgrind, which knows few of them.
-        sources: The project's directory, which locations are shown without.
-        directory: Where DHAT's files go; it is there.
+    Args:
+        profiles: Of all processes that ran.
+        binaries: The project's programs, where they ran; other processes are left out.
+        resolver: Names the functions at addresses.
+        sources: The directory that locations are shown without.
     """
-
-    executor: ConcurrentExecutor
-    valgrind: Path
-    symbolizer: Path | None
-    sources: Path
-    environ: Mapping[str, str]
-    directory: Path
-
-    def record(self, workload: Invocation, place: Place) -> HeapRecording:
-        """Run a workload once and read what its programs have allocated.
-
-        Raises:
-            WorkloadError: It failed, or ended in a way in which DHAT writes nothing.
-            WorkloadTimeoutError: It took longer than its timeout, many times extended.
-        """
-        self._remove_files()
-        executor = WrappingExecutor(executor=self.executor, wrap=self._wrap, place=place, kind=workload.kind)
-        patient = with_patience(workload, SLOWDOWN)
-        try:
-            with set_up(self.executor, patient, place):
-                run_workload(executor, patient, place)
-        except WorkloadError as error:
-            error.message += ", run by valgrind"
-            if any(describe_ending(-number) in error.message for number in (4, 11)):
-                error.help = "valgrind lacks some instructions: look at a variant without `target-cpu`"
-            raise
-        finally:
-            place.remove_output()
-        recording = self._read(place.binaries)
-        self._remove_files()
-        if not recording.processes:
-            raise WorkloadError(
-                f"workload {sanitize_line(workload.name)!r} runs none of the programs that are built here, or they "
-                "ended in a way in which valgrind writes nothing",
-                help="let its command start {bin}, and let that end by itself",
-                location=str(workload.cwd),
-            )
-        return recording
-
-    def _wrap(self, command: Command) -> Command:
-        argv = dhat.make_heap_argv(
-            str(self.valgrind),
-            self.directory / _OUTPUT,
-            command.argv,
-            expands_inlined=self.symbolizer is None,
-        )
-        return replace(command, argv=argv)
-
-    def _files(self) -> list[Path]:
-        return sorted(self.directory.glob(f"{_OUTPUT}.*"))
-
-    def _remove_files(self) -> None:
-        for path in self._files():
-            path.unlink()
-
-    def _read(self, binaries: Mapping[str, Path]) -> HeapRecording:
-        groups, left_out, own_blocks = [], [], 0
-        for path in self._files():
-            try:
-                profile = dhat.parse_profile(path.read_bytes())
-            except ValueError:
-                continue  # of a process that was killed while it wrote
-            binary = _find_binary(profile.command, binaries.values())
-            if binary is None:
-                left_out.append(profile.command.partition(" ")[0])
-                continue
-            sites = find_sites(profile, self._expand(profile, binary))
-            groups.append(sites)
-            own_blocks += sum(site.blocks for site in sites if site.stack)
-        return HeapRecording(
-            sites=join_sites(groups),
-            processes=len(groups),
-            left_out=tuple(dict.fromkeys(left_out)),
-            own_blocks=own_blocks,
-        )
-
-    def _expand(self, profile: DhatProfile, binary: Path) -> Expand:
-        """Names the functions at an address of the program, inlined ones included."""
-        if self.symbolizer is None:
-            return lambda frame: (frame,)
-        frames = [frame for frame in map(dhat.parse_frame, profile.frames) if frame is not None]
-        named = self._name(binary, {frame.address for frame in frames})
-        base = find_load_address(frames, named)
-        if base is None:
-            return lambda frame: (frame,)
-        return lambda frame: tuple(self._expand_frame(frame, named.get(frame.address - base, ())))
-
-    def _expand_frame(self, frame: Frame, functions: tuple[NamedFunction, ...]) -> Iterator[Frame]:
-        """All functions at the address of a frame; what is not in the program is in a shared library."""
-        if not functions or not functions[-1].function:
-            yield replace(frame, file=None, line=None, object=frame.object or _LIBRARY)
-            return
-        for each in functions:
-            file = each.file
-            if file is not None and Path(file).is_relative_to(self.sources):
-                file = str(Path(file).relative_to(self.sources))
-            yield Frame(address=frame.address, function=each.function, file=file, line=each.line)
-
-    def _name(self, binary: Path, addresses: Iterable[int]) -> Mapping[int, tuple[NamedFunction, ...]]:
-        """The functions at addresses, wherever the program may have been loaded."""
-        assert self.symbolizer is not None  # noqa: S101 - for mypy: it is only called with one
-        asked = self.directory / "addresses"
-        offsets = sorted({address - base for base in _LOAD_ADDRESSES for address in addresses if address >= base})
-        asked.write_text("".join(f"{offset:#x}\n" for offset in offsets))
-        argv = symbolizer.make_argv(self.symbolizer, binary)
-        command = Command(argv=argv, cwd=self.directory, env=self.environ, stdin=asked, timeout_s=600)
-        completed = self.executor.run(command)
-        return symbolizer.parse_names(completed.stdout.decode("utf-8", "replace"))
+    groups, left_out = [], []
+    programs = tuple(binaries)
+    for profile in profiles:
+        binary = _find_binary(profile.command, programs)
+        if binary is None:
+            left_out.append(profile.command.partition(" ")[0])
+            continue
+        groups.append(_find_sites(profile, binary, resolver, sources))
+    sites = join_sites(groups)
+    return Allocations(
+        sites=sites,
+        processes=len(groups),
+        left_out=tuple(dict.fromkeys(left_out)),
+        own_blocks=sum(site.blocks for site in sites if site.stack),
+    )
 
 
-def find_load_address(frames: Iterable[Frame], named: Mapping[int, tuple[NamedFunction, ...]]) -> int | None:
-    """Where a program was loaded: the address by which what valgrind calls `main` has that name."""
+def _find_sites(
+    profile: DhatProfile, binary: Path, resolver: InlineResolver, sources: Path
+) -> tuple[AllocationSite, ...]:
+    frames = [frame for frame in map(dhat.parse_frame, profile.frames) if frame is not None]
+    offsets = {frame.address - base for base in _LOAD_ADDRESSES for frame in frames if frame.address >= base}
+    places = resolver.locate(binary, frozenset(offsets))
+    base = find_load_address(frames, places)
+    if base is None:
+        return find_sites(profile)
+    return find_sites(profile, lambda frame: tuple(_expand(frame, places.get(frame.address - base, ()), sources)))
+
+
+def find_load_address(frames: Iterable[Frame], places: Mapping[int, tuple[SourcePlace, ...]]) -> int | None:
+    """Where a program was loaded: the address by which what valgrind calls `main` has that name in the file."""
     mains = [frame.address for frame in frames if frame.function == _MAIN]
     for base in _LOAD_ADDRESSES:
-        if mains and all((found := named.get(main - base)) and found[-1].function == _MAIN for main in mains):
+        if mains and all((found := places.get(main - base)) and found[-1].symbol == _MAIN for main in mains):
             return base
     return None
+
+
+def _expand(frame: Frame, places: tuple[SourcePlace, ...], sources: Path) -> Iterator[Frame]:
+    """All functions at the address of a frame; what is not in the program is in a shared library."""
+    if not places or not places[-1].symbol:
+        yield replace(frame, file=None, line=None, object=frame.object or _LIBRARY)
+        return
+    for each in places:
+        file = each.file
+        if file is not None and Path(file).is_relative_to(sources):
+            file = str(Path(file).relative_to(sources))
+        yield Frame(address=frame.address, function=each.symbol, file=file, line=each.line)
 
 
 def _find_binary(command: str, binaries: Iterable[Path]) -> Path | None:

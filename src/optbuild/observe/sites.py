@@ -11,15 +11,19 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import PurePath
 
+from optbuild.observe.raw import function_name
 from optbuild.tools.dhat import DhatProfile, Frame, ProgramPoint, parse_frame
-from optbuild.tools.symbolizer import readable_path
 
 RUNTIME = "(Rust's runtime and the C library)"
 """The site of what no other code has asked for."""
 
 # The standard library is compiled below /rustc/HASH, with dependencies below /rust/deps; with rust-src it has a path.
 _STANDARD_FILE = re.compile(r"(?:^|/)(?:rustc/[0-9a-f]+|lib/rustlib/src/rust)/|^/?rust/deps/|^library/")
-_STANDARD_PATH = re.compile(r"[<&*\[({]*(?:(?:mut|const|dyn) )?(?:std|core|alloc|hashbrown)::")
+# The path begins with such a crate, or it implements a trait of one for a type that belongs to no crate.
+_STANDARD_PATH = re.compile(
+    r"[<&*\[({]*(?:(?:mut|const|dyn) )?(?:(?:std|core|alloc|hashbrown)::|[^:<>]* as (?:std|core|alloc|hashbrown)::)"
+)
+_HASH = re.compile(r"::h[0-9a-f]{16}$")  # of a name that is demangled already
 _ALLOCATORS = re.compile(
     r"(?:__rustc(?:\[\w+\])?::|_R.*)?__r(?:ust|dl|g)_\w*alloc\w*|(?:m|c|re)alloc|(?:posix_)?mem(?:align)|aligned_alloc"
     r"|operator new.*|<?dhat::.*"
@@ -192,7 +196,7 @@ def is_standard(function: str, file: str | None) -> bool:
         return True
     if function in _STARTUP or _ALLOCATORS.fullmatch(function):
         return True
-    return file is None and _STANDARD_PATH.match(function) is not None
+    return _STANDARD_PATH.match(function) is not None
 
 
 def _by_paths(sites: tuple[AllocationSite, ...]) -> Mapping[tuple[str, ...], list[AllocationSite]]:
@@ -253,7 +257,7 @@ def _own_frames(
 
 
 def _name(frame: Frame) -> SiteFrame | None:
-    function = readable_path(frame.function)
+    function = _HASH.sub("", function_name(frame.function))
     if frame.object is not None or is_standard(function, frame.file):
         return None
     match = None if frame.file is None else _DEPENDENCY.search(frame.file)

@@ -1,4 +1,4 @@
-"""`optbuild heap`: build a variant with line tables, run its workloads below DHAT, and say where it allocates.
+"""`optbuild heap`: build a variant so that it can be observed, run its workloads below DHAT, and say where it allocates.
 
 `heap` shows the whole process; `read_heap` does the same with a file that a program wrote itself.
 """
@@ -6,30 +6,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optbuild import __version__
-from optbuild.errors import ToolchainError, UsageError
+from optbuild.errors import OptbuildError, ToolchainError, UsageError, WorkloadError
 from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Level, Notice
-from optbuild.files import remove_below, writing
-from optbuild.observe.heap import HeapRecorder, HeapRecording
-from optbuild.observe.sites import AllocationSite, compare_sites, find_sites, total_of
+from optbuild.observe.heap import Allocations, HeapObserver, find_allocations
+from optbuild.observe.recording import record
+from optbuild.observe.sites import compare_sites, find_sites, total_of
 from optbuild.record.heap import HeapDocument, HeapOfWorkload
-from optbuild.session.observed import Observed, observed
+from optbuild.session.observing import ObservedBuild, built_to_observe, make_resolver
 from optbuild.session.request import Machine, RunRequest
 from optbuild.text import sanitize_line
 from optbuild.toolchain.lookup import find_program
-from optbuild.tools import symbolizer
 from optbuild.tools.allocators import STATIC, find_linked_allocator
-from optbuild.tools.dhat import DhatProfile, parse_profile
+from optbuild.tools.dhat import SHORT_LIVED_INSTRUCTIONS, DhatProfile, parse_profile
 from optbuild.units import format_bytes
-from optbuild.workloads.invocation import Invocation
-from optbuild.workloads.placing import place_together
-from optbuild.workloads.programs import Place
+from optbuild.workloads.invocation import Invocation, Kind
+from optbuild.workloads.running import set_up
 
-_PLACE = "heap"
 _SHORT_LIVED = {"instrs": "{} instructions", "µs": "{} µs"}
 _FROM = "let the program count itself with the crate dhat, and call: optbuild heap --from dhat-heap.json"
 
@@ -51,6 +49,14 @@ class HeapRequest:
     workload: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counted:
+    """One variant on one workload, and the allocator that it brings along."""
+
+    allocations: Allocations
+    allocator: str | None
+
+
 def heap(request: HeapRequest, machine: Machine) -> HeapDocument:
     """Build, run each workload below DHAT, and find the places in the source that allocate.
 
@@ -63,25 +69,19 @@ def heap(request: HeapRequest, machine: Machine) -> HeapDocument:
         )
     valgrind = _find_valgrind(machine)
     names = (request.variant,) if request.base is None else (request.base, request.variant)
-    with observed(request.run, names, request.workload, machine) as found:
-        allocators = {name: _require_visible(found.binaries[name], name) for name in names}
-        recordings = {
-            (name, workload.name): _record(found, name, workload, valgrind, machine)
-            for workload in found.workloads
-            for name in names
-        }
-        remove_below(found.prepared.layout.root, found.prepared.layout.root / _PLACE)
-        for (name, workload), recording in recordings.items():
-            _require_seen(recording, name, workload, allocators[name])
+    with built_to_observe(replace(request.run, bench_only=request.workload), names, machine) as build:
+        workloads = _choose_countable(build)
+        counted = [_count(workload, build, valgrind, machine) for workload in workloads]
+    found = [_describe(workload.name, counts, request) for workload, counts in zip(workloads, counted, strict=True)]
     return HeapDocument(
         optbuild_version=__version__,
         tool="dhat",
         variant=request.variant,
         base=request.base,
         files=(),
-        short_lived="500 instructions",
-        allocator=allocators[request.variant],
-        workloads=tuple(_describe(workload.name, recordings, request) for workload in found.workloads),
+        short_lived=_SHORT_LIVED["instrs"].format(SHORT_LIVED_INSTRUCTIONS),
+        allocator=next((counts[request.variant].allocator for counts in counted), None),
+        workloads=tuple(found),
     )
 
 
@@ -147,12 +147,6 @@ def _find_valgrind(machine: Machine) -> Path:
     return found
 
 
-def _find_symbolizer(observed_: Observed, machine: Machine) -> Path | None:
-    major = observed_.prepared.inputs.toolchain.rustc.llvm_major
-    found = (find_program(name, machine.environ) for name in symbolizer.list_programs(major))
-    return next((path for path in found if path is not None), None)
-
-
 def _require_visible(binaries: Mapping[str, Path], variant: str) -> str | None:
     """The allocator that a variant's programs bring along, if any.
 
@@ -162,78 +156,118 @@ def _require_visible(binaries: Mapping[str, Path], variant: str) -> str | None:
     found = {find_linked_allocator(path.read_bytes()) for path in binaries.values()}
     if STATIC in found:
         raise ToolchainError(
-            f"the programs of variant {variant} are linked statically, so that valgrind sees none of their allocations",
+            f"the programs of variant {variant} are linked statically: valgrind sees none of their allocations",
             help=f"build for a target with a shared C library, such as x86_64-unknown-linux-gnu; or {_FROM}",
         )
     return next((name for name in found if name is not None), None)
 
 
-def _require_seen(recording: HeapRecording, variant: str, workload: str, allocator: str | None) -> None:
-    """Refuse figures of a program whose own code was never seen to allocate: they would all be too small."""
-    if recording.own_blocks or not recording.sites or allocator is None:
+def _require_seen(found: Allocations, variant: str, workload: Invocation, allocator: str | None) -> None:
+    """Refuse figures that would all be too small.
+
+    Raises:
+        WorkloadError: None of the project's programs ran.
+        ToolchainError: The programs' own code was never seen to allocate, and they bring an allocator along.
+    """
+    if not found.processes:
+        raise WorkloadError(
+            f"workload {sanitize_line(workload.name)!r} ran none of the programs that are built here, or they were "
+            "killed",
+            help="let its command start {bin}, and let that end by itself",
+            location=str(workload.cwd),
+        )
+    if found.own_blocks or allocator is None:
         return
     raise ToolchainError(
-        f"variant {variant} allocates with {allocator}, which is linked into it: valgrind sees none of its allocations "
-        f"on workload {sanitize_line(workload)}",
+        f"variant {variant} allocates with {allocator}, which is linked into it: valgrind sees none of its allocations",
         help="look at a variant that uses the system's allocator (a Cargo feature that leaves out "
         f"#[global_allocator]); or {_FROM}",
     )
 
 
-def _record(found: Observed, variant: str, workload: Invocation, valgrind: Path, machine: Machine) -> HeapRecording:
-    root = found.prepared.layout.root
-    directory = root / _PLACE
-    remove_below(root, directory)
-    with writing(directory):
-        directory.mkdir(parents=True)
-    recorder = HeapRecorder(
-        executor=machine.executor,
-        valgrind=valgrind,
-        symbolizer=_find_symbolizer(found, machine),
-        sources=found.prepared.inputs.project.workspace_root,
-        environ=machine.environ,
-        directory=directory,
-    )
-    place = Place(
-        root=root,
-        binaries=place_together(found.binaries[variant], directory / "bin", root=root),
-        stdout=directory / "stdout",
-        stderr=directory / "stderr",
-        extra_env={},
-    )
+def _choose_countable(build: ObservedBuild) -> tuple[Invocation, ...]:
+    """The workloads whose allocations are those of the program, and the same in every run.
+
+    Raises:
+        ToolchainError: The programs are started by a runner.
+        WorkloadError: There is none.
+    """
+    runner = build.ledger.prepared.inputs.project.runner
+    if runner is not None:
+        raise ToolchainError(
+            f"programs for this target are run by {sanitize_line(runner.argv[0])}, whose allocations would be counted",
+            help='build for this machine: target = "host"',
+        )
+    found = tuple(workload for workload in build.workloads if workload.kind is not Kind.CARGO)
+    if not found:
+        raise WorkloadError(
+            "every benchmark workload is run by cargo: such a bench repeats its work until a time has passed, so that "
+            "its allocations say nothing",
+            help="write a [[workloads]] table with `command` or `server`, or name a command: optbuild heap VARIANT "
+            "-- {bin} ARGS",
+        )
+    return found
+
+
+def _count(workload: Invocation, build: ObservedBuild, valgrind: Path, machine: Machine) -> Mapping[str, _Counted]:
+    """Run each variant once on a workload."""
+    places = build.place(workload)
+    resolver = make_resolver(build, machine)
+    observer = HeapObserver(path=valgrind, names_inlined=resolver.program is None)
+    sources = build.ledger.prepared.inputs.project.workspace_root
+    found = {}
+    with set_up(machine.executor, workload, next(iter(places.values()))):
+        for name, place in places.items():
+            allocator = _require_visible(place.binaries, name)
+            with _reported(name, workload, machine) as outcome:
+                recording = record(machine.executor, observer, workload, place, build.directory / "recording")
+                profiles = [profile for program in recording.programs for profile in program]
+                allocations = find_allocations(profiles, place.binaries.values(), resolver, sources)
+                _require_seen(allocations, name, workload, allocator)
+                outcome.append(allocations)
+            found[name] = _Counted(allocations=allocations, allocator=allocator)
+    _tell_left_out(workload, found.values(), machine)
+    return found
+
+
+@contextmanager
+def _reported(variant: str, workload: Invocation, machine: Machine) -> Iterator[list[Allocations]]:
+    """Tell of a run below DHAT, whose result is put into the list."""
     label = f"{variant}: count the allocations of {sanitize_line(workload.name)}"
-    machine.emit(ActionStarted(action=_PLACE, label=label))
+    action, outcome = f"heap-{variant}-{workload.slug}", list[Allocations]()
+    machine.emit(ActionStarted(action=action, label=label))
     began_s = time.monotonic()
     try:
-        recording = recorder.record(workload, place)
-    except BaseException:
-        machine.emit(ActionFailed(action=_PLACE, label=label, duration_s=time.monotonic() - began_s))
+        yield outcome
+    except OptbuildError as error:
+        machine.emit(ActionFailed(action=action, label=label, duration_s=time.monotonic() - began_s))
+        if isinstance(error, WorkloadError):
+            error.message += ", run by valgrind"
+            if "SIGILL" in error.message:
+                error.help = "valgrind lacks some instructions: look at a variant without `target-cpu`"
         raise
-    total = total_of(recording.sites)
-    outcome = f"{format_bytes(total.bytes)} in {total.blocks:,} blocks"
-    machine.emit(ActionFinished(action=_PLACE, label=label, duration_s=time.monotonic() - began_s, outcome=outcome))
-    if recording.left_out:
-        names = ", ".join(map(sanitize_line, recording.left_out))
-        message = (
-            f"workload {sanitize_line(workload.name)} also ran {names}: allocations of other programs are left out"
-        )
+    total = total_of(outcome[0].sites)
+    said = f"{format_bytes(total.bytes)} in {total.blocks:,} blocks"
+    machine.emit(ActionFinished(action=action, label=label, duration_s=time.monotonic() - began_s, outcome=said))
+
+
+def _tell_left_out(workload: Invocation, counted: Iterable[_Counted], machine: Machine) -> None:
+    others = dict.fromkeys(name for each in counted for name in each.allocations.left_out)
+    if others:
+        names = ", ".join(map(sanitize_line, others))
+        message = f"{sanitize_line(workload.name)} also ran {names}: allocations of other programs are left out"
         machine.emit(Notice(level=Level.INFO, code="left-out", message=message))
-    return recording
 
 
-def _describe(
-    workload: str, recordings: Mapping[tuple[str, str], HeapRecording], request: HeapRequest
-) -> HeapOfWorkload:
-    recording = recordings[request.variant, workload]
-    before: tuple[AllocationSite, ...] | None = None
-    if request.base is not None:
-        before = recordings[request.base, workload].sites
+def _describe(workload: str, counted: Mapping[str, _Counted], request: HeapRequest) -> HeapOfWorkload:
+    found = counted[request.variant].allocations
+    before = None if request.base is None else counted[request.base].allocations.sites
     return HeapOfWorkload(
         workload=workload,
-        total=total_of(recording.sites),
+        total=total_of(found.sites),
         base_total=None if before is None else total_of(before),
-        sites=recording.sites,
-        differences=() if before is None else compare_sites(before, recording.sites),
-        processes=recording.processes,
-        left_out=recording.left_out,
+        sites=found.sites,
+        differences=() if before is None else compare_sites(before, found.sites),
+        processes=found.processes,
+        left_out=found.left_out,
     )

@@ -18,6 +18,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+SHORT_LIVED_INSTRUCTIONS = 500
+"""Valgrind's own limit, which it also writes into its files."""
+
 _FORMAT_VERSION = 2
 _HEAP_MODES = frozenset({"heap", "rust-heap"})
 _CALLERS = 48
@@ -32,7 +35,7 @@ class Frame:
 
     Attributes:
         address: Where it was in the running process.
-        function: Its name as the file has it.
+        function: Its name as the file has it, mangled or not.
         file: The source file; None if it is not known.
         object: The program or library that it is in, where that is all that is known.
     """
@@ -91,7 +94,7 @@ class DhatProfile:
 
 
 def make_heap_argv(
-    valgrind: str, output: Path, argv: tuple[str, ...], *, expands_inlined: bool = True
+    valgrind: str, output: Path, argv: tuple[str, ...], *, names_inlined: bool = True
 ) -> tuple[str, ...]:
     """The argv that runs a program and what it starts below DHAT; one file for each process.
 
@@ -99,7 +102,7 @@ def make_heap_argv(
         valgrind: The program.
         output: The beginning of the files' names.
         argv: What to run.
-        expands_inlined: Let valgrind name inlined functions; not needed where another tool names them.
+        names_inlined: Let valgrind name inlined functions; not needed where another tool names them.
     """
     return (
         valgrind,
@@ -107,7 +110,8 @@ def make_heap_argv(
         "--tool=dhat",
         "--trace-children=yes",
         f"--num-callers={_CALLERS}",
-        f"--read-inline-info={'yes' if expands_inlined else 'no'}",
+        "--demangle=no",
+        f"--read-inline-info={'yes' if names_inlined else 'no'}",
         f"--dhat-out-file={output}.%p",
         *argv,
     )

@@ -17,7 +17,15 @@ from dataclasses import replace
 
 from optbuild.errors import AttemptFault, UsageError
 from optbuild.plan.action import Action, Argument, Id, Output, render_argument
-from optbuild.plan.draft import Draft, PlanInputs, for_call, make_compile, resolve_lto, work_directory
+from optbuild.plan.draft import (
+    Draft,
+    PlanInputs,
+    for_call,
+    link_script_flags,
+    make_compile,
+    resolve_lto,
+    work_directory,
+)
 from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.kinds.compile import Compile, Role
 from optbuild.plan.kinds.make_object import MakeObject
@@ -205,7 +213,7 @@ def _instrument(draft: Draft, way: Way, inputs: PlanInputs, objects: tuple[MakeO
     generate: Argument = (f"{PROFILE_GENERATE}{inputs.layout.stray_profiles}",)
     links: list[Argument] = [(link_flag(action.file),) for action in objects]
     own = draft.recipe.rustflags if way.rustflags is None else way.rustflags
-    recipe = replace(draft.recipe, rustflags=(*own, *links, generate, *way.flags))
+    recipe = replace(draft.recipe, rustflags=(*own, *links, *link_script_flags(inputs), generate, *way.flags))
     return make_compile(
         recipe,
         inputs,
