@@ -1,4 +1,4 @@
-"""`optbuild heap`: build a variant so that it can be observed, run its workloads below DHAT, and say where it allocates.
+"""`optbuild heap`: build a variant that can be observed, run its workloads below DHAT, and say where it allocates.
 
 `heap` shows the whole process; `read_heap` does the same with a file that a program wrote itself.
 """

@@ -43,7 +43,7 @@ def main() -> None:
         (project / "src").mkdir(parents=True)
         (project / "Cargo.toml").write_text(MANIFEST)
         (project / "src" / "main.rs").write_text(PROGRAM)
-        subprocess.run(["cargo", "run", "--release"], cwd=project, check=True)
+        subprocess.run([shutil.which("cargo") or "cargo", "run", "--release"], cwd=project, check=True)
         shutil.copyfile(project / "dhat-heap.json", HERE / "dhat-rs.json")
 
 
