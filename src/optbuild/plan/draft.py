@@ -43,6 +43,7 @@ class PlanInputs:
         shares_jobs: Builds run at the same time, with one budget of jobs for all.
         not_runnable: Why nothing that is built can run here, not even by a runner.
         python: Tells what cargo would run, in cargo's place.
+        shares_training: A variant may take the counts of another one.
         has_profile_data: The committed counts that the build profile names are there.
         last_rustflags: Added where a variant is compiled for good, not where it is instrumented for training.
         workload_keys: By name a fingerprint of each workload's recipe, which would be made anew for every training.
@@ -59,6 +60,7 @@ class PlanInputs:
     cpu_needs: Mapping[str, CpuNeeds] = field(default_factory=dict)
     not_runnable: str | None = None
     python: Path = Path(sys.executable)
+    shares_training: bool = True
     has_profile_data: bool = False
     last_rustflags: tuple[str, ...] = ()
     workload_keys: Mapping[str, str] = field(init=False)
