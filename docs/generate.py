@@ -23,6 +23,8 @@ from optbuild.cli.app import app
 from optbuild.cli.help_topics import TOPICS
 from optbuild.profile import model as profile_model
 from optbuild.profile.schema import make_profile_schema, render_profile_schema
+from optbuild.record.explanation import render_explanation_schema
+from optbuild.record.heap import render_heap_schema
 from optbuild.record.store import make_record_schema, render_record_schema
 from optbuild.record.verification import render_verification_schema
 
@@ -85,7 +87,9 @@ def render_files() -> dict[str, str]:
     return {
         "schemas/optbuild-profile.schema.json": render_profile_schema(),
         "schemas/optbuild-record.schema.json": render_record_schema(),
+        "schemas/optbuild-explanation.schema.json": render_explanation_schema(),
         "schemas/optbuild-verification.schema.json": render_verification_schema(),
+        "schemas/optbuild-heap.schema.json": render_heap_schema(),
         "docs/reference/build-profile.md": render_build_profile_page(),
         "docs/reference/commands.md": render_commands_page(),
         "docs/reference/record.md": render_record_page(),

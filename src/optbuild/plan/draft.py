@@ -44,7 +44,9 @@ class PlanInputs:
         shares_jobs: Builds run at the same time, with one budget of jobs for all.
         not_runnable: Why nothing that is built can run here, not even by a runner.
         python: Tells what cargo would run, in cargo's place.
+        shares_training: A variant may take the counts of another one.
         has_profile_data: The committed counts that the build profile names are there.
+        last_rustflags: Added where a variant is compiled for good, not where it is instrumented for training.
         workload_keys: By name a fingerprint of each workload's recipe, which would be made anew for every training.
     """
 
@@ -59,7 +61,9 @@ class PlanInputs:
     cpu_needs: Mapping[str, CpuNeeds] = field(default_factory=dict)
     not_runnable: str | None = None
     python: Path = Path(sys.executable)
+    shares_training: bool = True
     has_profile_data: bool = False
+    last_rustflags: tuple[str, ...] = ()
     workload_keys: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -99,6 +103,8 @@ def make_compile(
     recipe: Recipe, inputs: PlanInputs, *, role: Role, label: str, needs: tuple[ActionId, ...] = ()
 ) -> Compile:
     """The action that compiles a recipe; equal recipes give equal actions."""
+    if role is not Role.INSTRUMENT:
+        recipe = _for_good(recipe, inputs)
     project, builder = inputs.project, inputs.toolchain.builder
     # What cargo builds by itself has the id that it always had.
     called = () if builder.row.program is None else (builder.name, builder.glibc, builder.interpreters)
@@ -137,6 +143,12 @@ def make_compile(
         python_tag=tag_of_interpreter(builder.interpreters[0]) if builder.interpreters else None,
         scripts={**_cargo_script(inputs), **(_link_script(inputs) if role is Role.INSTRUMENT else {})},
     )
+
+
+def _for_good(recipe: Recipe, inputs: PlanInputs) -> Recipe:
+    """The recipe by which a variant is compiled for good; what is made out of such a recipe has its flags already."""
+    added = tuple((flag,) for flag in inputs.last_rustflags if (flag,) not in recipe.rustflags)
+    return replace(recipe, rustflags=(*recipe.rustflags, *added))
 
 
 def link_script_flags(inputs: PlanInputs) -> tuple[Argument, ...]:

@@ -163,7 +163,9 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool, placement: 
         jobs=request.jobs,
         shares_jobs=shared_jobs is not None,
         not_runnable=None if runner else obstacle,
+        shares_training=not request.ignore_profile_data,
         has_profile_data=has_profile_data,
+        last_rustflags=request.last_rustflags,
         cpu_needs=find_cpu_needs(
             build_profile,
             names,
