@@ -29,6 +29,8 @@ from optbuild.fleet.settings import make_fleet_schema, render_fleet_schema
 from optbuild.fleet.summary import make_report_schema, render_report_schema
 from optbuild.profile import model as profile_model
 from optbuild.profile.schema import make_profile_schema, render_profile_schema
+from optbuild.record.explanation import render_explanation_schema
+from optbuild.record.heap import render_heap_schema
 from optbuild.record.store import make_record_schema, render_record_schema
 from optbuild.record.verification import render_verification_schema
 
@@ -107,11 +109,13 @@ def render_files() -> dict[str, str]:
     return {
         "schemas/optbuild-profile.schema.json": render_profile_schema(),
         "schemas/optbuild-record.schema.json": render_record_schema(),
+        "schemas/optbuild-explanation.schema.json": render_explanation_schema(),
         "schemas/optbuild-verification.schema.json": render_verification_schema(),
         "schemas/optbuild-fleet.schema.json": render_fleet_schema(),
         "schemas/optbuild-fleet-plan.schema.json": render_matrix_schema(),
         "schemas/optbuild-fleet-unit.schema.json": render_unit_schema(),
         "schemas/optbuild-fleet-report.schema.json": render_report_schema(),
+        "schemas/optbuild-heap.schema.json": render_heap_schema(),
         "docs/reference/build-profile.md": render_build_profile_page(),
         "docs/reference/fleet.md": render_fleet_page(),
         "docs/reference/commands.md": render_commands_page(),
