@@ -6,15 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from optbuild.errors import OptbuildError
-from optbuild.events import (
-    ActionFailed,
-    ActionFinished,
-    ActionProgressed,
-    ActionStarted,
-    Emit,
-    Event,
-    Notice,
-)
+from optbuild.events import Emit, labelled
 from optbuild.files import disk_bytes_of
 from optbuild.measure.contest import Contest
 from optbuild.profile.render import render_resolved
@@ -67,17 +59,7 @@ class Versions(Journal):
 
     def emit_for(self, arm: str) -> Emit:
         """The same for events about one version, which say so."""
-
-        def emit(event: Event) -> None:
-            if isinstance(event, Notice):
-                event = replace(event, message=f"{arm}: {event.message}")
-            elif isinstance(event, ActionStarted | ActionFinished | ActionFailed):
-                event = replace(event, action=f"{arm} {event.action}", label=f"{arm}: {event.label}")
-            elif isinstance(event, ActionProgressed):
-                event = replace(event, action=f"{arm} {event.action}")
-            self.emit(event)
-
-        return emit
+        return labelled(self.emit, arm)
 
     def close(self, error: OptbuildError | None = None) -> RunRecord:
         """Make the record and store it."""
