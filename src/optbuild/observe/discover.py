@@ -5,13 +5,12 @@ Whether perf may sample is decided by the kernel, a container and the CPU togeth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from optbuild.errors import ToolchainError
 from optbuild.execution.command import Command, Executor, ProgramNotFoundError
-from optbuild.observe.inlining import InlineResolver
 from optbuild.observe.sampling import CallgrindObserver, PerfObserver
 from optbuild.text import last_lines
 from optbuild.toolchain.lookup import find_program
@@ -45,21 +44,17 @@ class Discovered:
 def discover_sampler(
     executor: Executor,
     environ: Mapping[str, str],
-    resolver: InlineResolver,
     scratch: Path,
     *,
     call_graph: CallGraph = CallGraph.FRAME_POINTERS,
-    module_name: Callable[[str], str] = lambda module: module,
 ) -> Discovered:
     """The best way to sample that works on this machine.
 
     Args:
         executor: Runs a trial of each.
         environ: The caller's environment, in whose PATH the tools are looked for.
-        resolver: Finds inlined functions.
         scratch: An existing directory for the trial's output.
         call_graph: How perf finds stacks.
-        module_name: What a file is called in frames.
 
     Raises:
         ToolchainError: None works.
@@ -75,9 +70,7 @@ def discover_sampler(
                 environ=environ,
                 path=perf,
                 event=event,
-                resolver=resolver,
                 call_graph=call_graph,
-                module_name=module_name,
             )
             return Discovered(observer=observer)
         reasons.append(reason)
@@ -85,9 +78,7 @@ def discover_sampler(
     valgrind = find_program("valgrind", environ)
     if valgrind is None:
         raise ToolchainError(f"{why}; valgrind is not installed", help=_REMEDY, location="perf, valgrind")
-    return Discovered(
-        observer=CallgrindObserver(path=valgrind, resolver=resolver, module_name=module_name), passed_over=why
-    )
+    return Discovered(observer=CallgrindObserver(path=valgrind), passed_over=why)
 
 
 def _find_fault(perf: Path, event: str, executor: Executor, environ: Mapping[str, str], scratch: Path) -> str | None:

@@ -51,6 +51,26 @@ class RawSamples:
     lost: int = 0
 
 
+def join_raw(parts: Iterable[RawSamples]) -> RawSamples:
+    """Several recordings as one.
+
+    Raises:
+        ValueError: There is none.
+    """
+    given = tuple(parts)
+    each = tuple(part for part in given if part.stacks) or given[:1]  # one of nothing has no unit of its own
+    if not each:
+        raise ValueError("nothing was recorded")
+    counts = [part.count for part in each if part.count is not None]
+    return RawSamples(
+        stacks=tuple(stack for part in each for stack in part.stacks),
+        unit=each[0].unit,
+        tool=each[0].tool,
+        count=sum(counts) if counts else None,
+        lost=sum(part.lost for part in given),
+    )
+
+
 Inlined = Mapping[tuple[str, int], tuple[str, ...]]
 """By module and address, the symbols of the functions there from the innermost, the compiled one last."""
 

@@ -26,6 +26,11 @@ class Unit(StrEnum):
     INSTRUCTIONS = "instructions"
     """Instructions, all of them counted by a simulated CPU."""
 
+    @property
+    def is_time(self) -> bool:
+        """Whether weights are shares of CPU time, as samples are."""
+        return self is not Unit.INSTRUCTIONS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
@@ -95,7 +100,8 @@ def join(parts: Iterable[Samples]) -> Samples:
     Raises:
         ValueError: There is none, or they have several units.
     """
-    each = tuple(parts)
+    given = tuple(parts)
+    each = tuple(part for part in given if part.stacks) or given[:1]  # one of nothing has no unit of its own
     units = {(part.unit, part.tool) for part in each}
     if len(units) != 1:
         raise ValueError(f"recordings of {len(units)} kinds cannot be added up")
@@ -111,7 +117,7 @@ def join(parts: Iterable[Samples]) -> Samples:
         unit=each[0].unit,
         tool=each[0].tool,
         count=sum(counts) if counts else None,
-        lost=sum(part.lost for part in each),
+        lost=sum(part.lost for part in given),
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optbuild.errors import WorkloadError
@@ -36,17 +37,14 @@ class PerfObserver:
             kernel.
         frequency_hz: How many samples of each busy CPU are taken in a second.
         call_graph: How stacks are found.
-        module_name: What a file is called in frames.
     """
 
     executor: Executor
     environ: Mapping[str, str]
     path: Path
     event: str
-    resolver: InlineResolver
     frequency_hz: int = 999
     call_graph: CallGraph = CallGraph.FRAME_POINTERS
-    module_name: Callable[[str], str] = field(default=lambda module: module)
 
     @property
     def name(self) -> str:
@@ -70,7 +68,7 @@ class PerfObserver:
         )
         return replace(command, argv=argv)
 
-    def read(self, output: Path) -> Samples:
+    def read(self, output: Path) -> RawSamples:
         """See `Observer`."""
         text = output.with_name(f"{output.name}.txt")
         command = Command(
@@ -88,8 +86,7 @@ class PerfObserver:
                 detail=last_lines(completed.stderr),
             )
         with text.open(encoding="utf-8", errors="replace") as lines:
-            raw = read_perf_samples(perf_record.read_script(lines))
-        return name_samples(raw, self.resolver.resolve(addresses_of(raw)), self.module_name)
+            return read_perf_samples(perf_record.read_script(lines))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,12 +95,9 @@ class CallgrindObserver:
 
     Attributes:
         path: Where valgrind is.
-        module_name: What a file is called in frames.
     """
 
     path: Path
-    resolver: InlineResolver
-    module_name: Callable[[str], str] = field(default=lambda module: module)
 
     @property
     def name(self) -> str:
@@ -119,14 +113,33 @@ class CallgrindObserver:
         """See `Observer`."""
         return replace(command, argv=callgrind_stacks.make_record_argv(str(self.path), output, command.argv))
 
-    def read(self, output: Path) -> Samples:
+    def read(self, output: Path) -> RawSamples:
         """See `Observer`."""
         stacks: list[RawStack] = []
         for path in sorted(output.parent.glob(f"{output.name}.*")):
             with path.open(encoding="utf-8", errors="replace") as lines:
                 stacks += read_callgrind_stacks(callgrind_stacks.parse_profile(lines))
-        raw = RawSamples(stacks=tuple(stacks), unit=Unit.INSTRUCTIONS, tool="callgrind")
-        return name_samples(raw, self.resolver.resolve(addresses_of(raw)), self.module_name)
+        return RawSamples(stacks=tuple(stacks), unit=Unit.INSTRUCTIONS, tool="callgrind")
+
+
+def with_names(
+    recordings: Sequence[RawSamples],
+    resolver: InlineResolver,
+    module_name: Callable[[str], str] = lambda module: Path(module).name,
+) -> tuple[Samples, ...]:
+    """Give recordings their names, all at once: reading the debug information of a program may take seconds.
+
+    Args:
+        recordings: What observers have read; the files that their frames are in still exist.
+        resolver: Finds inlined functions.
+        module_name: What a file is called instead of its path.
+    """
+    addresses: dict[str, frozenset[int]] = defaultdict(frozenset)
+    for recording in recordings:
+        for module, of_module in addresses_of(recording).items():
+            addresses[module] |= of_module
+    inlined = resolver.resolve(addresses)
+    return tuple(name_samples(recording, inlined, module_name) for recording in recordings)
 
 
 def read_perf_samples(events: Iterable[perf_record.PerfSample | Lost]) -> RawSamples:

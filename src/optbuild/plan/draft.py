@@ -24,10 +24,11 @@ from optbuild.project.model import Package, Project
 from optbuild.project.selection import Targets
 from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.toolchain.model import Toolchain
-from optbuild.tools.builders import BuilderCall
+from optbuild.tools.builders import BuilderCall, Script
 from optbuild.tools.cargo import FLAG_SEPARATOR, BuildSettings, build_directory_setting
 from optbuild.tools.cargo_programs import runner_setting
 from optbuild.tools.rustc import LTO_OFF
+from optbuild.tools.wheels import tag_of_interpreter
 from optbuild.workloads.invocation import Invocation
 
 A = TypeVar("A", bound=Action[Any])
@@ -48,6 +49,7 @@ class PlanInputs:
         lockfile_sha256: Of `Cargo.lock`, if there is one.
         lent_names: The names of the program that was trained, if they are committed as well.
         has_profile_data: The committed counts that the build profile names are there.
+        last_rustflags: Added where a variant is compiled for good, not where it is instrumented for training.
         workload_keys: By name a fingerprint of each workload's recipe, which would be made anew for every training.
     """
 
@@ -66,6 +68,7 @@ class PlanInputs:
     lockfile_sha256: str | None = None
     lent_names: LentNames | None = None
     has_profile_data: bool = False
+    last_rustflags: tuple[str, ...] = ()
     workload_keys: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -105,9 +108,11 @@ def make_compile(
     recipe: Recipe, inputs: PlanInputs, *, role: Role, label: str, needs: tuple[ActionId, ...] = ()
 ) -> Compile:
     """The action that compiles a recipe; equal recipes give equal actions."""
+    if role is not Role.INSTRUMENT:
+        recipe = _for_good(recipe, inputs)
     project, builder = inputs.project, inputs.toolchain.builder
     # What cargo builds by itself has the id that it always had.
-    called = () if builder.row.program is None else (builder.name, builder.glibc)
+    called = () if builder.row.program is None else (builder.name, builder.glibc, builder.interpreters)
     action_id = make_action_id("compile", recipe, needs, *called)
     cargo_target = _cargo_target(role, inputs)
     if not inputs.toolchain.flag_sets_coexist:
@@ -121,6 +126,7 @@ def make_compile(
         cargo=cargo,
         target=builder.target_of(recipe.target),
         settings=settings,
+        interpreters=tuple(map(str, builder.interpreters)),
     )
     if inputs.shares_jobs:
         # The older name of the option, for an older make, whoever calls it.
@@ -139,17 +145,31 @@ def make_compile(
         links_whole_program=_links_whole_program(recipe, inputs),
         builder=builder.name,
         glibc=builder.glibc,
-        scripts=_scripts(inputs) if role is Role.INSTRUMENT else {},
+        python_tag=tag_of_interpreter(builder.interpreters[0]) if builder.interpreters else None,
+        scripts={**_cargo_script(inputs), **(_link_script(inputs) if role is Role.INSTRUMENT else {})},
     )
+
+
+def _for_good(recipe: Recipe, inputs: PlanInputs) -> Recipe:
+    """The recipe by which a variant is compiled for good; what is made out of such a recipe has its flags already."""
+    added = tuple((flag,) for flag in inputs.last_rustflags if (flag,) not in recipe.rustflags)
+    return replace(recipe, rustflags=(*recipe.rustflags, *added))
 
 
 def link_script_flags(inputs: PlanInputs) -> tuple[Argument, ...]:
     """The flags that put a script before the linker, if what calls cargo needs one for instrumented builds."""
-    return tuple((f"-Clinker={path}",) for path in _scripts(inputs))
+    return tuple((f"-Clinker={path}",) for path in _link_script(inputs))
 
 
-def _scripts(inputs: PlanInputs) -> Mapping[Path, str]:
-    script = inputs.toolchain.builder.row.link_script(inputs.toolchain.target)
+def _link_script(inputs: PlanInputs) -> Mapping[Path, str]:
+    return _placed(inputs.toolchain.builder.row.link_script(inputs.toolchain.target), inputs)
+
+
+def _cargo_script(inputs: PlanInputs) -> Mapping[Path, str]:
+    return _placed(inputs.toolchain.builder.row.cargo_script(str(inputs.toolchain.cargo.path)), inputs)
+
+
+def _placed(script: Script | None, inputs: PlanInputs) -> Mapping[Path, str]:
     if script is None:
         return {}
     # Cargo does not see what a script says: another text is another file.
@@ -162,8 +182,9 @@ def _builder_env(inputs: PlanInputs) -> dict[str, Argument]:
     builder = inputs.toolchain.builder
     if builder.row.program is None:
         return {}
+    cargo = next(iter(_cargo_script(inputs)), inputs.toolchain.cargo.path)
     own: dict[str, Argument] = {name: (value,) for name, value in builder.env.items()}
-    return {"CARGO": (str(inputs.toolchain.cargo.path),), **own}
+    return {"CARGO": (str(cargo),), **own}
 
 
 def entry_of(kind: type[A], action_id: ActionId, entries: Mapping[ActionId, Entry[object]]) -> A:

@@ -34,7 +34,7 @@ from optbuild.project.selection import Targets, default_bin
 from optbuild.record.history import History
 from optbuild.record.store import RecordStore
 from optbuild.session.budget import count_cores, find_jobs, may_share_jobs
-from optbuild.session.builders import require_abilities
+from optbuild.session.builders import for_builder, require_abilities
 from optbuild.session.cpus import find_cpu_needs, require_cpu
 from optbuild.session.cross_validation import describe_folds, find_folds, require_candidate
 from optbuild.session.demands import with_request
@@ -139,11 +139,19 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool, placement: 
     placed = build_profile if placement is None else placement.placed
     toolchain = discover_for(placed, machine, trusted=trusted)
     project = open_project((placed.directory / placed.project.manifest).resolve(), toolchain, machine)
-    targets = choose_targets(project, build_profile, names)
+    targets = for_builder(choose_targets(project, build_profile, names), build_profile)
     layout = Layout.of(project.target_directory, request.out) if placement is None else placement.layout
     obstacle = why_not_runnable(toolchain)
     runner = () if project.runner is None else project.runner.argv
-    made = _make_invocations(build_profile, targets, layout, machine, runner=runner, needs_runner=obstacle is not None)
+    made = _make_invocations(
+        build_profile,
+        targets,
+        layout,
+        machine,
+        runner=runner,
+        needs_runner=obstacle is not None,
+        python=next(iter(toolchain.builder.interpreters), None),
+    )
     workloads = tuple(replace(workload, not_built=_not_built(project, targets)) for workload in made)
     shared_jobs = _find_shared_jobs(request, machine, project)
     inputs = PlanInputs(
@@ -160,6 +168,7 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool, placement: 
         lockfile_sha256=None if project.lockfile is None else sha256_of(project.lockfile),
         lent_names=_find_lent_names(build_profile) if has_profile_data else None,
         has_profile_data=has_profile_data,
+        last_rustflags=request.last_rustflags,
         cpu_needs=find_cpu_needs(
             build_profile,
             names,
@@ -247,6 +256,7 @@ def discover_for(build_profile: BuildProfile, machine: Machine, *, trusted: bool
         configured_rustc=None if rustc is None else rustc.value,
         rustc_origin="" if rustc is None else rustc.origin,
         builder=build_profile.project.builder,
+        interpreters=build_profile.project.interpreters,
         glibc=split_glibc(build_profile.project.target or "")[1],
         trusted=trusted,
     )
@@ -373,7 +383,7 @@ def _not_built(project: Project, targets: Targets) -> tuple[str, ...]:
     return tuple(name for name in dict.fromkeys(names) if name not in built)
 
 
-def _make_invocations(
+def _make_invocations(  # noqa: PLR0913 - all that placeholders may stand for, by name
     build_profile: BuildProfile,
     targets: Targets,
     layout: Layout,
@@ -381,6 +391,7 @@ def _make_invocations(
     *,
     runner: tuple[str, ...],
     needs_runner: bool,
+    python: Path | None,
 ) -> tuple[Invocation, ...]:
     default = default_bin(targets)
     written = WrittenFiles(path=layout.written)
@@ -396,6 +407,7 @@ def _make_invocations(
                     libs=targets.libs,
                     runner=runner,
                     needs_runner=needs_runner,
+                    python=python,
                     scratch=layout.scratch,
                     environ=machine.environ,
                     written=written.of(workload),
