@@ -41,7 +41,7 @@ TOOLS = {
     "registry": "the test needs crates of the registry",
     "loads": "the test needs the load generator wrk",
     "valgrind": "the test counts allocations with valgrind",
-    "builders": "the test needs cargo-zigbuild and ziglang of PyPI",
+    "builders": "the test needs maturin, cargo-zigbuild and ziglang of PyPI",
 }
 NEEDED = {
     **{name: (name,) for name in TOOLS},

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optbuild.errors import ProfileDataError, UsageError, located
-from optbuild.files import MARKER
-from optbuild.making.training.profile_data import load_portable_profile
+from optbuild.files import MARKER, sha256_of
+from optbuild.making.training.profile_data import find_lent_names, load_portable_profile
 from optbuild.making.workload_runs import check_before_building
 from optbuild.plan.draft import PlanInputs
+from optbuild.plan.lent_names import LentNames
 from optbuild.plan.model import Plan, PlannedFold
 from optbuild.plan.planner import make_plan, select_pgo_variants, select_variants
 from optbuild.profile.load import (
@@ -33,7 +34,7 @@ from optbuild.project.selection import Targets, default_bin
 from optbuild.record.history import History
 from optbuild.record.store import RecordStore
 from optbuild.session.budget import count_cores, find_jobs, may_share_jobs
-from optbuild.session.builders import require_abilities
+from optbuild.session.builders import for_builder, require_abilities
 from optbuild.session.cpus import find_cpu_needs, require_cpu
 from optbuild.session.cross_validation import describe_folds, find_folds, require_candidate
 from optbuild.session.demands import with_request
@@ -138,11 +139,19 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool, placement: 
     placed = build_profile if placement is None else placement.placed
     toolchain = discover_for(placed, machine, trusted=trusted)
     project = open_project((placed.directory / placed.project.manifest).resolve(), toolchain, machine)
-    targets = choose_targets(project, build_profile, names)
+    targets = for_builder(choose_targets(project, build_profile, names), build_profile)
     layout = Layout.of(project.target_directory, request.out) if placement is None else placement.layout
     obstacle = why_not_runnable(toolchain)
     runner = () if project.runner is None else project.runner.argv
-    made = _make_invocations(build_profile, targets, layout, machine, runner=runner, needs_runner=obstacle is not None)
+    made = _make_invocations(
+        build_profile,
+        targets,
+        layout,
+        machine,
+        runner=runner,
+        needs_runner=obstacle is not None,
+        python=next(iter(toolchain.builder.interpreters), None),
+    )
     workloads = tuple(replace(workload, not_built=_not_built(project, targets)) for workload in made)
     shared_jobs = _find_shared_jobs(request, machine, project)
     inputs = PlanInputs(
@@ -156,6 +165,8 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool, placement: 
         shares_jobs=shared_jobs is not None,
         not_runnable=None if runner else obstacle,
         shares_training=not request.ignore_profile_data,
+        lockfile_sha256=None if project.lockfile is None else sha256_of(project.lockfile),
+        lent_names=_find_lent_names(build_profile) if has_profile_data else None,
         has_profile_data=has_profile_data,
         last_rustflags=request.last_rustflags,
         cpu_needs=find_cpu_needs(
@@ -245,6 +256,7 @@ def discover_for(build_profile: BuildProfile, machine: Machine, *, trusted: bool
         configured_rustc=None if rustc is None else rustc.value,
         rustc_origin="" if rustc is None else rustc.origin,
         builder=build_profile.project.builder,
+        interpreters=build_profile.project.interpreters,
         glibc=split_glibc(build_profile.project.target or "")[1],
         trusted=trusted,
     )
@@ -333,6 +345,11 @@ def _has_profile_data(build_profile: BuildProfile) -> bool:
     return False
 
 
+def _find_lent_names(build_profile: BuildProfile) -> LentNames | None:
+    file = build_profile.profile_data_file
+    return None if file is None else find_lent_names(file, load_portable_profile(file))
+
+
 def _require_workloads(build_profile: BuildProfile, names: tuple[str, ...], request: RunRequest) -> None:
     uses = {use for workload in build_profile.workloads for use in workload.use}
     needs_training = any(build_profile.variants[name].pgo is PgoMode.REQUIRED for name in names)
@@ -366,7 +383,7 @@ def _not_built(project: Project, targets: Targets) -> tuple[str, ...]:
     return tuple(name for name in dict.fromkeys(names) if name not in built)
 
 
-def _make_invocations(
+def _make_invocations(  # noqa: PLR0913 - all that placeholders may stand for, by name
     build_profile: BuildProfile,
     targets: Targets,
     layout: Layout,
@@ -374,6 +391,7 @@ def _make_invocations(
     *,
     runner: tuple[str, ...],
     needs_runner: bool,
+    python: Path | None,
 ) -> tuple[Invocation, ...]:
     default = default_bin(targets)
     written = WrittenFiles(path=layout.written)
@@ -389,6 +407,7 @@ def _make_invocations(
                     libs=targets.libs,
                     runner=runner,
                     needs_runner=needs_runner,
+                    python=python,
                     scratch=layout.scratch,
                     environ=machine.environ,
                     written=written.of(workload),
