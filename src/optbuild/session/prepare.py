@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optbuild.errors import ProfileDataError, UsageError, located
-from optbuild.files import MARKER
-from optbuild.making.training.profile_data import load_portable_profile
+from optbuild.files import MARKER, sha256_of
+from optbuild.making.training.profile_data import find_lent_names, load_portable_profile
 from optbuild.making.workload_runs import check_before_building
 from optbuild.plan.draft import PlanInputs
+from optbuild.plan.lent_names import LentNames
 from optbuild.plan.model import Plan, PlannedFold
 from optbuild.plan.planner import make_plan, select_pgo_variants, select_variants
 from optbuild.profile.load import (
@@ -150,6 +151,8 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool, placement: 
         shares_jobs=shared_jobs is not None,
         not_runnable=None if project.runner is not None and project.runner.argv else obstacle,
         shares_training=not request.ignore_profile_data,
+        lockfile_sha256=None if project.lockfile is None else sha256_of(project.lockfile),
+        lent_names=_find_lent_names(build_profile) if has_profile_data else None,
         has_profile_data=has_profile_data,
         last_rustflags=request.last_rustflags,
         cpu_needs=find_cpu_needs(
@@ -293,6 +296,11 @@ def _has_profile_data(build_profile: BuildProfile) -> bool:
             location=build_profile.where("profile-data", "path") or str(file),
         )
     return False
+
+
+def _find_lent_names(build_profile: BuildProfile) -> LentNames | None:
+    file = build_profile.profile_data_file
+    return None if file is None else find_lent_names(file, load_portable_profile(file))
 
 
 def _check_machine(inputs: PlanInputs, names: tuple[str, ...]) -> None:
