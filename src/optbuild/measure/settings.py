@@ -15,6 +15,8 @@ class SamplingSettings:
         min_effect: Margin of the verdicts, as a ratio.
         max_time_s: The time limit, counting included.
         seed: Of the order of runs.
+        rounds: The most rounds to take, whatever the precision; taking ends before, once one candidate at most is left.
+            None lets the precision decide.
         counting_share: The share of `max_time_s` that counting instructions may take; zero counts nothing.
     """
 
@@ -23,4 +25,5 @@ class SamplingSettings:
     max_time_s: float
     confidence: float
     seed: int
+    rounds: int | None = None
     counting_share: float = 0.1

@@ -141,6 +141,8 @@ def _describe_items(items: dict[str, Any]) -> str:
             return render_choices(values)
         case {"type": "object"}:
             return "tables, each below its own [[workloads]]"
+        case {}:
+            return "values" if not items else "texts"
     return "texts"
 
 

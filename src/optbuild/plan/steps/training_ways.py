@@ -98,7 +98,7 @@ def _find_twin(variant: Variant, inputs: PlanInputs) -> Variant | None:
 
 
 def _without_rustflags(variant: Variant) -> Variant:
-    return replace(variant, name="", ancestors=(), target_cpu=None, rustflags=())
+    return replace(variant, name="", ancestors=(), target_cpu=None, rustflags=(), hot_count=None)
 
 
 def _counting_atomically(way: Way) -> Way:
