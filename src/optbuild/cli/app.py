@@ -16,6 +16,7 @@ from optbuild.cli.machine import running_machine
 from optbuild.cli.options import with_common_options, with_run_request
 from optbuild.cli.stories import carry_out
 from optbuild.cli.train import train
+from optbuild.cli.tune import tune
 from optbuild.cli.verify import verify
 from optbuild.errors import UsageError
 
@@ -36,7 +37,6 @@ _LATER = {
     "fleet": "build and measure many projects",
     "flamegraph": "record and draw a variant",
     "heap": "find where a variant allocates",
-    "tune": "search for the fastest variant",
 }
 
 
@@ -146,6 +146,9 @@ app.command()(compare)
 
 
 app.command()(train)
+
+
+app.command()(tune)
 
 
 app.command()(verify)

@@ -22,7 +22,6 @@ from optbuild.portable.matching import TRANSLATOR
 from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.inputs import InputHashes
 
-
 _SUMMARY = {"summary": "hot counts"}
 """What is kept of a merged profile besides its counts: earlier versions kept less."""
 

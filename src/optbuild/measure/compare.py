@@ -288,6 +288,11 @@ def _cross_checks(d: Floats, rule: _Rule) -> Iterator[CrossCheck]:
 
 
 def complete_rounds(series: Sequence[Series]) -> tuple[Series, ...]:
+    """The rounds that every workload has.
+
+    Raises:
+        ValueError: Two series belong to the same workload.
+    """
     if len({one.workload for one in series}) != len(series):
         raise ValueError("one series per workload")
     rounds = min((len(one.rounds) for one in series), default=0)

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from optbuild.files import writing
+from optbuild.files import atomic_write, writing
 from optbuild.measure.blocks import Block
 from optbuild.measure.guard import Disturbance
 from optbuild.measure.model import Superblock
@@ -87,9 +87,7 @@ def open_memory(path: Path, key: str) -> Memory:
         except ValidationError:
             break
     kept = [head, *lines[: len(rounds)]]
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"".join(line + b"\n" for line in kept))
+    atomic_write(path, b"".join(line + b"\n" for line in kept))
     return Memory(path=path, rounds=tuple(rounds))
 
 

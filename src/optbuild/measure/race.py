@@ -9,7 +9,7 @@ random sign of each is known. It is one-sided, at the error rate of the whole ra
 by the number of arms that could be in front (Bonferroni). So the best arm leaves by mistake in at most that share of
 all races, whatever arm was in front at which look.
 
-The winner was chosen for its looks, so that its own rounds flatter it: what it gains is measured again, in fresh rounds.
+The winner was chosen for its times, so its own rounds flatter it: what it gains is measured again, in fresh rounds.
 
 Sources:
     C. Jennison, B. Turnbull: Group Sequential Methods with Applications to Clinical Trials, 1999, chapters 7 (spending
@@ -112,9 +112,7 @@ def find_leavers(rule: RaceRule, d: Mapping[str, Floats], preference: Mapping[st
         interval = statistics.signed_rank_interval(_rounded(own - d[leader]), 2 * rule.alpha)
         if interval is not None and interval[0] > (0.0 if is_preferred else -rule.margin):
             at_best = math.expm1(interval[0])
-            leavers.append(
-                Leaver(arm=arm, rounds=rounds, leader=leader, at_best=at_best, is_preferred=is_preferred)
-            )
+            leavers.append(Leaver(arm=arm, rounds=rounds, leader=leader, at_best=at_best, is_preferred=is_preferred))
     return tuple(leavers)
 
 
@@ -184,9 +182,7 @@ def find_pareto(points: Mapping[str, tuple[float, ...]]) -> tuple[str, ...]:
     return tuple(
         name
         for name, own in points.items()
-        if not any(
-            all(a <= b for a, b in zip(other, own, strict=True)) and other != own for other in points.values()
-        )
+        if not any(all(a <= b for a, b in zip(other, own, strict=True)) and other != own for other in points.values())
     )
 
 

@@ -22,6 +22,8 @@ _ADDED = ("features", "rustflags")
 # Not in the name of any function, so that variants which differ only in them may share one training.
 _SHARES_TRAINING = ("target_cpu", "rustflags", "hot_count", "bolt", "layout")
 _AFTER_LINKING = ("bolt", "layout")
+# What a level is called after in a name, where it would not be clear by itself.
+_PREFIXES = {"codegen-units": "cu", "opt-level": "o", "hot-count": "hot-", "lto": "lto-", "debug": "debug-"}
 _LTO_COST = {None: 0, Lto.OFF: 0, Lto.THIN: 1, Lto.FAT: 2}
 
 
@@ -137,27 +139,14 @@ def _named(
 
 def _word(key: str, level: Any, levels: Levels) -> str:  # noqa: ANN401 - any value of a setting
     """A level in a name; nothing for a setting that every candidate has."""
-    text = str(level).lower()
-    match key, level:
-        case _ if len(levels) == 1 and key != "pgo":
-            return ""
-        case "rustflags" | "features", _:
-            return _flag_word(level[0]) if len(level) == 1 else f"{key}{list(levels).index(level)}"
-        case "codegen-units", _:
-            return f"cu{text}"
-        case "opt-level", _:
-            return f"o{text}"
-        case "lto", "off":
-            return "no-lto"
-        case "hot-count", _:
-            return f"hot-{text}"
-        case _, True:
-            return key
-        case _, False:
-            return f"no-{key}" if key != "pgo" else ""
-        case _, "auto":
-            return key
-    return _plain(text) or key
+    if (len(levels) == 1 and key != "pgo") or (key == "pgo" and level is False):
+        return ""
+    if isinstance(level, list | tuple):
+        return _flag_word(level[0]) if len(level) == 1 else f"{key}{list(levels).index(level)}"
+    if isinstance(level, bool) or level == "auto":
+        return key if level else f"no-{key}"
+    text = _plain(str(level).lower()) or key
+    return f"{_PREFIXES[key]}{text}" if key in _PREFIXES and (key != "lto" or level == "off") else text
 
 
 def _flag_word(flag: str) -> str:

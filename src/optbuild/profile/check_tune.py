@@ -1,4 +1,4 @@
-"""What may be wrong with `[tune]` beyond the type of each key: checks the raw tree, so that all faults are told at once."""
+"""What may be wrong with `[tune]` beyond the type of each key; checks the raw tree, to report all problems at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from optbuild.profile.tune import DEFAULT_LEVEL, FACTORS
 
 
 def find_tune_faults(tree: Mapping[str, Any]) -> Iterator[Fault]:
-    """Find factors that are no settings of a variant, and levels that are listed twice or that a variant would refuse."""
+    """Find factors that are no settings of a variant, and levels that stand twice or that a variant would refuse."""
     factors = value_at(tree, ("tune", "factors"))
     for name, levels in factors.items() if isinstance(factors, dict) else ():
         if name not in FACTORS:

@@ -53,7 +53,7 @@ class TuneSettings:
     factors: Annotated[
         Mapping[str, Annotated[tuple[Any, ...], Field(min_length=1)]],
         Field(
-            description="Settings of a variant, each with the values to try; \"default\" leaves it as the baseline "
+            description='Settings of a variant, each with the values to try; "default" leaves it as the baseline '
             "has it. They replace those of `space`.",
             json_schema_extra={"propertyNames": {"enum": list(FACTORS)}},
         ),

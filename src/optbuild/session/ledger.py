@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,6 +15,7 @@ from optbuild.events import Event, Level, Notice, current_action
 from optbuild.files import disk_bytes_of
 from optbuild.making.built import Built
 from optbuild.making.order.progress import Progress
+from optbuild.making.tools import never
 from optbuild.measure.contest import Contest
 from optbuild.plan.model import Plan
 from optbuild.profile.render import render_resolved
@@ -24,6 +25,7 @@ from optbuild.record.cross_validation import describe_cross_validation
 from optbuild.record.history import History
 from optbuild.record.host import describe_host
 from optbuild.record.model import ErrorRecord, RunRecord, RunStatus, WarningRecord
+from optbuild.record.search import SearchRecord
 from optbuild.record.store import RecordStore, make_run_id
 from optbuild.session.prepare import Prepared
 from optbuild.session.request import Machine, RunRequest
@@ -38,6 +40,8 @@ class Ledger:
         history: The durations of earlier runs.
         built: The outcome of the plan, once it was carried out.
         measured: The results of measuring, once it was done.
+        search: What a search has found so far; None for other runs. A candidate of it may fail.
+        is_late: Whether there is no time left to begin building another variant.
     """
 
     prepared: Prepared
@@ -46,6 +50,8 @@ class Ledger:
     history: History
     built: Built = field(init=False)
     measured: Contest | None = None
+    search: SearchRecord | None = None
+    is_late: Callable[[], bool] = never
     result_key: str | None = None
     warnings: list[WarningRecord] = field(default_factory=list)
     _warned_of: list[str] = field(default_factory=list)
@@ -89,7 +95,8 @@ class Ledger:
 
     def close(self, error: OptbuildError | None = None) -> RunRecord:
         """Make the record and store it."""
-        record = self._record(error or next(iter(self.built.failures.values()), None), stopped=error is not None)
+        failures = self.built.failures.values() if self.search is None else ()
+        record = self._record(error or next(iter(failures), None), stopped=error is not None)
         RecordStore(directory=self.prepared.layout.runs).save(record)
         self.prepared.remember_files()
         return record
@@ -126,6 +133,7 @@ class Ledger:
             warnings=tuple(self.warnings),
             error=None if error is None else ErrorRecord.of(error),
         )
+        record = replace(record, search=self.search)
         return record if self.measured is None else assemble.add_contest(record, self.measured)
 
 
