@@ -34,20 +34,17 @@ class Candidate:
     Attributes:
         variant: What it builds.
         levels: By factor, without those that have no effect here.
+        settings: Those levels that the baseline does not have already: what a build profile would say of it.
     """
 
     variant: Variant
     levels: Mapping[str, Any]
+    settings: Mapping[str, Any]
 
     @property
     def name(self) -> str:
         """Its variant's name."""
         return self.variant.name
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """What a build profile would say of it, beside the variant that it inherits from."""
-        return {key: level for key, level in self.levels.items() if level != DEFAULT_LEVEL and level not in ([], ())}
 
 
 def make_candidates(
@@ -65,9 +62,17 @@ def make_candidates(
         levels = _with_effect(dict(zip(factors, chosen, strict=True)), baseline)
         variant = _vary(baseline, levels)
         key = repr(replace(variant, name=""))
-        if key != repr(replace(baseline, name="", ancestors=variant.ancestors)) and key not in found:
-            found[key] = Candidate(variant=variant, levels=levels)
+        if not _is_same(variant, baseline) and key not in found:
+            changed = {
+                name: level for name, level in levels.items() if not _is_same(_vary(baseline, {name: level}), baseline)
+            }
+            found[key] = Candidate(variant=variant, levels=levels, settings=changed)
     return tuple(sorted(_named(found.values(), factors, taken), key=lambda each: cost_of(each.variant)))
+
+
+def _is_same(variant: Variant, baseline: Variant) -> bool:
+    """Whether a variation of the baseline changes nothing about it."""
+    return replace(variant, name="", ancestors=()) == replace(baseline, name="", ancestors=())
 
 
 def cost_of(variant: Variant) -> tuple[Any, ...]:

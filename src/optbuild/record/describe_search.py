@@ -114,7 +114,7 @@ def describe_factors(
 
     Args:
         factors: With their levels.
-        points: The settings of each combination, and the arm that was measured for it.
+        points: The levels of each combination, and the arm that was measured for it.
         race: None if it has not begun.
     """
     contrasts = [(factor, levels[0], level) for factor, levels in factors.items() for level in levels[1:]]
@@ -144,14 +144,14 @@ def _pairs(
 ) -> Iterator[tuple[str, str]]:
     """The arms with the one and with the other level that differ in nothing else."""
 
-    def others(settings: Mapping[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in settings.items() if key != factor}
+    def others(levels: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in levels.items() if key != factor and value != DEFAULT_LEVEL}
 
-    for settings, arm in points:
-        if settings.get(factor, DEFAULT_LEVEL) != against:
+    for levels, arm in points:
+        if levels.get(factor, DEFAULT_LEVEL) != against:
             continue
-        for other_settings, other in points:
-            if other_settings.get(factor, DEFAULT_LEVEL) == level and others(settings) == others(other_settings):
+        for other_levels, other in points:
+            if other_levels.get(factor, DEFAULT_LEVEL) == level and others(levels) == others(other_levels):
                 yield arm, other
 
 

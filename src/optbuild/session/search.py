@@ -61,7 +61,7 @@ class Search:
     Attributes:
         prepared: Its plan: the baseline and the candidates, cheapest first.
         factors: With their levels.
-        points: The settings of every combination that was built, and the variant that stands for it.
+        points: The levels of every combination that was built, and the variant that stands for it.
         max_size_growth: How much larger than the baseline's binaries the winner's may be; None sets no limit.
     """
 
@@ -109,7 +109,7 @@ def prepare_search(request: TuneRequest, machine: Machine, *, trusted: bool) -> 
             help="name an emulator as the target's `runner` in Cargo's configuration, or search on such a machine",
         )
     equals = dict(_equals(prepared.plan))
-    points = (({}, baseline.name), *((each.settings, equals.get(each.name, each.name)) for each in found))
+    points = (({}, baseline.name), *((each.levels, equals.get(each.name, each.name)) for each in found))
     left_out |= {name: f"it has the same settings as {other}" for name, other in equals.items()}
     found = tuple(each for each in found if each.name not in left_out)
     if not found:

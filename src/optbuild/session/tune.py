@@ -12,7 +12,7 @@ from optbuild.files import claim_directory, remove_below
 from optbuild.measure.arms import Arms
 from optbuild.measure.contest import Contest
 from optbuild.measure.memory import Memory, open_memory
-from optbuild.measure.model import Comparison, Verdict
+from optbuild.measure.model import AaVerdict, Comparison, Verdict
 from optbuild.measure.race import make_rule
 from optbuild.measure.warnings import WarningKind
 from optbuild.plan.fingerprint import make_action_id
@@ -45,6 +45,7 @@ from optbuild.units import format_duration, format_percent
 
 _CONFIRM_SHARE = 0.25
 """Of the budget at most: what is kept for confirming the winner."""
+_DOUBTS = frozenset(map(str, (WarningKind.TREND, WarningKind.AUTOCORRELATION, WarningKind.FRAGILE)))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,6 +54,7 @@ class _Course:
 
     Attributes:
         barred: Why candidates that were built take no part in the race.
+        equals: For those whose binaries equal another's, that one.
         race: None until it begins.
     """
 
@@ -60,6 +62,7 @@ class _Course:
     ledger: Ledger
     clock: Callable[[], float] = time.monotonic
     barred: dict[str, str] = field(default_factory=dict)
+    equals: dict[str, str] = field(default_factory=dict)
     race: Race | None = None
     resumed_rounds: int = 0
     race_s: float = 0.0
@@ -96,9 +99,13 @@ class _Course:
             winner=self.winner,
             confirmation=self.confirmation,
             pareto=pareto_of(built, history, race),
-            factors=describe_factors(search.factors, search.points, race),
+            factors=describe_factors(search.factors, self.points(), race),
             screening=None if race is None else describe_screening(race),
         )
+
+    def points(self) -> tuple[tuple[Mapping[str, object], str], ...]:
+        """The levels of every combination, and the arm that was measured for it."""
+        return tuple((levels, self.equals.get(name, name)) for levels, name in self.search.points)
 
     def _findings(self) -> RaceFindings | None:
         race = self.race
@@ -216,7 +223,9 @@ def _screen(course: _Course) -> None:
     """
     ledger, search = course.ledger, course.search
     arms = find_arms(ledger, _action(course))
-    course.barred = _find_too_large(course)
+    course.equals = _find_equals(course)
+    equal = {name: f"its binaries are those of {other}, byte for byte" for name, other in course.equals.items()}
+    course.barred = _find_too_large(course) | equal
     arms = _without(arms, course.barred)
     asked = ledger.prepared.build_profile.measure
     race = Race(
@@ -227,7 +236,7 @@ def _screen(course: _Course) -> None:
     course.race = race
     memory = _open_memory(course, "race", arms)
     course.resumed_rounds = len(memory.rounds)
-    began_s = course.clock()
+    began_s, is_sound = course.clock(), True
     try:
         if arms.candidates:
             settings = replace(
@@ -236,17 +245,18 @@ def _screen(course: _Course) -> None:
                 rounds=race.rule.looks[-1],
                 counting_share=0.0,
             )
-            _measure(course, arms, settings=settings, leaving=race, memory=memory)
+            found = _measure(course, arms, settings=settings, leaving=race, memory=memory)
+            is_sound = not found.silent and found.analysis.aa.verdict is not AaVerdict.INVALID
     finally:
         course.race_s = course.clock() - began_s
-    course.winner = _choose(course, race)
+    course.winner = _choose(course, race, is_sound=is_sound)
     _announce_winner(course, race)
 
 
-def _choose(course: _Course, race: Race) -> str:
-    """The winner of a race by what is asked for; the baseline if nothing was measured."""
+def _choose(course: _Course, race: Race, *, is_sound: bool) -> str:
+    """The winner of a race by what is asked for; the baseline if the times say nothing."""
     search = course.search
-    if not race.rounds:
+    if search.objective is Objective.TIME and (not is_sound or not race.rounds):
         return search.baseline.name
     if search.objective is Objective.TIME:
         return race.winner()
@@ -256,10 +266,10 @@ def _choose(course: _Course, race: Race) -> str:
 
 def _announce_winner(course: _Course, race: Race) -> None:
     winner, baseline = course.winner, course.search.baseline.name
-    remaining = len(race.remaining()) - 1
-    message = f"after {race.rounds} rounds {winner} is chosen, {max(0, remaining)} candidates were left"
+    remaining = len([arm for arm in race.remaining() if arm != baseline])
+    message = f"after {race.rounds} rounds, with {remaining} candidates left, the choice is {winner}"
     if not race.rounds:
-        message = f"there was no time for a single round: {baseline} stays"
+        message = f"there was no time for a single round: the choice is {winner}"
     course.ledger.emit(Notice(level=Level.INFO, code="search", message=message))
 
 
@@ -279,14 +289,14 @@ def _confirm(course: _Course) -> None:
     settings = replace(sampling_settings(ledger.prepared), max_time_s=most_s)
     ledger.measured = found = _measure(course, arms, settings=settings, memory=_open_memory(course, "confirm", arms))
     course.confirmation = next((each for each in found.analysis.comparisons if each.workload is None), None)
-    if course.confirmation is not None and course.confirmation.verdict is Verdict.SLOWER:
+    if course.confirmation is not None and course.confirmation.verdict in {Verdict.SLOWER, Verdict.INVALID}:
         _take_back(course)
     if not is_reusable(found.analysis, _action(course).workloads, ledger.prepared.hashes):
         ledger.result_key = None
 
 
 def _take_back(course: _Course) -> None:
-    """The winner is proven slower than the baseline: unless size was asked for, the baseline wins."""
+    """The winner is slower than the baseline, or nothing can be said of it: unless size was asked for, that one wins."""
     if course.search.objective is Objective.TIME:
         message = f"{course.winner} did not confirm what it showed in the race: {course.search.baseline.name} stays"
         course.ledger.emit(Notice(level=Level.WARNING, code="not-confirmed", message=message))
@@ -295,7 +305,7 @@ def _take_back(course: _Course) -> None:
 
 def _measure(course: _Course, arms: Arms, **how: object) -> Contest:
     """Measure some of the arms. The doubts about single numbers of a race are nobody's concern: they prove nothing."""
-    ledger, doubts = course.ledger, frozenset(map(str, WarningKind)) if "leaving" in how else frozenset()
+    ledger, doubts = course.ledger, _DOUBTS if "leaving" in how else frozenset()
 
     def emit(event: Event) -> None:
         if not (isinstance(event, Notice) and event.code in doubts):
@@ -330,6 +340,24 @@ def _find_too_large(course: _Course) -> dict[str, str]:
         for name, more in growth.items()
         if most is not None and more > most
     }
+
+
+def _find_equals(course: _Course) -> dict[str, str]:
+    """The candidates whose binaries equal those of the baseline or of an earlier candidate, each with that one.
+
+    Tests and benches that cargo runs may still differ: where such a workload is measured, none is left out.
+    """
+    built, first, equals = course.ledger.built, dict[object, str](), dict[str, str]()
+    if any(workload.call is not None for workload in _action(course).workloads):
+        return equals
+    for variant in course.search.plan.variants:
+        if variant.compile is None or not built.is_built(variant):
+            continue
+        artifacts = built.results[variant.compile].artifacts
+        content = frozenset((name, artifact.sha256) for name, artifact in artifacts.items())
+        if (other := first.setdefault(content, variant.name)) != variant.name:
+            equals[variant.name] = other
+    return equals
 
 
 def _preference(search: Search, arms: Arms) -> Mapping[str, int]:
