@@ -2,7 +2,8 @@
 
 All arms take turns with the baseline. At looks that are fixed beforehand, an arm leaves once it is proven that it
 cannot beat the arm in front by the margin. An arm that is preferred where times do not decide, because it is cheaper or
-safer, leaves only once it is proven slower than the arm in front.
+safer, leaves only once it is proven slower than the arm in front; and that one leaves once it is proven that it cannot
+beat a preferred one by half the margin.
 
 The proof is the exact signed-rank test of the rounds' differences between the two arms, whose distribution under a
 random sign of each is known. It is one-sided, at the error rate of the whole race, divided by the number of looks and
@@ -29,9 +30,9 @@ from optbuild.measure.statistics import Floats
 
 LOOKS = 6
 """How often a race may let arms leave."""
-_GROWTH = 1.35
+_GROWTH = 1.6
 _TIE_SHARE = 0.5
-"""Of the margin: arms that lie closer together than this are taken for equally fast."""
+"""Of the margin: arms that lie closer together than this are equally fast."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,16 +63,14 @@ class Leaver:
 
     Attributes:
         rounds: After how many rounds.
-        leader: The arm that was in front.
+        leader: The arm that it cannot beat.
         at_best: By how much less than that one's time it may take at best, as a change; negative is less.
-        is_preferred: It left because it is slower, though it would be preferred where times do not decide.
     """
 
     arm: str
     rounds: int
     leader: str
     at_best: float
-    is_preferred: bool
 
 
 def make_rule(arms: int, *, min_effect: float, confidence: float) -> RaceRule:
@@ -91,7 +90,7 @@ def make_rule(arms: int, *, min_effect: float, confidence: float) -> RaceRule:
     return RaceRule(arms=arms, margin=math.log1p(min_effect), error=error, looks=looks)
 
 
-def find_leavers(rule: RaceRule, d: Mapping[str, Floats], preference: Mapping[str, object]) -> tuple[Leaver, ...]:
+def find_leavers(rule: RaceRule, d: Mapping[str, Floats], preference: Mapping[str, int]) -> tuple[Leaver, ...]:
     """Who leaves now; nobody between two looks.
 
     Args:
@@ -105,15 +104,27 @@ def find_leavers(rule: RaceRule, d: Mapping[str, Floats], preference: Mapping[st
         return ()
     leader = find_leader(d)
     leavers = []
-    for arm, own in d.items():
-        if arm == leader:
-            continue
-        is_preferred = preference[arm] < preference[leader]  # type: ignore[operator]  # they are ordered
-        interval = statistics.signed_rank_interval(_rounded(own - d[leader]), 2 * rule.alpha)
-        if interval is not None and interval[0] > (0.0 if is_preferred else -rule.margin):
-            at_best = math.expm1(interval[0])
-            leavers.append(Leaver(arm=arm, rounds=rounds, leader=leader, at_best=at_best, is_preferred=is_preferred))
+    for arm in d:
+        others = [each for each in d if preference[each] < preference[arm]] if arm == leader else [leader]
+        for other in others:
+            at_best = _at_best(rule, d[arm] - d[other])
+            if at_best is not None and at_best > _needed(rule, arm, other, leader, preference):
+                leavers.append(Leaver(arm=arm, rounds=rounds, leader=other, at_best=math.expm1(at_best)))
+                break
     return tuple(leavers)
+
+
+def _at_best(rule: RaceRule, d: Floats) -> float | None:
+    """The least difference that is not refuted; None if there are too few rounds to refute any."""
+    interval = statistics.signed_rank_interval(_rounded(d), 2 * rule.alpha)
+    return None if interval is None else interval[0]
+
+
+def _needed(rule: RaceRule, arm: str, other: str, leader: str, preference: Mapping[str, int]) -> float:
+    """What an arm has to be able to reach against another one to stay."""
+    if arm == leader:
+        return -_TIE_SHARE * rule.margin
+    return 0.0 if preference[arm] < preference[other] else -rule.margin
 
 
 def find_leader(d: Mapping[str, Floats]) -> str:
@@ -121,7 +132,7 @@ def find_leader(d: Mapping[str, Floats]) -> str:
     return min(d, key=lambda arm: statistics.hodges_lehmann(d[arm]))
 
 
-def choose_winner(rule: RaceRule, d: Mapping[str, Floats], preference: Mapping[str, object]) -> str:
+def choose_winner(rule: RaceRule, d: Mapping[str, Floats], preference: Mapping[str, int]) -> str:
     """The winner of those that are still there: the fastest, or one that is preferred and as fast as that.
 
     Args:
@@ -132,7 +143,7 @@ def choose_winner(rule: RaceRule, d: Mapping[str, Floats], preference: Mapping[s
     leader = find_leader(d)
     near = _TIE_SHARE * rule.margin
     tied = [arm for arm, own in d.items() if statistics.hodges_lehmann(_rounded(own - d[leader])) <= near]
-    return min({leader, *tied}, key=lambda arm: preference[arm])  # type: ignore[arg-type, return-value]  # ordered
+    return min({leader, *tied}, key=lambda arm: preference[arm])
 
 
 def repeated_interval(rule: RaceRule, d: Floats) -> tuple[float, float] | None:

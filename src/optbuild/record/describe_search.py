@@ -183,7 +183,4 @@ def _describe_candidate(
 
 
 def _why(leaver: Leaver) -> str:
-    at_best = format_percent(leaver.at_best)
-    if leaver.is_preferred:
-        return f"it is slower than {leaver.leader}: {at_best} at best"
-    return f"it cannot beat {leaver.leader} by the margin: {at_best} at best"
+    return f"{format_percent(leaver.at_best)} against {leaver.leader} at best"

@@ -296,7 +296,7 @@ def _confirm(course: _Course) -> None:
 
 
 def _take_back(course: _Course) -> None:
-    """The winner is slower than the baseline, or nothing can be said of it: unless size was asked for, that one wins."""
+    """The winner is slower than the baseline, or nothing can be said: unless size was asked for, the baseline stays."""
     if course.search.objective is Objective.TIME:
         message = f"{course.winner} did not confirm what it showed in the race: {course.search.baseline.name} stays"
         course.ledger.emit(Notice(level=Level.WARNING, code="not-confirmed", message=message))
