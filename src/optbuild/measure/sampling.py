@@ -198,4 +198,5 @@ class Sampling:
     def _describe_progress(self, target: int) -> str:
         done, elapsed_s = self.samples.rounds, self.budget.elapsed_s()
         left_s = min(elapsed_s / done * (target - done), self.budget.left_s())
-        return describe_progress(self.judged_series(), self.arms, confidence=self.settings.confidence, left_s=left_s)
+        confidence = self.settings.confidence
+        return describe_progress(self.judged_series(), self.arms, self.gone, confidence=confidence, left_s=left_s)

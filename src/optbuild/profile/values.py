@@ -244,8 +244,8 @@ CompareOutput = Annotated[
 ]
 
 
-HOT_SHARES = ("p50", "p60", "p70", "p80", "p90", "p95", "p99", "p99.9", "p99.99", "p99.999", "p99.9999")
-"""The shares of all counts for which `llvm-profdata show` prints the count of a block."""
+HOT_SHARES = ("p80", "p90", "p95", "p99", "p99.9", "p99.99", "p99.999")
+"""The shares of all counts for which every `llvm-profdata show` prints the count of a block."""
 
 
 def _read_hot_count(value: object) -> object:

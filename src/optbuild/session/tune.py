@@ -313,7 +313,8 @@ def _measure(course: _Course, arms: Arms, **how: object) -> Contest:
 
     run_s = {probe.workload.name: ledger.built.results[probe.id].run_s for probe in ledger.plan.of_kind(ProbeOutputs)}
     machine = replace(ledger.machine, emit=emit)
-    return measure(arms, _action(course), ledger.prepared, machine, run_s=run_s, **how)  # type: ignore[arg-type]
+    action = replace(_action(course), label="race" if "leaving" in how else "confirm the winner")
+    return measure(arms, action, ledger.prepared, machine, run_s=run_s, **how)  # type: ignore[arg-type]
 
 
 def _open_memory(course: _Course, stage: str, arms: Arms) -> Memory:

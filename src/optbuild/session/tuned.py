@@ -68,35 +68,44 @@ def propose_tuned(record: RunRecord, request: RunRequest, machine: Machine) -> P
 
 
 def add_variant(text: str, name: str, settings: Mapping[str, Any]) -> str:
-    """Add a variant to the text of a build profile, or replace it; comments and order stay.
+    """Add a variant at the end of a build profile's text, or replace it where it stands; all else stays as it is.
 
     A profile without variants has those of preset `pgo`, which one of its own would replace: it then extends that.
 
     Raises:
         ValueError: The text is not TOML, or it cannot be changed in place.
     """
+    settings = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
     try:
         tree = tomlkit.parse(text).unwrap()
         if not tree.get("variants") and "extends" not in tree:
             text = _extended(text)
-        document = tomlkit.parse(text)
-        wanted = document.unwrap()
-        wanted = {**wanted, "variants": {**wanted.get("variants", {}), name: _plain(settings)}}
-        variants = document.setdefault("variants", tomlkit.table(is_super_table=True))
-        table = tomlkit.table()
-        for key, value in _plain(settings).items():
-            table[key] = value
-        if not text.endswith(("\n\n", "[]")) and name not in variants:
-            last = list(variants.values())[-1] if len(variants) else None
-            if last is not None and not last.as_string().endswith("\n\n"):
-                last.add(tomlkit.nl())
-        variants[name] = table
-        changed = tomlkit.dumps(document)
-        if tomlkit.parse(changed).unwrap() != wanted:
+        variants = tree.get("variants", {})
+        changed = _replaced(text, name, settings) if name in variants else _appended(text, name, settings)
+        if tomlkit.parse(changed).unwrap().get("variants") != {**variants, name: settings}:
             raise ValueError("its variants cannot be changed in place")
     except (TOMLKitError, TypeError, AttributeError) as error:
         raise ValueError(str(error)) from error
     return changed
+
+
+def _appended(text: str, name: str, settings: Mapping[str, Any]) -> str:
+    """The text with one more table, after a blank line."""
+    table = tomlkit.document()
+    table.add("variants", tomlkit.table(is_super_table=True).add(name, settings))
+    ending = "\r\n" if "\r\n" in text else "\n"
+    return ending.join([text.rstrip("\r\n"), "", *tomlkit.dumps(table).strip().splitlines(), ""])
+
+
+def _replaced(text: str, name: str, settings: Mapping[str, Any]) -> str:
+    """The text with other settings of a variant that it has."""
+    document = tomlkit.parse(text)
+    table = document["variants"][name]
+    for key in [key for key in table if key not in settings]:
+        del table[key]
+    for key, value in settings.items():
+        table[key] = value
+    return tomlkit.dumps(document)
 
 
 def _require_proven(search: SearchRecord) -> None:
@@ -116,8 +125,3 @@ def _extended(text: str) -> str:
     if match is None:
         return f"{line}\n{text}"
     return f"{text[: match.end()].rstrip(chr(13))}\n{line}{text[match.end() :]}"
-
-
-def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as TOML has them."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}

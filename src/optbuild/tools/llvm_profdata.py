@@ -142,7 +142,8 @@ def functions_argv(tool: Path, profile: Path) -> tuple[str, ...]:
 
 
 _HOT_COUNT = re.compile(
-    r"^\d+ blocks (?:\(\S+%\) )?with count >= (?P<count>\d+) account for (?P<percent>[\d.]+)% of", re.MULTILINE
+    r"^\d+ blocks (?:\(\S+%\) )?with count >= (?P<count>\d+) account for (?P<percent>[\d.]+) ?(?:%|percentage) of",
+    re.MULTILINE,
 )
 _FUNCTION_NAME = re.compile(r"  (\S.*):")
 _BLOCK_COUNTS = re.compile(r"    Block counts: \[([\d, ]*)\]")
