@@ -238,7 +238,7 @@ def _screen(course: _Course) -> None:
     course.resumed_rounds = len(memory.rounds)
     began_s, is_sound = course.clock(), True
     try:
-        if arms.candidates:
+        if len(arms.candidates) > 1:
             settings = replace(
                 sampling_settings(ledger.prepared),
                 max_time_s=max(0.0, course.left_s() - course.confirming_s),
@@ -249,13 +249,15 @@ def _screen(course: _Course) -> None:
             is_sound = not found.silent and found.analysis.aa.verdict is not AaVerdict.INVALID
     finally:
         course.race_s = course.clock() - began_s
-    course.winner = _choose(course, race, is_sound=is_sound)
+    course.winner = _choose(course, race, arms, is_sound=is_sound)
     _announce_winner(course, race)
 
 
-def _choose(course: _Course, race: Race, *, is_sound: bool) -> str:
+def _choose(course: _Course, race: Race, arms: Arms, *, is_sound: bool) -> str:
     """The winner of a race by what is asked for; the baseline if the times say nothing."""
     search = course.search
+    if search.objective is Objective.TIME and len(arms.candidates) == 1:
+        return arms.candidates[0]  # the confirmation decides
     if search.objective is Objective.TIME and (not is_sound or not race.rounds):
         return search.baseline.name
     if search.objective is Objective.TIME:
@@ -266,6 +268,8 @@ def _choose(course: _Course, race: Race, *, is_sound: bool) -> str:
 
 def _announce_winner(course: _Course, race: Race) -> None:
     winner, baseline = course.winner, course.search.baseline.name
+    if not race.rounds and winner != baseline:
+        return
     remaining = len([arm for arm in race.remaining() if arm != baseline])
     message = f"after {race.rounds} rounds, with {remaining} candidates left, the choice is {winner}"
     if not race.rounds:
