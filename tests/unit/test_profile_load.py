@@ -215,7 +215,7 @@ optbuild.toml:1: `schema` is missing
   help: write `schema = 1` at the top of the file
 optbuild.toml:1: unknown key `what`
   help: remove it; the keys here are evidence, extends, gates, measure, profile-data, project, raw-profiles,
-    schema, variants, workloads
+    schema, tune, variants, workloads
 optbuild.toml:4: `project.manifest`: "../Cargo.toml" leaves the workspace: it is ABOVE/Cargo.toml
   help: write a relative path that stays inside HERE
 optbuild.toml:5: `project.features`: expected a list of texts, got "a"

@@ -45,6 +45,7 @@ def changed(text: str) -> str:
 def test_the_variant_is_added_after_the_others() -> None:
     """Comments, order and blank lines of all that is there stay."""
     assert changed(PROFILE) == snapshot("""\
++
 +[variants.tuned]
 +inherits = "release"
 +lto = "fat"

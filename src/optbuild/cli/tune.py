@@ -29,7 +29,8 @@ def tune(
     request: RunRequest,
     directory: options.Directory = Path(),
     space: Annotated[
-        Space | None, typer.Option("--space", help="Search this in place of what [tune] says; default: quick.")
+        Space | None,
+        typer.Option("--space", help="Search this in place of the factors in optbuild.toml; default: quick."),
     ] = None,
     objective: Annotated[
         Objective | None, typer.Option("--objective", help="What the winner has least of; default: time.")

@@ -23,6 +23,8 @@ def without_losers(record: RunRecord) -> RunRecord:
     return replace(
         record,
         variants=tuple(variant for variant in record.variants if variant.name in shown),
+        # More time for the confirmation is more budget for the whole search.
+        measure=None if record.measure is None else replace(record.measure, advice=None),
         warnings=tuple(each for each in record.warnings if each.code != "variant-skipped"),
     )
 
