@@ -30,7 +30,7 @@ def tune(
     directory: options.Directory = Path(),
     space: Annotated[
         Space | None,
-        typer.Option("--space", help="Search this in place of the factors in optbuild.toml; default: quick."),
+        typer.Option("--space", help="Search this, not the factors of optbuild.toml; default: quick."),
     ] = None,
     objective: Annotated[
         Objective | None, typer.Option("--objective", help="What the winner has least of; default: time.")
