@@ -246,8 +246,8 @@ optbuild.toml:18: `variants.release.codegen-units`: expected an integer of 1 or 
 optbuild.toml:20: `workloads[0].name`: more than one line
   help: write a name of one line
 optbuild.toml:21: `workloads[0].command[1]`: unknown placeholder {"a":1}
-  help: placeholders are {bin}, {bin:NAME}, {lib}, {lib:NAME}, {scratch}, {port} and {env:NAME}; literal
-    braces are doubled: {{ and }}
+  help: placeholders are {bin}, {bin:NAME}, {lib}, {lib:NAME}, {scratch}, {port}, {wheel}, {python} and
+    {env:NAME}; literal braces are doubled: {{ and }}
 optbuild.toml:21: `workloads[0].command[2]`: a NUL character, which no program can receive
   help: remove the `\\u0000` from the text
 optbuild.toml:22: `workloads[0].timeout`: expected a duration such as "500ms", "30s", "5m" or "1h", got 3

@@ -11,6 +11,9 @@ import typer
 from optbuild.cli import options
 from optbuild.cli.compare import compare
 from optbuild.cli.context import CliContext, render_report, screen_of, write_out
+from optbuild.cli.explain import explain
+from optbuild.cli.fleet import fleet
+from optbuild.cli.heap import heap
 from optbuild.cli.inspect_commands import COMMANDS
 from optbuild.cli.machine import running_machine
 from optbuild.cli.options import with_common_options, with_run_request
@@ -33,10 +36,7 @@ app = typer.Typer(
 
 _LATER = {
     "advise": "say beforehand what can pay",
-    "explain": "say what PGO has changed",
-    "fleet": "build and measure many projects",
     "flamegraph": "record and draw a variant",
-    "heap": "find where a variant allocates",
 }
 
 
@@ -145,6 +145,9 @@ def bench(
 app.command()(compare)
 
 
+app.command()(explain)
+
+
 app.command()(train)
 
 
@@ -152,8 +155,12 @@ app.command()(tune)
 
 
 app.command()(verify)
+
+
+app.command()(heap)
 for _command in COMMANDS:
     app.command()(_command)
+app.add_typer(fleet)
 
 
 @app.command(name="help")

@@ -41,6 +41,7 @@ from optbuild.profile.values import (
     WorkloadName,
 )
 from optbuild.profile.variants import Variant, VariantSettings
+from optbuild.tools.builders import BuilderName
 
 SCHEMA_VERSION = 1
 
@@ -96,6 +97,20 @@ class ProjectSettings:
             'configuration, else "host".'
         ),
     ] = None
+    builder: Annotated[
+        BuilderName,
+        Field(
+            description='What calls cargo: "cargo" itself, "maturin" for wheels of Python, or "zigbuild" for an older '
+            "glibc."
+        ),
+    ] = BuilderName.CARGO
+    interpreters: Annotated[
+        tuple[Name, ...],
+        Field(
+            description="The Pythons that maturin builds wheels for, by names or paths; the first one trains and "
+            "measures. Default: python3."
+        ),
+    ] = ()
     cargo_profile: Annotated[Name, Field(description="The Cargo profile that every variant starts from.")] = "release"
     cargo_args: Annotated[
         tuple[Text, ...],

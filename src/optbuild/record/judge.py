@@ -194,7 +194,7 @@ def _size_growth(variant: VariantRecord, baseline: VariantRecord | None) -> _Fou
 
 
 def _size_bytes(variant: VariantRecord | None) -> int:
-    return 0 if variant is None else sum(artifact.size_bytes for artifact in variant.artifacts)
+    return 0 if variant is None else variant.size_bytes
 
 
 def _build_time_growth(variant: VariantRecord, baseline: VariantRecord | None) -> _Found:

@@ -19,6 +19,7 @@ from optbuild.record.evidence import PgoRecord, QuarantinedRecord
 from optbuild.record.gate import GateRecord
 from optbuild.record.inputs import InputRecord
 from optbuild.record.search import SearchRecord
+from optbuild.tools.wheels import WHEEL
 
 SCHEMA: Final = "optbuild/record/1"
 
@@ -70,6 +71,16 @@ class ToolRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BuilderRecord:
+    """What called cargo, if that was not optbuild itself; `target` is what it was asked for."""
+
+    name: str
+    path: str
+    version: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolchainRecord:
     """What compiled the variants."""
 
@@ -79,6 +90,7 @@ class ToolchainRecord:
     target: str
     llvm_major: int | None
     llvm_profdata: ToolRecord | None
+    builder: BuilderRecord | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +112,11 @@ class ArtifactRecord:
     path: str
     sha256: str
     size_bytes: int
+
+    @property
+    def is_wheel(self) -> bool:
+        """Whether it packs a library that is an artifact as well."""
+        return self.bin == WHEEL or self.bin.startswith(f"{WHEEL}:")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +163,16 @@ class VariantRecord:
     quarantined: tuple[QuarantinedRecord, ...] = ()
     cpu_features: tuple[str, ...] | None = None
     pgo_by_bin: Mapping[str, PgoRecord] = field(default_factory=dict)
+
+    @property
+    def binaries(self) -> tuple[ArtifactRecord, ...]:
+        """Its programs and libraries, without the wheels that hold them."""
+        return tuple(item for item in self.artifacts if not item.is_wheel)
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of its programs and libraries."""
+        return sum(item.size_bytes for item in self.binaries)
 
     @property
     def evidence(self) -> Mapping[str, PgoRecord]:

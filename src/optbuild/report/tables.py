@@ -195,7 +195,7 @@ def _interval_heading(record: RunRecord) -> str:
 
 
 def _build_columns(record: RunRecord) -> tuple[Column, ...]:
-    bins = max(len(variant.artifacts) for variant in record.variants)
+    bins = max(len(variant.binaries) for variant in record.variants)
     size = Column(heading=f"size of {bins} bins" if bins > 1 else "size", align=Align.RIGHT, optional=True)
     if not _has_built(record):
         return (size,)
@@ -240,7 +240,7 @@ def _peak_rss_cell(resources: Iterable[Resources]) -> Cell:
 
 
 def _build_cells(variant: VariantRecord, record: RunRecord) -> tuple[Cell, ...]:
-    size = Cell(text=format_bytes(sum(item.size_bytes for item in variant.artifacts))) if variant.artifacts else NOTHING
+    size = Cell(text=format_bytes(variant.size_bytes)) if variant.artifacts else NOTHING
     if not _has_built(record):
         return (size,)
     if variant.status is VariantStatus.REUSED:

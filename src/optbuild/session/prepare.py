@@ -33,6 +33,7 @@ from optbuild.project.selection import Targets, default_bin
 from optbuild.record.history import History
 from optbuild.record.store import RecordStore
 from optbuild.session.budget import count_cores, find_jobs, may_share_jobs
+from optbuild.session.builders import for_builder, require_abilities
 from optbuild.session.cpus import find_cpu_needs, require_cpu
 from optbuild.session.cross_validation import describe_folds, find_folds, require_candidate
 from optbuild.session.demands import with_request
@@ -44,6 +45,7 @@ from optbuild.toolchain.doctor import free_disk_bytes
 from optbuild.toolchain.lookup import Inquiry
 from optbuild.toolchain.model import Toolchain
 from optbuild.toolchain.requirements import (
+    require_builder,
     require_disk,
     require_pgo_tools,
     require_platform,
@@ -51,6 +53,7 @@ from optbuild.toolchain.requirements import (
     require_target,
 )
 from optbuild.toolchain.runnable import why_not_runnable
+from optbuild.tools.builders import split_glibc
 from optbuild.workloads.cargo_targets import check_targets
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation, make_invocation
@@ -129,6 +132,7 @@ def prepare(
     if build_profile is None:
         build_profile = load_for(request, machine) if placement is None else placement.build_profile
     build_profile = _with_command_line(build_profile, request, machine.working_directory)
+    require_abilities(build_profile)
     build_profile = with_request(build_profile, request)
     names = (
         select_pgo_variants(build_profile)
@@ -143,11 +147,19 @@ def prepare(
     placed = build_profile if placement is None else placement.placed
     toolchain = discover_for(placed, machine, trusted=trusted)
     project = open_project((placed.directory / placed.project.manifest).resolve(), toolchain, machine)
-    targets = choose_targets(project, build_profile, names)
+    targets = for_builder(choose_targets(project, build_profile, names), build_profile)
     layout = Layout.of(project.target_directory, request.out) if placement is None else placement.layout
     obstacle = why_not_runnable(toolchain)
     runner = () if project.runner is None else project.runner.argv
-    made = _make_invocations(build_profile, targets, layout, machine, runner=runner, needs_runner=obstacle is not None)
+    made = _make_invocations(
+        build_profile,
+        targets,
+        layout,
+        machine,
+        runner=runner,
+        needs_runner=obstacle is not None,
+        python=next(iter(toolchain.builder.interpreters), None),
+    )
     workloads = tuple(replace(workload, not_built=_not_built(project, targets)) for workload in made)
     shared_jobs = _find_shared_jobs(request, machine, project)
     inputs = PlanInputs(
@@ -160,7 +172,9 @@ def prepare(
         jobs=request.jobs,
         shares_jobs=shared_jobs is not None,
         not_runnable=None if runner else obstacle,
+        shares_training=not request.ignore_profile_data,
         has_profile_data=has_profile_data,
+        last_rustflags=request.last_rustflags,
         cpu_needs=find_cpu_needs(
             build_profile,
             names,
@@ -247,6 +261,9 @@ def discover_for(build_profile: BuildProfile, machine: Machine, *, trusted: bool
         executor=machine.executor,
         configured_rustc=None if rustc is None else rustc.value,
         rustc_origin="" if rustc is None else rustc.origin,
+        builder=build_profile.project.builder,
+        interpreters=build_profile.project.interpreters,
+        glibc=split_glibc(build_profile.project.target or "")[1],
         trusted=trusted,
     )
 
@@ -367,7 +384,7 @@ def _not_built(project: Project, targets: Targets) -> tuple[str, ...]:
     return tuple(name for name in dict.fromkeys(names) if name not in built)
 
 
-def _make_invocations(
+def _make_invocations(  # noqa: PLR0913 - all that placeholders may stand for, by name
     build_profile: BuildProfile,
     targets: Targets,
     layout: Layout,
@@ -375,6 +392,7 @@ def _make_invocations(
     *,
     runner: tuple[str, ...],
     needs_runner: bool,
+    python: Path | None,
 ) -> tuple[Invocation, ...]:
     default = default_bin(targets)
     written = WrittenFiles(path=layout.written)
@@ -390,6 +408,7 @@ def _make_invocations(
                     libs=targets.libs,
                     runner=runner,
                     needs_runner=needs_runner,
+                    python=python,
                     scratch=layout.scratch,
                     environ=machine.environ,
                     written=written.of(workload),
@@ -399,6 +418,7 @@ def _make_invocations(
 
 
 def _check_machine(inputs: PlanInputs, names: tuple[str, ...]) -> None:
+    require_builder(inputs.toolchain)
     require_target(inputs.toolchain)
     if _IGNORE_RUST_VERSION not in inputs.build_profile.project.cargo_args:
         for package in inputs.targets.packages:

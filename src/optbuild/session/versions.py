@@ -8,16 +8,7 @@ from pathlib import Path
 
 from optbuild import __version__
 from optbuild.errors import OptbuildError
-from optbuild.events import (
-    ActionFailed,
-    ActionFinished,
-    ActionProgressed,
-    ActionStarted,
-    Emit,
-    Event,
-    Level,
-    Notice,
-)
+from optbuild.events import Emit, Event, Level, Notice, labelled
 from optbuild.files import disk_bytes_of
 from optbuild.measure.contest import Contest
 from optbuild.profile.render import render_resolved
@@ -87,17 +78,7 @@ class Versions:
 
     def emit_for(self, arm: str) -> Emit:
         """The same for events about one version, which say so."""
-
-        def emit(event: Event) -> None:
-            if isinstance(event, Notice):
-                event = replace(event, message=f"{arm}: {event.message}")
-            elif isinstance(event, ActionStarted | ActionFinished | ActionFailed):
-                event = replace(event, action=f"{arm} {event.action}", label=f"{arm}: {event.label}")
-            elif isinstance(event, ActionProgressed):
-                event = replace(event, action=f"{arm} {event.action}")
-            self.emit(event)
-
-        return emit
+        return labelled(self.emit, arm)
 
     def close(self, error: OptbuildError | None = None) -> RunRecord:
         """Make the record and store it."""
