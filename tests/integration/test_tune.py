@@ -47,7 +47,7 @@ def test_a_killed_search_goes_on_and_a_failed_candidate_does_not_end_it(optbuild
     """Nothing is built or measured twice, and every candidate has its place in the record."""
     shown = json.loads(optbuild.run("tune", "--dry-run", "--json", cwd=project).expect(0).stdout)
     assert len(shown["candidates"]) == 11
-    assert shown["instrumented_builds"] == 2, "one training for each optimisation level"
+    assert shown["trainings"] < 4, "flags and hot counts need none of their own"
     running: Running
     with optbuild.start("tune", "--progress", "plain", cwd=project) as running:
         running.await_that(lambda: rounds_kept(project) >= 3, "three rounds are kept")

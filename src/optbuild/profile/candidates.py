@@ -67,7 +67,7 @@ def make_candidates(
                 name: level for name, level in levels.items() if not _is_same(_vary(baseline, {name: level}), baseline)
             }
             found[key] = Candidate(variant=variant, levels=levels, settings=changed)
-    return tuple(sorted(_named(found.values(), factors, taken), key=lambda each: cost_of(each.variant)))
+    return tuple(sorted(_named(found.values(), factors, taken), key=lambda each: cost_of(each.variant, baseline)))
 
 
 def _is_same(variant: Variant, baseline: Variant) -> bool:
@@ -75,11 +75,15 @@ def _is_same(variant: Variant, baseline: Variant) -> bool:
     return replace(variant, name="", ancestors=()) == replace(baseline, name="", ancestors=())
 
 
-def cost_of(variant: Variant) -> tuple[Any, ...]:
-    """The place of a variant in the order of building: without training first, then one training after the other."""
-    shared: dict[str, Any] = {key: None for key in _SHARES_TRAINING if hasattr(variant, key)}
-    alone = replace(variant, name="", ancestors=(), **shared)
-    return (variant.pgo is not PgoMode.OFF, _LTO_COST[variant.lto], repr(alone), *_extras(variant))
+def cost_of(variant: Variant, baseline: Variant) -> tuple[Any, ...]:
+    """The place of a variant in the order of building: without training first, then one training after the other.
+
+    What changes least comes first: it lends its counts to what follows.
+    """
+    alone = [each.name for each in fields(Variant) if each.name not in {"name", "ancestors", *_SHARES_TRAINING}]
+    changed = sum(getattr(variant, key) != getattr(baseline, key) for key in alone)
+    own = [getattr(variant, key) for key in alone]
+    return (variant.pgo is not PgoMode.OFF, _LTO_COST[variant.lto], changed, repr(own), *_extras(variant))
 
 
 def risk_of(variant: Variant, baseline: Variant) -> tuple[int, ...]:

@@ -241,7 +241,8 @@ def foretell(search: Search, history: History) -> tuple[str, ...]:
     awaited = plan.awaited()
     builds = sum(each.id in awaited for each in plan.of_kind(Compile))
     trained = sum(bool(variant.attempts) for variant in plan.variants)
-    sharing = f", {trained} with PGO from {count_trainings(search)} instrumented builds" if trained else ""
+    trainings = count_trainings(search)
+    sharing = f", {trained} with PGO from {trainings} training{'s' * (trainings != 1)}" if trained else ""
     what = f"{len(search.candidates)} candidates against {search.baseline.name}: {builds} builds{sharing}"
     if search.left_out:
         what += f"; {len(search.left_out)} combinations are left out"
@@ -265,7 +266,7 @@ def describe_search(search: Search, history: History) -> dict[str, Any]:
         "max_size_growth": search.max_size_growth,
         "candidates": [{"variant": each.name, "settings": each.settings} for each in search.candidates],
         "left_out": [{"variant": each.variant, "reason": each.reason} for each in search.left_out],
-        "instrumented_builds": count_trainings(search),
+        "trainings": count_trainings(search),
         "known_s": estimate.seconds or None,
         "unknown_actions": estimate.unknown,
     }
