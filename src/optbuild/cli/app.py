@@ -101,7 +101,9 @@ def bench(
     binaries: Annotated[list[str], typer.Argument(metavar="NAME=PATH…", help="Binaries; the first is the baseline.")],
     stdin: options.Stdin = None,
     env: options.Env = None,
-    metric: Annotated[str, typer.Option("--metric", metavar="NAME", help="wall, cpu or instructions.")] = "wall",
+    metric: Annotated[
+        str, typer.Option("--metric", metavar="NAME", help="wall, cpu, instructions or allocations.")
+    ] = "wall",
     precision: options.Precision = None,
     min_effect: options.MinEffect = 0.01,
     max_time: options.MaxTime = None,

@@ -18,6 +18,7 @@ class SamplingSettings:
         rounds: The most rounds to take, whatever the precision; taking ends before, once one candidate at most is left.
             None lets the precision decide.
         counting_share: The share of `max_time_s` that counting instructions may take; zero counts nothing.
+        allocations_share: The same for allocations, which are counted only on request.
     """
 
     precision: float | None
@@ -27,3 +28,4 @@ class SamplingSettings:
     seed: int
     rounds: int | None = None
     counting_share: float = 0.1
+    allocations_share: float = 0.0

@@ -14,6 +14,9 @@ from optbuild.plan.measure import Measure
 from optbuild.session.prepare import Prepared
 from optbuild.session.request import Machine
 
+_ALLOCATIONS_SHARE = 0.4
+"""Of the time for measuring, if allocations are to be counted: valgrind takes many times as long as the program."""
+
 
 def measure(  # noqa: PLR0913 - what is measured, where, and by which rules
     arms: Arms,
@@ -63,11 +66,12 @@ def measure(  # noqa: PLR0913 - what is measured, where, and by which rules
 
 def sampling_settings(prepared: Prepared) -> SamplingSettings:
     """How long and how precisely the build profile wants to measure."""
-    asked = prepared.build_profile.measure
+    asked, gates = prepared.build_profile.measure, prepared.build_profile.gates
     return SamplingSettings(
         precision=asked.fixed_precision,
         min_effect=asked.min_effect,
         max_time_s=asked.max_time_s,
         confidence=asked.confidence,
         seed=secrets.randbits(32),
+        allocations_share=_ALLOCATIONS_SHARE if asked.allocations or gates.max_allocation_growth is not None else 0.0,
     )

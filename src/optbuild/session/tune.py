@@ -244,6 +244,7 @@ def _screen(course: _Course) -> None:
                 max_time_s=max(0.0, course.left_s() - course.confirming_s),
                 rounds=race.rule.looks[-1],
                 counting_share=0.0,
+                allocations_share=0.0,
             )
             found = _measure(course, arms, settings=settings, leaving=race, memory=memory)
             is_sound = not found.silent and found.analysis.aa.verdict is not AaVerdict.INVALID
