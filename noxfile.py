@@ -103,7 +103,7 @@ def registry(session: nox.Session) -> None:
     """Crates of the registry, built with real tools: Criterion, C and C++ by cc, cmake and bindgen, tokio and rayon."""
     session.install("-e", ".", *_group("registry"))
     _find_llvm_profdata(session)
-    required = [f"--require={REQUIRED_TOOLS},cmake,libclang,registry"] if os.environ.get("CI") else []  # noqa: TID251
+    required = [f"--require={REQUIRED_TOOLS},cmake,libclang,registry,builders"] if os.environ.get("CI") else []  # noqa: TID251
     session.run("pytest", *_side_by_side(CORES), "tests/registry", *required, *session.posargs)
 
 

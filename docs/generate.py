@@ -23,6 +23,7 @@ from optbuild.cli.app import app
 from optbuild.cli.help_topics import TOPICS
 from optbuild.profile import model as profile_model
 from optbuild.profile.schema import make_profile_schema, render_profile_schema
+from optbuild.record.explanation import render_explanation_schema
 from optbuild.record.store import make_record_schema, render_record_schema
 from optbuild.record.verification import render_verification_schema
 
@@ -85,6 +86,7 @@ def render_files() -> dict[str, str]:
     return {
         "schemas/optbuild-profile.schema.json": render_profile_schema(),
         "schemas/optbuild-record.schema.json": render_record_schema(),
+        "schemas/optbuild-explanation.schema.json": render_explanation_schema(),
         "schemas/optbuild-verification.schema.json": render_verification_schema(),
         "docs/reference/build-profile.md": render_build_profile_page(),
         "docs/reference/commands.md": render_commands_page(),

@@ -18,8 +18,11 @@ import pytest
 
 from optbuild.errors import OptbuildError
 from optbuild.execution.local import LocalExecutor
+from optbuild.toolchain.builders import discover_builder
 from optbuild.toolchain.discover import discover_toolchain
+from optbuild.toolchain.lookup import Inquiry
 from optbuild.toolchain.requirements import require_pgo_tools
+from optbuild.tools.builders import BUILDERS
 
 # How long an example takes says how busy the machine is, and nothing about the code.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -37,6 +40,7 @@ TOOLS = {
     "libclang": "the test needs libclang.so, of the package `libclang` or where LIBCLANG_PATH says",
     "registry": "the test needs crates of the registry",
     "loads": "the test needs the load generator wrk",
+    "builders": "the test needs cargo-zigbuild and ziglang of PyPI",
 }
 NEEDED = {**{name: (name,) for name in TOOLS}, "pgo": ("cargo", "pgo"), "registry": ("cargo", "registry")}
 
@@ -150,6 +154,14 @@ def _find_lack_of_chromium() -> str | None:
     return "neither chromium nor google-chrome is on PATH" if find_chromium() is None else None
 
 
+def _find_lack_of_builders() -> str | None:
+    """What optbuild says of those that `pip install` puts beside the Python that runs it."""
+    with LocalExecutor(emit=lambda _: None) as executor:
+        inquiry = Inquiry(executor=executor, directory=Path.cwd(), environ=dict(os.environ))
+        found = [discover_builder(name, None, inquiry) for name, row in BUILDERS.items() if row.packages]
+    return next((each.problem for each in found if each.problem is not None), None)
+
+
 def _find_lack_of_libclang() -> str | None:
     return "there is no libclang.so: pip install libclang" if find_libclang() is None else None
 
@@ -170,4 +182,5 @@ _LACKS: Mapping[str, Callable[[], str | None]] = {
     "libclang": _find_lack_of_libclang,
     "registry": _find_lack_of_crates,
     "loads": partial(_find_lack_of_programs, "wrk"),
+    "builders": _find_lack_of_builders,
 }

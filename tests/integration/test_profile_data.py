@@ -79,6 +79,8 @@ def test_counts_are_found_again_in_the_next_version(optbuild: Optbuild, project:
 def test_a_file_cut_short_is_refused_before_anything_is_built(optbuild: Optbuild, project: Path) -> None:
     """A broken file is named, kept, and never taken for fewer counts; nor is it trained over in silence."""
     say(project, "auto")
+    said = optbuild.run("train", "--", "{bin}", "data/train.txt", cwd=project).expect(2).stderr
+    assert "from the training workloads of the build profile" in said, "a command line is not what is committed"
     optbuild.run("train", cwd=project).expect(0)
     file = project / "pgo" / "tally.pgodata"
     cut = file.read_bytes()[:-1]

@@ -11,6 +11,7 @@ import typer
 from optbuild.cli import options
 from optbuild.cli.compare import compare
 from optbuild.cli.context import CliContext, render_report, screen_of, write_out
+from optbuild.cli.explain import explain
 from optbuild.cli.inspect_commands import COMMANDS
 from optbuild.cli.machine import running_machine
 from optbuild.cli.options import with_common_options, with_run_request
@@ -32,7 +33,6 @@ app = typer.Typer(
 
 _LATER = {
     "advise": "say beforehand what can pay",
-    "explain": "say what PGO has changed",
     "fleet": "build and measure many projects",
     "flamegraph": "record and draw a variant",
     "heap": "find where a variant allocates",
@@ -143,6 +143,9 @@ def bench(
 
 
 app.command()(compare)
+
+
+app.command()(explain)
 
 
 app.command()(train)

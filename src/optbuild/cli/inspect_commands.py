@@ -279,10 +279,11 @@ def clean(context: typer.Context, directory: options.Directory = Path()) -> None
 @with_common_options
 def schema(
     context: typer.Context,
-    which: Annotated[str, typer.Argument(metavar="[profile|record|verify]", help="Which schema.")] = "profile",
+    which: Annotated[str, typer.Argument(metavar="[profile|record|verify|explain]", help="Which schema.")] = "profile",
 ) -> None:
-    """Print the JSON schema of the build profile, of the record, or of what `verify --json` prints."""
+    """Print the JSON schema of the build profile, of the record, or of what `verify` or `explain` prints as JSON."""
     from optbuild.profile.schema import render_profile_schema
+    from optbuild.record.explanation import render_explanation_schema
     from optbuild.record.store import render_record_schema
     from optbuild.record.verification import render_verification_schema
 
@@ -290,6 +291,7 @@ def schema(
         "profile": render_profile_schema,
         "record": render_record_schema,
         "verify": render_verification_schema,
+        "explain": render_explanation_schema,
     }
     if which not in renderers:
         raise UsageError(f"there is no schema {which!r}", help=f"choose one of: {', '.join(renderers)}")

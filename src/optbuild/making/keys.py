@@ -60,6 +60,7 @@ def merge_key(
     """The key of a merged profile, including the programs whose names its functions get."""
     contents = {str(training): profile.sha256 for training, profile in profiles.items()}
     contents |= {f"program {name}": artifact.sha256 for name, artifact in program.items()}
+    contents |= {} if action.min_matched is None else {"translator": TRANSLATOR}
     return make_result_key(action.id, {**contents, **_tool(tool_version)})
 
 

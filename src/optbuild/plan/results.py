@@ -89,7 +89,7 @@ class PgoProfile:
         raw_profiles: How many files went into it.
         quarantined: Names of files that were left out.
         renamed_functions: How many were counted in other programs, under other names.
-        matched_ratio: The share of committed counts that found their function; None for those of a training.
+        matched_ratio: The share of committed or translated counts that found their function; None for its own.
     """
 
     path: Path

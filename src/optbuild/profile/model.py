@@ -40,6 +40,7 @@ from optbuild.profile.values import (
     WorkloadName,
 )
 from optbuild.profile.variants import Variant, VariantSettings
+from optbuild.tools.builders import BuilderName
 
 SCHEMA_VERSION = 1
 
@@ -95,6 +96,10 @@ class ProjectSettings:
             'configuration, else "host".'
         ),
     ] = None
+    builder: Annotated[
+        BuilderName,
+        Field(description='What calls cargo: "cargo" itself, or "zigbuild" for an older glibc.'),
+    ] = BuilderName.CARGO
     cargo_profile: Annotated[Name, Field(description="The Cargo profile that every variant starts from.")] = "release"
     cargo_args: Annotated[
         tuple[Text, ...],

@@ -22,6 +22,7 @@ from optbuild.record.assemble_evidence import describe_pgo, describe_quarantine
 from optbuild.record.inputs import InputRecord
 from optbuild.record.model import (
     ArtifactRecord,
+    BuilderRecord,
     MeasureRecord,
     NoiseRecord,
     OutputRecord,
@@ -57,7 +58,7 @@ def describe_project(project: Project, targets: Targets) -> ProjectRecord:
 
 def describe_toolchain(toolchain: Toolchain) -> ToolchainRecord:
     """The record's part about the toolchain."""
-    tool = toolchain.llvm_profdata
+    tool, builder = toolchain.llvm_profdata, toolchain.builder
     return ToolchainRecord(
         rustc=toolchain.rustc.version,
         cargo=toolchain.cargo.version,
@@ -65,6 +66,14 @@ def describe_toolchain(toolchain: Toolchain) -> ToolchainRecord:
         target=toolchain.target,
         llvm_major=toolchain.rustc.llvm_major,
         llvm_profdata=None if tool is None else ToolRecord(path=str(tool.path), version=tool.version),
+        builder=None
+        if builder.tool is None
+        else BuilderRecord(
+            name=builder.tool.name,
+            path=str(builder.tool.path),
+            version=builder.tool.version,
+            target=builder.target_of(toolchain.target),
+        ),
     )
 
 

@@ -69,6 +69,16 @@ class ToolRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BuilderRecord:
+    """What called cargo, if that was not optbuild itself; `target` is what it was asked for."""
+
+    name: str
+    path: str
+    version: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolchainRecord:
     """What compiled the variants."""
 
@@ -78,6 +88,7 @@ class ToolchainRecord:
     target: str
     llvm_major: int | None
     llvm_profdata: ToolRecord | None
+    builder: BuilderRecord | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

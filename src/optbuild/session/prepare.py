@@ -33,6 +33,7 @@ from optbuild.project.selection import Targets, default_bin
 from optbuild.record.history import History
 from optbuild.record.store import RecordStore
 from optbuild.session.budget import count_cores, find_jobs, may_share_jobs
+from optbuild.session.builders import require_abilities
 from optbuild.session.cpus import find_cpu_needs, require_cpu
 from optbuild.session.cross_validation import describe_folds, find_folds, require_candidate
 from optbuild.session.demands import with_request
@@ -44,6 +45,7 @@ from optbuild.toolchain.doctor import free_disk_bytes
 from optbuild.toolchain.lookup import Inquiry
 from optbuild.toolchain.model import Toolchain
 from optbuild.toolchain.requirements import (
+    require_builder,
     require_disk,
     require_pgo_tools,
     require_platform,
@@ -51,6 +53,7 @@ from optbuild.toolchain.requirements import (
     require_target,
 )
 from optbuild.toolchain.runnable import why_not_runnable
+from optbuild.tools.builders import split_glibc
 from optbuild.workloads.cargo_targets import check_targets
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation, make_invocation
@@ -120,6 +123,7 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool, placement: 
     require_platform(machine.platform)
     build_profile = load_for(request, machine) if placement is None else placement.build_profile
     build_profile = _with_command_line(build_profile, request, machine.working_directory)
+    require_abilities(build_profile)
     build_profile = with_request(build_profile, request)
     names = (
         select_pgo_variants(build_profile)
@@ -151,6 +155,7 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool, placement: 
         jobs=request.jobs,
         shares_jobs=shared_jobs is not None,
         not_runnable=None if runner else obstacle,
+        shares_training=not request.ignore_profile_data,
         has_profile_data=has_profile_data,
         last_rustflags=request.last_rustflags,
         cpu_needs=find_cpu_needs(
@@ -239,6 +244,8 @@ def discover_for(build_profile: BuildProfile, machine: Machine, *, trusted: bool
         executor=machine.executor,
         configured_rustc=None if rustc is None else rustc.value,
         rustc_origin="" if rustc is None else rustc.origin,
+        builder=build_profile.project.builder,
+        glibc=split_glibc(build_profile.project.target or "")[1],
         trusted=trusted,
     )
 
@@ -391,6 +398,7 @@ def _make_invocations(
 
 
 def _check_machine(inputs: PlanInputs, names: tuple[str, ...]) -> None:
+    require_builder(inputs.toolchain)
     require_target(inputs.toolchain)
     if _IGNORE_RUST_VERSION not in inputs.build_profile.project.cargo_args:
         for package in inputs.targets.packages:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from optbuild import __version__
 from optbuild.errors import ProfileDataError, UsageError
-from optbuild.execution.command import Command
 from optbuild.files import atomic_write, sha256_of
 from optbuild.making.training.profile_data import load_portable_profile
 from optbuild.portable.aging import merge_aged
@@ -23,11 +22,11 @@ from optbuild.profile.model import BuildProfile, Use, Workload
 from optbuild.profile.variants import PgoMode
 from optbuild.record.model import RunRecord
 from optbuild.session.prepare import load_for
+from optbuild.session.profiles import read_profile
 from optbuild.session.request import Machine, RunRequest
 from optbuild.session.run import run
 from optbuild.tools.instrumentation import InstrumentedFunction
-from optbuild.tools.llvm_profdata import text_argv
-from optbuild.tools.profile_text import FunctionRecord, read_records
+from optbuild.tools.profile_text import FunctionRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,20 +142,9 @@ def find_path(build_profile: BuildProfile) -> Path:
 
 def _read_counts(record: RunRecord, variant: str, machine: Machine, path: Path) -> list[FunctionRecord]:
     trained = next(each for each in record.variants if each.name == variant).pgo
-    tool = None if record.toolchain is None else record.toolchain.llvm_profdata
-    if trained is None or tool is None:
+    if trained is None:
         raise ProfileDataError(f"variant {variant} was not trained", help="optbuild doctor", location=str(path))
-    profdata = Path(trained.profdata.path)
-    text = profdata.with_suffix(".proftext")
-    argv = text_argv(Path(tool.path), profdata, text)
-    completed = machine.executor.run(Command(argv=argv, cwd=profdata.parent, env=machine.environ, timeout_s=600))
-    if completed.exit_code != 0:
-        raise ProfileDataError("llvm-profdata cannot write the profile as text", help="optbuild doctor")
-    try:
-        with text.open(encoding="utf-8", errors="surrogateescape") as lines:
-            return list(read_records(lines))
-    finally:
-        text.unlink()
+    return read_profile(Path(trained.profdata.path), record, machine)
 
 
 def _describe(record: RunRecord, variant: str, build_profile: BuildProfile) -> Training:

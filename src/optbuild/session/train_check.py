@@ -8,7 +8,8 @@ from pathlib import Path
 from optbuild.errors import ProfileDataError, UsageError
 from optbuild.files import claim_directory
 from optbuild.making.carry_out import carry_out
-from optbuild.making.training.profile_data import list_functions, load_lock, load_portable_profile
+from optbuild.making.training.profile_data import load_lock, load_portable_profile
+from optbuild.making.training.translation import list_functions
 from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.plan.results import Artifact
 from optbuild.portable.fit import Fit, judge_fit

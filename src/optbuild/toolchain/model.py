@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from optbuild.events import Level
+from optbuild.tools.builders import BUILDERS, Builder, BuilderName
 from optbuild.tools.rustc import parse_release
 
 OLDEST_CARGO = (1, 63)
@@ -45,6 +47,34 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoundBuilder:
+    """What calls cargo, and whether it is there.
+
+    Attributes:
+        name: Its row of the table.
+        tool: Its program; None for cargo itself, or if it was not found.
+        glibc: The version of glibc to link with, if the target names one.
+        problem: Why it cannot be used, if so.
+        env: Variables that it needs to find its parts.
+    """
+
+    name: BuilderName = BuilderName.CARGO
+    tool: Tool | None = None
+    glibc: str | None = None
+    problem: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def row(self) -> Builder:
+        """What is known about it."""
+        return BUILDERS[self.name]
+
+    def target_of(self, triple: str) -> str:
+        """A target as the builder is asked for it."""
+        return triple if self.glibc is None else f"{triple}.{self.glibc}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Toolchain:
     """Everything that turns sources into binaries on this machine, for one target.
 
@@ -61,6 +91,7 @@ class Toolchain:
         profiler_runtime: The library that instrumented binaries are linked with.
         target_installed: The target's standard library is there.
         pgo_tools_remedy: The command that would install a matching llvm-profdata on this system.
+        builder: What calls cargo.
     """
 
     rustc: Tool
@@ -75,6 +106,7 @@ class Toolchain:
     target_installed: bool
     pgo_tools_remedy: str = "optbuild doctor --fix"
     target_origin: str | None = None
+    builder: FoundBuilder = FoundBuilder()
 
     @property
     def flag_sets_coexist(self) -> bool:

@@ -14,8 +14,10 @@ from optbuild.events import Emit, Event
 from optbuild.execution.command import Command, Executor
 from optbuild.execution.jobserver import Jobserver
 from optbuild.execution.tool import run_tool
+from optbuild.files import atomic_write, writing
 from optbuild.making.cargo.build_scripts import BuildScripts, find_earlier_runs
 from optbuild.making.cargo.failures import cargo_failed, no_file_for, nothing_to_run
+from optbuild.making.cargo.glibc import require_glibc
 from optbuild.making.cargo.kept import delete_others, keep, keep_cargo_build
 from optbuild.making.cargo.listener import Feed, Once
 from optbuild.making.cargo.products import Products
@@ -73,6 +75,7 @@ class CargoDriver:
             ToolchainError: Cargo cannot be started.
             StorageError: The log or a copy of a binary cannot be written.
         """
+        _write_scripts(action)
         inherits = () if self.jobserver is None else self.jobserver.descriptors
         command = Command(argv=action.argv, cwd=action.cwd, env={**self.environ, **env}, sweep=False, inherits=inherits)
         once = Once(self.emit, self._shown)
@@ -84,7 +87,7 @@ class CargoDriver:
         with open_transcript(log) as transcript:
             feed = Feed((transcript, Diagnostics(emit=once), units, products, warnings, scripts, libraries))
             completed = run_tool(
-                self.executor, "cargo", command, on_stdout=feed.read_stdout, on_stderr=feed.read_stderr
+                self.executor, action.builder, command, on_stdout=feed.read_stdout, on_stderr=feed.read_stderr
             )
         if completed.exit_code != 0:
             raise cargo_failed(action, completed.exit_code, bytes(transcript.status), log)
@@ -96,6 +99,8 @@ class CargoDriver:
         loaded = libraries.find_loaded_by(products)
         products.files |= loaded
         artifacts = {name: _keep(action, name, products, log) for name in (*products.wanted, *loaded)}
+        if action.glibc is not None:
+            require_glibc(action, artifacts.values(), log)
         if products.cargo_build is not None:
             keep_cargo_build(action, products.cargo_build)
         delete_others(action, artifacts.values())
@@ -112,6 +117,14 @@ class CargoDriver:
             scripts=script_runs,
             peak_rss_bytes=completed.usage.peak_rss_bytes,
         )
+
+
+def _write_scripts(action: Compile) -> None:
+    for path, text in action.scripts.items():
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            atomic_write(path, text.encode())
+            path.chmod(0o755)
 
 
 def _asked_for(action: Compile) -> tuple[tuple[str, ...], CargoCall | None]:

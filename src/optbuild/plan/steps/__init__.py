@@ -15,8 +15,6 @@ from optbuild.profile.variants import Variant
 Step = Callable[[Draft, Variant, PlanInputs], Draft]
 
 STEPS: tuple[Step, ...] = (
-    codegen.set_cargo_profile,
-    codegen.add_rustflags,
-    codegen.add_features,
+    *codegen.FLAG_STEPS,
     pgo.add_feedback,  # last: it compiles the recipe of all steps before it twice
 )

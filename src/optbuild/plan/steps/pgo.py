@@ -17,7 +17,15 @@ from dataclasses import replace
 
 from optbuild.errors import AttemptFault, UsageError
 from optbuild.plan.action import Action, Argument, Id, Output, render_argument
-from optbuild.plan.draft import Draft, PlanInputs, for_call, make_compile, resolve_lto, work_directory
+from optbuild.plan.draft import (
+    Draft,
+    PlanInputs,
+    for_call,
+    link_script_flags,
+    make_compile,
+    resolve_lto,
+    work_directory,
+)
 from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.kinds.compile import Compile, Role
 from optbuild.plan.kinds.make_object import MakeObject
@@ -26,7 +34,8 @@ from optbuild.plan.kinds.profile_data import MatchProfileData
 from optbuild.plan.kinds.train import Train
 from optbuild.plan.parts import for_program, trains
 from optbuild.plan.results import CheckedProfile, Counts
-from optbuild.plan.steps.training_ways import Way, training_ways
+from optbuild.plan.steps.codegen import draft_as
+from optbuild.plan.steps.training_ways import Way, first_own_way, training_ways
 from optbuild.plan.ways import Attempt
 from optbuild.profile.model import Use
 from optbuild.profile.profile_data import UseProfileData
@@ -45,6 +54,8 @@ from optbuild.tools.rustc import (
 )
 from optbuild.workloads.invocation import Invocation
 
+MIN_MATCHED = 0.99
+"""The share of another variant's counts that must find a function of the same path and control flow."""
 _MENDS_PROFILE_DATA = frozenset({AttemptFault.NOT_BUILT, AttemptFault.UNFIT})
 _CLASHING = ("profile-generate", "profile-use", "profile-sample-use", "instrument-coverage")
 _FAT = ("fat", "", "y", "yes", "on", "true")  # how rustc may be asked for it
@@ -78,6 +89,8 @@ def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
 
 def _plan_attempt(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -> Draft:
     """One way through PGO. Each step's output is the input of the next, by its id."""
+    if way.is_translated:
+        return _plan_translation(draft, way, inputs, tool)
     # 1. Instrument: a build that counts what it executes. Performed by making/kinds/compile.
     objects = _make_objects(inputs)
     instrumented = _instrument(draft, way, inputs, objects)
@@ -96,11 +109,41 @@ def _plan_attempt(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -> Dra
         compile=optimised.id,
         lossless=way.lossless,
         is_shared=way.rustflags is not None,
+        shared_with=None if way.counts_of is None else way.counts_of.name,
         mends=way.mends,
     )
     return replace(
         draft,
         actions=(*draft.actions, *objects, instrumented, *runs, merge, optimised),
+        attempts=(*draft.attempts, attempt),
+    )
+
+
+def _plan_translation(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -> Draft:
+    """PGO with the counts of another variant, under the names of a build of this one that is not run."""
+    assert way.counts_of is not None  # noqa: S101 - for mypy: counts that are translated are another variant's
+    other = draft_as(draft, way.counts_of, inputs)
+    objects = _make_objects(inputs)
+    counted = _instrument(other, first_own_way(other, way.counts_of, inputs), inputs, objects)
+    runs = _train(counted, other, inputs)
+    names = _instrument(draft, way, inputs, objects)  # with the same objects: the next attempt trains it
+    merge = _merge(
+        tuple(run for run in runs if isinstance(run, Train)), draft, inputs, tool, names=names, of=other.label
+    )
+    optimised = _optimise(merge, draft, inputs)
+    attempt = Attempt(
+        name=way.name,
+        instrument=names.id,
+        merge=merge.id,
+        compile=optimised.id,
+        lossless=way.lossless,
+        shared_with=way.counts_of.name,
+        is_translated=True,
+        mends=way.mends,
+    )
+    return replace(
+        draft,
+        actions=(*draft.actions, *objects, counted, *runs, names, merge, optimised),
         attempts=(*draft.attempts, attempt),
     )
 
@@ -205,7 +248,7 @@ def _instrument(draft: Draft, way: Way, inputs: PlanInputs, objects: tuple[MakeO
     generate: Argument = (f"{PROFILE_GENERATE}{inputs.layout.stray_profiles}",)
     links: list[Argument] = [(link_flag(action.file),) for action in objects]
     own = draft.recipe.rustflags if way.rustflags is None else way.rustflags
-    recipe = replace(draft.recipe, rustflags=(*own, *links, generate, *way.flags))
+    recipe = replace(draft.recipe, rustflags=(*own, *links, *link_script_flags(inputs), generate, *way.flags))
     return make_compile(
         recipe,
         inputs,
@@ -276,15 +319,34 @@ def _train(instrument: Compile, draft: Draft, inputs: PlanInputs) -> tuple[Compi
     return tuple(actions)
 
 
-def _merge(trainings: tuple[Train, ...], draft: Draft, inputs: PlanInputs, tool: Tool) -> MergeProfiles:
+def _merge(
+    trainings: tuple[Train, ...],
+    draft: Draft,
+    inputs: PlanInputs,
+    tool: Tool,
+    *,
+    names: Compile | None = None,
+    of: str = "",
+) -> MergeProfiles:
+    """The counts of all workloads, under the names of a build if that is of another variant."""
     weights = {training.id: training.workload.weight for training in trainings}
-    return MergeProfiles(
+    merge = MergeProfiles(
         id=make_action_id("merge", weights),
         needs=tuple(weights),
         label=f"{draft.label}: merge profiles",
         weights=weights,
         tool=tool.path,
         directory=inputs.layout.profile_data,
+    )
+    if names is None:
+        return merge
+    return replace(
+        merge,
+        id=make_action_id("merge", weights, names.id, MIN_MATCHED),
+        needs=(*weights, names.id),
+        label=f"{draft.label}: translate the counts of {of}",
+        program=names.id,
+        min_matched=MIN_MATCHED,
     )
 
 
