@@ -26,6 +26,7 @@ from optbuild.profile.schema import make_profile_schema, render_profile_schema
 from optbuild.record.explanation import render_explanation_schema
 from optbuild.record.store import make_record_schema, render_record_schema
 from optbuild.record.verification import render_verification_schema
+from optbuild.report.flame.document import render_document_schema
 
 ROOT = Path(__file__).resolve().parents[1]
 WRITE_COMMAND = "nox -s schema -- --write"
@@ -88,6 +89,7 @@ def render_files() -> dict[str, str]:
         "schemas/optbuild-record.schema.json": render_record_schema(),
         "schemas/optbuild-explanation.schema.json": render_explanation_schema(),
         "schemas/optbuild-verification.schema.json": render_verification_schema(),
+        "schemas/optbuild-flamegraph.schema.json": render_document_schema(),
         "docs/reference/build-profile.md": render_build_profile_page(),
         "docs/reference/commands.md": render_commands_page(),
         "docs/reference/record.md": render_record_page(),

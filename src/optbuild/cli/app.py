@@ -12,6 +12,7 @@ from optbuild.cli import options
 from optbuild.cli.compare import compare
 from optbuild.cli.context import CliContext, render_report, screen_of, write_out
 from optbuild.cli.explain import explain
+from optbuild.cli.flamegraph import flamegraph
 from optbuild.cli.inspect_commands import COMMANDS
 from optbuild.cli.machine import running_machine
 from optbuild.cli.options import with_common_options, with_run_request
@@ -34,7 +35,6 @@ app = typer.Typer(
 _LATER = {
     "advise": "say beforehand what can pay",
     "fleet": "build and measure many projects",
-    "flamegraph": "record and draw a variant",
     "heap": "find where a variant allocates",
     "tune": "search for the fastest variant",
 }
@@ -152,6 +152,9 @@ app.command()(train)
 
 
 app.command()(verify)
+
+
+app.command()(flamegraph)
 for _command in COMMANDS:
     app.command()(_command)
 

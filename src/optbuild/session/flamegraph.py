@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from optbuild.errors import UsageError
 from optbuild.events import Level, Notice
@@ -35,8 +36,8 @@ class FlamegraphRequest:
     call_graph: CallGraph = CallGraph.FRAME_POINTERS
 
 
-def profile_variants(request: FlamegraphRequest, machine: Machine) -> Profiled:
-    """Build, and record in turns.
+def profile_variants(request: FlamegraphRequest, machine: Machine) -> tuple[Profiled, Path]:
+    """Build, and record in turns; also say where pages go that nobody names a file for.
 
     Raises:
         UsageError: The request cannot be met.
@@ -66,7 +67,9 @@ def profile_variants(request: FlamegraphRequest, machine: Machine) -> Profiled:
         )
         profiles = tuple(turns.profile(workload, build.place(workload)) for workload in build.workloads)
         project = build.ledger.prepared.inputs.project.directory.name
-    return Profiled(project=project, variant=request.variant, base=request.base, workloads=profiles, notes=notes)
+        pages = build.ledger.prepared.layout.root / "flamegraphs"
+    profiled = Profiled(project=project, variant=request.variant, base=request.base, workloads=profiles, notes=notes)
+    return profiled, pages
 
 
 def _make_resolver(build: ObservedBuild, machine: Machine) -> InlineResolver:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from optbuild import __version__
-from optbuild.observe.call_tree import thread_group
+from optbuild.observe.call_tree import Change, Node, make_tree, thread_group
 from optbuild.observe.profiles import Profiled
 from optbuild.observe.samples import Samples, fold
-from optbuild.report.flame.table import make_title
+from optbuild.report.flame.table import make_title, unit_of
 from optbuild.text import sanitize_line
 
 _MICROSECONDS = 1e6
@@ -43,10 +43,34 @@ def render_folded(profiled: Profiled) -> str:
     """
     stacks = fold_for_files(profiled, profiled.variant)
     if profiled.base is None:
-        return "".join(f"{_SEPARATOR.join(path)} {weight}\n" for path, weight in sorted(stacks.items()))
+        return render_stacks({path: (weight,) for path, weight in stacks.items()})
     base = fold_for_files(profiled, profiled.base)
-    paths = sorted({*stacks, *base})
-    return "".join(f"{_SEPARATOR.join(path)} {base.get(path, 0)} {stacks.get(path, 0)}\n" for path in paths)
+    return render_stacks({path: (base.get(path, 0), stacks.get(path, 0)) for path in {*stacks, *base}})
+
+
+def render_stacks(stacks: Mapping[tuple[str, ...], tuple[int, ...]]) -> str:
+    """Folded stacks as text."""
+    lines = (f"{_SEPARATOR.join(path)} {' '.join(map(str, numbers))}\n" for path, numbers in sorted(stacks.items()))
+    return "".join(lines)
+
+
+def fold_for_drawing(profiled: Profiled) -> dict[tuple[str, ...], tuple[int, int]]:
+    """Folded stacks of both variants, the base first; where a difference is within the noise, both are equal."""
+    factor = _MICROSECONDS if unit_of(profiled).is_time else 1.0
+    found: dict[tuple[str, ...], tuple[int, int]] = {}
+
+    def walk(node: Node, path: tuple[str, ...]) -> None:
+        now, before = node.itself.variant, node.itself.base or 0.0
+        if node.itself.change is Change.NOISE:
+            before = now = (now + before) / 2
+        if path and (now or before):
+            old = found.get(path, (0, 0))
+            found[path] = (old[0] + round(before * factor), old[1] + round(now * factor))
+        for child in node.children:
+            walk(child, (*path, folded_name(child.name)))
+
+    walk(make_tree(profiled), ())
+    return {path: weights for path, weights in found.items() if any(weights)}
 
 
 def render_speedscope(profiled: Profiled) -> str:
