@@ -46,9 +46,7 @@ def profile_variants(request: FlamegraphRequest, machine: Machine) -> tuple[Prof
     """
     names = tuple(name for name in (request.base, request.variant) if name is not None)
     if len(set(names)) != len(names):
-        raise UsageError(
-            f"{request.variant} cannot be compared with itself", help="name another variant: --diff release"
-        )
+        raise UsageError(f"{request.variant} cannot be compared with itself", help="name another variant with --diff")
     asked = replace(request.run, bench_only=request.workload)
     rustflags = OBSERVABLE_FLAGS if request.call_graph is CallGraph.FRAME_POINTERS else ()
     with built_to_observe(asked, names, machine, rustflags=rustflags) as build:
