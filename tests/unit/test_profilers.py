@@ -38,7 +38,7 @@ def test_perf_records_what_a_program_starts_as_well() -> None:
         call_graph=CallGraph.FRAME_POINTERS,
     )
     assert " ".join(argv) == snapshot(
-        "/usr/bin/perf record --quiet --event cpu-clock --freq 999 --call-graph fp --output /p/000 -- /p/demo --freq"
+        '/usr/bin/perf record --quiet --event cpu-clock --freq 999 --call-graph fp --no-buildid --no-buildid-cache --output /p/000 -- /p/demo --freq'
     )
     assert " ".join(make_script_argv("perf", Path("/p/000"))) == snapshot(
         "perf script --input /p/000 --force --no-demangle --no-inline --show-lost-events "

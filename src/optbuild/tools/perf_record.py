@@ -81,6 +81,7 @@ def make_record_argv(
     """
     graph = "dwarf,16384" if call_graph is CallGraph.DWARF else str(call_graph)
     options = ("--quiet", "--event", event, "--freq", str(frequency_hz), "--call-graph", graph)
+    options += ("--no-buildid", "--no-buildid-cache")  # they take as long as a short program
     return (perf, "record", *options, "--output", str(output), "--", *argv)
 
 
