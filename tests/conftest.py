@@ -40,9 +40,15 @@ TOOLS = {
     "libclang": "the test needs libclang.so, of the package `libclang` or where LIBCLANG_PATH says",
     "registry": "the test needs crates of the registry",
     "loads": "the test needs the load generator wrk",
-    "builders": "the test needs cargo-zigbuild and ziglang of PyPI",
+    "valgrind": "the test counts allocations with valgrind",
+    "builders": "the test needs maturin, cargo-zigbuild and ziglang of PyPI",
 }
-NEEDED = {**{name: (name,) for name in TOOLS}, "pgo": ("cargo", "pgo"), "registry": ("cargo", "registry")}
+NEEDED = {
+    **{name: (name,) for name in TOOLS},
+    "pgo": ("cargo", "pgo"),
+    "registry": ("cargo", "registry"),
+    "valgrind": ("cargo", "valgrind"),
+}
 
 _PURE = tuple(Path(__file__).parent / name for name in ("unit", "properties"))
 
@@ -182,5 +188,6 @@ _LACKS: Mapping[str, Callable[[], str | None]] = {
     "libclang": _find_lack_of_libclang,
     "registry": _find_lack_of_crates,
     "loads": partial(_find_lack_of_programs, "wrk"),
+    "valgrind": partial(_find_lack_of_programs, "valgrind"),
     "builders": _find_lack_of_builders,
 }

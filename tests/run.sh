@@ -14,6 +14,7 @@ fi
 missing=
 has chromium || has chromium-browser || has google-chrome || missing="$missing chromium"
 has wrk || missing="$missing wrk"
+has valgrind || missing="$missing valgrind"
 if [ -n "${CI:-}" ] && [ -n "$missing" ]; then
     if ! has apt-get || [ "$(id -u)" != 0 ]; then
         echo "missing:$missing. Install what is missing with your package manager" >&2

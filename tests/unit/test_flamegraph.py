@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
@@ -43,18 +42,18 @@ def samples_of(stacks: dict[str, float], *, count: int | None = 1000, unit: Unit
     )
 
 
-def arm_of(*recordings: dict[str, float], **changes: Any) -> ArmProfile:
+def arm_of(*recordings: dict[str, float], count: int | None = 1000, unit: Unit = Unit.SECONDS) -> ArmProfile:
     """A variant that was recorded some times."""
-    each = tuple(samples_of(stacks, **changes) for stacks in recordings)
+    each = tuple(samples_of(stacks, count=count, unit=unit) for stacks in recordings)
     return ArmProfile(recordings=each, wall_s=2.0, cpu_s=1.0)
 
 
-def profiled_of(pgo: ArmProfile, release: ArmProfile | None = None, **changes: Any) -> Profiled:
+def profiled_of(pgo: ArmProfile, release: ArmProfile | None = None, *, notes: tuple[str, ...] = ()) -> Profiled:
     """What was recorded of one workload."""
     arms = {"pgo": pgo} if release is None else {"release": release, "pgo": pgo}
     workload = WorkloadProfile(workload="books", arms=arms)
     base = None if release is None else "release"
-    return Profiled(project="demo", variant="pgo", base=base, workloads=(workload,), **changes)
+    return Profiled(project="demo", variant="pgo", base=base, workloads=(workload,), notes=notes)
 
 
 ALONE = profiled_of(arm_of({"main a": 0.6, "main b": 0.3, "main": 0.1}))
@@ -114,8 +113,8 @@ def test_few_samples_are_noise_even_if_all_recordings_agree() -> None:
 
 def test_counted_instructions_have_no_noise() -> None:
     """Callgrind counts everything: any difference is one."""
-    exact = {"count": None, "unit": Unit.INSTRUCTIONS}
-    found = profiled_of(arm_of({"main": 1001.0}, **exact), arm_of({"main": 1000.0}, **exact))
+    each = [arm_of({"main": weight}, count=None, unit=Unit.INSTRUCTIONS) for weight in (1001.0, 1000.0)]
+    found = profiled_of(*each)
     assert make_tree(found).inclusive.change is Change.DEARER
 
 
@@ -266,18 +265,14 @@ def test_two_pictures_become_one() -> None:
     """Scripts and what they react to are left out: they would find each other's elements."""
     picture = (
         '<?xml version="1.0"?><!DOCTYPE svg><svg version="1.1" width="10" height="50" onload="init(evt)">'
-        '<script type="text/ecmascript"><![CDATA[x]]></script><text id="search" x="1">Search</text><g id="frames"/></svg>'
+        '<script type="text/ecmascript"><![CDATA[x]]></script><text id="search" x="1">Search</text><g/></svg>'
     )
     both = place_below(picture, picture, title="a < b")
-    assert both == snapshot("""\
-<?xml version="1.0" standalone="no"?>
-<svg version="1.1" width="1600" height="130" viewBox="0 0 1600 130" xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" xmlns:fg="http://github.com/jonhoo/inferno">
-<rect width="100%" height="100%" fill="#ffffff"/>
-<text x="10" y="20" font-family="monospace" font-size="15">a &lt; b</text>
-<svg x="0" y="30" version="1.1" width="10" height="50" onload="init(evt)"><g id="frames"/></svg>
-<svg x="0" y="80" version="1.1" width="10" height="50" onload="init(evt)"><g id="frames"/></svg>
-</svg>
-""")
+    assert (both.count("<svg"), both.count("<g/>")) == (3, 2)
+    assert not [left for left in ("<script", "Search", "DOCTYPE") if left in both]
+    assert 'width="1600" height="130"' in both
+    assert '<svg x="0" y="80"' in both
+    assert "a &lt; b" in both
     with pytest.raises(ValueError, match="unknown"):
         place_below("<svg/>", picture, title="")
 
@@ -285,6 +280,5 @@ def test_two_pictures_become_one() -> None:
 def test_inferno_is_told_what_is_counted() -> None:
     """The colours of the second picture are exchanged: its widths are those of before."""
     argv = make_draw_argv("inferno", title="t", subtitle="s", count_name="µs", negate=True)
-    assert " ".join(argv) == snapshot(
-        "inferno --width 1600 --title t --subtitle s --countname µs --deterministic --colors rust --bgcolors #ffffff --quiet --negate"
-    )
+    assert argv[:9] == ("inferno", "--width", "1600", "--title", "t", "--subtitle", "s", "--countname", "µs")
+    assert argv[-1] == "--negate"

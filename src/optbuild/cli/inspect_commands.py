@@ -279,11 +279,15 @@ def clean(context: typer.Context, directory: options.Directory = Path()) -> None
 @with_common_options
 def schema(
     context: typer.Context,
-    which: Annotated[str, typer.Argument(metavar="[profile|record|verify|explain]", help="Which schema.")] = "profile",
+    which: Annotated[
+        str, typer.Argument(metavar="[profile|record|verify|explain|heap|fleet]", help="Which schema.")
+    ] = "profile",
 ) -> None:
-    """Print the JSON schema of the build profile, of the record, or of what `verify` or `explain` prints as JSON."""
+    """Print the JSON schema of the build profile, of the record, or of what another command prints as JSON."""
+    from optbuild.fleet.settings import render_fleet_schema
     from optbuild.profile.schema import render_profile_schema
     from optbuild.record.explanation import render_explanation_schema
+    from optbuild.record.heap import render_heap_schema
     from optbuild.record.store import render_record_schema
     from optbuild.record.verification import render_verification_schema
 
@@ -291,7 +295,9 @@ def schema(
         "profile": render_profile_schema,
         "record": render_record_schema,
         "verify": render_verification_schema,
+        "heap": render_heap_schema,
         "explain": render_explanation_schema,
+        "fleet": render_fleet_schema,
     }
     if which not in renderers:
         raise UsageError(f"there is no schema {which!r}", help=f"choose one of: {', '.join(renderers)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,12 +33,18 @@ class InlineResolver:
         """The functions at addresses of files; those of files that cannot be read are left out."""
         found: dict[tuple[str, int], tuple[str, ...]] = {}
         for module, of_module in addresses.items():
-            found |= {(module, address): names for address, names in self._ask(Path(module), sorted(of_module))}
+            answer = addr2line.parse_functions(self._ask(Path(module), sorted(of_module)))
+            found |= {(module, address): names for address, names in answer.items()}
         return found
 
-    def _ask(self, file: Path, addresses: list[int]) -> Iterator[tuple[int, tuple[str, ...]]]:
+    def locate(self, file: Path, addresses: frozenset[int]) -> Mapping[int, tuple[addr2line.Place, ...]]:
+        """The functions at addresses of a file with their places in the source; none if it cannot be read."""
+        return addr2line.parse_places(self._ask(file, sorted(addresses)))
+
+    def _ask(self, file: Path, addresses: list[int]) -> str:
+        """What the symbolizer says of addresses; nothing if it cannot be asked."""
         if self.program is None or not addresses or not file.is_file():
-            return
+            return ""
         question = self.scratch / "addresses"
         question.write_text(addr2line.render_addresses(addresses))
         command = Command(
@@ -51,11 +57,10 @@ class InlineResolver:
         try:
             completed = self.executor.run(command)
         except ProgramNotFoundError:
-            return
+            return ""
         finally:
             question.unlink(missing_ok=True)
-        if completed.exit_code == 0:
-            yield from addr2line.parse_functions(completed.stdout.decode("utf-8", "replace")).items()
+        return completed.stdout.decode("utf-8", "replace") if completed.exit_code == 0 else ""
 
 
 def find_symbolizer(environ: Mapping[str, str], llvm_major: int | None) -> Path | None:

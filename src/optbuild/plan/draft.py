@@ -14,6 +14,7 @@ from optbuild.execution.jobserver import MAKEFLAGS
 from optbuild.plan.action import JOBSERVER, Action, ActionId, Argument, Entry, Output
 from optbuild.plan.fingerprint import fingerprint, make_action_id
 from optbuild.plan.kinds.compile import Compile, Recipe, Role
+from optbuild.plan.lent_names import LentNames
 from optbuild.plan.ways import Attempt, Follow
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.profile.model import BuildProfile
@@ -23,10 +24,11 @@ from optbuild.project.model import Package, Project
 from optbuild.project.selection import Targets
 from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.toolchain.model import Toolchain
-from optbuild.tools.builders import BuilderCall
+from optbuild.tools.builders import BuilderCall, Script
 from optbuild.tools.cargo import FLAG_SEPARATOR, BuildSettings, build_directory_setting
 from optbuild.tools.cargo_programs import runner_setting
 from optbuild.tools.rustc import LTO_OFF
+from optbuild.tools.wheels import tag_of_interpreter
 from optbuild.workloads.invocation import Invocation
 
 A = TypeVar("A", bound=Action[Any])
@@ -44,6 +46,8 @@ class PlanInputs:
         not_runnable: Why nothing that is built can run here, not even by a runner.
         python: Tells what cargo would run, in cargo's place.
         shares_training: A variant may take the counts of another one.
+        lockfile_sha256: Of `Cargo.lock`, if there is one.
+        lent_names: The names of the program that was trained, if they are committed as well.
         has_profile_data: The committed counts that the build profile names are there.
         last_rustflags: Added where a variant is compiled for good, not where it is instrumented for training.
         workload_keys: By name a fingerprint of each workload's recipe, which would be made anew for every training.
@@ -61,6 +65,8 @@ class PlanInputs:
     not_runnable: str | None = None
     python: Path = Path(sys.executable)
     shares_training: bool = True
+    lockfile_sha256: str | None = None
+    lent_names: LentNames | None = None
     has_profile_data: bool = False
     last_rustflags: tuple[str, ...] = ()
     workload_keys: Mapping[str, str] = field(init=False)
@@ -106,7 +112,7 @@ def make_compile(
         recipe = _for_good(recipe, inputs)
     project, builder = inputs.project, inputs.toolchain.builder
     # What cargo builds by itself has the id that it always had.
-    called = () if builder.row.program is None else (builder.name, builder.glibc)
+    called = () if builder.row.program is None else (builder.name, builder.glibc, builder.interpreters)
     action_id = make_action_id("compile", recipe, needs, *called)
     cargo_target = _cargo_target(role, inputs)
     if not inputs.toolchain.flag_sets_coexist:
@@ -120,6 +126,7 @@ def make_compile(
         cargo=cargo,
         target=builder.target_of(recipe.target),
         settings=settings,
+        interpreters=tuple(map(str, builder.interpreters)),
     )
     if inputs.shares_jobs:
         # The older name of the option, for an older make, whoever calls it.
@@ -138,7 +145,8 @@ def make_compile(
         links_whole_program=_links_whole_program(recipe, inputs),
         builder=builder.name,
         glibc=builder.glibc,
-        scripts=_scripts(inputs) if role is Role.INSTRUMENT else {},
+        python_tag=tag_of_interpreter(builder.interpreters[0]) if builder.interpreters else None,
+        scripts={**_cargo_script(inputs), **(_link_script(inputs) if role is Role.INSTRUMENT else {})},
     )
 
 
@@ -150,11 +158,18 @@ def _for_good(recipe: Recipe, inputs: PlanInputs) -> Recipe:
 
 def link_script_flags(inputs: PlanInputs) -> tuple[Argument, ...]:
     """The flags that put a script before the linker, if what calls cargo needs one for instrumented builds."""
-    return tuple((f"-Clinker={path}",) for path in _scripts(inputs))
+    return tuple((f"-Clinker={path}",) for path in _link_script(inputs))
 
 
-def _scripts(inputs: PlanInputs) -> Mapping[Path, str]:
-    script = inputs.toolchain.builder.row.link_script(inputs.toolchain.target)
+def _link_script(inputs: PlanInputs) -> Mapping[Path, str]:
+    return _placed(inputs.toolchain.builder.row.link_script(inputs.toolchain.target), inputs)
+
+
+def _cargo_script(inputs: PlanInputs) -> Mapping[Path, str]:
+    return _placed(inputs.toolchain.builder.row.cargo_script(str(inputs.toolchain.cargo.path)), inputs)
+
+
+def _placed(script: Script | None, inputs: PlanInputs) -> Mapping[Path, str]:
     if script is None:
         return {}
     # Cargo does not see what a script says: another text is another file.
@@ -167,8 +182,9 @@ def _builder_env(inputs: PlanInputs) -> dict[str, Argument]:
     builder = inputs.toolchain.builder
     if builder.row.program is None:
         return {}
+    cargo = next(iter(_cargo_script(inputs)), inputs.toolchain.cargo.path)
     own: dict[str, Argument] = {name: (value,) for name, value in builder.env.items()}
-    return {"CARGO": (str(inputs.toolchain.cargo.path),), **own}
+    return {"CARGO": (str(cargo),), **own}
 
 
 def entry_of(kind: type[A], action_id: ActionId, entries: Mapping[ActionId, Entry[object]]) -> A:

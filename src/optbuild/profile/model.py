@@ -98,8 +98,18 @@ class ProjectSettings:
     ] = None
     builder: Annotated[
         BuilderName,
-        Field(description='What calls cargo: "cargo" itself, or "zigbuild" for an older glibc.'),
+        Field(
+            description='What calls cargo: "cargo" itself, "maturin" for wheels of Python, or "zigbuild" for an older '
+            "glibc."
+        ),
     ] = BuilderName.CARGO
+    interpreters: Annotated[
+        tuple[Name, ...],
+        Field(
+            description="The Pythons that maturin builds wheels for, by names or paths; the first one trains and "
+            "measures. Default: python3."
+        ),
+    ] = ()
     cargo_profile: Annotated[Name, Field(description="The Cargo profile that every variant starts from.")] = "release"
     cargo_args: Annotated[
         tuple[Text, ...],
@@ -296,6 +306,13 @@ class MeasureSettings:
     confidence: Annotated[
         float, Field(strict=True, gt=0.5, lt=1, description="The confidence level of the intervals.")
     ] = 0.95
+    allocations: Annotated[
+        StrictBool,
+        Field(
+            description="Also count the allocations of each variant on each workload, with valgrind: exact, and up to "
+            "40% of `max-time`. The gate `max-allocation-growth` demands it as well."
+        ),
+    ] = False
 
     @property
     def fixed_precision(self) -> float | None:

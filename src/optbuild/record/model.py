@@ -13,11 +13,12 @@ from typing import Any, Final, Literal, Self
 
 from optbuild.errors import OptbuildError
 from optbuild.measure.machine_checks import MachineCheck
-from optbuild.measure.model import AaCheck, Comparison, Count, Resources, Series
+from optbuild.measure.model import AaCheck, AllocationCount, Comparison, Count, Resources, Series
 from optbuild.record.compared import ArmRecord, SourceRecord
 from optbuild.record.evidence import PgoRecord, QuarantinedRecord
 from optbuild.record.gate import GateRecord
 from optbuild.record.inputs import InputRecord
+from optbuild.tools.wheels import WHEEL
 
 SCHEMA: Final = "optbuild/record/1"
 
@@ -111,6 +112,11 @@ class ArtifactRecord:
     sha256: str
     size_bytes: int
 
+    @property
+    def is_wheel(self) -> bool:
+        """Whether it packs a library that is an artifact as well."""
+        return self.bin == WHEEL or self.bin.startswith(f"{WHEEL}:")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRecord:
@@ -156,6 +162,16 @@ class VariantRecord:
     quarantined: tuple[QuarantinedRecord, ...] = ()
     cpu_features: tuple[str, ...] | None = None
     pgo_by_bin: Mapping[str, PgoRecord] = field(default_factory=dict)
+
+    @property
+    def binaries(self) -> tuple[ArtifactRecord, ...]:
+        """Its programs and libraries, without the wheels that hold them."""
+        return tuple(item for item in self.artifacts if not item.is_wheel)
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of its programs and libraries."""
+        return sum(item.size_bytes for item in self.binaries)
 
     @property
     def evidence(self) -> Mapping[str, PgoRecord]:
@@ -342,6 +358,7 @@ class RunRecord:
     benchmarks: tuple[Series, ...] = ()
     resources: tuple[Resources, ...] = ()
     instructions: tuple[Count, ...] = ()
+    allocations: tuple[AllocationCount, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     cross_validation: CrossValidationRecord | None = None
     measure: MeasureRecord | None = None

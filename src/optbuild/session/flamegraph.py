@@ -8,10 +8,10 @@ from pathlib import Path
 from optbuild.errors import UsageError
 from optbuild.events import Level, Notice
 from optbuild.observe.discover import Discovered, discover_sampler
-from optbuild.observe.inlining import InlineResolver, find_symbolizer
+from optbuild.observe.inlining import InlineResolver
 from optbuild.observe.profiles import Profiled
 from optbuild.observe.taking_turns import Turns
-from optbuild.session.observing import OBSERVABLE_FLAGS, ObservedBuild, built_to_observe
+from optbuild.session.observing import OBSERVABLE_FLAGS, built_to_observe, make_resolver
 from optbuild.session.request import Machine, RunRequest
 from optbuild.tools.perf_record import CallGraph
 
@@ -50,7 +50,7 @@ def profile_variants(request: FlamegraphRequest, machine: Machine) -> tuple[Prof
     asked = replace(request.run, bench_only=request.workload)
     rustflags = OBSERVABLE_FLAGS if request.call_graph is CallGraph.FRAME_POINTERS else ()
     with built_to_observe(asked, names, machine, rustflags=rustflags) as build:
-        resolver = _make_resolver(build, machine)
+        resolver = make_resolver(build, machine)
         found = discover_sampler(machine.executor, machine.environ, build.directory, call_graph=request.call_graph)
         notes = _notes(found, resolver)
         for note in notes:
@@ -68,16 +68,6 @@ def profile_variants(request: FlamegraphRequest, machine: Machine) -> tuple[Prof
         pages = build.ledger.prepared.layout.root / "flamegraphs"
     profiled = Profiled(project=project, variant=request.variant, base=request.base, workloads=profiles, notes=notes)
     return profiled, pages
-
-
-def _make_resolver(build: ObservedBuild, machine: Machine) -> InlineResolver:
-    rustc = build.ledger.prepared.inputs.toolchain.rustc
-    return InlineResolver(
-        executor=machine.executor,
-        environ=machine.environ,
-        program=find_symbolizer(machine.environ, rustc.llvm_major),
-        scratch=build.directory,
-    )
 
 
 def _notes(found: Discovered, resolver: InlineResolver) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from optbuild.errors import UsageError
 from optbuild.files import claim_directory, remove_below, writing
 from optbuild.making.carry_out import carry_out
 from optbuild.measure.arms import ArmBinaries, Arms
+from optbuild.observe.inlining import InlineResolver, find_symbolizer
 from optbuild.plan.model import PlannedVariant
 from optbuild.record.lock import hold_lock
 from optbuild.session.building import describe_site
@@ -111,6 +112,17 @@ def built_to_observe(
         finally:
             remove_below(layout.root, directory)
             prepared.remember_files()
+
+
+def make_resolver(build: ObservedBuild, machine: Machine) -> InlineResolver:
+    """What names inlined functions of the variants."""
+    rustc = build.ledger.prepared.inputs.toolchain.rustc
+    return InlineResolver(
+        executor=machine.executor,
+        environ=machine.environ,
+        program=find_symbolizer(machine.environ, rustc.llvm_major),
+        scratch=build.directory,
+    )
 
 
 def _build(ledger: Ledger) -> Arms:

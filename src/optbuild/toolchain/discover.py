@@ -37,6 +37,7 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
     rustc_origin: str = "build.rustc",
     builder: BuilderName = BuilderName.CARGO,
     glibc: str | None = None,
+    interpreters: tuple[str, ...] = (),
     trusted: bool,
 ) -> Toolchain:
     """Find the toolchain in force in a directory.
@@ -51,6 +52,7 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
         rustc_origin: What names it: one of the caller's variables, in capitals, or a key of cargo's configuration.
         builder: What calls cargo.
         glibc: The version of glibc that it shall link with.
+        interpreters: The Pythons that it builds wheels for.
         trusted: Whether programs that the repository names may be run.
 
     Raises:
@@ -82,7 +84,7 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
         searched=searched,
         profiler_runtime=next(iter(sorted(facts.libdir.glob("libprofiler_builtins-*.rlib"))), None),
         target_origin=target_origin,
-        builder=discover_builder(builder, glibc, inquiry),
+        builder=discover_builder(builder, glibc, inquiry, interpreters),
         target_installed=any(facts.libdir.glob("libcore-*.rlib")),
         pgo_tools_remedy=describe_remedy(
             rustc_release=compiler.version,

@@ -56,6 +56,7 @@ class FoundBuilder:
         glibc: The version of glibc to link with, if the target names one.
         problem: Why it cannot be used, if so.
         env: Variables that it needs to find its parts.
+        interpreters: The Pythons that it builds wheels for; the first one trains and measures.
     """
 
     name: BuilderName = BuilderName.CARGO
@@ -63,6 +64,7 @@ class FoundBuilder:
     glibc: str | None = None
     problem: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    interpreters: tuple[Path, ...] = ()
 
     @property
     def row(self) -> Builder:

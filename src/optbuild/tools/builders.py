@@ -11,9 +11,12 @@ Sources:
 from __future__ import annotations
 
 import re
+import shlex
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from pathlib import Path
 
 from optbuild.tools.cargo import BuildSettings, make_build_argv
 
@@ -24,6 +27,7 @@ class BuilderName(StrEnum):
     """What calls cargo."""
 
     CARGO = "cargo"
+    MATURIN = "maturin"
     ZIGBUILD = "zigbuild"
 
 
@@ -32,6 +36,9 @@ class Ability(StrEnum):
 
     CARGO_WORKLOADS = "run the project's tests or benches (`cargo = [..]`)"
     OLDER_GLIBC = "link with an older glibc (a target with `.2.17` after it)"
+    PROGRAMS = "build programs (`bins`)"
+    SEVERAL_PACKAGES = "build several packages at once"
+    INTERPRETERS = "build for Python interpreters (`interpreters`)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,17 +49,24 @@ class BuilderCall:
         program: The builder.
         cargo: The cargo that it shall call.
         target: The target as the builder knows it, with the version of glibc after it.
+        interpreters: The Pythons to build for.
     """
 
     program: str
     cargo: str
     target: str
     settings: BuildSettings
+    interpreters: tuple[str, ...] = ()
+
+    @property
+    def wheels(self) -> Path:
+        """Where wheels go."""
+        return wheels_in(self.settings.target_directory)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LinkScript:
-    """A script that stands before the linker of an instrumented build.
+class Script:
+    """A program that the builder, cargo or rustc calls.
 
     Attributes:
         name: Its file name.
@@ -63,7 +77,7 @@ class LinkScript:
     text: str
 
 
-def _no_script(_target: str) -> LinkScript | None:
+def _no_script(_name: str) -> Script | None:
     return None
 
 
@@ -80,6 +94,8 @@ class Builder:
         lacks: What is missing if that fails.
         cannot: What it cannot do, and what to do instead.
         link_script: The script that an instrumented build for a target is linked with, if it needs one.
+        cargo_script: The script that stands for a cargo, if the builder keeps cargo's messages to itself.
+        makes_wheels: What it makes are wheels, each with a library in it.
     """
 
     name: BuilderName
@@ -90,7 +106,9 @@ class Builder:
     works_argv: tuple[str, ...] = ()
     lacks: str = ""
     cannot: Mapping[Ability, str] = field(default_factory=dict)
-    link_script: Callable[[str], LinkScript | None] = _no_script
+    link_script: Callable[[str], Script | None] = _no_script
+    cargo_script: Callable[[str], Script | None] = _no_script
+    makes_wheels: bool = False
 
     @property
     def remedy(self) -> str:
@@ -117,9 +135,75 @@ def _by_zigbuild(call: BuilderCall) -> tuple[str, ...]:
     return make_build_argv(call.program, replace(call.settings, verb="zigbuild", target=call.target))
 
 
-def _zig_link_script(target: str) -> LinkScript:
+def wheels_in(target_directory: Path) -> Path:
+    """Where a builder puts wheels, below cargo's target directory."""
+    return target_directory / "wheels"
+
+
+def _by_maturin(call: BuilderCall) -> tuple[str, ...]:
+    """Maturin calls `cargo rustc`; without `--release` and `--strip`, which would change the Cargo profile."""
+    # It has no options for packages and targets, and chooses the form of messages itself.
+    plain = replace(call.settings, packages=(), lib=False, verb="build")
+    _, *words = make_build_argv(call.program, replace(plain, extra=()))
+    words = [word for word in words if not word.startswith("--message-format")]
+    interpreters = [word for each in call.interpreters for word in ("--interpreter", each)]
+    return (call.program, *words, "--out", str(call.wheels), *interpreters, *plain.extra)
+
+
+_COPYING_CARGO = """\
+import os, subprocess, sys
+env = dict(os.environ)
+copy = int(env.pop("OPTBUILD_MESSAGES", "2"))
+env.pop("CARGO", None)
+cargo, *words = sys.argv[1:]
+plain = "json-render-diagnostics"
+if not any(plain in word for word in words):
+    os.execve(cargo, [cargo, *words], env)
+words = [word.replace(plain, "json-diagnostic-rendered-ansi") for word in words]
+running = subprocess.Popen([cargo, *words], env=env, stdout=subprocess.PIPE, close_fds=False)
+for line in running.stdout:
+    rest = line
+    while rest:
+        rest = rest[os.write(copy, rest):]
+    if b"compiler-message" not in line[:32]:
+        sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
+status = running.wait()
+sys.exit(status if status >= 0 else 128 - status)
+"""
+MESSAGES_VARIABLE = "OPTBUILD_MESSAGES"
+"""Names the descriptor that a copy of cargo's messages goes to."""
+_PASSING_ON = """\
+import os, sys
+copy = os.dup(1)
+os.set_inheritable(copy, True)
+os.environ["OPTBUILD_MESSAGES"] = str(copy)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
+def _copying_cargo(cargo: str) -> Script:
+    """Give a copy of cargo's messages to who started the builder, which reads them and passes none on.
+
+    Rustc's warnings are left out of what the builder gets: it would print them to the same place.
+    """
+    python = shlex.quote(sys.executable)
+    text = f"""#!/bin/sh
+# Gives optbuild a copy of the messages that maturin reads from cargo.
+exec {python} -I -S -c '
+{_COPYING_CARGO}' {shlex.quote(cargo)} "$@"
+"""
+    return Script(name="cargo-for-maturin.sh", text=text)
+
+
+def with_messages(argv: tuple[str, ...]) -> tuple[str, ...]:
+    """An argv whose cargo script finds the standard output that it was started with."""
+    return (sys.executable, "-I", "-S", "-c", _PASSING_ON, *argv)
+
+
+def _zig_link_script(target: str) -> Script:
     """Join `-u` and its symbol: rustc asks for the profiler runtime by both, and zig takes the symbol for a file."""
-    return LinkScript(
+    return Script(
         name=f"zig-link-{target}.sh",
         text=f"""#!/bin/sh
 # rustc asks for the profiler runtime by `-u SYMBOL`; `zig cc` takes a separate symbol for a file.
@@ -147,6 +231,9 @@ exec "${linker_variable(target)}" "$@"
 
 
 _WITH_COMMAND = 'write the workload as `command = ["{bin}", ..]`'
+_WITH_PYTHON = 'write the workload as `command = ["{python}", "drive.py"]`'
+_BY_MATURIN = 'remove the key, or write builder = "maturin" under [project]'
+_BY_ZIGBUILD = 'write builder = "zigbuild" under [project]'
 
 BUILDERS: Mapping[BuilderName, Builder] = {
     row.name: row
@@ -154,7 +241,21 @@ BUILDERS: Mapping[BuilderName, Builder] = {
         Builder(
             name=BuilderName.CARGO,
             make_argv=_by_cargo,
-            cannot={Ability.OLDER_GLIBC: 'write builder = "zigbuild" under [project]'},
+            cannot={Ability.OLDER_GLIBC: _BY_ZIGBUILD, Ability.INTERPRETERS: _BY_MATURIN},
+        ),
+        Builder(
+            name=BuilderName.MATURIN,
+            program="maturin",
+            packages=("maturin",),
+            make_argv=_by_maturin,
+            cannot={
+                Ability.CARGO_WORKLOADS: _WITH_PYTHON,
+                Ability.OLDER_GLIBC: 'write cargo-args = ["--zig", "--compatibility", "manylinux2014"]',
+                Ability.PROGRAMS: "remove `bins`: a wheel holds the package's library",
+                Ability.SEVERAL_PACKAGES: "name one `package` under [project]",
+            },
+            cargo_script=_copying_cargo,
+            makes_wheels=True,
         ),
         Builder(
             name=BuilderName.ZIGBUILD,
@@ -163,7 +264,10 @@ BUILDERS: Mapping[BuilderName, Builder] = {
             make_argv=_by_zigbuild,
             works_argv=("zig", "cc", "--", "--version"),
             lacks="zig",
-            cannot={Ability.CARGO_WORKLOADS: f'{_WITH_COMMAND}, or build with builder = "cargo"'},
+            cannot={
+                Ability.CARGO_WORKLOADS: f'{_WITH_COMMAND}, or build with builder = "cargo"',
+                Ability.INTERPRETERS: _BY_MATURIN,
+            },
             link_script=_zig_link_script,
         ),
     )

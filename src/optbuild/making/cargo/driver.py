@@ -25,9 +25,11 @@ from optbuild.making.cargo.profile_warnings import ProfileWarnings
 from optbuild.making.cargo.progress import Units
 from optbuild.making.cargo.shared_libraries import SharedLibraries
 from optbuild.making.cargo.transcript import Diagnostics, open_transcript
+from optbuild.making.cargo.wheels import forget_wheels, take_wheels
 from optbuild.plan.kinds.compile import Compile, Role
 from optbuild.plan.results import Artifact, Compiled
 from optbuild.profile.cargo_words import CargoCall
+from optbuild.tools.builders import BUILDERS, with_messages
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,7 +79,11 @@ class CargoDriver:
         """
         _write_scripts(action)
         inherits = () if self.jobserver is None else self.jobserver.descriptors
-        command = Command(argv=action.argv, cwd=action.cwd, env={**self.environ, **env}, sweep=False, inherits=inherits)
+        row = BUILDERS[action.builder]
+        argv = with_messages(action.argv) if row.cargo_script(action.argv[0]) is not None else action.argv
+        if row.makes_wheels:
+            forget_wheels(action)
+        command = Command(argv=argv, cwd=action.cwd, env={**self.environ, **env}, sweep=False, inherits=inherits)
         once = Once(self.emit, self._shown)
         units = Units(action=action, emit=self.emit)
         products = Products(action=action, given=command.env)
@@ -96,9 +102,11 @@ class CargoDriver:
         if action.recipe.call is not None and not products.programs:
             raise nothing_to_run(action, log)
         script_runs = scripts.read()
+        wheels = take_wheels(action, products, log) if row.makes_wheels else {}
         loaded = libraries.find_loaded_by(products)
         products.files |= loaded
-        artifacts = {name: _keep(action, name, products, log) for name in (*products.wanted, *loaded)}
+        products.files |= wheels
+        artifacts = {name: _keep(action, name, products, log) for name in (*products.wanted, *loaded, *wheels)}
         if action.glibc is not None:
             require_glibc(action, artifacts.values(), log)
         if products.cargo_build is not None:

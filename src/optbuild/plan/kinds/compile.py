@@ -68,6 +68,7 @@ class Compile(Action[Compiled]):
         builder: What calls cargo.
         glibc: The newest version of glibc that what it builds may need, if that is limited.
         scripts: Programs that the call uses, which are written before it.
+        python_tag: That of the wheel which trains and measures, such as `cp311`, if there may be several.
     """
 
     kind: ClassVar[str] = "compile"
@@ -83,6 +84,7 @@ class Compile(Action[Compiled]):
     builder: BuilderName = BuilderName.CARGO
     glibc: str | None = None
     scripts: Mapping[Path, str] = field(default_factory=dict)
+    python_tag: str | None = None
 
     def details(self) -> Mapping[str, object]:
         """The call of cargo."""
