@@ -33,6 +33,7 @@ from optbuild.record.explanation import render_explanation_schema
 from optbuild.record.heap import render_heap_schema
 from optbuild.record.store import make_record_schema, render_record_schema
 from optbuild.record.verification import render_verification_schema
+from optbuild.report.flame.document import render_document_schema
 
 ROOT = Path(__file__).resolve().parents[1]
 WRITE_COMMAND = "nox -s schema -- --write"
@@ -111,6 +112,7 @@ def render_files() -> dict[str, str]:
         "schemas/optbuild-record.schema.json": render_record_schema(),
         "schemas/optbuild-explanation.schema.json": render_explanation_schema(),
         "schemas/optbuild-verification.schema.json": render_verification_schema(),
+        "schemas/optbuild-flamegraph.schema.json": render_document_schema(),
         "schemas/optbuild-fleet.schema.json": render_fleet_schema(),
         "schemas/optbuild-fleet-plan.schema.json": render_matrix_schema(),
         "schemas/optbuild-fleet-unit.schema.json": render_unit_schema(),

@@ -12,6 +12,7 @@ from optbuild.cli import options
 from optbuild.cli.compare import compare
 from optbuild.cli.context import CliContext, render_report, screen_of, write_out
 from optbuild.cli.explain import explain
+from optbuild.cli.flamegraph import flamegraph
 from optbuild.cli.fleet import fleet
 from optbuild.cli.heap import heap
 from optbuild.cli.inspect_commands import COMMANDS
@@ -36,7 +37,6 @@ app = typer.Typer(
 
 _LATER = {
     "advise": "say beforehand what can pay",
-    "flamegraph": "record and draw a variant",
 }
 
 
@@ -157,6 +157,9 @@ app.command()(tune)
 
 
 app.command()(verify)
+
+
+app.command()(flamegraph)
 
 
 app.command()(heap)
