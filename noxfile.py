@@ -93,7 +93,8 @@ def integration(session: nox.Session) -> None:
     """Real cargo, real llvm-profdata, real faults."""
     session.install("-e", ".", *_group("test"))
     _find_llvm_profdata(session)
-    required = [f"--require={REQUIRED_TOOLS},chromium,loads,bolt"] if os.environ.get("CI") else []  # noqa: TID251 - not the product
+    needed = f"{REQUIRED_TOOLS},chromium,loads,valgrind,bolt"
+    required = [f"--require={needed}"] if os.environ.get("CI") else []  # noqa: TID251 - not the product
     # One more than there are cores: programs that are waited for leave a core idle.
     session.run("pytest", *_side_by_side(CORES + 1), "tests/integration", *required, *session.posargs)
 
@@ -103,7 +104,7 @@ def registry(session: nox.Session) -> None:
     """Crates of the registry, built with real tools: Criterion, C and C++ by cc, cmake and bindgen, tokio and rayon."""
     session.install("-e", ".", *_group("registry"))
     _find_llvm_profdata(session)
-    required = [f"--require={REQUIRED_TOOLS},cmake,libclang,registry"] if os.environ.get("CI") else []  # noqa: TID251
+    required = [f"--require={REQUIRED_TOOLS},cmake,libclang,registry,builders"] if os.environ.get("CI") else []  # noqa: TID251
     session.run("pytest", *_side_by_side(CORES), "tests/registry", *required, *session.posargs)
 
 
@@ -126,13 +127,15 @@ def record(session: nox.Session) -> None:
     for name, tools in (("cargo", ["cargo"]), ("llvm_profdata", ["rustc"])):
         session.run("python", f"tests/recorded/{name}/record.py", *tools, *session.posargs)
     session.run("python", "tests/recorded/rustc/record.py", "rustc", "cargo")
+    session.run("python", "tests/recorded/profilers/record.py", "rustc", "perf", "valgrind", "llvm-symbolizer")
 
 
 @nox.session
 def validate(session: nox.Session) -> None:
-    """Simulate the statistics and write docs/measurement/validation.md; `-- --full` takes longer."""
+    """Simulate the statistics and the race, and write their pages in docs/measurement; `-- --full` takes longer."""
     session.install("-e", ".")
     session.run("python", "-m", "validation.simulate", *(session.posargs or ["--write"]))
+    session.run("python", "-m", "validation.race", *(session.posargs or ["--write"]))
 
 
 @nox.session(name="validate-real")

@@ -18,9 +18,12 @@ import pytest
 
 from optbuild.errors import OptbuildError
 from optbuild.execution.local import LocalExecutor
+from optbuild.toolchain.builders import discover_builder
 from optbuild.toolchain.discover import discover_toolchain
+from optbuild.toolchain.lookup import Inquiry
 from optbuild.toolchain.model import Toolchain
 from optbuild.toolchain.requirements import require_bolt, require_pgo_tools
+from optbuild.tools.builders import BUILDERS
 
 # How long an example takes says how busy the machine is, and nothing about the code.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -39,9 +42,16 @@ TOOLS = {
     "registry": "the test needs crates of the registry",
     "loads": "the test needs the load generator wrk",
     "bolt": "the test needs LLVM's BOLT of rustc's LLVM major",
+    "valgrind": "the test counts allocations with valgrind",
+    "builders": "the test needs maturin, cargo-zigbuild and ziglang of PyPI",
 }
-NEEDED = {**{name: (name,) for name in TOOLS}, "pgo": ("cargo", "pgo"), "registry": ("cargo", "registry")}
-NEEDED |= {"bolt": ("cargo", "pgo", "bolt")}
+NEEDED = {
+    **{name: (name,) for name in TOOLS},
+    "pgo": ("cargo", "pgo"),
+    "registry": ("cargo", "registry"),
+    "valgrind": ("cargo", "valgrind"),
+    "bolt": ("cargo", "pgo", "bolt"),
+}
 
 _PURE = tuple(Path(__file__).parent / name for name in ("unit", "properties"))
 
@@ -154,6 +164,14 @@ def _find_lack_of_chromium() -> str | None:
     return "neither chromium nor google-chrome is on PATH" if find_chromium() is None else None
 
 
+def _find_lack_of_builders() -> str | None:
+    """What optbuild says of those that `pip install` puts beside the Python that runs it."""
+    with LocalExecutor(emit=lambda _: None) as executor:
+        inquiry = Inquiry(executor=executor, directory=Path.cwd(), environ=dict(os.environ))
+        found = [discover_builder(name, None, inquiry) for name, row in BUILDERS.items() if row.packages]
+    return next((each.problem for each in found if each.problem is not None), None)
+
+
 def _find_lack_of_libclang() -> str | None:
     return "there is no libclang.so: pip install libclang" if find_libclang() is None else None
 
@@ -175,4 +193,6 @@ _LACKS: Mapping[str, Callable[[], str | None]] = {
     "registry": _find_lack_of_crates,
     "loads": partial(_find_lack_of_programs, "wrk"),
     "bolt": partial(_find_lack_of, require_bolt),
+    "valgrind": partial(_find_lack_of_programs, "valgrind"),
+    "builders": _find_lack_of_builders,
 }

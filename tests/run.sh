@@ -17,6 +17,7 @@ llvm=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
 has chromium || has chromium-browser || has google-chrome || missing="$missing chromium"
 has wrk || missing="$missing wrk"
 has "llvm-bolt-$llvm" || missing="$missing bolt-$llvm llvm-$llvm"
+has valgrind || missing="$missing valgrind"
 if [ -n "${CI:-}" ] && [ -n "$missing" ]; then
     if ! has apt-get || [ "$(id -u)" != 0 ]; then
         echo "missing:$missing. Install what is missing with your package manager" >&2

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from tests.integration.optbuild_program import Optbuild
+from tests.integration.optbuild_program import Optbuild, program
+from tests.integration.started_program import Starter
+
+
+@pytest.fixture(scope="session")
+def starter() -> Iterator[Starter]:
+    """What starts the program for all tests of this process."""
+    with Starter(program("optbuild")) as starter:
+        yield starter
 
 
 @pytest.fixture
-def optbuild(tmp_path_factory: pytest.TempPathFactory) -> Optbuild:
+def optbuild(tmp_path_factory: pytest.TempPathFactory, starter: Starter) -> Optbuild:
     """The program with a home of its own, for one test."""
-    return Optbuild.at(tmp_path_factory.mktemp("home"))
+    return Optbuild.at(tmp_path_factory.mktemp("home"), starter)
 
 
 @pytest.fixture(scope="module")
-def shared_optbuild(tmp_path_factory: pytest.TempPathFactory) -> Optbuild:
+def shared_optbuild(tmp_path_factory: pytest.TempPathFactory, starter: Starter) -> Optbuild:
     """The program with one home for all tests of a module, for projects that they share."""
-    return Optbuild.at(tmp_path_factory.mktemp("shared-home"))
+    return Optbuild.at(tmp_path_factory.mktemp("shared-home"), starter)

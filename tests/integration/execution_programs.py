@@ -18,7 +18,7 @@ from optbuild.execution.local import LocalExecutor
 PATH = os.defpath
 LOOP = "while :; do sleep 0.01; done"
 SAVES = "trap 'echo saved > saved; exit 0' TERM"
-DEADLINE_S = 30.0  # for what takes milliseconds: reached only where something hangs
+DEADLINE_S = 600.0  # for what takes milliseconds: reached only where something hangs
 
 # A launcher on a system without pidfd: the same file, run after the call has been taken away.
 WITHOUT_PIDFD = """

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.git_history import FILES, MAIN, PROFILE, History, rewrite_gates, warnings_of
+from tests.integration.git_history import FILES, MAIN, MANIFEST, PROFILE, History, rewrite_gates, warnings_of
 from tests.integration.optbuild_program import Optbuild, tree, variant_of
 
 pytestmark = pytest.mark.pgo
@@ -53,6 +53,52 @@ def test_two_revisions_are_compared_and_the_repository_is_only_read(history: His
     assert report.startswith("turns: v1 → v2 (release)\n")
     assert f"old is v1, commit {first[:12]}; new is v2, commit {second[:12]}." in " ".join(report.split())
     assert "v1 → v2 (release)" in history.optbuild.run("runs", cwd=history.directory).expect(0).stdout
+
+
+def test_a_version_begins_with_the_dependencies_of_another_one(tmp_path: Path, optbuild: Optbuild) -> None:
+    """What both versions depend on is compiled once, in plain and in instrumented builds; the user's build counts."""
+    _vendor(tmp_path, "piece", "pub fn piece(sum: u64) -> u64 { sum ^ 5 }")
+    manifest = f'{MANIFEST}[dependencies]\npiece = "1"\n'
+    files = {
+        **FILES,
+        "Cargo.toml": manifest,
+        "Cargo.lock": None,
+        "src/main.rs": MAIN.replace("turn ^ ", "piece::piece(turn) ^ "),
+        "optbuild.toml": PROFILE.replace(
+            "[[workloads]]", '[variants.pgo]\ninherits = "release"\npgo = true\n[[workloads]]'
+        ),
+    }
+    history = History.begin(tmp_path / "turns", optbuild, {name: text for name, text in files.items() if text})
+    optbuild.run("build", "release", cwd=history.directory).expect(0)
+    history.git("add", "Cargo.lock")
+    history.git("commit", "--quiet", "--message", "lock")
+    history.commit("v2", history.edited("sum >> 7", "sum >> 9"))
+
+    history.record("HEAD~1", "v2", "--variant", "release")
+    assert _compiled(history, "piece") == 0, "it was there since `build`"
+    history.record("HEAD~1", "v2", "--variant", "pgo")
+    assert _compiled(history, "piece") == 3, "instrumented once, and with the profile of each version"
+    assert _compiled(history, "turns") == 6, "never copied from another version"
+
+
+def _vendor(directory: Path, name: str, code: str) -> None:
+    """Put a package of the registry beside a project, and let cargo find it there."""
+    package = directory / "vendor" / name
+    (package / "src").mkdir(parents=True)
+    (package / "src" / "lib.rs").write_text(code)
+    (package / "Cargo.toml").write_text(f'[package]\nname = "{name}"\nversion = "1.0.0"\nedition = "2021"\n')
+    (package / ".cargo-checksum.json").write_text(f'{{"files": {{}}, "package": "{"0" * 64}"}}')
+    config = directory / ".cargo" / "config.toml"
+    config.parent.mkdir()
+    config.write_text(
+        f'[source.crates-io]\nreplace-with = "here"\n[source.here]\ndirectory = "{directory / "vendor"}"\n'
+    )
+
+
+def _compiled(history: History, package: str) -> int:
+    """How often comparisons have compiled a package."""
+    logs = (history.directory / "target" / "optbuild" / "compare").rglob("compile-*.log")
+    return sum(log.read_text().count(f"Compiling {package} ") for log in logs)
 
 
 def test_gates_judge_the_new_version_against_the_old_one(history: History) -> None:

@@ -114,7 +114,7 @@ fn by_cpu(n: u64) -> u64 {
 
 @pytest.mark.parametrize(
     ("code", "reason"),
-    [(ONE_BODY, "a different control flow"), (TWO_NAMES, "only with its own rustflags")],
+    [(ONE_BODY, "a different control flow"), (TWO_NAMES, "only with its own settings")],
     ids=["body", "name"],
 )
 def test_code_for_a_cpu_alone_is_trained_for_that_cpu(

@@ -183,7 +183,7 @@ def test_workloads_that_say_so_train_at_the_same_time(optbuild: Optbuild, tmp_pa
     for own, other in (("one", "two"), ("two", "one")):
         script = f'touch {own}; while [ ! -e {other} ]; do sleep 0.02; done; "$1" data/train.txt'
         workloads += (
-            f'[[workloads]]\nname = "{own}"\nuse = ["train"]\nparallel = true\ntimeout = "60s"\n'
+            f'[[workloads]]\nname = "{own}"\nuse = ["train"]\nparallel = true\ntimeout = "10m"\n'
             f'command = ["sh", "-c", \'{script}\', "sh", "{{bin}}"]\n'
         )
     (project / "optbuild.toml").write_text(f"schema = 1\n{VARIANTS}{workloads}")

@@ -134,9 +134,16 @@ def test_what_is_there_for_one_cpu_alone_rejects_the_counts_of_another_variant()
     check_nothing_more("pgo-v3", compiled(rebuilt(IDLE)), twin)
     check_nothing_more("pgo-v3", compiled(), twin)
     with pytest.raises(
-        ProfileDataError, match="1 functions exist only with its own rustflags and have no counts"
+        ProfileDataError, match="1 functions exist only with its own settings and have no counts"
     ) as caught:
         check_nothing_more("pgo-v3", compiled(rebuilt(IDLE), "_ZN4demo8dot_avx217h0123456789abcdefE"), twin)
     assert caught.value.fault is AttemptFault.UNFIT
     with pytest.raises(ProfileDataError, match="nothing to compare it with"):
         check_nothing_more("pgo-v3", compiled(), None)
+
+
+def test_where_names_differ_functions_are_compared_by_path() -> None:
+    """Every name differs between two builds of other settings; code that only one of them has still shows."""
+    check_nothing_more("thin", compiled(rebuilt(IDLE)), compiled(IDLE), are_renamed=True)
+    with pytest.raises(ProfileDataError, match="1 functions exist only with its own settings"):
+        check_nothing_more("thin", compiled(rebuilt(IDLE), RAN), compiled(IDLE), are_renamed=True)

@@ -68,6 +68,11 @@ def test_what_every_cpu_has_is_not_named() -> None:
     }
 
 
+def test_how_the_c_library_is_linked_is_no_feature_of_a_cpu() -> None:
+    """Rustc lists it with those; a static program runs on every CPU of its target."""
+    assert needs_of(Variant(name="static", rustflags=("-Ctarget-feature=+crt-static",))) == {"static": CpuNeeds()}
+
+
 def test_flags_that_hold_everywhere_count_for_every_variant() -> None:
     """A target-cpu in the user's rustflags makes the baseline need it as well; a variant's own goes before it."""
     needs = needs_of(

@@ -11,6 +11,7 @@ from optbuild.plan.action import render_argument
 from optbuild.plan.draft import Draft, PlanInputs
 from optbuild.plan.kinds.compile import Compile, Recipe, Role
 from optbuild.plan.kinds.make_object import MakeObject
+from optbuild.plan.kinds.merge import MergeProfiles
 from optbuild.plan.planner import make_plan
 from optbuild.plan.steps.training_ways import training_ways
 from optbuild.plan.ways import Choice
@@ -94,6 +95,7 @@ def test_counters_are_atomic_once_others_went_wrong() -> None:
     assert (atomic.lossless, set(atomic.mends)) == (exact.lossless, {AttemptFault.IMPLAUSIBLE})
     flags = []
     for attempt in (exact, atomic):
+        assert attempt.instrument is not None
         instrument = plan.action(attempt.instrument)
         assert isinstance(instrument, Compile)
         flags.append([render_argument(word) for word in instrument.recipe.rustflags])
@@ -128,6 +130,7 @@ def test_variants_for_several_cpus_are_trained_once() -> None:
     assert set(exact.mends) == {AttemptFault.NOT_BUILT, AttemptFault.UNFIT}
     flags = []
     for built_by in (shared.instrument, exact.instrument, shared.compile):
+        assert built_by is not None
         action = plan.action(built_by)
         assert isinstance(action, Compile)
         flags.append([render_argument(word) for word in action.recipe.rustflags])
@@ -153,12 +156,78 @@ def test_variants_that_differ_only_in_rustflags_share_one_training() -> None:
 
 @pytest.mark.parametrize(
     "others",
-    [(), (V4,), (replace(LTO, features=("fast",)),), (replace(LTO, lto=Lto.THIN),), (replace(LTO, name="v3"),)],
+    [(), (V4,), (replace(LTO, features=("fast",)),), (replace(LTO, pgo=PgoMode.OFF),), (replace(LTO, name="v3"),)],
 )
 def test_what_has_no_twin_is_trained_for_its_own_cpu(others: tuple[Variant, ...]) -> None:
     """Nothing would be spared, or nothing would be there to hold it against."""
     expected = ["shared", "exact"] if [other.name for other in others] == ["v3"] else ["lto-free", "exact"]
     assert ways_beside(V3, *others) == expected
+
+
+THIN = replace(LTO, name="thin", lto=Lto.THIN)
+OFF = replace(LTO, name="off", lto=Lto.OFF, codegen_units=16)
+ABORT = replace(LTO, name="abort", panic="abort")
+
+
+def test_where_names_differ_counts_are_translated_before_anything_is_trained() -> None:
+    """The variant's own instrumented build lends the names; should the counts not fit, that same build is trained."""
+    plan = make_plan(built(LTO, OFF), ("release", "pgo", "off"), measure=False)
+    (own, *_), (translated, exact) = plan.variants[1].attempts, plan.variants[2].attempts
+    assert (translated.name, translated.shared_with, translated.is_translated) == ("translated", "pgo", True)
+    assert translated.instrument == exact.instrument != own.instrument
+    merge, merge_of_other = plan.action(translated.merge), plan.action(own.merge)
+    assert isinstance(merge, MergeProfiles) and isinstance(merge_of_other, MergeProfiles)  # noqa: PT018
+    assert (merge.weights, merge.program) == (merge_of_other.weights, exact.instrument)
+    assert (merge.min_matched, merge_of_other.min_matched) == (0.99, None)
+    assert set(exact.mends) == {AttemptFault.NOT_BUILT, AttemptFault.UNFIT}
+
+
+@pytest.mark.parametrize(
+    ("variant", "others", "expected"),
+    [
+        (THIN, (LTO,), [("translated", "pgo"), ("lto-free", None), ("exact", None)]),
+        # The first of all, and the first with the same control flow, which has counts where those did not fit.
+        (
+            replace(ABORT, name="abort-off", lto=Lto.OFF),
+            (LTO, THIN, OFF, ABORT),
+            [("translated", "pgo"), ("translated", "abort"), ("exact", None)],
+        ),
+        # What has its names shares what it shares, by the names of its build.
+        (
+            replace(THIN, name="flags", rustflags=("-Cllvm-args=-inline-threshold=1",)),
+            (LTO, THIN),
+            [("translated", "pgo"), ("shared", "thin"), ("exact", None)],
+        ),
+        (
+            replace(THIN, training_lto=TrainingLto.SAME),
+            (replace(LTO, training_lto=TrainingLto.SAME),),
+            [("exact", None)],
+        ),
+    ],
+)
+def test_counts_of_which_variant_are_tried(
+    variant: Variant, others: tuple[Variant, ...], expected: list[tuple[str, str | None]]
+) -> None:
+    """What is rejected soonest comes first; what a variant trained itself comes after what it was spared by."""
+    inputs = built(*others, variant)
+    plan = make_plan(inputs, tuple(inputs.build_profile.variants), measure=False)
+    assert [(attempt.name, attempt.shared_with) for attempt in plan.variants[-1].attempts] == expected
+
+
+def test_a_variant_with_the_names_of_a_translated_one_costs_one_build() -> None:
+    """It takes the same translated counts."""
+    flagged = replace(THIN, name="flags", rustflags=("-Cllvm-args=-inline-threshold=1",))
+    plan = make_plan(built(LTO, THIN, flagged), ("release", "pgo", "thin", "flags"), measure=False)
+    thin, flags = (variant.attempts[0] for variant in plan.variants[2:])
+    assert (thin.merge, thin.instrument) == (flags.merge, flags.instrument)
+    assert thin.compile != flags.compile
+
+
+def test_what_is_kept_for_other_builds_is_trained_itself() -> None:
+    """A committed profile holds the counts of the variant that it names."""
+    inputs = replace(built(LTO, THIN), shares_training=False)
+    plan = make_plan(inputs, ("release", "pgo", "thin"), measure=False)
+    assert [attempt.name for attempt in plan.variants[2].attempts] == ["lto-free", "exact"]
 
 
 def test_a_twin_counts_only_where_it_is_built_before() -> None:
@@ -196,6 +265,8 @@ def test_lto_is_cancelled_in_the_instrumented_build_alone() -> None:
     generate = "-Cprofile_generate=/p/target/optbuild/stray"
     marks = next(f"-Clink-arg={action.file}" for action in plan.actions if isinstance(action, MakeObject))
     lto_off = ["-Clto=off", "-Clinker_plugin_lto=no", "-Cembed_bitcode=no"]
+    assert lto_free.instrument is not None
+    assert exact.instrument is not None
     assert flags[lto_free.instrument] == [marks, generate, *lto_off]
     assert flags[exact.instrument] == [marks, generate]
     assert {action.recipe.config for action in compiles if action.role is not Role.BUILD} == {

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.making.training.translation import write_translated
+from optbuild.making.training.translation import describe_lost, write_matched, write_translated
+from optbuild.tools.instrumentation import InstrumentedFunction
 from optbuild.tools.profile_text import read_records
 
 HEADER = "# IR level Instrumentation Flag\n:ir\n"
@@ -93,3 +94,25 @@ def test_a_text_of_another_form_is_refused(tmp_path: Path) -> None:
     """Rather than a profile that means something else."""
     with pytest.raises(ValueError, match="invalid literal"):
         projected(tmp_path, {PARSE: 2}, f"{PARSE}\nno number\n\n")
+
+
+def test_counts_of_another_variant_get_the_names_of_this_one_and_so_do_the_functions_that_were_called(
+    tmp_path: Path,
+) -> None:
+    """A called function is promoted only under the name that it has in the build."""
+    source, target = tmp_path / "of-other.proftext", tmp_path / "of-this.proftext"
+    seen = f"1\n0\n1\n1\n{PARSE_IN_TEST}:7"
+    source.write_text(
+        HEADER + record(PARSE_IN_TEST, 2, 90) + record(OTHER_IN_TEST, 5, 9) + record(MAIN, 3, 1, values=seen)
+    )
+    program = [
+        InstrumentedFunction(name=PARSE, hash=2, counters=1, value_sites=(0, 0)),
+        InstrumentedFunction(name=MAIN, hash=3, counters=1, value_sites=(1, 0)),
+        # As many counters with another control flow are those of other code.
+        InstrumentedFunction(name=f"{PARSE[:-2]}0E", hash=6, counters=1, value_sites=(0, 0)),
+    ]
+    matching = write_matched(source, target, program)
+    found = {item.name: item.lines[-1] for item in read_records(target.read_text().splitlines())}
+    assert found == {PARSE: "90", MAIN: f"{PARSE}:7"}
+    assert matching.matched_ratio == 0.91
+    assert describe_lost(matching) == "    9.0%  demo::parse"

@@ -11,11 +11,16 @@ import typer
 from optbuild.cli import options
 from optbuild.cli.compare import compare
 from optbuild.cli.context import CliContext, render_report, screen_of, write_out
+from optbuild.cli.explain import explain
+from optbuild.cli.flamegraph import flamegraph
+from optbuild.cli.fleet import fleet
+from optbuild.cli.heap import heap
 from optbuild.cli.inspect_commands import COMMANDS
 from optbuild.cli.machine import running_machine
 from optbuild.cli.options import with_common_options, with_run_request
 from optbuild.cli.stories import carry_out
 from optbuild.cli.train import train
+from optbuild.cli.tune import tune
 from optbuild.cli.verify import verify
 from optbuild.errors import UsageError
 
@@ -32,11 +37,6 @@ app = typer.Typer(
 
 _LATER = {
     "advise": "say beforehand what can pay",
-    "explain": "say what PGO has changed",
-    "fleet": "build and measure many projects",
-    "flamegraph": "record and draw a variant",
-    "heap": "find where a variant allocates",
-    "tune": "search for the fastest variant",
 }
 
 
@@ -101,7 +101,9 @@ def bench(
     binaries: Annotated[list[str], typer.Argument(metavar="NAME=PATH…", help="Binaries; the first is the baseline.")],
     stdin: options.Stdin = None,
     env: options.Env = None,
-    metric: Annotated[str, typer.Option("--metric", metavar="NAME", help="wall, cpu or instructions.")] = "wall",
+    metric: Annotated[
+        str, typer.Option("--metric", metavar="NAME", help="wall, cpu, instructions or allocations.")
+    ] = "wall",
     precision: options.Precision = None,
     min_effect: options.MinEffect = 0.01,
     max_time: options.MaxTime = None,
@@ -145,12 +147,25 @@ def bench(
 app.command()(compare)
 
 
+app.command()(explain)
+
+
 app.command()(train)
 
 
+app.command()(tune)
+
+
 app.command()(verify)
+
+
+app.command()(flamegraph)
+
+
+app.command()(heap)
 for _command in COMMANDS:
     app.command()(_command)
+app.add_typer(fleet)
 
 
 @app.command(name="help")

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from optbuild.cli import options
-from optbuild.cli.context import CliContext
-from optbuild.cli.options import start_directory, with_common_options
+from optbuild.cli.options import with_common_options, with_run_request
 from optbuild.cli.stories import carry_out
 from optbuild.errors import UsageError
 from optbuild.session.version_choices import OnDifference, ProfileOwner
 
+if TYPE_CHECKING:
+    from optbuild.session.request import RunRequest
+
 
 @with_common_options
+@with_run_request(without=("out", "cross_validate", "keep_going"))
 def compare(
     context: typer.Context,
+    request: RunRequest,
     old: Annotated[
         str | None, typer.Argument(metavar="OLD", help="A git revision; left out with --baseline-binary.")
     ] = None,
@@ -40,16 +44,6 @@ def compare(
         Path | None,
         typer.Option("--baseline-binary", metavar="PATH", help="A program that was built before, in OLD's place."),
     ] = None,
-    build_profile: options.BuildProfile = None,
-    train: options.Train = None,
-    bench: options.Bench = None,
-    stdin: options.Stdin = None,
-    env: options.Env = None,
-    jobs: options.Jobs = None,
-    max_time: options.MaxTime = None,
-    fresh: options.Fresh = False,
-    no_wait: options.NoWait = False,
-    as_json: options.Json = False,
 ) -> None:
     """Build two versions the same way and measure them in turns: `optbuild compare v1.2.0`.
 
@@ -57,11 +51,9 @@ def compare(
     """
     from optbuild.session.compare import compare as compare_session
     from optbuild.session.compare_request import CompareRequest
-    from optbuild.session.request import RunRequest
 
-    call: CliContext = context.obj
     old, new = _settle_revisions(old, new, has_binary=baseline_binary is not None)
-    if build_profile is not None and build_profile_of is not None:
+    if request.build_profile is not None and build_profile_of is not None:
         raise UsageError(
             "-f names one build profile for both versions, so that --build-profile-of has nothing to choose",
             help="leave out one of the two",
@@ -71,20 +63,8 @@ def compare(
             "a program that was built before has no build profile",
             help=f"leave out --build-profile-of {build_profile_of}",
         )
-    request = CompareRequest(
-        run=RunRequest(
-            directory=start_directory(build_profile),
-            build_profile=build_profile,
-            workload=call.workload,
-            train=options.split_commands(train),
-            bench=options.split_commands(bench),
-            command_options=options.command_options(call, stdin, env),
-            jobs=jobs,
-            max_time_s=max_time,
-            fresh=fresh,
-            wait=not no_wait,
-            command_line=call.argv,
-        ),
+    comparison = CompareRequest(
+        run=request,
         old=old,
         new=new,
         baseline_binary=options.absolute(baseline_binary),
@@ -92,7 +72,7 @@ def compare(
         profile_of=build_profile_of or ProfileOwner.NEW,
         on_difference=compare_output,
     )
-    carry_out(call, lambda machine: compare_session(request, machine))
+    carry_out(context.obj, lambda machine: compare_session(comparison, machine))
 
 
 def _settle_revisions(old: str | None, new: str | None, *, has_binary: bool) -> tuple[str | None, str | None]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from optbuild.cli import options
+from optbuild.cli.choices import require_choice
 from optbuild.cli.context import (
     CliContext,
     fill_in_template,
@@ -194,8 +195,7 @@ def check(
     from optbuild.session.request import RunRequest
 
     call: CliContext = context.obj
-    if form not in GATE_FORMATS:
-        raise UsageError(f"there is no format {form!r} for gates", help=f"choose one of: {', '.join(GATE_FORMATS)}")
+    require_choice(form, GATE_FORMATS, "format", "gates")
     with running_machine(call) as machine:
         record, gates = judge_run(run_name, RunRequest(directory=directory, build_profile=build_profile), machine)
     text = render_record(record) if as_json else GATE_FORMATS[form](record, gates, screen_of(call, output))
@@ -251,8 +251,7 @@ def history(
     from optbuild.session.request import RunRequest
 
     call: CliContext = context.obj
-    if form not in HISTORY_FORMATS:
-        raise UsageError(f"there is no format {form!r}", help=f"choose one of: {', '.join(HISTORY_FORMATS)}")
+    require_choice(form, HISTORY_FORMATS, "format")
     with running_machine(call) as machine:
         request = RunRequest(directory=Path(), build_profile=build_profile)
         records = collect_records(places or (), request, machine)
@@ -279,10 +278,15 @@ def clean(context: typer.Context, directory: options.Directory = Path()) -> None
 @with_common_options
 def schema(
     context: typer.Context,
-    which: Annotated[str, typer.Argument(metavar="[profile|record|verify]", help="Which schema.")] = "profile",
+    which: Annotated[
+        str, typer.Argument(metavar="[profile|record|verify|explain|heap|fleet]", help="Which schema.")
+    ] = "profile",
 ) -> None:
-    """Print the JSON schema of the build profile, of the record, or of what `verify --json` prints."""
+    """Print the JSON schema of the build profile, of the record, or of what another command prints as JSON."""
+    from optbuild.fleet.settings import render_fleet_schema
     from optbuild.profile.schema import render_profile_schema
+    from optbuild.record.explanation import render_explanation_schema
+    from optbuild.record.heap import render_heap_schema
     from optbuild.record.store import render_record_schema
     from optbuild.record.verification import render_verification_schema
 
@@ -290,9 +294,11 @@ def schema(
         "profile": render_profile_schema,
         "record": render_record_schema,
         "verify": render_verification_schema,
+        "heap": render_heap_schema,
+        "explain": render_explanation_schema,
+        "fleet": render_fleet_schema,
     }
-    if which not in renderers:
-        raise UsageError(f"there is no schema {which!r}", help=f"choose one of: {', '.join(renderers)}")
+    require_choice(which, renderers, "schema")
     write_out(renderers[which]())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,20 +13,21 @@ import typer
 from optbuild.cli import options
 from optbuild.cli.context import CliContext, error_to_json, leave, write_out
 from optbuild.cli.machine import running_machine
-from optbuild.cli.options import with_common_options
+from optbuild.cli.options import with_common_options, with_run_request
 from optbuild.errors import UsageError
 
 if TYPE_CHECKING:
-    from optbuild.session.request import Machine
+    from optbuild.session.request import Machine, RunRequest
     from optbuild.session.train import Trained, TrainRequest
     from optbuild.session.train_check import Checked
 
 
 @with_common_options
+@with_run_request(without=("train", "bench", "stdin", "env", "out", "max_time", "cross_validate", "keep_going"))
 def train(
     context: typer.Context,
+    request: RunRequest,
     directory: options.Directory = Path(),
-    build_profile: options.BuildProfile = None,
     variant: Annotated[
         str | None, typer.Option("--variant", metavar="NAME", help="Default: the last variant with PGO.")
     ] = None,
@@ -37,13 +38,8 @@ def train(
         bool,
         typer.Option("--check", help="Train nothing: say how well the counts still fit; exit 1 below `min-matched`."),
     ] = False,
-    jobs: options.Jobs = None,
-    fresh: options.Fresh = False,
-    no_wait: options.NoWait = False,
-    as_json: options.Json = False,
 ) -> None:
     """Train, and write the portable profile that `profile-data.path` names, for builds where no training runs."""
-    from optbuild.session.request import RunRequest
     from optbuild.session.train import TrainRequest
 
     call: CliContext = context.obj
@@ -51,17 +47,14 @@ def train(
         raise UsageError(
             "--check writes nothing, so that --merge has nothing to add to", help="leave out one of the two"
         )
-    asked = RunRequest(
-        directory=directory,
-        build_profile=build_profile,
-        jobs=jobs,
-        fresh=fresh,
-        wait=not no_wait,
-        command_line=call.argv,
-    )
-    request = TrainRequest(run=asked, variant=variant, merge=merge)
+    if request.workload:
+        raise UsageError(
+            "counts that are committed come from the training workloads of the build profile, not from a command line",
+            help='add the command as a [[workloads]] table with use = ["train"], and leave out `-- CMD`',
+        )
+    training = TrainRequest(run=replace(request, directory=directory), variant=variant, merge=merge)
     with running_machine(call) as machine:
-        status = _check(call, request, machine) if check else _train(call, request, machine)
+        status = _check(call, training, machine) if check else _train(call, training, machine)
     if status:
         leave(status)
 

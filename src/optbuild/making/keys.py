@@ -23,6 +23,9 @@ from optbuild.portable.matching import TRANSLATOR
 from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.inputs import InputHashes
 
+_SUMMARY = {"summary": "hot counts"}
+"""What is kept of a merged profile besides its counts: earlier versions kept less."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
@@ -61,14 +64,16 @@ def merge_key(
     """The key of a merged profile, including the programs whose names its functions get."""
     contents = {str(training): profile.sha256 for training, profile in profiles.items()}
     contents |= {f"program {name}": artifact.sha256 for name, artifact in program.items()}
-    return make_result_key(action.id, {**contents, **_tool(tool_version)})
+    contents |= {} if action.min_matched is None else {"translator": TRANSLATOR}
+    return make_result_key(action.id, {**contents, **_tool(tool_version), **_SUMMARY})
 
 
 def profile_data_key(action: MatchProfileData, program: Mapping[str, Artifact], tool_version: str) -> str:
     """The key of committed counts by the names of a program's functions."""
     contents = {f"program {name}": artifact.sha256 for name, artifact in program.items()}
     contents |= {"file": sha256_of(action.file), "translator": TRANSLATOR}
-    return make_result_key(action.id, {**contents, **_tool(tool_version)})
+    contents |= {} if action.names is None else {"names": sha256_of(action.names)}
+    return make_result_key(action.id, {**contents, **_tool(tool_version), **_SUMMARY})
 
 
 def branch_training_key(action: BoltTrain, binaries: Mapping[str, Artifact], hashes: InputHashes) -> str:

@@ -14,6 +14,7 @@ from optbuild.execution.jobserver import MAKEFLAGS
 from optbuild.plan.action import JOBSERVER, Action, ActionId, Argument, Entry, Output
 from optbuild.plan.fingerprint import fingerprint, make_action_id
 from optbuild.plan.kinds.compile import Compile, Recipe, Role
+from optbuild.plan.lent_names import LentNames
 from optbuild.plan.ways import Attempt, Follow
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.profile.model import BuildProfile
@@ -23,9 +24,11 @@ from optbuild.project.model import Package, Project
 from optbuild.project.selection import Targets
 from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.toolchain.model import Toolchain
-from optbuild.tools.cargo import FLAG_SEPARATOR, BuildSettings, build_directory_setting, make_build_argv
+from optbuild.tools.builders import BuilderCall, Script
+from optbuild.tools.cargo import FLAG_SEPARATOR, BuildSettings, build_directory_setting
 from optbuild.tools.cargo_programs import runner_setting
 from optbuild.tools.rustc import LTO_OFF
+from optbuild.tools.wheels import tag_of_interpreter
 from optbuild.workloads.invocation import Invocation
 
 A = TypeVar("A", bound=Action[Any])
@@ -42,7 +45,11 @@ class PlanInputs:
         shares_jobs: Builds run at the same time, with one budget of jobs for all.
         not_runnable: Why nothing that is built can run here, not even by a runner.
         python: Tells what cargo would run, in cargo's place.
+        shares_training: A variant may take the counts of another one.
+        lockfile_sha256: Of `Cargo.lock`, if there is one.
+        lent_names: The names of the program that was trained, if they are committed as well.
         has_profile_data: The committed counts that the build profile names are there.
+        last_rustflags: Added where a variant is compiled for good, not where it is instrumented for training.
         workload_keys: By name a fingerprint of each workload's recipe, which would be made anew for every training.
     """
 
@@ -57,7 +64,11 @@ class PlanInputs:
     cpu_needs: Mapping[str, CpuNeeds] = field(default_factory=dict)
     not_runnable: str | None = None
     python: Path = Path(sys.executable)
+    shares_training: bool = True
+    lockfile_sha256: str | None = None
+    lent_names: LentNames | None = None
     has_profile_data: bool = False
+    last_rustflags: tuple[str, ...] = ()
     workload_keys: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -106,14 +117,26 @@ def make_compile(
     recipe: Recipe, inputs: PlanInputs, *, role: Role, label: str, needs: tuple[ActionId, ...] = ()
 ) -> Compile:
     """The action that compiles a recipe; equal recipes give equal actions."""
-    action_id = make_action_id("compile", recipe, needs)
-    project = inputs.project
+    if role is not Role.INSTRUMENT:
+        recipe = _for_good(recipe, inputs)
+    project, builder = inputs.project, inputs.toolchain.builder
+    # What cargo builds by itself has the id that it always had.
+    called = () if builder.row.program is None else (builder.name, builder.glibc, builder.interpreters)
+    action_id = make_action_id("compile", recipe, needs, *called)
     cargo_target = _cargo_target(role, inputs)
     if not inputs.toolchain.flag_sets_coexist:
         cargo_target /= action_id
     # Dependencies' warnings about their profile are silent otherwise.
     settings = replace(_build_settings(recipe, inputs, cargo_target), explain=role is Role.OPTIMISE)
-    env = _cargo_env(recipe)
+    env = {**_cargo_env(recipe), **_builder_env(inputs)}
+    cargo = str(inputs.toolchain.cargo.path)
+    call = BuilderCall(
+        program=cargo if builder.tool is None else str(builder.tool.path),
+        cargo=cargo,
+        target=builder.target_of(recipe.target),
+        settings=settings,
+        interpreters=tuple(map(str, builder.interpreters)),
+    )
     if inputs.shares_jobs:
         # The older name of the option, for an older make, whoever calls it.
         env[MAKEFLAGS] = ("-j --jobserver-fds=", JOBSERVER, " --jobserver-auth=", JOBSERVER)
@@ -123,13 +146,54 @@ def make_compile(
         label=label,
         role=role,
         recipe=recipe,
-        argv=make_build_argv(str(inputs.toolchain.cargo.path), settings),
+        argv=builder.row.make_argv(call),
         cwd=project.directory,
         env=env,
         cargo_target=cargo_target,
         directory=inputs.layout.binaries / action_id,
         links_whole_program=_links_whole_program(recipe, inputs),
+        builder=builder.name,
+        glibc=builder.glibc,
+        python_tag=tag_of_interpreter(builder.interpreters[0]) if builder.interpreters else None,
+        scripts={**_cargo_script(inputs), **(_link_script(inputs) if role is Role.INSTRUMENT else {})},
     )
+
+
+def _for_good(recipe: Recipe, inputs: PlanInputs) -> Recipe:
+    """The recipe by which a variant is compiled for good; what is made out of such a recipe has its flags already."""
+    added = tuple((flag,) for flag in inputs.last_rustflags if (flag,) not in recipe.rustflags)
+    return replace(recipe, rustflags=(*recipe.rustflags, *added))
+
+
+def link_script_flags(inputs: PlanInputs) -> tuple[Argument, ...]:
+    """The flags that put a script before the linker, if what calls cargo needs one for instrumented builds."""
+    return tuple((f"-Clinker={path}",) for path in _link_script(inputs))
+
+
+def _link_script(inputs: PlanInputs) -> Mapping[Path, str]:
+    return _placed(inputs.toolchain.builder.row.link_script(inputs.toolchain.target), inputs)
+
+
+def _cargo_script(inputs: PlanInputs) -> Mapping[Path, str]:
+    return _placed(inputs.toolchain.builder.row.cargo_script(str(inputs.toolchain.cargo.path)), inputs)
+
+
+def _placed(script: Script | None, inputs: PlanInputs) -> Mapping[Path, str]:
+    if script is None:
+        return {}
+    # Cargo does not see what a script says: another text is another file.
+    stem, dot, suffix = script.name.rpartition(".")
+    return {inputs.layout.linked_objects / f"{stem}-{fingerprint(script.text)[:8]}{dot}{suffix}": script.text}
+
+
+def _builder_env(inputs: PlanInputs) -> dict[str, Argument]:
+    """What makes a builder call the cargo of the toolchain, and find its own parts."""
+    builder = inputs.toolchain.builder
+    if builder.row.program is None:
+        return {}
+    cargo = next(iter(_cargo_script(inputs)), inputs.toolchain.cargo.path)
+    own: dict[str, Argument] = {name: (value,) for name, value in builder.env.items()}
+    return {"CARGO": (str(cargo),), **own}
 
 
 def entry_of(kind: type[A], action_id: ActionId, entries: Mapping[ActionId, Entry[object]]) -> A:

@@ -108,10 +108,11 @@ def _leave_out(
         for training, weight in merge.weights.items()
         if entry_of(Train, training, entries).workload.name not in fold.left_out
     }
+    names = () if merge.program is None else (merge.program, merge.min_matched)
     rest = replace(
         merge,
-        id=make_action_id("merge", weights),
-        needs=tuple(weights),
+        id=make_action_id("merge", weights, *names),
+        needs=(*weights, *names[:1]),
         label=f"{name}: merge profiles",
         weights=weights,
     )

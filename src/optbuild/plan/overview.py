@@ -33,7 +33,7 @@ def render_overview(plan: Plan, forecasts: _Forecasts, estimate: Estimate) -> st
         estimate: The time and space of the actions that are expected to run.
     """
     rows = [("variant", "settings", "made by", "expected")]
-    rows += [_variant_row(plan, variant, forecasts) for variant in plan.variants]
+    rows += [_variant_row(plan, place, forecasts) for place in range(len(plan.variants))]
     facts = [*_workload_facts(plan), *_run_facts(plan, forecasts, estimate)]
     facts += [("writes below", str(path)) for path in plan.directories]
     lines = [*(f"note: {note}" for note in plan.notes), *_aligned(rows), "", *_aligned(facts)]
@@ -45,14 +45,21 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     return ["".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def _variant_row(plan: Plan, variant: PlannedVariant, forecasts: _Forecasts) -> tuple[str, str, str, str]:
+def _variant_row(plan: Plan, place: int, forecasts: _Forecasts) -> tuple[str, str, str, str]:
+    variant = plan.variants[place]
     if variant.compile is None:
         return variant.name, "", "", f"skipped: {variant.skipped}"
     serving = plan.serving(variant)
     builds = [action for action in plan.of_kind(Compile) if action.id in serving]
     trains = len(list(plan.find(Train, serving)))
-    steps = f"{len(builds)} build{'s' * (len(builds) != 1)}"
-    if trains:
+    shared_with = _shared_with(variant)
+    # What another variant trains is built for that one.
+    before = frozenset[ActionId]().union(*map(plan.serving, plan.variants[:place])) if shared_with else frozenset()
+    own = sum(action.id not in before for action in builds)
+    steps = f"{own} build{'s' * (own != 1)}"
+    if shared_with:
+        steps += f", shares the training of {', '.join(shared_with)}"
+    elif trains:
         steps += f", {trains} training run{'s' * (trains != 1)}"
     if laid_out := list(plan.find(BoltTrain, serving)):
         steps += f", BOLT after {len(laid_out)} more"
@@ -63,6 +70,12 @@ def _variant_row(plan: Plan, variant: PlannedVariant, forecasts: _Forecasts) -> 
         *_settings(builds[-1].recipe),
     ]
     return variant.name, ", ".join(settings) or "none: as cargo builds it", steps, _expected(serving, forecasts)
+
+
+def _shared_with(variant: PlannedVariant) -> list[str]:
+    """The variants whose training serves this one, if its first attempt is accepted."""
+    firsts = [build.attempts[0] for build in (variant, *variant.parts.values()) if build.attempts]
+    return [*dict.fromkeys(first.shared_with for first in firsts if first.shared_with is not None)]
 
 
 def _settings(recipe: Recipe) -> list[str]:

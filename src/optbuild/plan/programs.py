@@ -88,6 +88,7 @@ def _with_counts(
     attempt: Attempt, call: CargoCall, label: str, entries: Mapping[ActionId, Entry[object]], inputs: PlanInputs
 ) -> tuple[Compile, MergeProfiles, Compile]:
     """Build the program that shows the functions' names, give the counts those names, and build with them."""
+    assert attempt.instrument is not None  # noqa: S101 - only committed counts need none, and these programs take none
     instrument, optimise = (entry_of(Compile, each, entries) for each in (attempt.instrument, attempt.compile))
     merge = entry_of(MergeProfiles, attempt.merge, entries)
     program = make_compile(
@@ -103,6 +104,7 @@ def _with_counts(
         needs=(*merge.weights, program.id),
         label=f"{label}: counts by its names",
         program=program.id,
+        min_matched=None,
     )
     recipe = with_profile(for_call(optimise.recipe, call), old=merge.id, new=own.id)
     return program, own, make_compile(recipe, inputs, role=Role.OPTIMISE, label=label, needs=(own.id,))

@@ -15,6 +15,8 @@ from optbuild.plan.action import Action, Entry, Id
 from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.results import Binaries, CheckedProfile, Compiled
 
+_NEWER = frozenset({"after", "shared_with", "is_translated"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Following:
@@ -44,22 +46,26 @@ class Attempt:
 
     Attributes:
         name: For users and the record, such as `lto-free`.
-        instrument: The action that builds the instrumented binaries.
+        instrument: The action that builds the instrumented binaries; None if their functions' names are committed.
         merge: The action that makes the profile.
         compile: The action that compiles with it.
         lossless: Accepted only where no function with counts is lost: it instruments another recipe than it optimises.
         mends: What may be wrong with an earlier attempt for this one to be taken in its place.
-        is_shared: It takes the counts of another variant, which differs from this one in its rustflags.
+        is_shared: It takes the counts of another variant, whose functions have the same names.
+        shared_with: The variant whose counts it takes, if another was trained.
+        is_translated: Functions have other names there: a build of its own, which is never run, lends the names.
         after: What is made of the compiled binaries, one of the other.
     """
 
     name: str
-    instrument: Id[Compiled]
+    instrument: Id[Compiled] | None
     merge: Id[CheckedProfile]
     compile: Id[Compiled]
     lossless: bool = False
     mends: frozenset[AttemptFault] = frozenset()
     is_shared: bool = False
+    shared_with: str | None = None
+    is_translated: bool = False
     after: tuple[Id[Binaries], ...] = ()
 
     @property
@@ -68,9 +74,9 @@ class Attempt:
         return self.after[-1] if self.after else self.compile
 
     def identity(self) -> Mapping[str, object]:
-        """Everything that affects its result; without an empty `after`, which keeps ids of earlier runs valid."""
+        """Everything that affects its result; what is empty is left out, which keeps ids of earlier runs valid."""
         named = {item.name: getattr(self, item.name) for item in fields(self)}
-        return {name: value for name, value in named.items() if name != "after" or value}
+        return {name: value for name, value in named.items() if name not in _NEWER or value}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +93,8 @@ class Choice(Entry[Binaries]):
 
     def of(self, attempt: Attempt) -> Attempt:
         """How this is built if a variant takes an attempt."""
-        return next(own for own in self.attempts if own.name == attempt.name)
+        wanted = (attempt.name, attempt.shared_with)
+        return next(own for own in self.attempts if (own.name, own.shared_with) == wanted)
 
     def details(self) -> Mapping[str, object]:
         """The attempts, in their order."""

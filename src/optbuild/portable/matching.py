@@ -8,7 +8,7 @@ equal: a compiler that lays out blocks in another order gives another hash to wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -83,12 +83,18 @@ _STEPS: dict[How, _Key] = {
 }
 
 
-def match(profile: Sequence[FunctionCounts], program: Sequence[InstrumentedFunction]) -> Matching:
-    """Find for each function of a program what was counted in it."""
+SAME_FLOW = (How.INSTANCE, How.PATH)
+"""The steps that suffice for two builds of the same sources by the same compiler."""
+
+
+def match(
+    profile: Sequence[FunctionCounts], program: Sequence[InstrumentedFunction], steps: Collection[How] = tuple(_STEPS)
+) -> Matching:
+    """Find for each function of a program what was counted in it, in some of the steps."""
     names = {function.name: read_name(function.name) for function in program}
     found: dict[str, Match] = {}
     used: set[tuple[str, str, int]] = set()
-    for how, key_of in _STEPS.items():
+    for how, key_of in ((how, key_of) for how, key_of in _STEPS.items() if how in steps):
         sources: dict[Hashable, list[FunctionCounts]] = {}
         for counts in profile:
             # What has found its function already is not given to others that are less sure.

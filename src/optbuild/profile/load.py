@@ -17,9 +17,10 @@ from optbuild.profile.check import (
     find_workload_kind_faults,
     find_workload_name_faults,
 )
+from optbuild.profile.check_tune import find_tune_faults
 from optbuild.profile.command_options import CommandOptions
 from optbuild.profile.confine import find_workspace
-from optbuild.profile.document import load_document
+from optbuild.profile.document import Document, load_document, parse_document
 from optbuild.profile.explain import explain
 from optbuild.profile.extend import Extended, load_extended
 from optbuild.profile.faults import Fault, KeyPath, RefusedValueError
@@ -55,9 +56,27 @@ def load_build_profile(source: Path | PresetName, *, directory: Path) -> BuildPr
         BuildProfileError: It cannot be read or is wrong; carries every problem found.
     """
     path = directory / source if isinstance(source, Path) else None
-    base = path.parent if path else directory
+    document = load_document(path or PresetName(str(source)))
+    return _check(document, path=path, base=path.parent if path else directory)
+
+
+def parse_build_profile(text: str, *, label: str, directory: Path) -> BuildProfile:
+    """Check the text of a build profile as if it lay in a directory, where no file of it is.
+
+    Args:
+        text: The build profile.
+        label: What it is called in messages.
+        directory: What its paths are relative to.
+
+    Raises:
+        BuildProfileError: It is wrong; carries every problem found.
+    """
+    return _check(parse_document(text.encode(), label=label), path=None, base=directory)
+
+
+def _check(document: Document, *, path: Path | None, base: Path) -> BuildProfile:
     workspace = find_workspace(base)
-    extended = load_extended(load_document(path or PresetName(str(source))), workspace=workspace)
+    extended = load_extended(document, workspace=workspace)
     layer = extended.layer
     if extended.is_whole and layer.tree.get("variants", {}) == {}:
         layer = _add_default_variants(layer, workspace=workspace)
@@ -158,6 +177,7 @@ def _find_faults(extended: Extended, layer: Layer, *, directory: Path, workspace
     yield from find_workload_kind_faults(layer.tree)
     yield from find_cargo_argument_faults(layer.tree)
     yield from find_path_faults(layer.tree, directory=directory, workspace=workspace)
+    yield from find_tune_faults(layer.tree)
 
 
 def _named(place: KeyPath, settings: ProfileSettings) -> KeyPath:
@@ -186,5 +206,6 @@ def _make_build_profile(
         evidence=settings.evidence,
         measure=replace(settings.measure, baseline=baseline),
         gates=settings.gates,
+        tune=settings.tune,
         origins=origins,
     )

@@ -18,6 +18,7 @@ from pydantic import ConfigDict, Field, StrictBool
 from optbuild.profile.faults import KeyPath
 from optbuild.profile.gates import GateSettings
 from optbuild.profile.profile_data import ProfileDataSettings, UseProfileData
+from optbuild.profile.tune import TuneSettings
 from optbuild.profile.values import (
     STRICT_KEYS,
     Argv,
@@ -40,6 +41,7 @@ from optbuild.profile.values import (
     WorkloadName,
 )
 from optbuild.profile.variants import Variant, VariantSettings
+from optbuild.tools.builders import BuilderName
 
 SCHEMA_VERSION = 1
 
@@ -95,6 +97,20 @@ class ProjectSettings:
             'configuration, else "host".'
         ),
     ] = None
+    builder: Annotated[
+        BuilderName,
+        Field(
+            description='What calls cargo: "cargo" itself, "maturin" for wheels of Python, or "zigbuild" for an older '
+            "glibc."
+        ),
+    ] = BuilderName.CARGO
+    interpreters: Annotated[
+        tuple[Name, ...],
+        Field(
+            description="The Pythons that maturin builds wheels for, by names or paths; the first one trains and "
+            "measures. Default: python3."
+        ),
+    ] = ()
     cargo_profile: Annotated[Name, Field(description="The Cargo profile that every variant starts from.")] = "release"
     cargo_args: Annotated[
         tuple[Text, ...],
@@ -291,6 +307,13 @@ class MeasureSettings:
     confidence: Annotated[
         float, Field(strict=True, gt=0.5, lt=1, description="The confidence level of the intervals.")
     ] = 0.95
+    allocations: Annotated[
+        StrictBool,
+        Field(
+            description="Also count the allocations of each variant on each workload, with valgrind: exact, and up to "
+            "40% of `max-time`. The gate `max-allocation-growth` demands it as well."
+        ),
+    ] = False
 
     @property
     def fixed_precision(self) -> float | None:
@@ -330,6 +353,9 @@ class ProfileSettings:
     gates: Annotated[GateSettings, Field(description="What `optbuild check` requires of a run.")] = field(
         default_factory=GateSettings
     )
+    tune: Annotated[TuneSettings, Field(description="What `optbuild tune` searches.")] = field(
+        default_factory=TuneSettings
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -347,6 +373,7 @@ class BuildProfile:
         evidence: What PGO has to show.
         measure: How they are compared; the baseline is one of `variants`.
         gates: What a run has to show.
+        tune: What a search goes through.
         origins: `file:line` of each key path; a workload stands in it by its name.
     """
 
@@ -360,6 +387,7 @@ class BuildProfile:
     evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
     measure: MeasureSettings = field(default_factory=MeasureSettings)
     gates: GateSettings = field(default_factory=GateSettings)
+    tune: TuneSettings = field(default_factory=TuneSettings)
     origins: Mapping[KeyPath, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property

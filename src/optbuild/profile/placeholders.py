@@ -17,6 +17,8 @@ class PlaceholderKind(StrEnum):
     SCRATCH = "scratch"
     ENV = "env"
     PORT = "port"
+    WHEEL = "wheel"
+    PYTHON = "python"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +28,7 @@ class Placeholder:
     Attributes:
         kind: What it stands for.
         argument: The name of a bin, a library, an environment variable or a port; None for the default bin or library,
-            for `{scratch}` and for the only port.
+            for `{scratch}`, the only port, the wheel and its Python.
     """
 
     kind: PlaceholderKind
@@ -35,7 +37,7 @@ class Placeholder:
 
 _PIECE = re.compile(r"(?P<brace>\{\{|\}\})|\{(?P<name>[^{}]*)\}|(?P<stray>[{}])|[^{}]+")
 _WRITTEN = re.compile(r"\{(?P<kind>[A-Za-z]+)(?P<colon>:?)(?P<argument>[A-Za-z0-9_][A-Za-z0-9_.-]*)?\}")
-_KNOWN = "{bin}, {bin:NAME}, {lib}, {lib:NAME}, {scratch}, {port} and {env:NAME}"
+_KNOWN = "{bin}, {bin:NAME}, {lib}, {lib:NAME}, {scratch}, {port}, {wheel}, {python} and {env:NAME}"
 _DOUBLE = "literal braces are doubled: {{ and }}"
 _IN_FILE = f"for literal braces here, write the command into optbuild.toml, where {_DOUBLE}"
 
@@ -94,7 +96,7 @@ def literal_text(text: str) -> str:
 def _parse_one(name: str, remedy: str = _DOUBLE) -> Placeholder:
     kind, colon, argument = name.partition(":")
     match kind, bool(colon), argument:
-        case ("bin" | "lib" | "scratch" | "port", False, ""):
+        case ("bin" | "lib" | "scratch" | "port" | "wheel" | "python", False, ""):
             return Placeholder(kind=PlaceholderKind(kind))
         case ("bin" | "lib" | "env" | "port", True, str(argument)) if argument:
             return Placeholder(kind=PlaceholderKind(kind), argument=argument)

@@ -13,10 +13,13 @@ class Layout:
     Attributes:
         root: The directory with optbuild's marker; everything else is below it.
         artifacts: Where the finished binaries are published, `<variant>/<bin>`; `--out` changes it.
+        shared: A directory with our marker for what instrumented builds name in their flags, where that is not the
+            root: for versions with the same flags, cargo can use again what it has built of another one.
     """
 
     root: Path
     artifacts: Path
+    shared: Path | None = None
 
     @classmethod
     def of(cls, target_directory: Path, out: Path | None = None) -> Layout:
@@ -60,12 +63,12 @@ class Layout:
     @property
     def stray_profiles(self) -> Path:
         """Where an instrumented program writes if it was started without optbuild's environment."""
-        return self.root / "stray"
+        return (self.shared or self.root) / "stray"
 
     @property
     def linked_objects(self) -> Path:
         """Objects that are linked into instrumented builds."""
-        return self.root / "objects"
+        return (self.shared or self.root) / "objects"
 
     @property
     def profile_data(self) -> Path:
@@ -96,6 +99,11 @@ class Layout:
     def arms(self) -> Path:
         """Copies of the binaries that are measured, at paths of equal length."""
         return self.root / "arms"
+
+    @property
+    def search(self) -> Path:
+        """The rounds of a search that has not come to its end."""
+        return self.root / "search"
 
     @property
     def runs(self) -> Path:

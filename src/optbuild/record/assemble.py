@@ -23,6 +23,7 @@ from optbuild.record.assemble_evidence import describe_pgo, describe_quarantine
 from optbuild.record.inputs import InputRecord
 from optbuild.record.model import (
     ArtifactRecord,
+    BuilderRecord,
     MeasureRecord,
     NoiseRecord,
     OutputRecord,
@@ -58,7 +59,7 @@ def describe_project(project: Project, targets: Targets) -> ProjectRecord:
 
 def describe_toolchain(toolchain: Toolchain) -> ToolchainRecord:
     """The record's part about the toolchain."""
-    tool = toolchain.llvm_profdata
+    tool, builder = toolchain.llvm_profdata, toolchain.builder
     return ToolchainRecord(
         rustc=toolchain.rustc.version,
         cargo=toolchain.cargo.version,
@@ -66,6 +67,14 @@ def describe_toolchain(toolchain: Toolchain) -> ToolchainRecord:
         target=toolchain.target,
         llvm_major=toolchain.rustc.llvm_major,
         llvm_profdata=None if tool is None else ToolRecord(path=str(tool.path), version=tool.version),
+        builder=None
+        if builder.tool is None
+        else BuilderRecord(
+            name=builder.tool.name,
+            path=str(builder.tool.path),
+            version=builder.tool.version,
+            target=builder.target_of(toolchain.target),
+        ),
     )
 
 
@@ -275,6 +284,7 @@ def add_contest(record: RunRecord, contest: Contest) -> RunRecord:
         benchmarks=contest.series,
         resources=tuple(item for item in contest.resources if item.variant != A_PRIME),
         instructions=contest.counts,
+        allocations=contest.allocations,
         comparisons=contest.analysis.comparisons,
         measure=_describe_measuring(contest),
         noise=NoiseRecord(

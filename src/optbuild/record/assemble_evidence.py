@@ -9,6 +9,7 @@ from optbuild.making.built import Built
 from optbuild.making.proof.evidence import PgoEvidence
 from optbuild.plan.kinds.compile import Compile
 from optbuild.plan.kinds.merge import MergeProfiles
+from optbuild.plan.kinds.profile_data import MatchProfileData
 from optbuild.plan.kinds.train import Train
 from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.plan.ways import Attempt
@@ -56,12 +57,17 @@ def describe_pgo(variant: PlannedVariant, built: Built, *, in_sample: bool | Non
         flush_object=attempt is not None and built.plan.has_flush_object(attempt.instrument),
         processes_without_counts=0 if attempt is None else _processes_without_counts(attempt, built),
         renamed_functions=profile.renamed_functions,
-        source="trained" if profile.matched_ratio is None else "profile-data",
+        source="profile-data" if attempt is not None and any(_matched(attempt, built.plan)) else "trained",
         matched_ratio=profile.matched_ratio,
+        shared_with=None if attempt is None else attempt.shared_with,
         trainings=() if attempt is None else tuple(_describe_trainings(attempt, built)),
         measured_programs=tuple(_describe_measured_programs(variant, built)),
     )
     return record if evidence is None else _with_evidence(record, evidence)
+
+
+def _matched(attempt: Attempt, plan: Plan) -> Iterator[MatchProfileData]:
+    return plan.find(MatchProfileData, (attempt.merge,))
 
 
 def _processes_without_counts(attempt: Attempt, built: Built) -> int:
@@ -71,7 +77,7 @@ def _processes_without_counts(attempt: Attempt, built: Built) -> int:
 
 
 def _counters_of(attempt: Attempt, plan: Plan) -> Counters:
-    built = plan.find(Compile, (attempt.instrument,))
+    built = plan.find(Compile, () if attempt.instrument is None else (attempt.instrument,))
     is_atomic = any((ATOMIC_COUNTERS,) in action.recipe.rustflags for action in built)
     return Counters.ATOMIC if is_atomic else Counters.SINGLE
 

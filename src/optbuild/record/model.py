@@ -13,11 +13,13 @@ from typing import Any, Final, Literal, Self
 
 from optbuild.errors import OptbuildError
 from optbuild.measure.machine_checks import MachineCheck
-from optbuild.measure.model import AaCheck, Comparison, Count, Resources, Series
+from optbuild.measure.model import AaCheck, AllocationCount, Comparison, Count, Resources, Series
 from optbuild.record.compared import ArmRecord, SourceRecord
 from optbuild.record.evidence import BoltRecord, PgoRecord, QuarantinedRecord
 from optbuild.record.gate import GateRecord
 from optbuild.record.inputs import InputRecord
+from optbuild.record.search import SearchRecord
+from optbuild.tools.wheels import WHEEL
 
 SCHEMA: Final = "optbuild/record/1"
 
@@ -69,6 +71,16 @@ class ToolRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BuilderRecord:
+    """What called cargo, if that was not optbuild itself; `target` is what it was asked for."""
+
+    name: str
+    path: str
+    version: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolchainRecord:
     """What compiled the variants."""
 
@@ -78,6 +90,7 @@ class ToolchainRecord:
     target: str
     llvm_major: int | None
     llvm_profdata: ToolRecord | None
+    builder: BuilderRecord | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +112,11 @@ class ArtifactRecord:
     path: str
     sha256: str
     size_bytes: int
+
+    @property
+    def is_wheel(self) -> bool:
+        """Whether it packs a library that is an artifact as well."""
+        return self.bin == WHEEL or self.bin.startswith(f"{WHEEL}:")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +165,16 @@ class VariantRecord:
     cpu_features: tuple[str, ...] | None = None
     pgo_by_bin: Mapping[str, PgoRecord] = field(default_factory=dict)
     bolt: BoltRecord | None = None
+
+    @property
+    def binaries(self) -> tuple[ArtifactRecord, ...]:
+        """Its programs and libraries, without the wheels that hold them."""
+        return tuple(item for item in self.artifacts if not item.is_wheel)
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of its programs and libraries."""
+        return sum(item.size_bytes for item in self.binaries)
 
     @property
     def evidence(self) -> Mapping[str, PgoRecord]:
@@ -305,6 +333,8 @@ class RunRecord:
         sources: What was compared, where versions were.
         arms: The two that took turns then; `variants` has one of each name.
         gates: What `optbuild check --json` found; a stored record has none, for gates may be changed at any time.
+        search: What `optbuild tune` searched and found; `variants` has its candidates, and `benchmarks` the winner's
+            confirmation.
         disk_bytes: What lay below the run's directory at its end, cargo's own files included.
     """
 
@@ -333,11 +363,13 @@ class RunRecord:
     benchmarks: tuple[Series, ...] = ()
     resources: tuple[Resources, ...] = ()
     instructions: tuple[Count, ...] = ()
+    allocations: tuple[AllocationCount, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     cross_validation: CrossValidationRecord | None = None
     measure: MeasureRecord | None = None
     noise: NoiseRecord | None = None
     gates: tuple[GateRecord, ...] = ()
+    search: SearchRecord | None = None
     warnings: tuple[WarningRecord, ...] = ()
     error: ErrorRecord | None = None
 

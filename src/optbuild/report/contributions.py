@@ -134,7 +134,7 @@ def _value(value: object) -> str:
 
 
 def _size_cell(step: Step) -> Cell:
-    before, after = (sum(item.size_bytes for item in one.artifacts) for one in (step.parent, step.variant))
+    before, after = (one.size_bytes for one in (step.parent, step.variant))
     if not before or not after:
         return NOTHING
     sign = "−" if after < before else "+"

@@ -31,6 +31,8 @@ def make_tables(record: RunRecord) -> tuple[Table, ...]:
         tables.append(_load_table(record))
     if any(item.count is not None for item in record.instructions):
         tables.append(_instruction_table(record))
+    if any(item.blocks is not None for item in record.allocations):
+        tables.append(_allocation_table(record))
     return tuple(tables)
 
 
@@ -190,12 +192,47 @@ def _instruction_table(record: RunRecord) -> Table:
     return Table(caption="Instructions (exact)", columns=columns, rows=tuple(rows))
 
 
+def _allocation_table(record: RunRecord) -> Table:
+    """The table of allocations, which are exact as well."""
+    baseline = record.baseline
+    reference = {
+        item.workload: item for item in record.allocations if baseline is not None and item.variant == baseline.name
+    }
+    columns = (
+        Column(heading="workload"),
+        Column(heading="variant"),
+        Column(heading="blocks", align=Align.RIGHT),
+        Column(heading="difference", align=Align.RIGHT),
+        Column(heading="bytes", align=Align.RIGHT),
+        Column(heading="difference", align=Align.RIGHT),
+    )
+    rows = []
+    for item in record.allocations:
+        before = reference.get(item.workload)
+        is_reference = before is item
+        rows.append(
+            (
+                Cell(text=sanitize_line(item.workload), foreign=True),
+                Cell(text=sanitize_line(item.variant) + " (ref)" * is_reference, foreign=True),
+                Cell(text="n/a" if item.blocks is None else f"{item.blocks:,}"),
+                NOTHING if before is None or is_reference else _exact_change(item.blocks, before.blocks),
+                Cell(text="n/a" if item.bytes is None else format_bytes(item.bytes)),
+                NOTHING if before is None or is_reference else _exact_change(item.bytes, before.bytes),
+            )
+        )
+    return Table(caption="Allocations (exact)", columns=columns, rows=tuple(rows))
+
+
+def _exact_change(own: int | None, before: int | None) -> Cell:
+    return NOTHING if own is None or not before else Cell(text=format_percent(own / before - 1, 2))
+
+
 def _interval_heading(record: RunRecord) -> str:
     return f"{record.comparisons[0].confidence * 100:.3g}% CI" if record.comparisons else "CI"
 
 
 def _build_columns(record: RunRecord) -> tuple[Column, ...]:
-    bins = max(len(variant.artifacts) for variant in record.variants)
+    bins = max(len(variant.binaries) for variant in record.variants)
     size = Column(heading=f"size of {bins} bins" if bins > 1 else "size", align=Align.RIGHT, optional=True)
     if not _has_built(record):
         return (size,)
@@ -240,7 +277,7 @@ def _peak_rss_cell(resources: Iterable[Resources]) -> Cell:
 
 
 def _build_cells(variant: VariantRecord, record: RunRecord) -> tuple[Cell, ...]:
-    size = Cell(text=format_bytes(sum(item.size_bytes for item in variant.artifacts))) if variant.artifacts else NOTHING
+    size = Cell(text=format_bytes(variant.size_bytes)) if variant.artifacts else NOTHING
     if not _has_built(record):
         return (size,)
     if variant.status is VariantStatus.REUSED:

@@ -115,7 +115,7 @@ def _describe_table(table: Table, kind: _Kind) -> dict[str, Any]:
 
 def _describe_variant(record: RunRecord, variant: VariantRecord) -> dict[str, Any]:
     found = record.suite_comparison(variant.name)
-    size_bytes = sum(item.size_bytes for item in variant.artifacts)
+    size_bytes = variant.size_bytes
     peaks = [item.peak_rss_bytes for item in record.resources if item.variant == variant.name]
     return {
         "name": sanitize_line(variant.name),

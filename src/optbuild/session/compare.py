@@ -174,6 +174,7 @@ def _build(versions: Versions, side: Side) -> Ledger:
     if side.name == NEW:
         warn_of_unpassed(ledger)
     with about(side.name, side.source.name):
+        SourceMaker(layout=versions.layout, machine=machine).seed(side.source)
         build(ledger)
         if failure := next(iter(ledger.built.failures.values()), None):
             raise failure

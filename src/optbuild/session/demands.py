@@ -1,10 +1,12 @@
-"""What a command demands of a build profile beyond what it says: whose counts to take, and flags for one build."""
+"""What a command demands of a build profile beyond what it says: whose counts to take, flags, and what to run."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from optbuild.profile.model import BuildProfile
+from optbuild.errors import UsageError
+from optbuild.profile.faults import find_nearest
+from optbuild.profile.model import BuildProfile, Use
 from optbuild.profile.profile_data import UseProfileData
 from optbuild.session.request import RunRequest
 
@@ -14,6 +16,10 @@ def with_request(build_profile: BuildProfile, request: RunRequest) -> BuildProfi
     if request.ignore_profile_data or request.require_profile_data:
         use = UseProfileData.NEVER if request.ignore_profile_data else UseProfileData.ALWAYS
         build_profile = replace(build_profile, profile_data=replace(build_profile.profile_data, use=use))
+    if request.baseline is not None:
+        build_profile = replace(build_profile, measure=replace(build_profile.measure, baseline=request.baseline))
+    if request.bench_only is not None:
+        build_profile = _with_only_benchmark(build_profile, request.bench_only)
     if not request.rustflags:
         return build_profile
     variants = {
@@ -21,3 +27,23 @@ def with_request(build_profile: BuildProfile, request: RunRequest) -> BuildProfi
         for name, variant in build_profile.variants.items()
     }
     return replace(build_profile, variants=variants)
+
+
+def _with_only_benchmark(build_profile: BuildProfile, name: str) -> BuildProfile:
+    """The same with one benchmark; training is as before."""
+    names = [workload.name for workload in build_profile.workloads if Use.BENCH in workload.use]
+    if name not in names:
+        nearest = find_nearest(name, names)
+        suggestion = f"did you mean {nearest!r}? " if nearest else ""
+        raise UsageError(
+            f"no benchmark workload is called {name!r}",
+            help=f"{suggestion}the build profile has: {', '.join(names) or 'none'}",
+            location=None if build_profile.path is None else str(build_profile.path),
+        )
+    kept = (
+        workload
+        if workload.name == name
+        else replace(workload, use=tuple(u for u in workload.use if u is not Use.BENCH))
+        for workload in build_profile.workloads
+    )
+    return replace(build_profile, workloads=tuple(workload for workload in kept if workload.use))

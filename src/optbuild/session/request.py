@@ -38,6 +38,9 @@ class RunRequest:
         ignore_profile_data: Train, whatever counts are committed.
         require_profile_data: Take the committed counts or fail; train nothing.
         rustflags: Added to those of every variant.
+        last_rustflags: Added only where a variant is compiled for good, not where it is instrumented for training.
+        baseline: The variant that others are compared with, instead of the build profile's.
+        bench_only: The one benchmark workload that is run, instead of all.
     """
 
     directory: Path
@@ -58,6 +61,9 @@ class RunRequest:
     ignore_profile_data: bool = False
     require_profile_data: bool = False
     rustflags: tuple[str, ...] = ()
+    last_rustflags: tuple[str, ...] = ()
+    baseline: str | None = None
+    bench_only: str | None = None
     wait: bool = True
     command_line: tuple[str, ...] = ()
 

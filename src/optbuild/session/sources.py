@@ -22,6 +22,7 @@ from optbuild.project.layout import Layout
 from optbuild.project.repository import Repository
 from optbuild.project.working_copy import WorkingCopy
 from optbuild.session.request import Machine
+from optbuild.session.seeding import seed_builds
 from optbuild.text import sanitize_line
 
 WORKING_TREE = "working tree"
@@ -160,6 +161,17 @@ class SourceMaker:
         copy = copy_as(path, self.layout.root / "compare" / "renamed" / as_name, owned=self.layout.root)
         return BaselineProgram(path=path, copy=copy, sha256=sha256_of(copy), size_bytes=copy.stat().st_size)
 
+    def seed(self, source: Source) -> None:
+        """Let the first build of a version begin with what cargo has built of the one that was used last.
+
+        Raises:
+            StorageError: The copy cannot be written.
+        """
+        if not source.files.is_relative_to(self.directory):
+            return
+        places = sorted(self.directory.glob("*"), key=_last_use_ns, reverse=True)
+        seed_builds(source.layout, (*map(self._layout_of, places), self.layout), source.files)
+
     def prune(self, *used: Source) -> None:
         """Remove the revisions whose last use is longest ago, apart from those in use.
 
@@ -176,9 +188,13 @@ class SourceMaker:
             remove_below(self.layout.root, place)
 
     def _layout(self, place: Path) -> Layout:
+        layout = self._layout_of(place)
+        claim_directory(layout.root)
+        return layout
+
+    def _layout_of(self, place: Path) -> Layout:
         root = place / "build"
-        claim_directory(root)
-        return Layout(root=root, artifacts=root / "artifacts")
+        return Layout(root=root, artifacts=root / "artifacts", shared=self.layout.root)
 
 
 def _last_use_ns(place: Path) -> int:

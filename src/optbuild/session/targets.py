@@ -12,6 +12,7 @@ from optbuild.profile.placeholders import Placeholder, PlaceholderKind, parse_pl
 from optbuild.project.default_target import configured_targets
 from optbuild.project.model import BinTarget, CargoConfig, Package, Project
 from optbuild.project.selection import Targets, enabled_features, is_buildable, select_targets
+from optbuild.tools.builders import split_glibc
 from optbuild.workloads.invocation import Invocation, Moment
 
 _COMMANDS = ("command", "server", "load", *Moment)
@@ -55,7 +56,7 @@ def choose_target(
         ToolchainError: The configuration cannot be used.
     """
     if build_profile.project.target is not None:
-        return build_profile.project.target, None
+        return split_glibc(build_profile.project.target)[0], None
     configured = configured_targets(config, environ)
     if configured is None:
         return "host", None

@@ -8,7 +8,8 @@ from pathlib import Path
 from optbuild.errors import ProfileDataError, UsageError
 from optbuild.files import claim_directory
 from optbuild.making.carry_out import carry_out
-from optbuild.making.training.profile_data import list_functions, load_lock, load_portable_profile
+from optbuild.making.training.profile_data import load_lock, load_portable_profile
+from optbuild.making.training.translation import list_functions
 from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.plan.results import Artifact
 from optbuild.portable.fit import Fit, judge_fit
@@ -74,7 +75,7 @@ def _only_instrumented(plan: Plan, name: str) -> Plan:
     if not attempts:
         reason = planned.skipped or "it has no PGO here"
         raise UsageError(f"variant {name} is not built with committed counts: {reason}", help="optbuild plan")
-    wanted = attempts[0].instrument
+    wanted = next(attempt.instrument for attempt in attempts if attempt.instrument is not None)
     needed = set(plan.needed_by(wanted))
     return Plan(
         entries=tuple(entry for entry in plan.entries if entry.id in needed),

@@ -209,7 +209,7 @@ def _check_inputs(trained: tuple[TrainedWorkload, ...], now: dict[str, Workload]
 
 def _check_matched(variant: VariantRecord, build_profile: BuildProfile) -> Iterator[VerifiedCheck]:
     pgo, limit = variant.pgo, build_profile.profile_data.min_matched
-    if pgo is not None and pgo.matched_ratio is not None:
+    if pgo is not None and pgo.matched_ratio is not None and pgo.shared_with is None:
         matched = format_percent(pgo.matched_ratio).lstrip("+")
         yield _pass("matched", f"{matched} of the counts (min-matched is {format_percent(limit).lstrip('+')})")
         if pgo.applied:

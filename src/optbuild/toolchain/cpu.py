@@ -21,6 +21,11 @@ from optbuild.tools.rustc import TARGET_CPU, parse_target, parse_target_cpus, ta
 
 _FEATURE = re.compile(r'target_feature="(.+)"')
 _NATIVE = "native"
+_OF_LINKING = frozenset({"crt-static", "crt-objects-fallback"})
+"""How the C library is linked: rustc lists that among the features, and no CPU has it.
+
+Sources: The Rust reference, https://doc.rust-lang.org/reference/linkage.html#static-and-dynamic-c-runtimes
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,4 +98,4 @@ def _features(flags: tuple[str, ...], toolchain: Toolchain, inquiry: Inquiry) ->
 
 
 def _parse_features(cfg: Iterable[str]) -> frozenset[str]:
-    return frozenset(match[1] for line in cfg if (match := _FEATURE.fullmatch(line)))
+    return frozenset(match[1] for line in cfg if (match := _FEATURE.fullmatch(line))) - _OF_LINKING

@@ -15,12 +15,14 @@ from optbuild.errors import ToolchainError
 from optbuild.execution.command import Completed, Executor, ProgramNotFoundError
 from optbuild.text import last_lines, sanitize_line
 from optbuild.toolchain.bolt import search_bolt
+from optbuild.toolchain.builders import discover_builder
 from optbuild.toolchain.lookup import Inquiry, find_program, is_program, output_text
 from optbuild.toolchain.model import OLDEST_CARGO, BoltTools, Candidate, Tool, Toolchain
 from optbuild.toolchain.packages import USE_STABLE, describe_bolt_remedy, describe_remedy, find_rustup_toolchain
 from optbuild.toolchain.search import list_places, search_llvm_profdata
 from optbuild.toolchain.trust import refuse_toolchain_by_path
 from optbuild.tools import rustc
+from optbuild.tools.builders import BuilderName
 
 _INSTALL_RUST = "install Rust with rustup (https://rustup.rs), or put its directory on PATH"
 
@@ -34,6 +36,9 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
     executor: Executor,
     configured_rustc: str | None,
     rustc_origin: str = "build.rustc",
+    builder: BuilderName = BuilderName.CARGO,
+    glibc: str | None = None,
+    interpreters: tuple[str, ...] = (),
     trusted: bool,
 ) -> Toolchain:
     """Find the toolchain in force in a directory.
@@ -46,6 +51,9 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
         executor: Runs the programs.
         configured_rustc: The compiler that a variable or cargo's configuration names, if any.
         rustc_origin: What names it: one of the caller's variables, in capitals, or a key of cargo's configuration.
+        builder: What calls cargo.
+        glibc: The version of glibc that it shall link with.
+        interpreters: The Pythons that it builds wheels for.
         trusted: Whether programs that the repository names may be run.
 
     Raises:
@@ -80,6 +88,7 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
         searched=searched,
         profiler_runtime=next(iter(sorted(facts.libdir.glob("libprofiler_builtins-*.rlib"))), None),
         target_origin=target_origin,
+        builder=discover_builder(builder, glibc, inquiry, interpreters),
         target_installed=any(facts.libdir.glob("libcore-*.rlib")),
         pgo_tools_remedy=describe_remedy(
             rustc_release=compiler.version,

@@ -9,7 +9,7 @@ from pathlib import Path
 from optbuild.errors import ToolchainError, UsageError
 from optbuild.events import Level
 from optbuild.toolchain.bolt import VARIABLE as LLVM_BOLT
-from optbuild.toolchain.model import Finding, Tool, Toolchain
+from optbuild.toolchain.model import Finding, FoundBuilder, Tool, Toolchain
 from optbuild.toolchain.packages import USE_STABLE
 from optbuild.toolchain.requirements import (
     describe_missing_bolt,
@@ -53,6 +53,7 @@ def examine(
         of_toolchain = (
             _rustc(found),
             _cargo(found),
+            *_builder(found.builder),
             _target(found),
             *_llvm_profdata(found, environ),
             _profiler_runtime(found),
@@ -106,6 +107,16 @@ def _cargo(toolchain: Toolchain) -> Finding:
             remedy="unset CARGO RUSTC, or put the directory of both first on PATH",
         )
     return Finding(level=Level.INFO, subject="cargo", message=message)
+
+
+def _builder(builder: FoundBuilder) -> tuple[Finding, ...]:
+    if builder.row.program is None:
+        return ()
+    if builder.problem is not None or builder.tool is None:
+        remedy = builder.row.remedy
+        return (Finding(level=Level.ERROR, subject="builder", message=builder.problem or "", remedy=remedy),)
+    message = f"{builder.tool.name} {builder.tool.version} ({builder.tool.path})"
+    return (Finding(level=Level.INFO, subject="builder", message=message),)
 
 
 def _target(toolchain: Toolchain) -> Finding:

@@ -6,6 +6,7 @@ Not for asking whether to do it: `optbuild.cli` does, before anything here runs.
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -31,6 +32,7 @@ class Need(Enum):
     TARGET = "the target's standard library"
     LLVM_PROFDATA = "a matching llvm-profdata"
     BOLT = "LLVM's BOLT"
+    BUILDER = "what calls cargo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,11 @@ def make_install_steps(
             InstallStep(argv=argv, need=Need.BOLT, why=why)
             for argv in bolt_package_argvs(major, is_root=is_root, has=has)
         )
+    if Need.BUILDER in missing_needs(toolchain):
+        row = toolchain.builder.row
+        why = f"the builder {row.name} is not complete"
+        argv = (sys.executable, "-m", "pip", "install", *row.packages)
+        steps.append(InstallStep(argv=argv, need=Need.BUILDER, why=why))
     return tuple(steps)
 
 
@@ -93,6 +100,8 @@ def missing_needs(toolchain: Toolchain) -> frozenset[Need]:
         missing.add(Need.LLVM_PROFDATA)
     if toolchain.bolt is None and "linux" in toolchain.target:
         missing.add(Need.BOLT)
+    if toolchain.builder.problem is not None and toolchain.builder.row.packages:
+        missing.add(Need.BUILDER)
     return frozenset(missing)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from optbuild.events import Level
+from optbuild.tools.builders import BUILDERS, Builder, BuilderName
 from optbuild.tools.rustc import parse_release
 
 OLDEST_CARGO = (1, 63)
@@ -55,6 +57,36 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoundBuilder:
+    """What calls cargo, and whether it is there.
+
+    Attributes:
+        name: Its row of the table.
+        tool: Its program; None for cargo itself, or if it was not found.
+        glibc: The version of glibc to link with, if the target names one.
+        problem: Why it cannot be used, if so.
+        env: Variables that it needs to find its parts.
+        interpreters: The Pythons that it builds wheels for; the first one trains and measures.
+    """
+
+    name: BuilderName = BuilderName.CARGO
+    tool: Tool | None = None
+    glibc: str | None = None
+    problem: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    interpreters: tuple[Path, ...] = ()
+
+    @property
+    def row(self) -> Builder:
+        """What is known about it."""
+        return BUILDERS[self.name]
+
+    def target_of(self, triple: str) -> str:
+        """A target as the builder is asked for it."""
+        return triple if self.glibc is None else f"{triple}.{self.glibc}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Toolchain:
     """Everything that turns sources into binaries on this machine, for one target.
 
@@ -74,6 +106,7 @@ class Toolchain:
         bolt: LLVM's BOLT of the same LLVM major; None if there is none.
         searched_for_bolt: The places that were searched for it, in order.
         bolt_remedy: The command that would install it.
+        builder: What calls cargo.
     """
 
     rustc: Tool
@@ -91,6 +124,7 @@ class Toolchain:
     searched_for_bolt: tuple[Candidate, ...] = ()
     bolt_remedy: str = "optbuild doctor --fix"
     target_origin: str | None = None
+    builder: FoundBuilder = FoundBuilder()
 
     @property
     def flag_sets_coexist(self) -> bool:

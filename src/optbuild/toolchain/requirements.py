@@ -43,6 +43,21 @@ def require_target(toolchain: Toolchain) -> None:
         )
 
 
+def require_builder(toolchain: Toolchain) -> None:
+    """Check that what calls cargo is installed.
+
+    Raises:
+        ToolchainError: It is not, or lacks something.
+    """
+    builder = toolchain.builder
+    if builder.problem is not None:
+        raise ToolchainError(
+            f"the builder {builder.name} cannot be used: {builder.problem}",
+            help=f"optbuild doctor --fix; or by hand: {builder.row.remedy}",
+            location=builder.row.program,
+        )
+
+
 def require_rust_version(toolchain: Toolchain, *, package: str, rust_version: str | None, location: str) -> None:
     """Check that rustc is as new as a package requires; cargo would refuse to build it otherwise.
 

@@ -18,6 +18,7 @@ from elftools.common.exceptions import ELFError
 from elftools.construct import ConstructError
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
+from elftools.elf.gnuversions import GNUVerNeedSection
 from elftools.elf.sections import NoteSection, SymbolTableSection
 
 from optbuild.tools.object_sections import read_objects
@@ -80,6 +81,21 @@ def _require_tables_within(elf: Any, size: int) -> None:  # noqa: ANN401 - likew
         raise ValueError("its headers are larger than the file")
     if any(section["sh_size"] > size for section in elf.iter_sections() if section["sh_type"] != "SHT_NOBITS"):
         raise ValueError("a section is larger than the file")
+
+
+def read_needed_versions(data: bytes) -> tuple[str, ...]:
+    """The versions of symbols that an ELF program needs of other libraries, such as `GLIBC_2.17`.
+
+    Raises:
+        ValueError: It is cut short or damaged.
+    """
+    try:
+        elf = ELFFile(io.BytesIO(data))
+        _require_tables_within(elf, len(data))
+        tables = (section for section in elf.iter_sections() if isinstance(section, GNUVerNeedSection))
+        return tuple({str(entry.name) for table in tables for _, entries in table.iter_versions() for entry in entries})
+    except (ELFError, ConstructError, struct.error, AttributeError, KeyError, IndexError, TypeError) as error:
+        raise ValueError("it is cut short or damaged") from error
 
 
 def find_instrumented_sections(data: bytes) -> tuple[str, ...]:

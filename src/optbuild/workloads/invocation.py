@@ -18,6 +18,7 @@ from optbuild.profile.cargo_words import CargoCall, parse_cargo_words
 from optbuild.profile.model import BuildProfile, MetricName, ReadySettings, Use, Workload, slug
 from optbuild.profile.placeholders import PlaceholderKind
 from optbuild.project.model import LibFile
+from optbuild.tools.wheels import WHEEL
 from optbuild.workloads.environment import is_secret_name, make_workload_env
 from optbuild.workloads.named_files import find_absent_paths, find_named_path, find_programs
 from optbuild.workloads.output_files import find_output_files
@@ -25,6 +26,7 @@ from optbuild.workloads.readiness import ReadyKind, check_ready_value
 from optbuild.workloads.words import LOADER_PATH, Values, Word, WordFiller, Words, join_paths, named_in, render_words
 
 _CARGO = "cargo"
+_PYTHON_PATH = "PYTHONPATH"
 
 
 class Kind(StrEnum):
@@ -174,6 +176,8 @@ class Invocation:
         """The whole environment of one run; shared libraries that stand beside the programs are found."""
         directory = values.library_directory(self.bins)
         libraries = {} if directory is None else {LOADER_PATH: join_paths(directory, self.env.get(LOADER_PATH))}
+        if (wheel := values.binaries.get(WHEEL)) is not None:
+            libraries[_PYTHON_PATH] = join_paths(str(wheel), self.env.get(_PYTHON_PATH))
         return {**self.env, **libraries, **{name: values.fill(word) for name, word in self.port_env.items()}}
 
     def shown_argv(self) -> tuple[str, ...]:
@@ -221,6 +225,7 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
     libs: tuple[LibFile, ...] = (),
     runner: tuple[str, ...] = (),
     needs_runner: bool = True,
+    python: Path | None = None,
     scratch: Path,
     environ: Mapping[str, str],
     written: frozenset[Path] = frozenset(),
@@ -235,6 +240,7 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
         libs: The libraries that will be built.
         runner: What starts the programs that are built.
         needs_runner: They do not run here without it.
+        python: The interpreter that a wheel is built for, if one is built.
         scratch: Where scratch directories are created.
         environ: The caller's environment.
         written: What it is known to have created, and is therefore not an input.
@@ -254,6 +260,7 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
         environ=environ,
         runner=runner,
         needs_runner=needs_runner,
+        python=python,
     )
     call = None if workload.cargo is None else parse_cargo_words(tuple(map(fill.text, workload.cargo)))
     argv = fill.words(workload.command or workload.load or (_CARGO, *(workload.cargo or ())))

@@ -8,7 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from optbuild.files import atomic_copy, remove_below
+from optbuild.files import atomic_copy, remove_below, writing
+from optbuild.tools.wheels import WHEEL, unpack_wheel
+from optbuild.workloads.words import is_wheel
+
+_SITE = "site"
 
 
 def place_together(
@@ -20,15 +24,19 @@ def place_together(
         binaries: Programs and libraries of one variant.
         directory: Where they go.
         root: The directory with optbuild's marker, which it is below.
-        put: Puts a file in its place.
+        put: Puts a file in its place. A wheel is unpacked into a directory.
 
     Raises:
         StorageError: A file cannot be written, or the old files cannot be deleted.
     """
     remove_below(root, directory)
-    placed = {name: directory / path.name for name, path in binaries.items()}
+    placed = {name: directory / (_SITE if name == WHEEL else path.name) for name, path in binaries.items()}
     for name, path in binaries.items():
-        put(path, placed[name])
+        if name == WHEEL:
+            with writing(placed[name]):
+                unpack_wheel(path, placed[name])
+        elif not is_wheel(path.name):  # one for another interpreter
+            put(path, placed[name])
     return placed
 
 

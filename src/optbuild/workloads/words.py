@@ -15,6 +15,7 @@ from pathlib import Path
 from optbuild.errors import UsageError
 from optbuild.profile.placeholders import Placeholder, PlaceholderKind, parse_placeholders
 from optbuild.project.model import LibFile
+from optbuild.tools.wheels import WHEEL
 from optbuild.workloads.environment import is_secret_name
 
 Word = tuple[str | Placeholder, ...]
@@ -28,6 +29,11 @@ They have the name of a program, the file name of a library or the name of a por
 LOADER_PATH = "DYLD_FALLBACK_LIBRARY_PATH" if sys.platform == "darwin" else "LD_LIBRARY_PATH"
 """The variable that tells the loader of directories with shared libraries."""
 _SHARED_LIBRARY = re.compile(r"lib.+\.(?:dylib|so(?:\.[\d.]+)?)")
+
+
+def is_wheel(name: str) -> bool:
+    """Whether a file is named like a wheel of Python."""
+    return name.endswith(".whl")
 
 
 def is_shared_library(name: str) -> bool:
@@ -78,7 +84,7 @@ class Values:
         return tuple(map(self.fill, words))
 
     def _value(self, placeholder: Placeholder) -> str:
-        name = placeholder.argument or ""
+        name = WHEEL if placeholder.kind is PlaceholderKind.WHEEL else placeholder.argument or ""
         return str(self.ports[name] if placeholder.kind is PlaceholderKind.PORT else self.binaries[name])
 
 
@@ -100,6 +106,7 @@ class WordFiller:
         environ: The caller's environment, for `{env:NAME}`.
         runner: What starts the programs that are built, if configured.
         needs_runner: They do not run here without it.
+        python: The interpreter that a wheel is built for; None if none is built.
     """
 
     def __init__(  # noqa: PLR0913 - all that placeholders may stand for, by name
@@ -113,6 +120,7 @@ class WordFiller:
         environ: Mapping[str, str],
         runner: tuple[str, ...] = (),
         needs_runner: bool = True,
+        python: Path | None = None,
     ) -> None:
         self._workload = workload
         self._bins = bins
@@ -122,6 +130,7 @@ class WordFiller:
         self._environ = environ
         self._runner = runner
         self._needs_runner = needs_runner
+        self._python = python
 
     def words(self, texts: Iterable[str]) -> Words:
         """Fill an argv, with the runner before a program that is built.
@@ -165,8 +174,17 @@ class WordFiller:
                 return self._variable(piece, name)
             case PlaceholderKind.LIB:
                 return self._library(name)
+            case PlaceholderKind.WHEEL | PlaceholderKind.PYTHON:
+                return self._of_wheel(piece)
             case _:
                 return self._binary(piece, name)
+
+    def _of_wheel(self, placeholder: Placeholder) -> str | Placeholder:
+        """The interpreter, or the directory of the unpacked wheel, which only a run knows."""
+        if self._python is None:
+            remedy = 'write builder = "maturin" under [project]'
+            raise self._error(f"{_shown(placeholder)}: no wheel is built", remedy)
+        return str(self._python) if placeholder.kind is PlaceholderKind.PYTHON else placeholder
 
     def _variable(self, placeholder: Placeholder, name: str) -> str:
         if is_secret_name(name):

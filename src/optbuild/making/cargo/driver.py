@@ -14,8 +14,10 @@ from optbuild.events import Emit, Event
 from optbuild.execution.command import Command, Executor
 from optbuild.execution.jobserver import Jobserver
 from optbuild.execution.tool import run_tool
+from optbuild.files import atomic_write, writing
 from optbuild.making.cargo.build_scripts import BuildScripts, find_earlier_runs
 from optbuild.making.cargo.failures import cargo_failed, no_file_for, nothing_to_run
+from optbuild.making.cargo.glibc import require_glibc
 from optbuild.making.cargo.kept import delete_others, keep, keep_cargo_build
 from optbuild.making.cargo.listener import Feed, Once
 from optbuild.making.cargo.products import Products
@@ -23,9 +25,11 @@ from optbuild.making.cargo.profile_warnings import ProfileWarnings
 from optbuild.making.cargo.progress import Units
 from optbuild.making.cargo.shared_libraries import SharedLibraries
 from optbuild.making.cargo.transcript import Diagnostics, open_transcript
+from optbuild.making.cargo.wheels import forget_wheels, take_wheels
 from optbuild.plan.kinds.compile import Compile, Role
 from optbuild.plan.results import Artifact, Compiled
 from optbuild.profile.cargo_words import CargoCall
+from optbuild.tools.builders import BUILDERS, with_messages
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,8 +77,13 @@ class CargoDriver:
             ToolchainError: Cargo cannot be started.
             StorageError: The log or a copy of a binary cannot be written.
         """
+        _write_scripts(action)
         inherits = () if self.jobserver is None else self.jobserver.descriptors
-        command = Command(argv=action.argv, cwd=action.cwd, env={**self.environ, **env}, sweep=False, inherits=inherits)
+        row = BUILDERS[action.builder]
+        argv = with_messages(action.argv) if row.cargo_script(action.argv[0]) is not None else action.argv
+        if row.makes_wheels:
+            forget_wheels(action)
+        command = Command(argv=argv, cwd=action.cwd, env={**self.environ, **env}, sweep=False, inherits=inherits)
         once = Once(self.emit, self._shown)
         units = Units(action=action, emit=self.emit)
         products = Products(action=action, given=command.env)
@@ -84,7 +93,7 @@ class CargoDriver:
         with open_transcript(log) as transcript:
             feed = Feed((transcript, Diagnostics(emit=once), units, products, warnings, scripts, libraries))
             completed = run_tool(
-                self.executor, "cargo", command, on_stdout=feed.read_stdout, on_stderr=feed.read_stderr
+                self.executor, action.builder, command, on_stdout=feed.read_stdout, on_stderr=feed.read_stderr
             )
         if completed.exit_code != 0:
             raise cargo_failed(action, completed.exit_code, bytes(transcript.status), log)
@@ -93,9 +102,13 @@ class CargoDriver:
         if action.recipe.call is not None and not products.programs:
             raise nothing_to_run(action, log)
         script_runs = scripts.read()
+        wheels = take_wheels(action, products, log) if row.makes_wheels else {}
         loaded = libraries.find_loaded_by(products)
         products.files |= loaded
-        artifacts = {name: _keep(action, name, products, log) for name in (*products.wanted, *loaded)}
+        products.files |= wheels
+        artifacts = {name: _keep(action, name, products, log) for name in (*products.wanted, *loaded, *wheels)}
+        if action.glibc is not None:
+            require_glibc(action, artifacts.values(), log)
         if products.cargo_build is not None:
             keep_cargo_build(action, products.cargo_build)
         delete_others(action, artifacts.values())
@@ -112,6 +125,14 @@ class CargoDriver:
             scripts=script_runs,
             peak_rss_bytes=completed.usage.peak_rss_bytes,
         )
+
+
+def _write_scripts(action: Compile) -> None:
+    for path, text in action.scripts.items():
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            atomic_write(path, text.encode())
+            path.chmod(0o755)
 
 
 def _asked_for(action: Compile) -> tuple[tuple[str, ...], CargoCall | None]:

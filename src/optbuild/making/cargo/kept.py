@@ -16,8 +16,10 @@ from optbuild.files import atomic_copy, atomic_write, sha256_of, writing
 from optbuild.making.cargo.products import DEBUG_SUFFIXES
 from optbuild.plan.kinds.compile import Compile
 from optbuild.plan.results import Artifact
+from optbuild.tools.builders import BUILDERS
+from optbuild.tools.wheels import WHEEL, name_wheels
 from optbuild.workloads.cargo_build import CargoBuild
-from optbuild.workloads.words import is_shared_library
+from optbuild.workloads.words import is_shared_library, is_wheel
 
 _ADAPTER = TypeAdapter(CargoBuild)
 
@@ -54,6 +56,12 @@ def find_kept(action: Compile) -> dict[str, Artifact] | None:
     if (action.recipe.call is not None and not names) or not all(name in by_name for name in names):
         return None
     names = dict.fromkeys((*names, *(path.name for path in files if is_shared_library(path.name))))
+    if BUILDERS[action.builder].makes_wheels:
+        wheels = name_wheels([path for path in files if is_wheel(path.name)], action.python_tag)
+        if WHEEL not in wheels:
+            return None
+        by_name |= wheels
+        names |= dict.fromkeys(wheels)
     return {name: _artifact(action, name, by_name[name], sha256_of(by_name[name])) for name in names}
 
 

@@ -16,6 +16,7 @@ from optbuild.making.cargo.build_scripts import describe_differences
 from optbuild.making.cargo.driver import CargoDriver
 from optbuild.plan.kinds.compile import Compile
 from optbuild.plan.results import Artifact, Compiled
+from optbuild.tools.builders import wheels_in
 from optbuild.tools.cargo import build_directory_setting
 
 
@@ -68,7 +69,8 @@ class Rebuilder:
         message = f"{action.label}: building again elsewhere, from scratch, to see whether two builds are alike"
         self.emit(Notice(level=Level.INFO, code="built-again", message=message))
         old, new = str(action.cargo_target), str(self.place)
-        words = {old: new, **_build_directory_words(action.cargo_target, self.place)}
+        wheels = {str(wheels_in(action.cargo_target)): str(wheels_in(self.place))}
+        words = {old: new, **wheels, **_build_directory_words(action.cargo_target, self.place)}
         again = replace(
             action,
             argv=tuple(words.get(word, word) for word in action.argv),

@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from optbuild.errors import AttemptFault, ProfileDataError
 from optbuild.plan.results import Compiled, ProfileContents, ProfileUse
+from optbuild.portable.names import read_name
 from optbuild.tools.mangling import crate_of, function_path, unit_crate, without_unit
 
 
@@ -50,26 +51,27 @@ def check_nothing_lost(
     )
 
 
-def check_nothing_more(variant: str, compiled: Compiled, twin: Compiled | None) -> None:
-    """Check that compiling with other rustflags has met no function without data that has data with the twin's.
+def check_nothing_more(variant: str, compiled: Compiled, twin: Compiled | None, *, are_renamed: bool = False) -> None:
+    """Check that compiling with other settings has met no function without data that has data with the twin's.
 
     Args:
         variant: The name of the variant.
         compiled: Its optimising compilation.
         twin: That of the variant whose counts it takes; None if there is none to compare it with.
+        are_renamed: Functions have other names there, and are compared by path.
 
     Raises:
         ProfileDataError: There is such a function, or nothing to compare it with.
     """
     what = "there is nothing to compare it with"
     if twin is not None:
-        more = _symbols_without_data(compiled) - _symbols_without_data(twin)
+        more = _without_data(compiled, are_renamed=are_renamed) - _without_data(twin, are_renamed=are_renamed)
         if not more:
             return
-        what = f"{len(more)} functions exist only with its own rustflags and have no counts, {min(more)} among them"
+        what = f"{len(more)} functions exist only with its own settings and have no counts, {min(more)} among them"
     raise ProfileDataError(
-        f"variant {variant}: trained with another variant's rustflags, but {what}",
-        help="no action needed: it is trained with its own rustflags",
+        f"variant {variant}: it takes the counts of another variant, but {what}",
+        help="no action needed: it is trained itself",
         location=str(compiled.log),
         fault=AttemptFault.UNFIT,
     )
@@ -79,8 +81,9 @@ def _missing(use: ProfileUse) -> set[str]:
     return {name for names in use.missing_names.values() for name in names}
 
 
-def _symbols_without_data(compiled: Compiled) -> set[str]:
-    return set() if compiled.profile_use is None else set(map(without_unit, _missing(compiled.profile_use)))
+def _without_data(compiled: Compiled, *, are_renamed: bool) -> set[str]:
+    names = set() if compiled.profile_use is None else _missing(compiled.profile_use)
+    return {read_name(name).path for name in names} if are_renamed else set(map(without_unit, names))
 
 
 def find_lost(missing: Collection[str], contents: ProfileContents, versions: Mapping[str, int]) -> frozenset[str]:

@@ -48,7 +48,7 @@ def compared_with(action: Compile, built: Built) -> frozenset[ActionId]:
     if (found := _find_attempt(action, built)) is None:
         return frozenset()
     variant, attempt = found
-    others = {variant.plain, _find_twin(attempt, built) if attempt.is_shared else None}
+    others = {variant.plain, _find_twin(attempt, built)}
     return frozenset(other for other in others if other is not None and other not in built.failures)
 
 
@@ -87,9 +87,10 @@ class Prover:
         look_into = cache(partial(self.profdata.look_into, checked.profile.path))
         if attempt.lossless:
             check_nothing_lost(variant.name, attempt.name, compiled, look_into=look_into)
-        if attempt.is_shared:
+        if attempt.shared_with is not None:
             twin = _find_twin(attempt, built)
-            check_nothing_more(variant.name, compiled, None if twin is None else built.results.find(twin))
+            other = None if twin is None else built.results.find(twin)
+            check_nothing_more(variant.name, compiled, other, are_renamed=attempt.is_translated)
         plain = None if variant.plain is None else built.results.find(variant.plain)
         unprofiled = {} if plain is None else plain.artifacts
         evidence = gather_evidence(
@@ -101,7 +102,8 @@ class Prover:
         )
         warns = self.probe.does_rustc_warn(checked.profile)
         evidence = replace(evidence, checks=check_evidence(evidence, compiled, self.demanded, does_rustc_warn=warns))
-        is_unlike = self._report_unlike(variant.name, built.results[attempt.instrument], compiled)
+        counted = None if attempt.instrument is None else built.results[attempt.instrument]
+        is_unlike = counted is not None and self._report_unlike(variant.name, counted, compiled)
         refusal = find_refusal(variant.name, evidence, compiled, remedy=REMEDY if is_unlike else None)
         return Proof(evidence=evidence, refusal=refusal)
 
@@ -126,11 +128,18 @@ def _find_attempt(action: Compile, built: Built) -> tuple[PlannedVariant, Attemp
 
 
 def _find_twin(attempt: Attempt, built: Built) -> Id[Compiled] | None:
-    """The compilation that the same counts were taken for; None if no variant is built by one."""
+    """The compilation that shared counts were taken for; None if no variant is built by one."""
+    if attempt.shared_with is None:
+        return None
     wanted = (build for build in built.plan.builds if build.name not in built.skipped)
     others = (built.attempt_of(build) for build in wanted)
-    same = (own for own in others if own is not None and own.merge == attempt.merge and not own.is_shared)
-    return next((own.compile for own in same), None)
+    trained = (own for own in others if own is not None and own.shared_with is None)
+    counts = _trainings(attempt, built)
+    return next((own.compile for own in trained if _trainings(own, built) == counts), None)
+
+
+def _trainings(attempt: Attempt, built: Built) -> frozenset[ActionId]:
+    return frozenset(each.id for each in built.plan.find(Train, built.plan.entry(attempt.merge).needs))
 
 
 def _prove_programs(action: Compile, compiled: Compiled, built: Built) -> Proof:

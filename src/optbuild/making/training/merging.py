@@ -13,24 +13,26 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
-from optbuild.errors import ProfileDataError
+from optbuild.errors import AttemptFault, ProfileDataError
 from optbuild.events import ActionProgressed, Emit, Level, Notice
 from optbuild.files import atomic_copy, sha256_of
 from optbuild.making.keys import merge_key
 from optbuild.making.result_store import ResultStore
 from optbuild.making.training.profdata import MergeEnding, Profdata
-from optbuild.making.training.translation import write_translated
+from optbuild.making.training.translation import describe_lost, list_functions, write_matched, write_translated
 from optbuild.plan.action import ActionId, Id
 from optbuild.plan.kinds.merge import MergeProfiles
 from optbuild.plan.results import Artifact, CheckedProfile, Counts, PgoProfile, RawProfiles, Unusable
+from optbuild.portable.matching import Matching
 from optbuild.text import sanitize_line
 from optbuild.tools.instrumentation import parse_functions
 from optbuild.tools.llvm_profdata import OVERFLOW, ProfileSummary
-from optbuild.units import format_bytes
+from optbuild.units import format_bytes, format_share
 
 K = TypeVar("K")
 
 _MULTIPLIER_STEPS = 100  # the least multiplier: rounding it to a whole number then moves a share by half a percent
+_TRAINED_ITSELF = "no action needed: the variant is trained itself"
 _COUNT_LIMIT = 2**60  # counters have 64 bits; the sum must stay well below
 # Many files are merged in portions to show progress. A portion takes a few seconds; reading and writing its result is
 # negligible.
@@ -240,14 +242,40 @@ class ProfileMerger:
             raw_profiles=sum(item.raw_profiles for item in profiles.values()),
             renamed_functions=max(item.renamed_functions for item in profiles.values()),
         )
-        if functions := self.functions_of(program):
+        matched_ratio = None
+        if action.min_matched is not None:
+            merge, matched_ratio = self._match(merge, program, action)
+        elif functions := self.functions_of(program):
             merge = self.translate(merge, functions, label=action.id)
         quarantined = tuple(name for item in profiles.values() for name in item.quarantined)
-        profile = replace(self.accept(merge, label=action.id), quarantined=quarantined)
+        profile = replace(self.accept(merge, label=action.id), quarantined=quarantined, matched_ratio=matched_ratio)
         crates = self.profdata.look_into(profile.path).crates
         merged = CheckedProfile(profile=profile, duration_s=0.0, reused=False, crates=crates)
         self.results.save(key, replace(merged, reused=True))
         return merged
+
+    def _match(self, merge: RawMerge, program: Mapping[str, Artifact], action: MergeProfiles) -> tuple[RawMerge, float]:
+        """Give the counts of another variant the names of a build of this one; and the share that found its function.
+
+        Raises:
+            ProfileDataError: Too little did.
+        """
+        assert merge.unfinished is not None and action.min_matched is not None  # noqa: S101, PT018 - the caller's case
+        functions = list_functions(program, remedy=_TRAINED_ITSELF)
+        text = self.profdata.write_text(merge.unfinished)
+        translated = text.with_name(f"{action.id}.translated.proftext")
+        try:
+            matching = write_matched(text, translated, functions)
+            if not matching.total_count or matching.matched_ratio < action.min_matched:
+                raise _too_little(matching, action)
+            ending = self.merge_all([(1, translated)], f"{action.id}.translated")
+        finally:
+            for path in (text, translated, merge.unfinished):
+                path.unlink(missing_ok=True)
+        assert ending.output is not None  # noqa: S101 - `merge_all` has seen to it
+        summary = self.profdata.summarise(ending.output)
+        found = replace(merge, unfinished=ending.output, summary=summary, renamed_functions=len(matching.matches))
+        return found, matching.matched_ratio
 
     def _keep(self, unfinished: Path, summary: ProfileSummary, label: str) -> PgoProfile:
         if summary.functions_with_counts == 0 or summary.total_count == 0:
@@ -269,7 +297,19 @@ class ProfileMerger:
             functions_with_counts=summary.functions_with_counts,
             total_count=summary.total_count,
             raw_profiles=0,
+            hot_counts=summary.hot_counts,
         )
+
+
+def _too_little(matching: Matching, action: MergeProfiles) -> ProfileDataError:
+    assert action.min_matched is not None  # noqa: S101 - for mypy
+    return ProfileDataError(
+        f"{action.label}: only {format_share(matching.matched_ratio)} of them find a function with the same control "
+        f"flow ({format_share(action.min_matched)} is needed)",
+        help=_TRAINED_ITSELF,
+        detail=describe_lost(matching) or None,
+        fault=AttemptFault.UNFIT,
+    )
 
 
 def _nothing_of_the_program(label: str) -> ProfileDataError:

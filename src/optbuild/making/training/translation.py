@@ -6,21 +6,34 @@ the same name in both, and no counts would find their function. Two functions ar
 hash of their control flow are equal. So each function of the program whose name is not in the profile gets the counts
 of those with the same path and hash; several instances of generic code are added up.
 
+Two builds of one program by different settings have other names for all functions; then the machinery of a portable
+profile translates the names in recorded values as well, and what is lost is known by its counts.
+
 Functions outside the program are left out: the harness, and the tests themselves. Otherwise a bench's waiting would
 dominate its counts, and weights would be shares of that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
+from optbuild.errors import AttemptFault, ProfileDataError
 from optbuild.files import writing
+from optbuild.plan.results import Artifact
+from optbuild.portable.matching import SAME_FLOW, Matching, match, render_translated
+from optbuild.portable.profile_records import join, parse_record
+from optbuild.text import sanitize_line
+from optbuild.tools.instrumentation import InstrumentedFunction, parse_instrumented
 from optbuild.tools.mangling import function_path
 from optbuild.tools.profile_text import FunctionRecord, read_header, read_records, write_record
+from optbuild.units import format_share
 
+_SHOWN = 5
+_TRAIN_FOR_TARGET = 'train for this target: use = "never" under [profile-data]'
 _AS_IT_IS = "surrogateescape"  # a name need not be UTF-8
 
 _Key = tuple[str, int]
@@ -83,6 +96,56 @@ def write_translated(source: Path, target: Path, functions: Mapping[str, int]) -
                 (own if name == record.name else takers).add(name)
                 stream.write(write_record(name, record))
     return len(own | takers), len(takers)
+
+
+def write_matched(source: Path, target: Path, program: Sequence[InstrumentedFunction]) -> Matching:
+    """Rewrite the profile of another variant under the names that functions have in a build of this one.
+
+    Args:
+        source: The profile, as text.
+        target: The file to write.
+        program: The functions of the build.
+
+    Returns:
+        What found its function; only the same control flow counts.
+
+    Raises:
+        ValueError: The text is not as expected.
+        StorageError: The file cannot be written.
+    """
+    with _reading(source) as lines:
+        matching = match(join(map(parse_record, read_records(lines))), program, SAME_FLOW)
+    with writing(target), target.open("w", encoding="utf-8", errors=_AS_IT_IS) as stream:
+        stream.writelines(render_translated(matching, program))
+    return matching
+
+
+def list_functions(
+    program: Mapping[str, Artifact], *, remedy: str = _TRAIN_FOR_TARGET
+) -> tuple[InstrumentedFunction, ...]:
+    """The functions of instrumented binaries.
+
+    Raises:
+        ProfileDataError: An object format is not known.
+    """
+    found = {name: parse_instrumented(artifact.path.read_bytes()) for name, artifact in program.items()}
+    if unread := [name for name, functions in found.items() if functions is None]:
+        raise ProfileDataError(
+            f"the functions of {sanitize_line(unread[0])} cannot be listed: its object format is not known",
+            help=remedy,
+            fault=AttemptFault.UNFIT,
+        )
+    return tuple(dict.fromkeys(chain.from_iterable(functions or () for functions in found.values())))
+
+
+def describe_lost(matching: Matching) -> str:
+    """The hottest functions whose counts found none."""
+    lines = [
+        f"  {format_share(counts.total / matching.total_count):>6}  {sanitize_line(counts.name.path)}"
+        for counts in matching.lost[:_SHOWN]
+    ]
+    more = len(matching.lost) - _SHOWN
+    return "\n".join([*lines, *([f"  and {more:,} more"] if more > 0 else [])])
 
 
 def _reading(path: Path) -> TextIO:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
@@ -11,6 +11,7 @@ from typing import ClassVar
 from optbuild.plan.action import Action, Argument, render_argument
 from optbuild.plan.results import Compiled
 from optbuild.profile.cargo_words import CargoCall
+from optbuild.tools.builders import BuilderName
 from optbuild.tools.cargo import FLAG_SEPARATOR
 
 
@@ -64,6 +65,10 @@ class Compile(Action[Compiled]):
         cargo_target: Cargo's target directory.
         directory: Where copies of the binaries are kept.
         links_whole_program: Link-time optimisation looks at all crates at once, which takes memory.
+        builder: What calls cargo.
+        glibc: The newest version of glibc that what it builds may need, if that is limited.
+        scripts: Programs that the call uses, which are written before it.
+        python_tag: That of the wheel which trains and measures, such as `cp311`, if there may be several.
     """
 
     kind: ClassVar[str] = "compile"
@@ -76,6 +81,10 @@ class Compile(Action[Compiled]):
     cargo_target: Path
     directory: Path
     links_whole_program: bool = False
+    builder: BuilderName = BuilderName.CARGO
+    glibc: str | None = None
+    scripts: Mapping[Path, str] = field(default_factory=dict)
+    python_tag: str | None = None
 
     def details(self) -> Mapping[str, object]:
         """The call of cargo."""

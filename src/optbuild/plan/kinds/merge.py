@@ -22,6 +22,8 @@ class MergeProfiles(Action[CheckedProfile]):
         directory: Where the merged profile is kept, named by the hash of its content.
         program: Builds the instrumented programs whose names of functions the counts get; None if they keep the names
             from training.
+        min_matched: The share of the counts that must find their function in a build of another variant; None for
+            programs of the same variant, any share of which will do.
     """
 
     kind: ClassVar[str] = "merge"
@@ -30,6 +32,7 @@ class MergeProfiles(Action[CheckedProfile]):
     tool: Path
     directory: Path
     program: Id[Binaries] | None = None
+    min_matched: float | None = None
 
     def details(self) -> Mapping[str, object]:
         """The call of llvm-profdata."""

@@ -15,9 +15,7 @@ from optbuild.profile.variants import Variant
 Step = Callable[[Draft, Variant, PlanInputs], Draft]
 
 STEPS: tuple[Step, ...] = (
-    codegen.set_cargo_profile,
-    codegen.add_rustflags,
-    codegen.add_features,
+    *codegen.FLAG_STEPS,
     bolt.add_bolt,  # before PGO, whose last compilation it adds flags to; its own actions follow that
     pgo.add_feedback,  # last: it compiles the recipe of all steps before it twice
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 from optbuild.plan.action import Argument
@@ -54,3 +55,20 @@ def add_features(draft: Draft, variant: Variant, _inputs: PlanInputs) -> Draft:
     """Add the variant's features to the project's."""
     features = tuple(dict.fromkeys((*draft.recipe.features, *(variant.features or ()))))
     return replace(draft, recipe=replace(draft.recipe, features=features))
+
+
+FLAG_STEPS: tuple[Callable[[Draft, Variant, PlanInputs], Draft], ...] = (
+    set_cargo_profile,
+    add_rustflags,
+    add_features,
+)
+
+
+def draft_as(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
+    """The same programs with the settings of another variant, before any feedback."""
+    features = inputs.build_profile.project.features
+    plain = replace(draft.recipe, config=(), rustflags=(), features=features)
+    drafted = Draft(variant=variant.name, recipe=plain, program=draft.program)
+    for step in FLAG_STEPS:
+        drafted = step(drafted, variant, inputs)
+    return drafted

@@ -13,20 +13,31 @@ https://doc.rust-lang.org/rustc/profile-guided-optimization.html
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from optbuild.errors import AttemptFault, UsageError
 from optbuild.plan.action import Action, Argument, Id, Output, render_argument
-from optbuild.plan.draft import Draft, PlanInputs, for_call, make_compile, resolve_lto, work_directory
+from optbuild.plan.draft import (
+    Draft,
+    PlanInputs,
+    for_call,
+    link_script_flags,
+    make_compile,
+    resolve_lto,
+    work_directory,
+)
 from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.kinds.compile import Compile, Role
 from optbuild.plan.kinds.make_object import MakeObject
 from optbuild.plan.kinds.merge import MergeProfiles
 from optbuild.plan.kinds.profile_data import MatchProfileData
 from optbuild.plan.kinds.train import Train
+from optbuild.plan.lent_names import identify_build
 from optbuild.plan.parts import for_program, trains
-from optbuild.plan.results import CheckedProfile, Counts
-from optbuild.plan.steps.training_ways import Way, training_ways
+from optbuild.plan.results import PROFDATA, CheckedProfile, Counts
+from optbuild.plan.steps.codegen import draft_as
+from optbuild.plan.steps.training_ways import Way, first_own_way, training_ways
 from optbuild.plan.ways import Attempt
 from optbuild.profile.model import Use
 from optbuild.profile.profile_data import UseProfileData
@@ -36,6 +47,7 @@ from optbuild.toolchain.model import Tool
 from optbuild.tools import flush_object, start_marks
 from optbuild.tools.linked_object import link_flag
 from optbuild.tools.rustc import (
+    HOT_COUNT,
     PROFILE_GENERATE,
     PROFILE_USE,
     SWITCHED_OFF,
@@ -45,6 +57,8 @@ from optbuild.tools.rustc import (
 )
 from optbuild.workloads.invocation import Invocation
 
+MIN_MATCHED = 0.99
+"""The share of another variant's counts that must find a function of the same path and control flow."""
 _MENDS_PROFILE_DATA = frozenset({AttemptFault.NOT_BUILT, AttemptFault.UNFIT})
 _CLASHING = ("profile-generate", "profile-use", "profile-sample-use", "instrument-coverage")
 _FAT = ("fat", "", "y", "yes", "on", "true")  # how rustc may be asked for it
@@ -53,6 +67,7 @@ _FAT = ("fat", "", "y", "yes", "on", "true")  # how rustc may be asked for it
 def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
     """Put instrumented compilation, training and merging before the variant's own compilation."""
     if variant.pgo is PgoMode.OFF:
+        _require_no_hot_count(variant, inputs)
         return draft
     tool = inputs.toolchain.llvm_profdata
     takes, untrainable = _takes_profile_data(draft, inputs), _training_obstacle(draft, inputs)
@@ -68,6 +83,7 @@ def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
         )
     ways = training_ways(draft, variant, inputs)
     if takes:
+        draft = _plan_lent_names(draft, inputs, tool)
         draft = _plan_profile_data(draft, ways[0], inputs, tool)
         is_last = inputs.build_profile.profile_data.use is UseProfileData.ALWAYS or untrainable is not None
         ways = () if is_last else (replace(ways[0], mends=_MENDS_PROFILE_DATA), *ways[1:])
@@ -76,8 +92,20 @@ def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
     return draft
 
 
+def _require_no_hot_count(variant: Variant, inputs: PlanInputs) -> None:
+    if variant.hot_count not in {None, "default"}:
+        raise UsageError(
+            f"variant {variant.name} has hot-count = {json.dumps(variant.hot_count)}, but no PGO: without a profile "
+            "there are no counts",
+            help='remove `hot-count`, write hot-count = "default", or add `pgo = true`',
+            location=inputs.build_profile.where("variants", variant.name, "hot-count"),
+        )
+
+
 def _plan_attempt(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -> Draft:
     """One way through PGO. Each step's output is the input of the next, by its id."""
+    if way.is_translated:
+        return _plan_translation(draft, way, inputs, tool)
     # 1. Instrument: a build that counts what it executes. Performed by making/kinds/compile.
     objects = _make_objects(inputs)
     instrumented = _instrument(draft, way, inputs, objects)
@@ -96,11 +124,41 @@ def _plan_attempt(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -> Dra
         compile=optimised.id,
         lossless=way.lossless,
         is_shared=way.rustflags is not None,
+        shared_with=None if way.counts_of is None else way.counts_of.name,
         mends=way.mends,
     )
     return replace(
         draft,
         actions=(*draft.actions, *objects, instrumented, *runs, merge, optimised),
+        attempts=(*draft.attempts, attempt),
+    )
+
+
+def _plan_translation(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -> Draft:
+    """PGO with the counts of another variant, under the names of a build of this one that is not run."""
+    assert way.counts_of is not None  # noqa: S101 - for mypy: counts that are translated are another variant's
+    other = draft_as(draft, way.counts_of, inputs)
+    objects = _make_objects(inputs)
+    counted = _instrument(other, first_own_way(other, way.counts_of, inputs), inputs, objects)
+    runs = _train(counted, other, inputs)
+    names = _instrument(draft, way, inputs, objects)  # with the same objects: the next attempt trains it
+    merge = _merge(
+        tuple(run for run in runs if isinstance(run, Train)), draft, inputs, tool, names=names, of=other.label
+    )
+    optimised = _optimise(merge, draft, inputs)
+    attempt = Attempt(
+        name=way.name,
+        instrument=names.id,
+        merge=merge.id,
+        compile=optimised.id,
+        lossless=way.lossless,
+        shared_with=way.counts_of.name,
+        is_translated=True,
+        mends=way.mends,
+    )
+    return replace(
+        draft,
+        actions=(*draft.actions, *objects, counted, *runs, names, merge, optimised),
         attempts=(*draft.attempts, attempt),
     )
 
@@ -121,12 +179,43 @@ def _plan_profile_data(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -
         directory=inputs.layout.profile_data,
     )
     optimised = _optimise(matched, draft, inputs)
-    attempt = Attempt(name="profile-data", instrument=instrumented.id, merge=matched.id, compile=optimised.id)
+    attempt = Attempt(
+        name="profile-data",
+        instrument=instrumented.id,
+        merge=matched.id,
+        compile=optimised.id,
+        mends=_MENDS_PROFILE_DATA if draft.attempts else frozenset(),
+    )
     return replace(
         draft,
         actions=(*draft.actions, instrumented, matched, optimised),
         attempts=(*draft.attempts, attempt),
     )
+
+
+def _plan_lent_names(draft: Draft, inputs: PlanInputs, tool: Tool) -> Draft:
+    """PGO without any other build: committed counts, by committed names, where this is the build that was trained."""
+    file, lent, settings = inputs.build_profile.profile_data_file, inputs.lent_names, inputs.build_profile.profile_data
+    if file is None or lent is None or draft.program is not None or inputs.lockfile_sha256 is None:
+        return draft
+    if identify_build(draft.recipe, inputs.project, inputs.toolchain, inputs.lockfile_sha256) != lent.build:
+        return draft
+    matched = MatchProfileData(
+        id=make_action_id("profile-data", file, settings.min_matched, lent.file),
+        needs=(),
+        label=f"{draft.label}: match profile data",
+        file=file,
+        program=None,
+        names=lent.file,
+        min_matched=settings.min_matched,
+        tool=tool.path,
+        directory=inputs.layout.profile_data,
+    )
+    optimised = _optimise(matched, draft, inputs)
+    attempt = Attempt(
+        name="profile-data by names", instrument=None, merge=matched.id, compile=optimised.id, lossless=True
+    )
+    return replace(draft, actions=(*draft.actions, matched, optimised), attempts=(*draft.attempts, attempt))
 
 
 def _takes_profile_data(draft: Draft, inputs: PlanInputs) -> bool:
@@ -205,7 +294,7 @@ def _instrument(draft: Draft, way: Way, inputs: PlanInputs, objects: tuple[MakeO
     generate: Argument = (f"{PROFILE_GENERATE}{inputs.layout.stray_profiles}",)
     links: list[Argument] = [(link_flag(action.file),) for action in objects]
     own = draft.recipe.rustflags if way.rustflags is None else way.rustflags
-    recipe = replace(draft.recipe, rustflags=(*own, *links, generate, *way.flags))
+    recipe = replace(draft.recipe, rustflags=(*own, *links, *link_script_flags(inputs), generate, *way.flags))
     return make_compile(
         recipe,
         inputs,
@@ -276,9 +365,18 @@ def _train(instrument: Compile, draft: Draft, inputs: PlanInputs) -> tuple[Compi
     return tuple(actions)
 
 
-def _merge(trainings: tuple[Train, ...], draft: Draft, inputs: PlanInputs, tool: Tool) -> MergeProfiles:
+def _merge(
+    trainings: tuple[Train, ...],
+    draft: Draft,
+    inputs: PlanInputs,
+    tool: Tool,
+    *,
+    names: Compile | None = None,
+    of: str = "",
+) -> MergeProfiles:
+    """The counts of all workloads, under the names of a build if that is of another variant."""
     weights = {training.id: training.workload.weight for training in trainings}
-    return MergeProfiles(
+    merge = MergeProfiles(
         id=make_action_id("merge", weights),
         needs=tuple(weights),
         label=f"{draft.label}: merge profiles",
@@ -286,11 +384,33 @@ def _merge(trainings: tuple[Train, ...], draft: Draft, inputs: PlanInputs, tool:
         tool=tool.path,
         directory=inputs.layout.profile_data,
     )
+    if names is None:
+        return merge
+    return replace(
+        merge,
+        id=make_action_id("merge", weights, names.id, MIN_MATCHED),
+        needs=(*weights, names.id),
+        label=f"{draft.label}: translate the counts of {of}",
+        program=names.id,
+        min_matched=MIN_MATCHED,
+    )
 
 
 def _optimise(profile: Action[CheckedProfile], draft: Draft, inputs: PlanInputs) -> Compile:
     """The recipe with a checked profile, whichever action makes that."""
-    use: Argument = (PROFILE_USE, Output(action=profile.id, name="profdata"))
+    use: Argument = (PROFILE_USE, Output(action=profile.id, name=PROFDATA))
+    hot = _hot_count(profile, inputs.build_profile.variants[draft.variant])
     recipe = draft.last_recipe if draft.program is None else for_program(draft.last_recipe, draft.program)
-    recipe = replace(recipe, rustflags=(*recipe.rustflags, use, (WARN_MISSING_FUNCTIONS,), (WARN,)))
+    recipe = replace(recipe, rustflags=(*recipe.rustflags, use, *hot, (WARN_MISSING_FUNCTIONS,), (WARN,)))
     return make_compile(recipe, inputs, role=Role.OPTIMISE, label=f"{draft.label}: build", needs=(profile.id,))
+
+
+def _hot_count(profile: Action[CheckedProfile], variant: Variant) -> tuple[Argument, ...]:
+    """The flag that says from which count on code is hot; only the optimised build has it, so training is shared."""
+    match variant.hot_count:
+        case None | "default":
+            return ()
+        case int(count):
+            return ((f"{HOT_COUNT}{count}",),)
+        case share:
+            return ((HOT_COUNT, Output(action=profile.id, name=share)),)

@@ -7,7 +7,12 @@ crate must be one codegen unit, as its name precedes those of its local function
 hashed into no name.
 
 Rustflags are hashed into no name either, those that choose a CPU included. A variant that differs from an earlier one
-only in its rustflags takes the counts of that one. The evidence decides whether it may keep them: no function loses
+only in what is in no name takes the counts of that one. Where names differ, because the variants set `lto`, `panic` or
+the like, the counts are *translated*: the variant's own instrumented build is made but never run, and each of its
+functions gets the counts of the one with the same path and control flow. This saves the training runs; should the
+counts not fit, that build is the one that is trained.
+
+The evidence decides whether a variant may keep the counts of another: they find their functions, no function loses
 counts, and none lacks them that has them there, such as code that is compiled in for a CPU's features or by `--cfg`.
 
 Threads that count in the same place at the same time may produce impossible counts. If that happens, the last way is
@@ -20,13 +25,14 @@ several `-C` with the same key wins; rustc refuses `embed-bitcode=no` unless LTO
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from itertools import islice, takewhile
+from typing import Any
 
 from optbuild.errors import AttemptFault, UsageError
 from optbuild.plan.action import Argument, render_argument
 from optbuild.plan.draft import Draft, PlanInputs
-from optbuild.plan.steps.codegen import own_rustflags
-from optbuild.profile.variants import Counters, TrainingLto, Variant
+from optbuild.plan.steps.codegen import draft_as
+from optbuild.profile.variants import Counters, PgoMode, TrainingLto, Variant
 from optbuild.project.cargo_profile import WITH_LTO, resolve_cargo_profile
 from optbuild.tools.rustc import ATOMIC_COUNTERS, LTO_OFF
 
@@ -39,7 +45,9 @@ class Way:
         name: For the record.
         label: What its build is called, after "build instrumented".
         flags: What only the instrumented compilation gets.
-        rustflags: Those of the variant whose counts it takes, in place of the recipe's.
+        rustflags: Those of the variant that the binary is built for, in place of the recipe's.
+        counts_of: The variant that is trained, if it is another.
+        is_translated: The binary is not run; it lends the names of its functions to the counts of the other variant.
         lossless: Accepted only where no function with counts is lost.
         mends: The faults of an earlier way after which this one is taken.
     """
@@ -48,6 +56,8 @@ class Way:
     label: str = ""
     flags: tuple[Argument, ...] = ()
     rustflags: tuple[Argument, ...] | None = None
+    counts_of: Variant | None = None
+    is_translated: bool = False
     lossless: bool = False
     mends: frozenset[AttemptFault] = frozenset()
 
@@ -69,15 +79,8 @@ def training_ways(draft: Draft, variant: Variant, inputs: PlanInputs) -> tuple[W
     Raises:
         UsageError: The variant requires a training without LTO, which would lose functions.
     """
-    ways = _linking_ways(draft, variant, inputs)
-    twin = _find_twin(variant, inputs)
-    if twin is not None:
-        flags = (*draft.recipe.rustflags[: -len(own_rustflags(variant)) or None], *own_rustflags(twin))
-        draft_of_twin = replace(draft, recipe=replace(draft.recipe, rustflags=flags))
-        if _linking_ways(draft_of_twin, twin, inputs)[0] == ways[0]:
-            label = f"{ways[0].label} as {twin.name}"
-            shared = replace(ways[0], name="shared", label=label, rustflags=flags, lossless=True)
-            ways = (shared, *(ways[1:] or (replace(ways[0], mends=EXACT.mends),)))
+    own = _linking_ways(draft, variant, inputs)
+    ways = _in_order(*_sharing_ways(draft, own, variant, inputs))
     if variant.counters is Counters.ATOMIC:
         return tuple(map(_counting_atomically, ways))
     if variant.counters is Counters.SINGLE:
@@ -87,18 +90,66 @@ def training_ways(draft: Draft, variant: Variant, inputs: PlanInputs) -> tuple[W
     return (*ways, _counting_atomically(retry))
 
 
-def _find_twin(variant: Variant, inputs: PlanInputs) -> Variant | None:
-    """The first variant built before this one that differs only in its rustflags, and is for no other CPU than this."""
-    if variant.training_lto is TrainingLto.SAME:
-        return None
+def first_own_way(draft: Draft, variant: Variant, inputs: PlanInputs) -> Way:
+    """The first of the ways in which a variant is trained itself."""
+    way = _linking_ways(draft, variant, inputs)[0]
+    return _counting_atomically(way) if variant.counters is Counters.ATOMIC else way
+
+
+def _sharing_ways(draft: Draft, own: tuple[Way, ...], variant: Variant, inputs: PlanInputs) -> tuple[Way, ...]:
+    """The ways with counts of other variants before its own: what is rejected soonest costs least."""
+    if variant.training_lto is TrainingLto.SAME or not inputs.shares_training:
+        return own
+    alike = _earlier_alike(variant, inputs)
+    twin = next((other for other in alike if _of(other, _IN_NAMES) == _of(variant, _IN_NAMES)), None)
+    if twin is None:
+        return (*(_translated(own[0], other) for other in _leaders(alike, variant)), *own)
+    as_twin = draft_as(draft, twin, inputs)
+    if _linking_ways(as_twin, twin, inputs)[0] != own[0]:
+        return own
+    label = f"{own[0].label} as {twin.name}"
+    built_as_twin = replace(own[0], label=label, rustflags=as_twin.recipe.rustflags, lossless=True)
+    leaders = _leaders(_earlier_alike(twin, inputs), twin)
+    shared = replace(built_as_twin, name="shared", counts_of=twin)
+    return (*(_translated(built_as_twin, other) for other in leaders), shared, *(own[1:] or own))
+
+
+def _translated(way: Way, other: Variant) -> Way:
+    return replace(way, name="translated", counts_of=other, is_translated=True, lossless=True)
+
+
+def _in_order(*ways: Way) -> tuple[Way, ...]:
+    """Each way but the first mends what is wrong with those before it."""
+    return (ways[0], *(replace(way, mends=EXACT.mends) for way in ways[1:]))
+
+
+_IN_NAMES = ("lto", "codegen_units", "opt_level", "panic", "strip", "debug", "overflow_checks")
+"""The settings that cargo hashes into the names of functions."""
+_IN_CONTROL_FLOW = ("codegen_units", "opt_level", "panic", "overflow_checks")
+"""Those of them that change control flow before counters are inserted: small functions are inlined within a unit."""
+_IN_TRAINING = ("features", "training_lto", "counters", "profiles")
+"""The settings by which a training differs, or what it is of."""
+
+
+def _of(variant: Variant, settings: tuple[str, ...]) -> list[Any]:
+    return [getattr(variant, name) for name in settings]
+
+
+def _earlier_alike(variant: Variant, inputs: PlanInputs) -> list[Variant]:
+    """The PGO variants built before this one whose training may do for it, and that are for no other CPU than this."""
     earlier = takewhile(lambda other: other.name != variant.name, inputs.build_profile.variants.values())
-    built = (other for other in earlier if other.name in inputs.cpu_needs)
-    alike = (other for other in built if _without_rustflags(other) == _without_rustflags(variant))
-    return next((other for other in alike if other.target_cpu in {None, variant.target_cpu}), None)
+    built = (other for other in earlier if other.name in inputs.cpu_needs and other.pgo is not PgoMode.OFF)
+    alike = (other for other in built if _of(other, _IN_TRAINING) == _of(variant, _IN_TRAINING))
+    return [other for other in alike if other.target_cpu in {None, variant.target_cpu}]
 
 
-def _without_rustflags(variant: Variant) -> Variant:
-    return replace(variant, name="", ancestors=(), target_cpu=None, rustflags=())
+def _leaders(alike: list[Variant], variant: Variant) -> list[Variant]:
+    """The variants whose counts are tried: the first of all, and the first that has this one's control flow.
+
+    The second has counts of its own only where those of the first did not fit, for the same reason as here.
+    """
+    same_flow = (other for other in alike if _of(other, _IN_CONTROL_FLOW) == _of(variant, _IN_CONTROL_FLOW))
+    return list(dict.fromkeys((*alike[:1], *islice(same_flow, 1))))
 
 
 def _counting_atomically(way: Way) -> Way:

@@ -32,7 +32,7 @@ def render_bencher(record: RunRecord) -> str:
     for variant in baseline_first(record):
         measures = {}
         if variant.artifacts:
-            measures["file-size"] = {"value": float(sum(artifact.size_bytes for artifact in variant.artifacts))}
+            measures["file-size"] = {"value": float(variant.size_bytes)}
         if variant.build_s is not None:
             measures["build-time"] = {"value": variant.build_s}
         if measures:

@@ -42,5 +42,5 @@ def _times(record: RunRecord) -> Iterator[dict[str, Any]]:
 def _sizes(record: RunRecord) -> Iterator[dict[str, Any]]:
     for variant in baseline_first(record):
         if variant.artifacts:
-            size_bytes = sum(artifact.size_bytes for artifact in variant.artifacts)
+            size_bytes = variant.size_bytes
             yield {"name": f"size ({sanitize_line(variant.name)})", "unit": "bytes", "value": size_bytes}

@@ -30,7 +30,7 @@ def render_otava(record: RunRecord) -> str:
     columns |= {inert_in_sheets(samples.name): samples.median for samples in samples_of(record)}
     for variant in baseline_first(record):
         if variant.artifacts:
-            columns[inert_in_sheets(f"size ({variant.name})")] = sum(item.size_bytes for item in variant.artifacts)
+            columns[inert_in_sheets(f"size ({variant.name})")] = variant.size_bytes
     stream = io.StringIO()
     csv.writer(stream, lineterminator="\n").writerows((columns.keys(), columns.values()))
     return inert_on_ci(stream.getvalue())

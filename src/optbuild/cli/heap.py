@@ -1,0 +1,84 @@
+"""`optbuild heap`: its options, and what they mean together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from optbuild.cli import options
+from optbuild.cli.choices import require_choice
+from optbuild.cli.context import CliContext, screen_of, write_out
+from optbuild.cli.machine import running_machine
+from optbuild.cli.options import start_directory, with_common_options
+from optbuild.errors import UsageError
+
+
+@with_common_options
+def heap(
+    context: typer.Context,
+    variant: Annotated[str | None, typer.Argument(metavar="[VARIANT]", help="The variant to look at.")] = None,
+    diff: Annotated[
+        str | None, typer.Option("--diff", metavar="BASE", help="Compare with this variant, or file with --from.")
+    ] = None,
+    workload: Annotated[
+        str | None, typer.Option("--workload", metavar="NAME", help="Run only this one; default: all benchmarks.")
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="A file of DHAT or of the crate dhat, instead of a variant."),
+    ] = None,
+    sort: Annotated[str, typer.Option("--sort", metavar="KEY", help="bytes, blocks, short-lived or peak.")] = "bytes",
+    top: Annotated[int, typer.Option("--top", metavar="N", min=1, help="How many sites to show.")] = 20,
+    build_profile: options.BuildProfile = None,
+    stdin: options.Stdin = None,
+    env: options.Env = None,
+    jobs: options.Jobs = None,
+    no_wait: options.NoWait = False,
+    as_json: options.Json = False,
+) -> None:
+    """Find where a variant allocates: bytes, blocks, short-lived blocks and the peak, by place in the source.
+
+    `optbuild heap release` builds the variant with line tables and runs each benchmark workload once below valgrind's
+    DHAT; the program is not changed. `optbuild heap --from dhat-heap.json` reads what a program wrote with the crate
+    dhat.
+    """
+    from optbuild.record.heap import render_heap
+    from optbuild.report.formats.terminal import render_terminal
+    from optbuild.report.heap import SortKey, assemble_heap
+    from optbuild.session.heap import HeapRequest, read_heap
+    from optbuild.session.heap import heap as heap_session
+    from optbuild.session.request import RunRequest
+
+    call: CliContext = context.obj
+    require_choice(sort, list(SortKey), "order")
+    _check_words(variant, file, call)
+    asked = RunRequest(
+        directory=start_directory(build_profile),
+        build_profile=build_profile,
+        workload=call.workload,
+        command_options=options.command_options(call, stdin, env),
+        jobs=jobs,
+        wait=not no_wait,
+        command_line=call.argv,
+    )
+    with running_machine(call) as machine:
+        if file is not None:
+            found = read_heap(file, None if diff is None else Path(diff), machine)
+        else:
+            request = HeapRequest(run=asked, variant=variant or "", base=diff, workload=workload)
+            found = heap_session(request, machine)
+    report = assemble_heap(found, sort=SortKey(sort), top=top)
+    write_out(render_heap(found) if as_json else render_terminal(report, screen_of(call)))
+
+
+def _check_words(variant: str | None, file: Path | None, call: CliContext) -> None:
+    """Refuse what belongs to the other use of the command."""
+    if file is None and variant is None:
+        raise UsageError(
+            "it is not said what to look at",
+            help="name a variant: optbuild heap release; or a file: optbuild heap --from dhat-heap.json",
+        )
+    if file is not None and (variant is not None or call.workload):
+        raise UsageError("--from reads a file, and builds and runs nothing", help=f"optbuild heap --from {file}")

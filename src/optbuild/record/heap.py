@@ -1,0 +1,86 @@
+"""What `optbuild heap` found, as data; its JSON has a schema of its own.
+
+Not for recording: `observe/heap` does that.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final, Literal
+
+from pydantic import TypeAdapter
+
+from optbuild.observe.sites import AllocationSite, Amounts, SiteDifference
+from optbuild.record.store import dump_ascii
+
+SCHEMA: Final = "optbuild/heap/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeapOfWorkload:
+    """What one workload allocates.
+
+    Attributes:
+        workload: Its name; null for a file that a program wrote.
+        total: Of the variant, or of the file.
+        base_total: Of the base; null if nothing is compared.
+        sites: The places in the source that allocate, the largest first.
+        differences: Sites of both, the largest difference first; empty if nothing is compared.
+        processes: How many processes of the project's programs ran.
+        left_out: Other programs that ran and are not in the figures.
+    """
+
+    workload: str | None
+    total: Amounts
+    base_total: Amounts | None
+    sites: tuple[AllocationSite, ...]
+    differences: tuple[SiteDifference, ...] = ()
+    processes: int = 1
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeapDocument:
+    """What a variant allocates on its workloads, or a program by its own account.
+
+    Attributes:
+        tool: What counted: `dhat`, valgrind's, or `dhat-rs`, the crate.
+        variant: Its name; null for a file.
+        base: What it is compared with; null if nothing is.
+        files: The files that were read instead: the file and the base's; empty for a variant.
+        short_lived: What a short-lived block is: freed within this time, in words.
+        allocator: The allocator that the program brings along, if that hides some allocations; null otherwise.
+    """
+
+    schema: Literal["optbuild/heap/1"] = SCHEMA
+    optbuild_version: str
+    tool: str
+    variant: str | None
+    base: str | None
+    files: tuple[str, ...]
+    short_lived: str | None
+    allocator: str | None
+    workloads: tuple[HeapOfWorkload, ...]
+
+
+@cache
+def _adapter() -> TypeAdapter[HeapDocument]:
+    return TypeAdapter(HeapDocument)
+
+
+def render_heap(document: HeapDocument) -> str:
+    """The document as JSON."""
+    return dump_ascii(_adapter().dump_python(document, mode="json"), indent=2) + "\n"
+
+
+def render_heap_schema() -> str:
+    """The JSON schema of the document as the text of a file."""
+    return json.dumps(make_heap_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def make_heap_schema() -> dict[str, Any]:
+    """The JSON schema of the document."""
+    schema = _adapter().json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "optbuild heap"}

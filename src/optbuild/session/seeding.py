@@ -1,0 +1,80 @@
+"""The first build of a version begins with what cargo has built of another one: most dependencies are the same.
+
+Packages of a registry have the same hash wherever the workspace lies, and cargo uses them again from a copy of its
+target directory. Packages of the workspace have the same hash as well, and cargo tells by time stamps whether their
+files have changed since. A copy is therefore given time stamps that are older than every file of the version, so that
+cargo builds these packages again.
+
+Not for the user's own target directory, nor for results of optbuild: the keys of those tell what they hold for.
+
+Sources:
+    cargo 1.95, `src/cargo/core/compiler/fingerprint/mod.rs` ("Fingerprints and Metadata", `find_stale_file`)
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from optbuild.files import VERSION_CONTROL, disk_bytes_of, remove_below, writing
+from optbuild.project.layout import Layout
+
+_SPARE_RATIO = 2.0
+"""A copy is made only where so many times its size is free: the builds that follow need space as well."""
+_SECOND_NS = 1_000_000_000  # some file systems keep no fractions
+
+
+def seed_builds(layout: Layout, others: Iterable[Layout], files: Path) -> None:
+    """Give a version that was never built copies of cargo's target directories.
+
+    Args:
+        layout: Of the version.
+        others: Where other versions were built, the best to begin with first.
+        files: The version's files, all of them optbuild's own copies.
+
+    Raises:
+        StorageError: A copy cannot be written.
+    """
+    sources = [other for other in others if other.root != layout.root]
+    for directory in (layout.cargo_target, layout.cargo_pgo_target):
+        found = next((place for other in sources if (place := other.root / directory.name).is_dir()), None)
+        if found is not None and not directory.exists():
+            _copy(found, directory, owned=layout.root, before_ns=_oldest_ns(files))
+
+
+def _oldest_ns(files: Path) -> int:
+    """When the oldest file below a directory was changed; zero if there is none."""
+    with writing(files):
+        return min((os.lstat(path).st_mtime_ns for path in _walk(files)), default=0)
+
+
+def _walk(directory: Path) -> Iterator[str]:
+    for place, directories, names in os.walk(directory):
+        directories[:] = [name for name in directories if name not in VERSION_CONTROL]
+        yield from (os.path.join(place, name) for name in names)  # noqa: PTH118 - there may be many
+
+
+def _copy(found: Path, directory: Path, *, owned: Path, before_ns: int) -> None:
+    """Copy a directory; it appears complete or not at all, and all of it was changed before a point in time."""
+    latest_ns = before_ns - _SECOND_NS
+    if latest_ns <= 0:  # nothing is older than such files
+        return
+
+    def copy(source: str, target: str) -> None:
+        shutil.copy2(source, target, follow_symlinks=False)
+        times = os.lstat(target)
+        changed_ns = min(times.st_mtime_ns, latest_ns)
+        os.utime(target, ns=(times.st_atime_ns, changed_ns), follow_symlinks=False)
+
+    partial = directory.with_name(f"{directory.name}.partial")
+    remove_below(owned, partial)
+    with writing(directory):
+        if shutil.disk_usage(owned).free < _SPARE_RATIO * disk_bytes_of(found):
+            return
+        try:
+            shutil.copytree(found, partial, symlinks=True, copy_function=copy)
+        except shutil.Error as error:  # it holds a line for each file: which one, where to, and why
+            raise OSError(str(error.args[0][0][2])) from error
+        partial.replace(directory)

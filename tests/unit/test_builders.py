@@ -1,0 +1,180 @@
+"""The table of builders, and what planning and looking make of it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from inline_snapshot import snapshot
+
+from optbuild.errors import ToolchainError, UsageError
+from optbuild.execution.command import Command
+from optbuild.plan.action import render_argument
+from optbuild.plan.kinds.compile import Compile, Role
+from optbuild.plan.model import Plan
+from optbuild.plan.planner import make_plan
+from optbuild.profile.model import ProjectSettings
+from optbuild.session.builders import require_abilities
+from optbuild.testing import Reply, ScriptedExecutor, make_build_profile, make_plan_inputs, make_toolchain
+from optbuild.toolchain.builders import discover_builder
+from optbuild.toolchain.doctor import examine
+from optbuild.toolchain.install import Need, make_install_steps
+from optbuild.toolchain.lookup import Inquiry
+from optbuild.toolchain.model import FoundBuilder, Tool
+from optbuild.toolchain.requirements import require_builder
+from optbuild.tools.builders import BUILDERS, Ability, BuilderName, split_glibc
+
+TARGET = "x86_64-unknown-linux-gnu"
+ZIGBUILD = FoundBuilder(
+    name=BuilderName.ZIGBUILD,
+    tool=Tool(name="cargo-zigbuild", path=Path("/bin/cargo-zigbuild"), version="0.24.1"),
+    glibc="2.17",
+)
+
+
+def plan_with(builder: FoundBuilder) -> Plan:
+    """The plan of release, lto and pgo by a builder."""
+    inputs = make_plan_inputs(toolchain=make_toolchain(builder=builder))
+    return make_plan(inputs, tuple(inputs.build_profile.variants), measure=False)
+
+
+def compilation(plan: Plan, role: Role) -> Compile:
+    """The first compile action of a role."""
+    return next(action for action in plan.of_kind(Compile) if action.role is role)
+
+
+@pytest.mark.parametrize("name", BuilderName)
+def test_every_builder_has_a_row(name: BuilderName) -> None:
+    """And whatever is no part of the toolchain can be installed by a command that it names."""
+    row = BUILDERS[name]
+    assert row.name is name
+    assert (row.program is None) == (name is BuilderName.CARGO)
+    assert row.program is None or row.remedy
+
+
+@pytest.mark.parametrize(
+    ("target", "parts"),
+    [
+        ("x86_64-unknown-linux-gnu.2.17", ("x86_64-unknown-linux-gnu", "2.17")),
+        ("armv7-unknown-linux-gnueabihf.2.28", ("armv7-unknown-linux-gnueabihf", "2.28")),
+        ("x86_64-unknown-linux-musl", ("x86_64-unknown-linux-musl", None)),
+        ("thumbv8m.main-none-eabi", ("thumbv8m.main-none-eabi", None)),
+        ("host", ("host", None)),
+    ],
+)
+def test_a_version_of_glibc_stands_after_the_triple(target: str, parts: tuple[str, str | None]) -> None:
+    """The builder gets both, rustc only the triple; other targets have dots of their own."""
+    assert split_glibc(target) == parts
+
+
+def test_zigbuild_is_called_like_cargo_with_the_target_as_it_was_written() -> None:
+    """The recipe, and so the directory of the products, has the triple that rustc knows."""
+    build = compilation(plan_with(ZIGBUILD), Role.BUILD)
+    assert build.argv[:2] == ("/bin/cargo-zigbuild", "zigbuild")
+    assert build.argv[build.argv.index("--target") + 1] == "x86_64-unknown-linux-gnu.2.17"
+    assert build.recipe.target == TARGET
+    assert build.env["CARGO"] == ("/toolchain/bin/cargo",)
+    assert build.glibc == "2.17"
+
+
+def test_only_instrumented_builds_are_linked_by_the_script() -> None:
+    """What ships is linked by zig alone; the script is written before the call that names it."""
+    plan = plan_with(ZIGBUILD)
+    instrumented = compilation(plan, Role.INSTRUMENT)
+    (path,) = instrumented.scripts
+    assert (f"-Clinker={path}") in [render_argument(flag) for flag in instrumented.recipe.rustflags]
+    for role in (Role.BUILD, Role.OPTIMISE):
+        action = compilation(plan, role)
+        assert not action.scripts
+        assert not any("linker" in render_argument(flag) for flag in action.recipe.rustflags)
+
+
+def test_what_cargo_builds_keeps_its_ids() -> None:
+    """Another builder, and another glibc, are other binaries."""
+    plain = compilation(plan_with(FoundBuilder()), Role.BUILD)
+    older = compilation(plan_with(ZIGBUILD), Role.BUILD)
+    newer = compilation(plan_with(replace(ZIGBUILD, glibc="2.28")), Role.BUILD)
+    assert len({plain.id, older.id, newer.id}) == 3
+    assert plain.id == compilation(make_plan(make_plan_inputs(), ("release",), measure=False), Role.BUILD).id
+
+
+def test_what_a_builder_cannot_do_is_said_when_planning() -> None:
+    """With the key that says otherwise."""
+    profile = make_build_profile(project=ProjectSettings(target="x86_64-unknown-linux-gnu.2.17"))
+    with pytest.raises(UsageError) as caught:
+        require_abilities(profile)
+    assert (caught.value.message, caught.value.help) == snapshot(
+        (
+            "the builder cargo cannot link with an older glibc (a target with `.2.17` after it)",
+            'write builder = "zigbuild" under [project]',
+        )
+    )
+    require_abilities(replace(profile, project=replace(profile.project, builder=BuilderName.ZIGBUILD)))
+    assert Ability.CARGO_WORKLOADS in BUILDERS[BuilderName.ZIGBUILD].cannot
+
+
+def _inquiry(directory: Path, executor: ScriptedExecutor) -> Inquiry:
+    return Inquiry(executor=executor, directory=directory, environ={"PATH": str(directory)})
+
+
+def _program(directory: Path, name: str) -> Path:
+    path = directory / name
+    path.touch(mode=0o755)
+    return path
+
+
+def test_a_builder_is_found_with_its_version_and_the_python_beside_it(tmp_path: Path) -> None:
+    """Cargo-zigbuild would otherwise ask another Python for zig than the one that both were installed for."""
+    program, python = _program(tmp_path, "cargo-zigbuild"), _program(tmp_path, "python3")
+
+    def answer(command: Command) -> Reply:
+        assert command.env["CARGO_ZIGBUILD_PYTHON_PATH"] == str(python)
+        return Reply(stdout=b"cargo-zigbuild 0.24.1\n")
+
+    found = discover_builder(BuilderName.ZIGBUILD, "2.17", _inquiry(tmp_path, ScriptedExecutor(answer)))
+    assert found.tool == Tool(name="cargo-zigbuild", path=program, version="0.24.1")
+    assert found.problem is None
+
+
+def test_a_builder_without_its_parts_is_told_with_what_it_says(tmp_path: Path) -> None:
+    """Before anything is built, and installed by `doctor --fix`."""
+    _program(tmp_path, "cargo-zigbuild")
+
+    def answer(command: Command) -> Reply:
+        if "zig" in command.argv:
+            return Reply(exit_code=1, stderr=b"Error: Failed to find zig\n\nCaused by:\n    cannot find it\n")
+        return Reply(stdout=b"cargo-zigbuild 0.24.1\n")
+
+    found = discover_builder(BuilderName.ZIGBUILD, None, _inquiry(tmp_path, ScriptedExecutor(answer)))
+    toolchain = make_toolchain(builder=found)
+    with pytest.raises(ToolchainError) as caught:
+        require_builder(toolchain)
+    assert caught.value.message == snapshot(
+        "the builder zigbuild cannot be used: cargo-zigbuild cannot use zig: Error: Failed to find zig"
+    )
+    (step,) = make_install_steps(toolchain, {}, is_root=False, has=lambda _: False)
+    assert step.need is Need.BUILDER
+    assert step.argv == (sys.executable, "-m", "pip", "install", "cargo-zigbuild", "ziglang")
+
+
+def test_a_builder_that_is_missing_is_a_line_of_doctor(tmp_path: Path) -> None:
+    """Nothing is said where cargo itself builds."""
+    missing = discover_builder(BuilderName.ZIGBUILD, None, _inquiry(tmp_path, ScriptedExecutor(lambda _: Reply())))
+    lines = [
+        [
+            finding.remedy
+            for finding in examine(
+                make_toolchain(builder=builder),
+                environ={},
+                directory=tmp_path,
+                platform="linux",
+                git=None,
+                free_disk_bytes=1 << 40,
+            )
+            if finding.subject == "builder"
+        ]
+        for builder in (missing, FoundBuilder())
+    ]
+    assert lines == [["pip install cargo-zigbuild ziglang"], []]
