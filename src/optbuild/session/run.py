@@ -23,7 +23,7 @@ from optbuild.session.earlier import find_earlier, measurement_key
 from optbuild.session.forecast import estimate_all
 from optbuild.session.ledger import Ledger
 from optbuild.session.measuring import measure
-from optbuild.session.prepare import load_history, prepare
+from optbuild.session.prepare import Prepared, load_history, prepare
 from optbuild.session.request import Machine, RunRequest
 from optbuild.session.unpassed import find_unpassed
 from optbuild.text import sanitize_line
@@ -46,7 +46,16 @@ def run(request: RunRequest, machine: Machine) -> RunRecord:
         OptbuildError: The run could not begin.
         RunFailedError: It began and failed; what was finished is kept and in the record.
     """
-    prepared = prepare(request, machine, trusted=True)
+    return run_prepared(prepare(request, machine, trusted=True), request, machine)
+
+
+def run_prepared(prepared: Prepared, request: RunRequest, machine: Machine) -> RunRecord:
+    """Run what could start now.
+
+    Raises:
+        OptbuildError: The run could not begin.
+        RunFailedError: It began and failed; what was finished is kept and in the record.
+    """
     layout = prepared.layout
     claim_directory(layout.root)
     if layout.artifacts.parent != layout.root:
