@@ -16,11 +16,17 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
+from typer import Typer
 from typer.models import ArgumentInfo, OptionInfo
 
 from optbuild import errors
 from optbuild.cli.app import app
 from optbuild.cli.help_topics import TOPICS
+from optbuild.fleet import settings as fleet_settings
+from optbuild.fleet.plan import render_matrix_schema
+from optbuild.fleet.results import render_unit_schema
+from optbuild.fleet.settings import make_fleet_schema, render_fleet_schema
+from optbuild.fleet.summary import make_report_schema, render_report_schema
 from optbuild.profile import model as profile_model
 from optbuild.profile.schema import make_profile_schema, render_profile_schema
 from optbuild.record.explanation import render_explanation_schema
@@ -54,6 +60,22 @@ A command that fails before its run begins also prints a record, with `status`, 
 stored. `build_s` of a variant is `null` if a compiled unit of the program, or a training run, was reused; build scripts
 and procedural macros do not count, because all variants share them.
 """
+_FLEET_INTRODUCTION = """\
+# A fleet: `FLEET.toml` and its report
+
+A list of projects for `optbuild fleet`. Each table names one project by `path`, by `git` and `rev`, or by `crate` and
+`version`. Unknown keys are errors, and all errors are shown at once. `optbuild schema fleet` prints the JSON schema
+that this page is made from; `schemas/` has those of the other documents: plan, result of one unit, report.
+[How to measure many projects](../how-to/many-projects.md) shows all of it at work.
+"""
+_FLEET_REPORT_INTRODUCTION = """\
+# The report of a fleet
+
+The document of `fleet run --json`, `fleet merge --json` and `fleet report --format json`. As in the record, units are
+in the names, changes are fractions, and fields are only added. A comparison and a host are those of
+[the record](record.md).
+"""
+_FLEET_OBJECTS = frozenset({"FleetReport", "UnitSummary", "ProjectSource", "FleetMean"})
 _EXIT_CODES_INTRODUCTION = """\
 # Exit codes
 
@@ -89,8 +111,13 @@ def render_files() -> dict[str, str]:
         "schemas/optbuild-record.schema.json": render_record_schema(),
         "schemas/optbuild-explanation.schema.json": render_explanation_schema(),
         "schemas/optbuild-verification.schema.json": render_verification_schema(),
+        "schemas/optbuild-fleet.schema.json": render_fleet_schema(),
+        "schemas/optbuild-fleet-plan.schema.json": render_matrix_schema(),
+        "schemas/optbuild-fleet-unit.schema.json": render_unit_schema(),
+        "schemas/optbuild-fleet-report.schema.json": render_report_schema(),
         "schemas/optbuild-heap.schema.json": render_heap_schema(),
         "docs/reference/build-profile.md": render_build_profile_page(),
+        "docs/reference/fleet.md": render_fleet_page(),
         "docs/reference/commands.md": render_commands_page(),
         "docs/reference/record.md": render_record_page(),
         "docs/reference/exit-codes.md": render_exit_codes_page(),
@@ -115,12 +142,36 @@ def render_build_profile_page() -> str:
     return "\n".join(parts)
 
 
+def render_fleet_page() -> str:
+    """The reference of a fleet: every key of `FLEET.toml`, and every field of a report."""
+    schema = make_fleet_schema()
+    definitions = schema["$defs"]
+    parts = [_MADE, _FLEET_INTRODUCTION, "## Top level\n"]
+    parts.append(_profile_table(schema, definitions, fleet_settings.FleetSettings))
+    definition = definitions["FleetProject"]
+    parts += ["## `[[projects]]`\n", definition["description"] + "\n"]
+    parts.append(_profile_table(definition, definitions, fleet_settings.FleetProject))
+    report = make_report_schema()
+    found = {"FleetReport": report, **report["$defs"]}
+    parts.append(_FLEET_REPORT_INTRODUCTION)
+    parts += _object_sections("FleetReport", found, only=_FLEET_OBJECTS)
+    own = {name.lower() for name in _FLEET_OBJECTS}
+    return re.sub(r"\(#(\w+)\)", lambda m: m[0] if m[1] in own else f"(record.md#{m[1]})", "\n".join(parts))
+
+
 def render_record_page() -> str:
     """The reference of the record: every object and every field."""
     schema = make_record_schema()
     definitions = {"RunRecord": schema, **schema["$defs"]}
-    parts = [_MADE, _RECORD_INTRODUCTION]
-    for name in _reachable("RunRecord", definitions):
+    return "\n".join([_MADE, _RECORD_INTRODUCTION, *_object_sections("RunRecord", definitions)])
+
+
+def _object_sections(root: str, definitions: Mapping[str, Any], only: frozenset[str] | None = None) -> list[str]:
+    """A section for each object that a document is made of, with all of its fields; links lead to these sections."""
+    parts = []
+    for name in _reachable(root, definitions):
+        if only is not None and name not in only:
+            continue
         summary, attributes = _read_docstring(definitions[name].get("description", ""))
         parts += [f"## {name}\n", _as_json(summary) + "\n"]
         rows = (
@@ -128,7 +179,7 @@ def render_record_page() -> str:
             for key, node in definitions[name]["properties"].items()
         )
         parts.append(_table(("field", "type", "meaning"), rows))
-    return "\n".join(parts)
+    return parts
 
 
 def render_exit_codes_page() -> str:
@@ -149,7 +200,8 @@ def render_exit_codes_page() -> str:
 def render_commands_page() -> str:
     """The reference of the command line: what `--help` says, without a terminal's width."""
     commands = dict(_shown_commands())
-    overview = (f"{name:<8}  {_first_line(command)}" for name, command in commands.items())
+    width = max(map(len, commands))
+    overview = (f"{name:<{width}}  {_first_line(command)}" for name, command in commands.items())
     parts = [_MADE, _COMMANDS_INTRODUCTION, _text_block(overview)]
     for name, command in commands.items():
         parts += [f"## optbuild {name}\n", f"{inspect.getdoc(command)}\n", _text_block(_usage(name, command))]
@@ -284,9 +336,15 @@ def _table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def _shown_commands() -> Iterator[tuple[str, Callable[..., Any]]]:
-    for command in app.registered_commands:
-        if command.callback is not None and not command.hidden:
-            yield command.name or command.callback.__name__, command.callback
+    groups = [("", app), *((f"{group.info.name} ", group) for group in _groups())]
+    for prefix, group in groups:
+        for command in group.registered_commands:
+            if command.callback is not None and not command.hidden:
+                yield prefix + (command.name or command.callback.__name__), command.callback
+
+
+def _groups() -> Iterator[Typer]:
+    return (group.typer_instance for group in app.registered_groups if group.typer_instance is not None)
 
 
 def _usage(name: str, command: Callable[..., Any]) -> Iterator[str]:

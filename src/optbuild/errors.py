@@ -3,7 +3,9 @@
 ```
 OptbuildError                  70  internal error
 ├── UsageError                  2  command line or build profile: nothing was run
-│   └── BuildProfileError       2  every problem of a build profile at once
+│   └── SettingsError           2  every problem of a file of settings at once
+│       ├── BuildProfileError   2  of a build profile
+│       └── FleetFileError      2  of a list of projects
 ├── ToolchainError              3  something on this machine is missing or incompatible
 ├── BuildError                 10  cargo or rustc failed
 ├── WorkloadError              11  a workload failed
@@ -83,7 +85,7 @@ class UsageError(OptbuildError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing wrong with a build profile.
+    """One thing wrong with a file of settings.
 
     Attributes:
         location: `file:line` or `file:line:column`.
@@ -98,17 +100,36 @@ class Problem:
     excerpt: str | None = None
 
 
-class BuildProfileError(UsageError):
-    """A build profile cannot be used; carries every problem found."""
+class SettingsError(UsageError):
+    """A file of settings cannot be used; carries every problem found.
 
-    code = "build-profile"
+    Attributes:
+        subject: What the file is called in messages.
+    """
+
+    code = "settings"
+    subject: ClassVar[str] = "the file"
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         first = problems[0]
         count = len(problems)
-        message = first.message if count == 1 else f"the build profile has {count} problems"
+        message = first.message if count == 1 else f"{self.subject} has {count} problems"
         super().__init__(message, help=first.help, location=first.location)
         self.problems = problems
+
+
+class BuildProfileError(SettingsError):
+    """A build profile cannot be used; carries every problem found."""
+
+    code = "build-profile"
+    subject = "the build profile"
+
+
+class FleetFileError(SettingsError):
+    """A list of projects cannot be used; carries every problem found."""
+
+    code = "fleet-file"
+    subject = "the fleet file"
 
 
 class ToolchainError(OptbuildError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -105,6 +105,22 @@ class Notice:
 
 Event = RunExpected | ActionStarted | ActionProgressed | ActionFinished | ActionFailed | ForeignText | Notice
 Emit = Callable[[Event], None]
+
+
+def labelled(emit: Emit, name: str) -> Emit:
+    """Pass events on that say what they are about, where several such things emit the same ones."""
+
+    def pass_on(event: Event) -> None:
+        if isinstance(event, Notice):
+            event = replace(event, message=f"{name}: {event.message}")
+        elif isinstance(event, ActionStarted | ActionFinished | ActionFailed):
+            event = replace(event, action=f"{name} {event.action}", label=f"{name}: {event.label}")
+        elif isinstance(event, ActionProgressed):
+            event = replace(event, action=f"{name} {event.action}")
+        emit(event)
+
+    return pass_on
+
 
 _current_action: ContextVar[str] = ContextVar("current_action", default="")
 

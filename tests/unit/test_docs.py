@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from docs.generate import WRITE_COMMAND, find_drift, main, render_files
+from optbuild.fleet.load import load_fleet
 from optbuild.measure.warnings import WarningKind
 from optbuild.profile.load import load_build_profile
 from optbuild.profile.model import BuildProfile
@@ -37,11 +38,12 @@ def anchors_of(page: Path) -> set[str]:
     return {heading.strip().replace(" ", "-") for heading in headings}
 
 
-def toml_blocks() -> Iterator[tuple[str, str]]:
-    """Every TOML block that is a whole build profile, with the page it stands on."""
+def toml_blocks(*, fleets: bool = False) -> Iterator[tuple[str, str]]:
+    """Every TOML block that is a whole build profile, or a whole list of projects, with the page it stands on."""
     for page in PAGES:
         for fence in _FENCE.finditer(text_of(page)):
-            if fence["language"] == "toml" and "schema = 1" in fence["body"]:
+            is_whole = fence["language"] == "toml" and "schema = 1" in fence["body"]
+            if is_whole and ("[[projects]]" in fence["body"]) is fleets:
                 line = text_of(page).count("\n", 0, fence.start()) + 1
                 yield f"{page.relative_to(ROOT)}:{line}", fence["body"]
 
@@ -76,6 +78,21 @@ def test_every_block_is_closed(page: Path) -> None:
 def test_a_build_profile_in_the_documents_loads(where: str, text: str, tmp_path: Path) -> None:
     """A whole build profile that a document shows is one that optbuild takes."""
     assert load_in(tmp_path, text).variants, where
+
+
+@pytest.mark.parametrize(("where", "text"), [pytest.param(*block, id=block[0]) for block in toml_blocks(fleets=True)])
+def test_a_fleet_in_the_documents_loads(where: str, text: str, tmp_path: Path) -> None:
+    """Where the files that it names are there."""
+    (tmp_path / "fleet").mkdir()
+    for project in tomllib.loads(text)["projects"]:
+        if "path" in project:
+            (tmp_path / "fleet" / project["path"]).resolve().mkdir(parents=True)
+            (tmp_path / "fleet" / project["path"] / "Cargo.toml").touch()
+        if "build-profile" in project:
+            (tmp_path / "fleet" / project["build-profile"]).write_text("schema = 1\n")
+    path = tmp_path / "fleet" / "FLEET.toml"
+    path.write_text(text, encoding="utf-8")
+    assert load_fleet(path).projects, where
 
 
 def test_there_are_build_profiles_to_load() -> None:

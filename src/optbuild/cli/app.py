@@ -12,6 +12,7 @@ from optbuild.cli import options
 from optbuild.cli.compare import compare
 from optbuild.cli.context import CliContext, render_report, screen_of, write_out
 from optbuild.cli.explain import explain
+from optbuild.cli.fleet import fleet
 from optbuild.cli.heap import heap
 from optbuild.cli.inspect_commands import COMMANDS
 from optbuild.cli.machine import running_machine
@@ -34,7 +35,6 @@ app = typer.Typer(
 
 _LATER = {
     "advise": "say beforehand what can pay",
-    "fleet": "build and measure many projects",
     "flamegraph": "record and draw a variant",
     "tune": "search for the fastest variant",
 }
@@ -101,7 +101,9 @@ def bench(
     binaries: Annotated[list[str], typer.Argument(metavar="NAME=PATH…", help="Binaries; the first is the baseline.")],
     stdin: options.Stdin = None,
     env: options.Env = None,
-    metric: Annotated[str, typer.Option("--metric", metavar="NAME", help="wall, cpu or instructions.")] = "wall",
+    metric: Annotated[
+        str, typer.Option("--metric", metavar="NAME", help="wall, cpu, instructions or allocations.")
+    ] = "wall",
     precision: options.Precision = None,
     min_effect: options.MinEffect = 0.01,
     max_time: options.MaxTime = None,
@@ -157,6 +159,7 @@ app.command()(verify)
 app.command()(heap)
 for _command in COMMANDS:
     app.command()(_command)
+app.add_typer(fleet)
 
 
 @app.command(name="help")

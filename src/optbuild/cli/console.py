@@ -28,7 +28,7 @@ from rich.progress import (
 from rich.text import Text
 
 from optbuild.cli.context import CliContext
-from optbuild.errors import BuildProfileError, OptbuildError
+from optbuild.errors import OptbuildError, SettingsError
 from optbuild.events import (
     ActionFailed,
     ActionFinished,
@@ -266,10 +266,10 @@ class Console:
         self._rich.print(Text(text, style=style))
 
     def show_error(self, error: OptbuildError) -> None:
-        """Show an error: what happened, where, and what fixes it; all problems of a build profile at once."""
+        """Show an error: what happened, where, and what fixes it; all problems of a file of settings at once."""
         if self._debug:
             self._line(sanitize("".join(traceback.format_exception(error)).rstrip()), "dim")
-        if isinstance(error, BuildProfileError):
+        if isinstance(error, SettingsError):
             for problem in error.problems:
                 what = sanitize_line(f"{problem.location}: {problem.message}")
                 self._rich.print(Text.assemble(("error: ", "bold red"), what))

@@ -287,10 +287,11 @@ def clean(context: typer.Context, directory: options.Directory = Path()) -> None
 def schema(
     context: typer.Context,
     which: Annotated[
-        str, typer.Argument(metavar="[profile|record|verify|explain|heap]", help="Which schema.")
+        str, typer.Argument(metavar="[profile|record|verify|explain|heap|fleet]", help="Which schema.")
     ] = "profile",
 ) -> None:
     """Print the JSON schema of the build profile, of the record, or of what another command prints as JSON."""
+    from optbuild.fleet.settings import render_fleet_schema
     from optbuild.profile.schema import render_profile_schema
     from optbuild.record.explanation import render_explanation_schema
     from optbuild.record.heap import render_heap_schema
@@ -303,6 +304,7 @@ def schema(
         "verify": render_verification_schema,
         "heap": render_heap_schema,
         "explain": render_explanation_schema,
+        "fleet": render_fleet_schema,
     }
     if which not in renderers:
         raise UsageError(f"there is no schema {which!r}", help=f"choose one of: {', '.join(renderers)}")

@@ -68,6 +68,7 @@ def profile_data_key(action: MatchProfileData, program: Mapping[str, Artifact], 
     """The key of committed counts by the names of a program's functions."""
     contents = {f"program {name}": artifact.sha256 for name, artifact in program.items()}
     contents |= {"file": sha256_of(action.file), "translator": TRANSLATOR}
+    contents |= {} if action.names is None else {"names": sha256_of(action.names)}
     return make_result_key(action.id, {**contents, **_tool(tool_version)})
 
 

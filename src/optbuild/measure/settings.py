@@ -16,6 +16,7 @@ class SamplingSettings:
         max_time_s: The time limit, counting included.
         seed: Of the order of runs.
         counting_share: The share of `max_time_s` that counting instructions may take; zero counts nothing.
+        allocations_share: The same for allocations, which are counted only on request.
     """
 
     precision: float | None
@@ -24,3 +25,4 @@ class SamplingSettings:
     confidence: float
     seed: int
     counting_share: float = 0.1
+    allocations_share: float = 0.0

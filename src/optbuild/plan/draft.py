@@ -14,6 +14,7 @@ from optbuild.execution.jobserver import MAKEFLAGS
 from optbuild.plan.action import JOBSERVER, Action, ActionId, Argument, Entry, Output
 from optbuild.plan.fingerprint import fingerprint, make_action_id
 from optbuild.plan.kinds.compile import Compile, Recipe, Role
+from optbuild.plan.lent_names import LentNames
 from optbuild.plan.ways import Attempt, Follow
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.profile.model import BuildProfile
@@ -45,6 +46,8 @@ class PlanInputs:
         not_runnable: Why nothing that is built can run here, not even by a runner.
         python: Tells what cargo would run, in cargo's place.
         shares_training: A variant may take the counts of another one.
+        lockfile_sha256: Of `Cargo.lock`, if there is one.
+        lent_names: The names of the program that was trained, if they are committed as well.
         has_profile_data: The committed counts that the build profile names are there.
         last_rustflags: Added where a variant is compiled for good, not where it is instrumented for training.
         workload_keys: By name a fingerprint of each workload's recipe, which would be made anew for every training.
@@ -62,6 +65,8 @@ class PlanInputs:
     not_runnable: str | None = None
     python: Path = Path(sys.executable)
     shares_training: bool = True
+    lockfile_sha256: str | None = None
+    lent_names: LentNames | None = None
     has_profile_data: bool = False
     last_rustflags: tuple[str, ...] = ()
     workload_keys: Mapping[str, str] = field(init=False)

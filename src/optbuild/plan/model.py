@@ -151,9 +151,10 @@ class Plan:
             waiting += more
         return tuple(needed)
 
-    def has_flush_object(self, action_id: ActionId) -> bool:
-        """Whether an instrumented build links an object that saves counts from signals."""
-        return any(need.saves_counts for need in self.find(MakeObject, self.entry(action_id).needs))
+    def has_flush_object(self, action_id: ActionId | None) -> bool:
+        """Whether an instrumented build links an object that saves counts from signals; without one nothing does."""
+        needs = () if action_id is None else self.entry(action_id).needs
+        return any(need.saves_counts for need in self.find(MakeObject, needs))
 
     def awaited(self) -> frozenset[ActionId]:
         """Everything that all builds depend on in their first attempts, and the checks of their outputs."""

@@ -18,6 +18,7 @@ from optbuild.plan.parts import check_parts, has_parts
 from optbuild.plan.programs import draft_programs
 from optbuild.plan.results import Binaries
 from optbuild.plan.steps import STEPS
+from optbuild.plan.steps.codegen import draft_as
 from optbuild.plan.ways import Attempt, Follow, make_choice, make_following, make_gathering, with_following
 from optbuild.profile.faults import find_nearest
 from optbuild.profile.model import BuildProfile, Use
@@ -206,6 +207,19 @@ def _with_plain(build: PlannedVariant, entries: Mapping[ActionId, Entry[object]]
 
 
 def _draft(variant: Variant, inputs: PlanInputs, program: str | None) -> Draft:
+    draft = _unchanged(variant, inputs, program)
+    for step in STEPS:
+        draft = step(draft, variant, inputs)
+    return draft
+
+
+def draft_recipe(variant: Variant, inputs: PlanInputs) -> Recipe:
+    """What a variant is compiled by, apart from PGO and what follows it."""
+    return draft_as(_unchanged(variant, inputs, None), variant, inputs).recipe
+
+
+def _unchanged(variant: Variant, inputs: PlanInputs, program: str | None) -> Draft:
+    """The project as it is, before any step of a variant."""
     settings, targets = inputs.build_profile.project, inputs.targets
     recipe = Recipe(
         packages=tuple(package.name for package in targets.packages),
@@ -220,10 +234,7 @@ def _draft(variant: Variant, inputs: PlanInputs, program: str | None) -> Draft:
         inherited_rustflags=inputs.project.rustflags.flags,
         cargo_args=settings.cargo_args,
     )
-    draft = Draft(variant=variant.name, recipe=recipe, program=program)
-    for step in STEPS:
-        draft = step(draft, variant, inputs)
-    return draft
+    return Draft(variant=variant.name, recipe=recipe, program=program)
 
 
 def _make_entries(

@@ -88,6 +88,7 @@ def _with_counts(
     attempt: Attempt, call: CargoCall, label: str, entries: Mapping[ActionId, Entry[object]], inputs: PlanInputs
 ) -> tuple[Compile, MergeProfiles, Compile]:
     """Build the program that shows the functions' names, give the counts those names, and build with them."""
+    assert attempt.instrument is not None  # noqa: S101 - only committed counts need none, and these programs take none
     instrument, optimise = (entry_of(Compile, each, entries) for each in (attempt.instrument, attempt.compile))
     merge = entry_of(MergeProfiles, attempt.merge, entries)
     program = make_compile(

@@ -27,7 +27,7 @@ class Attempt:
 
     Attributes:
         name: For users and the record, such as `lto-free`.
-        instrument: The action that builds the instrumented binaries.
+        instrument: The action that builds the instrumented binaries; None if their functions' names are committed.
         merge: The action that makes the profile.
         compile: The action that compiles with it.
         lossless: Accepted only where no function with counts is lost: it instruments another recipe than it optimises.
@@ -39,7 +39,7 @@ class Attempt:
     """
 
     name: str
-    instrument: Id[Compiled]
+    instrument: Id[Compiled] | None
     merge: Id[CheckedProfile]
     compile: Id[Compiled]
     lossless: bool = False

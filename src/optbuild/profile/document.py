@@ -1,4 +1,4 @@
-"""One TOML file of a build profile: refused if it cannot be read safely, else parsed with the line of every key.
+"""One TOML file of settings: refused if it cannot be read safely, else parsed with the line of every key.
 
 Not for what its keys mean: `load` validates the merged whole.
 """
@@ -13,11 +13,48 @@ from pathlib import Path
 from typing import Any
 
 from optbuild import __version__
-from optbuild.errors import BuildProfileError, Problem
+from optbuild.errors import BuildProfileError, Problem, SettingsError
 from optbuild.profile.faults import Fault, KeyPath, render_key_path, render_value
 from optbuild.profile.locate import locate_keys, measure_depth
 from optbuild.profile.model import SCHEMA_VERSION, PresetName
 from optbuild.profile.presets import PREFIX, load_preset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileKind:
+    """A kind of file of settings, for what is said about one that cannot be read.
+
+    Attributes:
+        schema_version: The newest `schema` that can be read.
+        error: Raised with the problems of such a file.
+        if_absent: What to do where there is no file.
+        if_directory: What to do where a directory was named.
+        if_large: What to do with a file that is too large.
+    """
+
+    schema_version: int
+    error: type[SettingsError]
+    if_absent: str
+    if_directory: str
+    if_large: str
+
+    @property
+    def subject(self) -> str:
+        """What such a file is called."""
+        return self.error.subject
+
+    def refusal(self, location: str, message: str, help_text: str) -> SettingsError:
+        """The error about a file with one problem."""
+        return self.error((Problem(location=location, message=message, help=help_text),))
+
+
+BUILD_PROFILE = FileKind(
+    schema_version=SCHEMA_VERSION,
+    error=BuildProfileError,
+    if_absent="write one: optbuild init",
+    if_directory="name the TOML file itself: -f DIRECTORY/optbuild.toml",
+    if_large="keep data in separate files, and name them in `inputs`",
+)
 
 _MAX_BYTES = 1024 * 1024
 _MAX_DEPTH = 32
@@ -43,63 +80,64 @@ class Document:
     lines: dict[KeyPath, int]
 
 
-def load_document(source: Path | PresetName) -> Document:
+def load_document(source: Path | PresetName, kind: FileKind = BUILD_PROFILE) -> Document:
     """Read one file or preset.
 
     Raises:
-        BuildProfileError: It cannot be read, is refused, is not TOML, or needs a newer optbuild.
+        SettingsError: The kind's own: it cannot be read, is refused, is not TOML, or needs a newer optbuild.
     """
     if isinstance(source, Path):
-        return parse_document(_read_file(source), label=str(source), path=source)
+        return parse_document(_read_file(source, kind), label=str(source), path=source, kind=kind)
     return parse_document(load_preset(source), label=f"{PREFIX}{source}", path=None)
 
 
-def parse_document(data: bytes, *, label: str, path: Path | None = None) -> Document:
+def parse_document(data: bytes, *, label: str, path: Path | None = None, kind: FileKind = BUILD_PROFILE) -> Document:
     """Parse the content of one file.
 
     Raises:
-        BuildProfileError: It is refused, is not TOML, or needs a newer optbuild.
+        SettingsError: The kind's own: it is refused, is not TOML, or needs a newer optbuild.
     """
-    text = _decode(data, label)
+    text = _decode(data, label, kind)
     depth, line = measure_depth(text)
     if depth > _MAX_DEPTH:
-        raise _refusal(
+        raise kind.refusal(
             f"{label}:{line}",
-            f"the build profile is nested {depth} levels deep; more than {_MAX_DEPTH} are refused",
-            "flatten it: no key of a build profile needs more than 4 levels",
+            f"{kind.subject} is nested {depth} levels deep; more than {_MAX_DEPTH} are refused",
+            "flatten it: no key needs more than 4 levels",
         )
     try:
         tree = tomllib.loads(text)
     except ValueError as error:
-        raise BuildProfileError((_syntax_problem(str(error), text, label),)) from error
+        raise kind.error((_syntax_problem(str(error), text, label),)) from error
     document = Document(label=label, path=path, tree=tree, lines=locate_keys(text))
     large = _find_large_integer(tree, ())
     if large is not None:
-        raise _refusal(
+        raise kind.refusal(
             f"{label}:{document.lines[large]}",
             f"`{render_key_path(large)}`: the integer does not fit into 64 bits",
             "write a smaller one",
         )
     version = tree.get("schema")
-    if type(version) is int and version > SCHEMA_VERSION:
-        raise _refusal(
+    if type(version) is int and version > kind.schema_version:
+        raise kind.refusal(
             f"{label}:{document.lines['schema',]}",
-            f"this build profile needs a newer optbuild: it uses schema {version}, and optbuild {__version__} reads "
-            f"schema {SCHEMA_VERSION}",
+            f"{kind.subject.replace('the', 'this', 1)} needs a newer optbuild: it uses schema {version}, and optbuild "
+            f"{__version__} reads schema {kind.schema_version}",
             "upgrade: pip install --upgrade cargo-optbuild",
         )
     return document
 
 
-def find_schema_fault(document: Document) -> Fault | None:
+def find_schema_fault(document: Document, kind: FileKind = BUILD_PROFILE) -> Fault | None:
     """Check that a document names its schema."""
     version = document.tree.get("schema")
-    if type(version) is int and version == SCHEMA_VERSION:
+    if type(version) is int and version == kind.schema_version:
         return None
     message = "`schema` is missing"
     if version is not None:
-        message = f"`schema`: expected {SCHEMA_VERSION}, got {render_value(version)}"
-    return Fault(path=("schema",), message=message, help=f"write `schema = {SCHEMA_VERSION}` at the top of the file")
+        message = f"`schema`: expected {kind.schema_version}, got {render_value(version)}"
+    remedy = f"write `schema = {kind.schema_version}` at the top of the file"
+    return Fault(path=("schema",), message=message, help=remedy)
 
 
 def _find_large_integer(value: object, path: KeyPath) -> KeyPath | None:
@@ -114,36 +152,32 @@ def _find_large_integer(value: object, path: KeyPath) -> KeyPath | None:
     return next((found for key, item in members if (found := _find_large_integer(item, (*path, key)))), None)
 
 
-def _read_file(path: Path) -> bytes:
+def _read_file(path: Path, kind: FileKind) -> bytes:
     location = str(path)
     try:
         if not path.exists():
-            raise _refusal(location, f"there is no build profile at {path}", "write one: optbuild init")
+            what = kind.subject.removeprefix("the ")
+            raise kind.refusal(location, f"there is no {what} at {path}", kind.if_absent)
         if not path.is_file():
-            raise _refusal(location, f"{path} is not a file", "name the TOML file itself: -f DIRECTORY/optbuild.toml")
+            raise kind.refusal(location, f"{path} is not a file", kind.if_directory)
         with path.open("rb") as stream:
             return stream.read(_MAX_BYTES + 1)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise _refusal(
-            location, f"cannot read {path}: {reason}", "make the file readable, or name another one with -f"
-        ) from error
+        advice = "make the file readable, or name another one"
+        raise kind.refusal(location, f"cannot read {path}: {reason}", advice) from error
 
 
-def _decode(data: bytes, label: str) -> str:
+def _decode(data: bytes, label: str, kind: FileKind) -> str:
     if len(data) > _MAX_BYTES:
-        raise _refusal(
-            label,
-            f"the build profile is larger than {_MAX_BYTES} bytes",
-            "keep data in separate files, and name them in `inputs`",
-        )
+        raise kind.refusal(label, f"{kind.subject} is larger than {_MAX_BYTES} bytes", kind.if_large)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise _refusal(
+        raise kind.refusal(
             f"{label}:{line}",
-            f"the build profile is not UTF-8: byte 0x{data[error.start]:02x} on line {line}",
+            f"{kind.subject} is not UTF-8: byte 0x{data[error.start]:02x} on line {line}",
             "save the file as UTF-8",
         ) from error
 
@@ -176,7 +210,3 @@ def _point_at(number: int, line: str, column: int) -> str:
     # Keep tabs, to place the caret below its character whatever their width.
     indent = re.sub(r"[^\t]", " ", gutter + before)
     return f"{gutter}{shown}\n{indent}^"
-
-
-def _refusal(location: str, message: str, help_text: str) -> BuildProfileError:
-    return BuildProfileError((Problem(location=location, message=message, help=help_text),))

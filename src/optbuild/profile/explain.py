@@ -1,4 +1,4 @@
-"""Turn pydantic's errors about a build profile into words for its author."""
+"""Turn pydantic's errors about a file of settings into words for its author."""
 
 from __future__ import annotations
 
@@ -33,14 +33,15 @@ _LATER_METRICS = frozenset({"instructions"})
 _KINDS = {"object": "a table", "string": "a text", "boolean": "true or false"}
 
 
-def explain(error: ValidationError, tree: Mapping[str, Any]) -> Iterator[Fault]:
+def explain(error: ValidationError, tree: Mapping[str, Any], schema: dict[str, Any] | None = None) -> Iterator[Fault]:
     """Turn each validation error into a fault.
 
     Args:
         error: What validating `tree` raised.
-        tree: The raw build profile.
+        tree: The raw file.
+        schema: The JSON schema of such files; default: that of the build profile.
     """
-    schema = make_profile_schema()
+    schema = make_profile_schema() if schema is None else schema
     for details in error.errors(include_url=False):
         path = tuple(part for part in details["loc"] if part != "[key]")
         if details["type"] in _UNKNOWN_KEY:
@@ -129,18 +130,19 @@ def _describe(node: dict[str, Any], schema: dict[str, Any]) -> str:
             return " or ".join(_describe(option, schema) for option in options)
         case {"type": "array", "items": items}:
             not_empty = ", not empty" if node.get("minItems") else ""
-            return f"a list of {_describe_items(_follow(items, schema))}{not_empty}"
+            return f"a list of {_describe_items(items, schema)}{not_empty}"
         case {"type": "integer" | "number"}:
             return _describe_number(node)
     return _KINDS[node["type"]]
 
 
-def _describe_items(items: dict[str, Any]) -> str:
-    match items:
+def _describe_items(items: dict[str, Any], schema: dict[str, Any]) -> str:
+    match _follow(items, schema):
         case {"enum": values}:
             return render_choices(values)
         case {"type": "object"}:
-            return "tables, each below its own [[workloads]]"
+            name = next((name for name, node in schema["properties"].items() if node.get("items") == items), "tables")
+            return f"tables, each below its own [[{name}]]"
     return "texts"
 
 

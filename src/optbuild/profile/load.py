@@ -20,7 +20,7 @@ from optbuild.profile.check import (
 )
 from optbuild.profile.command_options import CommandOptions
 from optbuild.profile.confine import find_workspace
-from optbuild.profile.document import load_document
+from optbuild.profile.document import Document, load_document, parse_document
 from optbuild.profile.explain import explain
 from optbuild.profile.extend import Extended, load_extended
 from optbuild.profile.faults import Fault, KeyPath, RefusedValueError
@@ -56,9 +56,27 @@ def load_build_profile(source: Path | PresetName, *, directory: Path) -> BuildPr
         BuildProfileError: It cannot be read or is wrong; carries every problem found.
     """
     path = directory / source if isinstance(source, Path) else None
-    base = path.parent if path else directory
+    document = load_document(path or PresetName(str(source)))
+    return _check(document, path=path, base=path.parent if path else directory)
+
+
+def parse_build_profile(text: str, *, label: str, directory: Path) -> BuildProfile:
+    """Check the text of a build profile as if it lay in a directory, where no file of it is.
+
+    Args:
+        text: The build profile.
+        label: What it is called in messages.
+        directory: What its paths are relative to.
+
+    Raises:
+        BuildProfileError: It is wrong; carries every problem found.
+    """
+    return _check(parse_document(text.encode(), label=label), path=None, base=directory)
+
+
+def _check(document: Document, *, path: Path | None, base: Path) -> BuildProfile:
     workspace = find_workspace(base)
-    extended = load_extended(load_document(path or PresetName(str(source))), workspace=workspace)
+    extended = load_extended(document, workspace=workspace)
     layer = extended.layer
     if extended.is_whole and layer.tree.get("variants", {}) == {}:
         layer = _add_default_variants(layer, workspace=workspace)

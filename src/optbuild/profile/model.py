@@ -313,6 +313,13 @@ class MeasureSettings:
     confidence: Annotated[
         float, Field(strict=True, gt=0.5, lt=1, description="The confidence level of the intervals.")
     ] = 0.95
+    allocations: Annotated[
+        StrictBool,
+        Field(
+            description="Also count the allocations of each variant on each workload, with valgrind: exact, and up to "
+            "40% of `max-time`. The gate `max-allocation-growth` demands it as well."
+        ),
+    ] = False
 
     @property
     def fixed_precision(self) -> float | None:

@@ -1,4 +1,4 @@
-"""The JSON schema of `optbuild.toml`, made from the model; editors and error messages read it."""
+"""The JSON schema of a file of settings, made from its model; editors and error messages read it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,16 @@ _NULL = {"type": "null"}
 
 def make_profile_schema() -> dict[str, Any]:
     """Make the JSON schema of a build profile, with the keys of `optbuild.toml`."""
-    schema = TypeAdapter(ProfileSettings).json_schema(by_alias=True, mode="validation")
+    return make_settings_schema(ProfileSettings, "optbuild build profile")
+
+
+def make_settings_schema(model: type, title: str) -> dict[str, Any]:
+    """Make the JSON schema of a file of settings, with the keys that it has in TOML."""
+    schema = TypeAdapter(model).json_schema(by_alias=True, mode="validation")
     definitions = schema.pop("$defs")
     return {
         "$schema": _DIALECT,
-        "title": "optbuild build profile",
+        "title": title,
         **_tidy_schema({key: value for key, value in schema.items() if key != "title"}),
         "$defs": {name: _tidy_schema(definitions[name]) for name in sorted(definitions)},
     }
@@ -27,7 +32,12 @@ def make_profile_schema() -> dict[str, Any]:
 
 def render_profile_schema() -> str:
     """Write the JSON schema of a build profile as the text of a file."""
-    return json.dumps(make_profile_schema(), indent=2, ensure_ascii=False) + "\n"
+    return render_schema(make_profile_schema())
+
+
+def render_schema(schema: dict[str, Any]) -> str:
+    """Write a JSON schema as the text of a file."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def _tidy_schema(node: dict[str, Any]) -> dict[str, Any]:

@@ -132,8 +132,8 @@ class PgoRecord:
         measured_programs: Programs other than its own binaries that it is measured on.
         applied: All checks passed; a variant whose checks fail is not published.
         attempt: How it was trained: `lto-free`, `exact`, `shared` with a variant whose functions have the same names,
-            or `translated` from one whose functions have others; with `-atomic` if that was tried last; None in records
-            of older versions.
+            or `translated` from one whose functions have others, with `-atomic` if that was tried last; `profile-data`
+            with committed counts, `by names` where no build had to lend them; None in records of older versions.
         rejected_attempts: What was tried before.
         source: `trained`, or `profile-data` where the counts are committed ones of another training.
         matched_ratio: The share of committed or translated counts that found their function; else None.

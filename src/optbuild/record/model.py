@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, Self
 
 from optbuild.errors import OptbuildError
 from optbuild.measure.machine_checks import MachineCheck
-from optbuild.measure.model import AaCheck, Comparison, Count, Resources, Series
+from optbuild.measure.model import AaCheck, AllocationCount, Comparison, Count, Resources, Series
 from optbuild.record.compared import ArmRecord, SourceRecord
 from optbuild.record.evidence import PgoRecord, QuarantinedRecord
 from optbuild.record.gate import GateRecord
@@ -387,6 +387,7 @@ class RunRecord:
     benchmarks: tuple[Series, ...] = ()
     resources: tuple[Resources, ...] = ()
     instructions: tuple[Count, ...] = ()
+    allocations: tuple[AllocationCount, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     cross_validation: CrossValidationRecord | None = None
     measure: MeasureRecord | None = None

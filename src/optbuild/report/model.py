@@ -44,11 +44,13 @@ class Column:
     Attributes:
         heading: May contain foreign names.
         optional: A narrow screen may omit it; the last such column is dropped first.
+        prose: Sentences, which a page breaks into lines.
     """
 
     heading: str
     align: Align = Align.LEFT
     optional: bool = False
+    prose: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

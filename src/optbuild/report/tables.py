@@ -34,6 +34,8 @@ def make_tables(record: RunRecord) -> tuple[Table, ...]:
         tables.append(_load_table(record))
     if any(item.count is not None for item in record.instructions):
         tables.append(_instruction_table(record))
+    if any(item.blocks is not None for item in record.allocations):
+        tables.append(_allocation_table(record))
     return tuple(tables)
 
 
@@ -237,6 +239,41 @@ def _instruction_table(record: RunRecord) -> Table:
             )
         )
     return Table(caption="Instructions (exact)", columns=columns, rows=tuple(rows))
+
+
+def _allocation_table(record: RunRecord) -> Table:
+    """The table of allocations, which are exact as well."""
+    baseline = record.baseline
+    reference = {
+        item.workload: item for item in record.allocations if baseline is not None and item.variant == baseline.name
+    }
+    columns = (
+        Column(heading="workload"),
+        Column(heading="variant"),
+        Column(heading="blocks", align=Align.RIGHT),
+        Column(heading="difference", align=Align.RIGHT),
+        Column(heading="bytes", align=Align.RIGHT),
+        Column(heading="difference", align=Align.RIGHT),
+    )
+    rows = []
+    for item in record.allocations:
+        before = reference.get(item.workload)
+        is_reference = before is item
+        rows.append(
+            (
+                Cell(text=sanitize_line(item.workload), foreign=True),
+                Cell(text=sanitize_line(item.variant) + " (ref)" * is_reference, foreign=True),
+                Cell(text="n/a" if item.blocks is None else f"{item.blocks:,}"),
+                NOTHING if before is None or is_reference else _exact_change(item.blocks, before.blocks),
+                Cell(text="n/a" if item.bytes is None else format_bytes(item.bytes)),
+                NOTHING if before is None or is_reference else _exact_change(item.bytes, before.bytes),
+            )
+        )
+    return Table(caption="Allocations (exact)", columns=columns, rows=tuple(rows))
+
+
+def _exact_change(own: int | None, before: int | None) -> Cell:
+    return NOTHING if own is None or not before else Cell(text=format_percent(own / before - 1, 2))
 
 
 def _interval_heading(record: RunRecord) -> str:

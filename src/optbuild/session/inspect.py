@@ -10,7 +10,7 @@ from pathlib import Path
 from optbuild.errors import BuildProfileError, ProfileDataError, StorageError, ToolchainError, UsageError
 from optbuild.events import Level, Notice
 from optbuild.files import MARKER, remove_below
-from optbuild.making.training.profile_data import load_portable_profile
+from optbuild.making.training.profile_data import find_lent_names, load_portable_profile
 from optbuild.profile.gates import GateSettings
 from optbuild.profile.load import default_build_profile
 from optbuild.profile.model import BuildProfile
@@ -234,6 +234,7 @@ def _examine_profile_data(build_profile: BuildProfile) -> tuple[Finding, ...]:
         return ()
     try:
         profile = load_portable_profile(file)
+        find_lent_names(file, profile)
     except (ProfileDataError, StorageError) as error:
         return (Finding(level=Level.ERROR, subject="profile data", message=error.message, remedy=error.help),)
     training = profile.training

@@ -12,6 +12,9 @@ from optbuild.plan.measure import Measure
 from optbuild.session.prepare import Prepared
 from optbuild.session.request import Machine
 
+_ALLOCATIONS_SHARE = 0.4
+"""Of the time for measuring, if allocations are to be counted: valgrind takes many times as long as the program."""
+
 
 def measure(
     arms: Arms, action: Measure, prepared: Prepared, machine: Machine, *, run_s: Mapping[str, float]
@@ -29,6 +32,7 @@ def measure(
         WorkloadError: A run failed.
         NotComparableError: What a workload reads has changed meanwhile.
     """
+    gates = prepared.build_profile.gates
     asked, runner = prepared.build_profile.measure, prepared.inputs.project.runner
     settings = SamplingSettings(
         precision=asked.fixed_precision,
@@ -36,6 +40,7 @@ def measure(
         max_time_s=asked.max_time_s,
         confidence=asked.confidence,
         seed=secrets.randbits(32),
+        allocations_share=_ALLOCATIONS_SHARE if asked.allocations or gates.max_allocation_growth is not None else 0.0,
     )
     venue = Venue(
         executor=machine.executor,

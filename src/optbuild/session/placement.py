@@ -1,4 +1,4 @@
-"""Where a project is built that does not lie where its build profile names it: another revision of it."""
+"""Where a project is built that does not lie where its build profile names it, such as another revision of it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from optbuild.project.layout import Layout
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """One revision of a project, and how and where it is built.
+    """A project, and how and where it is built.
 
     Attributes:
         build_profile: Its workloads and their files stay where they are.
-        manifest: The revision's `Cargo.toml`.
+        manifest: The project's `Cargo.toml`.
         layout: Where its builds are written.
     """
 

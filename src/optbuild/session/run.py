@@ -23,6 +23,7 @@ from optbuild.session.earlier import find_earlier, measurement_key
 from optbuild.session.forecast import estimate_all
 from optbuild.session.ledger import Ledger
 from optbuild.session.measuring import measure
+from optbuild.session.placement import Placement
 from optbuild.session.prepare import Prepared, load_history, prepare
 from optbuild.session.request import Machine, RunRequest
 from optbuild.session.unpassed import find_unpassed
@@ -39,14 +40,19 @@ class RunFailedError(Exception):
     record: RunRecord
 
 
-def run(request: RunRequest, machine: Machine) -> RunRecord:
+def run(request: RunRequest, machine: Machine, placement: Placement | None = None) -> RunRecord:
     """Build the variants, prove them, measure them, and keep the record.
+
+    Args:
+        request: What to do.
+        machine: What to do it with.
+        placement: Where a project lies that is not built by its own build profile or in its own place.
 
     Raises:
         OptbuildError: The run could not begin.
         RunFailedError: It began and failed; what was finished is kept and in the record.
     """
-    return run_prepared(prepare(request, machine, trusted=True), request, machine)
+    return run_prepared(prepare(request, machine, trusted=True, placement=placement), request, machine)
 
 
 def run_prepared(prepared: Prepared, request: RunRequest, machine: Machine) -> RunRecord:

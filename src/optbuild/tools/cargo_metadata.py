@@ -83,3 +83,22 @@ def parse_metadata(stdout: bytes) -> Metadata:
         ValueError: It is not the requested JSON.
     """
     return _METADATA.validate_json(stdout)
+
+
+def fetch_argv(cargo: Path, manifest: Path, target: str) -> tuple[str, ...]:
+    """Describe a manifest's workspace with all that it depends on, for which cargo fetches it."""
+    return (
+        *(str(cargo), "metadata", "--format-version", "1", "--quiet", "--filter-platform", target),
+        *("--manifest-path", str(manifest)),
+    )
+
+
+def find_package(stdout: bytes, name: str, version: str) -> Path | None:
+    """The manifest of a fetched package in the answer to `fetch_argv`; None if it is not there.
+
+    Build metadata of a version does not count: a requirement cannot ask for it.
+    """
+    wanted = (name.replace("-", "_"), version.partition("+")[0])
+    packages = parse_metadata(stdout).packages
+    found = (p for p in packages if (p.name.replace("-", "_"), p.version.partition("+")[0]) == wanted)
+    return next((package.manifest_path for package in found), None)

@@ -191,3 +191,34 @@ def init_argv(object_format: str) -> tuple[str, ...]:
 def reset_argv(*, hard: bool) -> tuple[str, ...]:
     """Make the index that of the commit, and with `hard` the files as well."""
     return (*_GIT, "reset", "--quiet", "--hard" if hard else "--mixed")
+
+
+def clone_argv(url: str, directory: str) -> tuple[str, ...]:
+    """Fetch a repository that the user has named, without its files and without what a template would put there."""
+    return (*_GIT, "clone", "--quiet", "--no-checkout", "--template=", "--", url, directory)
+
+
+def fetch_commit_argv(commit: str) -> tuple[str, ...]:
+    """Fetch a commit that no branch and no tag leads to, where the server gives it."""
+    return (*_GIT, "fetch", "--quiet", "origin", commit)
+
+
+def checkout_argv(commit: str) -> tuple[str, ...]:
+    """Make the files of a commit."""
+    return (*_GIT, "checkout", "--quiet", "--detach", commit)
+
+
+def fetch_submodules_argv() -> tuple[str, ...]:
+    """Fetch the submodules of the commit that is checked out, and theirs, and make their files."""
+    return (*_GIT, "submodule", "--quiet", "update", "--init", "--recursive")
+
+
+def fetching_environment(environ: Mapping[str, str], url: str) -> dict[str, str]:
+    """The environment of commands that fetch from a URL of the user's, who is asked nothing.
+
+    A submodule is fetched from where the repository says: from the network, and from this machine's files only where
+    the repository itself came from there.
+    """
+    is_here = url.startswith(("/", "file:"))
+    protocols = ("https", "http", "ssh", "git", *(["file"] if is_here else []))
+    return {**environment(environ), "GIT_ALLOW_PROTOCOL": ":".join(protocols), "GIT_NO_LAZY_FETCH": "0"}

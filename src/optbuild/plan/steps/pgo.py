@@ -32,6 +32,7 @@ from optbuild.plan.kinds.make_object import MakeObject
 from optbuild.plan.kinds.merge import MergeProfiles
 from optbuild.plan.kinds.profile_data import MatchProfileData
 from optbuild.plan.kinds.train import Train
+from optbuild.plan.lent_names import identify_build
 from optbuild.plan.parts import for_program, trains
 from optbuild.plan.results import CheckedProfile, Counts
 from optbuild.plan.steps.codegen import draft_as
@@ -79,6 +80,7 @@ def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
         )
     ways = training_ways(draft, variant, inputs)
     if takes:
+        draft = _plan_lent_names(draft, inputs, tool)
         draft = _plan_profile_data(draft, ways[0], inputs, tool)
         is_last = inputs.build_profile.profile_data.use is UseProfileData.ALWAYS or untrainable is not None
         ways = () if is_last else (replace(ways[0], mends=_MENDS_PROFILE_DATA), *ways[1:])
@@ -164,12 +166,43 @@ def _plan_profile_data(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -
         directory=inputs.layout.profile_data,
     )
     optimised = _optimise(matched, draft, inputs)
-    attempt = Attempt(name="profile-data", instrument=instrumented.id, merge=matched.id, compile=optimised.id)
+    attempt = Attempt(
+        name="profile-data",
+        instrument=instrumented.id,
+        merge=matched.id,
+        compile=optimised.id,
+        mends=_MENDS_PROFILE_DATA if draft.attempts else frozenset(),
+    )
     return replace(
         draft,
         actions=(*draft.actions, instrumented, matched, optimised),
         attempts=(*draft.attempts, attempt),
     )
+
+
+def _plan_lent_names(draft: Draft, inputs: PlanInputs, tool: Tool) -> Draft:
+    """PGO without any other build: committed counts, by committed names, where this is the build that was trained."""
+    file, lent, settings = inputs.build_profile.profile_data_file, inputs.lent_names, inputs.build_profile.profile_data
+    if file is None or lent is None or draft.program is not None or inputs.lockfile_sha256 is None:
+        return draft
+    if identify_build(draft.recipe, inputs.project, inputs.toolchain, inputs.lockfile_sha256) != lent.build:
+        return draft
+    matched = MatchProfileData(
+        id=make_action_id("profile-data", file, settings.min_matched, lent.file),
+        needs=(),
+        label=f"{draft.label}: match profile data",
+        file=file,
+        program=None,
+        names=lent.file,
+        min_matched=settings.min_matched,
+        tool=tool.path,
+        directory=inputs.layout.profile_data,
+    )
+    optimised = _optimise(matched, draft, inputs)
+    attempt = Attempt(
+        name="profile-data by names", instrument=None, merge=matched.id, compile=optimised.id, lossless=True
+    )
+    return replace(draft, actions=(*draft.actions, matched, optimised), attempts=(*draft.attempts, attempt))
 
 
 def _takes_profile_data(draft: Draft, inputs: PlanInputs) -> bool:

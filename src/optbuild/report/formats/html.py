@@ -13,7 +13,7 @@ from optbuild.report.charts.model import Charts
 from optbuild.report.charts.sizes import draw_sizes
 from optbuild.report.display import inert_on_ci
 from optbuild.report.formats.style import PAGE
-from optbuild.report.model import Align, BuildStep, Cell, Report, Table, Tone
+from optbuild.report.model import Align, BuildStep, Cell, Column, Report, Table, Tone
 
 _NAMESPACE = ' xmlns="http://www.w3.org/2000/svg"'  # a page needs none
 NO_CHARTS = "No charts: matplotlib is not installed. Install it: pip install 'cargo-optbuild[charts]'"
@@ -44,7 +44,7 @@ def render_html(report: Report, charts: Charts | None = None, figures: tuple[str
 def render_table(table: Table) -> str:
     """Write one table with its caption."""
     caption = f"<h2>{escape(table.caption)}</h2>\n" if table.caption else ""
-    headings = "".join(_tag("th", column.heading, column.align) for column in table.columns)
+    headings = "".join(_tag("th", column.heading, column) for column in table.columns)
     body = "\n".join(_row(table, row) for row in table.rows)
     return (
         f'{caption}<div class="wide"><table>\n<thead><tr>{headings}</tr></thead>\n'
@@ -54,11 +54,12 @@ def render_table(table: Table) -> str:
 
 def _row(table: Table, row: tuple[Cell, ...]) -> str:
     pairs = zip(row, table.columns, strict=True)
-    return f"<tr>{''.join(_tag('td', cell.text, column.align, cell.tone) for cell, column in pairs)}</tr>"
+    return f"<tr>{''.join(_tag('td', cell.text, column, cell.tone) for cell, column in pairs)}</tr>"
 
 
-def _tag(name: str, text: str, align: Align, tone: Tone = Tone.PLAIN) -> str:
-    classes = ["right"] * (align is Align.RIGHT) + [str(tone)] * (tone is not Tone.PLAIN)
+def _tag(name: str, text: str, column: Column, tone: Tone = Tone.PLAIN) -> str:
+    classes = ["right"] * (column.align is Align.RIGHT) + ["prose"] * column.prose
+    classes += [str(tone)] * (tone is not Tone.PLAIN)
     attribute = f' class="{" ".join(classes)}"' if classes else ""
     return f"<{name}{attribute}>{escape(text)}</{name}>"
 
@@ -73,11 +74,11 @@ def _charts(charts: Charts) -> list[str]:
 
 def _figures(charts: Charts) -> Iterator[tuple[str, str, str]]:
     """Title, caption and drawing of each."""
-    margin = f"the band is the margin of ±{charts.margin * 100:.3g}%"
+    margin = f"; the band is the margin of ±{charts.margin * 100:.3g}%" if charts.margin else ""
     if charts.changes:
         yield (
             f"Change in {charts.heading}",
-            f"With its interval; left is faster. Grey is unproven; {margin}.",
+            f"With its interval; left is faster. Grey is unproven{margin}.",
             draw_changes(charts),
         )
     if charts.has_differences:

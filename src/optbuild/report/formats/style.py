@@ -56,6 +56,7 @@ th, td { padding: .4rem 1.4rem .4rem 0; text-align: left; white-space: nowrap; b
 th { vertical-align: bottom; white-space: normal; color: var(--faint); font-weight: 600; font-size: .85rem; }
 th:last-child, td:last-child { padding-right: .25rem; }
 .right { text-align: right; }
+td.prose { white-space: normal; min-width: 14rem; overflow-wrap: anywhere; }
 td.faster { color: var(--faster); font-weight: 600; } td.slower { color: var(--slower); font-weight: 600; }
 .charts { columns: 25rem 2; column-gap: 1rem; margin-top: 2rem; }
 figure { margin: 0 0 1rem; break-inside: avoid; padding: 1rem 1rem .75rem; border: 1px solid var(--line);

@@ -1,0 +1,176 @@
+"""`optbuild fleet run`: the units of a fleet one after the other on this machine. Read `run_fleet` first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from optbuild import __version__
+from optbuild.errors import InterruptedRunError, OptbuildError
+from optbuild.events import Level, Notice, labelled
+from optbuild.files import claim_directory
+from optbuild.fleet.load import load_fleet
+from optbuild.fleet.placing import Placer
+from optbuild.fleet.results import ResultStore, UnitResult, UnitStatus
+from optbuild.fleet.shards import Shard, units_of
+from optbuild.fleet.sources import SourceStore
+from optbuild.fleet.summary import FleetReport, report_on_store
+from optbuild.fleet.units import SourceKind, Unit, make_units
+from optbuild.record.host import describe_host
+from optbuild.record.lock import hold_lock
+from optbuild.record.model import ErrorRecord, RunRecord, RunStatus
+from optbuild.session.request import Machine, RunRequest
+from optbuild.session.run import RunFailedError
+from optbuild.session.run import run as run_project
+
+OUT_NAME = "target/optbuild-fleet"
+"""Where results are without `--out`, beside the fleet's file."""
+_STATUS = {
+    RunStatus.COMPLETE: UnitStatus.COMPLETE,
+    RunStatus.INCOMPLETE: UnitStatus.INCOMPLETE,
+    RunStatus.FAILED: UnitStatus.FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetRequest:
+    """What to do of a fleet.
+
+    Attributes:
+        file: The fleet's file, absolute.
+        out: Where results go; None stands for a directory beside the file.
+        shard: Only this part of it.
+        keep_going: Continue with other variants of a project when one fails.
+        fresh: Do finished units again.
+    """
+
+    file: Path
+    out: Path | None = None
+    shard: Shard | None = None
+    jobs: int | None = None
+    max_time_s: float | None = None
+    keep_going: bool = False
+    fresh: bool = False
+    wait: bool = True
+    command_line: tuple[str, ...] = ()
+
+    @property
+    def directory(self) -> Path:
+        """Where results go."""
+        return self.file.parent / OUT_NAME if self.out is None else self.out
+
+
+def run_fleet(request: FleetRequest, machine: Machine) -> FleetReport:
+    """Do the units of a fleet, or of a shard of it, that are not done yet; one that fails ends no other.
+
+    Raises:
+        UsageError: The fleet's file, or a build profile beside it, cannot be used: nothing was run.
+        LockHeldError: Another run writes to the same directory, and this one may not wait.
+        StorageError: A result cannot be kept.
+        InterruptedRunError: A signal arrived; what was finished is kept.
+    """
+    with opened(request, machine) as (units, store):
+        worker = UnitRunner(request=request, machine=machine)
+        for number, unit in enumerate(units, start=1):
+            if is_done(unit, store, request, worker.sources):
+                machine.emit(_notice("kept", f"{unit.label}: it was done before (--fresh does it again)"))
+                continue
+            machine.emit(_notice("unit", f"unit {number} of {len(units)}: {unit.label}"))
+            store.save(worker.do(unit))
+        return report_on_store(store, units)
+
+
+@contextmanager
+def opened(request: FleetRequest, machine: Machine) -> Iterator[tuple[tuple[Unit, ...], ResultStore]]:
+    """The units that are asked for and the place for their results, which nobody else writes to meanwhile."""
+    fleet = load_fleet(request.file)
+    units = make_units(fleet)
+    store = ResultStore(directory=request.directory)
+    claim_directory(store.directory)
+    with hold_lock(store.directory / "lock", wait=request.wait, emit=machine.emit):
+        store.save_list(units)
+        yield units if request.shard is None else units_of(units, request.shard), store
+
+
+def is_done(unit: Unit, store: ResultStore, request: FleetRequest, sources: SourceStore) -> bool:
+    """Whether a unit has a result that still stands: of this version of optbuild, and of the same sources."""
+    found = None if request.fresh else store.find(unit.id)
+    if found is None or found.status is not UnitStatus.COMPLETE or found.optbuild_version != __version__:
+        return False
+    # a commit, a tag and a version are taken to be what they were; the files of a path may be others
+    return unit.source.kind is not SourceKind.PATH or sources.place(unit.source).identity == found.source_identity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitRunner:
+    """Does units on this machine."""
+
+    request: FleetRequest
+    machine: Machine
+
+    @property
+    def sources(self) -> SourceStore:
+        """Where sources are put."""
+        return SourceStore(fleet=self.request.file.parent, owned=self.request.directory, machine=self.machine)
+
+    def do(self, unit: Unit) -> UnitResult:
+        """Do one unit.
+
+        Raises:
+            InterruptedRunError: A signal arrived.
+        """
+        started = self.machine.now()
+        machine = replace(self.machine, emit=labelled(self.machine.emit, unit.label))
+        identity, record, error = None, None, None
+        try:
+            source = replace(self.sources, machine=machine).place(unit.source)
+            identity = source.identity
+            placer = Placer(fleet=self.request.file.parent, owned=self.request.directory, machine=machine)
+            placement = placer.place(unit, source)
+            record = run_project(self._make_request(unit, placement.manifest.parent), machine, placement)
+        except RunFailedError as failure:
+            record, error = failure.record, failure.error
+        except OptbuildError as caught:
+            error = caught
+        if isinstance(error, InterruptedRunError):
+            raise error
+        if error is not None:
+            where = "" if error.location is None else f" ({error.location})"
+            machine.emit(Notice(level=Level.ERROR, code=error.code, message=error.message, help=f"{error.help}{where}"))
+        return UnitResult(
+            unit=unit,
+            status=_status_of(record, error),
+            exit_code=_exit_code(record, error),
+            source_identity=identity,
+            started_at=started.isoformat(timespec="seconds"),
+            finished_at=self.machine.now().isoformat(timespec="seconds"),
+            host=describe_host(),
+            record=record,
+            error=ErrorRecord.of(error) if error is not None else None if record is None else record.error,
+        )
+
+    def _make_request(self, unit: Unit, directory: Path) -> RunRequest:
+        return RunRequest(
+            directory=directory,
+            variants=unit.variants,
+            jobs=self.request.jobs,
+            max_time_s=self.request.max_time_s,
+            keep_going=self.request.keep_going,
+            fresh=self.request.fresh,
+            wait=self.request.wait,
+            command_line=self.request.command_line,
+        )
+
+
+def _status_of(record: RunRecord | None, error: OptbuildError | None) -> UnitStatus:
+    return UnitStatus.FAILED if error is not None or record is None else _STATUS[record.status]
+
+
+def _exit_code(record: RunRecord | None, error: OptbuildError | None) -> int:
+    return error.status if error is not None else 0 if record is None else record.exit_code
+
+
+def _notice(code: str, message: str) -> Notice:
+    return Notice(level=Level.INFO, code=code, message=message)
