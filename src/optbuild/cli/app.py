@@ -12,6 +12,7 @@ from optbuild.cli import options
 from optbuild.cli.compare import compare
 from optbuild.cli.context import CliContext, render_report, screen_of, write_out
 from optbuild.cli.explain import explain
+from optbuild.cli.flamegraph import flamegraph
 from optbuild.cli.fleet import fleet
 from optbuild.cli.heap import heap
 from optbuild.cli.inspect_commands import COMMANDS
@@ -19,6 +20,7 @@ from optbuild.cli.machine import running_machine
 from optbuild.cli.options import with_common_options, with_run_request
 from optbuild.cli.stories import carry_out
 from optbuild.cli.train import train
+from optbuild.cli.tune import tune
 from optbuild.cli.verify import verify
 from optbuild.errors import UsageError
 
@@ -35,8 +37,6 @@ app = typer.Typer(
 
 _LATER = {
     "advise": "say beforehand what can pay",
-    "flamegraph": "record and draw a variant",
-    "tune": "search for the fastest variant",
 }
 
 
@@ -153,7 +153,13 @@ app.command()(explain)
 app.command()(train)
 
 
+app.command()(tune)
+
+
 app.command()(verify)
+
+
+app.command()(flamegraph)
 
 
 app.command()(heap)

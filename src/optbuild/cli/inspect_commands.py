@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from optbuild.cli import options
+from optbuild.cli.choices import require_choice
 from optbuild.cli.context import (
     CliContext,
     fill_in_template,
@@ -201,8 +202,7 @@ def check(
     from optbuild.session.request import RunRequest
 
     call: CliContext = context.obj
-    if form not in GATE_FORMATS:
-        raise UsageError(f"there is no format {form!r} for gates", help=f"choose one of: {', '.join(GATE_FORMATS)}")
+    require_choice(form, GATE_FORMATS, "format", "gates")
     with running_machine(call) as machine:
         record, gates = judge_run(run_name, RunRequest(directory=directory, build_profile=build_profile), machine)
     text = render_record(record) if as_json else GATE_FORMATS[form](record, gates, screen_of(call, output))
@@ -258,8 +258,7 @@ def history(
     from optbuild.session.request import RunRequest
 
     call: CliContext = context.obj
-    if form not in HISTORY_FORMATS:
-        raise UsageError(f"there is no format {form!r}", help=f"choose one of: {', '.join(HISTORY_FORMATS)}")
+    require_choice(form, HISTORY_FORMATS, "format")
     with running_machine(call) as machine:
         request = RunRequest(directory=Path(), build_profile=build_profile)
         records = collect_records(places or (), request, machine)
@@ -306,8 +305,7 @@ def schema(
         "explain": render_explanation_schema,
         "fleet": render_fleet_schema,
     }
-    if which not in renderers:
-        raise UsageError(f"there is no schema {which!r}", help=f"choose one of: {', '.join(renderers)}")
+    require_choice(which, renderers, "schema")
     write_out(renderers[which]())
 
 

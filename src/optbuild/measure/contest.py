@@ -20,6 +20,7 @@ from optbuild.measure.budget import Budget
 from optbuild.measure.counting import ALLOCATIONS, INSTRUCTIONS, Countable, Counting
 from optbuild.measure.guard import NoiseGuard
 from optbuild.measure.machine_checks import MachineCheck, check_machine
+from optbuild.measure.memory import Memory
 from optbuild.measure.model import A_PRIME, AllocationCount, Analysis, Count, CrossValidation, Resources, Series
 from optbuild.measure.own_counts import OwnCounts, take_own_counts
 from optbuild.measure.progress import Progress
@@ -109,7 +110,7 @@ class Contest:
         return (*self.silent.values(), *self.analysis.warnings, *folds, *_warn_of_faults(self.resources))
 
 
-def contest(
+def contest(  # noqa: PLR0913 - what takes turns, and by which rules
     arms: Arms,
     workloads: tuple[Invocation, ...],
     settings: SamplingSettings,
@@ -117,6 +118,7 @@ def contest(
     *,
     run_s: Mapping[str, float],
     leaving: Leaving = stay_to_the_end,
+    memory: Memory | None = None,
 ) -> Contest:
     """Count instructions, run arms in turns until the precision or the time is reached, and analyse once, at the end.
 
@@ -129,6 +131,7 @@ def contest(
         venue: The place.
         run_s: About how long one run of each workload takes, by its name.
         leaving: Which candidates leave before the end.
+        memory: The rounds of the same contest that were taken before it was interrupted; None where it is new.
 
     Raises:
         WorkloadError: A run failed: an arm that does not work has no ratio.
@@ -151,7 +154,15 @@ def contest(
     try:
         runs = _place_arms(arms, workloads, venue)
         budget.arms = {name: len(copies) for name, copies in runs.copies.items()}
-        sampling = Sampling(arms=arms, runs=runs, settings=settings, budget=budget, progress=progress, leaving=leaving)
+        sampling = Sampling(
+            arms=arms,
+            runs=runs,
+            settings=settings,
+            budget=budget,
+            progress=progress,
+            leaving=leaving,
+            memory=memory or Memory(),
+        )
         tainted, noisy, duration_s = _take_samples(sampling, runs, budget, progress)
     except WorkloadError:
         progress.fail(budget.elapsed_s())

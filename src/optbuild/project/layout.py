@@ -109,6 +109,11 @@ class Layout:
         return self.root / "arms"
 
     @property
+    def search(self) -> Path:
+        """The rounds of a search that has not come to its end."""
+        return self.root / "search"
+
+    @property
     def runs(self) -> Path:
         """Records and logs, `<run-id>/`."""
         return self.own_runs or self.root / "runs"

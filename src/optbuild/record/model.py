@@ -18,6 +18,7 @@ from optbuild.record.compared import ArmRecord, SourceRecord
 from optbuild.record.evidence import PgoRecord, QuarantinedRecord
 from optbuild.record.gate import GateRecord
 from optbuild.record.inputs import InputRecord
+from optbuild.record.search import SearchRecord
 from optbuild.tools.wheels import WHEEL
 
 SCHEMA: Final = "optbuild/record/1"
@@ -359,6 +360,8 @@ class RunRecord:
         arms: The two that took turns then; `variants` has one of each name.
         gates: What `optbuild check --json` found; a stored record has none, for gates may be changed at any time.
         targets: With several targets, each of them; the fields above are those of the first one.
+        search: What `optbuild tune` searched and found; `variants` has its candidates, and `benchmarks` the winner's
+            confirmation.
         disk_bytes: What lay below the run's directory at its end, cargo's own files included.
     """
 
@@ -393,6 +396,7 @@ class RunRecord:
     measure: MeasureRecord | None = None
     noise: NoiseRecord | None = None
     gates: tuple[GateRecord, ...] = ()
+    search: SearchRecord | None = None
     warnings: tuple[WarningRecord, ...] = ()
     error: ErrorRecord | None = None
     targets: tuple[TargetRecord, ...] = ()

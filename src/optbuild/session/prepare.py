@@ -103,7 +103,14 @@ class Prepared:
         return is_any_in_sample([find_overlap(workload, kept, self.hashes) for workload in measured])
 
 
-def prepare(request: RunRequest, machine: Machine, *, trusted: bool, placement: Placement | None = None) -> Prepared:
+def prepare(
+    request: RunRequest,
+    machine: Machine,
+    *,
+    trusted: bool,
+    placement: Placement | None = None,
+    build_profile: BuildProfile | None = None,
+) -> Prepared:
     """Plan a run, and find out now what would stop it later.
 
     Args:
@@ -111,6 +118,7 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool, placement: 
         machine: What to do it with.
         trusted: Programs that the repository names may be run, because the user asked for a build.
         placement: Where another revision of the project lies; None stands for the project itself.
+        build_profile: Taken in place of the one that the request names.
 
     Raises:
         UsageError: The command line or the build profile cannot be used.
@@ -118,7 +126,8 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool, placement: 
         WorkloadError: A workload's program is missing.
     """
     require_platform(machine.platform)
-    build_profile = load_for(request, machine) if placement is None else placement.build_profile
+    if build_profile is None:
+        build_profile = load_for(request, machine) if placement is None else placement.build_profile
     build_profile = with_command_line(build_profile, request, machine.working_directory)
     require_abilities(build_profile)
     build_profile = with_request(build_profile, request)
