@@ -132,9 +132,10 @@ def record(session: nox.Session) -> None:
 
 @nox.session
 def validate(session: nox.Session) -> None:
-    """Simulate the statistics and write docs/measurement/validation.md; `-- --full` takes longer."""
+    """Simulate the statistics and the race, and write their pages in docs/measurement; `-- --full` takes longer."""
     session.install("-e", ".")
     session.run("python", "-m", "validation.simulate", *(session.posargs or ["--write"]))
+    session.run("python", "-m", "validation.race", *(session.posargs or ["--write"]))
 
 
 @nox.session(name="validate-real")

@@ -215,7 +215,7 @@ optbuild.toml:1: `schema` is missing
   help: write `schema = 1` at the top of the file
 optbuild.toml:1: unknown key `what`
   help: remove it; the keys here are evidence, extends, gates, measure, profile-data, project, raw-profiles,
-    schema, variants, workloads
+    schema, tune, variants, workloads
 optbuild.toml:4: `project.manifest`: "../Cargo.toml" leaves the workspace: it is ABOVE/Cargo.toml
   help: write a relative path that stays inside HERE
 optbuild.toml:5: `project.features`: expected a list of texts, got "a"
@@ -246,8 +246,8 @@ optbuild.toml:18: `variants.release.codegen-units`: expected an integer of 1 or 
 optbuild.toml:20: `workloads[0].name`: more than one line
   help: write a name of one line
 optbuild.toml:21: `workloads[0].command[1]`: unknown placeholder {"a":1}
-  help: placeholders are {bin}, {bin:NAME}, {lib}, {lib:NAME}, {scratch}, {port} and {env:NAME}; literal
-    braces are doubled: {{ and }}
+  help: placeholders are {bin}, {bin:NAME}, {lib}, {lib:NAME}, {scratch}, {port}, {wheel}, {python} and
+    {env:NAME}; literal braces are doubled: {{ and }}
 optbuild.toml:21: `workloads[0].command[2]`: a NUL character, which no program can receive
   help: remove the `\\u0000` from the text
 optbuild.toml:22: `workloads[0].timeout`: expected a duration such as "500ms", "30s", "5m" or "1h", got 3

@@ -12,6 +12,7 @@ from optbuild.cli import options
 from optbuild.cli.compare import compare
 from optbuild.cli.context import CliContext, render_report, screen_of, write_out
 from optbuild.cli.explain import explain
+from optbuild.cli.flamegraph import flamegraph
 from optbuild.cli.fleet import fleet
 from optbuild.cli.heap import heap
 from optbuild.cli.inspect_commands import COMMANDS
@@ -19,6 +20,7 @@ from optbuild.cli.machine import running_machine
 from optbuild.cli.options import with_common_options, with_run_request
 from optbuild.cli.stories import carry_out
 from optbuild.cli.train import train
+from optbuild.cli.tune import tune
 from optbuild.cli.verify import verify
 from optbuild.errors import UsageError
 
@@ -35,8 +37,6 @@ app = typer.Typer(
 
 _LATER = {
     "advise": "say beforehand what can pay",
-    "flamegraph": "record and draw a variant",
-    "tune": "search for the fastest variant",
 }
 
 
@@ -101,7 +101,9 @@ def bench(
     binaries: Annotated[list[str], typer.Argument(metavar="NAME=PATH…", help="Binaries; the first is the baseline.")],
     stdin: options.Stdin = None,
     env: options.Env = None,
-    metric: Annotated[str, typer.Option("--metric", metavar="NAME", help="wall, cpu or instructions.")] = "wall",
+    metric: Annotated[
+        str, typer.Option("--metric", metavar="NAME", help="wall, cpu, instructions or allocations.")
+    ] = "wall",
     precision: options.Precision = None,
     min_effect: options.MinEffect = 0.01,
     max_time: options.MaxTime = None,
@@ -151,7 +153,13 @@ app.command()(explain)
 app.command()(train)
 
 
+app.command()(tune)
+
+
 app.command()(verify)
+
+
+app.command()(flamegraph)
 
 
 app.command()(heap)
@@ -191,6 +199,6 @@ for _name, _what in _LATER.items():
 
 
 def _run(call: CliContext, request: RunRequest) -> None:
-    from optbuild.session.run import run as run_session
+    from optbuild.session.each_target import run_each
 
-    carry_out(call, lambda machine: run_session(request, machine))
+    carry_out(call, lambda machine: run_each(request, machine))

@@ -22,6 +22,9 @@ from optbuild.portable.matching import TRANSLATOR
 from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.inputs import InputHashes
 
+_SUMMARY = {"summary": "hot counts"}
+"""What is kept of a merged profile besides its counts: earlier versions kept less."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
@@ -61,7 +64,7 @@ def merge_key(
     contents = {str(training): profile.sha256 for training, profile in profiles.items()}
     contents |= {f"program {name}": artifact.sha256 for name, artifact in program.items()}
     contents |= {} if action.min_matched is None else {"translator": TRANSLATOR}
-    return make_result_key(action.id, {**contents, **_tool(tool_version)})
+    return make_result_key(action.id, {**contents, **_tool(tool_version), **_SUMMARY})
 
 
 def profile_data_key(action: MatchProfileData, program: Mapping[str, Artifact], tool_version: str) -> str:
@@ -69,7 +72,7 @@ def profile_data_key(action: MatchProfileData, program: Mapping[str, Artifact], 
     contents = {f"program {name}": artifact.sha256 for name, artifact in program.items()}
     contents |= {"file": sha256_of(action.file), "translator": TRANSLATOR}
     contents |= {} if action.names is None else {"names": sha256_of(action.names)}
-    return make_result_key(action.id, {**contents, **_tool(tool_version)})
+    return make_result_key(action.id, {**contents, **_tool(tool_version), **_SUMMARY})
 
 
 def output_key(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -28,6 +28,11 @@ from optbuild.workloads.inputs import InputHashes
 T = TypeVar("T")
 
 
+def never() -> bool:
+    """There is no limit."""
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """The facts of a run when the making begins.
@@ -43,6 +48,7 @@ class Site:
         free_memory_bytes: Free memory while optbuild runs no program.
         peaks_bytes: How much memory actions needed in earlier runs.
         durations_s: How long they took.
+        is_late: Whether there is no time left to begin building another variant.
     """
 
     inputs: PlanInputs
@@ -58,6 +64,7 @@ class Site:
     free_memory_bytes: int = 0
     peaks_bytes: Mapping[str, int] = field(default_factory=dict)
     durations_s: Mapping[str, float] = field(default_factory=dict)
+    is_late: Callable[[], bool] = never
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

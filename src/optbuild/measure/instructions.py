@@ -43,8 +43,8 @@ class InstructionCounter:
             path.unlink()
         return replace(command, argv=self.make_argv(self.path, output, command.argv))
 
-    def read(self, output: Path) -> int:
-        """The count of a finished command, over all its processes.
+    def read(self, output: Path, binaries: Mapping[str, Path] | None = None) -> int:  # noqa: ARG002 - see `Counter`
+        """The count of a finished command, over all its processes, whichever programs they ran.
 
         Raises:
             ValueError: Nothing was counted; the message says why.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from optbuild.execution.command import Usage
 
@@ -22,6 +23,13 @@ class Metric:
     unit: str
     noun: str
     read: Callable[[Usage], float]
+
+
+class ExactMetric(StrEnum):
+    """What is counted once instead of measured: exact, so two counts are compared without a test."""
+
+    INSTRUCTIONS = "instructions"
+    ALLOCATIONS = "allocations"
 
 
 METRICS: Mapping[str, Metric] = {

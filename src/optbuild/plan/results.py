@@ -14,6 +14,9 @@ from optbuild.workloads.cargo_build import CargoBuild
 
 R = TypeVar("R")
 
+PROFDATA = "profdata"
+"""The output of a checked profile that is its file; others are its hot counts, such as `p95`."""
+
 
 class Results:
     """Results by id, each of the type that its id carries. Only the owner of the mapping may add to it."""
@@ -90,6 +93,7 @@ class PgoProfile:
         quarantined: Names of files that were left out.
         renamed_functions: How many were counted in other programs, under other names.
         matched_ratio: The share of committed or translated counts that found their function; None for its own.
+        hot_counts: The count of a block from which on blocks make up a share of all counts, by that share: `p95`.
     """
 
     path: Path
@@ -101,6 +105,7 @@ class PgoProfile:
     quarantined: tuple[str, ...] = ()
     renamed_functions: int = 0
     matched_ratio: float | None = None
+    hot_counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

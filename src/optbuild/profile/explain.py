@@ -143,6 +143,8 @@ def _describe_items(items: dict[str, Any], schema: dict[str, Any]) -> str:
         case {"type": "object"}:
             name = next((name for name, node in schema["properties"].items() if node.get("items") == items), "tables")
             return f"tables, each below its own [[{name}]]"
+        case {}:
+            return "values" if not items else "texts"
     return "texts"
 
 

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, WithJsonSch
 
 from optbuild.profile.values import (
     STRICT_KEYS,
+    HotCount,
     Name,
     Text,
     VariantName,
@@ -90,6 +91,13 @@ class CodegenSettings:
     overflow_checks: Annotated[StrictBool | None, Field(description="Panic on integer overflow.")] = None
     target_cpu: Annotated[
         Name | None, Field(description="The CPU to compile for, such as `native` or `x86-64-v3`.")
+    ] = None
+    hot_count: Annotated[
+        HotCount | None,
+        Field(
+            description="From which count of the PGO profile on code is hot: a count, or that of the blocks that make "
+            'up a share of all counts, such as "p95"; "default" is LLVM\'s. Less hot code gives a smaller program.'
+        ),
     ] = None
 
 

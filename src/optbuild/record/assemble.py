@@ -270,6 +270,7 @@ def add_contest(record: RunRecord, contest: Contest) -> RunRecord:
         benchmarks=contest.series,
         resources=tuple(item for item in contest.resources if item.variant != A_PRIME),
         instructions=contest.counts,
+        allocations=contest.allocations,
         comparisons=contest.analysis.comparisons,
         measure=_describe_measuring(contest),
         noise=NoiseRecord(

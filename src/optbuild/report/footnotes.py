@@ -178,12 +178,13 @@ def _is_answered(record: RunRecord, candidate: str) -> bool:
 
 
 def _uncounted(record: RunRecord) -> Iterator[str]:
-    """Why instruction counts are missing: one reason, and the number of workloads with a similar one."""
-    reasons = {item.workload: item.reason for item in record.instructions if item.reason is not None}
-    if reasons:
-        first, *others = reasons.values()
-        likewise = f"; likewise for {len(others)} more workload{'s' * (len(others) > 1)}" if others else ""
-        yield f"Instructions: n/a ({sanitize_line(first)}{likewise})."
+    """Why counts are missing: one reason for each kind, and the number of workloads with a similar one."""
+    for name, counts in (("Instructions", record.instructions), ("Allocations", record.allocations)):
+        reasons = {item.workload: item.reason for item in counts if item.reason is not None}
+        if reasons:
+            first, *others = reasons.values()
+            likewise = f"; likewise for {len(others)} more workload{'s' * (len(others) > 1)}" if others else ""
+            yield f"{name}: n/a ({sanitize_line(first)}{likewise})."
 
 
 def _evidence(record: RunRecord) -> Iterator[str]:

@@ -16,8 +16,10 @@ from optbuild.events import Emit, Event, Level, Notice
 from optbuild.files import claim_directory, remove_below, sha256_of
 from optbuild.making.workload_runs import WorkloadRunner, check_before_building
 from optbuild.measure.arms import Arms
-from optbuild.measure.contest import Contest, Venue, contest, count_instructions
-from optbuild.measure.model import Arm, Count
+from optbuild.measure.contest import Contest, Venue, contest, count
+from optbuild.measure.counting import ALLOCATIONS, INSTRUCTIONS
+from optbuild.measure.metrics import ExactMetric
+from optbuild.measure.model import AllocationCount, Arm, Count
 from optbuild.measure.settings import SamplingSettings
 from optbuild.profile.command_options import CommandOptions
 from optbuild.profile.load import command_line_words, command_line_workload
@@ -53,7 +55,7 @@ class BenchRequest:
         workload: The command, with `{bin}` for the binary.
         command_options: Its `--stdin` and `--env`.
         precision: The half-width to aim for, as a ratio; None for the larger of 1% and a tenth of the change.
-        metric: The metric that the verdicts are about; None counts instructions only.
+        metric: The metric that the verdicts are about; or the only thing that is counted.
         prepare: Run before each timed run.
         conclude: Run after each timed run.
     """
@@ -61,7 +63,7 @@ class BenchRequest:
     binaries: Mapping[str, Path]
     workload: tuple[str, ...]
     command_options: CommandOptions = field(default_factory=CommandOptions)
-    metric: MetricName | None = MetricName.WALL
+    metric: MetricName | ExactMetric = MetricName.WALL
     precision: float | None = None
     min_effect: float = 0.01
     max_time_s: float = 300.0
@@ -128,8 +130,11 @@ def bench(request: BenchRequest, machine: Machine) -> RunRecord:
         )
         shown: Contest | None = None
         counts: tuple[Count, ...] = ()
-        if request.metric is None:
-            counts, _ = count_instructions(arms, (workload,), venue, run_s={workload.name: run_s})
+        allocations: tuple[AllocationCount, ...] = ()
+        if request.metric is ExactMetric.INSTRUCTIONS:
+            counts, _ = count(INSTRUCTIONS, arms, (workload,), venue, run_s={workload.name: run_s})
+        elif request.metric is ExactMetric.ALLOCATIONS:
+            allocations, _ = count(ALLOCATIONS, arms, (workload,), venue, run_s={workload.name: run_s})
         else:
             shown = contest(arms, (workload,), _settings(request), venue, run_s={workload.name: run_s})
         hashes.check_after(workload)
@@ -139,6 +144,7 @@ def bench(request: BenchRequest, machine: Machine) -> RunRecord:
             variants=_describe_binaries(request.binaries),
             outputs=outputs,
             instructions=counts,
+            allocations=allocations,
         )
         record = record if shown is None else add_contest(record, shown)
         if store is not None:
@@ -220,7 +226,7 @@ def _make_invocation(request: BenchRequest, machine: Machine, scratch: Path) -> 
             "the command does not contain {bin}, so every binary would run the same",
             help="optbuild bench old=./a new=./b -- {bin} ARGS",
         )
-    metric = request.metric or MetricName.WALL
+    metric = request.metric if isinstance(request.metric, MetricName) else MetricName.WALL
     require_no_shell(request.workload, directory)
     workload = replace(
         command_line_workload(request.workload, (Use.BENCH,), directory, options=request.command_options),

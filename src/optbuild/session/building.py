@@ -34,6 +34,7 @@ def describe_site(ledger: Ledger) -> Site:
         free_memory_bytes=0 if prepared.shared_jobs is None else find_free_memory(),
         peaks_bytes=ledger.history.peaks_bytes,
         durations_s=ledger.history.durations_s,
+        is_late=ledger.is_late,
     )
 
 

@@ -5,6 +5,7 @@ Not for when actions run: `scheduler` decides that.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from optbuild.errors import AttemptFault, OptbuildError, ProfileDataError
@@ -12,8 +13,8 @@ from optbuild.events import Emit, Level, Notice
 from optbuild.making.built import Rejection
 from optbuild.making.kinds.table import kind_of
 from optbuild.making.order.progress import Progress
-from optbuild.making.tools import Tools
-from optbuild.plan.action import Action
+from optbuild.making.tools import Tools, never
+from optbuild.plan.action import Action, ActionId
 from optbuild.plan.model import PlannedVariant
 from optbuild.plan.results import Binaries, gather
 from optbuild.plan.ways import Attempt, Choice, Gathering
@@ -26,12 +27,28 @@ class Decisions:
 
     Attributes:
         keep_going: Continue with other variants when one fails.
+        is_late: Whether there is no time left to begin building another variant.
     """
 
     progress: Progress
     tools: Tools
     emit: Emit
     keep_going: bool = False
+    is_late: Callable[[], bool] = never
+
+    def skip_late(self, running: Collection[ActionId]) -> None:
+        """If there is no time left, skip the candidates that nothing is being done for.
+
+        Args:
+            running: The actions that were begun and have not ended.
+        """
+        if not self.is_late():
+            return
+        so_far = self.progress.so_far
+        for variant in self.progress.plan.variants:
+            is_begun = not so_far.serving(variant).isdisjoint(running)
+            if variant is not self.progress.plan.baseline and not so_far.is_built(variant) and not is_begun:
+                self._skip(variant, "there was no time left to build it")
 
     def skip_impossible(self) -> None:
         """Skip the variants that cannot be built according to the plan."""

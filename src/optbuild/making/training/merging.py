@@ -299,6 +299,7 @@ class ProfileMerger:
             functions_with_counts=summary.functions_with_counts,
             total_count=summary.total_count,
             raw_profiles=0,
+            hot_counts=summary.hot_counts,
         )
 
 

@@ -13,6 +13,7 @@ https://doc.rust-lang.org/rustc/profile-guided-optimization.html
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from optbuild.errors import AttemptFault, UsageError
@@ -34,7 +35,7 @@ from optbuild.plan.kinds.profile_data import MatchProfileData
 from optbuild.plan.kinds.train import Train
 from optbuild.plan.lent_names import identify_build
 from optbuild.plan.parts import for_program, trains
-from optbuild.plan.results import CheckedProfile, Counts
+from optbuild.plan.results import PROFDATA, CheckedProfile, Counts
 from optbuild.plan.steps.codegen import draft_as
 from optbuild.plan.steps.training_ways import Way, first_own_way, training_ways
 from optbuild.plan.ways import Attempt
@@ -46,6 +47,7 @@ from optbuild.toolchain.model import Tool
 from optbuild.tools import flush_object, start_marks
 from optbuild.tools.linked_object import link_flag
 from optbuild.tools.rustc import (
+    HOT_COUNT,
     PROFILE_GENERATE,
     PROFILE_USE,
     SWITCHED_OFF,
@@ -65,6 +67,7 @@ _FAT = ("fat", "", "y", "yes", "on", "true")  # how rustc may be asked for it
 def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
     """Put instrumented compilation, training and merging before the variant's own compilation."""
     if variant.pgo is PgoMode.OFF:
+        _require_no_hot_count(variant, inputs)
         return draft
     tool = inputs.toolchain.llvm_profdata
     takes, untrainable = _takes_profile_data(draft, inputs), _training_obstacle(draft, inputs)
@@ -87,6 +90,16 @@ def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
     for way in ways:
         draft = _plan_attempt(draft, way, inputs, tool)
     return draft
+
+
+def _require_no_hot_count(variant: Variant, inputs: PlanInputs) -> None:
+    if variant.hot_count not in {None, "default"}:
+        raise UsageError(
+            f"variant {variant.name} has hot-count = {json.dumps(variant.hot_count)}, but no PGO: without a profile "
+            "there are no counts",
+            help='remove `hot-count`, write hot-count = "default", or add `pgo = true`',
+            location=inputs.build_profile.where("variants", variant.name, "hot-count"),
+        )
 
 
 def _plan_attempt(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -> Draft:
@@ -246,7 +259,8 @@ def _running_obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | Non
     root = inputs.layout.root
     if inputs.not_runnable is not None:
         key = f"target.{inputs.toolchain.target}.runner"
-        return inputs.not_runnable, f"name an emulator in Cargo's configuration ({key}), or build for the host"
+        remedy = f"name an emulator in Cargo's configuration ({key}), commit the counts of a training elsewhere"
+        return inputs.not_runnable, f"{remedy} ([profile-data], optbuild train), or build for the host"
     needs = inputs.cpu_needs.get(draft.variant, CpuNeeds())
     if needs.missing_here:
         return f"this machine's CPU lacks {', '.join(needs.missing_here)}", "train on a machine whose CPU has them"
@@ -385,7 +399,19 @@ def _merge(
 
 def _optimise(profile: Action[CheckedProfile], draft: Draft, inputs: PlanInputs) -> Compile:
     """The recipe with a checked profile, whichever action makes that."""
-    use: Argument = (PROFILE_USE, Output(action=profile.id, name="profdata"))
+    use: Argument = (PROFILE_USE, Output(action=profile.id, name=PROFDATA))
+    hot = _hot_count(profile, inputs.build_profile.variants[draft.variant])
     recipe = draft.recipe if draft.program is None else for_program(draft.recipe, draft.program)
-    recipe = replace(recipe, rustflags=(*recipe.rustflags, use, (WARN_MISSING_FUNCTIONS,), (WARN,)))
+    recipe = replace(recipe, rustflags=(*recipe.rustflags, use, *hot, (WARN_MISSING_FUNCTIONS,), (WARN,)))
     return make_compile(recipe, inputs, role=Role.OPTIMISE, label=f"{draft.label}: build", needs=(profile.id,))
+
+
+def _hot_count(profile: Action[CheckedProfile], variant: Variant) -> tuple[Argument, ...]:
+    """The flag that says from which count on code is hot; only the optimised build has it, so training is shared."""
+    match variant.hot_count:
+        case None | "default":
+            return ()
+        case int(count):
+            return ((f"{HOT_COUNT}{count}",),)
+        case share:
+            return ((HOT_COUNT, Output(action=profile.id, name=share)),)
