@@ -107,8 +107,6 @@ def test_a_layout_that_is_too_large_is_dropped(shared_optbuild: Optbuild, tally:
     assert "larger than without BOLT" in bolt["bolt"]["reason"]
     assert bolt["artifacts"][0]["sha256"] == pgo["artifacts"][0]["sha256"]
     assert Path(bolt["artifacts"][0]["path"]).read_bytes() == Path(pgo["artifacts"][0]["path"]).read_bytes()
-    arms = {item["candidate"] for item in bolt["bolt"]["comparisons"]}
-    assert arms == {"bolt", "bolt:relocations-only"}
     for format_ in ("terminal", "markdown"):
         text = shared_optbuild.run("report", "--format", format_, cwd=tally).expect(0).stdout
         assert "bolt is shipped without BOLT" in " ".join(text.split())

@@ -26,7 +26,7 @@ from optbuild.session.layouts import find_layout_trials
 from optbuild.session.ledger import Ledger
 from optbuild.session.measuring import measure
 from optbuild.session.placement import Placement
-from optbuild.session.prepare import load_history, prepare
+from optbuild.session.prepare import Prepared, load_history, prepare
 from optbuild.session.request import Machine, RunRequest
 from optbuild.session.unpassed import find_unpassed
 from optbuild.text import sanitize_line
@@ -54,7 +54,16 @@ def run(request: RunRequest, machine: Machine, placement: Placement | None = Non
         OptbuildError: The run could not begin.
         RunFailedError: It began and failed; what was finished is kept and in the record.
     """
-    prepared = prepare(request, machine, trusted=True, placement=placement)
+    return run_prepared(prepare(request, machine, trusted=True, placement=placement), request, machine)
+
+
+def run_prepared(prepared: Prepared, request: RunRequest, machine: Machine) -> RunRecord:
+    """Run what could start now.
+
+    Raises:
+        OptbuildError: The run could not begin.
+        RunFailedError: It began and failed; what was finished is kept and in the record.
+    """
     layout = prepared.layout
     claim_directory(layout.root)
     if layout.artifacts.parent != layout.root:

@@ -259,7 +259,8 @@ def _running_obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | Non
     root = inputs.layout.root
     if inputs.not_runnable is not None:
         key = f"target.{inputs.toolchain.target}.runner"
-        return inputs.not_runnable, f"name an emulator in Cargo's configuration ({key}), or build for the host"
+        remedy = f"name an emulator in Cargo's configuration ({key}), commit the counts of a training elsewhere"
+        return inputs.not_runnable, f"{remedy} ([profile-data], optbuild train), or build for the host"
     needs = inputs.cpu_needs.get(draft.variant, CpuNeeds())
     if needs.missing_here:
         return f"this machine's CPU lacks {', '.join(needs.missing_here)}", "train on a machine whose CPU has them"
