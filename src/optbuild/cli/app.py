@@ -102,7 +102,7 @@ def bench(
     stdin: options.Stdin = None,
     env: options.Env = None,
     metric: Annotated[
-        str, typer.Option("--metric", metavar="NAME", help="wall, cpu, instructions or allocations.")
+        str, typer.Option("--metric", metavar="NAME", help="wall, cpu, faults, rss, instructions or allocations.")
     ] = "wall",
     precision: options.Precision = None,
     min_effect: options.MinEffect = 0.01,
