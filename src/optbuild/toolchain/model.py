@@ -94,6 +94,7 @@ class Toolchain:
         target_installed: The target's standard library is there.
         pgo_tools_remedy: The command that would install a matching llvm-profdata on this system.
         builder: What calls cargo.
+        inferno: What draws flame graphs as SVG; None if it is not installed.
     """
 
     rustc: Tool
@@ -109,6 +110,7 @@ class Toolchain:
     pgo_tools_remedy: str = "optbuild doctor --fix"
     target_origin: str | None = None
     builder: FoundBuilder = FoundBuilder()
+    inferno: Path | None = None
 
     @property
     def flag_sets_coexist(self) -> bool:
