@@ -9,7 +9,7 @@ rustc writes its flags nowhere, so that only their traces are left:
   has these two bytes only by chance, within other instructions.
 
 Not found are debug builds of programs that consist almost only of the standard library, such as one that prints a line.
-docs/adr/0025-observing-programs.md has the figures of real programs.
+The record of decision 0025 has the figures of real programs.
 """
 
 from __future__ import annotations
