@@ -89,7 +89,7 @@ def test_a_tree_adds_up() -> None:
 def test_what_starts_a_program_is_no_part_of_it() -> None:
     """How many frames of the standard library lie before `main` differs with link-time optimisation."""
     marker = "std::sys::backtrace::__rust_begin_short_backtrace"
-    long = f"main std::rt::lang_start_internal std::panicking::catch_unwind {marker} core::ops::function::FnOnce::call_once"
+    long = f"main std::rt::lang_start_internal std::panic::catch_unwind {marker} core::ops::function::FnOnce::call_once"
     for start in (long, f"main {marker}", f"clone {marker} std::thread::x {marker}"):
         tree = make_tree(profiled_of(arm_of({f"{start} demo::main f": 1.0})))
         assert node_at(tree, "demo-N", "demo::main", "f").itself.variant == 1.0
