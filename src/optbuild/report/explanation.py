@@ -22,6 +22,7 @@ from optbuild.units import format_bytes, format_percent, format_share
 DEFAULT_ROWS = 15
 _MOST_CHARACTERS = 64
 _LEAST_CHANGE_BYTES = 64
+_LEAST_SHARE = 0.0005  # what is printed as 0.1%
 
 
 def assemble_explanation(found: Explanation, *, rows: int = DEFAULT_ROWS) -> list[Report]:
@@ -92,7 +93,7 @@ def _number(count: int, noun: str) -> str:
 
 
 def _hot_table(program: ExplainedProgram, found: Explanation, rows: int) -> Table:
-    hot = [function for function in program.functions if function.count]
+    hot = [function for function in program.functions if (function.share or 0.0) >= _LEAST_SHARE]
     return Table(
         caption="The hottest functions, by the counts of training",
         columns=(
