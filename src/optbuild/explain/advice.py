@@ -42,8 +42,8 @@ def _advise_on_hot_code(program: ExplainedProgram) -> Iterator[str]:
         more = f" and {len(small) - _SHOWN} more" if len(small) > _SHOWN else ""
         yield (
             f"Small, hot, and still called: {names}{more}. Without fat LTO, `#[inline]` lets other crates inline such "
-            "a function. With it the compiler has decided against inlining, and `-Cllvm-args=-inline-threshold=N` moves "
-            "that limit. Measure before you keep either."
+            "a function. With it the compiler has decided against inlining, and `-Cllvm-args=-inline-threshold=N` "
+            "moves that limit. Measure before you keep either."
         )
 
 

@@ -78,8 +78,8 @@ def _summarise(program: ExplainedProgram, found: Explanation) -> Iterator[str]:
     if new:
         size = sum(each.variant.size_bytes for each in new if each.variant is not None)
         yield (
-            f"{len(new):,} of the new functions never ran in training ({format_bytes(size)}): they are no longer "
-            "inlined, which keeps them out of hot code."
+            f"{len(new):,} of the new functions never ran in training ({format_bytes(size)}): code of their own "
+            "keeps them out of the hot code that contained them."
         )
 
 
