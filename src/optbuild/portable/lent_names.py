@@ -53,7 +53,7 @@ def decode_names(data: bytes, *, location: str) -> tuple[InstrumentedFunction, .
         ) from error
 
 
-def _read_row(name: str, flow: int, counters: int, sites: Sequence[int]) -> InstrumentedFunction:
+def _read_row(name: object, flow: int, counters: int, sites: Sequence[int]) -> InstrumentedFunction:
     if not isinstance(name, str) or "\n" in name or "\r" in name:  # it becomes a line of LLVM's text profile
         raise ValueError("no name of a function")
     return InstrumentedFunction(name, int(flow), int(counters), tuple(map(int, sites)))
