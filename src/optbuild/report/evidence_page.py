@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from optbuild.record.evidence import EvidenceCheckRecord, PgoRecord
 from optbuild.record.model import RunRecord, VariantRecord
+from optbuild.report.bolt import bolt_tables, describe_bolt
 from optbuild.report.display import sentence, unsigned_percent
 from optbuild.report.footnotes import describe_measured_programs, provenance
 from optbuild.report.model import NOTHING, Align, Cell, Column, Report, Table, Tone
@@ -26,8 +27,12 @@ def assemble_evidence(record: RunRecord) -> Report:
     return Report(
         title=f"{package}evidence of PGO",
         status=tuple(_status(variants)),
-        tables=tuple(table for variant in variants for table in _tables(variant)),
-        footnotes=(*(note for variant in variants for note in _notes(variant)), *provenance(record)),
+        tables=tuple(table for variant in record.builds for table in (*_tables(variant), *bolt_tables(variant))),
+        footnotes=(
+            *(note for variant in variants for note in _notes(variant)),
+            *describe_bolt(record),
+            *provenance(record),
+        ),
     )
 
 

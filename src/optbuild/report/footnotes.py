@@ -13,6 +13,7 @@ from optbuild.record.model import (
     VariantStatus,
     WarningRecord,
 )
+from optbuild.report.bolt import describe_bolt
 from optbuild.report.cross_validation import describe_generality, find_comparison
 from optbuild.report.display import MARK, digits_for, sentence, unsigned_percent
 from optbuild.report.in_sample import describe_training, in_sample_label
@@ -22,7 +23,7 @@ from optbuild.units import format_bytes, format_percent, format_share
 
 _SUSPICIOUS_GAIN = 0.30
 """A gain from PGO is rarely larger than this on inputs that were not in training."""
-_SAID_ELSEWHERE = frozenset({"variant-skipped", "fold-skipped", "outputs-not-compared"})
+_SAID_ELSEWHERE = frozenset({"variant-skipped", "bolt-failed", "fold-skipped", "outputs-not-compared"})
 _HASH_DIGITS = 12
 
 
@@ -38,6 +39,7 @@ def make_footnotes(record: RunRecord) -> tuple[str, ...]:
         *_too_good(record),
         *_uncounted(record),
         *_evidence(record),
+        *describe_bolt(record),
         *_target_cpus(record),
         *_machine_checks(record),
         *_warnings(record),

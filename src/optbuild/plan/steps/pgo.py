@@ -401,7 +401,7 @@ def _optimise(profile: Action[CheckedProfile], draft: Draft, inputs: PlanInputs)
     """The recipe with a checked profile, whichever action makes that."""
     use: Argument = (PROFILE_USE, Output(action=profile.id, name=PROFDATA))
     hot = _hot_count(profile, inputs.build_profile.variants[draft.variant])
-    recipe = draft.recipe if draft.program is None else for_program(draft.recipe, draft.program)
+    recipe = draft.last_recipe if draft.program is None else for_program(draft.last_recipe, draft.program)
     recipe = replace(recipe, rustflags=(*recipe.rustflags, use, *hot, (WARN_MISSING_FUNCTIONS,), (WARN,)))
     return make_compile(recipe, inputs, role=Role.OPTIMISE, label=f"{draft.label}: build", needs=(profile.id,))
 
