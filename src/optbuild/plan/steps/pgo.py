@@ -259,7 +259,8 @@ def _running_obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | Non
     root = inputs.layout.root
     if inputs.not_runnable is not None:
         key = f"target.{inputs.toolchain.target}.runner"
-        return inputs.not_runnable, f"name an emulator in Cargo's configuration ({key}), or build for the host"
+        remedy = f"name an emulator in Cargo's configuration ({key}), commit the counts of a training elsewhere"
+        return inputs.not_runnable, f"{remedy} ([profile-data], optbuild train), or build for the host"
     needs = inputs.cpu_needs.get(draft.variant, CpuNeeds())
     if needs.missing_here:
         return f"this machine's CPU lacks {', '.join(needs.missing_here)}", "train on a machine whose CPU has them"
@@ -400,7 +401,7 @@ def _optimise(profile: Action[CheckedProfile], draft: Draft, inputs: PlanInputs)
     """The recipe with a checked profile, whichever action makes that."""
     use: Argument = (PROFILE_USE, Output(action=profile.id, name=PROFDATA))
     hot = _hot_count(profile, inputs.build_profile.variants[draft.variant])
-    recipe = draft.recipe if draft.program is None else for_program(draft.recipe, draft.program)
+    recipe = draft.last_recipe if draft.program is None else for_program(draft.last_recipe, draft.program)
     recipe = replace(recipe, rustflags=(*recipe.rustflags, use, *hot, (WARN_MISSING_FUNCTIONS,), (WARN,)))
     return make_compile(recipe, inputs, role=Role.OPTIMISE, label=f"{draft.label}: build", needs=(profile.id,))
 
