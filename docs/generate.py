@@ -290,14 +290,14 @@ def _type_of(node: Mapping[str, Any], definitions: Mapping[str, Any], *, link: b
 
 
 def _plural(words: str) -> str:
-    return re.sub(r"^(table|string|number|array)\b", r"\1s", words)
+    return re.sub(r"^(table|string|number|array|any value)\b", r"\1s", words).replace("any values", "values")
 
 
 def _scalar_type(node: Mapping[str, Any]) -> str:
     if "pattern" in node:
         return "ratio" if "%" in node["pattern"] else "size" if "B" in node["pattern"] else "duration"
     if node.get("type") not in {"integer", "number"}:
-        return _PLAIN_TYPES[node["type"]]
+        return _PLAIN_TYPES.get(node.get("type", ""), "any value")
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     limits = [f"{sign} {node[key]:g}" for key, sign in signs.items() if key in node]
     return f"{node['type']} {' and '.join(limits)}".rstrip()

@@ -20,6 +20,7 @@ from optbuild.cli.machine import running_machine
 from optbuild.cli.options import with_common_options, with_run_request
 from optbuild.cli.stories import carry_out
 from optbuild.cli.train import train
+from optbuild.cli.tune import tune
 from optbuild.cli.verify import verify
 from optbuild.errors import UsageError
 
@@ -36,7 +37,6 @@ app = typer.Typer(
 
 _LATER = {
     "advise": "say beforehand what can pay",
-    "tune": "search for the fastest variant",
 }
 
 
@@ -155,6 +155,9 @@ app.command()(explain)
 app.command()(train)
 
 
+app.command()(tune)
+
+
 app.command()(verify)
 
 
@@ -198,6 +201,6 @@ for _name, _what in _LATER.items():
 
 
 def _run(call: CliContext, request: RunRequest) -> None:
-    from optbuild.session.run import run as run_session
+    from optbuild.session.each_target import run_each
 
-    carry_out(call, lambda machine: run_session(request, machine))
+    carry_out(call, lambda machine: run_each(request, machine))

@@ -60,6 +60,9 @@ def resolve_cargo_profile(profiles: CargoProfiles, name: str) -> CargoProfile:
         opt_level=str(("0" if is_dev else "3") if opt_level is None else opt_level),
         debug_assertions=_truth(_nearest(profiles, lineage, "debug-assertions"), default=is_dev),
         overflow_checks=_truth(_nearest(profiles, lineage, "overflow-checks"), default=is_dev),
+        strip=_word(_nearest(profiles, lineage, "strip")),
+        debug=_word(_nearest(profiles, lineage, "debug")),
+        split_debuginfo=_word(_nearest(profiles, lineage, "split-debuginfo")),
     )
 
 
@@ -155,6 +158,10 @@ def _packages(table: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]
 def _truth(value: object, *, default: bool) -> bool:
     """A switch of a table, or of the environment as text."""
     return default if value is None else str(value).lower() == "true"
+
+
+def _word(value: object) -> str | None:
+    return None if value is None else str(value).lower()
 
 
 def _number(value: object, default: int) -> int:

@@ -247,6 +247,9 @@ class CargoProfile:
         opt_level: `0` to `3`, `s` or `z`.
         debug_assertions: Whether `debug_assert!` and checks of unsafe preconditions are compiled in.
         overflow_checks: Whether arithmetic that overflows panics.
+        strip: As written, in lower case; None if nothing sets it.
+        debug: Likewise.
+        split_debuginfo: Likewise.
     """
 
     lto: str
@@ -256,6 +259,9 @@ class CargoProfile:
     opt_level: str = "3"
     debug_assertions: bool = False
     overflow_checks: bool = False
+    strip: str | None = None
+    debug: str | None = None
+    split_debuginfo: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
