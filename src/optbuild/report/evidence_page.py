@@ -156,7 +156,8 @@ def _profile_notes(name: str, pgo: PgoRecord) -> Iterator[str]:
     if pgo.checks and pgo.differs is None:
         yield f"This run built no binary of the recipe of {name} without PGO to compare it with."
     if pgo.attempt is not None:
-        yield f"Trained as {sanitize_line(pgo.attempt)}, {sanitize_line(pgo.counters)} counters." + "".join(
+        other = "" if pgo.shared_with is None else f" with the counts of {sanitize_line(pgo.shared_with)}"
+        yield f"Trained as {sanitize_line(pgo.attempt)}{other}, {sanitize_line(pgo.counters)} counters." + "".join(
             f" Before that, {sanitize_line(item.name)} was rejected: {sentence(item.reason)}."
             for item in pgo.rejected_attempts
         )

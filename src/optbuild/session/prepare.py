@@ -33,6 +33,7 @@ from optbuild.session.budget import count_cores, find_jobs, may_share_jobs
 from optbuild.session.builders import for_builder, require_abilities
 from optbuild.session.cpus import find_cpu_needs, require_cpu
 from optbuild.session.cross_validation import describe_folds, find_folds, require_candidate
+from optbuild.session.debug_builds import require_optimised
 from optbuild.session.demands import with_request
 from optbuild.session.placement import Placement
 from optbuild.session.request import Machine, RunRequest, Selection
@@ -177,6 +178,8 @@ def prepare(
         ),
     )
     _check_machine(inputs, names)
+    if request.measure and not request.allow_debug:
+        require_optimised(build_profile, names, project)
     if request.measure:
         require_cpu(build_profile, inputs.cpu_needs)
     require_ours(layout)

@@ -18,6 +18,7 @@ from optbuild.toolchain.bolt import search_bolt
 from optbuild.toolchain.builders import discover_builder
 from optbuild.toolchain.lookup import Inquiry, find_program, is_program, output_text
 from optbuild.toolchain.model import OLDEST_CARGO, BoltTools, Candidate, Tool, Toolchain
+from optbuild.toolchain.observers import find_inferno
 from optbuild.toolchain.packages import USE_STABLE, describe_bolt_remedy, describe_remedy, find_rustup_toolchain
 from optbuild.toolchain.search import list_places, search_llvm_profdata
 from optbuild.toolchain.trust import refuse_toolchain_by_path
@@ -89,6 +90,7 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
         profiler_runtime=next(iter(sorted(facts.libdir.glob("libprofiler_builtins-*.rlib"))), None),
         target_origin=target_origin,
         builder=discover_builder(builder, glibc, inquiry, interpreters),
+        inferno=find_inferno(environ),
         target_installed=any(facts.libdir.glob("libcore-*.rlib")),
         pgo_tools_remedy=describe_remedy(
             rustc_release=compiler.version,

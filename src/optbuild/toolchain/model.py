@@ -107,6 +107,7 @@ class Toolchain:
         searched_for_bolt: The places that were searched for it, in order.
         bolt_remedy: The command that would install it.
         builder: What calls cargo.
+        inferno: What draws flame graphs as SVG; None if it is not installed.
     """
 
     rustc: Tool
@@ -125,6 +126,7 @@ class Toolchain:
     bolt_remedy: str = "optbuild doctor --fix"
     target_origin: str | None = None
     builder: FoundBuilder = FoundBuilder()
+    inferno: Path | None = None
 
     @property
     def flag_sets_coexist(self) -> bool:
