@@ -37,6 +37,7 @@ from optbuild.plan.parts import for_program
 from optbuild.plan.results import PROFDATA, CheckedProfile, Counts
 from optbuild.plan.steps.codegen import draft_as
 from optbuild.plan.steps.obstacles import find_obstacle, find_training_obstacle, trains_draft
+from optbuild.plan.steps.startup import counting_flags, linking_flags
 from optbuild.plan.steps.training_ways import Way, first_own_way, training_ways
 from optbuild.plan.ways import Attempt
 from optbuild.profile.model import Use
@@ -231,7 +232,8 @@ def _instrument(draft: Draft, way: Way, inputs: PlanInputs, objects: tuple[MakeO
     generate: Argument = (f"{PROFILE_GENERATE}{inputs.layout.stray_profiles}",)
     links: list[Argument] = [(link_flag(action.file),) for action in objects]
     own = draft.recipe.rustflags if way.rustflags is None else way.rustflags
-    recipe = replace(draft.recipe, rustflags=(*own, *links, *link_script_flags(inputs), generate, *way.flags))
+    order = counting_flags(draft, inputs)
+    recipe = replace(draft.recipe, rustflags=(*own, *links, *link_script_flags(inputs), generate, *order, *way.flags))
     return make_compile(
         recipe,
         inputs,
@@ -330,9 +332,10 @@ def _merge(
 def _optimise(profile: Action[CheckedProfile], draft: Draft, inputs: PlanInputs) -> Compile:
     """The recipe with a checked profile, whichever action makes that."""
     use: Argument = (PROFILE_USE, Output(action=profile.id, name=PROFDATA))
+    order = linking_flags(draft, profile.id, inputs)
     hot = _hot_count(profile, inputs.build_profile.variants[draft.variant])
     recipe = draft.last_recipe if draft.program is None else for_program(draft.last_recipe, draft.program)
-    recipe = replace(recipe, rustflags=(*recipe.rustflags, use, *hot, (WARN_MISSING_FUNCTIONS,), (WARN,)))
+    recipe = replace(recipe, rustflags=(*recipe.rustflags, use, *hot, *order, (WARN_MISSING_FUNCTIONS,), (WARN,)))
     return make_compile(recipe, inputs, role=Role.OPTIMISE, label=f"{draft.label}: build", needs=(profile.id,))
 
 
