@@ -1,7 +1,7 @@
 """Check that the linker has put functions in the order in which training first ran them.
 
 With one run, they stand in its order. With several, whose orders differ, the linker puts those together that run
-together. So what is judged is how many neighbours stand in the order of their mean places: without the order it is about
+together. So what is judged is how many neighbours stand in the order of their mean places: without the order about
 a half, of a real program trained on four workloads 58%, and with it 80%.
 """
 
