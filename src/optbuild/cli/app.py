@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from optbuild.cli import options
+from optbuild.cli.advise import advise
 from optbuild.cli.compare import compare
 from optbuild.cli.context import CliContext, render_report, screen_of, write_out
 from optbuild.cli.explain import explain
@@ -34,7 +35,6 @@ app = typer.Typer(
 )
 
 _LATER = {
-    "advise": "say beforehand what can pay",
     "flamegraph": "record and draw a variant",
     "tune": "search for the fastest variant",
 }
@@ -157,6 +157,9 @@ app.command()(verify)
 
 
 app.command()(heap)
+
+
+app.command()(advise)
 for _command in COMMANDS:
     app.command()(_command)
 app.add_typer(fleet)
