@@ -19,6 +19,8 @@ from optbuild.units import format_share
 _MOST = 0.8
 """From this share on, a part decides: nothing else can pay much."""
 
+_WORDS = {Remedy.LTO: "LTO", Remedy.PGO: "PGO", Remedy.BOLT: "BOLT", Remedy.ALLOCATOR: "another allocator"}
+
 
 def advise(seen: Observation) -> Advice:
     """Say what can pay on a workload, and what cannot."""
@@ -56,9 +58,9 @@ def _summarise(seen: Observation, parts: Parts, prospects: tuple[Prospect, ...])
         "is C code": parts[Part.C] * seen.running_share,
         "it waits": seen.waiting_share or 0.0,
     }
-    paying = [str(each.remedy) for each in prospects if each.can_pay]
+    paying = [_WORDS[each.remedy] for each in prospects if each.can_pay]
     if not paying or beyond["is the kernel's"] + beyond["it waits"] >= _MOST:
         largest = sorted(((share, words) for words, share in beyond.items() if share >= WORTH), reverse=True)
         said = ", ".join(f"{format_share(share)} of the time {words}" for share, words in largest)
-        return f"leave the build as it is: {said}, which no build setting reaches"
+        return f"leave it: {said}, which no build setting reaches"
     return f"worth a try: {', '.join(paying)}; {format_share(rust)} of the time is compiled Rust code"

@@ -67,7 +67,7 @@ def _prospects_table(found: AdviceOnWorkload) -> Table:
         (
             Cell(text=each.remedy.upper() if len(each.remedy) <= len("bolt") else f"another {each.remedy}"),
             Cell(text="maybe" if each.can_pay else "no", tone=Tone.FASTER if each.can_pay else Tone.PLAIN),
-            Cell(text=f"−{format_share(each.at_most)}"),
+            Cell(text=f"−{format_share(each.at_most)}") if each.can_pay else NOTHING,
             Cell(text=each.reason),
         )
         for each in found.prospects
