@@ -101,7 +101,7 @@ def _find_allocating(seen: Observation, parts: Parts, _: tuple[HotFunction, ...]
         share,
         said,
         f"{first}allocate less (reuse buffers, borrow, reserve), or try another allocator, such as mimalloc or "
-        "jemalloc; see every place: optbuild heap",
+        "jemalloc; see every place: optbuild heap VARIANT",
     )
 
 
@@ -164,7 +164,7 @@ def _find_hot_function(seen: Observation, _: Parts, hot: tuple[HotFunction, ...]
         share,
         f"{format_share(share)} of the time is in {hot[0].frame.function} alone, with what it inlines",
         "look at it first: a better algorithm or data layout there, SIMD (`target-cpu`, which excludes older CPUs); "
-        "see what is in it: optbuild flamegraph",
+        "see what is in it: optbuild flamegraph VARIANT",
     )
 
 
