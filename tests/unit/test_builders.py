@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from inline_snapshot import snapshot
 
 from optbuild.errors import ToolchainError, UsageError
 from optbuild.execution.command import Command
+from optbuild.making.cargo.listener import Feed, Listener
 from optbuild.plan.action import render_argument
 from optbuild.plan.kinds.compile import Compile, Role
 from optbuild.plan.model import Plan
@@ -25,6 +28,7 @@ from optbuild.toolchain.lookup import Inquiry
 from optbuild.toolchain.model import FoundBuilder, Tool
 from optbuild.toolchain.requirements import require_builder
 from optbuild.tools.builders import BUILDERS, Ability, BuilderName, split_glibc
+from optbuild.tools.cargo import CompilerArtifact
 
 TARGET = "x86_64-unknown-linux-gnu"
 ZIGBUILD = FoundBuilder(
@@ -178,3 +182,39 @@ def test_a_builder_that_is_missing_is_a_line_of_doctor(tmp_path: Path) -> None:
         for builder in (missing, FoundBuilder())
     ]
     assert lines == [["pip install cargo-zigbuild ziglang"], []]
+
+
+def test_a_container_gets_optbuilds_directory_under_its_own_path() -> None:
+    """After the caller's own options; cargo is that of the container."""
+    cross = FoundBuilder(name=BuilderName.CROSS, tool=Tool(name="cross", path=Path("/bin/cross"), version="0.2.5"))
+    inputs = make_plan_inputs(toolchain=make_toolchain(builder=cross), container_options="--network none")
+    build = compilation(make_plan(inputs, ("release",), measure=False), Role.BUILD)
+    root = "/p/target/optbuild"
+    assert build.env["CROSS_CONTAINER_OPTS"] == (f"--network none -v {root}:{root}",)
+    assert "CARGO" not in build.env
+    assert build.argv[:2] == ("/bin/cross", "build")
+
+
+def test_paths_below_a_mount_are_read_as_those_of_this_machine() -> None:
+    """Only where a text begins with it: a directory of that name elsewhere is another one."""
+
+    class Seen(Listener):
+        units: ClassVar[list[CompilerArtifact]] = []
+
+        def on_unit(self, unit: CompilerArtifact) -> None:
+            self.units.append(unit)
+
+    line = json.dumps(
+        {
+            "reason": "compiler-artifact",
+            "package_id": "path+file:///p#0.1.0",
+            "target": {"name": "demo", "kind": ["bin"]},
+            "fresh": False,
+            "filenames": ["/target/release/demo", "/p/target/x"],
+            "executable": "/target/release/demo",
+        }
+    )
+    Feed((Seen(),), mounted=(b"/target", b"/p/target/optbuild/cargo")).read_stdout(line.encode())
+    (unit,) = Seen.units
+    assert unit.executable == Path("/p/target/optbuild/cargo/release/demo")
+    assert unit.filenames == (unit.executable, Path("/p/target/x"))

@@ -32,6 +32,7 @@ from optbuild.tools.wheels import tag_of_interpreter
 from optbuild.workloads.invocation import Invocation
 
 A = TypeVar("A", bound=Action[Any])
+_CONTAINER_OPTIONS = "CROSS_CONTAINER_OPTS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,7 @@ class PlanInputs:
     Attributes:
         workloads: Ready to run, with a runner if the target's programs need one.
         cpu_needs: The CPU features that each variant needs.
+        container_options: What the caller gives to containers that a builder starts.
         jobs: How many jobs the user allows.
         shares_jobs: Builds run at the same time, with one budget of jobs for all.
         not_runnable: Why nothing that is built can run here, not even by a runner.
@@ -59,6 +61,7 @@ class PlanInputs:
     toolchain: Toolchain
     layout: Layout
     workloads: tuple[Invocation, ...]
+    container_options: str = ""
     jobs: int | None = None
     shares_jobs: bool = False
     cpu_needs: Mapping[str, CpuNeeds] = field(default_factory=dict)
@@ -184,6 +187,10 @@ def _builder_env(inputs: PlanInputs) -> dict[str, Argument]:
         return {}
     cargo = next(iter(_cargo_script(inputs)), inputs.toolchain.cargo.path)
     own: dict[str, Argument] = {name: (value,) for name, value in builder.env.items()}
+    if builder.row.target_mount is not None:
+        # PGO profiles and objects have the same paths in the container as here.
+        options = (inputs.container_options, "-v", f"{inputs.layout.root}:{inputs.layout.root}")
+        return {_CONTAINER_OPTIONS: (" ".join(filter(None, options)),), **own}
     return {"CARGO": (str(cargo),), **own}
 
 

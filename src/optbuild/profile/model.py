@@ -107,8 +107,8 @@ class ProjectSettings:
     builder: Annotated[
         BuilderName,
         Field(
-            description='What calls cargo: "cargo" itself, "maturin" for wheels of Python, or "zigbuild" for an older '
-            "glibc."
+            description='What calls cargo: "cargo" itself, "maturin" for wheels of Python, "zigbuild" for an older '
+            'glibc, or "cross" for builds in a container.'
         ),
     ] = BuilderName.CARGO
     interpreters: Annotated[

@@ -17,6 +17,9 @@ from optbuild.tools.builders import BUILDERS, Builder, BuilderName
 from optbuild.tools.wheels import tag_of_interpreter
 
 _VERSION = re.compile(r"\d+\.\d+\S*")
+_ENGINE_VARIABLE = "CROSS_CONTAINER_ENGINE"
+_ENGINES = ("docker", "podman")
+_START_ENGINE = "install docker or podman and start it, until it answers: docker info"
 _DEFAULT_PYTHON = ("python3",)
 _ZIG_PYTHON = "CARGO_ZIGBUILD_PYTHON_PATH"
 
@@ -39,6 +42,8 @@ def discover_builder(
     found = FoundBuilder(name=name, glibc=glibc)
     if row.program is None:
         return found
+    if row.target_mount is not None and (problem := _why_no_container(inquiry)) is not None:
+        return replace(found, problem=problem, remedy=_START_ENGINE)
     path = _find(row.program, inquiry.environ)
     if path is None:
         return replace(found, problem=f"{row.program} was not found on PATH")
@@ -49,7 +54,7 @@ def discover_builder(
     if problem is None and row.works_argv:
         problem = _why_it_does_not_work(path, row, asking)
     if problem is None and row.makes_wheels:
-        pythons = {each: _find_python(each, inquiry) for each in interpreters or _DEFAULT_PYTHON}
+        pythons = {each: _find_named(each, inquiry) for each in interpreters or _DEFAULT_PYTHON}
         missing = [each for each, python in pythons.items() if python is None]
         problem = f"the interpreter {sanitize_line(missing[0])} was not found on PATH" if missing else None
         if problem is None and len(pythons) > 1:
@@ -71,7 +76,24 @@ def _why_untold(first: Path | None, *_others: Path | None) -> str | None:
     return f"the name of {sanitize_line(str(first))} does not tell its version: name it as in python3.12"
 
 
-def _find_python(name: str, inquiry: Inquiry) -> Path | None:
+def _why_no_container(inquiry: Inquiry) -> str | None:
+    """Why no container can be started, as the builder would start it."""
+    named = inquiry.environ.get(_ENGINE_VARIABLE)
+    names = (named,) if named else _ENGINES
+    path = next((path for name in names if (path := _find_named(name, inquiry)) is not None), None)
+    if path is None:
+        return f"no container engine is here: {' and '.join(map(sanitize_line, names))} not on PATH"
+    try:
+        answer = inquiry.ask((str(path), "info"))
+    except ProgramNotFoundError as error:
+        return f"{path} cannot be run: {error.reason}"
+    if answer.exit_code == 0:
+        return None
+    return f"the container engine {path.name} does not answer: {sanitize_line(last_lines(answer.stderr, 1))}"
+
+
+def _find_named(name: str, inquiry: Inquiry) -> Path | None:
+    """A program by its path or its name."""
     if os.sep in name:
         path = inquiry.directory / name
         return path if is_program(path) else None

@@ -27,6 +27,7 @@ class BuilderName(StrEnum):
     """What calls cargo."""
 
     CARGO = "cargo"
+    CROSS = "cross"
     MATURIN = "maturin"
     ZIGBUILD = "zigbuild"
 
@@ -96,6 +97,8 @@ class Builder:
         link_script: The script that an instrumented build for a target is linked with, if it needs one.
         cargo_script: The script that stands for a cargo, if the builder keeps cargo's messages to itself.
         makes_wheels: What it makes are wheels, each with a library in it.
+        target_mount: Where cargo's target directory is for a cargo that runs in a container; None without one.
+        install: The command that installs it, where pip does not.
     """
 
     name: BuilderName
@@ -109,11 +112,13 @@ class Builder:
     link_script: Callable[[str], Script | None] = _no_script
     cargo_script: Callable[[str], Script | None] = _no_script
     makes_wheels: bool = False
+    target_mount: str | None = None
+    install: str = ""
 
     @property
     def remedy(self) -> str:
         """The command that installs it, for display."""
-        return f"pip install {' '.join(self.packages)}"
+        return self.install or f"pip install {' '.join(self.packages)}"
 
 
 def split_glibc(target: str) -> tuple[str, str | None]:
@@ -129,6 +134,10 @@ def linker_variable(target: str) -> str:
 
 def _by_cargo(call: BuilderCall) -> tuple[str, ...]:
     return make_build_argv(call.cargo, call.settings)
+
+
+def _by_cross(call: BuilderCall) -> tuple[str, ...]:
+    return make_build_argv(call.program, call.settings)
 
 
 def _by_zigbuild(call: BuilderCall) -> tuple[str, ...]:
@@ -242,6 +251,18 @@ BUILDERS: Mapping[BuilderName, Builder] = {
             name=BuilderName.CARGO,
             make_argv=_by_cargo,
             cannot={Ability.OLDER_GLIBC: _BY_ZIGBUILD, Ability.INTERPRETERS: _BY_MATURIN},
+        ),
+        Builder(
+            name=BuilderName.CROSS,
+            program="cross",
+            make_argv=_by_cross,
+            cannot={
+                Ability.CARGO_WORKLOADS: f'{_WITH_COMMAND}, or build with builder = "cargo"',
+                Ability.OLDER_GLIBC: f"{_BY_ZIGBUILD}: in a container the image decides",
+                Ability.INTERPRETERS: _BY_MATURIN,
+            },
+            target_mount="/target",
+            install="cargo install cross",
         ),
         Builder(
             name=BuilderName.MATURIN,
