@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.tools.builders import BUILDERS, BuilderName, linker_variable
+from optbuild.tools.builders import BUILDERS, BuilderName, guard_of_rustup, linker_variable
 from tests.integration.optbuild_program import Optbuild, copy_crate, edit, variant_of, write_script
 
 pytestmark = pytest.mark.cargo
@@ -56,6 +56,19 @@ exec "$CARGO" build "$@\""""
     assert "tally needs GLIBC_2." in error["message"]
     assert "the target names glibc 2.3" in error["message"]
     assert not list(project.glob("target/optbuild/artifacts/release/*"))
+
+
+def test_a_builder_may_ask_rustup_and_cannot_let_it_add_anything(tmp_path: Path) -> None:
+    """Wherever the options stand that it gives."""
+    rustup = write_script(tmp_path / "real", 'echo "$@"')
+    guard = write_script(tmp_path / "rustup", guard_of_rustup(str(rustup)).text)
+
+    def said(*words: str) -> str:
+        return subprocess.check_output([str(guard), *words], text=True)
+
+    assert said("toolchain", "list") == "toolchain list\n"
+    assert said("--verbose", "toolchain", "add", "stable", "--profile", "minimal") == ""
+    assert said("target", "add", TARGET) == ""
 
 
 def in_container(directory: Path) -> dict[str, str]:

@@ -111,6 +111,10 @@ class ProjectSettings:
             'glibc, or "cross" for builds in a container.'
         ),
     ] = BuilderName.CARGO
+    auditable: Annotated[
+        StrictBool,
+        Field(description="Let cargo-auditable embed the list of dependencies into the programs of every variant."),
+    ] = False
     interpreters: Annotated[
         tuple[Name, ...],
         Field(

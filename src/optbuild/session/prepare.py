@@ -271,6 +271,7 @@ def discover_for(build_profile: BuildProfile, machine: Machine, *, trusted: bool
         rustc_origin="" if rustc is None else rustc.origin,
         builder=build_profile.project.builder,
         interpreters=build_profile.project.interpreters,
+        auditable=build_profile.project.auditable,
         glibc=split_glibc(build_profile.project.target or "")[1],
         trusted=trusted,
     )

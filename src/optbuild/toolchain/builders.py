@@ -13,7 +13,7 @@ from optbuild.execution.command import ProgramNotFoundError
 from optbuild.text import last_lines, sanitize_line
 from optbuild.toolchain.lookup import Inquiry, find_program, is_program, output_text
 from optbuild.toolchain.model import FoundBuilder, Tool
-from optbuild.tools.builders import BUILDERS, Builder, BuilderName
+from optbuild.tools.builders import AUDITOR, BUILDERS, INSTALL_AUDITOR, RUSTUP, Builder, BuilderName
 from optbuild.tools.wheels import tag_of_interpreter
 
 _VERSION = re.compile(r"\d+\.\d+\S*")
@@ -25,7 +25,12 @@ _ZIG_PYTHON = "CARGO_ZIGBUILD_PYTHON_PATH"
 
 
 def discover_builder(
-    name: BuilderName, glibc: str | None, inquiry: Inquiry, interpreters: tuple[str, ...] = ()
+    name: BuilderName,
+    glibc: str | None,
+    inquiry: Inquiry,
+    interpreters: tuple[str, ...] = (),
+    *,
+    auditable: bool = False,
 ) -> FoundBuilder:
     """Find a builder; what is wrong with it is said in the result.
 
@@ -34,6 +39,7 @@ def discover_builder(
         glibc: The version of glibc to link with.
         inquiry: Asks it.
         interpreters: The Pythons to build wheels for; by default `python3`.
+        auditable: cargo-auditable shall embed the list of dependencies.
 
     Raises:
         InterruptedRunError: A signal arrived.
@@ -41,12 +47,14 @@ def discover_builder(
     row = BUILDERS[name]
     found = FoundBuilder(name=name, glibc=glibc)
     if row.program is None:
-        return found
+        return _with_auditor(found, inquiry) if auditable else found
     if row.target_mount is not None and (problem := _why_no_container(inquiry)) is not None:
         return replace(found, problem=problem, remedy=_START_ENGINE)
     path = _find(row.program, inquiry.environ)
     if path is None:
         return replace(found, problem=f"{row.program} was not found on PATH")
+    if not row.version_argv:
+        return replace(found, tool=Tool(name=row.program, path=path, version="unknown"), env=_to_guard(inquiry.environ))
     env = _variables(path, inquiry.environ)
     asking = replace(inquiry, environ={**inquiry.environ, **env})
     version, problem = _ask(path, row.version_argv, asking)
@@ -61,6 +69,14 @@ def discover_builder(
             problem = _why_untold(*pythons.values())
         found = replace(found, interpreters=tuple(python for python in pythons.values() if python is not None))
     return replace(found, tool=tool, env=env, problem=problem)
+
+
+def _with_auditor(found: FoundBuilder, inquiry: Inquiry) -> FoundBuilder:
+    path = find_program(AUDITOR, inquiry.environ)
+    if path is None:
+        return replace(found, problem=f"{AUDITOR} was not found on PATH", remedy=INSTALL_AUDITOR)
+    # It has no option for its version.
+    return replace(found, auditor=Tool(name=AUDITOR, path=path, version="unknown"))
 
 
 def _find(program: str, environ: Mapping[str, str]) -> Path | None:
@@ -98,6 +114,12 @@ def _find_named(name: str, inquiry: Inquiry) -> Path | None:
         path = inquiry.directory / name
         return path if is_program(path) else None
     return find_program(name, inquiry.environ)
+
+
+def _to_guard(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a plan needs to put a stand-in before rustup, where there is a rustup."""
+    rustup = find_program("rustup", environ)
+    return {} if rustup is None else {RUSTUP: str(rustup), "PATH": environ.get("PATH", "")}
 
 
 def _variables(path: Path, environ: Mapping[str, str]) -> dict[str, str]:

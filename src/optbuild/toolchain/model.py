@@ -58,6 +58,7 @@ class FoundBuilder:
         remedy: What mends that, if installing it does not.
         env: Variables that it needs to find its parts.
         interpreters: The Pythons that it builds wheels for; the first one trains and measures.
+        auditor: cargo-auditable, if it shall embed the list of dependencies.
     """
 
     name: BuilderName = BuilderName.CARGO
@@ -67,6 +68,7 @@ class FoundBuilder:
     remedy: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     interpreters: tuple[Path, ...] = ()
+    auditor: Tool | None = None
 
     @property
     def row(self) -> Builder:

@@ -55,7 +55,7 @@ def require_builder(toolchain: Toolchain) -> None:
         raise ToolchainError(
             f"the builder {builder.name} cannot be used: {builder.problem}",
             help=builder.remedy or (f"{fix}{builder.row.remedy}"),
-            location=builder.row.program,
+            location=builder.row.program or builder.name,
         )
 
 
