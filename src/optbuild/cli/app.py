@@ -84,7 +84,7 @@ def run(
 
 @app.command()
 @with_common_options
-@with_run_request(without=("bench", "max_time", "cross_validate"))
+@with_run_request(without=("bench", "max_time", "cross_validate", "allow_debug"))
 def build(
     context: typer.Context,
     request: RunRequest,
@@ -102,7 +102,7 @@ def bench(
     stdin: options.Stdin = None,
     env: options.Env = None,
     metric: Annotated[
-        str, typer.Option("--metric", metavar="NAME", help="wall, cpu, instructions or allocations.")
+        str, typer.Option("--metric", metavar="NAME", help="wall, cpu, faults, rss, instructions or allocations.")
     ] = "wall",
     precision: options.Precision = None,
     min_effect: options.MinEffect = 0.01,
@@ -115,6 +115,7 @@ def bench(
     ] = None,
     prepare: Annotated[str, typer.Option("--prepare", metavar="CMD", help="Run before each timed run.")] = "",
     conclude: Annotated[str, typer.Option("--conclude", metavar="CMD", help="Run after each timed run.")] = "",
+    allow_debug: options.AllowDebug = False,
     as_json: options.Json = False,
 ) -> None:
     """Benchmark existing binaries against the first: `optbuild bench old=./a new=./b -- {bin} ARGS`."""
@@ -138,6 +139,7 @@ def bench(
             timeout_s=300.0 if timeout is None else timeout,
             prepare=next(iter(options.split_commands([prepare] if prepare else None)), ()),
             conclude=next(iter(options.split_commands([conclude] if conclude else None)), ()),
+            allow_debug=allow_debug,
             command_line=call.argv,
         )
         record = bench_session(request, machine)

@@ -114,6 +114,9 @@ def doctor(
     directory: options.Directory = Path(),
     fix: Annotated[bool, typer.Option("--fix", help="Install what is missing, after asking.")] = False,
     yes: options.Yes = False,
+    draws: Annotated[
+        bool, typer.Option("--flamegraph", help="With --fix: also what draws flame graphs as SVG.")
+    ] = False,
     measure: Annotated[bool, typer.Option("--measure", help="Check how precisely this machine measures.")] = False,
     build_profile: options.BuildProfile = None,
     as_json: options.Json = False,
@@ -127,7 +130,9 @@ def doctor(
     call: CliContext = context.obj
     request = RunRequest(directory=directory, build_profile=build_profile)
     with running_machine(call) as machine:
-        findings = examine_machine(request, machine, confirm=make_confirm(yes=yes) if fix else None).findings
+        findings = examine_machine(
+            request, machine, confirm=make_confirm(yes=yes) if fix else None, draws=draws
+        ).findings
         if measure:
             findings += examine_measuring(machine)
     write_out(render_findings(findings, as_json=as_json))

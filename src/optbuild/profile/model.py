@@ -60,6 +60,8 @@ class MetricName(StrEnum):
 
     WALL = "wall"
     CPU = "cpu"
+    FAULTS = "faults"
+    RSS = "rss"
 
 
 class RawFiles(StrEnum):

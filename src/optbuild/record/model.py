@@ -15,7 +15,7 @@ from optbuild.errors import OptbuildError
 from optbuild.measure.machine_checks import MachineCheck
 from optbuild.measure.model import AaCheck, AllocationCount, Comparison, Count, Resources, Series
 from optbuild.record.compared import ArmRecord, SourceRecord
-from optbuild.record.evidence import PgoRecord, QuarantinedRecord
+from optbuild.record.evidence import BoltRecord, PgoRecord, QuarantinedRecord
 from optbuild.record.gate import GateRecord
 from optbuild.record.inputs import InputRecord
 from optbuild.record.search import SearchRecord
@@ -150,6 +150,7 @@ class VariantRecord:
         cpu_features: What its binaries need of a CPU beyond what every CPU of the target has; None if not determined.
         pgo: The evidence of PGO. If each program has its own profile, that of the first one.
         pgo_by_bin: By program, if each has its own profile.
+        bolt: What BOLT made of it; None if that was not asked for.
     """
 
     name: str
@@ -163,6 +164,7 @@ class VariantRecord:
     quarantined: tuple[QuarantinedRecord, ...] = ()
     cpu_features: tuple[str, ...] | None = None
     pgo_by_bin: Mapping[str, PgoRecord] = field(default_factory=dict)
+    bolt: BoltRecord | None = None
 
     @property
     def binaries(self) -> tuple[ArtifactRecord, ...]:

@@ -21,7 +21,7 @@ from optbuild.profile.load import (
 )
 from optbuild.profile.model import BuildProfile, PresetName, Use
 from optbuild.profile.profile_data import UseProfileData
-from optbuild.profile.variants import PgoMode
+from optbuild.profile.variants import BoltMode, PgoMode
 from optbuild.project.cargo_config import load_cargo_config
 from optbuild.project.discover import load_project
 from optbuild.project.layout import Layout
@@ -33,6 +33,7 @@ from optbuild.session.budget import count_cores, find_jobs, may_share_jobs
 from optbuild.session.builders import for_builder, require_abilities
 from optbuild.session.cpus import find_cpu_needs, require_cpu
 from optbuild.session.cross_validation import describe_folds, find_folds, require_candidate
+from optbuild.session.debug_builds import require_optimised
 from optbuild.session.demands import with_request
 from optbuild.session.placement import Placement
 from optbuild.session.request import Machine, RunRequest, Selection
@@ -43,6 +44,7 @@ from optbuild.toolchain.doctor import free_disk_bytes
 from optbuild.toolchain.lookup import Inquiry
 from optbuild.toolchain.model import Toolchain
 from optbuild.toolchain.requirements import (
+    require_bolt,
     require_builder,
     require_disk,
     require_pgo_tools,
@@ -178,6 +180,8 @@ def prepare(
         ),
     )
     _check_machine(inputs, names)
+    if request.measure and not request.allow_debug:
+        require_optimised(build_profile, names, project)
     if request.measure:
         require_cpu(build_profile, inputs.cpu_needs)
     require_ours(layout)
@@ -351,6 +355,9 @@ def _check_machine(inputs: PlanInputs, names: tuple[str, ...]) -> None:
             )
     if any(inputs.build_profile.variants[name].pgo is PgoMode.REQUIRED for name in names):
         require_pgo_tools(inputs.toolchain)
+    is_linux = "linux" in inputs.toolchain.target
+    if is_linux and any(inputs.build_profile.variants[name].bolt is BoltMode.REQUIRED for name in names):
+        require_bolt(inputs.toolchain)
     root = inputs.layout.root
     require_disk(root, free_bytes=free_disk_bytes(root), needed_bytes=_LEAST_DISK_BYTES)
 
