@@ -253,7 +253,7 @@ another allocator  no            –  an allocator acts on 0.0% of the time
 
 bo^[oks: 60.0% of the time is in app::work alone, with what it inlines. At most −60.0%. To do: look at it
 first: a better algorithm or data layout there, SIMD (`target-cpu`, which excludes older CPUs); see what is in
-it: optbuild flamegraph.
+it: optbuild flamegraph VARIANT.
 bo^[oks: 40.0% of the time is the kernel's, most of it called by app::load. At most −40.0%. To do: make fewer
 and larger calls: BufReader and BufWriter around files and sockets, one `write` for many lines, memory that is
 kept instead of given back; no build setting reaches this time.

@@ -19,7 +19,9 @@ from optbuild.measure.arms import Arms
 from optbuild.measure.budget import Budget
 from optbuild.measure.counting import ALLOCATIONS, INSTRUCTIONS, Countable, Counting
 from optbuild.measure.guard import NoiseGuard
+from optbuild.measure.layout_trials import LayoutResult, as_shipped, judge_layouts
 from optbuild.measure.machine_checks import MachineCheck, check_machine
+from optbuild.measure.memory import Memory
 from optbuild.measure.model import A_PRIME, AllocationCount, Analysis, Count, CrossValidation, Resources, Series
 from optbuild.measure.own_counts import OwnCounts, take_own_counts
 from optbuild.measure.progress import Progress
@@ -80,6 +82,8 @@ class Contest:
         steal_ratio: The share of the time that the hypervisor took; None if the kernel does not report it.
         left: Candidates that left before the end.
         silent: Why the times of a workload prove nothing, by its name.
+        layouts: What was found of each variant that BOLT has laid out; one that is dropped is reported as what it is
+            without BOLT.
     """
 
     settings: SamplingSettings
@@ -100,6 +104,7 @@ class Contest:
     left: frozenset[str] = frozenset()
     cross_validation: CrossValidation | None = None
     silent: Mapping[str, ResultWarning] = field(default_factory=dict)
+    layouts: tuple[LayoutResult, ...] = ()
     allocations: tuple[AllocationCount, ...] = ()
 
     @property
@@ -109,7 +114,7 @@ class Contest:
         return (*self.silent.values(), *self.analysis.warnings, *folds, *_warn_of_faults(self.resources))
 
 
-def contest(
+def contest(  # noqa: PLR0913 - what takes turns, and by which rules
     arms: Arms,
     workloads: tuple[Invocation, ...],
     settings: SamplingSettings,
@@ -117,6 +122,7 @@ def contest(
     *,
     run_s: Mapping[str, float],
     leaving: Leaving = stay_to_the_end,
+    memory: Memory | None = None,
 ) -> Contest:
     """Count instructions, run arms in turns until the precision or the time is reached, and analyse once, at the end.
 
@@ -129,6 +135,7 @@ def contest(
         venue: The place.
         run_s: About how long one run of each workload takes, by its name.
         leaving: Which candidates leave before the end.
+        memory: The rounds of the same contest that were taken before it was interrupted; None where it is new.
 
     Raises:
         WorkloadError: A run failed: an arm that does not work has no ratio.
@@ -151,21 +158,37 @@ def contest(
     try:
         runs = _place_arms(arms, workloads, venue)
         budget.arms = {name: len(copies) for name, copies in runs.copies.items()}
-        sampling = Sampling(arms=arms, runs=runs, settings=settings, budget=budget, progress=progress, leaving=leaving)
+        sampling = Sampling(
+            arms=arms,
+            runs=runs,
+            settings=settings,
+            budget=budget,
+            progress=progress,
+            leaving=leaving,
+            memory=memory or Memory(),
+        )
         tainted, noisy, duration_s = _take_samples(sampling, runs, budget, progress)
     except WorkloadError:
         progress.fail(budget.elapsed_s())
         raise
     silent = find_silent(workloads, runs.counted)
-    analysis, cross_validation = _analyse(sampling.judged_series(), arms, settings, silent)
+    layouts = judge_layouts(
+        sampling.judged_series(),
+        arms.layouts,
+        confidence=settings.confidence,
+        min_effect=settings.min_effect,
+        silent=silent.keys(),
+    )
+    shown = as_shipped(layouts, arms.controls)
+    analysis, cross_validation = _analyse(shown.of_series(sampling.judged_series()), arms, settings, silent)
     found = Contest(
         settings=settings,
         checks=checks,
-        counts=counts,
-        series=sampling.samples.series(runs.cells()),
+        counts=shown.of_counts(counts),
+        series=shown.of_series(sampling.samples.series(runs.cells())),
         judged={cell.name: cell.judged for cell in runs.cells()},
         workload_of={cell.name: cell.workload for cell in runs.cells()},
-        resources=runs.resources(),
+        resources=shown.of_resources(runs.resources()),
         analysis=analysis,
         wanted_rounds=sampling.wanted_rounds,
         round_s=budget.round_s(),
@@ -177,6 +200,7 @@ def contest(
         left=sampling.gone,
         cross_validation=cross_validation,
         silent=silent,
+        layouts=layouts,
         allocations=allocations,
     )
     for warning in found.warnings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from optbuild.errors import OptbuildError
 from optbuild.files import disk_bytes_of
 from optbuild.making.built import Built
 from optbuild.making.order.progress import Progress
+from optbuild.making.tools import never
 from optbuild.measure.contest import Contest
 from optbuild.plan.model import Plan
 from optbuild.profile.render import render_resolved
@@ -19,6 +20,7 @@ from optbuild.record import assemble
 from optbuild.record.cross_validation import describe_cross_validation
 from optbuild.record.history import History
 from optbuild.record.model import RunRecord
+from optbuild.record.search import SearchRecord
 from optbuild.record.store import RecordStore
 from optbuild.session.journal import Journal
 from optbuild.session.prepare import Prepared
@@ -34,6 +36,8 @@ class Ledger(Journal):
         history: The durations of earlier runs.
         built: The outcome of the plan, once it was carried out.
         measured: The results of measuring, once it was done.
+        search: What a search has found so far; None for other runs. A candidate of it may fail.
+        is_late: Whether there is no time left to begin building another variant.
     """
 
     prepared: Prepared
@@ -41,6 +45,8 @@ class Ledger(Journal):
     history: History
     built: Built = field(init=False)
     measured: Contest | None = None
+    search: SearchRecord | None = None
+    is_late: Callable[[], bool] = never
     result_key: str | None = None
 
     def __post_init__(self) -> None:
@@ -70,7 +76,8 @@ class Ledger(Journal):
 
     def close(self, error: OptbuildError | None = None) -> RunRecord:
         """Make the record and store it."""
-        record = self._record(error or next(iter(self.built.failures.values()), None), stopped=error is not None)
+        failures = self.built.failures.values() if self.search is None else ()
+        record = self._record(error or next(iter(failures), None), stopped=error is not None)
         RecordStore(directory=self.prepared.layout.runs).save(record)
         self.prepared.remember_files()
         return record
@@ -98,6 +105,7 @@ class Ledger(Journal):
                 in_sample=self.prepared.fold_in_sample,
             ),
         )
+        record = replace(record, search=self.search)
         return record if self.measured is None else assemble.add_contest(record, self.measured)
 
 
