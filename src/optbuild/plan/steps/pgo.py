@@ -137,8 +137,15 @@ def _plan_translation(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) ->
     counted = _instrument(other, first_own_way(other, way.counts_of, inputs), inputs, objects)
     runs = _train(counted, other, inputs)
     names = _instrument(draft, way, inputs, objects)  # with the same objects: the next attempt trains it
-    merge = _merge(
-        tuple(run for run in runs if isinstance(run, Train)), draft, inputs, tool, names=names, of=other.label
+    own = _merge(tuple(run for run in runs if isinstance(run, Train)), draft, inputs, tool)
+    merge = replace(
+        own,
+        id=make_action_id("merge", own.weights, names.id, MIN_MATCHED),
+        needs=(*own.weights, names.id, counted.id),
+        label=f"{draft.label}: translate the counts of {other.label}",
+        program=names.id,
+        min_matched=MIN_MATCHED,
+        counted=counted.id,
     )
     optimised = _optimise(merge, draft, inputs)
     attempt = Attempt(
@@ -298,34 +305,15 @@ def _train(instrument: Compile, draft: Draft, inputs: PlanInputs) -> tuple[Compi
     return tuple(actions)
 
 
-def _merge(
-    trainings: tuple[Train, ...],
-    draft: Draft,
-    inputs: PlanInputs,
-    tool: Tool,
-    *,
-    names: Compile | None = None,
-    of: str = "",
-) -> MergeProfiles:
-    """The counts of all workloads, under the names of a build if that is of another variant."""
+def _merge(trainings: tuple[Train, ...], draft: Draft, inputs: PlanInputs, tool: Tool) -> MergeProfiles:
     weights = {training.id: training.workload.weight for training in trainings}
-    merge = MergeProfiles(
+    return MergeProfiles(
         id=make_action_id("merge", weights),
         needs=tuple(weights),
         label=f"{draft.label}: merge profiles",
         weights=weights,
         tool=tool.path,
         directory=inputs.layout.profile_data,
-    )
-    if names is None:
-        return merge
-    return replace(
-        merge,
-        id=make_action_id("merge", weights, names.id, MIN_MATCHED),
-        needs=(*weights, names.id),
-        label=f"{draft.label}: translate the counts of {of}",
-        program=names.id,
-        min_matched=MIN_MATCHED,
     )
 
 
