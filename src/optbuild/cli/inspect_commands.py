@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from optbuild.cli import options
-from optbuild.cli.choices import require_choice
+from optbuild.cli.choices import choose_form, require_choice
 from optbuild.cli.context import (
     CliContext,
     fill_in_template,
@@ -152,7 +152,7 @@ def report(
             "--format",
             metavar="FORMAT",
             help="terminal (the default), markdown, html, svg, json or csv; for other programs github-benchmark, "
-            "bencher, otava, hyperfine or in-toto.",
+            "bencher, otava, hyperfine, junit or in-toto.",
         ),
     ] = None,
     output: options.Output = None,
@@ -164,22 +164,24 @@ def report(
         bool, typer.Option("--evidence", help="Show the evidence that PGO took effect instead.")
     ] = False,
     build_profile: options.BuildProfile = None,
+    as_json: options.Json = False,
 ) -> None:
     """Render a stored run; runs nothing that the repository names."""
     from optbuild.session.inspect import find_record
     from optbuild.session.request import RunRequest
 
     call: CliContext = context.obj
-    if template is not None and (form is not None or evidence):
-        other = "--evidence" if evidence else "--format"
+    if template is not None and (form is not None or as_json or evidence):
+        other = "--evidence" if evidence else "--json" if as_json else "--format"
         raise UsageError(f"--template and {other} exclude each other", help=f"leave out {other}")
+    form = choose_form(form, as_json=as_json)
     with running_machine(call) as machine:
         record = find_record(run_name, RunRequest(directory=Path(), build_profile=build_profile), machine)
     if template is not None:
         text = fill_in_template(record, template, title)
     else:
         screen = screen_of(call, output)
-        text = render_report(call, record, form or "terminal", screen, evidence=evidence, title=title)
+        text = render_report(call, record, form, screen, evidence=evidence, title=title)
     write_result(text, output)
 
 
