@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -293,29 +293,47 @@ def clean(context: typer.Context, directory: options.Directory = Path()) -> None
 def schema(
     context: typer.Context,
     which: Annotated[
-        str, typer.Argument(metavar="[profile|record|verify|explain|heap|fleet]", help="Which schema.")
+        str,
+        typer.Argument(
+            metavar="[NAME]",
+            help="profile, record, verify, explain, heap, flamegraph, advise, fleet, fleet-plan, fleet-unit or "
+            "fleet-report.",
+        ),
     ] = "profile",
 ) -> None:
     """Print the JSON schema of the build profile, of the record, or of what another command prints as JSON."""
+    renderers = find_schemas()
+    require_choice(which, renderers, "schema")
+    write_out(renderers[which]())
+
+
+def find_schemas() -> Mapping[str, Callable[[], str]]:
+    """The JSON schemas by the name that `optbuild schema` takes."""
+    from optbuild.fleet.plan import render_matrix_schema
+    from optbuild.fleet.results import render_unit_schema
     from optbuild.fleet.settings import render_fleet_schema
+    from optbuild.fleet.summary import render_report_schema
     from optbuild.profile.schema import render_profile_schema
     from optbuild.record.advice import render_advice_schema
     from optbuild.record.explanation import render_explanation_schema
     from optbuild.record.heap import render_heap_schema
     from optbuild.record.store import render_record_schema
     from optbuild.record.verification import render_verification_schema
+    from optbuild.report.flame.document import render_document_schema
 
-    renderers = {
+    return {
         "profile": render_profile_schema,
         "record": render_record_schema,
         "verify": render_verification_schema,
-        "heap": render_heap_schema,
-        "advise": render_advice_schema,
         "explain": render_explanation_schema,
+        "heap": render_heap_schema,
+        "flamegraph": render_document_schema,
+        "advise": render_advice_schema,
         "fleet": render_fleet_schema,
+        "fleet-plan": render_matrix_schema,
+        "fleet-unit": render_unit_schema,
+        "fleet-report": render_report_schema,
     }
-    require_choice(which, renderers, "schema")
-    write_out(renderers[which]())
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (plan, init, apply, doctor, report, check, history, runs, clean, schema)
