@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import jsonschema
@@ -14,6 +15,7 @@ from optbuild.observe.profiles import ArmProfile, Profiled, Unobserved, Workload
 from optbuild.observe.samples import Frame, Samples, Stack, Unit
 from optbuild.report.flame.document import make_document_schema, render_document
 from optbuild.report.flame.exports import fold_for_drawing, render_folded, render_speedscope
+from optbuild.report.flame.firefox import render_firefox
 from optbuild.report.flame.page import render_page
 from optbuild.report.flame.table import make_report
 from optbuild.report.formats.terminal import render_terminal
@@ -238,6 +240,24 @@ def test_speedscope_gets_a_profile_for_each_variant() -> None:
     for each in document["profiles"]:
         assert each["endValue"] == pytest.approx(sum(each["weights"]))
         assert max(max(stack) for stack in each["samples"]) < len(document["shared"]["frames"])
+
+
+def test_the_firefox_profiler_gets_tables_that_refer_to_each_other() -> None:
+    """Every sample is a stack, every stack a frame and what called it, every frame a name; shares are kept."""
+    document = json.loads(render_firefox(COMPARED))
+    names = [thread["name"] for thread in document["threads"]]
+    assert names == ["books, release: demo-N", "books, pgo: demo-N"]
+    for thread in document["threads"]:
+        assert thread["stackTable"]["schema"] == {"prefix": 0, "frame": 1}
+        seen = Counter(sample[0] for sample in thread["samples"]["data"])
+        shares = {}
+        for stack, count in seen.items():
+            prefix, frame = thread["stackTable"]["data"][stack]
+            name = thread["stringTable"][thread["frameTable"]["data"][frame][0]]
+            caller = thread["stringTable"][thread["frameTable"]["data"][thread["stackTable"]["data"][prefix][1]][0]]
+            assert caller == "main (in demo)"
+            shares[name] = count * document["meta"]["interval"] / 1000
+        assert shares["b (in demo)"] == pytest.approx(0.308, rel=0.01)
 
 
 def test_the_document_fits_its_schema() -> None:

@@ -35,7 +35,7 @@ def flamegraph(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="svg, html, folded, speedscope or table; default: what the name of the file tells.",
+            help="svg, html, folded, speedscope, firefox or table; default: what the name of the file tells.",
         ),
     ] = None,
     output: options.Output = None,

@@ -12,6 +12,7 @@ from optbuild.execution.command import Command
 from optbuild.execution.tool import run_tool
 from optbuild.observe.profiles import Profiled
 from optbuild.report.flame.exports import fold_for_drawing, render_folded, render_speedscope, render_stacks
+from optbuild.report.flame.firefox import render_firefox
 from optbuild.report.flame.page import render_page
 from optbuild.report.flame.table import describe, make_title, unit_of
 from optbuild.session.request import Machine
@@ -29,6 +30,7 @@ class Form(StrEnum):
     HTML = "html"
     FOLDED = "folded"
     SPEEDSCOPE = "speedscope"
+    FIREFOX = "firefox"
     TABLE = "table"
 
 
@@ -89,6 +91,8 @@ def draw(profiled: Profiled, form: Form, machine: Machine) -> str:
             return render_folded(profiled)
         case Form.SPEEDSCOPE:
             return render_speedscope(profiled)
+        case Form.FIREFOX:
+            return render_firefox(profiled)
         case _:
             return _draw_svg(profiled, machine)
 
