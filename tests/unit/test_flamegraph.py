@@ -8,7 +8,8 @@ import jsonschema
 import pytest
 from inline_snapshot import snapshot
 
-from optbuild.errors import ToolchainError, UsageError
+from optbuild.errors import StorageError, ToolchainError, UsageError
+from optbuild.files import require_writable
 from optbuild.observe.call_tree import Change, Node, make_table, make_tree, thread_group
 from optbuild.observe.effort import WANTED_SAMPLES, plan_effort
 from optbuild.observe.profiles import ArmProfile, Profiled, Unobserved, WorkloadProfile, scale_recordings
@@ -313,3 +314,20 @@ def test_inferno_is_told_what_is_counted() -> None:
     argv = make_draw_argv("inferno", title="t", subtitle="s", count_name="µs", negate=True)
     assert argv[:9] == ("inferno", "--width", "1600", "--title", "t", "--subtitle", "s", "--countname", "µs")
     assert argv[-1] == "--negate"
+
+
+def test_what_has_no_name_is_noticed() -> None:
+    """The kernel's part is not the program's fault."""
+    assert samples_of({"main [unknown]": 1.0, "main f": 3.0}).unnamed_share == 0.25
+    kernel = Frame(function="[unknown]", symbol="", module="[kernel]", is_kernel=True)
+    stack = Stack(frames=(kernel,), weight=1.0, thread="demo")
+    assert Samples(stacks=(stack,), unit=Unit.SECONDS, tool="perf").unnamed_share == 0.0
+
+
+def test_a_file_that_cannot_be_written_is_refused_beforehand(tmp_path: Path) -> None:
+    """The work for it would be lost."""
+    require_writable(tmp_path / "new" / "deep" / "out.svg")
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file" / "out.svg", tmp_path):
+        with pytest.raises(StorageError, match="cannot write"):
+            require_writable(path)
