@@ -11,6 +11,7 @@ from optbuild import __version__
 from optbuild.errors import InterruptedRunError, OptbuildError
 from optbuild.events import Level, Notice, labelled
 from optbuild.files import claim_directory
+from optbuild.fleet.ending import end_unit
 from optbuild.fleet.load import load_fleet
 from optbuild.fleet.placing import Placer
 from optbuild.fleet.results import ResultStore, UnitResult, UnitStatus
@@ -18,20 +19,13 @@ from optbuild.fleet.shards import Shard, units_of
 from optbuild.fleet.sources import SourceStore
 from optbuild.fleet.summary import FleetReport, report_on_store
 from optbuild.fleet.units import SourceKind, Unit, make_units
-from optbuild.record.host import describe_host
 from optbuild.record.lock import hold_lock
-from optbuild.record.model import ErrorRecord, RunRecord, RunStatus
 from optbuild.session.request import Machine, RunRequest
 from optbuild.session.run import RunFailedError
 from optbuild.session.run import run as run_project
 
 OUT_NAME = "target/optbuild-fleet"
 """Where results are without `--out`, beside the fleet's file."""
-_STATUS = {
-    RunStatus.COMPLETE: UnitStatus.COMPLETE,
-    RunStatus.INCOMPLETE: UnitStatus.INCOMPLETE,
-    RunStatus.FAILED: UnitStatus.FAILED,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,17 +133,8 @@ class UnitRunner:
         if error is not None:
             where = "" if error.location is None else f" ({error.location})"
             machine.emit(Notice(level=Level.ERROR, code=error.code, message=error.message, help=f"{error.help}{where}"))
-        return UnitResult(
-            unit=unit,
-            status=_status_of(record, error),
-            exit_code=_exit_code(record, error),
-            source_identity=identity,
-            started_at=started.isoformat(timespec="seconds"),
-            finished_at=self.machine.now().isoformat(timespec="seconds"),
-            host=describe_host(),
-            record=record,
-            error=ErrorRecord.of(error) if error is not None else None if record is None else record.error,
-        )
+        times = (started, self.machine.now())
+        return end_unit(unit, times, identity=identity, record=record, error=error)
 
     def _make_request(self, unit: Unit, directory: Path) -> RunRequest:
         return RunRequest(
@@ -162,14 +147,6 @@ class UnitRunner:
             wait=self.request.wait,
             command_line=self.request.command_line,
         )
-
-
-def _status_of(record: RunRecord | None, error: OptbuildError | None) -> UnitStatus:
-    return UnitStatus.FAILED if error is not None or record is None else _STATUS[record.status]
-
-
-def _exit_code(record: RunRecord | None, error: OptbuildError | None) -> int:
-    return error.status if error is not None else 0 if record is None else record.exit_code
 
 
 def _notice(code: str, message: str) -> Notice:

@@ -9,6 +9,7 @@ from optbuild.measure.arms import Arms
 from optbuild.measure.contest import Contest, Venue, contest
 from optbuild.measure.settings import SamplingSettings
 from optbuild.plan.measure import Measure
+from optbuild.profile.model import BuildProfile
 from optbuild.session.prepare import Prepared
 from optbuild.session.request import Machine
 
@@ -29,14 +30,8 @@ def measure(
         WorkloadError: A run failed.
         NotComparableError: What a workload reads has changed meanwhile.
     """
-    asked, runner = prepared.build_profile.measure, prepared.inputs.project.runner
-    settings = SamplingSettings(
-        precision=asked.fixed_precision,
-        min_effect=asked.min_effect,
-        max_time_s=asked.max_time_s,
-        confidence=asked.confidence,
-        seed=secrets.randbits(32),
-    )
+    runner = prepared.inputs.project.runner
+    settings = make_settings(prepared.build_profile)
     venue = Venue(
         executor=machine.executor,
         emit=machine.emit,
@@ -52,3 +47,15 @@ def measure(
         prepared.hashes.check_after(workload)
     prepared.hashes.tell_rewritten(machine.emit)
     return found
+
+
+def make_settings(build_profile: BuildProfile) -> SamplingSettings:
+    """How long and how precisely a build profile asks to measure."""
+    asked = build_profile.measure
+    return SamplingSettings(
+        precision=asked.fixed_precision,
+        min_effect=asked.min_effect,
+        max_time_s=asked.max_time_s,
+        confidence=asked.confidence,
+        seed=secrets.randbits(32),
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -52,6 +54,24 @@ def run(request: RunRequest, machine: Machine, placement: Placement | None = Non
         OptbuildError: The run could not begin.
         RunFailedError: It began and failed; what was finished is kept and in the record.
     """
+    with opened(request, machine, placement) as ledger:
+        build(ledger)
+        earlier = _find_earlier(ledger)
+        if earlier is not None:
+            return earlier
+        _measure(ledger)
+        _warn_of_unsteady(ledger)
+        return ledger.close()
+
+
+@contextmanager
+def opened(request: RunRequest, machine: Machine, placement: Placement | None = None) -> Iterator[Ledger]:
+    """A run that has begun and holds its project: an error within becomes a record of what was finished.
+
+    Raises:
+        OptbuildError: The run could not begin.
+        RunFailedError: It began and failed.
+    """
     prepared = prepare(request, machine, trusted=True, placement=placement)
     layout = prepared.layout
     claim_directory(layout.root)
@@ -66,13 +86,7 @@ def run(request: RunRequest, machine: Machine, placement: Placement | None = Non
             warn_of_unpassed(ledger)
             _announce_not_measured(ledger)
             _announce_estimate(ledger)
-            build(ledger)
-            earlier = _find_earlier(ledger)
-            if earlier is not None:
-                return earlier
-            _measure(ledger)
-            _warn_of_unsteady(ledger)
-            return ledger.close()
+            yield ledger
         except OptbuildError as error:
             raise RunFailedError(error, ledger.close(error)) from error
 
