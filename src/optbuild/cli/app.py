@@ -20,6 +20,7 @@ from optbuild.cli.options import with_common_options, with_run_request
 from optbuild.cli.stories import carry_out
 from optbuild.cli.train import train
 from optbuild.cli.verify import verify
+from optbuild.cli.worker import worker
 from optbuild.errors import UsageError
 
 if TYPE_CHECKING:
@@ -158,6 +159,7 @@ app.command()(heap)
 for _command in COMMANDS:
     app.command()(_command)
 app.add_typer(fleet)
+app.command()(worker)
 
 
 @app.command(name="help")

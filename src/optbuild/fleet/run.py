@@ -66,13 +66,14 @@ def run_fleet(request: FleetRequest, machine: Machine) -> FleetReport:
         InterruptedRunError: A signal arrived; what was finished is kept.
     """
     with opened(request, machine) as (units, store):
-        worker = UnitRunner(request=request, machine=machine)
+        runner = UnitRunner(request=request, machine=machine)
+        sources = open_sources(request, machine)
         for number, unit in enumerate(units, start=1):
-            if is_done(unit, store, request, worker.sources):
-                machine.emit(_notice("kept", f"{unit.label}: it was done before (--fresh does it again)"))
+            if is_done(unit, store, request, sources):
+                tell(machine, "kept", f"{unit.label}: it was done before (--fresh does it again)")
                 continue
-            machine.emit(_notice("unit", f"unit {number} of {len(units)}: {unit.label}"))
-            store.save(worker.do(unit))
+            tell(machine, "unit", f"unit {number} of {len(units)}: {unit.label}")
+            store.save(runner.do(unit))
         return report_on_store(store, units)
 
 
@@ -86,6 +87,11 @@ def opened(request: FleetRequest, machine: Machine) -> Iterator[tuple[tuple[Unit
     with hold_lock(store.directory / "lock", wait=request.wait, emit=machine.emit):
         store.save_list(units)
         yield units if request.shard is None else units_of(units, request.shard), store
+
+
+def open_sources(request: FleetRequest, machine: Machine) -> SourceStore:
+    """Where the sources of a fleet are put."""
+    return SourceStore(fleet=request.file.parent, owned=request.directory, machine=machine)
 
 
 def is_done(unit: Unit, store: ResultStore, request: FleetRequest, sources: SourceStore) -> bool:
@@ -104,11 +110,6 @@ class UnitRunner:
     request: FleetRequest
     machine: Machine
 
-    @property
-    def sources(self) -> SourceStore:
-        """Where sources are put."""
-        return SourceStore(fleet=self.request.file.parent, owned=self.request.directory, machine=self.machine)
-
     def do(self, unit: Unit) -> UnitResult:
         """Do one unit.
 
@@ -119,7 +120,7 @@ class UnitRunner:
         machine = replace(self.machine, emit=labelled(self.machine.emit, unit.label))
         identity, record, error = None, None, None
         try:
-            source = replace(self.sources, machine=machine).place(unit.source)
+            source = open_sources(self.request, machine).place(unit.source)
             identity = source.identity
             placer = Placer(fleet=self.request.file.parent, owned=self.request.directory, machine=machine)
             placement = placer.place(unit, source)
@@ -149,5 +150,6 @@ class UnitRunner:
         )
 
 
-def _notice(code: str, message: str) -> Notice:
-    return Notice(level=Level.INFO, code=code, message=message)
+def tell(machine: Machine, code: str, message: str) -> None:
+    """Say something to people."""
+    machine.emit(Notice(level=Level.INFO, code=code, message=message))

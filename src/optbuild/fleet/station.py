@@ -35,6 +35,8 @@ from optbuild.session.request import Machine, RunRequest
 from optbuild.session.run import RunFailedError
 from optbuild.session.run import run as run_project
 
+STATION = "optbuild_station"
+"""The attribute of a worker that holds its means."""
 _BUSY_PERCENT = 20.0
 
 
