@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
 
 
 def dask_setup(worker: Worker) -> None:
-    """Give a worker its means; what happens is told to nobody but the record of the unit."""
+    """Give a worker its means; what happens is told to nobody but the record of the unit.
+
+    A terminal sends its interrupt to this process as well; who submitted the fleet ends it in order.
+    """
+    signal.signal(signal.SIGINT, lambda *_: None)  # not ignored: programs that are started would inherit that
     set_up(worker, _say_nothing)
 
 

@@ -175,6 +175,7 @@ class _Trip:
             key=f"optbuild-build-{key}",
             resources={resource_of("build"): 1},
             workers=_without(crew.builders, flight.avoid),
+            allow_other_workers=bool(flight.avoid),  # where none of those is left, it must not wait for ever
             pure=False,
         )
         measure = self.client.submit(
@@ -184,6 +185,7 @@ class _Trip:
             key=f"optbuild-measure-{key}",
             resources={resource_of("bench"): 1},
             workers=_without(crew.benches, flight.avoid),
+            allow_other_workers=bool(flight.avoid),
             pure=False,
         )
         self.flights[str(measure.key)] = replace(flight, futures=(build, measure))
@@ -201,7 +203,9 @@ class _Trip:
             return
         outcome = parse_outcome(measure.result())
         avoid = flight.avoid | {outcome.worker}
-        others = all(set(workers) - avoid for workers in (crew.builders, crew.benches))
+        crew = self._look() if outcome.result.exit_code in _OF_THE_MACHINE else crew
+        of_this_role = crew.benches if outcome.worker in crew.benches else crew.builders
+        others = bool(set(of_this_role) - avoid)
         if outcome.result.exit_code in _OF_THE_MACHINE and flight.attempt < _MOST_ATTEMPTS and others:
             message = f"{flight.unit.label}: {outcome.worker} cannot do it, and another worker tries"
             self.site.emit(_note("another-worker", message))
@@ -268,7 +272,7 @@ def _room(crew: Crew) -> int:
 
 def _without(workers: tuple[str, ...], avoid: frozenset[str]) -> list[str] | None:
     """The workers that may do something; None means all, also those that come later."""
-    return sorted(set(workers) - avoid) if avoid else None
+    return sorted(set(workers) - avoid) or None if avoid else None
 
 
 def _failed(unit: Unit, error: BaseException) -> UnitResult:

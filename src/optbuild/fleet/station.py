@@ -19,7 +19,7 @@ from optbuild.errors import InterruptedRunError, OptbuildError, ToolchainError
 from optbuild.events import Emit
 from optbuild.execution.local import LocalExecutor
 from optbuild.execution.stopping import StopRequest
-from optbuild.files import MARKER, claim_directory, remove_below
+from optbuild.files import MARKER, claim_directory, remove_below, tail_of
 from optbuild.fleet.actions import Action, Built, Outcome
 from optbuild.fleet.ending import end_unit
 from optbuild.fleet.parcels import Contents, Listing, pack, unpack
@@ -34,6 +34,7 @@ from optbuild.session.measure_apart import Bench, measure_apart
 from optbuild.session.request import Machine, RunRequest
 from optbuild.session.run import RunFailedError
 from optbuild.session.run import run as run_project
+from optbuild.text import sanitize
 
 STATION = "optbuild_station"
 """The attribute of a worker that holds its means."""
@@ -104,8 +105,8 @@ def build(action: Action, contents: Contents, station: Station) -> tuple[Built, 
     if isinstance(error, InterruptedRunError):
         raise error
     times = (started, _now())
-    failure_result = end_unit(action.unit, times, identity=built.identity, record=record, error=error)
-    return replace(built, failure=failure_result), {}
+    ended = end_unit(action.unit, times, identity=built.identity, record=record, error=error)
+    return replace(built, failure=replace(ended, log=_end_of_log(error, station.directory))), {}
 
 
 def measure(action: Action, built: Built, contents: Contents, station: Station) -> Outcome:
@@ -144,7 +145,15 @@ def measure(action: Action, built: Built, contents: Contents, station: Station) 
         raise error
     times = (started, _now())
     result = end_unit(action.unit, times, identity=built.identity, record=record, error=error, warnings=warnings)
-    return Outcome(result=result, worker=station.name)
+    return Outcome(result=replace(result, log=_end_of_log(error, station.directory)), worker=station.name)
+
+
+def _end_of_log(error: OptbuildError | None, directory: Path) -> str:
+    """The end of the log that an error names, for it is deleted with the directory of this worker."""
+    place = None if error is None or error.location is None else Path(error.location)
+    if place is None or not place.is_relative_to(directory) or not place.is_file():
+        return ""
+    return sanitize(tail_of(place).decode("utf-8", "replace"))
 
 
 def await_idle(within_s: float) -> tuple[WarningRecord, ...]:
