@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
@@ -162,9 +161,3 @@ class ResultStore:
             return parse_result(self.path_of(unit_id).read_bytes())
         except (OSError, ValidationError):
             return None
-
-    def damaged(self) -> Iterator[Path]:
-        """Files that should be results, and cannot be read."""
-        for path in sorted((self.directory / "units").glob("*.json")):
-            if self.find(path.stem) is None:
-                yield path
