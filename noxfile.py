@@ -167,6 +167,13 @@ def bench_builds(session: nox.Session) -> None:
     session.run("python", "benchmarks/builds.py", *session.posargs)
 
 
+@nox.session(name="bench-fleet")
+def bench_fleet(session: nox.Session) -> None:
+    """What a fleet of a thousand and of ten thousand units costs beside its builds, which are stand-ins."""
+    session.install("-e", ".[fleet]")
+    session.run("python", "-m", "benchmarks.fleet", *session.posargs)
+
+
 @nox.session(name="bench-travel")
 def bench_travel(session: nox.Session) -> None:
     """How much of a profile later releases, another rustc and other targets find again: `-- --work DIR`."""
