@@ -33,6 +33,7 @@ from optbuild.record.explanation import render_explanation_schema
 from optbuild.record.heap import render_heap_schema
 from optbuild.record.store import make_record_schema, render_record_schema
 from optbuild.record.verification import render_verification_schema
+from optbuild.report.flame.document import render_document_schema
 
 ROOT = Path(__file__).resolve().parents[1]
 WRITE_COMMAND = "nox -s schema -- --write"
@@ -111,6 +112,7 @@ def render_files() -> dict[str, str]:
         "schemas/optbuild-record.schema.json": render_record_schema(),
         "schemas/optbuild-explanation.schema.json": render_explanation_schema(),
         "schemas/optbuild-verification.schema.json": render_verification_schema(),
+        "schemas/optbuild-flamegraph.schema.json": render_document_schema(),
         "schemas/optbuild-fleet.schema.json": render_fleet_schema(),
         "schemas/optbuild-fleet-plan.schema.json": render_matrix_schema(),
         "schemas/optbuild-fleet-unit.schema.json": render_unit_schema(),
@@ -288,14 +290,14 @@ def _type_of(node: Mapping[str, Any], definitions: Mapping[str, Any], *, link: b
 
 
 def _plural(words: str) -> str:
-    return re.sub(r"^(table|string|number|array)\b", r"\1s", words)
+    return re.sub(r"^(table|string|number|array|any value)\b", r"\1s", words).replace("any values", "values")
 
 
 def _scalar_type(node: Mapping[str, Any]) -> str:
     if "pattern" in node:
         return "ratio" if "%" in node["pattern"] else "size" if "B" in node["pattern"] else "duration"
     if node.get("type") not in {"integer", "number"}:
-        return _PLAIN_TYPES[node["type"]]
+        return _PLAIN_TYPES.get(node.get("type", ""), "any value")
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     limits = [f"{sign} {node[key]:g}" for key, sign in signs.items() if key in node]
     return f"{node['type']} {' and '.join(limits)}".rstrip()

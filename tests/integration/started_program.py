@@ -1,9 +1,9 @@
 """The installed `optbuild`, started by forking an interpreter that has imported what it needs.
 
-Imports are most of what a short call costs: half a second, and one more where it measures. The tests make more than a
-thousand calls. What runs is the installed command, from its first line to the end of its interpreter, in a process with
-its own arguments, directory, environment and streams. The process that is forked has imported modules and called none
-of them, so no call finds anything of an earlier one.
+Imports are most of what a short call costs, and the libraries of statistics as much again where it measures; the tests
+make more than a thousand calls. What runs is the installed command, from its first line to the end of its interpreter,
+in a process with its own arguments, directory, environment and streams. The process that is forked has imported modules
+and called none of them, so no call finds anything of an earlier one.
 
 Calls that are about the process itself (signals, peak memory, what is imported) start the command afresh. So do those
 with variables of their own, because a module may look at the environment while it is imported.

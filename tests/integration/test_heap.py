@@ -55,6 +55,17 @@ def test_two_variants_are_compared_site_by_site(shared_optbuild: Optbuild, proje
     assert of_growing["base"]["blocks"] == of_growing["variant"]["blocks"] > 0
 
 
+def test_programs_are_compared_by_their_allocations(shared_optbuild: Optbuild, project: Path) -> None:
+    """Counted once each, of programs as they are; another program of the workload is left out."""
+    built = shared_optbuild.run("heap", "release", "--json", "--workload", "grow", cwd=project).expect(0).document
+    program = next((project / "target" / "optbuild" / "binaries").glob("*/habits"))
+    words = ("bench", f"old={program}", f"new={program}", "--metric", "allocations", "--json")
+    command = ("--", "sh", "-c", '"$0" grow 300', "{bin}")
+    counts = shared_optbuild.run(*words, *command, cwd=project).expect(0).document["allocations"]
+    assert [count["variant"] for count in counts] == ["old", "new"]
+    assert counts[0]["blocks"] == counts[1]["blocks"] == built["workloads"][0]["total"]["blocks"]
+
+
 def test_allocations_that_valgrind_cannot_see_are_said_to_be_hidden(
     shared_optbuild: Optbuild, project: Path, tmp_path: Path
 ) -> None:

@@ -27,6 +27,7 @@ schema = 1
 [variants.release]
 lto = "{lto}"
 codegen-units = 1
+opt-level = 1
 [variants.pgo]
 inherits = "release"
 pgo = true

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from optbuild.portable.lent_names import decode_names, encode_names
 from tests.integration.optbuild_program import Optbuild, ask_rustc, copy_crate, edit, variant_of
 
 pytestmark = pytest.mark.pgo
@@ -74,6 +79,30 @@ def test_counts_are_found_again_in_the_next_version(optbuild: Optbuild, project:
     assert pgo["mismatched_functions"] == 0
     assert "train" not in {step["kind"] for step in variant_of(record, "pgo")["steps"]}
     assert file.read_bytes() == first
+
+
+def test_the_build_that_was_trained_needs_no_instrumented_one(optbuild: Optbuild, project: Path) -> None:
+    """Its names are committed; should they be those of another build after all, an instrumented one lends them."""
+    say(project, "always")
+    optbuild.run("train", cwd=project).expect(0)
+    shutil.rmtree(project / "target")
+    pgo = variant_of(build(optbuild, project), "pgo")
+    assert [step["kind"] for step in pgo["steps"]] == ["profile-data", "compile"]
+    assert (pgo["pgo"]["attempt"], pgo["pgo"]["source"]) == ("profile-data by names", "profile-data")
+    assert (pgo["pgo"]["applied"], pgo["pgo"]["missing_functions"], pgo["pgo"]["matched_ratio"]) == (True, 0, 1)
+    names, lock = (project / "pgo" / f"tally.pgodata.{suffix}" for suffix in ("names", "lock"))
+    functions = decode_names(names.read_bytes(), location="here")
+    foreign = encode_names(replace(each, name=re.sub("17h[0-9a-f]{4}", "17h0000", each.name)) for each in functions)
+    names.write_bytes(foreign)
+    refused = optbuild.run("build", cwd=project).expect(13)
+    assert "does not belong to the lock beside it" in refused.stderr
+    told = json.loads(lock.read_text())
+    lock.write_text(json.dumps({**told, "names_sha256": hashlib.sha256(foreign).hexdigest()}))
+    pgo = variant_of(build(optbuild, project), "pgo")["pgo"]
+    assert (pgo["attempt"], pgo["applied"], pgo["missing_functions"]) == ("profile-data", True, 0)
+    ((name, reason),) = ((each["name"], each["reason"]) for each in pgo["rejected_attempts"])
+    assert name == "profile-data by names"
+    assert "functions with counts" in reason
 
 
 def test_a_file_cut_short_is_refused_before_anything_is_built(optbuild: Optbuild, project: Path) -> None:

@@ -13,6 +13,7 @@ from optbuild.files import claim_directory
 from optbuild.measure.arms import ArmBinaries, Arms
 from optbuild.measure.contest import Contest, Venue, contest
 from optbuild.measure.guard import NoiseGuard, Reading
+from optbuild.measure.memory import Memory
 from optbuild.measure.model import A_PRIME, Arm
 from optbuild.measure.sampling import Leaving, stay_to_the_end
 from optbuild.measure.settings import SamplingSettings
@@ -52,6 +53,7 @@ class Track:
     told_s: float | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
     leaving: Leaving = stay_to_the_end
+    memory: Memory | None = None
     watching: NoiseGuard = field(init=False)
 
     def __post_init__(self) -> None:
@@ -128,6 +130,7 @@ class Track:
             venue,
             run_s=dict.fromkeys(self.names, told_s),
             leaving=self.leaving,
+            memory=self.memory,
         )
 
     def _arms(self) -> Arms:

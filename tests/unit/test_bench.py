@@ -13,6 +13,7 @@ from inline_snapshot import snapshot
 from optbuild.errors import UsageError, WorkloadError, WorkloadTimeoutError
 from optbuild.events import Event
 from optbuild.execution.command import Command
+from optbuild.measure.metrics import ExactMetric
 from optbuild.measure.model import Verdict
 from optbuild.profile.model import MetricName
 from optbuild.record.model import RunRecord, RunStatus
@@ -170,7 +171,7 @@ def test_a_program_that_fails_is_told_to_run_without_what_lies_beside_it(stand: 
 
 def test_instructions_alone_are_asked_for_and_not_to_be_had(stand: Bench) -> None:
     """Nothing is measured then, and the record holds the reason in the place of each count."""
-    record = stand.run(metric=None)
+    record = stand.run(metric=ExactMetric.INSTRUCTIONS)
     assert len(stand.executor.commands) == 3, "the outputs are compared all the same"
     assert (record.benchmarks, record.comparisons, record.measure, record.noise) == ((), (), None, None)
     assert [item.variant for item in record.instructions] == ["old", "new"]
@@ -239,3 +240,11 @@ def test_commands_between_runs_get_no_terminal_and_keep_no_output(stand: Bench) 
     assert {(command.timeout_s, command.cwd) for command in seen} == {(7.0, stand.directory)}
     measured = [command for command in stand.executor.commands if os.sep in command.argv[0]]
     assert len(seen) == 2 * len(measured), "outputs are compared with them as well"
+
+
+def test_a_load_of_fixed_duration_gets_no_verdict(stand: Bench) -> None:
+    """Its time is the one that its command asks for, and the record says what to ask for instead."""
+    make_binary(stand.binaries["new"], "1.0 out")
+    record = stand.run("{bin}", "--seconds", "1")
+    assert {comparison.verdict for comparison in record.comparisons} == {Verdict.INVALID}
+    assert any("a fixed number of requests" in warning.message for warning in record.warnings)

@@ -9,7 +9,7 @@ import pytest
 from optbuild.events import ActionFinished, ActionStarted, Event
 from optbuild.execution.command import Command
 from optbuild.files import claim_directory
-from optbuild.measure.counting import InstructionCounting
+from optbuild.measure.counting import INSTRUCTIONS, Counting
 from optbuild.measure.model import Count
 from optbuild.testing import Answer, Reply, ScriptedExecutor, make_invocation
 from optbuild.workloads.invocation import Invocation, Moment
@@ -57,7 +57,8 @@ class Stand:
     ) -> tuple[Count, ...]:
         """Count the two on some workloads, by default on one."""
         chosen = workloads or (self.workload,)
-        counts, self.took_s = InstructionCounting(
+        counts, self.took_s = Counting(
+            what=INSTRUCTIONS,
             executor=self.executor,
             emit=self.heard.append,
             environ={"PATH": str(self.directory)},

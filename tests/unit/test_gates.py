@@ -8,7 +8,7 @@ import pytest
 from inline_snapshot import snapshot
 
 from optbuild.errors import UsageError
-from optbuild.measure.model import Resources, Verdict
+from optbuild.measure.model import AllocationCount, Resources, Verdict
 from optbuild.profile.gates import GateSettings
 from optbuild.record.gate import GateVerdict
 from optbuild.record.judge import is_accepted, judge
@@ -110,6 +110,36 @@ def test_sizes_and_build_times_are_compared_as_they_are() -> None:
     reused = replace(record, variants=(make_variant_record(build_s=None), pgo))
     (time,) = judge(reused, GateSettings(max_build_time_growth=0.5))
     assert (time.verdict, time.found) == (GateVerdict.INCONCLUSIVE, None)
+
+
+def test_allocations_are_compared_workload_by_workload() -> None:
+    """To the block; where they are hidden or were not counted, nothing is decided."""
+
+    def counted(
+        blocks: int | None, variant: str, workload: str = "books", reason: str | None = None
+    ) -> AllocationCount:
+        return AllocationCount(
+            workload=workload, variant=variant, blocks=blocks, bytes=None, tool="dhat", reason=reason
+        )
+
+    record = make_run_record(
+        allocations=(
+            counted(1000, "release"),
+            counted(1001, "pgo"),
+            counted(1000, "release", "words"),
+            counted(900, "pgo", "words"),
+        ),
+    )
+    (gate,) = judge(record, GateSettings(max_allocation_growth=0.0))
+    assert (gate.verdict, gate.workload) == (GateVerdict.FAIL, "books")
+    assert gate.found == pytest.approx(0.001)
+    (gate,) = judge(record, GateSettings(max_allocation_growth=0.01))
+    assert gate.verdict is GateVerdict.PASS
+    (gate,) = judge(replace(record, allocations=()), GateSettings(max_allocation_growth=0.0))
+    assert (gate.verdict, gate.reason) == (GateVerdict.INCONCLUSIVE, "allocations were not counted")
+    hidden = (counted(1000, "release"), counted(None, "pgo", reason="hidden"))
+    (gate,) = judge(replace(record, allocations=hidden), GateSettings(max_allocation_growth=0.0))
+    assert (gate.verdict, gate.reason) == (GateVerdict.INCONCLUSIVE, "hidden")
 
 
 def test_a_variant_that_was_not_built_fails_every_gate() -> None:

@@ -16,6 +16,7 @@ from optbuild.plan.render import plan_to_dict, render_actions
 from optbuild.profile.model import Use
 from optbuild.profile.variants import Counters, PgoMode, Variant
 from optbuild.testing import make_build_profile, make_invocation, make_plan_inputs, make_toolchain, make_variants
+from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.workloads.folds import Fold
 
 WORKLOADS = (
@@ -193,3 +194,22 @@ def test_a_plan_shows_its_folds() -> None:
     assert {key: folds[0][key] for key in ("variant", "name", "left_out", "workloads")} == snapshot(
         {"variant": "pgo", "name": "pgo without books", "left_out": ["books"], "workloads": ["books"]}
     )
+
+
+def test_a_fold_of_a_variant_with_translated_counts_leaves_them_out_before_they_are_translated() -> None:
+    """Its names are lent by the same build; nothing is trained or instrumented for it."""
+    other = replace(ONE_WAY, name="other", codegen_units=4)
+    variants = (RELEASE, ONE_WAY, other)
+    plan = plan_of(*variants, cpu_needs=dict.fromkeys(("release", "pgo", "other"), CpuNeeds()))
+    translated = plan.variants[2].attempts[0]
+    merge = plan.entry(translated.merge)
+    assert isinstance(merge, MergeProfiles)
+    folds = [fold.build.attempts[0] for fold in plan.folds if fold.variant == "other"]
+    assert [attempt.is_translated for attempt in folds] == [True, True]
+    for attempt in folds:
+        own = plan.entry(attempt.merge)
+        assert isinstance(own, MergeProfiles)
+        assert own.id != merge.id
+        assert (own.program, own.min_matched) == (merge.program, merge.min_matched)
+        assert own.needs == (*own.weights, merge.program)
+        assert own.weights.keys() < merge.weights.keys()

@@ -24,6 +24,7 @@ from optbuild.profile.variants import Counters, PgoMode, Profiles, Variant
 from optbuild.project.model import LibFile, LibKind
 from optbuild.project.selection import Targets
 from optbuild.testing import make_build_profile, make_invocation, make_package, make_plan_inputs
+from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.workloads.invocation import Invocation
 
 PACKAGE = make_package(bins=("north", "south", "east"))
@@ -32,6 +33,7 @@ SOUTH = make_invocation("{bin:south}", "s.txt", name="south", use=(Use.TRAIN,))
 ALL = make_invocation("sh", "-c", "{bin:north}; {bin:south}; {bin:east}", name="all", use=(Use.TRAIN,))
 PGO = Variant(name="pgo", ancestors=("release",), pgo=PgoMode.REQUIRED, counters=Counters.SINGLE)
 EACH = replace(PGO, name="each", profiles=Profiles.PER_BIN)
+NAMES = ("release", "pgo", "each", "abort")
 
 
 def plan_of(*workloads: Invocation, variants: tuple[Variant, ...] = (PGO, EACH), **changes: object) -> Plan:
@@ -175,3 +177,17 @@ def test_only_what_is_trained_on_counts() -> None:
     workload = replace(NORTH, beside={}, bins=("north", "south"))
     assert trains(workload, "north", (PACKAGE,))
     assert not trains(workload, "south", (PACKAGE,))
+
+
+def test_each_program_takes_the_translated_counts_of_the_same_program() -> None:
+    """Of the first variant with a profile for each program; one with a single profile has other counts."""
+    abort = replace(EACH, name="abort", panic="abort")
+    plan = plan_of(NORTH, SOUTH, ALL, variants=(PGO, EACH, abort), cpu_needs=dict.fromkeys(NAMES, CpuNeeds()))
+    each, other = plan.variants[2], plan.variants[3]
+    for name in ("north", "south"):
+        trained, translated = each.parts[name].attempts[0], other.parts[name].attempts[0]
+        assert (translated.shared_with, translated.is_translated) == ("each", True)
+        merges = [plan.entry(attempt.merge) for attempt in (trained, translated)]
+        assert all(isinstance(merge, MergeProfiles) for merge in merges)
+        weights = [merge.weights for merge in merges if isinstance(merge, MergeProfiles)]
+        assert weights[0] == weights[1]

@@ -176,7 +176,7 @@ opt-level = true
 strip = 1
 debug = 1.0
 pgo = 1
-bolt = true
+bolt = 1
 [variants."bad name"]
 [variants.release]
 codegen-units = 0
@@ -215,7 +215,7 @@ optbuild.toml:1: `schema` is missing
   help: write `schema = 1` at the top of the file
 optbuild.toml:1: unknown key `what`
   help: remove it; the keys here are evidence, extends, gates, measure, profile-data, project, raw-profiles,
-    schema, variants, workloads
+    schema, tune, variants, workloads
 optbuild.toml:4: `project.manifest`: "../Cargo.toml" leaves the workspace: it is ABOVE/Cargo.toml
   help: write a relative path that stays inside HERE
 optbuild.toml:5: `project.features`: expected a list of texts, got "a"
@@ -237,8 +237,8 @@ optbuild.toml:13: `variants.lto.debug`: expected true, false, 0, 1, 2, "none", "
   help: write true, false, 0, 1, 2, "none", "line-directives-only", "line-tables-only", "limited" or "full"
 optbuild.toml:14: `variants.lto.pgo`: expected true, false or "auto", got 1
   help: write true, false or "auto"
-optbuild.toml:15: `variants.lto.bolt` needs a newer optbuild
-  help: remove it, or upgrade: pip install --upgrade cargo-optbuild
+optbuild.toml:15: `variants.lto.bolt`: expected true, false or "auto", got 1
+  help: write true, false or "auto"
 optbuild.toml:16: `variants."bad name"`: not a name for a variant
   help: use letters, digits, `.`, `_` and `-`, and begin with a letter, a digit or `_`
 optbuild.toml:18: `variants.release.codegen-units`: expected an integer of 1 or more, got 0
@@ -246,8 +246,8 @@ optbuild.toml:18: `variants.release.codegen-units`: expected an integer of 1 or 
 optbuild.toml:20: `workloads[0].name`: more than one line
   help: write a name of one line
 optbuild.toml:21: `workloads[0].command[1]`: unknown placeholder {"a":1}
-  help: placeholders are {bin}, {bin:NAME}, {lib}, {lib:NAME}, {scratch}, {port} and {env:NAME}; literal
-    braces are doubled: {{ and }}
+  help: placeholders are {bin}, {bin:NAME}, {lib}, {lib:NAME}, {scratch}, {port}, {wheel}, {python} and
+    {env:NAME}; literal braces are doubled: {{ and }}
 optbuild.toml:21: `workloads[0].command[2]`: a NUL character, which no program can receive
   help: remove the `\\u0000` from the text
 optbuild.toml:22: `workloads[0].timeout`: expected a duration such as "500ms", "30s", "5m" or "1h", got 3
@@ -586,6 +586,7 @@ def test_the_resolved_profile_is_plain_data(tmp_path: Path) -> None:
                     "features": [],
                     "rustflags": [],
                     "pgo": "required",
+                    "bolt": "off",
                     "training-lto": "auto",
                     "profiles": "merged",
                 },

@@ -297,6 +297,7 @@ def test_a_build_of_which_a_part_was_there_has_no_time() -> None:
     """A part of the time would look like the whole."""
     outcome = outcome_of()
     first = PLAN.variants[2].attempts[0].instrument
+    assert first is not None
     outcome.steps[first] = replace(outcome.steps[first], reused=True)
     pgo = variants(outcome)["pgo"]
     assert (pgo.status, pgo.build_s) == (VariantStatus.BUILT, None)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optbuild.errors import ProfileDataError
+from optbuild.profile.values import HOT_SHARES
 from optbuild.tools import llvm_profdata
 from optbuild.tools.llvm_profdata import LlvmVersion, ProfileHeader, ProfileSummary
 
@@ -98,7 +100,15 @@ def test_names_that_a_list_file_cannot_express_are_refused(name: str) -> None:
 )
 def test_the_summary_is_read_in_any_order_of_lines(case: str, summary: ProfileSummary) -> None:
     """LLVM 14 and 22 print the same numbers in different orders."""
-    assert llvm_profdata.parse_show(_recorded(case)) == summary
+    assert replace(llvm_profdata.parse_show(_recorded(case)), hot_counts={}) == summary
+
+
+@pytest.mark.parametrize("case", ["show.llvm14", "show.llvm22"])
+def test_the_counts_from_which_on_code_is_hot_are_read(case: str) -> None:
+    """By the share of all counts that such blocks make up, for every share that a variant may name."""
+    hot = llvm_profdata.parse_show(_recorded(case)).hot_counts
+    assert hot["p95"] == 668
+    assert set(HOT_SHARES) <= hot.keys()
 
 
 def test_a_coverage_profile_is_not_ir_level() -> None:

@@ -95,6 +95,7 @@ def test_counters_are_atomic_once_others_went_wrong() -> None:
     assert (atomic.lossless, set(atomic.mends)) == (exact.lossless, {AttemptFault.IMPLAUSIBLE})
     flags = []
     for attempt in (exact, atomic):
+        assert attempt.instrument is not None
         instrument = plan.action(attempt.instrument)
         assert isinstance(instrument, Compile)
         flags.append([render_argument(word) for word in instrument.recipe.rustflags])
@@ -129,6 +130,7 @@ def test_variants_for_several_cpus_are_trained_once() -> None:
     assert set(exact.mends) == {AttemptFault.NOT_BUILT, AttemptFault.UNFIT}
     flags = []
     for built_by in (shared.instrument, exact.instrument, shared.compile):
+        assert built_by is not None
         action = plan.action(built_by)
         assert isinstance(action, Compile)
         flags.append([render_argument(word) for word in action.recipe.rustflags])
@@ -263,6 +265,8 @@ def test_lto_is_cancelled_in_the_instrumented_build_alone() -> None:
     generate = "-Cprofile_generate=/p/target/optbuild/stray"
     marks = next(f"-Clink-arg={action.file}" for action in plan.actions if isinstance(action, MakeObject))
     lto_off = ["-Clto=off", "-Clinker_plugin_lto=no", "-Cembed_bitcode=no"]
+    assert lto_free.instrument is not None
+    assert exact.instrument is not None
     assert flags[lto_free.instrument] == [marks, generate, *lto_off]
     assert flags[exact.instrument] == [marks, generate]
     assert {action.recipe.config for action in compiles if action.role is not Role.BUILD} == {

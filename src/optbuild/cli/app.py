@@ -12,6 +12,7 @@ from optbuild.cli import options
 from optbuild.cli.compare import compare
 from optbuild.cli.context import CliContext, render_report, screen_of, write_out
 from optbuild.cli.explain import explain
+from optbuild.cli.flamegraph import flamegraph
 from optbuild.cli.fleet import fleet
 from optbuild.cli.heap import heap
 from optbuild.cli.inspect_commands import COMMANDS
@@ -19,6 +20,7 @@ from optbuild.cli.machine import running_machine
 from optbuild.cli.options import with_common_options, with_run_request
 from optbuild.cli.stories import carry_out
 from optbuild.cli.train import train
+from optbuild.cli.tune import tune
 from optbuild.cli.verify import verify
 from optbuild.cli.worker import worker
 from optbuild.errors import UsageError
@@ -36,8 +38,6 @@ app = typer.Typer(
 
 _LATER = {
     "advise": "say beforehand what can pay",
-    "flamegraph": "record and draw a variant",
-    "tune": "search for the fastest variant",
 }
 
 
@@ -85,7 +85,7 @@ def run(
 
 @app.command()
 @with_common_options
-@with_run_request(without=("bench", "max_time", "cross_validate"))
+@with_run_request(without=("bench", "max_time", "cross_validate", "allow_debug"))
 def build(
     context: typer.Context,
     request: RunRequest,
@@ -102,7 +102,9 @@ def bench(
     binaries: Annotated[list[str], typer.Argument(metavar="NAME=PATH…", help="Binaries; the first is the baseline.")],
     stdin: options.Stdin = None,
     env: options.Env = None,
-    metric: Annotated[str, typer.Option("--metric", metavar="NAME", help="wall, cpu or instructions.")] = "wall",
+    metric: Annotated[
+        str, typer.Option("--metric", metavar="NAME", help="wall, cpu, faults, rss, instructions or allocations.")
+    ] = "wall",
     precision: options.Precision = None,
     min_effect: options.MinEffect = 0.01,
     max_time: options.MaxTime = None,
@@ -114,6 +116,7 @@ def bench(
     ] = None,
     prepare: Annotated[str, typer.Option("--prepare", metavar="CMD", help="Run before each timed run.")] = "",
     conclude: Annotated[str, typer.Option("--conclude", metavar="CMD", help="Run after each timed run.")] = "",
+    allow_debug: options.AllowDebug = False,
     as_json: options.Json = False,
 ) -> None:
     """Benchmark existing binaries against the first: `optbuild bench old=./a new=./b -- {bin} ARGS`."""
@@ -137,6 +140,7 @@ def bench(
             timeout_s=300.0 if timeout is None else timeout,
             prepare=next(iter(options.split_commands([prepare] if prepare else None)), ()),
             conclude=next(iter(options.split_commands([conclude] if conclude else None)), ()),
+            allow_debug=allow_debug,
             command_line=call.argv,
         )
         record = bench_session(request, machine)
@@ -152,7 +156,13 @@ app.command()(explain)
 app.command()(train)
 
 
+app.command()(tune)
+
+
 app.command()(verify)
+
+
+app.command()(flamegraph)
 
 
 app.command()(heap)
@@ -193,6 +203,6 @@ for _name, _what in _LATER.items():
 
 
 def _run(call: CliContext, request: RunRequest) -> None:
-    from optbuild.session.run import run as run_session
+    from optbuild.session.each_target import run_each
 
-    carry_out(call, lambda machine: run_session(request, machine))
+    carry_out(call, lambda machine: run_each(request, machine))

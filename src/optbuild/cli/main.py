@@ -21,7 +21,7 @@ _CommandLineMistake: type[Exception] = typer.BadParameter.__mro__[1]  # Click's 
 
 def main() -> None:
     """Run one command and exit with its status."""
-    atexit.register(gc.freeze)  # or Python looks for cycles in all that was imported, for a quarter of a second
+    atexit.register(gc.freeze)  # or Python looks for cycles in all that was imported, and that takes long
     _open_streams()
     argv = tuple(sys.argv[1:])
     if argv[:1] == ("optbuild",) and sys.argv[0].rpartition("/")[2].startswith("cargo-"):

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from optbuild.errors import UsageError
+from optbuild.measure.metrics import ExactMetric
 from optbuild.profile.model import MetricName
 
-INSTRUCTIONS = "instructions"
 
-
-def read_metric(text: str) -> MetricName | None:
-    """The metric that verdicts are about; None for `instructions`, which are counted and not tested.
+def read_metric(text: str) -> MetricName | ExactMetric:
+    """The metric that verdicts are about, or one that is counted and not tested.
 
     Raises:
         UsageError: There is no such metric.
     """
-    if text == INSTRUCTIONS:
-        return None
+    if text in list(ExactMetric):
+        return ExactMetric(text)
     try:
         return MetricName(text)
     except ValueError:
-        known = ", ".join([*MetricName, INSTRUCTIONS])
+        known = ", ".join([*MetricName, *ExactMetric])
         raise UsageError(f"there is no metric {text!r}", help=f"choose one of: {known}") from None

@@ -32,7 +32,7 @@ def settle(proposal: Proposal, call: CliContext, *, yes: bool) -> None:
     if proposal.changes_nothing:
         _say(call, f"there is nothing to change in {proposal.path}", proposal.next_step)
         return
-    write_out(render_diff(proposal))
+    (sys.stderr.write if call.json else write_out)(render_diff(proposal))
     if not yes and not sys.stdin.isatty():
         advice = f"agree in advance: {shlex.join(call.argv)} --yes"
         _say(call, "nothing was written: there is no terminal to ask on", advice)

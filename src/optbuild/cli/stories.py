@@ -13,8 +13,16 @@ if TYPE_CHECKING:
     from optbuild.session.request import Machine
 
 
-def carry_out(call: CliContext, story: Callable[[Machine], RunRecord]) -> None:
-    """Run something to its record, print that, and leave with its exit code."""
+def carry_out(
+    call: CliContext, story: Callable[[Machine], RunRecord], then: Callable[[RunRecord], None] | None = None
+) -> None:
+    """Run something to its record, print that, and leave with its exit code.
+
+    Args:
+        call: The call of the program.
+        story: What is run.
+        then: What follows once the record of a story that went well is printed.
+    """
     from optbuild.cli.ci import show_run_on_ci
     from optbuild.cli.console import Console
     from optbuild.record.store import render_record
@@ -33,4 +41,6 @@ def carry_out(call: CliContext, story: Callable[[Machine], RunRecord]) -> None:
     if error is not None:
         Console(call).show_error(error)
     show_run_on_ci(call, record)
+    if error is None and then is not None:
+        then(record)
     leave(record.exit_code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from optbuild.errors import UsageError
 from optbuild.files import claim_directory
 from optbuild.fleet.sources import PlacedSource
 from optbuild.fleet.units import Unit
@@ -64,7 +65,14 @@ class Placer:
         """
         found, manifest = self._read_profile(unit, source)
         if unit.target is not None:
-            found = replace(found, project=replace(found.project, target=unit.target))
+            found = replace(found, project=replace(found.project, target=unit.target, targets=()))
+        elif found.project.targets:
+            named = ", ".join(f'"{target}"' for target in found.project.targets)
+            raise UsageError(
+                "the build profile names several targets, and a unit of a fleet is about one",
+                help=f"name them in the fleet's file, at this project: targets = [{named}]",
+                location=None if found.path is None else str(found.path),
+            )
         return found, manifest
 
     def _read_profile(self, unit: Unit, source: PlacedSource) -> tuple[BuildProfile, Path]:

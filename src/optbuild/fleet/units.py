@@ -99,7 +99,7 @@ def make_units(fleet: Fleet) -> tuple[Unit, ...]:
 def _units_of(project: FleetProject, name: str, origin: str, fleet: Fleet, estimator: _Estimator) -> Iterator[Unit]:
     given = None if project.build_profile is None else fleet.directory / project.build_profile
     with located(origin):
-        builds, measure_s = estimator.estimate(project, given)
+        estimate = estimator.estimate(project, given)
     base = Unit(
         project=name,
         source=_source_of(project),
@@ -107,9 +107,9 @@ def _units_of(project: FleetProject, name: str, origin: str, fleet: Fleet, estim
         build_profile_sha256=None if given is None else sha256_of(given),
         variants=project.variants,
     )
-    for target in project.targets or (None,):
-        unit = replace(base, target=target)
-        yield replace(unit, id=_make_id(unit), builds=builds, estimate_s=builds * _BUILD_S + measure_s)
+    for target in project.targets or estimate.targets or (None,):
+        unit = replace(base, target=target, builds=estimate.builds, estimate_s=estimate.seconds)
+        yield replace(unit, id=_make_id(unit))
 
 
 def _source_of(project: FleetProject) -> ProjectSource:
@@ -126,6 +126,15 @@ def _make_id(unit: Unit) -> str:
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:_ID_DIGITS]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Estimate:
+    """About how many builds a comparison takes, and how long all of it; and the targets of the build profile."""
+
+    builds: int
+    seconds: float
+    targets: tuple[str, ...]
+
+
 @dataclass(slots=True, kw_only=True)
 class _Estimator:
     """Estimates what units cost; each build profile is read once, however many projects have it."""
@@ -133,15 +142,16 @@ class _Estimator:
     directory: Path
     read: dict[Path | None, BuildProfile] = field(default_factory=dict)
 
-    def estimate(self, project: FleetProject, given: Path | None) -> tuple[int, float]:
-        """About how many builds a comparison takes, and how long it may measure."""
+    def estimate(self, project: FleetProject, given: Path | None) -> _Estimate:
+        """What is known of a project from the files that are here."""
         if given is not None:
             build_profile = self._load(given)
             names = select_variants(build_profile, project.variants)
         else:
             build_profile, names = self._guess_variants(project)
         builds = sum(1 if build_profile.variants[name].pgo is PgoMode.OFF else 2 for name in names)
-        return builds, build_profile.measure.max_time_s
+        seconds = builds * _BUILD_S + build_profile.measure.max_time_s
+        return _Estimate(builds=builds, seconds=seconds, targets=build_profile.project.targets)
 
     def _guess_variants(self, project: FleetProject) -> tuple[BuildProfile, tuple[str, ...]]:
         """What the project's own build profile says, as far as it can be known here."""

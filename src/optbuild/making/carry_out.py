@@ -54,7 +54,9 @@ def make_scheduler(progress: Progress, tools: Tools, site: Site, jobserver: Jobs
         budget = Budget(jobs=jobserver.jobs, memory_bytes=site.free_memory_bytes, peaks=site.peaks_bytes)
     return Scheduler(
         progress=progress,
-        decisions=Decisions(progress=progress, tools=tools, emit=site.emit, keep_going=site.keep_going),
+        decisions=Decisions(
+            progress=progress, tools=tools, emit=site.emit, keep_going=site.keep_going, is_late=site.is_late
+        ),
         dispatcher=Dispatcher(tools=tools, results=progress.so_far.results, emit=site.emit, last_s=site.durations_s),
         tools=tools,
         emit=site.emit,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -11,6 +11,8 @@ from optbuild.errors import ToolchainError
 from optbuild.events import Emit
 from optbuild.execution.command import ConcurrentExecutor
 from optbuild.execution.jobserver import Jobserver
+from optbuild.making.bolt.driver import BoltDriver
+from optbuild.making.bolt.trainer import BoltTrainer
 from optbuild.making.cargo.driver import CargoDriver
 from optbuild.making.cargo.rebuilding import Rebuilder
 from optbuild.making.cargo.sources import SourceWatch
@@ -28,6 +30,11 @@ from optbuild.workloads.inputs import InputHashes
 T = TypeVar("T")
 
 
+def never() -> bool:
+    """There is no limit."""
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """The facts of a run when the making begins.
@@ -43,6 +50,7 @@ class Site:
         free_memory_bytes: Free memory while optbuild runs no program.
         peaks_bytes: How much memory actions needed in earlier runs.
         durations_s: How long they took.
+        is_late: Whether there is no time left to begin building another variant.
     """
 
     inputs: PlanInputs
@@ -58,6 +66,7 @@ class Site:
     free_memory_bytes: int = 0
     peaks_bytes: Mapping[str, int] = field(default_factory=dict)
     durations_s: Mapping[str, float] = field(default_factory=dict)
+    is_late: Callable[[], bool] = never
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +88,9 @@ class Tools:
     training: Trainer | None
     merging: ProfileMerger | None
     prover: Prover
+    bolt: BoltDriver
+    bolt_trainer: BoltTrainer
+    results: ResultStore
     outputs: OutputChecker
     stage: Path
     logs: Path
@@ -163,6 +175,16 @@ def make_tools(site: Site, jobserver: Jobserver | None) -> Tools:
             demanded=build_profile.evidence,
             emit=emit,
         ),
+        bolt=BoltDriver(executor=executor, environ=site.environ, logs=site.logs),
+        bolt_trainer=BoltTrainer(
+            workloads=workloads,
+            results=results,
+            hashes=site.hashes,
+            environ=site.environ,
+            root=layout.root,
+            settings=build_profile.raw_profiles,
+        ),
+        results=results,
         outputs=OutputChecker(
             workloads=workloads, results=results, hashes=site.hashes, kept=layout.root / "outputs", emit=emit
         ),

@@ -94,9 +94,9 @@ def analyse(  # noqa: PLR0913 - all that one analysis is given, by name
     Raises:
         ValueError: Two series belong to the same workload.
     """
-    complete = _complete_rounds(series)
+    complete = complete_rounds(series)
     rounds = len(complete[0].rounds) if complete else 0
-    aa = aa or check_harness(_suite_differences(complete, baseline, A_PRIME), min_effect=min_effect)
+    aa = aa or check_harness(suite_differences(complete, baseline, A_PRIME), min_effect=min_effect)
     if not rounds or not candidates:
         return Analysis(comparisons=(), aa=aa, warnings=tuple(_aa_warnings(aa)), half_width=None, rounds=rounds)
     margin = math.log1p(aa.margin)
@@ -149,7 +149,7 @@ def needed_rounds(
     Raises:
         ValueError: The pilot has fewer than two complete rounds, or two series of one workload.
     """
-    complete = _complete_rounds(pilot)
+    complete = complete_rounds(pilot)
     done = len(complete[0].rounds) if complete else 0
     if done < 2:  # noqa: PLR2004 - one difference has no spread
         raise ValueError("a pilot has at least two complete rounds")
@@ -174,7 +174,7 @@ def look_again(
         candidates: The other arms, without the baseline's copy.
         precision: As in `needed_rounds`.
     """
-    complete = _complete_rounds(series)
+    complete = complete_rounds(series)
     done = len(complete[0].rounds)
     if precision is not None:
         return done
@@ -186,7 +186,7 @@ def interval_so_far(
     series: Sequence[Series], *, baseline: str, candidates: Sequence[str], confidence: float
 ) -> tuple[str, float, float] | None:
     """Give the suite's widest interval so far, as a candidate and the ends of its change; None if there is none yet."""
-    complete = _complete_rounds(series)
+    complete = complete_rounds(series)
     alpha = Levels.of(len(candidates), len(complete), confidence).suite
     questions = _suite_questions(complete, baseline, candidates)
     known = [(q.candidate, found) for q in questions if (found := statistics.signed_rank_interval(q.d, alpha))]
@@ -287,7 +287,12 @@ def _cross_checks(d: Floats, rule: _Rule) -> Iterator[CrossCheck]:
         )
 
 
-def _complete_rounds(series: Sequence[Series]) -> tuple[Series, ...]:
+def complete_rounds(series: Sequence[Series]) -> tuple[Series, ...]:
+    """The rounds that every workload has.
+
+    Raises:
+        ValueError: Two series belong to the same workload.
+    """
     if len({one.workload for one in series}) != len(series):
         raise ValueError("one series per workload")
     rounds = min((len(one.rounds) for one in series), default=0)
@@ -301,7 +306,7 @@ def _suite_questions(series: Sequence[Series], baseline: str, candidates: Sequen
     return tuple(
         _Question(workload=None, metric=metric, baseline=baseline, candidate=candidate, d=d)
         for candidate in candidates
-        if (d := _suite_differences(series, baseline, candidate)) is not None
+        if (d := suite_differences(series, baseline, candidate)) is not None
     )
 
 
@@ -314,7 +319,7 @@ def _cell_questions(series: Sequence[Series], baseline: str, candidates: Sequenc
     )
 
 
-def _suite_differences(series: Sequence[Series], baseline: str, candidate: str) -> Floats | None:
+def suite_differences(series: Sequence[Series], baseline: str, candidate: str) -> Floats | None:
     """Average over the workloads of each round, which gives the geometric mean separate differences."""
     taking_part = [{index for index, block in enumerate(one.rounds) if candidate in block.order} for one in series]
     rounds = sorted(set.intersection(*taking_part)) if taking_part else []

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from optbuild.errors import WorkloadError
 from optbuild.events import Emit, Level, Notice
@@ -16,10 +17,12 @@ from optbuild.execution.command import ConcurrentExecutor
 from optbuild.measure.arm_runs import ArmRuns
 from optbuild.measure.arms import Arms
 from optbuild.measure.budget import Budget
-from optbuild.measure.counting import InstructionCounting
+from optbuild.measure.counting import ALLOCATIONS, INSTRUCTIONS, Countable, Counting
 from optbuild.measure.guard import NoiseGuard
+from optbuild.measure.layout_trials import LayoutResult, as_shipped, judge_layouts
 from optbuild.measure.machine_checks import MachineCheck, check_machine
-from optbuild.measure.model import A_PRIME, Analysis, Count, CrossValidation, Resources, Series
+from optbuild.measure.memory import Memory
+from optbuild.measure.model import A_PRIME, AllocationCount, Analysis, Count, CrossValidation, Resources, Series
 from optbuild.measure.own_counts import OwnCounts, take_own_counts
 from optbuild.measure.progress import Progress
 from optbuild.measure.sampling import Leaving, Sampling, stay_to_the_end
@@ -28,6 +31,9 @@ from optbuild.measure.settings import SamplingSettings
 from optbuild.measure.silent import find_silent
 from optbuild.measure.warnings import ResultWarning, WarningKind
 from optbuild.workloads.invocation import Invocation
+
+T = TypeVar("T")
+C = TypeVar("C")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +70,7 @@ class Contest:
     Attributes:
         checks: The checks of the machine before it began.
         counts: Of instructions.
+        allocations: Of allocations; empty if they were not asked for.
         series: One for each metric of each workload, or of each benchmark that a workload measures itself.
         judged: The metric that each of these is judged by.
         workload_of: The workload that each belongs to.
@@ -75,6 +82,8 @@ class Contest:
         steal_ratio: The share of the time that the hypervisor took; None if the kernel does not report it.
         left: Candidates that left before the end.
         silent: Why the times of a workload prove nothing, by its name.
+        layouts: What was found of each variant that BOLT has laid out; one that is dropped is reported as what it is
+            without BOLT.
     """
 
     settings: SamplingSettings
@@ -95,6 +104,8 @@ class Contest:
     left: frozenset[str] = frozenset()
     cross_validation: CrossValidation | None = None
     silent: Mapping[str, ResultWarning] = field(default_factory=dict)
+    layouts: tuple[LayoutResult, ...] = ()
+    allocations: tuple[AllocationCount, ...] = ()
 
     @property
     def warnings(self) -> tuple[ResultWarning, ...]:
@@ -103,7 +114,7 @@ class Contest:
         return (*self.silent.values(), *self.analysis.warnings, *folds, *_warn_of_faults(self.resources))
 
 
-def contest(
+def contest(  # noqa: PLR0913 - what takes turns, and by which rules
     arms: Arms,
     workloads: tuple[Invocation, ...],
     settings: SamplingSettings,
@@ -111,6 +122,7 @@ def contest(
     *,
     run_s: Mapping[str, float],
     leaving: Leaving = stay_to_the_end,
+    memory: Memory | None = None,
 ) -> Contest:
     """Count instructions, run arms in turns until the precision or the time is reached, and analyse once, at the end.
 
@@ -123,6 +135,7 @@ def contest(
         venue: The place.
         run_s: About how long one run of each workload takes, by its name.
         leaving: Which candidates leave before the end.
+        memory: The rounds of the same contest that were taken before it was interrupted; None where it is new.
 
     Raises:
         WorkloadError: A run failed: an arm that does not work has no ratio.
@@ -133,8 +146,11 @@ def contest(
     most_s = settings.counting_share * settings.max_time_s
     own = _take_own_counts(arms, workloads, venue)
     others = tuple(workload for workload in workloads if not arms.counts_itself(workload.name))
-    counts, counted_s = count_instructions(arms, others, venue, run_s=run_s, most_s=most_s)
+    counts, counted_s = count(INSTRUCTIONS, arms, others, venue, run_s=run_s, most_s=most_s)
     counts += own.counts
+    most_s = settings.allocations_share * settings.max_time_s
+    allocations, allocations_s = count(ALLOCATIONS, arms, others, venue, run_s=run_s, most_s=most_s)
+    counted_s += allocations_s
     workloads = tuple(workload for workload in workloads if workload in others or workload.name in own.timed)
     checks = check_machine()
     budget = Budget(most_s=max(0.0, settings.max_time_s - counted_s), run_s=run_s, clock=venue.clock)
@@ -142,21 +158,37 @@ def contest(
     try:
         runs = _place_arms(arms, workloads, venue)
         budget.arms = {name: len(copies) for name, copies in runs.copies.items()}
-        sampling = Sampling(arms=arms, runs=runs, settings=settings, budget=budget, progress=progress, leaving=leaving)
+        sampling = Sampling(
+            arms=arms,
+            runs=runs,
+            settings=settings,
+            budget=budget,
+            progress=progress,
+            leaving=leaving,
+            memory=memory or Memory(),
+        )
         tainted, noisy, duration_s = _take_samples(sampling, runs, budget, progress)
     except WorkloadError:
         progress.fail(budget.elapsed_s())
         raise
     silent = find_silent(workloads, runs.counted)
-    analysis, cross_validation = _analyse(sampling.judged_series(), arms, settings, silent)
+    layouts = judge_layouts(
+        sampling.judged_series(),
+        arms.layouts,
+        confidence=settings.confidence,
+        min_effect=settings.min_effect,
+        silent=silent.keys(),
+    )
+    shown = as_shipped(layouts, arms.controls)
+    analysis, cross_validation = _analyse(shown.of_series(sampling.judged_series()), arms, settings, silent)
     found = Contest(
         settings=settings,
         checks=checks,
-        counts=counts,
-        series=sampling.samples.series(runs.cells()),
+        counts=shown.of_counts(counts),
+        series=shown.of_series(sampling.samples.series(runs.cells())),
         judged={cell.name: cell.judged for cell in runs.cells()},
         workload_of={cell.name: cell.workload for cell in runs.cells()},
-        resources=runs.resources(),
+        resources=shown.of_resources(runs.resources()),
         analysis=analysis,
         wanted_rounds=sampling.wanted_rounds,
         round_s=budget.round_s(),
@@ -168,23 +200,27 @@ def contest(
         left=sampling.gone,
         cross_validation=cross_validation,
         silent=silent,
+        layouts=layouts,
+        allocations=allocations,
     )
     for warning in found.warnings:
         venue.emit(Notice(level=Level.WARNING, code=str(warning.kind), message=warning.message))
     return found
 
 
-def count_instructions(
+def count(
+    what: Countable[T, C],
     arms: Arms,
     workloads: tuple[Invocation, ...],
     venue: Venue,
     *,
     run_s: Mapping[str, float],
     most_s: float | None = None,
-) -> tuple[tuple[Count, ...], float]:
-    """Count the instructions of every arm; return the counts, and the seconds that it took.
+) -> tuple[tuple[C, ...], float]:
+    """Count something of every arm; return the counts, and the seconds that it took.
 
     Args:
+        what: What is counted.
         arms: The arms.
         workloads: The workloads.
         venue: The place.
@@ -193,7 +229,8 @@ def count_instructions(
     """
     if most_s == 0:
         return (), 0.0
-    return InstructionCounting(
+    return Counting(
+        what=what,
         executor=venue.executor,
         emit=venue.emit,
         environ=venue.environ,

@@ -43,8 +43,8 @@ class InstructionCounter:
             path.unlink()
         return replace(command, argv=self.make_argv(self.path, output, command.argv))
 
-    def read(self, output: Path) -> int:
-        """The count of a finished command, over all its processes.
+    def read(self, output: Path, binaries: Mapping[str, Path] | None = None) -> int:  # noqa: ARG002 - see `Counter`
+        """The count of a finished command, over all its processes, whichever programs they ran.
 
         Raises:
             ValueError: Nothing was counted; the message says why.
@@ -65,7 +65,7 @@ def find_counter(
         executor: Runs a trial.
         environ: The caller's environment, in whose PATH the tools are looked for.
         scratch: A directory for the trial's output.
-        is_worth_trying: If it is not, the counter is returned untried.
+        is_worth_trying: Asked of a slow counter; if it is not, the counter is returned untried.
     """
     reasons = []
     for name, program, slowdown, tool in (
@@ -79,7 +79,8 @@ def find_counter(
         counter = InstructionCounter(
             name=name, path=path, slowdown=slowdown, make_argv=tool.make_count_argv, parse=tool.parse_count
         )
-        reason = _find_fault(counter, executor, environ, scratch) if is_worth_trying(counter) else None
+        is_tried = counter.slowdown <= 1 or is_worth_trying(counter)  # a trial of perf takes milliseconds
+        reason = _find_fault(counter, executor, environ, scratch) if is_tried else None
         if reason is None:
             return counter
         reasons.append(reason)

@@ -250,3 +250,22 @@ class Count:
     count: int | None
     tool: str | None
     reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationCount:
+    """What a variant allocates on a workload: exact, so two counts are either equal or not.
+
+    Attributes:
+        blocks: How many allocations; None where they could not be counted.
+        bytes: All of them together.
+        tool: `dhat`.
+        reason: Why there is no count.
+    """
+
+    workload: str
+    variant: str
+    blocks: int | None
+    bytes: int | None
+    tool: str | None
+    reason: str | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from optbuild.events import ActionFailed, ActionFinished, ActionProgressed, ActionStarted, Emit
@@ -43,13 +43,15 @@ class Progress:
         self.emit(ActionFailed(action=self.action, label=self.label, duration_s=duration_s))
 
 
-def describe_progress(series: Sequence[Series], arms: Arms, *, confidence: float, left_s: float) -> str:
-    """The widest interval so far and the time left; no verdict, as the only analysis is at the end."""
+def describe_progress(
+    series: Sequence[Series], arms: Arms, gone: Collection[str], *, confidence: float, left_s: float
+) -> str:
+    """The widest interval so far of those that have not left, and the time; no verdict, as that comes at the end."""
     from optbuild.measure.compare import interval_so_far
 
     found = (
         interval_so_far(family, baseline=arms.baseline, candidates=candidates, confidence=confidence)
-        for family, candidates in families_of(series, arms)
+        for family, candidates in families_of(series, arms, gone)
     )
     widest = max(filter(None, found), key=lambda item: item[2] - item[1], default=None)
     shown = ""

@@ -13,6 +13,7 @@ from optbuild.measure.arms import Arms
 from optbuild.measure.blocks import Block
 from optbuild.measure.budget import Budget
 from optbuild.measure.families import families_of
+from optbuild.measure.memory import Memory
 from optbuild.measure.model import A_PRIME, Series
 from optbuild.measure.progress import Progress, describe_progress
 from optbuild.measure.samples import Samples
@@ -35,6 +36,7 @@ class Sampling:
 
     Attributes:
         leaving: Decides who leaves early.
+        memory: Rounds of the same contest that were taken before it was interrupted, and where more are kept.
         wanted_rounds: How many the precision takes; None before the pilot.
         gone: Candidates that have left.
     """
@@ -45,6 +47,7 @@ class Sampling:
     budget: Budget
     progress: Progress
     leaving: Leaving = stay_to_the_end
+    memory: Memory = field(default_factory=Memory)
     samples: Samples = field(init=False)
     wanted_rounds: int | None = field(init=False, default=None)
     gone: frozenset[str] = field(init=False, default=frozenset())
@@ -55,7 +58,14 @@ class Sampling:
     @property
     def is_complete(self) -> bool:
         """Whether there are as many rounds as the precision takes; so it is where nothing takes turns."""
-        return not self.runs.workloads or self.samples.rounds >= (self.wanted_rounds or PILOT_ROUNDS)
+        if not self.runs.workloads or self._is_decided:
+            return True
+        return self.samples.rounds >= (self.wanted_rounds or PILOT_ROUNDS)
+
+    @property
+    def _is_decided(self) -> bool:
+        """Whether a race has one candidate left at most."""
+        return self.settings.rounds is not None and len(set(self.arms.candidates) - self.gone) <= 1
 
     def take(self) -> None:
         """Take all wanted rounds that fit into the time.
@@ -66,8 +76,9 @@ class Sampling:
         """
         if not self.runs.workloads:
             return
+        self._remember()
         budget = self.budget
-        self.progress.expect(PILOT_ROUNDS)
+        self.progress.expect(self.settings.rounds or PILOT_ROUNDS)
         budget.choose_size(beforehand_s=budget.estimated_warm_up_s())
         if not budget.fits(budget.estimated_round_s() + budget.estimated_warm_up_s()):
             self._time_again()
@@ -75,12 +86,25 @@ class Sampling:
             return
         self._warm_up()
         budget.choose_size()
+        if self.settings.rounds is not None:
+            self._want(self.settings.rounds)
+            return
         self._take_rounds(PILOT_ROUNDS)
         if self.samples.rounds < PILOT_ROUNDS:
             return
         self._want(PILOT_ROUNDS + budget.grow(self._needed_rounds() - PILOT_ROUNDS))
         if self.is_complete:
             self._want(self._rounds_by_second_look())
+
+    def _remember(self) -> None:
+        """Begin with the rounds that are kept, and with the arms that took part in the last of them."""
+        for kept in self.memory.rounds:
+            for workload, block in kept.items():
+                self.samples.blocks[workload].append(block)
+        if self.memory.rounds:
+            took_part = {arm for block in self.memory.rounds[-1].values() for arm in block.order.order}
+            self.gone = frozenset(self.arms.candidates) - took_part
+            self._let_leave()
 
     def _want(self, rounds: int) -> None:
         """Take rounds up to a number."""
@@ -116,13 +140,15 @@ class Sampling:
 
     def _take_rounds(self, target: int) -> None:
         """Take rounds up to a number, or until the next one would not fit into the budget."""
-        while self.samples.rounds < target:
+        while self.samples.rounds < target and not self._is_decided:
             round_ = self._next_round()
             if not self.budget.fits(self.budget.next_round_s(round_)):
                 break
             began_s = self.budget.elapsed_s()
-            for order in round_.superblocks:
-                self.samples.blocks[order.workload].append(self.take_superblock(order))
+            taken = {order.workload: self.take_superblock(order) for order in round_.superblocks}
+            for workload, block in taken.items():
+                self.samples.blocks[workload].append(block)
+            self.memory.keep(taken)
             self.budget.learn_round(round_, self.budget.elapsed_s() - began_s)
             self.progress.took_round(self.samples.rounds, self._describe_progress(target))
             self._let_leave()
@@ -172,4 +198,5 @@ class Sampling:
     def _describe_progress(self, target: int) -> str:
         done, elapsed_s = self.samples.rounds, self.budget.elapsed_s()
         left_s = min(elapsed_s / done * (target - done), self.budget.left_s())
-        return describe_progress(self.judged_series(), self.arms, confidence=self.settings.confidence, left_s=left_s)
+        confidence = self.settings.confidence
+        return describe_progress(self.judged_series(), self.arms, self.gone, confidence=confidence, left_s=left_s)

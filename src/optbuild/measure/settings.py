@@ -15,7 +15,10 @@ class SamplingSettings:
         min_effect: Margin of the verdicts, as a ratio.
         max_time_s: The time limit, counting included.
         seed: Of the order of runs.
+        rounds: The most rounds to take, whatever the precision; taking ends before, once one candidate at most is left.
+            None lets the precision decide.
         counting_share: The share of `max_time_s` that counting instructions may take; zero counts nothing.
+        allocations_share: The same for allocations, which are counted only on request.
     """
 
     precision: float | None
@@ -23,4 +26,6 @@ class SamplingSettings:
     max_time_s: float
     confidence: float
     seed: int
+    rounds: int | None = None
     counting_share: float = 0.1
+    allocations_share: float = 0.0

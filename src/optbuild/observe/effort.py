@@ -45,10 +45,10 @@ def plan_effort(*, run_cpu_s: float, run_wall_s: float, arms: int, max_time_s: f
     """
     cpu_s, wall_s = max(run_cpu_s, 1e-4), max(run_wall_s, 1e-4)
     recordings = 1 if arms == 1 else _RECORDINGS
-    needed_s = WANTED_SAMPLES / _USUAL_HZ
-    is_short = cpu_s * _MOST_RUNS < needed_s
-    frequency_hz = _FASTEST_HZ if is_short else _USUAL_HZ
-    frequency_hz = max(_SLOWEST_HZ, min(frequency_hz, int(_MOST_SAMPLES[call_graph] / cpu_s)))
+    # Starting perf takes longer than a short program, so that a short one is sampled densely instead of often.
+    wanted_hz = int(WANTED_SAMPLES / recordings / cpu_s)
+    most_hz = int(_MOST_SAMPLES[call_graph] / cpu_s)
+    frequency_hz = max(_SLOWEST_HZ, min(max(_USUAL_HZ, min(wanted_hz, _FASTEST_HZ)), most_hz))
     wanted_runs = math.ceil(WANTED_SAMPLES / recordings / frequency_hz / cpu_s)
     affordable = max(1, int(max_time_s / arms / wall_s))
     recordings = max(1, min(recordings, affordable))

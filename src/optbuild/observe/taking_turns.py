@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -17,7 +17,7 @@ from optbuild.observe.effort import FEW_SAMPLES, Effort, plan_effort
 from optbuild.observe.inlining import InlineResolver
 from optbuild.observe.profiles import ArmProfile, Unobserved, WorkloadProfile, scale_recordings
 from optbuild.observe.raw import RawSamples, join_raw
-from optbuild.observe.recording import record
+from optbuild.observe.recording import Recording, record
 from optbuild.observe.sampling import PerfObserver, with_names
 from optbuild.text import sanitize_line
 from optbuild.units import format_duration
@@ -86,7 +86,8 @@ class Turns:
         taken: dict[str, list[RawSamples]] = {arm: [] for arm in places}
         for turn in range(effort.recordings):
             for arm, place in places.items():
-                each = (record(self.executor, observer, invocation, place, self.directory) for _ in range(effort.runs))
+                share_s = self.max_time_s / (effort.recordings * len(places))
+                each = self._repeat(observer, invocation, place, runs=effort.runs, most_s=share_s)
                 taken[arm].append(join_raw(part for recording in each for part in recording.programs))
             self.emit(ActionProgressed(action=action, done=turn + 1, total=effort.recordings, unit="recordings"))
         named = iter(with_names([each for arm in places for each in taken[arm]], self.resolver))
@@ -99,6 +100,16 @@ class Turns:
         for arm, profile in arms.items():
             self._judge(invocation, arm, profile)
         return WorkloadProfile(workload=invocation.name, arms=arms)
+
+    def _repeat(
+        self, observer: SamplingObserver, invocation: Invocation, place: Place, *, runs: int, most_s: float
+    ) -> Iterator[Recording[RawSamples]]:
+        """Record some runs, fewer if time is up: starting a tool may take longer than a short program."""
+        began_s = time.monotonic()
+        for run in range(runs):
+            if run and time.monotonic() - began_s > most_s:
+                return
+            yield record(self.executor, observer, invocation, place, self.directory)
 
     def _plan(self, runs: Mapping[str, list[Unobserved]]) -> Effort:
         each = [run for of_arm in runs.values() for run in of_arm]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from optbuild.execution.jobserver import MAKEFLAGS
 from optbuild.plan.action import JOBSERVER, Action, ActionId, Argument, Entry, Output
 from optbuild.plan.fingerprint import fingerprint, make_action_id
 from optbuild.plan.kinds.compile import Compile, Recipe, Role
+from optbuild.plan.lent_names import LentNames
 from optbuild.plan.ways import Attempt, Follow
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.profile.model import BuildProfile
@@ -23,7 +25,7 @@ from optbuild.project.model import Package, Project
 from optbuild.project.selection import Targets
 from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.toolchain.model import Toolchain
-from optbuild.tools.builders import BuilderCall, Script
+from optbuild.tools.builders import RUSTUP, BuilderCall, Script, guard_of_rustup
 from optbuild.tools.cargo import FLAG_SEPARATOR, BuildSettings, build_directory_setting
 from optbuild.tools.cargo_programs import runner_setting
 from optbuild.tools.rustc import LTO_OFF
@@ -31,6 +33,7 @@ from optbuild.tools.wheels import tag_of_interpreter
 from optbuild.workloads.invocation import Invocation
 
 A = TypeVar("A", bound=Action[Any])
+_CONTAINER_OPTIONS = "CROSS_CONTAINER_OPTS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +43,14 @@ class PlanInputs:
     Attributes:
         workloads: Ready to run, with a runner if the target's programs need one.
         cpu_needs: The CPU features that each variant needs.
+        container_options: What the caller gives to containers that a builder starts.
         jobs: How many jobs the user allows.
         shares_jobs: Builds run at the same time, with one budget of jobs for all.
         not_runnable: Why nothing that is built can run here, not even by a runner.
         python: Tells what cargo would run, in cargo's place.
         shares_training: A variant may take the counts of another one.
+        lockfile_sha256: Of `Cargo.lock`, if there is one.
+        lent_names: The names of the program that was trained, if they are committed as well.
         has_profile_data: The committed counts that the build profile names are there.
         last_rustflags: Added where a variant is compiled for good, not where it is instrumented for training.
         workload_keys: By name a fingerprint of each workload's recipe, which would be made anew for every training.
@@ -56,12 +62,15 @@ class PlanInputs:
     toolchain: Toolchain
     layout: Layout
     workloads: tuple[Invocation, ...]
+    container_options: str = ""
     jobs: int | None = None
     shares_jobs: bool = False
     cpu_needs: Mapping[str, CpuNeeds] = field(default_factory=dict)
     not_runnable: str | None = None
     python: Path = Path(sys.executable)
     shares_training: bool = True
+    lockfile_sha256: str | None = None
+    lent_names: LentNames | None = None
     has_profile_data: bool = False
     last_rustflags: tuple[str, ...] = ()
     workload_keys: Mapping[str, str] = field(init=False)
@@ -81,7 +90,9 @@ class Draft:
         recipe: What will be compiled, without feedback.
         actions: The actions of a feedback step's attempts.
         attempts: The ways to make the variant, if a feedback step makes it; otherwise the recipe is compiled.
+        last_rustflags: Flags of the compilation that is shipped, which no counts depend on.
         follows: What follows each compilation: a further feedback step that makes binaries out of binaries.
+        without_bolt: Why it is built without BOLT although that was asked for.
         skipped: Why the variant cannot be built.
     """
 
@@ -90,13 +101,20 @@ class Draft:
     program: str | None = None
     actions: tuple[Action[object], ...] = ()
     attempts: tuple[Attempt, ...] = ()
+    last_rustflags: tuple[Argument, ...] = ()
     follows: tuple[Follow, ...] = ()
+    without_bolt: str | None = None
     skipped: str | None = None
 
     @property
     def label(self) -> str:
         """Its name for users; no variant's name contains a blank."""
         return self.variant if self.program is None else f"{self.variant}: {self.program}"
+
+    @property
+    def last_recipe(self) -> Recipe:
+        """What is compiled in the end, without a profile."""
+        return replace(self.recipe, rustflags=(*self.recipe.rustflags, *self.last_rustflags))
 
 
 def make_compile(
@@ -107,7 +125,9 @@ def make_compile(
         recipe = _for_good(recipe, inputs)
     project, builder = inputs.project, inputs.toolchain.builder
     # What cargo builds by itself has the id that it always had.
-    called = () if builder.row.program is None else (builder.name, builder.glibc, builder.interpreters)
+    called: tuple[object, ...] = () if builder.auditor is None else (builder.auditor.name,)
+    if builder.row.program is not None:
+        called = (builder.name, builder.glibc, builder.interpreters)
     action_id = make_action_id("compile", recipe, needs, *called)
     cargo_target = _cargo_target(role, inputs)
     if not inputs.toolchain.flag_sets_coexist:
@@ -122,6 +142,7 @@ def make_compile(
         target=builder.target_of(recipe.target),
         settings=settings,
         interpreters=tuple(map(str, builder.interpreters)),
+        auditor=None if builder.auditor is None else str(builder.auditor.path),
     )
     if inputs.shares_jobs:
         # The older name of the option, for an older make, whoever calls it.
@@ -141,7 +162,11 @@ def make_compile(
         builder=builder.name,
         glibc=builder.glibc,
         python_tag=tag_of_interpreter(builder.interpreters[0]) if builder.interpreters else None,
-        scripts={**_cargo_script(inputs), **(_link_script(inputs) if role is Role.INSTRUMENT else {})},
+        scripts={
+            **_cargo_script(inputs),
+            **_rustup_guard(inputs),
+            **(_link_script(inputs) if role is Role.INSTRUMENT else {}),
+        },
     )
 
 
@@ -164,6 +189,15 @@ def _cargo_script(inputs: PlanInputs) -> Mapping[Path, str]:
     return _placed(inputs.toolchain.builder.row.cargo_script(str(inputs.toolchain.cargo.path)), inputs)
 
 
+def _rustup_guard(inputs: PlanInputs) -> Mapping[Path, str]:
+    """The stand-in of rustup, in a directory of its own."""
+    rustup = inputs.toolchain.builder.env.get(RUSTUP)
+    if rustup is None:
+        return {}
+    script = guard_of_rustup(rustup)
+    return {inputs.layout.linked_objects / f"guard-{fingerprint(script.text)[:8]}" / script.name: script.text}
+
+
 def _placed(script: Script | None, inputs: PlanInputs) -> Mapping[Path, str]:
     if script is None:
         return {}
@@ -175,10 +209,17 @@ def _placed(script: Script | None, inputs: PlanInputs) -> Mapping[Path, str]:
 def _builder_env(inputs: PlanInputs) -> dict[str, Argument]:
     """What makes a builder call the cargo of the toolchain, and find its own parts."""
     builder = inputs.toolchain.builder
-    if builder.row.program is None:
+    if builder.row.program is None and builder.auditor is None:
         return {}
     cargo = next(iter(_cargo_script(inputs)), inputs.toolchain.cargo.path)
     own: dict[str, Argument] = {name: (value,) for name, value in builder.env.items()}
+    if builder.row.target_mount is not None:
+        # Sources, PGO profiles and objects have the same paths in the container as here.
+        places = dict.fromkeys((inputs.project.workspace_root, inputs.layout.root))
+        options = (inputs.container_options, *(word for path in places for word in ("-v", f"{path}:{path}")))
+        if (guard := next(iter(_rustup_guard(inputs)), None)) is not None:
+            own["PATH"] = (f"{guard.parent}{os.pathsep}{builder.env['PATH']}",)
+        return {_CONTAINER_OPTIONS: (" ".join(filter(None, options)),), **own}
     return {"CARGO": (str(cargo),), **own}
 
 

@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from optbuild.plan.action import ActionId, Id
+from optbuild.tools.llvm_bolt import BoltFacts
 from optbuild.workloads.cargo_build import CargoBuild
 
 R = TypeVar("R")
+
+PROFDATA = "profdata"
+"""The output of a checked profile that is its file; others are its hot counts, such as `p95`."""
 
 
 class Results:
@@ -90,6 +94,7 @@ class PgoProfile:
         quarantined: Names of files that were left out.
         renamed_functions: How many were counted in other programs, under other names.
         matched_ratio: The share of committed or translated counts that found their function; None for its own.
+        hot_counts: The count of a block from which on blocks make up a share of all counts, by that share: `p95`.
     """
 
     path: Path
@@ -101,6 +106,7 @@ class PgoProfile:
     quarantined: tuple[str, ...] = ()
     renamed_functions: int = 0
     matched_ratio: float | None = None
+    hot_counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,6 +305,51 @@ class CheckedProfile:
     duration_s: float
     reused: bool
     crates: tuple[CrateCounts, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BranchFile:
+    """How often the branches of one linked program were taken.
+
+    Attributes:
+        functions: How many functions a counted branch leaves.
+        files: How many files its processes wrote.
+    """
+
+    path: Path
+    sha256: str
+    functions: int
+    total_count: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BranchCounts:
+    """How often branches were taken: on one workload, or on all of them by weight.
+
+    Attributes:
+        programs: By name, those that ran.
+    """
+
+    programs: Mapping[str, BranchFile]
+    duration_s: float
+    reused: bool
+
+    @property
+    def total_count(self) -> int:
+        """The sum over all programs."""
+        return sum(counts.total_count for counts in self.programs.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bolted(Binaries):
+    """Programs that BOLT has laid out.
+
+    Attributes:
+        facts: What BOLT reported of each program that it laid out; others are as they were linked.
+    """
+
+    facts: Mapping[str, BoltFacts]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +29,8 @@ class Lock(BaseModel):
         training: As in the profile's head.
         matched_ratio: The share of the counts that found their function in the program that was trained; what `--merge`
             keeps of older trainings need not. None in a lock that does not tell it.
+        names_sha256: Of the file with the names of the program that was trained; None where there is none.
+        build: Which build those are of.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -36,15 +39,26 @@ class Lock(BaseModel):
     translator: str
     training: Training
     matched_ratio: Annotated[float, Field(ge=0, le=1)] | None = None
+    names_sha256: Sha256 | None = None
+    build: Sha256 | None = None
 
     @classmethod
-    def of(cls, profile: PortableProfile, matched_ratio: float | None = None) -> Lock:
-        """The lock that belongs to a profile."""
+    def of(
+        cls,
+        profile: PortableProfile,
+        matched_ratio: float | None = None,
+        *,
+        names: bytes | None = None,
+        build: str | None = None,
+    ) -> Lock:
+        """The lock that belongs to a profile, and to the names of the build that was trained."""
         return cls(
             content_sha256=profile.content_sha256,
             translator=TRANSLATOR,
             training=profile.training,
             matched_ratio=matched_ratio,
+            names_sha256=None if names is None else hashlib.sha256(names).hexdigest(),
+            build=build,
         )
 
     def render(self) -> bytes:

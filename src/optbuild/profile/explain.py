@@ -27,7 +27,6 @@ _UPGRADE = "remove it, or upgrade: pip install --upgrade cargo-optbuild"
 # Specified, but not implemented yet. `*` stands for a workload's number or a variant's name.
 _LATER_KEYS: Mapping[KeyPath, frozenset[str]] = {
     ("workloads", "*"): frozenset({"runner"}),
-    ("variants", "*"): frozenset({"bolt"}),
 }
 _LATER_METRICS = frozenset({"instructions"})
 _KINDS = {"object": "a table", "string": "a text", "boolean": "true or false"}
@@ -143,6 +142,8 @@ def _describe_items(items: dict[str, Any], schema: dict[str, Any]) -> str:
         case {"type": "object"}:
             name = next((name for name, node in schema["properties"].items() if node.get("items") == items), "tables")
             return f"tables, each below its own [[{name}]]"
+        case {}:
+            return "values" if not items else "texts"
     return "texts"
 
 

@@ -31,6 +31,9 @@ class GateSettings:
     max_build_time_growth: Annotated[
         Ratio | None, Field(description="How much longer it may take to build, training included.")
     ] = None
+    max_allocation_growth: Annotated[
+        Ratio | None, Field(description="How many more blocks it may allocate on any one workload; they are counted.")
+    ] = None
     on_inconclusive: Annotated[
         Literal["fail", "pass"], Field(description="How `optbuild check` treats an inconclusive gate.")
     ] = "fail"

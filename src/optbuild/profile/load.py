@@ -14,9 +14,11 @@ from optbuild.profile.check import (
     find_cargo_argument_faults,
     find_path_faults,
     find_reference_faults,
+    find_target_faults,
     find_workload_kind_faults,
     find_workload_name_faults,
 )
+from optbuild.profile.check_tune import find_tune_faults
 from optbuild.profile.command_options import CommandOptions
 from optbuild.profile.confine import find_workspace
 from optbuild.profile.document import Document, load_document, parse_document
@@ -172,10 +174,12 @@ def _find_faults(extended: Extended, layer: Layer, *, directory: Path, workspace
     # Unless everything extended was found, a variant could seem to be missing.
     if extended.is_whole:
         yield from find_reference_faults(layer.tree)
+    yield from find_target_faults(layer.tree)
     yield from find_workload_name_faults(layer.tree)
     yield from find_workload_kind_faults(layer.tree)
     yield from find_cargo_argument_faults(layer.tree)
     yield from find_path_faults(layer.tree, directory=directory, workspace=workspace)
+    yield from find_tune_faults(layer.tree)
 
 
 def _named(place: KeyPath, settings: ProfileSettings) -> KeyPath:
@@ -204,5 +208,6 @@ def _make_build_profile(
         evidence=settings.evidence,
         measure=replace(settings.measure, baseline=baseline),
         gates=settings.gates,
+        tune=settings.tune,
         origins=origins,
     )

@@ -18,6 +18,7 @@ from pydantic import ConfigDict, Field, StrictBool
 from optbuild.profile.faults import KeyPath
 from optbuild.profile.gates import GateSettings
 from optbuild.profile.profile_data import ProfileDataSettings, UseProfileData
+from optbuild.profile.tune import TuneSettings
 from optbuild.profile.values import (
     STRICT_KEYS,
     Argv,
@@ -59,6 +60,8 @@ class MetricName(StrEnum):
 
     WALL = "wall"
     CPU = "cpu"
+    FAULTS = "faults"
+    RSS = "rss"
 
 
 class RawFiles(StrEnum):
@@ -96,13 +99,24 @@ class ProjectSettings:
             'configuration, else "host".'
         ),
     ] = None
+    targets: Annotated[
+        tuple[Name, ...],
+        Field(
+            description="Several targets instead of `target`: each is built, trained where it runs and compared by "
+            "itself. The first one is that of commands about one target."
+        ),
+    ] = ()
     builder: Annotated[
         BuilderName,
         Field(
-            description='What calls cargo: "cargo" itself, "maturin" for wheels of Python, or "zigbuild" for an older '
-            "glibc."
+            description='What calls cargo: "cargo" itself, "maturin" for wheels of Python, "zigbuild" for an older '
+            'glibc, or "cross" for builds in a container.'
         ),
     ] = BuilderName.CARGO
+    auditable: Annotated[
+        StrictBool,
+        Field(description="Let cargo-auditable embed the list of dependencies into the programs of every variant."),
+    ] = False
     interpreters: Annotated[
         tuple[Name, ...],
         Field(
@@ -306,6 +320,13 @@ class MeasureSettings:
     confidence: Annotated[
         float, Field(strict=True, gt=0.5, lt=1, description="The confidence level of the intervals.")
     ] = 0.95
+    allocations: Annotated[
+        StrictBool,
+        Field(
+            description="Also count the allocations of each variant on each workload, with valgrind: exact, and up to "
+            "40% of `max-time`. The gate `max-allocation-growth` demands it as well."
+        ),
+    ] = False
 
     @property
     def fixed_precision(self) -> float | None:
@@ -345,6 +366,9 @@ class ProfileSettings:
     gates: Annotated[GateSettings, Field(description="What `optbuild check` requires of a run.")] = field(
         default_factory=GateSettings
     )
+    tune: Annotated[TuneSettings, Field(description="What `optbuild tune` searches.")] = field(
+        default_factory=TuneSettings
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -362,6 +386,7 @@ class BuildProfile:
         evidence: What PGO has to show.
         measure: How they are compared; the baseline is one of `variants`.
         gates: What a run has to show.
+        tune: What a search goes through.
         origins: `file:line` of each key path; a workload stands in it by its name.
     """
 
@@ -375,6 +400,7 @@ class BuildProfile:
     evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
     measure: MeasureSettings = field(default_factory=MeasureSettings)
     gates: GateSettings = field(default_factory=GateSettings)
+    tune: TuneSettings = field(default_factory=TuneSettings)
     origins: Mapping[KeyPath, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property

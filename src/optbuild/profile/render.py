@@ -21,6 +21,7 @@ def render_resolved(profile: BuildProfile) -> dict[str, Any]:
         "evidence": _render(profile.evidence),
         "measure": _render(profile.measure),
         "gates": _render(profile.gates),
+        "tune": _render(profile.tune),
     }
     return {"file": profile.path.name, **rendered} if profile.path else rendered
 

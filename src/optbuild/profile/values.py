@@ -244,6 +244,24 @@ CompareOutput = Annotated[
 ]
 
 
+HOT_SHARES = ("p80", "p90", "p95", "p99", "p99.9", "p99.99", "p99.999")
+"""The shares of all counts for which every `llvm-profdata show` prints the count of a block."""
+
+
+def _read_hot_count(value: object) -> object:
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value > 0
+    if is_count or value == "default" or value in HOT_SHARES:
+        return value
+    raise ValueError(f'expected "default", a count above zero, or one of {", ".join(HOT_SHARES)}')
+
+
+HotCount = Annotated[
+    int | str,
+    BeforeValidator(_read_hot_count),  # a union would tell what is wrong with each of its members
+    WithJsonSchema({"anyOf": [{"enum": ["default", *HOT_SHARES]}, {"type": "integer", "minimum": 1}]}),
+]
+
+
 def _toml_key(name: str) -> str:
     """The TOML key of a field: kebab-case, without the unit, which the value has."""
     return name.removesuffix("_s").removesuffix("_bytes").replace("_", "-")

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, WithJsonSch
 
 from optbuild.profile.values import (
     STRICT_KEYS,
+    HotCount,
     Name,
     Text,
     VariantName,
@@ -31,6 +32,14 @@ class Lto(StrEnum):
 
 class PgoMode(StrEnum):
     """Whether a variant is built with profile-guided optimisation: TOML's `false`, `true` and `"auto"`."""
+
+    OFF = "off"
+    REQUIRED = "required"
+    AUTO = "auto"
+
+
+class BoltMode(StrEnum):
+    """Whether a variant's linked programs are laid out anew by BOLT: TOML's `false`, `true` and `"auto"`."""
 
     OFF = "off"
     REQUIRED = "required"
@@ -91,6 +100,13 @@ class CodegenSettings:
     target_cpu: Annotated[
         Name | None, Field(description="The CPU to compile for, such as `native` or `x86-64-v3`.")
     ] = None
+    hot_count: Annotated[
+        HotCount | None,
+        Field(
+            description="From which count of the PGO profile on code is hot: a count, or that of the blocks that make "
+            'up a share of all counts, such as "p95"; "default" is LLVM\'s. Less hot code gives a smaller program.'
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +131,13 @@ class VariantSettings(CodegenSettings):
     pgo: Annotated[
         Annotated[PgoMode, BeforeValidator(read_pgo_mode), WithJsonSchema({"enum": [False, True, "auto"]})] | None,
         Field(description='Profile-guided optimisation; "auto" skips it, with a reason, if it is not possible.'),
+    ] = None
+    bolt: Annotated[
+        Annotated[BoltMode, BeforeValidator(read_pgo_mode), WithJsonSchema({"enum": [False, True, "auto"]})] | None,
+        Field(
+            description="Lay out the linked programs anew with BOLT, by what they do on the training workloads. "
+            '"auto" keeps that only if it is measured as faster and is not too large.'
+        ),
     ] = None
     training_lto: Annotated[
         TrainingLto | None,
@@ -151,6 +174,7 @@ class Variant(CodegenSettings):
         features: Cargo features, from the root ancestor down.
         rustflags: Flags for rustc, from the root ancestor down.
         pgo: Whether it is built with PGO.
+        bolt: Whether BOLT lays out its programs anew.
         training_lto: How its instrumented binary is linked.
         counters: How its instrumented binary counts; None for `single`, then `atomic` if that fails.
         profiles: What its programs are optimised with.
@@ -161,6 +185,7 @@ class Variant(CodegenSettings):
     features: tuple[str, ...] = ()
     rustflags: tuple[str, ...] = ()
     pgo: PgoMode = PgoMode.OFF
+    bolt: BoltMode = BoltMode.OFF
     training_lto: TrainingLto = TrainingLto.AUTO
     counters: Counters | None = None
     profiles: Profiles = Profiles.MERGED

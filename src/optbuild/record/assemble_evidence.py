@@ -77,7 +77,7 @@ def _processes_without_counts(attempt: Attempt, built: Built) -> int:
 
 
 def _counters_of(attempt: Attempt, plan: Plan) -> Counters:
-    built = plan.find(Compile, (attempt.instrument,))
+    built = plan.find(Compile, () if attempt.instrument is None else (attempt.instrument,))
     is_atomic = any((ATOMIC_COUNTERS,) in action.recipe.rustflags for action in built)
     return Counters.ATOMIC if is_atomic else Counters.SINGLE
 

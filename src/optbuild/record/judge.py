@@ -48,6 +48,11 @@ def judge(record: RunRecord, gates: GateSettings) -> tuple[GateRecord, ...]:
         ("max-regression", gates.max_regression, lambda: _regressions(record, variant.name)),
         ("max-size-growth", gates.max_size_growth, lambda: [_size_growth(variant, baseline)]),
         ("max-rss-growth", gates.max_rss_growth, lambda: _rss_growth(record, variant, baseline)),
+        (
+            "max-allocation-growth",
+            gates.max_allocation_growth,
+            lambda: _allocation_growth(record, variant, baseline),
+        ),
         ("max-build-time-growth", gates.max_build_time_growth, lambda: [_build_time_growth(variant, baseline)]),
     )
     return tuple(
@@ -231,3 +236,17 @@ def _rss_found(own: Resources, before: Resources) -> _Found:
         reason=f"a peak is below {floor}, the least that can be measured",
         help="measure a workload that takes more memory, or remove `max-rss-growth`",
     )
+
+
+def _allocation_growth(record: RunRecord, variant: VariantRecord, baseline: VariantRecord | None) -> list[_Found]:
+    counts = {(item.workload, item.variant): item for item in record.allocations}
+    workloads = dict.fromkeys(item.workload for item in record.allocations if item.variant == variant.name)
+    found = []
+    for name in workloads:
+        own, before = counts[name, variant.name], counts.get((name, "" if baseline is None else baseline.name))
+        if own.blocks is not None and before is not None and before.blocks:
+            found.append(_exactly(own.blocks / before.blocks - 1, workload=name))
+        else:
+            reason = own.reason or (before.reason if before is not None and before.reason else "the baseline has none")
+            found.append(_Found(workload=name, reason=reason, help="optbuild heap, which says what hides them"))
+    return found or [_Found(reason="allocations were not counted", help="optbuild run --fresh")]

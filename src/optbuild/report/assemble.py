@@ -8,6 +8,7 @@ from optbuild.record.model import RunRecord, RunStatus, VariantRecord
 from optbuild.report.display import sentence
 from optbuild.report.footnotes import make_footnotes
 from optbuild.report.model import BuildStep, Report
+from optbuild.report.search import search_notes, search_tables, search_title, without_losers
 from optbuild.report.tables import baseline_first, make_tables
 from optbuild.report.versions import describe_versions
 from optbuild.text import sanitize_line
@@ -23,11 +24,12 @@ _ENDINGS = {
 
 def assemble(record: RunRecord) -> Report:
     """Turn a record into text and tables."""
+    shown = without_losers(record)
     return Report(
         title=_title(record),
         status=_status(record),
-        tables=make_tables(record),
-        footnotes=make_footnotes(record),
+        tables=(*make_tables(shown), *search_tables(record)),
+        footnotes=(*search_notes(record), *make_footnotes(shown)),
         steps=tuple(step for variant in record.builds for step in _steps(variant)),
     )
 
@@ -36,6 +38,9 @@ def _title(record: RunRecord) -> str:
     if record.arms:
         package = f"{sanitize_line(record.project.package)}: " if record.project else ""
         return f"{package}{describe_versions(record)}"
+    if record.search is not None:
+        package = f"{sanitize_line(record.project.package)}: " if record.project else ""
+        return f"{package}{search_title(record.search)}"
     names = ", ".join(sanitize_line(variant.name) for variant in baseline_first(record))
     packages = (record.project.packages or (record.project.package,)) if record.project else ()
     return (

@@ -11,6 +11,7 @@ from optbuild.project.selection import default_bin
 from optbuild.record.model import RunRecord
 from optbuild.session.ledger import Ledger
 from optbuild.session.placement import Placement
+from optbuild.session.prepare import prepare
 from optbuild.session.request import Machine, RunRequest
 from optbuild.session.run import build, find_arms, opened
 from optbuild.tools.builders import BuilderName
@@ -40,7 +41,8 @@ def build_apart(request: RunRequest, machine: Machine, placement: Placement) -> 
         OptbuildError: The run could not begin.
         RunFailedError: It began and failed; what was finished is in the record.
     """
-    with opened(request, machine, placement) as ledger:
+    prepared = prepare(request, machine, trusted=True, placement=placement)
+    with opened(prepared, request, machine) as ledger:
         action = ledger.plan.measure
         stays = "" if action is None else _why_not_elsewhere(ledger, action)
         if not stays:
@@ -64,4 +66,6 @@ def _why_not_elsewhere(ledger: Ledger, action: Measure) -> str:
         return "cargo's configuration names a runner for its programs"
     if inputs.targets.libs or inputs.build_profile.project.builder is not BuilderName.CARGO:
         return "it is measured through a library"
+    if action.controls:
+        return "a layout by BOLT is kept only where it is measured faster"
     return ""

@@ -11,14 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from optbuild import __version__
 from optbuild.errors import ToolchainError, UsageError, WorkloadError, WorkloadTimeoutError
 from optbuild.events import Emit, Event, Level, Notice
 from optbuild.files import claim_directory, remove_below, sha256_of
 from optbuild.making.workload_runs import WorkloadRunner, check_before_building
 from optbuild.measure.arms import Arms
-from optbuild.measure.contest import Venue, contest, count_instructions
-from optbuild.measure.model import Arm
+from optbuild.measure.contest import Contest, Venue, contest, count
+from optbuild.measure.counting import ALLOCATIONS, INSTRUCTIONS
+from optbuild.measure.metrics import ExactMetric
+from optbuild.measure.model import AllocationCount, Arm, Count
 from optbuild.measure.settings import SamplingSettings
 from optbuild.profile.command_options import CommandOptions
 from optbuild.profile.load import command_line_words, command_line_workload
@@ -26,12 +27,13 @@ from optbuild.profile.model import BuildProfile, MeasureSettings, MetricName, Us
 from optbuild.profile.shell_words import require_no_shell
 from optbuild.project.layout import Layout
 from optbuild.record.assemble import add_contest
-from optbuild.record.host import describe_host
 from optbuild.record.lock import hold_lock
-from optbuild.record.model import ArtifactRecord, RunRecord, RunStatus, VariantRecord, VariantStatus, WarningRecord
-from optbuild.record.store import RecordStore, make_run_id
+from optbuild.record.model import ArtifactRecord, RunRecord, VariantRecord, VariantStatus
+from optbuild.record.store import RecordStore
 from optbuild.session.bench_outputs import compare_outputs
+from optbuild.session.debug_builds import require_optimised_file
 from optbuild.session.inspect import find_layout
+from optbuild.session.journal import Journal
 from optbuild.session.prepare import require_ours
 from optbuild.session.request import Machine, RunRequest
 from optbuild.session.unpassed import find_unpassed
@@ -54,21 +56,23 @@ class BenchRequest:
         workload: The command, with `{bin}` for the binary.
         command_options: Its `--stdin` and `--env`.
         precision: The half-width to aim for, as a ratio; None for the larger of 1% and a tenth of the change.
-        metric: The metric that the verdicts are about; None counts instructions only.
+        metric: The metric that the verdicts are about; or the only thing that is counted.
         prepare: Run before each timed run.
         conclude: Run after each timed run.
+        allow_debug: Measure even what looks like a debug build.
     """
 
     binaries: Mapping[str, Path]
     workload: tuple[str, ...]
     command_options: CommandOptions = field(default_factory=CommandOptions)
-    metric: MetricName | None = MetricName.WALL
+    metric: MetricName | ExactMetric = MetricName.WALL
     precision: float | None = None
     min_effect: float = 0.01
     max_time_s: float = 300.0
     timeout_s: float = 300.0
     prepare: tuple[str, ...] = ()
     conclude: tuple[str, ...] = ()
+    allow_debug: bool = False
     command_line: tuple[str, ...] = ()
 
 
@@ -105,9 +109,11 @@ def bench(request: BenchRequest, machine: Machine) -> RunRecord:
     Raises:
         OptbuildError: Something cannot be run; nothing is stored.
     """
-    started = machine.now()
-    warnings: list[WarningRecord] = []
-    machine = replace(machine, emit=_collecting(warnings, machine.emit))
+    if not request.allow_debug:
+        for name, path in request.binaries.items():
+            require_optimised_file(path, name)
+    journal = Journal(machine=machine)
+    machine = replace(machine, emit=_with_own_remedies(journal.emit))
     with _workplace(machine) as (root, store), _errors_without_profile(root, keeps_logs=store is not None):
         workload = _make_invocation(request, machine, root / "scratch")
         programs = [path.name for path in request.binaries.values()]
@@ -117,21 +123,9 @@ def bench(request: BenchRequest, machine: Machine) -> RunRecord:
         check_before_building(workload, hashes)
         copies = _copy_binaries(request.binaries, root)
         runner = WorkloadRunner(
-            executor=machine.executor, root=root, stage=root / "stage", logs=root / "logs" / make_run_id(started)
+            executor=machine.executor, root=root, stage=root / "stage", logs=root / "logs" / journal.run_id
         )
         outputs, run_s = compare_outputs(workload, copies, runner, hashes, machine.emit)
-        record = RunRecord(
-            optbuild_version=__version__,
-            run_id=make_run_id(started),
-            status=RunStatus.COMPLETE,
-            exit_code=0,
-            started_at=started.isoformat(timespec="seconds"),
-            finished_at=started.isoformat(timespec="seconds"),
-            command_line=request.command_line,
-            host=describe_host(),
-            variants=_describe_binaries(request.binaries),
-            outputs=outputs,
-        )
         arms = Arms(variants={Arm(variant=name): binaries for name, binaries in copies.items()})
         venue = Venue(
             executor=machine.executor,
@@ -140,15 +134,25 @@ def bench(request: BenchRequest, machine: Machine) -> RunRecord:
             root=root,
             directory=root / "arms",
         )
-        if request.metric is None:
-            counts, _ = count_instructions(arms, (workload,), venue, run_s={workload.name: run_s})
-            record = replace(record, instructions=counts)
+        shown: Contest | None = None
+        counts: tuple[Count, ...] = ()
+        allocations: tuple[AllocationCount, ...] = ()
+        if request.metric is ExactMetric.INSTRUCTIONS:
+            counts, _ = count(INSTRUCTIONS, arms, (workload,), venue, run_s={workload.name: run_s})
+        elif request.metric is ExactMetric.ALLOCATIONS:
+            allocations, _ = count(ALLOCATIONS, arms, (workload,), venue, run_s={workload.name: run_s})
         else:
             shown = contest(arms, (workload,), _settings(request), venue, run_s={workload.name: run_s})
-            record = add_contest(record, shown)
         hashes.check_after(workload)
         hashes.tell_rewritten(machine.emit)
-        record = replace(record, finished_at=machine.now().isoformat(timespec="seconds"), warnings=tuple(warnings))
+        record = replace(
+            journal.begin_record(request.command_line),
+            variants=_describe_binaries(request.binaries),
+            outputs=outputs,
+            instructions=counts,
+            allocations=allocations,
+        )
+        record = record if shown is None else add_contest(record, shown)
         if store is not None:
             store.save(record)
     return record
@@ -164,17 +168,13 @@ def _settings(request: BenchRequest) -> SamplingSettings:
     )
 
 
-def _collecting(warnings: list[WarningRecord], emit: Emit) -> Emit:
-    """Keep warnings for the record, with remedies for a command without a build profile."""
+def _with_own_remedies(emit: Emit) -> Emit:
+    """Pass events on, with remedies for a command without a build profile."""
 
-    def collect(event: Event) -> None:
-        if isinstance(event, Notice) and event.code == REWRITTEN:
-            event = replace(event, help=_RESTORE)
-        if isinstance(event, Notice) and event.level is not Level.INFO:
-            warnings.append(WarningRecord(code=event.code, message=event.message, help=event.help))
-        emit(event)
+    def pass_on(event: Event) -> None:
+        emit(replace(event, help=_RESTORE) if isinstance(event, Notice) and event.code == REWRITTEN else event)
 
-    return collect
+    return pass_on
 
 
 @contextmanager
@@ -232,7 +232,7 @@ def _make_invocation(request: BenchRequest, machine: Machine, scratch: Path) -> 
             "the command does not contain {bin}, so every binary would run the same",
             help="optbuild bench old=./a new=./b -- {bin} ARGS",
         )
-    metric = request.metric or MetricName.WALL
+    metric = request.metric if isinstance(request.metric, MetricName) else MetricName.WALL
     require_no_shell(request.workload, directory)
     workload = replace(
         command_line_workload(request.workload, (Use.BENCH,), directory, options=request.command_options),

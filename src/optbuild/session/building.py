@@ -34,6 +34,7 @@ def describe_site(ledger: Ledger) -> Site:
         free_memory_bytes=0 if prepared.shared_jobs is None else find_free_memory(),
         peaks_bytes=ledger.history.peaks_bytes,
         durations_s=ledger.history.durations_s,
+        is_late=ledger.is_late,
     )
 
 
@@ -47,10 +48,11 @@ def publish(built: Built, layout: Layout) -> None:
     proved = built.proved
     for variant in built.plan.variants:
         directory = layout.artifacts / variant.name
-        if variant.compile is None or variant not in proved:
+        shipped = built.shipped(variant).compile
+        if shipped is None or variant not in proved:
             remove_below(owned, directory)
             continue
-        files = _files_of(built.results[variant.compile])
+        files = _files_of(built.results[shipped])
         names = {path.name for path in files}
         for path in directory.iterdir() if directory.is_dir() else ():
             if path.name not in names:

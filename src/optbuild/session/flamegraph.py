@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from optbuild.errors import UsageError
 from optbuild.events import Level, Notice
@@ -35,8 +36,8 @@ class FlamegraphRequest:
     call_graph: CallGraph = CallGraph.FRAME_POINTERS
 
 
-def profile_variants(request: FlamegraphRequest, machine: Machine) -> Profiled:
-    """Build, and record in turns.
+def profile_variants(request: FlamegraphRequest, machine: Machine) -> tuple[Profiled, Path]:
+    """Build, and record in turns; also say where pages go that nobody names a file for.
 
     Raises:
         UsageError: The request cannot be met.
@@ -45,9 +46,7 @@ def profile_variants(request: FlamegraphRequest, machine: Machine) -> Profiled:
     """
     names = tuple(name for name in (request.base, request.variant) if name is not None)
     if len(set(names)) != len(names):
-        raise UsageError(
-            f"{request.variant} cannot be compared with itself", help="name another variant: --diff release"
-        )
+        raise UsageError(f"{request.variant} cannot be compared with itself", help="name another variant with --diff")
     asked = replace(request.run, bench_only=request.workload)
     rustflags = OBSERVABLE_FLAGS if request.call_graph is CallGraph.FRAME_POINTERS else ()
     with built_to_observe(asked, names, machine, rustflags=rustflags) as build:
@@ -66,7 +65,9 @@ def profile_variants(request: FlamegraphRequest, machine: Machine) -> Profiled:
         )
         profiles = tuple(turns.profile(workload, build.place(workload)) for workload in build.workloads)
         project = build.ledger.prepared.inputs.project.directory.name
-    return Profiled(project=project, variant=request.variant, base=request.base, workloads=profiles, notes=notes)
+        pages = build.ledger.prepared.layout.root / "flamegraphs"
+    profiled = Profiled(project=project, variant=request.variant, base=request.base, workloads=profiles, notes=notes)
+    return profiled, pages
 
 
 def _notes(found: Discovered, resolver: InlineResolver) -> tuple[str, ...]:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
-from threading import Lock
 
-from optbuild import __version__
-from optbuild.errors import InterruptedRunError, OptbuildError
-from optbuild.events import Event, Level, Notice, current_action
+from optbuild.errors import OptbuildError
 from optbuild.files import disk_bytes_of
 from optbuild.making.built import Built
 from optbuild.making.order.progress import Progress
+from optbuild.making.tools import never
 from optbuild.measure.contest import Contest
 from optbuild.plan.model import Plan
 from optbuild.profile.render import render_resolved
@@ -22,40 +19,38 @@ from optbuild.project.model import Project
 from optbuild.record import assemble
 from optbuild.record.cross_validation import describe_cross_validation
 from optbuild.record.history import History
-from optbuild.record.host import describe_host
-from optbuild.record.model import ErrorRecord, RunRecord, RunStatus, WarningRecord
-from optbuild.record.store import RecordStore, make_run_id
+from optbuild.record.model import RunRecord
+from optbuild.record.search import SearchRecord
+from optbuild.record.store import RecordStore
+from optbuild.session.journal import Journal
 from optbuild.session.prepare import Prepared
-from optbuild.session.request import Machine, RunRequest
+from optbuild.session.request import RunRequest
 from optbuild.workloads.overlap import is_any_in_sample
 
 
 @dataclass(slots=True, kw_only=True)
-class Ledger:
+class Ledger(Journal):
     """The state of a run. Whatever happens, `close` makes a record of it.
 
     Attributes:
         history: The durations of earlier runs.
         built: The outcome of the plan, once it was carried out.
         measured: The results of measuring, once it was done.
+        search: What a search has found so far; None for other runs. A candidate of it may fail.
+        is_late: Whether there is no time left to begin building another variant.
     """
 
     prepared: Prepared
     request: RunRequest
-    machine: Machine
     history: History
     built: Built = field(init=False)
     measured: Contest | None = None
+    search: SearchRecord | None = None
+    is_late: Callable[[], bool] = never
     result_key: str | None = None
-    warnings: list[WarningRecord] = field(default_factory=list)
-    _warned_of: list[str] = field(default_factory=list)
-    _emitting: Lock = field(default_factory=Lock)
-    started: datetime = field(init=False)
-    run_id: str = field(init=False)
 
     def __post_init__(self) -> None:
-        self.started = self.machine.now()
-        self.run_id = make_run_id(self.started)
+        self.begin()
         self.built = Progress(self.plan).so_far  # nothing yet
 
     @property
@@ -68,14 +63,6 @@ class Ledger:
         """The directory of its record and logs."""
         return RecordStore(directory=self.prepared.layout.runs).run_directory(self.run_id)
 
-    def emit(self, event: Event) -> None:
-        """Pass an event on, and keep warnings for the record; one thread at a time."""
-        with self._emitting:
-            if isinstance(event, Notice) and event.level is not Level.INFO:
-                self.warnings.append(WarningRecord(code=event.code, message=event.message, help=event.help))
-                self._warned_of.append(current_action())
-            self.machine.emit(event)
-
     @contextmanager
     def in_order_of_the_plan(self) -> Iterator[None]:
         """Sort the warnings of a block by the order of their actions, whatever ran first."""
@@ -84,30 +71,24 @@ class Ledger:
         try:
             yield
         finally:
-            came = zip(self._warned_of[before:], self.warnings[before:], strict=True)
+            came = zip(self.warned_of[before:], self.warnings[before:], strict=True)
             self.warnings[before:] = [warning for _, warning in sorted(came, key=lambda item: places.get(item[0], -1))]
 
     def close(self, error: OptbuildError | None = None) -> RunRecord:
         """Make the record and store it."""
-        record = self._record(error or next(iter(self.built.failures.values()), None), stopped=error is not None)
+        failures = self.built.failures.values() if self.search is None else ()
+        record = self._record(error or next(iter(failures), None), stopped=error is not None)
         RecordStore(directory=self.prepared.layout.runs).save(record)
         self.prepared.remember_files()
         return record
 
     def _record(self, error: OptbuildError | None, *, stopped: bool) -> RunRecord:
         inputs, overlaps = self.prepared.inputs, self.prepared.overlaps
-        record = RunRecord(
-            optbuild_version=__version__,
-            run_id=self.run_id,
-            status=status_of(error, stopped=stopped),
-            exit_code=0 if error is None else error.status,
-            started_at=self.started.isoformat(timespec="seconds"),
-            finished_at=self.machine.now().isoformat(timespec="seconds"),
-            command_line=self.request.command_line,
+        record = replace(
+            self.begin_record(self.request.command_line, error, stopped=stopped),
             result_key=self.result_key,
             project=assemble.describe_project(_with_new_lockfile(inputs.project), inputs.targets),
             toolchain=assemble.describe_toolchain(inputs.toolchain),
-            host=describe_host(),
             build_profile=render_resolved(inputs.build_profile),
             variants=assemble.describe_variants(self.built, inputs.layout, in_sample=is_any_in_sample(overlaps)),
             workloads=assemble.describe_workloads(
@@ -123,9 +104,8 @@ class Ledger:
                 None if self.measured is None else self.measured.cross_validation,
                 in_sample=self.prepared.fold_in_sample,
             ),
-            warnings=tuple(self.warnings),
-            error=None if error is None else ErrorRecord.of(error),
         )
+        record = replace(record, search=self.search)
         return record if self.measured is None else assemble.add_contest(record, self.measured)
 
 
@@ -133,12 +113,3 @@ def _with_new_lockfile(project: Project) -> Project:
     """The lock file; if there was none, the first build has written one."""
     written = project.workspace_root / "Cargo.lock"
     return project if project.lockfile is not None or not written.is_file() else replace(project, lockfile=written)
-
-
-def status_of(error: OptbuildError | None, *, stopped: bool = True) -> RunStatus:
-    """How a run ended: complete, or by an error that stopped it or let it go on without a part."""
-    if error is None:
-        return RunStatus.COMPLETE
-    if not stopped:
-        return RunStatus.INCOMPLETE
-    return RunStatus.INTERRUPTED if isinstance(error, InterruptedRunError) else RunStatus.FAILED

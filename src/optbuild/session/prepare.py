@@ -7,44 +7,44 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optbuild.errors import ProfileDataError, UsageError, located
-from optbuild.files import MARKER
-from optbuild.making.training.profile_data import load_portable_profile
+from optbuild.files import MARKER, sha256_of
+from optbuild.making.training.profile_data import find_lent_names, load_portable_profile
 from optbuild.making.workload_runs import check_before_building
 from optbuild.plan.draft import PlanInputs
+from optbuild.plan.lent_names import LentNames
 from optbuild.plan.model import Plan, PlannedFold
 from optbuild.plan.planner import make_plan, select_pgo_variants, select_variants
 from optbuild.profile.load import (
-    command_line_workload,
     default_build_profile,
     find_build_profile,
     load_build_profile,
-    searched_paths,
 )
-from optbuild.profile.model import BuildProfile, PresetName, Use, Workload
+from optbuild.profile.model import BuildProfile, PresetName, Use
 from optbuild.profile.profile_data import UseProfileData
-from optbuild.profile.shell_words import require_no_shell
-from optbuild.profile.variants import PgoMode
+from optbuild.profile.variants import BoltMode, PgoMode
 from optbuild.project.cargo_config import load_cargo_config
 from optbuild.project.discover import load_project
 from optbuild.project.layout import Layout
 from optbuild.project.model import Project
 from optbuild.project.rustc_programs import configured_rustc
-from optbuild.project.selection import Targets, default_bin
 from optbuild.record.history import History
 from optbuild.record.store import RecordStore
 from optbuild.session.budget import count_cores, find_jobs, may_share_jobs
 from optbuild.session.builders import for_builder, require_abilities
 from optbuild.session.cpus import find_cpu_needs, require_cpu
 from optbuild.session.cross_validation import describe_folds, find_folds, require_candidate
+from optbuild.session.debug_builds import require_optimised
 from optbuild.session.demands import with_request
 from optbuild.session.placement import Placement
 from optbuild.session.request import Machine, RunRequest, Selection
 from optbuild.session.targets import choose_target, choose_targets, drop_unused_libs
+from optbuild.session.workload_choice import make_invocations, require_workloads, with_command_line
 from optbuild.toolchain.discover import discover_toolchain
 from optbuild.toolchain.doctor import free_disk_bytes
 from optbuild.toolchain.lookup import Inquiry
 from optbuild.toolchain.model import Toolchain
 from optbuild.toolchain.requirements import (
+    require_bolt,
     require_builder,
     require_disk,
     require_pgo_tools,
@@ -56,7 +56,6 @@ from optbuild.toolchain.runnable import why_not_runnable
 from optbuild.tools.builders import split_glibc
 from optbuild.workloads.cargo_targets import check_targets
 from optbuild.workloads.inputs import InputHashes
-from optbuild.workloads.invocation import Invocation, make_invocation
 from optbuild.workloads.known_hashes import KnownHashes
 from optbuild.workloads.overlap import Overlap, find_overlap, find_overlaps, is_any_in_sample
 from optbuild.workloads.written import WrittenFiles
@@ -106,7 +105,14 @@ class Prepared:
         return is_any_in_sample([find_overlap(workload, kept, self.hashes) for workload in measured])
 
 
-def prepare(request: RunRequest, machine: Machine, *, trusted: bool, placement: Placement | None = None) -> Prepared:
+def prepare(
+    request: RunRequest,
+    machine: Machine,
+    *,
+    trusted: bool,
+    placement: Placement | None = None,
+    build_profile: BuildProfile | None = None,
+) -> Prepared:
     """Plan a run, and find out now what would stop it later.
 
     Args:
@@ -114,6 +120,7 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool, placement: 
         machine: What to do it with.
         trusted: Programs that the repository names may be run, because the user asked for a build.
         placement: Where another revision of the project lies; None stands for the project itself.
+        build_profile: Taken in place of the one that the request names.
 
     Raises:
         UsageError: The command line or the build profile cannot be used.
@@ -121,8 +128,9 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool, placement: 
         WorkloadError: A workload's program is missing.
     """
     require_platform(machine.platform)
-    build_profile = load_for(request, machine) if placement is None else placement.build_profile
-    build_profile = _with_command_line(build_profile, request, machine.working_directory)
+    if build_profile is None:
+        build_profile = load_for(request, machine) if placement is None else placement.build_profile
+    build_profile = with_command_line(build_profile, request, machine.working_directory)
     require_abilities(build_profile)
     build_profile = with_request(build_profile, request)
     names = (
@@ -132,7 +140,7 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool, placement: 
     )
     has_profile_data = _has_profile_data(build_profile)
     if not has_profile_data or request.measure:
-        _require_workloads(build_profile, names, request)
+        require_workloads(build_profile, names, request)
     if request.cross_validate:
         require_candidate(build_profile, names)
     placed = build_profile if placement is None else placement.placed
@@ -140,19 +148,13 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool, placement: 
     project = open_project((placed.directory / placed.project.manifest).resolve(), toolchain, machine)
     targets = for_builder(choose_targets(project, build_profile, names), build_profile)
     layout = Layout.of(project.target_directory, request.out) if placement is None else placement.layout
+    if request.target is not None:
+        layout = layout.for_target(request.target, is_first=request.target == build_profile.project.targets[0])
     obstacle = why_not_runnable(toolchain)
-    runner = () if project.runner is None else project.runner.argv
-    made = _make_invocations(
-        build_profile,
-        targets,
-        layout,
-        machine,
-        runner=runner,
-        needs_runner=obstacle is not None,
-        python=next(iter(toolchain.builder.interpreters), None),
-    )
-    workloads = tuple(replace(workload, not_built=_not_built(project, targets)) for workload in made)
-    shared_jobs = _find_shared_jobs(request, machine, project)
+    is_runnable = obstacle is None or (project.runner is not None and bool(project.runner.argv))
+    workloads = make_invocations(build_profile, project, targets, toolchain, layout=layout, environ=machine.environ)
+    in_container = toolchain.builder.row.target_mount is not None  # where a jobserver's pipe does not reach
+    shared_jobs = None if in_container else _find_shared_jobs(request, machine, project)
     inputs = PlanInputs(
         build_profile=build_profile,
         project=project,
@@ -160,11 +162,14 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool, placement: 
         toolchain=toolchain,
         layout=layout,
         workloads=workloads,
+        container_options=machine.environ.get("CROSS_CONTAINER_OPTS", ""),
         jobs=request.jobs,
         shares_jobs=shared_jobs is not None,
-        not_runnable=None if runner else obstacle,
+        not_runnable=None if is_runnable else obstacle,
         shares_training=not request.ignore_profile_data,
-        has_profile_data=has_profile_data,
+        lockfile_sha256=None if project.lockfile is None else sha256_of(project.lockfile),
+        lent_names=_find_lent_names(build_profile) if has_profile_data else None,
+        has_profile_data=has_profile_data and not (is_runnable and _trains_here(build_profile, request)),
         last_rustflags=request.last_rustflags,
         cpu_needs=find_cpu_needs(
             build_profile,
@@ -175,6 +180,8 @@ def prepare(request: RunRequest, machine: Machine, *, trusted: bool, placement: 
         ),
     )
     _check_machine(inputs, names)
+    if request.measure and not request.allow_debug:
+        require_optimised(build_profile, names, project)
     if request.measure:
         require_cpu(build_profile, inputs.cpu_needs)
     require_ours(layout)
@@ -209,6 +216,20 @@ def _make_plan(inputs: PlanInputs, names: tuple[str, ...], request: RunRequest, 
 
 
 def load_for(request: RunRequest, machine: Machine) -> BuildProfile:
+    """The build profile of a request, for the target that the request is about: the first one unless it names one.
+
+    Raises:
+        BuildProfileError: It cannot be used.
+        UsageError: The project's directory does not exist.
+    """
+    build_profile = _load_for_all(request, machine)
+    if not build_profile.project.targets:
+        return build_profile
+    target = request.target or build_profile.project.targets[0]
+    return replace(build_profile, project=replace(build_profile.project, target=target))
+
+
+def _load_for_all(request: RunRequest, machine: Machine) -> BuildProfile:
     """The build profile of a request: named, found in a parent directory, or the default.
 
     Raises:
@@ -254,6 +275,7 @@ def discover_for(build_profile: BuildProfile, machine: Machine, *, trusted: bool
         rustc_origin="" if rustc is None else rustc.origin,
         builder=build_profile.project.builder,
         interpreters=build_profile.project.interpreters,
+        auditable=build_profile.project.auditable,
         glibc=split_glibc(build_profile.project.target or "")[1],
         trusted=trusted,
     )
@@ -288,39 +310,6 @@ def for_host(build_profile: BuildProfile) -> BuildProfile:
     return replace(build_profile, project=replace(build_profile.project, target="host"))
 
 
-def _with_command_line(build_profile: BuildProfile, request: RunRequest, directory: Path) -> BuildProfile:
-    """Replace the profile's workloads and budget with those of the command line."""
-    if request.workload and (request.train or request.bench):
-        raise UsageError(
-            "a command after `--` is both training and benchmark; it cannot be combined with --train or --bench",
-            help="give either `-- CMD`, or --train 'CMD' and --bench 'CMD'",
-        )
-    options = request.command_options
-    options.require_command(given=request.has_command)
-    workloads = build_profile.workloads
-    if request.workload:
-        require_no_shell(request.workload, directory)
-        workloads = (command_line_workload(request.workload, (Use.TRAIN, Use.BENCH), directory, options=options),)
-    for use, commands in ((Use.TRAIN, request.train), (Use.BENCH, request.bench)):
-        if commands:
-            kept = (replace(w, use=tuple(u for u in w.use if u is not use)) for w in workloads)
-            added = (command_line_workload(argv, (use,), directory, options=options) for argv in commands)
-            workloads = _joined((*(w for w in kept if w.use), *added))
-    measure = build_profile.measure
-    if request.max_time_s is not None:
-        measure = replace(measure, max_time_s=request.max_time_s)
-    return replace(build_profile, workloads=workloads, measure=measure)
-
-
-def _joined(workloads: tuple[Workload, ...]) -> tuple[Workload, ...]:
-    """One workload of each name: the same command for training and benchmark is one workload with both uses."""
-    by_name: dict[str, Workload] = {}
-    for workload in workloads:
-        before = by_name.get(workload.name)
-        by_name[workload.name] = workload if before is None else replace(before, use=(*before.use, *workload.use))
-    return tuple(by_name.values())
-
-
 def _has_profile_data(build_profile: BuildProfile) -> bool:
     """Whether there are committed counts to take.
 
@@ -342,70 +331,15 @@ def _has_profile_data(build_profile: BuildProfile) -> bool:
     return False
 
 
-def _require_workloads(build_profile: BuildProfile, names: tuple[str, ...], request: RunRequest) -> None:
-    uses = {use for workload in build_profile.workloads for use in workload.use}
-    needs_training = any(build_profile.variants[name].pgo is PgoMode.REQUIRED for name in names)
-    if build_profile.workloads and (Use.BENCH in uses or not request.measure):
-        return
-    if not build_profile.workloads and not request.measure and not needs_training:
-        return
-    if build_profile.workloads:
-        raise UsageError(
-            "no workload is a benchmark",
-            help='add "bench" to the `use` of a [[workloads]] table, give --bench CMD, or run `optbuild build`',
-            location=None if build_profile.path is None else str(build_profile.path),
-        )
-    where = f"{searched_paths(request.directory)[0].name} does not exist"
-    remedy = "write a build profile: optbuild init"
-    if build_profile.path is not None:
-        where = f"{build_profile.path} has no [[workloads]]"
-        remedy = f"fill in a [[workloads]] table in {build_profile.path}"
-    searched = "\n".join(f"  {path}" for path in searched_paths(request.directory))
-    raise UsageError(
-        f"no workload to train and measure with: {where}, and the command line names none",
-        help=f"name a command: optbuild pgo -- {{bin}} ARGS; or {remedy}",
-        detail=None if build_profile.path is not None else f"searched:\n{searched}",
-    )
+def _trains_here(build_profile: BuildProfile, request: RunRequest) -> bool:
+    """Whether a target that runs here is trained: with several targets, committed counts are for the others."""
+    has_training = any(Use.TRAIN in workload.use for workload in build_profile.workloads)
+    return request.target is not None and has_training and build_profile.profile_data.use is UseProfileData.AUTO
 
 
-def _not_built(project: Project, targets: Targets) -> tuple[str, ...]:
-    """Programs that a plain `cargo build` of the workspace puts next to the others, and that are not built here."""
-    built = {target.name for target in targets.bins}
-    names = (target.name for package in project.packages for target in package.bins)
-    return tuple(name for name in dict.fromkeys(names) if name not in built)
-
-
-def _make_invocations(  # noqa: PLR0913 - all that placeholders may stand for, by name
-    build_profile: BuildProfile,
-    targets: Targets,
-    layout: Layout,
-    machine: Machine,
-    *,
-    runner: tuple[str, ...],
-    needs_runner: bool,
-    python: Path | None,
-) -> tuple[Invocation, ...]:
-    default = default_bin(targets)
-    written = WrittenFiles(path=layout.written)
-    invocations = []
-    for workload in build_profile.workloads:
-        with located(build_profile.where("workloads", workload.name)):
-            invocations.append(
-                make_invocation(
-                    workload,
-                    build_profile,
-                    bins=tuple(target.name for target in targets.bins),
-                    default_bin=None if default is None else default.name,
-                    libs=targets.libs,
-                    runner=runner,
-                    needs_runner=needs_runner,
-                    python=python,
-                    scratch=layout.scratch,
-                    environ=machine.environ,
-                    written=written.of(workload),
-                )
-            )
-    return tuple(invocations)
+def _find_lent_names(build_profile: BuildProfile) -> LentNames | None:
+    file = build_profile.profile_data_file
+    return None if file is None else find_lent_names(file, load_portable_profile(file))
 
 
 def _check_machine(inputs: PlanInputs, names: tuple[str, ...]) -> None:
@@ -421,6 +355,9 @@ def _check_machine(inputs: PlanInputs, names: tuple[str, ...]) -> None:
             )
     if any(inputs.build_profile.variants[name].pgo is PgoMode.REQUIRED for name in names):
         require_pgo_tools(inputs.toolchain)
+    is_linux = "linux" in inputs.toolchain.target
+    if is_linux and any(inputs.build_profile.variants[name].bolt is BoltMode.REQUIRED for name in names):
+        require_bolt(inputs.toolchain)
     root = inputs.layout.root
     require_disk(root, free_bytes=free_disk_bytes(root), needed_bytes=_LEAST_DISK_BYTES)
 

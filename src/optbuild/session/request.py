@@ -36,10 +36,12 @@ class RunRequest:
         cross_validate: Build PGO variants with profiles that leave workloads out in turn, and measure them on those.
         fresh: Reuse no earlier result.
         ignore_profile_data: Train, whatever counts are committed.
+        target: Which of the build profile's `targets` it is about; None for the first one, or the only one.
         require_profile_data: Take the committed counts or fail; train nothing.
         rustflags: Added to those of every variant.
         last_rustflags: Added only where a variant is compiled for good, not where it is instrumented for training.
         baseline: The variant that others are compared with, instead of the build profile's.
+        allow_debug: Measure even what is built without optimisation.
         bench_only: The one benchmark workload that is run, instead of all.
     """
 
@@ -60,10 +62,12 @@ class RunRequest:
     fresh: bool = False
     ignore_profile_data: bool = False
     require_profile_data: bool = False
+    target: str | None = None
     rustflags: tuple[str, ...] = ()
     last_rustflags: tuple[str, ...] = ()
     baseline: str | None = None
     bench_only: str | None = None
+    allow_debug: bool = False
     wait: bool = True
     command_line: tuple[str, ...] = ()
 

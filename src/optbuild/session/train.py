@@ -11,21 +11,24 @@ from optbuild import __version__
 from optbuild.errors import ProfileDataError, UsageError
 from optbuild.files import atomic_write, sha256_of
 from optbuild.making.training.profile_data import load_portable_profile
+from optbuild.plan.lent_names import identify_build
+from optbuild.plan.parts import has_parts
+from optbuild.plan.planner import draft_recipe
 from optbuild.portable.aging import merge_aged
 from optbuild.portable.difference import Difference, compare
 from optbuild.portable.encoding import PortableProfile, decode, encode
 from optbuild.portable.fit import judge_fit
 from optbuild.portable.head import TrainedInput, TrainedWorkload, Training
+from optbuild.portable.lent_names import as_instrumented, encode_names, names_path
 from optbuild.portable.lock import Lock, lock_path
 from optbuild.portable.profile_records import join, parse_record
 from optbuild.profile.model import BuildProfile, Use, Workload
 from optbuild.profile.variants import PgoMode
 from optbuild.record.model import RunRecord
-from optbuild.session.prepare import load_for
+from optbuild.session.prepare import load_for, prepare
 from optbuild.session.profiles import read_profile
 from optbuild.session.request import Machine, RunRequest
 from optbuild.session.run import run
-from optbuild.tools.instrumentation import InstrumentedFunction
 from optbuild.tools.profile_text import FunctionRecord
 
 
@@ -52,6 +55,7 @@ class Trained:
         path: The file that it belongs in.
         data: Its bytes.
         profile: What is in it.
+        names: The bytes of the file with the names of its functions; None if each program has its own profile.
         lock: What its lock says.
         difference: What changed; None where there was no profile before.
     """
@@ -59,6 +63,7 @@ class Trained:
     path: Path
     data: bytes
     profile: PortableProfile
+    names: bytes | None
     lock: Lock
     difference: Difference | None
 
@@ -81,30 +86,40 @@ def train(request: TrainRequest, machine: Machine) -> Trained:
         counts = merge_aged(old.functions, counts)
     data = encode(_describe(record, variant, build_profile), counts, written_by=f"optbuild {__version__}")
     new = decode(data, location=str(path))
-    fit = judge_fit(new.functions, [_as_instrumented(each) for each in records])
+    program = [as_instrumented(each) for each in records]
+    fit = judge_fit(new.functions, program)
+    build = _identify(asked, variant, machine)
+    names = None if build is None else encode_names(program)
     return Trained(
         path=path,
         data=data,
         profile=new,
-        lock=Lock.of(new, matched_ratio=fit.matched_ratio),
+        names=names,
+        lock=Lock.of(new, matched_ratio=fit.matched_ratio, names=names, build=build),
         difference=None if old is None else compare(old.functions, new.functions),
     )
 
 
 def keep(trained: Trained) -> None:
-    """Write the portable profile and its lock.
+    """Write the portable profile, the names of its functions, and the lock of both.
 
     Raises:
         StorageError: They cannot be written.
     """
+    if trained.names is not None:
+        atomic_write(names_path(trained.path), trained.names)
     atomic_write(trained.path, trained.data)
     atomic_write(lock_path(trained.path), trained.lock.render())
 
 
-def _as_instrumented(record: FunctionRecord) -> InstrumentedFunction:
-    """A function of the program that was trained: its profile lists all of them."""
-    counters = len(parse_record(record).counters)
-    return InstrumentedFunction(name=record.name, hash=record.hash, counters=counters, value_sites=())
+def _identify(asked: RunRequest, name: str, machine: Machine) -> str | None:
+    """Which build was trained; None if each program has its own profile, or `Cargo.lock` is missing."""
+    prepared = prepare(asked, machine, trusted=True)
+    inputs, variant = prepared.inputs, prepared.build_profile.variants[name]
+    if has_parts(variant, inputs.targets) or inputs.lockfile_sha256 is None:
+        return None
+    recipe = draft_recipe(variant, inputs)
+    return identify_build(recipe, inputs.project, inputs.toolchain, inputs.lockfile_sha256)
 
 
 def find_variant(wanted: str | None, build_profile: BuildProfile) -> str:

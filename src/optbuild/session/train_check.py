@@ -75,7 +75,7 @@ def _only_instrumented(plan: Plan, name: str) -> Plan:
     if not attempts:
         reason = planned.skipped or "it has no PGO here"
         raise UsageError(f"variant {name} is not built with committed counts: {reason}", help="optbuild plan")
-    wanted = attempts[0].instrument
+    wanted = next(attempt.instrument for attempt in attempts if attempt.instrument is not None)
     needed = set(plan.needed_by(wanted))
     return Plan(
         entries=tuple(entry for entry in plan.entries if entry.id in needed),

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 
-from optbuild import __version__
 from optbuild.errors import OptbuildError
-from optbuild.events import Emit, Event, Level, Notice, labelled
+from optbuild.events import Emit, labelled
 from optbuild.files import disk_bytes_of
 from optbuild.measure.contest import Contest
 from optbuild.profile.render import render_resolved
 from optbuild.project.layout import Layout
 from optbuild.record import assemble
 from optbuild.record.compared import ArmRecord, SourceRecord
-from optbuild.record.host import describe_host
 from optbuild.record.model import (
     ArtifactRecord,
-    ErrorRecord,
     OutputRecord,
     RunRecord,
     StepRecord,
@@ -26,9 +22,9 @@ from optbuild.record.model import (
     VariantStatus,
     WarningRecord,
 )
-from optbuild.record.store import RecordStore, make_run_id
-from optbuild.session.ledger import Ledger, status_of
-from optbuild.session.request import Machine
+from optbuild.record.store import RecordStore
+from optbuild.session.journal import Journal
+from optbuild.session.ledger import Ledger
 from optbuild.session.sides import Side
 from optbuild.session.sources import BaselineProgram
 from optbuild.workloads.overlap import is_any_in_sample
@@ -38,7 +34,7 @@ OLD, NEW = "old", "new"
 
 
 @dataclass(slots=True, kw_only=True)
-class Versions:
+class Versions(Journal):
     """What a comparison knows so far. Whatever happens, `close` makes a record of it.
 
     Attributes:
@@ -48,7 +44,6 @@ class Versions:
         ledgers: What came of their builds, as far as they began.
     """
 
-    machine: Machine
     layout: Layout
     command_line: tuple[str, ...]
     program: BaselineProgram | None = None
@@ -56,25 +51,11 @@ class Versions:
     ledgers: dict[str, Ledger] = field(default_factory=dict)
     outputs: tuple[OutputRecord, ...] = ()
     measured: Contest | None = None
-    warnings: list[WarningRecord] = field(default_factory=list)
-    started: datetime = field(init=False)
-    run_id: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Begin."""
-        self.started = self.machine.now()
-        self.run_id = make_run_id(self.started)
 
     @property
     def logs(self) -> Path:
         """Where what programs say is kept, apart from that of builds."""
         return RecordStore(directory=self.layout.runs).run_directory(self.run_id) / "logs"
-
-    def emit(self, event: Event) -> None:
-        """Pass an event on, and keep warnings for the record."""
-        if isinstance(event, Notice) and event.level is not Level.INFO:
-            self.warnings.append(WarningRecord(code=event.code, message=event.message, help=event.help))
-        self.machine.emit(event)
 
     def emit_for(self, arm: str) -> Emit:
         """The same for events about one version, which say so."""
@@ -92,21 +73,14 @@ class Versions:
         new = self.sides[NEW]
         inputs = new.prepared.inputs
         workload_of = None if self.measured is None else self.measured.workload_of
-        record = RunRecord(
-            optbuild_version=__version__,
-            run_id=self.run_id,
-            status=status_of(error),
-            exit_code=0 if error is None else error.status,
-            started_at=self.started.isoformat(timespec="seconds"),
-            finished_at=self.machine.now().isoformat(timespec="seconds"),
-            command_line=self.command_line,
+        record = replace(
+            self.begin_record(self.command_line, error),
             project=replace(
                 assemble.describe_project(inputs.project, inputs.targets),
                 git_commit=new.source.commit,
                 git_dirty=new.source.dirty,
             ),
             toolchain=assemble.describe_toolchain(inputs.toolchain),
-            host=describe_host(),
             build_profile=render_resolved(inputs.build_profile),
             sources=tuple(self._sources()),
             arms=tuple(self._arms()),
@@ -117,7 +91,6 @@ class Versions:
             checks=self._checks(),
             outputs=self.outputs,
             warnings=tuple(merge_warnings(self.warnings)),
-            error=None if error is None else ErrorRecord.of(error),
         )
         return record if self.measured is None else assemble.add_contest(record, self.measured)
 

@@ -15,7 +15,14 @@ from optbuild.events import Emit, Level, Notice
 from optbuild.execution.command import Command, Executor, ProgramNotFoundError
 from optbuild.text import last_lines
 from optbuild.toolchain.model import Toolchain
-from optbuild.toolchain.packages import Has, find_rustup_toolchain, package_argvs, rustup_component_argv
+from optbuild.toolchain.packages import (
+    Has,
+    bolt_package_argvs,
+    find_rustup_toolchain,
+    package_argvs,
+    rustup_component_argv,
+)
+from optbuild.tools import inferno
 
 _INSTALL_S = 1800.0  # a download on a slow line
 
@@ -25,7 +32,9 @@ class Need(Enum):
 
     TARGET = "the target's standard library"
     LLVM_PROFDATA = "a matching llvm-profdata"
+    BOLT = "LLVM's BOLT"
     BUILDER = "what calls cargo"
+    INFERNO = "what draws flame graphs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +47,7 @@ class InstallStep:
 
 
 def make_install_steps(
-    toolchain: Toolchain, environ: Mapping[str, str], *, is_root: bool, has: Has
+    toolchain: Toolchain, environ: Mapping[str, str], *, is_root: bool, has: Has, draws: bool = False
 ) -> tuple[InstallStep, ...]:
     """The commands that install what a toolchain lacks, the best one first; empty if nothing is known to help.
 
@@ -49,6 +58,7 @@ def make_install_steps(
         environ: The caller's environment.
         is_root: Whether system packages can be installed without sudo.
         has: Whether a program is on `PATH`.
+        draws: Also install what draws flame graphs, which is compiled for minutes.
     """
     steps: list[InstallStep] = []
     rustup_toolchain = find_rustup_toolchain(toolchain.sysroot, environ) if has("rustup") else None
@@ -70,11 +80,19 @@ def make_install_steps(
             InstallStep(argv=argv, need=Need.LLVM_PROFDATA, why=why)
             for argv in package_argvs(major, is_root=is_root, has=has)
         )
+    if Need.BOLT in missing_needs(toolchain) and major is not None:
+        why = f"there is no llvm-bolt of LLVM {major}, which only variants with `bolt` need"
+        steps += (
+            InstallStep(argv=argv, need=Need.BOLT, why=why)
+            for argv in bolt_package_argvs(major, is_root=is_root, has=has)
+        )
     if Need.BUILDER in missing_needs(toolchain):
         row = toolchain.builder.row
         why = f"the builder {row.name} is not complete"
         argv = (sys.executable, "-m", "pip", "install", *row.packages)
         steps.append(InstallStep(argv=argv, need=Need.BUILDER, why=why))
+    if draws and Need.INFERNO in missing_needs(toolchain):
+        steps.append(InstallStep(argv=inferno.INSTALL_ARGV, need=Need.INFERNO, why="inferno is not installed"))
     return tuple(steps)
 
 
@@ -85,8 +103,12 @@ def missing_needs(toolchain: Toolchain) -> frozenset[Need]:
         missing.add(Need.TARGET)
     if toolchain.llvm_profdata is None:
         missing.add(Need.LLVM_PROFDATA)
+    if toolchain.bolt is None and "linux" in toolchain.target:
+        missing.add(Need.BOLT)
     if toolchain.builder.problem is not None and toolchain.builder.row.packages:
         missing.add(Need.BUILDER)
+    if toolchain.inferno is None:
+        missing.add(Need.INFERNO)
     return frozenset(missing)
 
 

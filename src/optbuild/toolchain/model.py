@@ -34,8 +34,18 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BoltTools:
+    """LLVM's BOLT and the tools that work with it, all of one LLVM."""
+
+    bolt: Tool
+    merge_fdata: Path
+    objcopy: Path
+    strip: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A place that was searched for a matching llvm-profdata.
+    """A place that was searched for a matching llvm-profdata or llvm-bolt.
 
     Attributes:
         path: A file, or a bare name that was not found on `PATH`.
@@ -55,16 +65,20 @@ class FoundBuilder:
         tool: Its program; None for cargo itself, or if it was not found.
         glibc: The version of glibc to link with, if the target names one.
         problem: Why it cannot be used, if so.
+        remedy: What mends that, if installing it does not.
         env: Variables that it needs to find its parts.
         interpreters: The Pythons that it builds wheels for; the first one trains and measures.
+        auditor: cargo-auditable, if it shall embed the list of dependencies.
     """
 
     name: BuilderName = BuilderName.CARGO
     tool: Tool | None = None
     glibc: str | None = None
     problem: str | None = None
+    remedy: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     interpreters: tuple[Path, ...] = ()
+    auditor: Tool | None = None
 
     @property
     def row(self) -> Builder:
@@ -93,7 +107,11 @@ class Toolchain:
         profiler_runtime: The library that instrumented binaries are linked with.
         target_installed: The target's standard library is there.
         pgo_tools_remedy: The command that would install a matching llvm-profdata on this system.
+        bolt: LLVM's BOLT of the same LLVM major; None if there is none.
+        searched_for_bolt: The places that were searched for it, in order.
+        bolt_remedy: The command that would install it.
         builder: What calls cargo.
+        inferno: What draws flame graphs as SVG; None if it is not installed.
     """
 
     rustc: Tool
@@ -107,8 +125,12 @@ class Toolchain:
     profiler_runtime: Path | None
     target_installed: bool
     pgo_tools_remedy: str = "optbuild doctor --fix"
+    bolt: BoltTools | None = None
+    searched_for_bolt: tuple[Candidate, ...] = ()
+    bolt_remedy: str = "optbuild doctor --fix"
     target_origin: str | None = None
     builder: FoundBuilder = FoundBuilder()
+    inferno: Path | None = None
 
     @property
     def flag_sets_coexist(self) -> bool:

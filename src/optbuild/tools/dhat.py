@@ -22,6 +22,11 @@ SHORT_LIVED_INSTRUCTIONS = 500
 """Valgrind's own limit, which it also writes into its files."""
 
 _FORMAT_VERSION = 2
+_LOADER = 0x4000000
+"""Where valgrind puts the dynamic loader on Linux: the program lies below, shared libraries above.
+
+Sources: valgrind's `coregrind/m_ume/elf.c` and `m_aspacemgr`, https://sourceware.org/git/?p=valgrind.git
+"""
 _HEAP_MODES = frozenset({"heap", "rust-heap"})
 _CALLERS = 48
 """How many frames valgrind keeps of a stack; twelve, its default, end within a chain of iterators."""
@@ -91,6 +96,41 @@ class DhatProfile:
     command: Annotated[str, Field(alias="cmd")] = ""
     points: Annotated[tuple[ProgramPoint, ...], Field(alias="pps")]
     frames: Annotated[tuple[str, ...], Field(alias="ftbl")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationTotal:
+    """All allocations of a process.
+
+    Attributes:
+        own_blocks: Those that the program itself has asked for, and not a shared library.
+    """
+
+    blocks: int
+    bytes: int
+    own_blocks: int
+
+
+def total_of_process(profile: DhatProfile) -> AllocationTotal:
+    """Add up what a process has allocated."""
+    addresses = [int(frame[2:].partition(":")[0], 16) if frame.startswith("0x") else 0 for frame in profile.frames]
+    own = sum(
+        point.blocks
+        for point in profile.points
+        # The first frame is valgrind's malloc, the second one what called it.
+        if any(0 < addresses[place] < _LOADER for place in point.frames[1:2])
+    )
+    return AllocationTotal(
+        blocks=sum(point.blocks for point in profile.points),
+        bytes=sum(point.total_bytes for point in profile.points),
+        own_blocks=own,
+    )
+
+
+def make_count_argv(valgrind: str, output: Path, argv: tuple[str, ...]) -> tuple[str, ...]:
+    """The argv that counts allocations where it does not matter whose they are; one file for each process."""
+    quick = ("--quiet", "--tool=dhat", "--trace-children=yes", "--num-callers=2", "--read-inline-info=no")
+    return (valgrind, *quick, f"--dhat-out-file={output}.%p", *argv)
 
 
 def make_heap_argv(

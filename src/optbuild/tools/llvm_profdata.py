@@ -6,8 +6,8 @@ Not for deciding what a profile proves, nor for treating a file that a merge com
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from os import fsencode
 from pathlib import Path
 from typing import Literal
@@ -45,6 +45,7 @@ class ProfileSummary:
         maximum_block_count: The largest other counter.
         blocks: The number of all counters.
         is_ir_level: Made by `-C profile-generate`, not by coverage instrumentation.
+        hot_counts: The count of a block from which on blocks make up a share of all counts, by that share: `p95`.
     """
 
     functions: int
@@ -54,6 +55,7 @@ class ProfileSummary:
     maximum_block_count: int
     blocks: int
     is_ir_level: bool
+    hot_counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +141,10 @@ def functions_argv(tool: Path, profile: Path) -> tuple[str, ...]:
     return (str(tool), "show", "--all-functions", "--counts", str(profile))
 
 
+_HOT_COUNT = re.compile(
+    r"^\d+ blocks (?:\(\S+%\) )?with count >= (?P<count>\d+) account for (?P<percent>[\d.]+) ?(?:%|percentage) of",
+    re.MULTILINE,
+)
 _FUNCTION_NAME = re.compile(r"  (\S.*):")
 _BLOCK_COUNTS = re.compile(r"    Block counts: \[([\d, ]*)\]")
 
@@ -168,6 +174,7 @@ def parse_show(text: str) -> ProfileSummary:
         maximum_block_count=_number(text, "Maximum internal block count"),
         blocks=_number(text, "Total number of blocks"),
         is_ir_level=re.search(r"^Instrumentation level: IR\b", text, re.MULTILINE) is not None,
+        hot_counts={f"p{match['percent']}": int(match["count"]) for match in _HOT_COUNT.finditer(text)},
     )
 
 

@@ -81,7 +81,8 @@ def make_record_argv(
     """
     graph = "dwarf,16384" if call_graph is CallGraph.DWARF else str(call_graph)
     options = ("--quiet", "--event", event, "--freq", str(frequency_hz), "--call-graph", graph)
-    return (perf, "record", *options, "--output", str(output), "--", *argv)
+    quick = ("--no-buildid", "--no-buildid-cache")  # collecting them takes as long as a short program
+    return (perf, "record", *options, *quick, "--output", str(output), "--", *argv)
 
 
 def make_script_argv(perf: str, recording: Path) -> tuple[str, ...]:

@@ -25,6 +25,9 @@ ATOMIC_COUNTERS = "-Cllvm-args=-instrprof-atomic-counter-update-all"
 
 Sources: LLVM, `InstrProfiling.cpp`, `AtomicCounterUpdateAll`; what Clang's `-fprofile-update=atomic` turns on
 """
+HOT_COUNT = "-Cllvm-args=--profile-summary-hot-count="
+"""From which count on LLVM takes a block for hot; by default that of 99% of all counts. LLVM, `ProfileSummaryInfo.cpp`:
+https://github.com/llvm/llvm-project/blob/main/llvm/lib/Analysis/ProfileSummaryInfo.cpp"""
 TARGET_CPU = "-Ctarget-cpu="
 LTO_OFF = "-Clto=off"
 """No link-time optimisation, whatever precedes it."""

@@ -16,7 +16,7 @@ from optbuild.making.tools import Tools
 from optbuild.plan.action import JOBSERVER, ActionId, Output, resolve_argument
 from optbuild.plan.forecast import Expectation
 from optbuild.plan.kinds.compile import Compile, Role
-from optbuild.plan.results import Binaries, CheckedProfile, Compiled, Results
+from optbuild.plan.results import PROFDATA, Binaries, CheckedProfile, Compiled, Results
 from optbuild.units import format_bytes
 
 LTO_BYTES = 2 << 30
@@ -109,7 +109,9 @@ def environment_of(action: Compile, results: Results, tools: Tools) -> dict[str,
         if output == JOBSERVER:
             return tools.cargo.jobserver_auth
         checked = results[output.action]
-        assert isinstance(checked, CheckedProfile)  # noqa: S101 - the only output of an action that is named in one
+        assert isinstance(checked, CheckedProfile)  # noqa: S101 - the only result whose outputs are named in one
+        if output.name != PROFDATA:
+            return str(checked.profile.hot_counts[output.name])
         return str(checked.profile.path)
 
     return {name: resolve_argument(value, value_of) for name, value in action.env.items()}

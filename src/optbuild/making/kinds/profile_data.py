@@ -8,7 +8,7 @@ from optbuild.making.tools import Tools
 from optbuild.making.training.merging import is_intact
 from optbuild.making.training.profile_data import match_profile_data
 from optbuild.plan.kinds.profile_data import MatchProfileData
-from optbuild.plan.results import CheckedProfile, Results
+from optbuild.plan.results import Artifact, CheckedProfile, Results
 from optbuild.units import format_share
 
 
@@ -17,11 +17,11 @@ class MatchKind(Kind[MatchProfileData, CheckedProfile]):
 
     def perform(self, action: MatchProfileData, results: Results, tools: Tools) -> CheckedProfile:
         """Match, and check what comes of it."""
-        return match_profile_data(action, results[action.program].artifacts, tools.merger)
+        return match_profile_data(action, _program(action, results), tools.merger)
 
     def find_kept(self, action: MatchProfileData, results: Results, kept: Kept) -> CheckedProfile | None:
         """What came of the same file and the same program."""
-        key = profile_data_key(action, results[action.program].artifacts, kept.profdata_version)
+        key = profile_data_key(action, _program(action, results), kept.profdata_version)
         stored = kept.results.load(key, CheckedProfile)
         return stored if stored is not None and is_intact(stored.profile) else None
 
@@ -32,6 +32,11 @@ class MatchKind(Kind[MatchProfileData, CheckedProfile]):
     def describe(self, result: CheckedProfile) -> str:
         """How much of it found its function."""
         return f"{_percent(result.profile.matched_ratio)} of the committed counts found their function"
+
+
+def _program(action: MatchProfileData, results: Results) -> dict[str, Artifact]:
+    """What lends the names, if a program does."""
+    return {} if action.program is None else dict(results[action.program].artifacts)
 
 
 def _percent(ratio: float | None) -> str:

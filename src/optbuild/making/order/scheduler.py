@@ -116,6 +116,7 @@ class Scheduler:
 
     def _choose_next(self) -> Task | None:
         """The action to begin now, with its demand; None if none may begin."""
+        self.decisions.skip_late([task.action.id for task in self._those(State.RUNNING, State.UNPROVEN)])
         ready = [self._tasks[action.id] for action in self._queue.ready()]
         for task in ready:
             alone = Exclusivity.ALONE_SOON if task.is_exclusive else Exclusivity.SHARED

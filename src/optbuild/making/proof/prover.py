@@ -102,7 +102,8 @@ class Prover:
         )
         warns = self.probe.does_rustc_warn(checked.profile)
         evidence = replace(evidence, checks=check_evidence(evidence, compiled, self.demanded, does_rustc_warn=warns))
-        is_unlike = self._report_unlike(variant.name, built.results[attempt.instrument], compiled)
+        counted = None if attempt.instrument is None else built.results[attempt.instrument]
+        is_unlike = counted is not None and self._report_unlike(variant.name, counted, compiled)
         refusal = find_refusal(variant.name, evidence, compiled, remedy=REMEDY if is_unlike else None)
         return Proof(evidence=evidence, refusal=refusal)
 

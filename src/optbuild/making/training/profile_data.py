@@ -8,16 +8,19 @@ from pathlib import Path
 
 from optbuild.errors import AttemptFault, ProfileDataError
 from optbuild.events import Level, Notice
-from optbuild.files import storage_error, writing
+from optbuild.files import sha256_of, storage_error, writing
 from optbuild.making.keys import profile_data_key
 from optbuild.making.training.merging import ProfileMerger, RawMerge, is_intact
 from optbuild.making.training.translation import describe_lost, list_functions
 from optbuild.plan.kinds.profile_data import MatchProfileData
+from optbuild.plan.lent_names import LentNames
 from optbuild.plan.results import Artifact, CheckedProfile
 from optbuild.portable.encoding import PortableProfile, decode
+from optbuild.portable.lent_names import decode_names, names_path
 from optbuild.portable.lock import Lock, check_lock, lock_path
 from optbuild.portable.matching import Matching, match, render_translated
 from optbuild.text import sanitize_line
+from optbuild.tools.instrumentation import InstrumentedFunction
 from optbuild.units import format_share
 
 
@@ -54,6 +57,40 @@ def load_lock(path: Path, profile: PortableProfile) -> Lock | None:
     return check_lock(lock, data, profile)
 
 
+def load_names(path: Path) -> tuple[InstrumentedFunction, ...]:
+    """Read the functions of the program that was trained.
+
+    Raises:
+        ProfileDataError: The file is damaged.
+        StorageError: It cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise storage_error(path, error) from error
+    return decode_names(data, location=str(path))
+
+
+def find_lent_names(path: Path, profile: PortableProfile) -> LentNames | None:
+    """The names that are committed beside a profile; None where they or their lock are not.
+
+    Raises:
+        ProfileDataError: They are those of another profile, or damaged.
+        StorageError: They cannot be read.
+    """
+    names, lock = names_path(path), load_lock(path, profile)
+    if lock is None or lock.names_sha256 is None or lock.build is None or not names.is_file():
+        return None
+    if sha256_of(names) != lock.names_sha256:
+        raise ProfileDataError(
+            f"{names} does not belong to the lock beside it",
+            help="take all files from the same commit (git checkout), delete this one, or train anew: optbuild train",
+            location=str(names),
+        )
+    load_names(names)
+    return LentNames(file=names, build=lock.build)
+
+
 def match_profile_data(
     action: MatchProfileData, program: Mapping[str, Artifact], merger: ProfileMerger
 ) -> CheckedProfile:
@@ -61,7 +98,7 @@ def match_profile_data(
 
     Args:
         action: With the file.
-        program: The instrumented binaries that lend their functions' names.
+        program: The instrumented binaries that lend their functions' names; empty if the names are committed.
         merger: Keeps what comes of it.
 
     Raises:
@@ -73,7 +110,7 @@ def match_profile_data(
     if stored is not None and is_intact(stored.profile):
         return stored
     profile = load_portable_profile(action.file)
-    functions = list_functions(program)
+    functions = list_functions(program) if action.names is None else load_names(action.names)
     matching = match(profile.functions, functions)
     require_matched(matching, profile, action)
     text = merger.profdata.work / f"{action.id}.proftext"

@@ -19,6 +19,7 @@ class MatchProfileData(Action[CheckedProfile]):
     Attributes:
         file: The portable profile.
         program: Builds the instrumented program, which is never run: it lends its functions' names.
+        names: Has these names, if no program is built for them.
         min_matched: The share of the counts that must find their function.
         tool: The `llvm-profdata` that fits rustc.
         directory: Where the profile is kept that comes of it, its content's hash in the name.
@@ -27,7 +28,8 @@ class MatchProfileData(Action[CheckedProfile]):
     kind: ClassVar[str] = "profile-data"
 
     file: Path
-    program: Id[Binaries]
+    program: Id[Binaries] | None
+    names: Path | None = None
     min_matched: float
     tool: Path
     directory: Path
@@ -35,5 +37,5 @@ class MatchProfileData(Action[CheckedProfile]):
     def details(self) -> Mapping[str, object]:
         """The file, and the call of llvm-profdata."""
         argv = merge_argv(self.tool, inputs_file=Path("{inputs}"), output=Path("{profdata}"))
-        how = f"by the names that functions have in {self.program}"
+        how = f"by the names that functions have in {self.program or self.names}"
         return {"argv": list(argv), "how": how, "inputs": [str(self.file)], "writes": str(self.directory)}

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from optbuild.measure.model import Comparison, Series, Superblock, Verdict
 from optbuild.record.model import RunRecord, StepRecord
+from optbuild.record.search import SearchRecord
 from optbuild.report.charts.model import Bar, ChangeGroup, ChangeRow, Charts, DriftLine, Lane, SizePoint
 from optbuild.report.display import tone_of
 from optbuild.report.in_sample import in_sample_label
@@ -95,6 +96,8 @@ def _mean_log(block: Superblock, arm: str) -> float | None:
 
 
 def _sizes(record: RunRecord) -> tuple[SizePoint, ...]:
+    if record.search is not None:
+        return tuple(_searched_sizes(record, record.search))
     points = []
     for variant in baseline_first(record):
         found = record.suite_comparison(variant.name)
@@ -105,6 +108,19 @@ def _sizes(record: RunRecord) -> tuple[SizePoint, ...]:
             ends = (found.change, found.ci_low, found.change if found.ci_high is None else found.ci_high)
             points.append(_point(variant.name, size_bytes, ends, tone_of(found)))
     return tuple(points) if len(points) > 1 else ()
+
+
+def _searched_sizes(record: RunRecord, search: SearchRecord) -> Iterator[SizePoint]:
+    """The candidates as the race has seen them; the best trade-offs of time, size and build time stand out."""
+    if record.baseline is not None:
+        size_bytes = sum(item.size_bytes for item in record.baseline.artifacts)
+        yield _point(record.baseline.name, size_bytes, (0.0, 0.0, 0.0), Tone.PLAIN)
+    for each in search.candidates:
+        if each.change is not None and each.size_bytes:
+            low = each.change if each.ci_low is None else each.ci_low
+            high = each.change if each.ci_high is None else each.ci_high
+            tone = Tone.FASTER if each.variant in search.pareto else Tone.PLAIN
+            yield _point(each.variant, each.size_bytes, (each.change, low, high), tone)
 
 
 def _point(name: str, size_bytes: int, ends: tuple[float, float, float], tone: Tone) -> SizePoint:

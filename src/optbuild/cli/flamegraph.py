@@ -1,0 +1,102 @@
+"""`optbuild flamegraph`: its options, and where its result goes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from optbuild.cli import options
+from optbuild.cli.context import CliContext, screen_of, write_out, write_result
+from optbuild.cli.machine import running_machine
+from optbuild.cli.options import with_common_options, with_run_request
+from optbuild.errors import UsageError
+
+if TYPE_CHECKING:
+    from optbuild.session.request import RunRequest
+
+_WITHOUT = ("max_time", "cross_validate", "keep_going")
+
+
+@with_common_options
+@with_run_request(without=_WITHOUT)
+def flamegraph(
+    context: typer.Context,
+    request: RunRequest,
+    variant: Annotated[str, typer.Argument(metavar="VARIANT", help="The variant to look at.")],
+    diff: Annotated[
+        str | None, typer.Option("--diff", metavar="BASE", help="Compare with this variant, in both directions.")
+    ] = None,
+    workload: Annotated[
+        str | None, typer.Option("--workload", metavar="NAME", help="Only this benchmark workload.")
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="svg, html, folded, speedscope or table; default: what the name of the file tells.",
+        ),
+    ] = None,
+    output: options.Output = None,
+    unwind: Annotated[
+        str,
+        typer.Option(
+            "--unwind",
+            metavar="HOW",
+            help="fp: built with frame pointers. dwarf: as it is built for use, with what its debug information tells.",
+        ),
+    ] = "fp",
+    max_time: Annotated[
+        float | None,
+        typer.Option(
+            "--max-time",
+            metavar="TIME",
+            parser=options.read_duration_s,
+            help="What recording a workload may take; default: 1m.",
+        ),
+    ] = None,
+) -> None:
+    """Show where a variant spends its time on its benchmark workloads: a table, and a page or picture.
+
+    Without `-o` and `--format`, the table is printed, and a page is written below the target directory.
+    """
+    from dataclasses import replace
+
+    from optbuild.cli.console import Console
+    from optbuild.events import Level, Notice
+    from optbuild.report.flame.document import render_document
+    from optbuild.report.flame.table import make_report
+    from optbuild.report.formats.terminal import render_terminal
+    from optbuild.session.drawing import Form, choose_form, draw, require_renderer
+    from optbuild.session.flamegraph import FlamegraphRequest, profile_variants
+    from optbuild.tools.perf_record import CallGraph
+
+    call: CliContext = context.obj
+    if unwind not in set(CallGraph):
+        raise UsageError(f"there is no way {unwind!r} to unwind", help="choose fp or dwarf")
+    chosen = choose_form(form, output)
+    require_renderer(chosen, call.environ)
+    asked = FlamegraphRequest(
+        run=replace(request, max_time_s=max_time),
+        variant=variant,
+        base=diff,
+        workload=workload,
+        call_graph=CallGraph(unwind),
+    )
+    with running_machine(call) as machine:
+        profiled, pages = profile_variants(asked, machine)
+        table = render_terminal(make_report(profiled), screen_of(call, output))
+        target = output
+        if chosen is None:
+            chosen, target = Form.HTML, pages / f"{variant}{'' if diff is None else f'-{diff}'}.html"
+        text = table if chosen is Form.TABLE else draw(profiled, chosen, machine)
+    if target is not None:
+        write_result(text, target)
+        Console(call).show(Notice(level=Level.INFO, code="written", message=f"wrote {target}"))
+    if call.json:
+        write_out(render_document(profiled, None if target is None else str(target)))
+    elif target is None:
+        write_out(text)
+    elif output is None:
+        write_out(table)

@@ -1,0 +1,127 @@
+"""Write the winner of a search into the build profile, as the variant `tuned`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+from optbuild.errors import UsageError
+from optbuild.measure.model import Verdict
+from optbuild.profile.presets import PREFIX
+from optbuild.profile.tune import Objective
+from optbuild.record.model import RunRecord
+from optbuild.record.search import SearchRecord
+from optbuild.session.prepare import load_for
+from optbuild.session.proposal import Proposal
+from optbuild.session.request import Machine, RunRequest
+
+TUNED = "tuned"
+"""The name of the variant."""
+_SCHEMA_KEY = re.compile(r"^[ \t]*schema[ \t]*=.*$", re.MULTILINE)
+
+
+def propose_tuned(record: RunRecord, request: RunRequest, machine: Machine) -> Proposal:
+    """Propose a build profile with the winner of a search; write nothing.
+
+    Raises:
+        UsageError: There is no proven winner, or no build profile that it could be added to.
+        BuildProfileError: The build profile cannot be used.
+    """
+    search, baseline = record.search, record.baseline
+    if search is None or baseline is None or search.winner in {None, baseline.name}:
+        name = "the baseline" if baseline is None else baseline.name
+        raise UsageError(
+            f"nothing was written: no candidate is better than {name}",
+            help="search a larger space (optbuild tune --space thorough), or keep what you have",
+        )
+    _require_proven(search)
+    settings = next(each.settings for each in search.candidates if each.variant == search.winner)
+    build_profile = load_for(request, machine)
+    path = build_profile.path
+    if path is None:
+        raise UsageError(
+            "nothing was written: the project has no optbuild.toml",
+            help="create one with the same workloads, and search again, which takes what was built: optbuild init",
+        )
+    before = path.read_bytes().decode()
+    try:
+        after = add_variant(before, TUNED, {"inherits": baseline.name, **settings})
+    except ValueError as error:
+        wanted = ", ".join(f"{key} = {json.dumps(value)}" for key, value in settings.items())
+        raise UsageError(
+            f"{path} cannot be changed: {error}",
+            help=f'edit it by hand, under [variants.{TUNED}]: inherits = "{baseline.name}", {wanted}',
+            location=str(path),
+        ) from error
+    return Proposal(
+        command="tune --write",
+        path=path,
+        before=before,
+        after=after,
+        next_step=f"build and measure it like any other: optbuild run {TUNED}",
+    )
+
+
+def add_variant(text: str, name: str, settings: Mapping[str, Any]) -> str:
+    """Add a variant at the end of a build profile's text, or replace it where it stands; all else stays as it is.
+
+    A profile without variants has those of preset `pgo`, which one of its own would replace: it then extends that.
+
+    Raises:
+        ValueError: The text is not TOML, or it cannot be changed in place.
+    """
+    settings = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
+    try:
+        tree = tomlkit.parse(text).unwrap()
+        if not tree.get("variants") and "extends" not in tree:
+            text = _extended(text)
+        variants = tree.get("variants", {})
+        changed = _replaced(text, name, settings) if name in variants else _appended(text, name, settings)
+        if tomlkit.parse(changed).unwrap().get("variants") != {**variants, name: settings}:
+            raise ValueError("its variants cannot be changed in place")
+    except (TOMLKitError, TypeError, AttributeError) as error:
+        raise ValueError(str(error)) from error
+    return changed
+
+
+def _appended(text: str, name: str, settings: Mapping[str, Any]) -> str:
+    """The text with one more table, after a blank line."""
+    table = tomlkit.document()
+    table.add("variants", tomlkit.table(is_super_table=True).add(name, settings))
+    ending = "\r\n" if "\r\n" in text else "\n"
+    return ending.join([text.rstrip("\r\n"), "", *tomlkit.dumps(table).strip().splitlines(), ""])
+
+
+def _replaced(text: str, name: str, settings: Mapping[str, Any]) -> str:
+    """The text with other settings of a variant that it has."""
+    document = tomlkit.parse(text)
+    table = document["variants"][name]
+    for key in [key for key in table if key not in settings]:
+        del table[key]
+    for key, value in settings.items():
+        table[key] = value
+    return tomlkit.dumps(document)
+
+
+def _require_proven(search: SearchRecord) -> None:
+    confirmed = search.confirmation
+    if search.objective == Objective.TIME and (confirmed is None or confirmed.verdict is not Verdict.FASTER):
+        said = "it was not confirmed" if confirmed is None else f"the confirmation is {confirmed.verdict}"
+        raise UsageError(
+            f"nothing was written: {search.winner} was chosen, but {said}",
+            help="give the search more time (optbuild tune --budget 2h), or add the variant by hand",
+        )
+
+
+def _extended(text: str) -> str:
+    """The same text, extending the preset whose variants it has had without naming it."""
+    line = f'extends = "{PREFIX}pgo"'
+    match = _SCHEMA_KEY.search(text)
+    if match is None:
+        return f"{line}\n{text}"
+    return f"{text[: match.end()].rstrip(chr(13))}\n{line}{text[match.end() :]}"

@@ -1,0 +1,148 @@
+"""The winner of a search becomes a variant of the build profile, and nothing else of the file changes."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from inline_snapshot import snapshot
+
+from optbuild.errors import UsageError
+from optbuild.measure.model import Verdict
+from optbuild.profile.load import load_build_profile
+from optbuild.record.model import RunRecord
+from optbuild.record.search import CandidateRecord, SearchRecord
+from optbuild.session.request import RunRequest
+from optbuild.session.tuned import add_variant, propose_tuned
+from optbuild.testing import make_comparison, make_run_record
+from tests.unit.test_init import make_machine
+
+SETTINGS = {"inherits": "release", "lto": "fat", "codegen-units": 1, "pgo": True, "rustflags": ("-Cx=1",)}
+
+PROFILE = """\
+schema = 1  # the format
+
+[variants.release]   # what we ship
+[variants.lto]
+inherits = "release"
+lto = "fat"          # slow to build
+
+[[workloads]]
+name = "books"
+command = ["{bin}", "a"]
+"""
+
+
+def changed(text: str) -> str:
+    """The lines that were added or removed."""
+    after = add_variant(text, "tuned", SETTINGS)
+    lines = difflib.unified_diff(text.splitlines(), after.splitlines(), lineterm="", n=0)
+    return "\n".join(line for line in lines if not line.startswith(("---", "+++", "@@")))
+
+
+def test_the_variant_is_added_after_the_others() -> None:
+    """Comments, order and blank lines of all that is there stay."""
+    assert changed(PROFILE) == snapshot("""\
++
++[variants.tuned]
++inherits = "release"
++lto = "fat"
++codegen-units = 1
++pgo = true
++rustflags = ["-Cx=1"]\
+""")
+
+
+def test_a_variant_of_that_name_is_replaced() -> None:
+    """Settings that it had before are gone."""
+    text = PROFILE + '\n[variants.tuned]\ninherits = "lto"\npanic = "abort"\n'
+    assert changed(text) == snapshot("""\
++[variants.tuned]
++inherits = "release"
++lto = "fat"
++codegen-units = 1
++pgo = true
++rustflags = ["-Cx=1"]
+-[variants.tuned]
+-inherits = "lto"
+-panic = "abort"\
+""")
+
+
+def test_a_profile_without_variants_keeps_those_of_the_preset(tmp_path: Path) -> None:
+    """It had release, lto and pgo without naming them; a variant of its own would take their place."""
+    text = 'schema = 1\n\n[[workloads]]\nname = "w"\ncommand = ["{bin}"]\n'
+    path = tmp_path / "optbuild.toml"
+    path.write_text(text)
+    before = load_build_profile(path, directory=tmp_path)
+    path.write_text(add_variant(text, "tuned", SETTINGS))
+    after = load_build_profile(path, directory=tmp_path)
+    assert [*after.variants] == [*before.variants, "tuned"]
+    assert after.variants["tuned"].rustflags == ("-Cx=1",)
+
+
+def test_what_is_not_toml_is_left_alone() -> None:
+    """It is refused."""
+    with pytest.raises(ValueError, match="line 1"):
+        add_variant("schema = ", "tuned", SETTINGS)
+
+
+def a_record(winner: str | None, verdict: Verdict | None, objective: str = "time") -> RunRecord:
+    """A search with one candidate."""
+    candidate = CandidateRecord(
+        variant="pgo",
+        settings={"pgo": True},
+        build_s=2.5,
+        size_bytes=1000,
+        dropped_after=None,
+        reason=None,
+        change=-0.2,
+        ci_low=None,
+        ci_high=None,
+        rounds=12,
+    )
+    confirmed = None if verdict is None else make_comparison(verdict=verdict)
+    search = SearchRecord(
+        objective=objective, budget_s=60.0, candidates=(candidate,), winner=winner, confirmation=confirmed
+    )
+    return replace(make_run_record(), search=search)
+
+
+def propose(directory: Path, record: RunRecord, text: str = PROFILE) -> str:
+    """The proposed text."""
+    (directory / "Cargo.toml").write_text("[package]\n")
+    (directory / "optbuild.toml").write_text(text)
+    return propose_tuned(record, RunRequest(directory=directory), make_machine(directory)).after
+
+
+def test_a_proven_winner_is_proposed(tmp_path: Path) -> None:
+    """With the settings in which it differs from the baseline."""
+    after = propose(tmp_path, a_record("pgo", Verdict.FASTER))
+    assert after.partition("[variants.tuned]\n")[2].splitlines()[:2] == ['inherits = "release"', "pgo = true"]
+
+
+@pytest.mark.parametrize("verdict", [None, Verdict.SAME, Verdict.INCONCLUSIVE, Verdict.SLOWER])
+def test_what_is_not_proven_is_not_written(tmp_path: Path, verdict: Verdict | None) -> None:
+    """It says what the confirmation was."""
+    with pytest.raises(UsageError, match="pgo was chosen, but"):
+        propose(tmp_path, a_record("pgo", verdict))
+
+
+def test_the_smallest_program_need_not_be_faster(tmp_path: Path) -> None:
+    """Size was asked for, and sizes are exact."""
+    assert "[variants.tuned]" in propose(tmp_path, a_record("pgo", Verdict.SLOWER, "size"))
+
+
+@pytest.mark.parametrize("winner", [None, "release"])
+def test_a_baseline_that_won_is_not_written(tmp_path: Path, winner: str | None) -> None:
+    """There is nothing to add."""
+    with pytest.raises(UsageError, match="no candidate is better than release"):
+        propose(tmp_path, a_record(winner, None))
+
+
+def test_without_a_build_profile_there_is_nowhere_to_write(tmp_path: Path) -> None:
+    """`init` makes one."""
+    with pytest.raises(UsageError, match=r"no optbuild\.toml"):
+        propose_tuned(a_record("pgo", Verdict.FASTER), RunRequest(directory=tmp_path), make_machine(tmp_path))
