@@ -40,6 +40,7 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
     builder: BuilderName = BuilderName.CARGO,
     glibc: str | None = None,
     interpreters: tuple[str, ...] = (),
+    auditable: bool = False,
     trusted: bool,
 ) -> Toolchain:
     """Find the toolchain in force in a directory.
@@ -55,6 +56,7 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
         builder: What calls cargo.
         glibc: The version of glibc that it shall link with.
         interpreters: The Pythons that it builds wheels for.
+        auditable: cargo-auditable shall embed the list of dependencies.
         trusted: Whether programs that the repository names may be run.
 
     Raises:
@@ -89,7 +91,7 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
         searched=searched,
         profiler_runtime=next(iter(sorted(facts.libdir.glob("libprofiler_builtins-*.rlib"))), None),
         target_origin=target_origin,
-        builder=discover_builder(builder, glibc, inquiry, interpreters),
+        builder=discover_builder(builder, glibc, inquiry, interpreters, auditable=auditable),
         inferno=find_inferno(environ),
         target_installed=any(facts.libdir.glob("libcore-*.rlib")),
         pgo_tools_remedy=describe_remedy(
