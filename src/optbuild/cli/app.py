@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from optbuild.cli import options
+from optbuild.cli.advise import advise
 from optbuild.cli.compare import compare
 from optbuild.cli.context import CliContext, render_report, screen_of, write_out
 from optbuild.cli.explain import explain
@@ -22,6 +23,7 @@ from optbuild.cli.stories import carry_out
 from optbuild.cli.train import train
 from optbuild.cli.tune import tune
 from optbuild.cli.verify import verify
+from optbuild.cli.worker import worker
 from optbuild.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,10 +36,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-_LATER = {
-    "advise": "say beforehand what can pay",
-}
 
 
 def _version(value: bool) -> None:
@@ -165,9 +163,13 @@ app.command()(flamegraph)
 
 
 app.command()(heap)
+
+
+app.command()(advise)
 for _command in COMMANDS:
     app.command()(_command)
 app.add_typer(fleet)
+app.command()(worker)
 
 
 @app.command(name="help")
@@ -184,20 +186,6 @@ def help_(
         return
     own = [] if not topic else [topic]
     app(args=[*own, "--help"], prog_name="optbuild", obj=context.obj)
-
-
-def _add_later(name: str, what: str) -> None:
-    @app.command(name=name, help=f"Not in this version: {what}.", hidden=True, context_settings=_ANYTHING)
-    def later(context: typer.Context) -> None:
-        raise UsageError(
-            f"`optbuild {name}` ({what}) needs a newer optbuild",
-            help="pip install --upgrade cargo-optbuild; see `optbuild --help` for the commands of this version",
-        )
-
-
-_ANYTHING = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
-for _name, _what in _LATER.items():
-    _add_later(_name, _what)
 
 
 def _run(call: CliContext, request: RunRequest) -> None:

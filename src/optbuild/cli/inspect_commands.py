@@ -297,6 +297,7 @@ def schema(
     """Print the JSON schema of the build profile, of the record, or of what another command prints as JSON."""
     from optbuild.fleet.settings import render_fleet_schema
     from optbuild.profile.schema import render_profile_schema
+    from optbuild.record.advice import render_advice_schema
     from optbuild.record.explanation import render_explanation_schema
     from optbuild.record.heap import render_heap_schema
     from optbuild.record.store import render_record_schema
@@ -307,6 +308,7 @@ def schema(
         "record": render_record_schema,
         "verify": render_verification_schema,
         "heap": render_heap_schema,
+        "advise": render_advice_schema,
         "explain": render_explanation_schema,
         "fleet": render_fleet_schema,
     }
