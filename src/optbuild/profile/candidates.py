@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 from optbuild.profile.tune import DEFAULT_LEVEL, Levels
 from optbuild.profile.variants import Lto, PgoMode, Variant, VariantSettings
 
-_NEEDS_PGO = frozenset({"hot-count", "bolt", "layout", "training-lto", "counters", "profiles"})
+_NEEDS_PGO = frozenset({"hot-count", "layout", "training-lto", "counters", "profiles"})
 _ADDED = ("features", "rustflags")
 # Not in the name of any function, so that variants which differ only in them may share one training.
 _SHARES_TRAINING = ("target_cpu", "rustflags", "hot_count", "bolt", "layout")
