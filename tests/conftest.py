@@ -21,7 +21,8 @@ from optbuild.execution.local import LocalExecutor
 from optbuild.toolchain.builders import discover_builder
 from optbuild.toolchain.discover import discover_toolchain
 from optbuild.toolchain.lookup import Inquiry
-from optbuild.toolchain.requirements import require_pgo_tools
+from optbuild.toolchain.model import Toolchain
+from optbuild.toolchain.requirements import require_bolt, require_pgo_tools
 from optbuild.tools.builders import BUILDERS
 
 # How long an example takes says how busy the machine is, and nothing about the code.
@@ -40,6 +41,7 @@ TOOLS = {
     "libclang": "the test needs libclang.so, of the package `libclang` or where LIBCLANG_PATH says",
     "registry": "the test needs crates of the registry",
     "loads": "the test needs the load generator wrk",
+    "bolt": "the test needs LLVM's BOLT of rustc's LLVM major",
     "valgrind": "the test counts allocations with valgrind",
     "builders": "the test needs maturin, cargo-zigbuild and ziglang of PyPI",
 }
@@ -48,6 +50,7 @@ NEEDED = {
     "pgo": ("cargo", "pgo"),
     "registry": ("cargo", "registry"),
     "valgrind": ("cargo", "valgrind"),
+    "bolt": ("cargo", "pgo", "bolt"),
 }
 
 _PURE = tuple(Path(__file__).parent / name for name in ("unit", "properties"))
@@ -124,10 +127,11 @@ def _find_lack_of_programs(*names: str) -> str | None:
     return f"{missing[0]} is not on PATH" if missing else None
 
 
-def _find_lack_of_pgo() -> str | None:
+def _find_lack_of(require: Callable[[Toolchain], None]) -> str | None:
+    """What a check says of the toolchain here; None if it passes."""
     try:
         with LocalExecutor(emit=lambda _: None) as executor:
-            require_pgo_tools(
+            require(
                 discover_toolchain(
                     directory=Path.cwd(),
                     target="host",
@@ -182,12 +186,13 @@ def _find_lack_of_crates() -> str | None:
 
 _LACKS: Mapping[str, Callable[[], str | None]] = {
     "cargo": partial(_find_lack_of_programs, "cargo", "rustc"),
-    "pgo": _find_lack_of_pgo,
+    "pgo": partial(_find_lack_of, require_pgo_tools),
     "cmake": partial(_find_lack_of_programs, "cmake", "c++"),
     "chromium": _find_lack_of_chromium,
     "libclang": _find_lack_of_libclang,
     "registry": _find_lack_of_crates,
     "loads": partial(_find_lack_of_programs, "wrk"),
+    "bolt": partial(_find_lack_of, require_bolt),
     "valgrind": partial(_find_lack_of_programs, "valgrind"),
     "builders": _find_lack_of_builders,
 }

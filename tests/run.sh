@@ -10,10 +10,13 @@ if ! has cargo; then
     echo "cargo is missing: install Rust from https://rustup.rs" >&2
     exit 3
 fi
-# Pages are opened in a real browser, and a server gets a real load: a CI has to have programs for that, a laptop may.
+# Pages are opened in a real browser, a server gets a real load, and a program is laid out by BOLT of rustc's LLVM: a CI
+# has to have programs for that, a laptop may.
 missing=
+llvm=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
 has chromium || has chromium-browser || has google-chrome || missing="$missing chromium"
 has wrk || missing="$missing wrk"
+has "llvm-bolt-$llvm" || missing="$missing bolt-$llvm llvm-$llvm"
 has valgrind || missing="$missing valgrind"
 if [ -n "${CI:-}" ] && [ -n "$missing" ]; then
     if ! has apt-get || [ "$(id -u)" != 0 ]; then

@@ -10,15 +10,23 @@ from typing import Any
 
 import pytest
 
-from tests.integration.optbuild_program import Optbuild, copy_crate, variant_of, write_profile, write_script
+from tests.integration.optbuild_program import (
+    VARIANTS,
+    Optbuild,
+    copy_crate,
+    variant_of,
+    write_profile,
+    write_script,
+)
 
 pytestmark = [
     pytest.mark.pgo,
     pytest.mark.skipif(sys.platform != "linux", reason="elsewhere builds follow each other"),
 ]
 
-VARIANTS = """
+WITH_LTO = """
 [variants.release]
+opt-level = 1
 [variants.lto]
 inherits = "release"
 lto = "fat"
@@ -55,10 +63,10 @@ fn main() {
 """
 
 
-def with_crates(directory: Path, count: int) -> Path:
+def with_crates(directory: Path, count: int, variants: str = VARIANTS) -> Path:
     """The crate `tally` with dependencies that can all be compiled at the same time."""
     project = copy_crate("tally", directory)
-    write_profile(project, variants=VARIANTS)
+    write_profile(project, variants=variants)
     lines = ["[dependencies]"]
     for number in range(count):
         name = f"part{number}"
@@ -80,7 +88,7 @@ def hashes(record: dict[str, Any]) -> dict[str, str]:
 
 def test_binaries_do_not_depend_on_what_ran_beside_them(optbuild: Optbuild, tmp_path: Path) -> None:
     """All jobs at once, or one after the other: the same bits, from the same directories; and then all is fresh."""
-    project = with_crates(tmp_path / "p", 2)
+    project = with_crates(tmp_path / "p", 2, WITH_LTO)
     together = optbuild.run("build", "--json", "--jobs", "3", cwd=project).expect(0).document
     again = optbuild.run("build", "--json", "--jobs", "3", cwd=project).expect(0).document
     (project / "target").rename(tmp_path / "first")
@@ -132,7 +140,7 @@ def test_a_callers_own_jobserver_is_left_alone(optbuild: Optbuild, tmp_path: Pat
 def test_a_signal_ends_two_builds_at_once(optbuild: Optbuild, tmp_path: Path, number: signal.Signals) -> None:
     """Both are told to stop; nothing of either is left, and nothing else was touched; the next run goes on."""
     project = copy_crate("tally", tmp_path / "p")
-    write_profile(project, variants=VARIANTS)
+    write_profile(project)
     (project / "hold").touch()
     (project / "build.rs").write_text(HOLDING_BUILD_SCRIPT)
     with optbuild.start("build", "--json", "--jobs", "2", cwd=project) as running:
@@ -150,7 +158,7 @@ def test_a_signal_ends_two_builds_at_once(optbuild: Optbuild, tmp_path: Path, nu
 def test_kill_9_leaves_nothing_of_two_builds(optbuild: Optbuild, tmp_path: Path) -> None:
     """Each has a launcher of its own, and each launcher sees that optbuild is gone."""
     project = copy_crate("tally", tmp_path / "p")
-    write_profile(project, variants=VARIANTS)
+    write_profile(project)
     (project / "hold").touch()
     (project / "build.rs").write_text(HOLDING_BUILD_SCRIPT)
     with optbuild.start("build", "--jobs", "2", cwd=project) as running:

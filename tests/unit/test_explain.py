@@ -217,7 +217,7 @@ def test_a_person_reads_what_happened_before_the_tables() -> None:
     assert "Code: 5.0 KiB in lto, 5.1 KiB in pgo (+1.0%)." in text
     assert "Functions: 1 that ran are inlined wherever they are called, 1 are new, 1 have grown." in text
     assert "Both were built with -Cstrip=none" in text
-    assert "no longer inlined" in text
+    assert "1 of the new functions never ran in training (40 B)" in text
 
 
 def test_without_counts_only_sizes_are_compared() -> None:

@@ -82,6 +82,8 @@ def test_the_file_holds_them_in_the_same_bytes_whatever_their_order() -> None:
         encode_names(FUNCTIONS)[:-8],
         b"optbuild-pgonames 1\n" + zlib.compress(b'["a", 1]\n'),
         b"optbuild-pgonames 1\n" + zlib.compress(b"\xff"),
+        b"optbuild-pgonames 1\n" + zlib.compress(b"[" * 100_000),
+        b"optbuild-pgonames 1\n" + zlib.compress(b'["a\\nb", 1, 1, [0]]'),
     ],
 )
 def test_a_file_that_is_none_is_refused(data: bytes) -> None:

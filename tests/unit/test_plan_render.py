@@ -234,7 +234,7 @@ compare-baca5f50  pgo: outputs of held out
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/held-out-681314dd
 
-measure-5d7a1dc6  measure
+measure-6a04c9b3  measure
   needs   compile-cfc67397, compile-1c3b8aa5, choose-d78c0d7d
   argv    {bin:demo} --top 20 books.txt
   argv    {bin:demo} 'held out.txt'

@@ -176,7 +176,7 @@ opt-level = true
 strip = 1
 debug = 1.0
 pgo = 1
-bolt = true
+bolt = 1
 [variants."bad name"]
 [variants.release]
 codegen-units = 0
@@ -237,8 +237,8 @@ optbuild.toml:13: `variants.lto.debug`: expected true, false, 0, 1, 2, "none", "
   help: write true, false, 0, 1, 2, "none", "line-directives-only", "line-tables-only", "limited" or "full"
 optbuild.toml:14: `variants.lto.pgo`: expected true, false or "auto", got 1
   help: write true, false or "auto"
-optbuild.toml:15: `variants.lto.bolt` needs a newer optbuild
-  help: remove it, or upgrade: pip install --upgrade cargo-optbuild
+optbuild.toml:15: `variants.lto.bolt`: expected true, false or "auto", got 1
+  help: write true, false or "auto"
 optbuild.toml:16: `variants."bad name"`: not a name for a variant
   help: use letters, digits, `.`, `_` and `-`, and begin with a letter, a digit or `_`
 optbuild.toml:18: `variants.release.codegen-units`: expected an integer of 1 or more, got 0
@@ -586,6 +586,7 @@ def test_the_resolved_profile_is_plain_data(tmp_path: Path) -> None:
                     "features": [],
                     "rustflags": [],
                     "pgo": "required",
+                    "bolt": "off",
                     "training-lto": "auto",
                     "profiles": "merged",
                 },

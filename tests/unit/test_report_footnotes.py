@@ -387,6 +387,13 @@ def test_the_way_of_training_is_told_where_it_is_not_the_exact_recipe() -> None:
     """A reader sees that LTO was left out in training, or why it was not."""
     record = make_unmeasured()
     assert notes(with_pgo(record, attempt="lto-free")).count(", trained without LTO.") == 1
+    shared = with_pgo(record, attempt="shared", shared_with="fat")
+    assert ", trained once with fat." in notes(shared)
+    translated = with_pgo(record, attempt="translated", shared_with="fat", matched_ratio=0.996, renamed_functions=7)
+    assert ", 99.6% of the counts of fat, translated." in notes(translated)
+    assert "7 with other names" not in notes(translated)
+    committed = with_pgo(record, attempt="profile-data by names", source="profile-data", matched_ratio=1.0)
+    assert ", committed counts, 100.0% of which found their function." in notes(committed)
     assert "trained" not in notes(with_pgo(record, attempt="exact"))
     rejected = (AttemptRecord(name="lto-free", reason="3 functions lost"),)
     assert ", not lto-free (3 functions lost)." in notes(with_pgo(record, attempt="exact", rejected_attempts=rejected))

@@ -11,12 +11,14 @@ from optbuild.execution.command import Command, Completed, OnLine, ProgramNotFou
 from optbuild.toolchain import search
 from optbuild.toolchain.discover import discover_git, discover_toolchain
 from optbuild.toolchain.model import Candidate, Tool, Toolchain
-from optbuild.toolchain.requirements import require_pgo_tools
+from optbuild.toolchain.packages import bolt_package_argvs, describe_bolt_remedy
+from optbuild.toolchain.requirements import require_bolt, require_pgo_tools
 
 RECORDED = Path(__file__).parents[1] / "recorded"
 RUSTC = (RECORDED / "rustc" / "rustc-vV.txt").read_text()
 CARGO = (RECORDED / "rustc" / "cargo-vV.txt").read_text()
 LLVM_14 = (RECORDED / "llvm_profdata" / "version.llvm14.txt").read_text()
+BOLT = (RECORDED / "bolt" / "version.llvm22.txt").read_text()
 LLVM_22 = (RECORDED / "llvm_profdata" / "version.llvm22.txt").read_text()
 HOST = "x86_64-unknown-linux-gnu"
 
@@ -422,3 +424,39 @@ def test_git_is_optional(machine: Machine) -> None:
     assert discover() is None
     machine.add("bin/git", ProgramNotFoundError("git", "Permission denied"))
     assert discover() is None
+
+
+def test_bolt_of_the_same_llvm_is_found_with_its_tools(machine: Machine) -> None:
+    """Debian has it beside the other tools of that LLVM; its runtime lies where it is, so links are resolved."""
+    for name in ("merge-fdata", "llvm-objcopy", "llvm-strip"):
+        machine.add(f"usr/lib/llvm-22/bin/{name}", "")
+    bolt = machine.add("usr/lib/llvm-22/bin/llvm-bolt", BOLT)
+    (bolt.parent.parent / "lib").mkdir()
+    (bolt.parent.parent / "lib" / "libbolt_rt_instr.a").touch()
+    found = machine.discover().bolt
+    assert found is not None
+    assert (found.bolt.path, found.bolt.llvm_major) == (bolt, 22)
+    assert found.strip == bolt.parent / "llvm-strip"
+
+
+@pytest.mark.parametrize("missing", ["merge-fdata", "libbolt_rt_instr.a"])
+def test_a_bolt_that_lacks_a_part_is_passed_over(machine: Machine, missing: str) -> None:
+    """It could not count, or nothing could be merged."""
+    for name in {"merge-fdata", "llvm-objcopy", "llvm-strip"} - {missing}:
+        machine.add(f"usr/lib/llvm-22/bin/{name}", "")
+    bolt = machine.add("usr/lib/llvm-22/bin/llvm-bolt", BOLT)
+    toolchain = machine.discover()
+    assert toolchain.bolt is None
+    assert toolchain.searched_for_bolt[-1] == Candidate(path=bolt, outcome=f"LLVM 22, but no {missing}")
+    with pytest.raises(ToolchainError, match=f"only .*llvm-bolt of LLVM 22, but no {missing}") as refused:
+        require_bolt(toolchain)
+    assert refused.value.exit_code == 3
+
+
+def test_debians_package_is_the_one_with_a_number() -> None:
+    """The one without is a program for Thunderbolt devices."""
+    assert describe_bolt_remedy(22, has=lambda name: name == "apt-get") == snapshot(
+        "sudo apt-get install -y --no-install-recommends bolt-22 llvm-22"
+    )
+    assert bolt_package_argvs(22, is_root=True, has=lambda name: name == "zypper") == ()
+    assert "export LLVM_BOLT=" in describe_bolt_remedy(22, has=lambda _: False)

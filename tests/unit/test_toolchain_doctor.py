@@ -8,6 +8,7 @@ from inline_snapshot import snapshot
 
 from optbuild.errors import ToolchainError
 from optbuild.events import Level
+from optbuild.testing.values import make_bolt_tools
 from optbuild.toolchain.doctor import LOW_DISK_BYTES, examine, free_disk_bytes
 from optbuild.toolchain.model import Candidate, Finding, Tool, Toolchain
 from optbuild.toolchain.requirements import require_disk, require_pgo_tools, require_platform, require_rust_version
@@ -25,6 +26,7 @@ GOOD = Toolchain(
     profiler_runtime=Path("/rust/lib/libprofiler_builtins-1.rlib"),
     target_installed=True,
     pgo_tools_remedy="rustup component add llvm-tools --toolchain stable",
+    bolt=make_bolt_tools(),
 )
 GIT = Tool(name="git", path=Path("/usr/bin/git"), version="2.47.3")
 
@@ -68,6 +70,7 @@ def test_a_good_machine_has_a_line_for_everything() -> None:
             ("info target", "x86_64-unknown-linux-gnu", ""),
             ("info llvm-profdata", "22.1.2 (/llvm/llvm-profdata)", ""),
             ("info profiler runtime", "/rust/lib/libprofiler_builtins-1.rlib", ""),
+            ("info llvm-bolt", "22.1.2 (/toolchain/bin/llvm-bolt)", ""),
             ("info git", "2.47.3 (/usr/bin/git)", ""),
             ("info disk", "20.0 GiB free for /work", ""),
         ]

@@ -9,6 +9,7 @@ from inline_snapshot import snapshot
 
 from optbuild.events import Event, Notice
 from optbuild.execution.command import Command, Completed, OnLine, ProgramNotFoundError, Usage
+from optbuild.testing.values import make_bolt_tools
 from optbuild.toolchain.install import InstallStep, Need, make_install_steps, run_install
 from optbuild.toolchain.model import Tool, Toolchain
 from optbuild.toolchain.packages import describe_remedy, find_rustup_toolchain, package_argvs, rustup_component_argv
@@ -26,6 +27,7 @@ LACKING = Toolchain(
     searched=(),
     profiler_runtime=Path("/lib/libprofiler_builtins-1.rlib"),
     target_installed=True,
+    bolt=make_bolt_tools(),
 )
 COMPLETE = replace(LACKING, llvm_profdata=Tool(name="llvm-profdata", path=Path("/p"), version="22.1.2", llvm_major=22))
 

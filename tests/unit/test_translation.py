@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -111,8 +112,10 @@ def test_counts_of_another_variant_get_the_names_of_this_one_and_so_do_the_funct
         # As many counters with another control flow are those of other code.
         InstrumentedFunction(name=f"{PARSE[:-2]}0E", hash=6, counters=1, value_sites=(0, 0)),
     ]
-    matching = write_matched(source, target, program)
+    matching, unknown = write_matched(source, target, program)
     found = {item.name: item.lines[-1] for item in read_records(target.read_text().splitlines())}
     assert found == {PARSE: "90", MAIN: f"{PARSE}:7"}
-    assert matching.matched_ratio == 0.91
+    assert (matching.matched_ratio, unknown) == (0.91, frozenset())
+    _, unknown = write_matched(source, target, [*program, replace(program[0], name=HARNESS)])
+    assert unknown == {"test::run"}
     assert describe_lost(matching) == "    9.0%  demo::parse"

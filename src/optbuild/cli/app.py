@@ -199,6 +199,6 @@ for _name, _what in _LATER.items():
 
 
 def _run(call: CliContext, request: RunRequest) -> None:
-    from optbuild.session.run import run as run_session
+    from optbuild.session.each_target import run_each
 
-    carry_out(call, lambda machine: run_session(request, machine))
+    carry_out(call, lambda machine: run_each(request, machine))

@@ -95,17 +95,14 @@ def render_report(
         UsageError: There is no such format, it has no title, or the run holds nothing for it.
         ToolchainError: What draws its charts is not installed.
     """
+    from optbuild.cli.choices import require_choice
     from optbuild.errors import UsageError
     from optbuild.report.assemble import assemble
     from optbuild.report.evidence_page import assemble_evidence
     from optbuild.report.formats import EVIDENCE_FORMATS, FORMATS, TITLED
 
     formats = EVIDENCE_FORMATS if evidence else FORMATS
-    if form not in formats:
-        raise UsageError(
-            f"there is no format {form!r}" + " for the evidence" * evidence,
-            help=f"choose one of: {', '.join(formats)}",
-        )
+    require_choice(form, formats, "format", "the evidence" * evidence)
     if title is not None and form not in TITLED:
         raise UsageError(
             f"the format {form!r} has no title", help=f"leave out --title, or choose {' or '.join(TITLED)}"

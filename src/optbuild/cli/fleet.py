@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from optbuild.cli import options
+from optbuild.cli.choices import require_choice
 from optbuild.cli.context import CliContext, find_working_directory, leave, screen_of, write_out, write_result
 from optbuild.cli.machine import running_machine
 from optbuild.cli.options import with_common_options
@@ -136,8 +137,7 @@ def report(
     from optbuild.fleet.units import make_units
 
     call: CliContext = context.obj
-    if form not in FLEET_FORMATS:
-        raise UsageError(f"there is no format {form!r}", help=f"choose one of: {', '.join(FLEET_FORMATS)}")
+    require_choice(form, FLEET_FORMATS, "format")
     files, directories = _sort_places(find_working_directory(), [place])
     units = make_units(load_fleet(files[0])) if files else ()
     directories = directories or [files[0].parent / OUT_NAME]

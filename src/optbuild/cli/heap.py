@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from optbuild.cli import options
+from optbuild.cli.choices import require_choice
 from optbuild.cli.context import CliContext, screen_of, write_out
 from optbuild.cli.machine import running_machine
 from optbuild.cli.options import start_directory, with_common_options
@@ -51,8 +52,7 @@ def heap(
     from optbuild.session.request import RunRequest
 
     call: CliContext = context.obj
-    if sort not in list(SortKey):
-        raise UsageError(f"there is no order {sort!r}", help=f"choose one of: {', '.join(SortKey)}")
+    require_choice(sort, list(SortKey), "order")
     _check_words(variant, file, call)
     asked = RunRequest(
         directory=start_directory(build_profile),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from optbuild.cli import options
+from optbuild.cli.choices import require_choice
 from optbuild.cli.context import (
     CliContext,
     fill_in_template,
@@ -43,22 +44,29 @@ def plan(
     from optbuild.plan.render import plan_to_dict, render_actions
     from optbuild.record.host import describe_host
     from optbuild.session.forecast import estimate_runs, forecast
-    from optbuild.session.prepare import load_history, prepare
+    from optbuild.session.prepare import load_for, load_history, prepare
     from optbuild.session.request import Selection
 
     call: CliContext = context.obj
     request = replace(request, directory=directory, selection=Selection.NAMED if every else Selection.PGO)
     with running_machine(call) as machine:
-        prepared = prepare(request, machine, trusted=False)
-        history = load_history(prepared.layout)
-        forecasts = forecast(prepared, describe_host(), history)
-        estimate = estimate_runs(prepared.plan, forecasts, history)
+        targets = load_for(request, machine).project.targets
+        plans = {}
+        for target in targets or (None,):
+            prepared = prepare(replace(request, target=target), machine, trusted=False)
+            history = load_history(prepared.layout)
+            forecasts = forecast(prepared, describe_host(), history)
+            plans[target] = (prepared.plan, forecasts, estimate_runs(prepared.plan, forecasts, history))
     if call.json:
-        write_out(json.dumps(plan_to_dict(prepared.plan, forecasts, estimate), indent=2) + "\n")
+        first, *_ = documents = [plan_to_dict(*each) for each in plans.values()]
+        several = {"targets": [{"target": target, **each} for target, each in zip(plans, documents, strict=True)]}
+        write_out(json.dumps({**first, **(several if targets else {})}, indent=2) + "\n")
         return
-    write_out(render_overview(prepared.plan, forecasts, estimate))
-    details = render_actions(prepared.plan, forecasts) if call.verbosity > 0 else "Every command: optbuild plan -v\n"
-    write_out(f"\n{details}")
+    for target, (planned, forecasts, estimate) in plans.items():
+        write_out("" if target is None else f"target {sanitize_line(target)}\n")
+        write_out(render_overview(planned, forecasts, estimate))
+        details = render_actions(planned, forecasts) if call.verbosity > 0 else "Every command: optbuild plan -v\n"
+        write_out(f"\n{details}" if target is None else f"\n{details}\n")
 
 
 @with_common_options
@@ -194,8 +202,7 @@ def check(
     from optbuild.session.request import RunRequest
 
     call: CliContext = context.obj
-    if form not in GATE_FORMATS:
-        raise UsageError(f"there is no format {form!r} for gates", help=f"choose one of: {', '.join(GATE_FORMATS)}")
+    require_choice(form, GATE_FORMATS, "format", "gates")
     with running_machine(call) as machine:
         record, gates = judge_run(run_name, RunRequest(directory=directory, build_profile=build_profile), machine)
     text = render_record(record) if as_json else GATE_FORMATS[form](record, gates, screen_of(call, output))
@@ -251,8 +258,7 @@ def history(
     from optbuild.session.request import RunRequest
 
     call: CliContext = context.obj
-    if form not in HISTORY_FORMATS:
-        raise UsageError(f"there is no format {form!r}", help=f"choose one of: {', '.join(HISTORY_FORMATS)}")
+    require_choice(form, HISTORY_FORMATS, "format")
     with running_machine(call) as machine:
         request = RunRequest(directory=Path(), build_profile=build_profile)
         records = collect_records(places or (), request, machine)
@@ -299,8 +305,7 @@ def schema(
         "explain": render_explanation_schema,
         "fleet": render_fleet_schema,
     }
-    if which not in renderers:
-        raise UsageError(f"there is no schema {which!r}", help=f"choose one of: {', '.join(renderers)}")
+    require_choice(which, renderers, "schema")
     write_out(renderers[which]())
 
 

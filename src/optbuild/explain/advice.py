@@ -33,16 +33,17 @@ def _advise_on_hot_code(program: ExplainedProgram) -> Iterator[str]:
     dominant = program.functions[0] if program.functions else None
     if dominant is not None and dominant.share is not None and dominant.share >= _DOMINANT:
         yield (
-            f"{sanitize_line(dominant.name)} has {format_share(dominant.share)} of all counts: an improvement of its "
-            "source outweighs any setting of the compiler."
+            f"{sanitize_line(dominant.name)} has {format_share(dominant.share)} of all counts: look at its source "
+            "first, which is likely to gain more than another setting of the compiler."
         )
     small = [each for each in program.functions if _is_small_and_called(each)]
     if small:
         names = ", ".join(sanitize_line(each.name) for each in small[:_SHOWN])
         more = f" and {len(small) - _SHOWN} more" if len(small) > _SHOWN else ""
         yield (
-            f"Small, hot, and still called: {names}{more}. `#[inline]` lets other crates inline such a function, and "
-            '`lto = "fat"` does so for all of them; measure before you keep it.'
+            f"Small, hot, and still called: {names}{more}. Without fat LTO, `#[inline]` lets other crates inline such "
+            "a function. With it the compiler has decided against inlining, and `-Cllvm-args=-inline-threshold=N` "
+            "moves that limit. Measure before you keep either."
         )
 
 

@@ -54,6 +54,8 @@ class Built:
         rejected: What those variants tried before.
         set_aside: By training, raw profiles that could not be merged: where each is kept, and why. They may have caused
             it to fail.
+        kept_layouts: Names of variants whose optional layout by BOLT is kept; until that is decided, and otherwise,
+            they are shipped without it.
         ended_by: What ended the run before everything was done.
         wall_s: How long it took, if it finished.
         are_sources_unchanged: No source has changed since it was compiled.
@@ -68,6 +70,7 @@ class Built:
     taken: Mapping[str, Attempt]
     rejected: Mapping[str, tuple[Rejection, ...]]
     set_aside: Mapping[ActionId, Mapping[Path, str]]
+    kept_layouts: frozenset[str] = frozenset()
     ended_by: OptbuildError | None = None
     wall_s: float | None = None
     are_sources_unchanged: bool = False
@@ -83,7 +86,19 @@ class Built:
         if not self.are_sources_unchanged:
             return ()
         found = self.results.ids()
-        return tuple(each for each in self.plan.variants if self.is_built(each) and self.serving(each) <= found)
+        shipped = {each.name: self.shipped(each) for each in self.plan.variants}
+        return tuple(
+            each
+            for each in self.plan.variants
+            if self.is_built(shipped[each.name]) and self.serving(shipped[each.name]) <= found
+        )
+
+    def shipped(self, variant: PlannedVariant) -> PlannedVariant:
+        """What is published of a variant: itself, or the same without BOLT."""
+        bolt = variant.bolt
+        if bolt is None or not bolt.is_optional or bolt.without is None or variant.name in self.kept_layouts:
+            return variant
+        return self.plan.named(bolt.without)
 
     def attempt_of(self, variant: PlannedVariant) -> Attempt | None:
         """The attempt that currently makes a PGO variant."""

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 from optbuild.files import sha256_of
 from optbuild.making.result_store import ResultStore
-from optbuild.plan.action import Id
+from optbuild.plan.action import Action, Id
 from optbuild.plan.fingerprint import fingerprint, make_action_id, make_result_key
+from optbuild.plan.kinds.bolt import BoltMerge, BoltTrain
 from optbuild.plan.kinds.check_outputs import CompareOutputs, ProbeOutputs
 from optbuild.plan.kinds.merge import MergeProfiles
 from optbuild.plan.kinds.profile_data import MatchProfileData
 from optbuild.plan.kinds.train import Train
-from optbuild.plan.results import Artifact, CargoTraining, Counts, PgoProfile, Probed
+from optbuild.plan.results import Artifact, BranchCounts, CargoTraining, Counts, PgoProfile, Probed
 from optbuild.portable.matching import TRANSLATOR
 from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.inputs import InputHashes
@@ -73,6 +74,31 @@ def profile_data_key(action: MatchProfileData, program: Mapping[str, Artifact], 
     contents |= {"file": sha256_of(action.file), "translator": TRANSLATOR}
     contents |= {} if action.names is None else {"names": sha256_of(action.names)}
     return make_result_key(action.id, {**contents, **_tool(tool_version), **_SUMMARY})
+
+
+def branch_training_key(action: BoltTrain, binaries: Mapping[str, Artifact], hashes: InputHashes) -> str:
+    """The key of one workload's counts of branches.
+
+    Raises:
+        NotComparableError: What the workload reads has changed since the run began.
+    """
+    return make_result_key(action.id, {**_contents(binaries), **hashes.resolve(action.workload)})
+
+
+def branch_merge_key(action: BoltMerge, counted: Mapping[Id[BranchCounts], BranchCounts]) -> str:
+    """The key of merged counts of branches."""
+    contents = {
+        f"{training} {name}": counts.sha256
+        for training, each in counted.items()
+        for name, counts in each.programs.items()
+    }
+    return make_result_key(action.id, contents)
+
+
+def linked_key(action: Action[object], binaries: Mapping[str, Artifact], counts: BranchCounts | None = None) -> str:
+    """The key of programs that a tool makes of linked ones; the action's id has the tool and its options."""
+    counted = {} if counts is None else {f"counts {name}": each.sha256 for name, each in counts.programs.items()}
+    return make_result_key(action.id, {**_contents(binaries), **counted})
 
 
 def output_key(

@@ -11,6 +11,8 @@ from optbuild.errors import ToolchainError
 from optbuild.events import Emit
 from optbuild.execution.command import ConcurrentExecutor
 from optbuild.execution.jobserver import Jobserver
+from optbuild.making.bolt.driver import BoltDriver
+from optbuild.making.bolt.trainer import BoltTrainer
 from optbuild.making.cargo.driver import CargoDriver
 from optbuild.making.cargo.rebuilding import Rebuilder
 from optbuild.making.cargo.sources import SourceWatch
@@ -86,6 +88,9 @@ class Tools:
     training: Trainer | None
     merging: ProfileMerger | None
     prover: Prover
+    bolt: BoltDriver
+    bolt_trainer: BoltTrainer
+    results: ResultStore
     outputs: OutputChecker
     stage: Path
     logs: Path
@@ -170,6 +175,16 @@ def make_tools(site: Site, jobserver: Jobserver | None) -> Tools:
             demanded=build_profile.evidence,
             emit=emit,
         ),
+        bolt=BoltDriver(executor=executor, environ=site.environ, logs=site.logs),
+        bolt_trainer=BoltTrainer(
+            workloads=workloads,
+            results=results,
+            hashes=site.hashes,
+            environ=site.environ,
+            root=layout.root,
+            settings=build_profile.raw_profiles,
+        ),
+        results=results,
         outputs=OutputChecker(
             workloads=workloads, results=results, hashes=site.hashes, kept=layout.root / "outputs", emit=emit
         ),

@@ -8,6 +8,7 @@ from itertools import chain, count
 from pathlib import Path
 
 from optbuild.files import remove_below
+from optbuild.measure.layout_trials import LayoutTrial
 from optbuild.measure.model import A_PRIME, Arm
 from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.harness import counts_itself
@@ -36,11 +37,15 @@ class Arms:
         variants: The binaries of each variant, the baseline first.
         held_out: For some workloads, the binaries of variants whose profiles left that workload out.
         programs: For each workload that cargo would run, its programs: by variant, and by held-out arm.
+        controls: The binaries of arms that are compared only with those that they control.
+        layouts: For each variant that BOLT has laid out, what it is compared with beside the baseline.
     """
 
     variants: Mapping[Arm, Mapping[str, Path]]
     held_out: Mapping[str, Mapping[Arm, Mapping[str, Path]]] = field(default_factory=dict)
     programs: Mapping[str, Mapping[Arm, ArmBinaries]] = field(default_factory=dict)
+    controls: Mapping[Arm, Mapping[str, Path]] = field(default_factory=dict)
+    layouts: Mapping[str, LayoutTrial] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -72,6 +77,7 @@ class Arms:
     def _every(self) -> Iterator[Mapping[str, Path]]:
         """All arms with binaries."""
         yield from self.variants.values()
+        yield from self.controls.values()
         yield from chain.from_iterable(arms.values() for arms in self.held_out.values())
         yield from (arm.binaries for arms in self.programs.values() for arm in arms.values())
 
@@ -96,7 +102,8 @@ class Arms:
             placed = place_together(arm.binaries, directory / name, root=root)
             return ArmBinaries(binaries=placed, cargo_build=arm.cargo_build)
 
-        variants = {arm.name: ArmBinaries(binaries=binaries) for arm, binaries in self.variants.items()}
+        taking_turns = {**self.variants, **self.controls}
+        variants = {arm.name: ArmBinaries(binaries=binaries) for arm, binaries in taking_turns.items()}
         shared = {arm: copied(binaries) for arm, binaries in {**variants, A_PRIME: variants[self.baseline]}.items()}
         copies = {}
         for workload in workloads:

@@ -19,6 +19,7 @@ from optbuild.measure.arms import Arms
 from optbuild.measure.budget import Budget
 from optbuild.measure.counting import ALLOCATIONS, INSTRUCTIONS, Countable, Counting
 from optbuild.measure.guard import NoiseGuard
+from optbuild.measure.layout_trials import LayoutResult, as_shipped, judge_layouts
 from optbuild.measure.machine_checks import MachineCheck, check_machine
 from optbuild.measure.memory import Memory
 from optbuild.measure.model import A_PRIME, AllocationCount, Analysis, Count, CrossValidation, Resources, Series
@@ -81,6 +82,8 @@ class Contest:
         steal_ratio: The share of the time that the hypervisor took; None if the kernel does not report it.
         left: Candidates that left before the end.
         silent: Why the times of a workload prove nothing, by its name.
+        layouts: What was found of each variant that BOLT has laid out; one that is dropped is reported as what it is
+            without BOLT.
     """
 
     settings: SamplingSettings
@@ -101,6 +104,7 @@ class Contest:
     left: frozenset[str] = frozenset()
     cross_validation: CrossValidation | None = None
     silent: Mapping[str, ResultWarning] = field(default_factory=dict)
+    layouts: tuple[LayoutResult, ...] = ()
     allocations: tuple[AllocationCount, ...] = ()
 
     @property
@@ -168,15 +172,23 @@ def contest(  # noqa: PLR0913 - what takes turns, and by which rules
         progress.fail(budget.elapsed_s())
         raise
     silent = find_silent(workloads, runs.counted)
-    analysis, cross_validation = _analyse(sampling.judged_series(), arms, settings, silent)
+    layouts = judge_layouts(
+        sampling.judged_series(),
+        arms.layouts,
+        confidence=settings.confidence,
+        min_effect=settings.min_effect,
+        silent=silent.keys(),
+    )
+    shown = as_shipped(layouts, arms.controls)
+    analysis, cross_validation = _analyse(shown.of_series(sampling.judged_series()), arms, settings, silent)
     found = Contest(
         settings=settings,
         checks=checks,
-        counts=counts,
-        series=sampling.samples.series(runs.cells()),
+        counts=shown.of_counts(counts),
+        series=shown.of_series(sampling.samples.series(runs.cells())),
         judged={cell.name: cell.judged for cell in runs.cells()},
         workload_of={cell.name: cell.workload for cell in runs.cells()},
-        resources=runs.resources(),
+        resources=shown.of_resources(runs.resources()),
         analysis=analysis,
         wanted_rounds=sampling.wanted_rounds,
         round_s=budget.round_s(),
@@ -188,6 +200,7 @@ def contest(  # noqa: PLR0913 - what takes turns, and by which rules
         left=sampling.gone,
         cross_validation=cross_validation,
         silent=silent,
+        layouts=layouts,
         allocations=allocations,
     )
     for warning in found.warnings:

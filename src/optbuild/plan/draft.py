@@ -86,7 +86,9 @@ class Draft:
         recipe: What will be compiled, without feedback.
         actions: The actions of a feedback step's attempts.
         attempts: The ways to make the variant, if a feedback step makes it; otherwise the recipe is compiled.
+        last_rustflags: Flags of the compilation that is shipped, which no counts depend on.
         follows: What follows each compilation: a further feedback step that makes binaries out of binaries.
+        without_bolt: Why it is built without BOLT although that was asked for.
         skipped: Why the variant cannot be built.
     """
 
@@ -95,13 +97,20 @@ class Draft:
     program: str | None = None
     actions: tuple[Action[object], ...] = ()
     attempts: tuple[Attempt, ...] = ()
+    last_rustflags: tuple[Argument, ...] = ()
     follows: tuple[Follow, ...] = ()
+    without_bolt: str | None = None
     skipped: str | None = None
 
     @property
     def label(self) -> str:
         """Its name for users; no variant's name contains a blank."""
         return self.variant if self.program is None else f"{self.variant}: {self.program}"
+
+    @property
+    def last_recipe(self) -> Recipe:
+        """What is compiled in the end, without a profile."""
+        return replace(self.recipe, rustflags=(*self.recipe.rustflags, *self.last_rustflags))
 
 
 def make_compile(

@@ -19,7 +19,7 @@ from optbuild.plan.kinds.train import Train
 from optbuild.plan.model import PlannedFold, PlannedVariant
 from optbuild.plan.programs import draft_programs
 from optbuild.plan.results import Binaries
-from optbuild.plan.ways import Attempt, Follow, make_choice, make_following, with_following
+from optbuild.plan.ways import Attempt, Follow, actions_of, make_choice, make_following, with_following
 from optbuild.workloads.folds import Fold
 
 
@@ -68,8 +68,8 @@ def _draft_fold(
     attempts = []
     for attempt in variant.attempts:
         merge, compilation = _leave_out(fold, attempt, entries, name, inputs)
-        following = make_following(compilation.id, follows, name)
-        added += [merge, compilation, *following]
+        following = make_following(compilation.id, follows, name, left_out=fold.left_out)
+        added += [merge, compilation, *actions_of(following)]
         # The variant's way of training is settled by then, and the fold uses the same: it tries none itself.
         own = replace(attempt, merge=merge.id, compile=compilation.id, mends=frozenset())
         attempts.append(with_following(own, following))

@@ -43,6 +43,7 @@ class Measure(Entry[None]):
 
     Attributes:
         held_out: The arms that take turns only on single workloads, for a cross-validation.
+        controls: Arms that are compared only with those that they control.
     """
 
     kind: ClassVar[str] = "measure"
@@ -52,10 +53,11 @@ class Measure(Entry[None]):
     max_time_s: float
     directory: Path
     held_out: tuple[HeldOutArm, ...] = ()
+    controls: tuple[Arm, ...] = ()
 
     def measured(self) -> Iterator[tuple[str, Id[Binaries]]]:
         """All measured binaries, each with a unique name."""
-        named = [(arm.variant, arm) for arm in self.arms]
+        named = [(arm.variant, arm) for arm in (*self.arms, *self.controls)]
         held_out = [(f"{arm.variant} {arm.workloads}", arm) for arm in self.held_out]
         for name, arm in (*named, *held_out):
             yield name, arm.binaries
@@ -66,7 +68,7 @@ class Measure(Entry[None]):
         return {
             "argv": [list(workload.shown_argv()) for workload in self.workloads],
             "arms": [
-                *(f"{arm.variant} ({arm.binaries})" for arm in self.arms),
+                *(f"{arm.variant} ({arm.binaries})" for arm in (*self.arms, *self.controls)),
                 *(f"{arm.variant} ({arm.binaries}) on {', '.join(arm.workloads)} only" for arm in self.held_out),
                 *(
                     f"{arm.variant} on {name} ({programs})"

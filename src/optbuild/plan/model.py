@@ -19,6 +19,24 @@ A = TypeVar("A", bound=Action[Any])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedBolt:
+    """How a variant's programs are laid out, and what that is compared with.
+
+    Attributes:
+        is_optional: It is kept only if it is measured as faster.
+        without: The name of what is built in the same way without BOLT: another variant, or a control; None if nothing
+            is measured.
+        relocations_only: The name of the control with relocations only; likewise.
+        obstacle: Why the variant is built without BOLT in any case.
+    """
+
+    is_optional: bool
+    without: str | None = None
+    relocations_only: str | None = None
+    obstacle: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedVariant:
     """How a variant is built.
 
@@ -28,6 +46,7 @@ class PlannedVariant:
         plain: A compile action of the plan that differs from the variant's only by PGO, if there is one.
         programs: For benchmark workloads that cargo would run, the entry that makes their binaries; by name.
         parts: By program, how each is built if each has a separate profile; the variant gathers them.
+        bolt: How BOLT lays out its programs; None if that was not asked for.
         skipped: Why the variant is not built.
         cpu_features: The CPU features that its binaries need, beyond those of every CPU of the target.
     """
@@ -38,6 +57,7 @@ class PlannedVariant:
     plain: Id[Compiled] | None = None
     programs: Mapping[str, Id[Binaries]] = field(default_factory=dict)
     parts: Mapping[str, PlannedVariant] = field(default_factory=dict)
+    bolt: PlannedBolt | None = None
     fallback_allowed: bool = False
     skipped: str | None = None
     cpu_features: tuple[str, ...] = ()
@@ -75,6 +95,7 @@ class Plan:
         variants: The baseline first.
         measure: The measuring at the end.
         folds: The folds of a cross-validation.
+        controls: What is built only to be measured beside variants: never published, and in no table.
         directories: Where the run writes.
         notes: What the user should know before it starts, such as the origin of rustflags.
     """
@@ -85,6 +106,7 @@ class Plan:
     directories: tuple[Path, ...]
     notes: tuple[str, ...] = ()
     folds: tuple[PlannedFold, ...] = ()
+    controls: tuple[PlannedVariant, ...] = ()
     actions: tuple[Action[object], ...] = field(init=False, repr=False, compare=False)
     _by_id: dict[ActionId, Entry[object]] = field(init=False, repr=False, compare=False)
     _checks: dict[ActionId, list[ActionId]] = field(init=False, repr=False, compare=False)
@@ -109,9 +131,21 @@ class Plan:
 
     @property
     def builds(self) -> tuple[PlannedVariant, ...]:
-        """Everything that is built: the variants with their parts, and after them those that leave workloads out."""
-        parts = (part for variant in self.variants for part in variant.parts.values())
-        return (*self.variants, *parts, *(fold.build for fold in self.folds))
+        """Everything that is built: the variants with their parts, controls, and those that leave workloads out."""
+        whole = (*self.variants, *self.controls)
+        parts = (part for variant in whole for part in variant.parts.values())
+        return (*self.variants, *parts, *self.controls, *(fold.build for fold in self.folds))
+
+    def named(self, name: str) -> PlannedVariant:
+        """The variant or the control of a name.
+
+        Raises:
+            KeyError: There is none.
+        """
+        for build in (*self.variants, *self.controls):
+            if build.name == name:
+                return build
+        raise KeyError(name)
 
     @property
     def listing(self) -> tuple[Entry[object], ...]:

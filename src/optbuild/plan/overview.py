@@ -6,19 +6,21 @@ from collections.abc import Mapping, Sequence
 
 from optbuild.plan.action import ActionId, render_argument
 from optbuild.plan.forecast import Estimate, Expectation, Forecast
+from optbuild.plan.kinds.bolt import BoltTrain
 from optbuild.plan.kinds.compile import Compile, Recipe
 from optbuild.plan.kinds.profile_data import MatchProfileData
 from optbuild.plan.kinds.train import Train
 from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.plan.render import describe_estimate, shell_like
 from optbuild.text import sanitize_line
+from optbuild.tools.llvm_bolt import EMIT_RELOCATIONS, KEEP_SYMBOLS
 from optbuild.tools.rustc import PROFILE_USE, WARN, WARN_MISSING_FUNCTIONS
 from optbuild.units import format_duration, format_share
 from optbuild.workloads.invocation import Invocation
 
 _GAP = 2
 _MOST_COMMANDS = 6
-_FLAGS_OF_PGO = (PROFILE_USE, WARN_MISSING_FUNCTIONS, WARN)
+_FLAGS_OF_STEPS = (PROFILE_USE, WARN_MISSING_FUNCTIONS, WARN, EMIT_RELOCATIONS, KEEP_SYMBOLS)
 _Forecasts = Mapping[ActionId, Forecast]
 
 
@@ -59,8 +61,14 @@ def _variant_row(plan: Plan, place: int, forecasts: _Forecasts) -> tuple[str, st
         steps += f", shares the training of {', '.join(shared_with)}"
     elif trains:
         steps += f", {trains} training run{'s' * (trains != 1)}"
+    if laid_out := list(plan.find(BoltTrain, serving)):
+        steps += f", BOLT after {len(laid_out)} more"
     takes = any(plan.find(MatchProfileData, serving))
-    settings = [*(["pgo"] if trains else ["pgo from profile data"] if takes else []), *_settings(builds[-1].recipe)]
+    settings = [
+        *(["pgo"] if trains else ["pgo from profile data"] if takes else []),
+        *(["bolt"] if laid_out else []),
+        *_settings(builds[-1].recipe),
+    ]
     return variant.name, ", ".join(settings) or "none: as cargo builds it", steps, _expected(serving, forecasts)
 
 
@@ -71,11 +79,11 @@ def _shared_with(variant: PlannedVariant) -> list[str]:
 
 
 def _settings(recipe: Recipe) -> list[str]:
-    """What a recipe adds to the project's own Cargo profile, apart from PGO."""
+    """What a recipe adds to the project's own Cargo profile, apart from PGO and BOLT."""
     prefix = f"profile.{recipe.cargo_profile}."
     settings = [f"{key.removeprefix(prefix)} = {value}" for key, value in recipe.config]
     features = [f"features = {','.join(recipe.features)}"] if recipe.features else []
-    flags = [flag for flag in map(render_argument, recipe.rustflags) if not flag.startswith(_FLAGS_OF_PGO)]
+    flags = [flag for flag in map(render_argument, recipe.rustflags) if not flag.startswith(_FLAGS_OF_STEPS)]
     return [*settings, *features, *flags]
 
 
@@ -100,6 +108,8 @@ def _workload_facts(plan: Plan) -> list[tuple[str, str]]:
     facts += [("argv", command) for command in [*commands][:_MOST_COMMANDS]]
     if (more := len(commands) - _MOST_COMMANDS) > 0:
         facts.append(("", f"and {more} more"))
+    if plan.controls:
+        facts.append(("beside them", ", ".join(control.name for control in plan.controls)))
     if plan.folds:
         facts.append(("cross-validates", f"{len(plan.folds)} further builds, each without some of the training"))
     return facts

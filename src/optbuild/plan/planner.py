@@ -13,26 +13,25 @@ from optbuild.plan.folds import draft_folds
 from optbuild.plan.kinds.check_outputs import ProbeOutputs, make_output_check, make_probe
 from optbuild.plan.kinds.compile import Recipe, Role
 from optbuild.plan.measure import Arm, HeldOutArm, Measure
-from optbuild.plan.model import Plan, PlannedFold, PlannedVariant
+from optbuild.plan.model import Plan, PlannedBolt, PlannedFold, PlannedVariant
+from optbuild.plan.notes import describe_inputs
 from optbuild.plan.parts import check_parts, has_parts
 from optbuild.plan.programs import draft_programs
 from optbuild.plan.results import Binaries
 from optbuild.plan.steps import STEPS
+from optbuild.plan.steps.bolt import with_relocations_only
 from optbuild.plan.steps.codegen import draft_as
-from optbuild.plan.ways import Attempt, Follow, make_choice, make_following, make_gathering, with_following
+from optbuild.plan.ways import Attempt, Follow, actions_of, make_choice, make_following, make_gathering, with_following
 from optbuild.profile.faults import find_nearest
 from optbuild.profile.model import BuildProfile, Use
-from optbuild.profile.placeholders import PlaceholderKind
 from optbuild.profile.presets import PREFIX
-from optbuild.profile.variants import Lto, PgoMode, Variant
-from optbuild.project.model import ConfiguredRunner
+from optbuild.profile.variants import BoltMode, PgoMode, Variant
 from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.workloads.folds import Fold
 from optbuild.workloads.invocation import Invocation
-from optbuild.workloads.words import named_in
 
-# https://doc.rust-lang.org/rustc/codegen-options/index.html#prefer-dynamic
-_PREFER_DYNAMIC = frozenset(f"prefer-dynamic{value}" for value in ("", "=y", "=yes", "=on", "=true"))
+WITHOUT_BOLT, RELOCATIONS_ONLY = "without-bolt", "relocations-only"
+NOT_MEASURED = 'bolt = "auto" keeps only what is measured as faster, and this run does not measure it'
 
 
 def select_pgo_variants(build_profile: BuildProfile) -> tuple[str, ...]:
@@ -114,21 +113,19 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
     planned: list[PlannedVariant] = []
     follows: dict[str, tuple[Follow, ...]] = {}
     probes: tuple[ProbeOutputs, ...] = ()
-    notes = _notes(inputs)
+    notes = describe_inputs(inputs)
     for name in order:
         variant = build_profile.variants[name]
+        undecided = variant.bolt is BoltMode.AUTO and (name == baseline or not benchmarks)
+        variant = replace(variant, bolt=BoltMode.OFF if undecided else variant.bolt)
         drafts = _draft_variant(variant, inputs, benchmarks)
-        skipped = next((draft.skipped for draft in drafts if draft.skipped is not None), None)
-        if skipped is not None:
-            if name == baseline:
-                raise UsageError(
-                    f"the baseline {name} cannot be built: {skipped}",
-                    help="name another variant as `baseline` in [measure]",
-                    location=build_profile.where("variants", name, "pgo"),
-                )
+        if (skipped := _find_skipped(name, drafts, build_profile)) is not None:
             planned.append(PlannedVariant(name=name, compile=None, skipped=skipped))
             continue
         built, made = _plan_variant(variant, drafts, inputs)
+        if undecided:
+            built = replace(built, bolt=PlannedBolt(is_optional=True, obstacle=NOT_MEASURED))
+            notes = (*notes, f"variant {name} is built without BOLT: {NOT_MEASURED}")
         if (same := next((other.name for other in planned if other.compile == built.compile), None)) is not None:
             reason = f"it has the same settings as {same}"
             if is_of_preset(build_profile, name):
@@ -139,7 +136,7 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
         binaries, follows[name] = built.compile, drafts[0].follows
         assert binaries is not None  # noqa: S101 - it is not skipped
         programs = draft_programs(
-            name, built.attempts or drafts[0].recipe, follows[name], benchmarks, entries=entries, inputs=inputs
+            name, built.attempts or drafts[0].last_recipe, follows[name], benchmarks, entries=entries, inputs=inputs
         )
         _add(entries, programs.entries)
         if name == baseline:
@@ -148,6 +145,7 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
         else:
             _add(entries, [make_output_check(p, programs.of(p.workload, binaries), name, entries) for p in probes])
         planned.append(replace(built, programs=programs.built))
+    planned, controls = _plan_controls(planned, probes, entries, inputs) if benchmarks else (planned, [])
     planned = [_with_plain(variant, entries) for variant in planned]
     candidates = [(variant, follows.get(variant.name, ())) for variant in planned[1:]]
     fold_drafts = tuple(draft_folds(candidates, folds, entries=entries, probes=probes, inputs=inputs))
@@ -157,18 +155,78 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
     return Plan(
         entries=tuple(entries.values()),
         variants=tuple(planned),
-        measure=_measure(planned, planned_folds, benchmarks, inputs) if benchmarks else None,
+        measure=_measure(planned, planned_folds, controls, benchmarks, inputs) if benchmarks else None,
         directories=(inputs.layout.root, *({inputs.layout.artifacts} - {inputs.layout.root / "artifacts"})),
         notes=notes,
         folds=planned_folds,
+        controls=tuple(controls),
     )
+
+
+def _find_skipped(name: str, drafts: tuple[Draft, ...], build_profile: BuildProfile) -> str | None:
+    """Why a variant cannot be built; the baseline has to be."""
+    skipped = next((draft.skipped for draft in drafts if draft.skipped is not None), None)
+    if skipped is not None and name == baseline_name(build_profile):
+        raise UsageError(
+            f"the baseline {name} cannot be built: {skipped}",
+            help="name another variant as `baseline` in [measure]",
+            location=build_profile.where("variants", name, "pgo"),
+        )
+    return skipped
+
+
+def _plan_controls(
+    planned: list[PlannedVariant],
+    probes: tuple[ProbeOutputs, ...],
+    entries: dict[ActionId, Entry[object]],
+    inputs: PlanInputs,
+) -> tuple[list[PlannedVariant], list[PlannedVariant]]:
+    """The variants, each with BOLT with its controls, and the controls that are no variants themselves."""
+    found = planned[:1]  # the baseline is what others are compared with
+    controls: list[PlannedVariant] = []
+    for variant in planned[1:]:
+        if variant.bolt is None or variant.bolt.obstacle is not None:
+            found.append(variant)
+            continue
+        settings = inputs.build_profile.variants[variant.name]
+        plain = replace(settings, bolt=BoltMode.OFF)
+        equal = next((other.name for other in planned if _is_alike(plain, other, inputs)), None)
+        drafts = tuple(with_relocations_only(draft, settings, inputs) for draft in _drafts(settings, inputs))
+        made = {RELOCATIONS_ONLY: _plan_variant(settings, drafts, inputs)}
+        if equal is None:
+            made = {WITHOUT_BOLT: _plan_variant(plain, _drafts(plain, inputs), inputs), **made}
+        for what, (build, needed) in made.items():
+            name = f"{variant.name}:{what}"
+            parts = {program: replace(part, name=f"{name}: {program}") for program, part in build.parts.items()}
+            controls.append(replace(build, name=name, bolt=None, parts=parts))
+            assert build.compile is not None  # noqa: S101 - the variant is not skipped
+            _add(entries, needed)
+            _add(entries, [make_output_check(probe, build.compile, name, entries) for probe in probes])
+        without, relocations_only = equal or f"{variant.name}:{WITHOUT_BOLT}", f"{variant.name}:{RELOCATIONS_ONLY}"
+        bolt = replace(variant.bolt, without=without, relocations_only=relocations_only)
+        found.append(replace(variant, bolt=bolt))
+    return found, controls
+
+
+def _is_alike(plain: Variant, other: PlannedVariant, inputs: PlanInputs) -> bool:
+    """Whether another planned variant has the same settings."""
+    if other.compile is None or other.bolt is not None:
+        return False
+    settings = inputs.build_profile.variants[other.name]
+    return replace(settings, name="", ancestors=()) == replace(plain, name="", ancestors=())
 
 
 def _draft_variant(variant: Variant, inputs: PlanInputs, benchmarks: tuple[Invocation, ...]) -> tuple[Draft, ...]:
     """A draft of the whole variant, or one for each program if each has a separate profile."""
+    if has_parts(variant, inputs.targets):
+        where = inputs.build_profile.where("variants", variant.name, "profiles")
+        check_parts(variant, inputs.targets, benchmarks, where)
+    return _drafts(variant, inputs)
+
+
+def _drafts(variant: Variant, inputs: PlanInputs) -> tuple[Draft, ...]:
     if not has_parts(variant, inputs.targets):
         return (_draft(variant, inputs, None),)
-    check_parts(variant, inputs.targets, benchmarks, inputs.build_profile.where("variants", variant.name, "profiles"))
     return tuple(_draft(variant, inputs, target.name) for target in inputs.targets.bins)
 
 
@@ -186,7 +244,8 @@ def _plan_variant(
                 name=draft.label,
                 compile=binaries,
                 attempts=attempts,
-                plain=make_compile(draft.recipe, inputs, role=Role.BUILD, label="").id if attempts else None,
+                plain=make_compile(draft.last_recipe, inputs, role=Role.BUILD, label="").id if attempts else None,
+                bolt=_bolt_of(variant, draft),
                 fallback_allowed=variant.pgo is PgoMode.AUTO,
                 cpu_features=inputs.cpu_needs.get(variant.name, CpuNeeds()).features,
             )
@@ -198,6 +257,12 @@ def _plan_variant(
     gathering = make_gathering(variant.name, built)
     whole = replace(each[0], name=variant.name, compile=gathering.id, attempts=(), plain=None, parts=parts)
     return whole, (*made, gathering)
+
+
+def _bolt_of(variant: Variant, draft: Draft) -> PlannedBolt | None:
+    if variant.bolt is BoltMode.OFF:
+        return None
+    return PlannedBolt(is_optional=variant.bolt is BoltMode.AUTO, obstacle=draft.without_bolt)
 
 
 def _with_plain(build: PlannedVariant, entries: Mapping[ActionId, Entry[object]]) -> PlannedVariant:
@@ -242,14 +307,15 @@ def _make_entries(
 ) -> tuple[Id[Binaries], tuple[Attempt, ...], tuple[Entry[object], ...]]:
     """The binaries of a draft, the attempts that may make them, and the required actions."""
     if not draft.attempts:
-        compilation = make_compile(draft.recipe, inputs, role=Role.BUILD, label=f"{draft.label}: build")
-        made = (compilation, *make_following(compilation.id, draft.follows, draft.label))
-        return made[-1].id, (), (*draft.actions, *made)
+        compilation = make_compile(draft.last_recipe, inputs, role=Role.BUILD, label=f"{draft.label}: build")
+        following = make_following(compilation.id, draft.follows, draft.label)
+        made = (*draft.actions, compilation, *actions_of(following))
+        return following[-1].binaries if following else compilation.id, (), made
     entries: list[Entry[object]] = list(draft.actions)
     attempts = []
     for attempt in draft.attempts:
         following = make_following(attempt.compile, draft.follows, draft.label)
-        entries += following
+        entries += actions_of(following)
         attempts.append(with_following(attempt, following))
     if len(attempts) == 1:
         return attempts[0].binaries, tuple(attempts), tuple(entries)
@@ -260,6 +326,7 @@ def _make_entries(
 def _measure(
     variants: list[PlannedVariant],
     folds: tuple[PlannedFold, ...],
+    controls: list[PlannedVariant],
     workloads: tuple[Invocation, ...],
     inputs: PlanInputs,
 ) -> Measure:
@@ -278,6 +345,7 @@ def _measure(
         for fold in folds
         if fold.build.compile is not None
     )
+    beside = tuple(Arm(variant=item.name, binaries=item.compile) for item in controls if item.compile is not None)
     settings = inputs.build_profile.measure
     unlimited = replace(settings, max_time_s=0.0)  # more time gives the same result, only more precisely
     return Measure(
@@ -288,9 +356,12 @@ def _measure(
             [(w.name, w.recipe(), w.metric) for w in workloads],
             unlimited,
             *((arm.variant, arm.workloads) for arm in held_out),
+            *(("control", arm.variant) for arm in beside),
         ),
         needs=tuple(
-            dict.fromkeys(need for arm in (*arms, *held_out) for need in (arm.binaries, *arm.programs.values()))
+            dict.fromkeys(
+                need for arm in (*arms, *beside, *held_out) for need in (arm.binaries, *arm.programs.values())
+            )
         ),
         label="measure",
         arms=arms,
@@ -298,6 +369,7 @@ def _measure(
         max_time_s=settings.max_time_s,
         directory=inputs.layout.arms,
         held_out=held_out,
+        controls=beside,
     )
 
 
@@ -305,66 +377,3 @@ def _add(entries: dict[ActionId, Entry[object]], more: Iterable[Entry[object]]) 
     """Add entries to a plan; existing ones are shared."""
     for entry in more:
         entries.setdefault(entry.id, entry)
-
-
-def _notes_on_runner(runner: ConfiguredRunner, workloads: tuple[Invocation, ...]) -> list[str]:
-    """What it runs, and what starts a program in another way."""
-    words = tuple((word,) for word in runner.argv)
-    commands = [(each, command) for each in workloads for command in each.commands.values()]
-    without = [
-        repr(each.name)
-        for each, command in commands
-        if named_in(command, PlaceholderKind.BIN) and command[: len(words)] != words
-    ]
-    notes = []
-    named = f"{' '.join(runner.argv)} (from {runner.origin})"
-    if any(each.runner for each in workloads) or any(command[: len(words)] == words for _, command in commands):
-        notes.append(f"programs are run by {named}: times include it, for every variant alike")
-    if without:
-        which = ", ".join(dict.fromkeys(without))
-        notes.append(f"the runner {named} is used only if a command begins with {{bin}}; not used for workload {which}")
-    return notes
-
-
-def _notes_on_shared_libraries(inputs: PlanInputs) -> list[str]:
-    """What can be known of them before cargo has built any; those of build scripts cannot."""
-    notes = [
-        f"{package.name} loads {', '.join(package.dylibs)}, which only `cargo run` would find: kept with its programs"
-        for package in inputs.targets.packages
-        if package.dylibs
-    ]
-    if any(flag.removeprefix("-C") in _PREFER_DYNAMIC for flag in inputs.project.rustflags.flags):
-        notes.append("programs load std as a shared library (prefer-dynamic): it is kept with each of them")
-    return notes
-
-
-def _notes(inputs: PlanInputs) -> tuple[str, ...]:
-    project = inputs.project
-    notes = []
-    if inputs.toolchain.target_origin is not None:
-        notes.append(f"built for {inputs.toolchain.target} (from {inputs.toolchain.target_origin})")
-    if project.rustflags.origin is not None:
-        flags = " ".join(project.rustflags.flags)
-        notes.append(f"rustflags kept in every build: {flags} (from {project.rustflags.origin})")
-    notes += [f"compiler wrapper kept: {wrapper.value} (from {wrapper.origin})" for wrapper in project.rustc_wrappers]
-    if project.runner is not None:
-        notes += _notes_on_runner(project.runner, inputs.workloads)
-    if project.lockfile is None:
-        notes.append("Cargo.lock is missing: cargo will resolve the dependencies and write one")
-    if len(inputs.targets.packages) > 1:
-        names = " ".join(f"-p {package.name}" for package in inputs.targets.packages)
-        notes.append(f"several packages are built in one call, which unifies their features: cargo build {names}")
-    notes += _notes_on_shared_libraries(inputs)
-    mixed = [lib.file_name for lib in inputs.targets.libs if lib.has_rlib]
-    if mixed and any(variant.lto in {Lto.THIN, Lto.FAT} for variant in inputs.build_profile.variants.values()):
-        which = f"link-time optimisation leaves out {', '.join(mixed)}"
-        notes.append(f"{which}: cargo does not support it for a library that is also built for Rust (rlib)")
-    by_features: dict[tuple[str, ...], list[str]] = {}
-    for name, needs in inputs.cpu_needs.items():
-        if needs.features:
-            by_features.setdefault(needs.features, []).append(name)
-    notes += [
-        f"{', '.join(names)} will not run on a CPU without {', '.join(features)}"
-        for features, names in by_features.items()
-    ]
-    return tuple(notes)

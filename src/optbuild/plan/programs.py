@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from optbuild.plan.action import Action, ActionId, Entry, Id
+from optbuild.plan.action import ActionId, Entry, Id
 from optbuild.plan.draft import PlanInputs, entry_of, for_call, make_compile, with_profile
 from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.kinds.compile import Compile, Recipe, Role
 from optbuild.plan.kinds.merge import MergeProfiles
 from optbuild.plan.results import Binaries
-from optbuild.plan.ways import Attempt, Follow, make_choice, make_following, with_following
+from optbuild.plan.ways import Attempt, Follow, actions_of, make_choice, make_following, with_following
 from optbuild.profile.cargo_words import CargoCall
 from optbuild.workloads.invocation import Invocation
 
@@ -66,15 +66,15 @@ def draft_programs(
         label = f"{name}: build for {workload.name}"
         if isinstance(made_by, Recipe):
             compilation = make_compile(for_call(made_by, workload.call), inputs, role=Role.BUILD, label=label)
-            made: tuple[Action[Binaries], ...] = (compilation, *make_following(compilation.id, follows, label))
-            added += made
-            built[workload.name] = made[-1].id
+            following = make_following(compilation.id, follows, label)
+            added += (compilation, *actions_of(following))
+            built[workload.name] = following[-1].binaries if following else compilation.id
             continue
         tried = []
         for attempt in made_by:
             program, merge, optimised = _with_counts(attempt, workload.call, label, entries, inputs)
             following = make_following(optimised.id, follows, label)
-            added += [program, merge, optimised, *following]
+            added += [program, merge, optimised, *actions_of(following)]
             tried.append(with_following(replace(attempt, merge=merge.id, compile=optimised.id), following))
         built[workload.name] = tried[0].binaries
         if len(tried) > 1:

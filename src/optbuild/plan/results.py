@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from optbuild.plan.action import ActionId, Id
+from optbuild.tools.llvm_bolt import BoltFacts
 from optbuild.workloads.cargo_build import CargoBuild
 
 R = TypeVar("R")
@@ -304,6 +305,51 @@ class CheckedProfile:
     duration_s: float
     reused: bool
     crates: tuple[CrateCounts, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BranchFile:
+    """How often the branches of one linked program were taken.
+
+    Attributes:
+        functions: How many functions a counted branch leaves.
+        files: How many files its processes wrote.
+    """
+
+    path: Path
+    sha256: str
+    functions: int
+    total_count: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BranchCounts:
+    """How often branches were taken: on one workload, or on all of them by weight.
+
+    Attributes:
+        programs: By name, those that ran.
+    """
+
+    programs: Mapping[str, BranchFile]
+    duration_s: float
+    reused: bool
+
+    @property
+    def total_count(self) -> int:
+        """The sum over all programs."""
+        return sum(counts.total_count for counts in self.programs.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bolted(Binaries):
+    """Programs that BOLT has laid out.
+
+    Attributes:
+        facts: What BOLT reported of each program that it laid out; others are as they were linked.
+    """
+
+    facts: Mapping[str, BoltFacts]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

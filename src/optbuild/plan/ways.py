@@ -6,9 +6,9 @@ of binaries may follow.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from optbuild.errors import AttemptFault
 from optbuild.plan.action import Action, Entry, Id
@@ -17,8 +17,27 @@ from optbuild.plan.results import Binaries, CheckedProfile, Compiled
 
 _NEWER = frozenset({"after", "shared_with", "is_translated"})
 
-Follow = Callable[[Id[Binaries], str], Action[Binaries]]
-"""Makes an action that makes binaries out of binaries, given those and their purpose's name."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Following:
+    """What follows binaries: actions, each after what it needs, and the binaries that they end in."""
+
+    actions: tuple[Action[object], ...]
+    binaries: Id[Binaries]
+
+
+class Follow(Protocol):
+    """Makes binaries out of binaries."""
+
+    def __call__(self, binaries: Id[Binaries], label: str, *, left_out: Collection[str] = ()) -> Following:
+        """Plan that.
+
+        Args:
+            binaries: The binaries.
+            label: The name of their purpose.
+            left_out: Names of workloads that may not be trained on.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,14 +138,22 @@ def make_gathering(variant: str, programs: Mapping[str, Id[Binaries]]) -> Gather
     )
 
 
-def make_following(binaries: Id[Binaries], follows: tuple[Follow, ...], label: str) -> tuple[Action[Binaries], ...]:
-    """The actions that follow binaries, each based on the result of the one before."""
-    actions: list[Action[Binaries]] = []
+def make_following(
+    binaries: Id[Binaries], follows: tuple[Follow, ...], label: str, *, left_out: Collection[str] = ()
+) -> tuple[Following, ...]:
+    """What follows binaries, each based on the result of the one before."""
+    following: list[Following] = []
     for follow in follows:
-        actions.append(follow(actions[-1].id if actions else binaries, label))
-    return tuple(actions)
+        latest = following[-1].binaries if following else binaries
+        following.append(follow(latest, label, left_out=left_out))
+    return tuple(following)
 
 
-def with_following(attempt: Attempt, actions: tuple[Action[Binaries], ...]) -> Attempt:
+def actions_of(following: tuple[Following, ...]) -> tuple[Action[object], ...]:
+    """All actions, each after what it needs."""
+    return tuple(action for each in following for action in each.actions)
+
+
+def with_following(attempt: Attempt, following: tuple[Following, ...]) -> Attempt:
     """An attempt whose compilation others follow."""
-    return replace(attempt, after=tuple(action.id for action in actions))
+    return replace(attempt, after=tuple(each.binaries for each in following))

@@ -44,16 +44,19 @@ def decode_names(data: bytes, *, location: str) -> tuple[InstrumentedFunction, .
     try:
         content = zlib.decompressobj().decompress(data[len(_MAGIC) :], _MOST_CONTENT_BYTES)
         rows = [json.loads(line) for line in content.decode("utf-8", "surrogatepass").splitlines()]
-        return tuple(
-            InstrumentedFunction(str(name), int(flow), int(counters), tuple(map(int, sites)))
-            for name, flow, counters, sites in rows
-        )
-    except (ValueError, TypeError, zlib.error) as error:
+        return tuple(_read_row(*row) for row in rows)
+    except (ValueError, TypeError, RecursionError, zlib.error) as error:
         raise ProfileDataError(
             f"{location} cannot be read: it was cut short or changed",
             help=remedy,
             location=location,
         ) from error
+
+
+def _read_row(name: object, flow: int, counters: int, sites: Sequence[int]) -> InstrumentedFunction:
+    if not isinstance(name, str) or "\n" in name or "\r" in name:  # it becomes a line of LLVM's text profile
+        raise ValueError("no name of a function")
+    return InstrumentedFunction(name, int(flow), int(counters), tuple(map(int, sites)))
 
 
 def as_instrumented(record: FunctionRecord) -> InstrumentedFunction:

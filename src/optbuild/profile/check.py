@@ -62,6 +62,26 @@ def find_reference_faults(tree: Mapping[str, Any]) -> Iterator[Fault]:
             )
 
 
+def find_target_faults(tree: Mapping[str, Any]) -> Iterator[Fault]:
+    """Find a target beside a list of targets, and one that the list has twice."""
+    targets = value_at(tree, ("project", "targets"))
+    if not isinstance(targets, list):
+        return
+    if value_at(tree, ("project", "target")) is not None:
+        yield Fault(
+            path=("project", "target"),
+            message="`project.target` cannot be combined with `targets`",
+            help="remove `target`; the first of `targets` stands for it where a command is about one",
+        )
+    for index, target in enumerate(targets):
+        if target in targets[:index]:
+            yield Fault(
+                path=("project", "targets", index),
+                message=f"`project.targets` has {render_value(target)} twice",
+                help="name each target once",
+            )
+
+
 def find_workload_name_faults(tree: Mapping[str, Any]) -> Iterator[Fault]:
     """Find workloads that share a name."""
     seen: set[str] = set()

@@ -27,7 +27,6 @@ _UPGRADE = "remove it, or upgrade: pip install --upgrade cargo-optbuild"
 # Specified, but not implemented yet. `*` stands for a workload's number or a variant's name.
 _LATER_KEYS: Mapping[KeyPath, frozenset[str]] = {
     ("workloads", "*"): frozenset({"runner"}),
-    ("variants", "*"): frozenset({"bolt"}),
 }
 _LATER_METRICS = frozenset({"instructions"})
 _KINDS = {"object": "a table", "string": "a text", "boolean": "true or false"}

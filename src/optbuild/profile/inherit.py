@@ -7,7 +7,15 @@ from dataclasses import fields
 from typing import Any
 
 from optbuild.profile.faults import Fault, KeyPath, find_nearest, render_choices, render_key_path, render_value
-from optbuild.profile.variants import CodegenSettings, PgoMode, Profiles, TrainingLto, Variant, VariantSettings
+from optbuild.profile.variants import (
+    BoltMode,
+    CodegenSettings,
+    PgoMode,
+    Profiles,
+    TrainingLto,
+    Variant,
+    VariantSettings,
+)
 
 _NEAREST_WINS = tuple(field.name for field in fields(CodegenSettings))
 
@@ -76,6 +84,7 @@ def _resolve(name: str, settings: Mapping[str, VariantSettings]) -> Variant:
         features=_add_up([each.features for each in nearest_first]),
         rustflags=_add_up([each.rustflags for each in nearest_first]),
         pgo=_nearest("pgo", nearest_first) or PgoMode.OFF,
+        bolt=_nearest("bolt", nearest_first) or BoltMode.OFF,
         training_lto=_nearest("training_lto", nearest_first) or TrainingLto.AUTO,
         counters=_nearest("counters", nearest_first),
         profiles=_nearest("profiles", nearest_first) or Profiles.MERGED,

@@ -14,6 +14,7 @@ from optbuild.profile.check import (
     find_cargo_argument_faults,
     find_path_faults,
     find_reference_faults,
+    find_target_faults,
     find_workload_kind_faults,
     find_workload_name_faults,
 )
@@ -173,6 +174,7 @@ def _find_faults(extended: Extended, layer: Layer, *, directory: Path, workspace
     # Unless everything extended was found, a variant could seem to be missing.
     if extended.is_whole:
         yield from find_reference_faults(layer.tree)
+    yield from find_target_faults(layer.tree)
     yield from find_workload_name_faults(layer.tree)
     yield from find_workload_kind_faults(layer.tree)
     yield from find_cargo_argument_faults(layer.tree)

@@ -97,6 +97,13 @@ class ProjectSettings:
             'configuration, else "host".'
         ),
     ] = None
+    targets: Annotated[
+        tuple[Name, ...],
+        Field(
+            description="Several targets instead of `target`: each is built, trained where it runs and compared by "
+            "itself. The first one is that of commands about one target."
+        ),
+    ] = ()
     builder: Annotated[
         BuilderName,
         Field(

@@ -32,7 +32,8 @@ class ProfileDataSettings:
         UseProfileData,
         Field(
             description="`auto`: where it matches well enough, else variants are trained; `always`: nothing is "
-            "trained, and a variant that it does not match fails; `never`."
+            "trained, and a variant that it does not match fails; `never`. With several targets, `auto` is for those "
+            "that do not run here."
         ),
     ] = UseProfileData.AUTO
     min_matched: Annotated[Share, Field(description="The share of its counts that must find their function again.")] = (

@@ -38,6 +38,14 @@ class PgoMode(StrEnum):
     AUTO = "auto"
 
 
+class BoltMode(StrEnum):
+    """Whether a variant's linked programs are laid out anew by BOLT: TOML's `false`, `true` and `"auto"`."""
+
+    OFF = "off"
+    REQUIRED = "required"
+    AUTO = "auto"
+
+
 class TrainingLto(StrEnum):
     """How the instrumented binary of a PGO variant with link-time optimisation is linked."""
 
@@ -124,6 +132,13 @@ class VariantSettings(CodegenSettings):
         Annotated[PgoMode, BeforeValidator(read_pgo_mode), WithJsonSchema({"enum": [False, True, "auto"]})] | None,
         Field(description='Profile-guided optimisation; "auto" skips it, with a reason, if it is not possible.'),
     ] = None
+    bolt: Annotated[
+        Annotated[BoltMode, BeforeValidator(read_pgo_mode), WithJsonSchema({"enum": [False, True, "auto"]})] | None,
+        Field(
+            description="Lay out the linked programs anew with BOLT, by what they do on the training workloads. "
+            '"auto" keeps that only if it is measured as faster and is not too large.'
+        ),
+    ] = None
     training_lto: Annotated[
         TrainingLto | None,
         Field(
@@ -159,6 +174,7 @@ class Variant(CodegenSettings):
         features: Cargo features, from the root ancestor down.
         rustflags: Flags for rustc, from the root ancestor down.
         pgo: Whether it is built with PGO.
+        bolt: Whether BOLT lays out its programs anew.
         training_lto: How its instrumented binary is linked.
         counters: How its instrumented binary counts; None for `single`, then `atomic` if that fails.
         profiles: What its programs are optimised with.
@@ -169,6 +185,7 @@ class Variant(CodegenSettings):
     features: tuple[str, ...] = ()
     rustflags: tuple[str, ...] = ()
     pgo: PgoMode = PgoMode.OFF
+    bolt: BoltMode = BoltMode.OFF
     training_lto: TrainingLto = TrainingLto.AUTO
     counters: Counters | None = None
     profiles: Profiles = Profiles.MERGED

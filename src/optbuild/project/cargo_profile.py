@@ -54,6 +54,9 @@ def resolve_cargo_profile(profiles: CargoProfiles, name: str) -> CargoProfile:
         lto=_LTO_WORDS.get(str(lto).lower(), str(lto)),
         codegen_units=_number(units, _DEFAULT_UNITS.get(lineage[-1], 16)),
         package_codegen_units=frozenset(_number(each, 0) for each in package_units),
+        strip=_word(_nearest(profiles, lineage, "strip")),
+        debug=_word(_nearest(profiles, lineage, "debug")),
+        split_debuginfo=_word(_nearest(profiles, lineage, "split-debuginfo")),
     )
 
 
@@ -144,6 +147,10 @@ def _packages(table: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]
     for package in packages.values() if isinstance(packages, dict) else ():
         if isinstance(package, dict):
             yield package
+
+
+def _word(value: object) -> str | None:
+    return None if value is None else str(value).lower()
 
 
 def _number(value: object, default: int) -> int:

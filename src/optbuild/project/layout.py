@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -15,17 +15,25 @@ class Layout:
         artifacts: Where the finished binaries are published, `<variant>/<bin>`; `--out` changes it.
         shared: A directory with our marker for what instrumented builds name in their flags, where that is not the
             root: for versions with the same flags, cargo can use again what it has built of another one.
+        own_runs: Where the runs of a further target lie; None for those of the project.
     """
 
     root: Path
     artifacts: Path
     shared: Path | None = None
+    own_runs: Path | None = None
 
     @classmethod
     def of(cls, target_directory: Path, out: Path | None = None) -> Layout:
         """The layout below a Cargo target directory."""
         root = target_directory / "optbuild"
         return cls(root=root, artifacts=out or root / "artifacts")
+
+    def for_target(self, target: str, *, is_first: bool) -> Layout:
+        """The same for one of several targets: with its own artifacts; the first one's record is about all of them."""
+        name = Path(target).stem if target.endswith(".json") else target
+        runs = None if is_first else self.root / "targets" / name / "runs"
+        return replace(self, artifacts=self.artifacts / name, own_runs=runs)
 
     @property
     def cargo_target(self) -> Path:
@@ -108,7 +116,7 @@ class Layout:
     @property
     def runs(self) -> Path:
         """Records and logs, `<run-id>/`."""
-        return self.root / "runs"
+        return self.own_runs or self.root / "runs"
 
     @property
     def lock(self) -> Path:

@@ -243,11 +243,17 @@ class CargoProfile:
         lto: `off`, `thin-local`, `thin` or `fat`.
         codegen_units: How many units a crate is split into.
         package_codegen_units: The numbers for single packages, under `[profile.NAME.package]`.
+        strip: As written, in lower case; None if nothing sets it.
+        debug: Likewise.
+        split_debuginfo: Likewise.
     """
 
     lto: str
     codegen_units: int
     package_codegen_units: frozenset[int] = frozenset()
+    strip: str | None = None
+    debug: str | None = None
+    split_debuginfo: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

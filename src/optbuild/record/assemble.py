@@ -18,6 +18,7 @@ from optbuild.plan.results import Compared, Compiled, Probed
 from optbuild.project.layout import Layout
 from optbuild.project.model import Project
 from optbuild.project.selection import Targets
+from optbuild.record.assemble_bolt import describe_bolt, with_layouts
 from optbuild.record.assemble_evidence import describe_pgo, describe_quarantine
 from optbuild.record.inputs import InputRecord
 from optbuild.record.model import (
@@ -83,7 +84,7 @@ def describe_variants(built: Built, layout: Layout, *, in_sample: bool | None) -
         describe_build(
             variant,
             built,
-            steps=built.steps_of(variant),
+            steps=_steps_of(variant, built),
             published=layout.artifacts / variant.name,
             in_sample=in_sample,
         )
@@ -109,27 +110,29 @@ def describe_build(
         in_sample: Whether any measured input was in its training.
     """
     step_records = tuple(map(_describe_step, steps))
+    asked, variant = variant, built.shipped(variant)
     found = {name: describe_pgo(part, built, in_sample=in_sample) for name, part in variant.parts.items()}
     pgo_by_bin = {name: pgo for name, pgo in found.items() if pgo is not None}
     pgo = describe_pgo(variant, built, in_sample=in_sample) or next(iter(pgo_by_bin.values()), None)
-    is_baseline = variant is built.plan.baseline
+    is_baseline = asked is built.plan.baseline
     if not built.is_built(variant):
         failed = not built.serving(variant).isdisjoint(built.failures)
         return VariantRecord(
-            name=variant.name,
+            name=asked.name,
             baseline=is_baseline,
             status=VariantStatus.FAILED if failed else VariantStatus.SKIPPED,
-            reason=built.skipped.get(variant.name),
+            reason=built.skipped.get(asked.name),
             steps=step_records,
             pgo=pgo,
             pgo_by_bin=pgo_by_bin,
             quarantined=describe_quarantine(variant, built),
             cpu_features=variant.cpu_features,
+            bolt=describe_bolt(asked, built),
         )
     assert variant.compile is not None  # noqa: S101 - `is_built` has said so
     reused = all(step.reused for step in steps)
     return VariantRecord(
-        name=variant.name,
+        name=asked.name,
         baseline=is_baseline,
         status=VariantStatus.REUSED if reused else VariantStatus.BUILT,
         artifacts=tuple(
@@ -147,7 +150,16 @@ def describe_build(
         pgo_by_bin=pgo_by_bin,
         quarantined=describe_quarantine(variant, built),
         cpu_features=variant.cpu_features,
+        bolt=describe_bolt(asked, built),
     )
+
+
+def _steps_of(variant: PlannedVariant, built: Built) -> tuple[Step, ...]:
+    """The steps of what was asked for, and of what is shipped in its place."""
+    shipped = built.shipped(variant)
+    steps = built.steps_of(variant)
+    known = {step.action.id for step in steps}
+    return (*steps, *(step for step in built.steps_of(shipped) if step.action.id not in known))
 
 
 def _build_s(steps: Iterable[Step], built: Built) -> float | None:
@@ -225,8 +237,9 @@ def describe_checks(built: Built, measured_s: float | None) -> tuple[StepRecord,
         measured_s: How long measuring took; None if nothing was measured.
     """
     plan = built.plan
-    attempts = [attempt.binaries for build in plan.builds for attempt in build.attempts]
-    made_by = [*(build.compile for build in plan.builds if build.compile is not None), *attempts]
+    builds = [build for build in plan.builds if build not in plan.controls]
+    attempts = [attempt.binaries for build in builds for attempt in build.attempts]
+    made_by = [*(build.compile for build in builds if build.compile is not None), *attempts]
     making = {action for compilation in made_by for action in plan.needed_by(compilation)}
     checks = [_describe_step(step) for step in built.steps.values() if step.action.id not in making]
     if plan.measure is not None and measured_s is not None:
@@ -267,6 +280,7 @@ def add_contest(record: RunRecord, contest: Contest) -> RunRecord:
     """Add all measurements to a record."""
     return replace(
         record,
+        variants=with_layouts(record.variants, contest.layouts),
         benchmarks=contest.series,
         resources=tuple(item for item in contest.resources if item.variant != A_PRIME),
         instructions=contest.counts,

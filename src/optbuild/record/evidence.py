@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from optbuild.measure.model import Comparison
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfdataRecord:
@@ -170,6 +172,37 @@ class PgoRecord:
     source: str = "trained"
     matched_ratio: float | None = None
     shared_with: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoltRecord:
+    """What BOLT made of a variant's programs, and whether that is shipped.
+
+    Attributes:
+        kept: The variant is shipped as BOLT laid it out.
+        optional: `bolt = "auto"`: it is kept only if it is measured as faster.
+        reason: Why it is kept or not, with the figure; None where nothing was decided.
+        functions: Functions in the programs that BOLT laid out; None if it laid out none.
+        functions_with_counts: Those that its training ran.
+        unused_functions: Those with counts that it could not move.
+        stale_functions: Those whose counts do not fit their code.
+        taken_branches_change: How many fewer branches are taken, by the counts of training: −0.38 is 38% less.
+        instructions_change: How many fewer instructions are executed, likewise.
+        without: The variant or the arm that is the same without BOLT; None if the run built none.
+        comparisons: It, and the arm with relocations only, against the one without BOLT.
+    """
+
+    kept: bool
+    optional: bool
+    reason: str | None = None
+    functions: int | None = None
+    functions_with_counts: int | None = None
+    unused_functions: int = 0
+    stale_functions: int = 0
+    taken_branches_change: float | None = None
+    instructions_change: float | None = None
+    without: str | None = None
+    comparisons: tuple[Comparison, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ again. Within a major version of the schema fields are only added; readers ignor
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Final, Literal, Self
 
@@ -15,7 +15,7 @@ from optbuild.errors import OptbuildError
 from optbuild.measure.machine_checks import MachineCheck
 from optbuild.measure.model import AaCheck, AllocationCount, Comparison, Count, Resources, Series
 from optbuild.record.compared import ArmRecord, SourceRecord
-from optbuild.record.evidence import PgoRecord, QuarantinedRecord
+from optbuild.record.evidence import BoltRecord, PgoRecord, QuarantinedRecord
 from optbuild.record.gate import GateRecord
 from optbuild.record.inputs import InputRecord
 from optbuild.record.search import SearchRecord
@@ -150,6 +150,7 @@ class VariantRecord:
         cpu_features: What its binaries need of a CPU beyond what every CPU of the target has; None if not determined.
         pgo: The evidence of PGO. If each program has its own profile, that of the first one.
         pgo_by_bin: By program, if each has its own profile.
+        bolt: What BOLT made of it; None if that was not asked for.
     """
 
     name: str
@@ -163,6 +164,7 @@ class VariantRecord:
     quarantined: tuple[QuarantinedRecord, ...] = ()
     cpu_features: tuple[str, ...] | None = None
     pgo_by_bin: Mapping[str, PgoRecord] = field(default_factory=dict)
+    bolt: BoltRecord | None = None
 
     @property
     def binaries(self) -> tuple[ArtifactRecord, ...]:
@@ -318,6 +320,34 @@ class CrossValidationRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TargetRecord:
+    """One of several targets of a run, with its own variants, profiles and comparisons; fields as in the record.
+
+    Attributes:
+        target: As the build profile has it.
+        run_id: The run of this target, whose logs lie in a directory of that name.
+        runner: What its programs are run by; empty if they run by themselves.
+        not_measured: Why its programs cannot be run here; None if they can.
+    """
+
+    target: str
+    run_id: str
+    status: RunStatus
+    exit_code: int
+    runner: tuple[str, ...] = ()
+    not_measured: str | None = None
+    toolchain: ToolchainRecord | None = None
+    variants: tuple[VariantRecord, ...] = ()
+    outputs: tuple[OutputRecord, ...] = ()
+    benchmarks: tuple[Series, ...] = ()
+    resources: tuple[Resources, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    noise: NoiseRecord | None = None
+    warnings: tuple[WarningRecord, ...] = ()
+    error: ErrorRecord | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """One run.
 
@@ -331,6 +361,7 @@ class RunRecord:
         sources: What was compared, where versions were.
         arms: The two that took turns then; `variants` has one of each name.
         gates: What `optbuild check --json` found; a stored record has none, for gates may be changed at any time.
+        targets: With several targets, each of them; the fields above are those of the first one.
         search: What `optbuild tune` searched and found; `variants` has its candidates, and `benchmarks` the winner's
             confirmation.
         disk_bytes: What lay below the run's directory at its end, cargo's own files included.
@@ -370,6 +401,7 @@ class RunRecord:
     search: SearchRecord | None = None
     warnings: tuple[WarningRecord, ...] = ()
     error: ErrorRecord | None = None
+    targets: tuple[TargetRecord, ...] = ()
 
     @property
     def builds(self) -> tuple[VariantRecord, ...]:
@@ -381,6 +413,12 @@ class RunRecord:
     def baseline(self) -> VariantRecord | None:
         """The variant that all others are compared with."""
         return next((variant for variant in self.variants if variant.baseline), None)
+
+    def views(self) -> tuple[RunRecord, ...]:
+        """A record for each target: what is known of that one, and what all have in common; itself if there is one."""
+        shared = [item.name for item in fields(TargetRecord) if item.name in self.__slots__]
+        found = ({name: getattr(each, name) for name in shared} for each in self.targets)
+        return tuple(replace(self, **each, targets=()) for each in found) or (self,)
 
     def suite_comparison(self, variant: str) -> Comparison | None:
         """A variant's comparison over all workloads."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from optbuild.record.evidence import EvidenceCheckRecord, PgoRecord
 from optbuild.record.model import RunRecord, VariantRecord
+from optbuild.report.bolt import bolt_tables, describe_bolt
 from optbuild.report.display import sentence, unsigned_percent
 from optbuild.report.footnotes import describe_measured_programs, provenance
 from optbuild.report.model import NOTHING, Align, Cell, Column, Report, Table, Tone
@@ -26,8 +27,12 @@ def assemble_evidence(record: RunRecord) -> Report:
     return Report(
         title=f"{package}evidence of PGO",
         status=tuple(_status(variants)),
-        tables=tuple(table for variant in variants for table in _tables(variant)),
-        footnotes=(*(note for variant in variants for note in _notes(variant)), *provenance(record)),
+        tables=tuple(table for variant in record.builds for table in (*_tables(variant), *bolt_tables(variant))),
+        footnotes=(
+            *(note for variant in variants for note in _notes(variant)),
+            *describe_bolt(record),
+            *provenance(record),
+        ),
     )
 
 
@@ -151,7 +156,8 @@ def _profile_notes(name: str, pgo: PgoRecord) -> Iterator[str]:
     if pgo.checks and pgo.differs is None:
         yield f"This run built no binary of the recipe of {name} without PGO to compare it with."
     if pgo.attempt is not None:
-        yield f"Trained as {sanitize_line(pgo.attempt)}, {sanitize_line(pgo.counters)} counters." + "".join(
+        other = "" if pgo.shared_with is None else f" with the counts of {sanitize_line(pgo.shared_with)}"
+        yield f"Trained as {sanitize_line(pgo.attempt)}{other}, {sanitize_line(pgo.counters)} counters." + "".join(
             f" Before that, {sanitize_line(item.name)} was rejected: {sentence(item.reason)}."
             for item in pgo.rejected_attempts
         )

@@ -22,6 +22,7 @@ from optbuild.units import format_bytes, format_percent, format_share
 DEFAULT_ROWS = 15
 _MOST_CHARACTERS = 64
 _LEAST_CHANGE_BYTES = 64
+_LEAST_SHARE = 0.0005  # what is printed as 0.1%
 
 
 def assemble_explanation(found: Explanation, *, rows: int = DEFAULT_ROWS) -> list[Report]:
@@ -77,8 +78,8 @@ def _summarise(program: ExplainedProgram, found: Explanation) -> Iterator[str]:
     if new:
         size = sum(each.variant.size_bytes for each in new if each.variant is not None)
         yield (
-            f"{len(new):,} of the new functions never ran in training ({format_bytes(size)}): they are no longer "
-            "inlined, which keeps them out of hot code."
+            f"{len(new):,} of the new functions never ran in training ({format_bytes(size)}): code of their own "
+            "keeps them out of the hot code that contained them."
         )
 
 
@@ -92,7 +93,7 @@ def _number(count: int, noun: str) -> str:
 
 
 def _hot_table(program: ExplainedProgram, found: Explanation, rows: int) -> Table:
-    hot = [function for function in program.functions if function.count]
+    hot = [function for function in program.functions if (function.share or 0.0) >= _LEAST_SHARE]
     return Table(
         caption="The hottest functions, by the counts of training",
         columns=(

@@ -13,16 +13,17 @@ from optbuild.record.model import (
     VariantStatus,
     WarningRecord,
 )
+from optbuild.report.bolt import describe_bolt
 from optbuild.report.cross_validation import describe_generality, find_comparison
 from optbuild.report.display import MARK, digits_for, sentence, unsigned_percent
 from optbuild.report.in_sample import describe_training, in_sample_label
 from optbuild.report.versions import describe_sources
 from optbuild.text import sanitize_line
-from optbuild.units import format_bytes, format_percent
+from optbuild.units import format_bytes, format_percent, format_share
 
 _SUSPICIOUS_GAIN = 0.30
 """A gain from PGO is rarely larger than this on inputs that were not in training."""
-_SAID_ELSEWHERE = frozenset({"variant-skipped", "fold-skipped", "outputs-not-compared"})
+_SAID_ELSEWHERE = frozenset({"variant-skipped", "bolt-failed", "fold-skipped", "outputs-not-compared"})
 _HASH_DIGITS = 12
 
 
@@ -38,6 +39,7 @@ def make_footnotes(record: RunRecord) -> tuple[str, ...]:
         *_too_good(record),
         *_uncounted(record),
         *_evidence(record),
+        *describe_bolt(record),
         *_target_cpus(record),
         *_machine_checks(record),
         *_warnings(record),
@@ -211,7 +213,7 @@ def _describe_pgo(pgo: PgoRecord) -> str:
         f"{pgo.mismatched_functions:,} mismatched",
         f"{pgo.raw_profiles:,} raw profile{'s' * (pgo.raw_profiles != 1)}",
     ]
-    if pgo.renamed_functions:
+    if pgo.renamed_functions and pgo.attempt != "translated":
         facts.insert(1, f"{pgo.renamed_functions:,} with other names in tests, benches or examples")
     if pgo.quarantined:
         facts.append(f"{len(pgo.quarantined):,} quarantined")
@@ -223,12 +225,23 @@ def _describe_pgo(pgo: PgoRecord) -> str:
     if pgo.flush_object:
         facts.append("counts saved from stop signals by an object in the instrumented build")
     facts.append(f"profile {sanitize_line(pgo.profdata.sha256[:_HASH_DIGITS])}")
-    if pgo.attempt == "lto-free":
-        facts.append("trained without LTO")
-    if pgo.attempt == "shared":
-        facts.append("trained once for variants that differ only in rustflags")
+    facts += _say_origin(pgo)
     facts += [f"not {sanitize_line(each.name)} ({sentence(each.reason)})" for each in pgo.rejected_attempts]
     return ", ".join(facts) + ("." if pgo.applied else "; not shown to have been applied.")
+
+
+def _say_origin(pgo: PgoRecord) -> list[str]:
+    """Whose counts these are, where that is not the variant's own program as it is."""
+    found = format_share(1.0 if pgo.matched_ratio is None else pgo.matched_ratio)
+    other = sanitize_line(pgo.shared_with or "another variant")
+    if pgo.source == "profile-data":
+        return [f"committed counts, {found} of which found their function"]
+    origins = {
+        "lto-free": "trained without LTO",
+        "shared": f"trained once with {other}",
+        "translated": f"{found} of the counts of {other}, translated",
+    }
+    return [origins[pgo.attempt]] if pgo.attempt in origins else []
 
 
 def _target_cpus(record: RunRecord) -> Iterator[str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from optbuild.measure.metrics import METRICS
 from optbuild.measure.model import Comparison, Resources
-from optbuild.record.model import RunRecord, VariantRecord, VariantStatus
+from optbuild.record.model import RunRecord, TargetRecord, VariantRecord, VariantStatus
 from optbuild.report.cross_validation import cross_validation_tables
 from optbuild.report.display import change_cell, interval_cell, verdict_cell
 from optbuild.report.in_sample import in_sample_label, labelled
@@ -26,6 +27,8 @@ def make_tables(record: RunRecord) -> tuple[Table, ...]:
     tables = [_comparison_table(record) if record.comparisons else _build_table(record)]
     if len(workloads_of(record)) > 1:
         tables.append(_workload_table(record))
+    if record.targets:
+        tables.insert(1, _target_table(record))
     tables += cross_validation_tables(record)
     if any(item.load for item in record.resources):
         tables.append(_load_table(record))
@@ -110,6 +113,52 @@ def _build_table(record: RunRecord) -> Table:
         for variant in baseline_first(record)
     )
     return Table(caption="", columns=columns, rows=rows)
+
+
+def _target_table(record: RunRecord) -> Table:
+    """All targets, each compared with its own baseline."""
+    views = list(zip(record.targets, record.views(), strict=True))
+    measured = [view for _, view in views if view.comparisons]
+    caption = f"Each target: {suite_heading(measured[0])}" if measured else "Each target"
+    columns = (
+        Column(heading="target"),
+        Column(heading="variant"),
+        Column(heading="change", align=Align.RIGHT),
+        Column(heading=_interval_heading(measured[0] if measured else record)),
+        Column(heading="verdict"),
+        Column(heading="counts", optional=True),
+        Column(heading="size", align=Align.RIGHT, optional=True),
+    )
+    rows = []
+    for target, view in views:
+        for index, variant in enumerate(baseline_first(view)):
+            rows.append(
+                (
+                    Cell(text="" if index else sanitize_line(target.target), foreign=True),
+                    _measured_name_cell(variant, view, None),
+                    *_judged_cells(variant, view.suite_comparison(variant.name))[:2],
+                    _verdict_of_target(target, variant, view),
+                    _counts_cell(target, variant),
+                    Cell(text=format_bytes(variant.size_bytes)) if variant.artifacts else NOTHING,
+                )
+            )
+    return Table(caption=caption, columns=columns, rows=tuple(rows))
+
+
+def _verdict_of_target(target: TargetRecord, variant: VariantRecord, view: RunRecord) -> Cell:
+    if target.not_measured is not None and variant.status not in _UNBUILT:
+        return Cell(text="not measured here")
+    return _judged_cells(variant, view.suite_comparison(variant.name))[2]
+
+
+def _counts_cell(target: TargetRecord, variant: VariantRecord) -> Cell:
+    """Where the counts of a variant come from: a training here, by a runner, or committed ones."""
+    if variant.pgo is None:
+        return NOTHING
+    if variant.pgo.source == "profile-data":
+        matched = variant.pgo.matched_ratio
+        return Cell(text="committed" if matched is None else f"committed {matched * 100:.0f}%")
+    return Cell(text=f"trained by {sanitize_line(Path(target.runner[0]).name)}" if target.runner else "trained here")
 
 
 def _workload_table(record: RunRecord) -> Table:

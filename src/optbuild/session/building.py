@@ -48,10 +48,11 @@ def publish(built: Built, layout: Layout) -> None:
     proved = built.proved
     for variant in built.plan.variants:
         directory = layout.artifacts / variant.name
-        if variant.compile is None or variant not in proved:
+        shipped = built.shipped(variant).compile
+        if shipped is None or variant not in proved:
             remove_below(owned, directory)
             continue
-        files = _files_of(built.results[variant.compile])
+        files = _files_of(built.results[shipped])
         names = {path.name for path in files}
         for path in directory.iterdir() if directory.is_dir() else ():
             if path.name not in names:

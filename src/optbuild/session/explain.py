@@ -121,7 +121,7 @@ def _built(record: RunRecord, name: str) -> VariantRecord:
     if not found.artifacts:
         raise UsageError(
             f"variant {name} was not built: {found.reason or found.status}",
-            help="name another variant with --against, or `optbuild plan`, which says why variants are skipped",
+            help="run `optbuild plan`, which says why variants are skipped, or name another one",
         )
     return found
 

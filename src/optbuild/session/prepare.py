@@ -21,7 +21,7 @@ from optbuild.profile.load import (
 )
 from optbuild.profile.model import BuildProfile, PresetName, Use
 from optbuild.profile.profile_data import UseProfileData
-from optbuild.profile.variants import PgoMode
+from optbuild.profile.variants import BoltMode, PgoMode
 from optbuild.project.cargo_config import load_cargo_config
 from optbuild.project.discover import load_project
 from optbuild.project.layout import Layout
@@ -43,6 +43,7 @@ from optbuild.toolchain.doctor import free_disk_bytes
 from optbuild.toolchain.lookup import Inquiry
 from optbuild.toolchain.model import Toolchain
 from optbuild.toolchain.requirements import (
+    require_bolt,
     require_builder,
     require_disk,
     require_pgo_tools,
@@ -146,7 +147,10 @@ def prepare(
     project = open_project((placed.directory / placed.project.manifest).resolve(), toolchain, machine)
     targets = for_builder(choose_targets(project, build_profile, names), build_profile)
     layout = Layout.of(project.target_directory, request.out) if placement is None else placement.layout
+    if request.target is not None:
+        layout = layout.for_target(request.target, is_first=request.target == build_profile.project.targets[0])
     obstacle = why_not_runnable(toolchain)
+    is_runnable = obstacle is None or (project.runner is not None and bool(project.runner.argv))
     workloads = make_invocations(build_profile, project, targets, toolchain, layout=layout, environ=machine.environ)
     shared_jobs = _find_shared_jobs(request, machine, project)
     inputs = PlanInputs(
@@ -158,11 +162,11 @@ def prepare(
         workloads=workloads,
         jobs=request.jobs,
         shares_jobs=shared_jobs is not None,
-        not_runnable=None if project.runner is not None and project.runner.argv else obstacle,
+        not_runnable=None if is_runnable else obstacle,
         shares_training=not request.ignore_profile_data,
         lockfile_sha256=None if project.lockfile is None else sha256_of(project.lockfile),
         lent_names=_find_lent_names(build_profile) if has_profile_data else None,
-        has_profile_data=has_profile_data,
+        has_profile_data=has_profile_data and not (is_runnable and _trains_here(build_profile, request)),
         last_rustflags=request.last_rustflags,
         cpu_needs=find_cpu_needs(
             build_profile,
@@ -207,6 +211,20 @@ def _make_plan(inputs: PlanInputs, names: tuple[str, ...], request: RunRequest, 
 
 
 def load_for(request: RunRequest, machine: Machine) -> BuildProfile:
+    """The build profile of a request, for the target that the request is about: the first one unless it names one.
+
+    Raises:
+        BuildProfileError: It cannot be used.
+        UsageError: The project's directory does not exist.
+    """
+    build_profile = _load_for_all(request, machine)
+    if not build_profile.project.targets:
+        return build_profile
+    target = request.target or build_profile.project.targets[0]
+    return replace(build_profile, project=replace(build_profile.project, target=target))
+
+
+def _load_for_all(request: RunRequest, machine: Machine) -> BuildProfile:
     """The build profile of a request: named, found in a parent directory, or the default.
 
     Raises:
@@ -307,6 +325,12 @@ def _has_profile_data(build_profile: BuildProfile) -> bool:
     return False
 
 
+def _trains_here(build_profile: BuildProfile, request: RunRequest) -> bool:
+    """Whether a target that runs here is trained: with several targets, committed counts are for the others."""
+    has_training = any(Use.TRAIN in workload.use for workload in build_profile.workloads)
+    return request.target is not None and has_training and build_profile.profile_data.use is UseProfileData.AUTO
+
+
 def _find_lent_names(build_profile: BuildProfile) -> LentNames | None:
     file = build_profile.profile_data_file
     return None if file is None else find_lent_names(file, load_portable_profile(file))
@@ -325,6 +349,9 @@ def _check_machine(inputs: PlanInputs, names: tuple[str, ...]) -> None:
             )
     if any(inputs.build_profile.variants[name].pgo is PgoMode.REQUIRED for name in names):
         require_pgo_tools(inputs.toolchain)
+    is_linux = "linux" in inputs.toolchain.target
+    if is_linux and any(inputs.build_profile.variants[name].bolt is BoltMode.REQUIRED for name in names):
+        require_bolt(inputs.toolchain)
     root = inputs.layout.root
     require_disk(root, free_bytes=free_disk_bytes(root), needed_bytes=_LEAST_DISK_BYTES)
 

@@ -36,6 +36,7 @@ class RunRequest:
         cross_validate: Build PGO variants with profiles that leave workloads out in turn, and measure them on those.
         fresh: Reuse no earlier result.
         ignore_profile_data: Train, whatever counts are committed.
+        target: Which of the build profile's `targets` it is about; None for the first one, or the only one.
         require_profile_data: Take the committed counts or fail; train nothing.
         rustflags: Added to those of every variant.
         last_rustflags: Added only where a variant is compiled for good, not where it is instrumented for training.
@@ -60,6 +61,7 @@ class RunRequest:
     fresh: bool = False
     ignore_profile_data: bool = False
     require_profile_data: bool = False
+    target: str | None = None
     rustflags: tuple[str, ...] = ()
     last_rustflags: tuple[str, ...] = ()
     baseline: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,10 +22,11 @@ from optbuild.record.store import RecordStore
 from optbuild.session.building import describe_site, publish
 from optbuild.session.earlier import find_earlier, measurement_key
 from optbuild.session.forecast import estimate_all
+from optbuild.session.layouts import find_layout_trials
 from optbuild.session.ledger import Ledger
 from optbuild.session.measuring import measure
 from optbuild.session.placement import Placement
-from optbuild.session.prepare import load_history, prepare
+from optbuild.session.prepare import Prepared, load_history, prepare
 from optbuild.session.request import Machine, RunRequest
 from optbuild.session.unpassed import find_unpassed
 from optbuild.text import sanitize_line
@@ -52,7 +54,16 @@ def run(request: RunRequest, machine: Machine, placement: Placement | None = Non
         OptbuildError: The run could not begin.
         RunFailedError: It began and failed; what was finished is kept and in the record.
     """
-    prepared = prepare(request, machine, trusted=True, placement=placement)
+    return run_prepared(prepare(request, machine, trusted=True, placement=placement), request, machine)
+
+
+def run_prepared(prepared: Prepared, request: RunRequest, machine: Machine) -> RunRecord:
+    """Run what could start now.
+
+    Raises:
+        OptbuildError: The run could not begin.
+        RunFailedError: It began and failed; what was finished is kept and in the record.
+    """
     layout = prepared.layout
     claim_directory(layout.root)
     if layout.artifacts.parent != layout.root:
@@ -69,6 +80,9 @@ def run(request: RunRequest, machine: Machine, placement: Placement | None = Non
             build(ledger)
             earlier = _find_earlier(ledger)
             if earlier is not None:
+                _keep_layouts(
+                    ledger, {each.name for each in earlier.variants if each.bolt is not None and each.bolt.kept}
+                )
                 return earlier
             _measure(ledger)
             _warn_of_unsteady(ledger)
@@ -122,8 +136,16 @@ def _measure(ledger: Ledger) -> None:
     run_s = {probe.workload.name: ledger.built.results[probe.id].run_s for probe in ledger.plan.of_kind(ProbeOutputs)}
     machine = replace(ledger.machine, emit=ledger.emit)
     ledger.measured = measure(find_arms(ledger, action), action, ledger.prepared, machine, run_s=run_s)
+    _keep_layouts(ledger, {layout.variant for layout in ledger.measured.layouts if layout.kept})
     if not is_reusable(ledger.measured.analysis, action.workloads, ledger.prepared.hashes):
         ledger.result_key = None
+
+
+def _keep_layouts(ledger: Ledger, names: Collection[str]) -> None:
+    """Publish the layouts by BOLT that pay; until then, variants are published without."""
+    if names:
+        ledger.built = replace(ledger.built, kept_layouts=frozenset(names))
+        publish(ledger.built, ledger.prepared.layout)
 
 
 def find_arms(ledger: Ledger, action: Measure) -> Arms:
@@ -143,7 +165,11 @@ def find_arms(ledger: Ledger, action: Measure) -> Arms:
         for workload, built_for in arm.programs.items():
             own = results[built_for]
             programs.setdefault(workload, {})[measured] = ArmBinaries(binaries=own.paths, cargo_build=own.cargo_build)
-    return Arms(variants=variants, held_out=held_out, programs=programs)
+    controls = {
+        Arm(variant=arm.variant): results[arm.binaries].paths for arm in action.controls if arm.binaries in built
+    }
+    layouts = find_layout_trials(ledger.built, ledger.prepared.build_profile.gates.max_size_growth)
+    return Arms(variants=variants, held_out=held_out, programs=programs, controls=controls, layouts=layouts)
 
 
 def is_reusable(analysis: Analysis, workloads: tuple[Invocation, ...], hashes: InputHashes) -> bool:

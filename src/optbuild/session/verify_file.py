@@ -86,10 +86,17 @@ def verify_file(request: VerifyFileRequest, machine: Machine) -> Verification:
     return _judge(read, request, record, names)
 
 
+def _of_target(record: RunRecord, sha256: str) -> RunRecord:
+    """With several targets, what the record says of the one that a program was built for; the first if none has it."""
+    views = record.views()
+    return next((view for view in views if find_origin(view, sha256, None) is not None), views[0])
+
+
 def _judge(read: _Read, request: VerifyFileRequest, record: RunRecord, names: tuple[str, ...]) -> Verification:
     sha256 = hashlib.sha256(read.data).hexdigest()
     own = PurePosixPath(read.name).name.removesuffix(".exe")
     own_name = request.bin or (own if own in names else names[0] if len(names) == 1 else None)
+    record = _of_target(record, sha256)
     origin = find_origin(record, sha256, None)
     elf, instrumentation = _look(read.data, read.name)
     program = ShippedProgram(

@@ -10,7 +10,7 @@ from optbuild.errors import UsageError, located
 from optbuild.profile.load import command_line_workload, searched_paths
 from optbuild.profile.model import BuildProfile, Use, Workload
 from optbuild.profile.shell_words import require_no_shell
-from optbuild.profile.variants import PgoMode
+from optbuild.profile.variants import BoltMode, PgoMode
 from optbuild.project.layout import Layout
 from optbuild.project.model import Project
 from optbuild.project.selection import Targets, default_bin
@@ -65,7 +65,8 @@ def require_workloads(build_profile: BuildProfile, names: tuple[str, ...], reque
         UsageError: It has no workload, or none for its benchmark.
     """
     uses = {use for workload in build_profile.workloads for use in workload.use}
-    needs_training = any(build_profile.variants[name].pgo is PgoMode.REQUIRED for name in names)
+    variants = [build_profile.variants[name] for name in names]
+    needs_training = any(variant.pgo is PgoMode.REQUIRED or variant.bolt is BoltMode.REQUIRED for variant in variants)
     if build_profile.workloads and (Use.BENCH in uses or not request.measure):
         return
     if not build_profile.workloads and not request.measure and not needs_training:

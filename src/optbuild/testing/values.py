@@ -14,7 +14,7 @@ from optbuild.profile.variants import Counters, Lto, PgoMode, Variant
 from optbuild.project.layout import Layout
 from optbuild.project.model import BinTarget, CargoProfiles, GitState, Package, Project, Rustflags
 from optbuild.project.selection import Targets
-from optbuild.toolchain.model import Tool, Toolchain
+from optbuild.toolchain.model import BoltTools, Tool, Toolchain
 from optbuild.workloads.environment import make_workload_env
 from optbuild.workloads.invocation import Invocation
 
@@ -38,8 +38,19 @@ def make_toolchain(**changes: Any) -> Toolchain:  # noqa: ANN401 - fields of Too
         searched=(),
         profiler_runtime=_TOOLCHAIN / "lib/libprofiler_builtins-1.rlib",
         target_installed=True,
+        bolt=make_bolt_tools(),
     )
     return replace(toolchain, **changes)
+
+
+def make_bolt_tools() -> BoltTools:
+    """BOLT of LLVM 22."""
+    return BoltTools(
+        bolt=Tool(name="llvm-bolt", path=_TOOLCHAIN / "bin/llvm-bolt", version="22.1.2", llvm_major=22),
+        merge_fdata=_TOOLCHAIN / "bin/merge-fdata",
+        objcopy=_TOOLCHAIN / "bin/llvm-objcopy",
+        strip=_TOOLCHAIN / "bin/llvm-strip",
+    )
 
 
 def make_package(*, directory: Path = _PROJECT, bins: tuple[str, ...] = ("demo",), **changes: Any) -> Package:  # noqa: ANN401 - fields of Package

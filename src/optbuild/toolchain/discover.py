@@ -14,10 +14,11 @@ from pathlib import Path
 from optbuild.errors import ToolchainError
 from optbuild.execution.command import Completed, Executor, ProgramNotFoundError
 from optbuild.text import last_lines, sanitize_line
+from optbuild.toolchain.bolt import search_bolt
 from optbuild.toolchain.builders import discover_builder
 from optbuild.toolchain.lookup import Inquiry, find_program, is_program, output_text
-from optbuild.toolchain.model import OLDEST_CARGO, Candidate, Tool, Toolchain
-from optbuild.toolchain.packages import USE_STABLE, describe_remedy, find_rustup_toolchain
+from optbuild.toolchain.model import OLDEST_CARGO, BoltTools, Candidate, Tool, Toolchain
+from optbuild.toolchain.packages import USE_STABLE, describe_bolt_remedy, describe_remedy, find_rustup_toolchain
 from optbuild.toolchain.search import list_places, search_llvm_profdata
 from optbuild.toolchain.trust import refuse_toolchain_by_path
 from optbuild.tools import rustc
@@ -70,9 +71,12 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
     facts = _ask_target(rustc_path, triple, inquiry)
     profdata: Tool | None = None
     searched: tuple[Candidate, ...] = ()
+    bolt: BoltTools | None = None
+    searched_for_bolt: tuple[Candidate, ...] = ()
     if compiler.llvm_major is not None:
         places = list_places(compiler.llvm_major, sysroot=facts.sysroot, host=host, environ=environ)
         profdata, searched = search_llvm_profdata(compiler.llvm_major, places, inquiry)
+        bolt, searched_for_bolt = search_bolt(compiler.llvm_major, inquiry, sysroot=facts.sysroot, host=host)
     return Toolchain(
         rustc=compiler,
         cargo=cargo,
@@ -92,6 +96,9 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
             rustup_toolchain=find_rustup_toolchain(facts.sysroot, environ),
             has=lambda name: find_program(name, environ) is not None,
         ),
+        bolt=bolt,
+        searched_for_bolt=searched_for_bolt,
+        bolt_remedy=describe_bolt_remedy(compiler.llvm_major, has=lambda name: find_program(name, environ) is not None),
     )
 
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from optbuild.errors import ToolchainError, UsageError
 from optbuild.events import Level
+from optbuild.toolchain.bolt import VARIABLE as LLVM_BOLT
 from optbuild.toolchain.model import Finding, FoundBuilder, Tool, Toolchain
 from optbuild.toolchain.packages import USE_STABLE
-from optbuild.toolchain.requirements import describe_missing_profdata, require_platform, target_remedy
+from optbuild.toolchain.requirements import (
+    describe_missing_bolt,
+    describe_missing_profdata,
+    require_platform,
+    target_remedy,
+)
 from optbuild.toolchain.search import VARIABLE
 from optbuild.tools.rustc import parse_release
 from optbuild.units import format_bytes
@@ -51,6 +57,7 @@ def examine(
             _target(found),
             *_llvm_profdata(found, environ),
             _profiler_runtime(found),
+            *_bolt(found, environ),
         )
     return (_platform(platform), *of_toolchain, _git(git), _disk(directory, free_disk_bytes))
 
@@ -160,6 +167,22 @@ def _profiler_runtime(toolchain: Toolchain) -> Finding:
             remedy=USE_STABLE if toolchain.target_installed else target_remedy(toolchain),
         )
     return Finding(level=Level.INFO, subject="profiler runtime", message=str(runtime))
+
+
+def _bolt(toolchain: Toolchain, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """It is optional, and there is none for other systems."""
+    if toolchain.rustc.llvm_major is None or "linux" not in toolchain.target:
+        return
+    found = toolchain.bolt
+    if found is None:
+        message = f"{describe_missing_bolt(toolchain)}; only variants with `bolt` need it"
+        yield Finding(level=Level.WARNING, subject="llvm-bolt", message=message, remedy=toolchain.bolt_remedy)
+        return
+    yield Finding(level=Level.INFO, subject="llvm-bolt", message=f"{found.bolt.version} ({found.bolt.path})")
+    if environ.get(LLVM_BOLT) and len(toolchain.searched_for_bolt) > 1:
+        named = toolchain.searched_for_bolt[0]
+        message = f"{LLVM_BOLT} names {named.path}, which was rejected: {named.outcome}"
+        yield Finding(level=Level.WARNING, subject="llvm-bolt", message=message, remedy=f"unset {LLVM_BOLT}")
 
 
 def _git(git: Tool | None) -> Finding:

@@ -15,7 +15,13 @@ from optbuild.events import Emit, Level, Notice
 from optbuild.execution.command import Command, Executor, ProgramNotFoundError
 from optbuild.text import last_lines
 from optbuild.toolchain.model import Toolchain
-from optbuild.toolchain.packages import Has, find_rustup_toolchain, package_argvs, rustup_component_argv
+from optbuild.toolchain.packages import (
+    Has,
+    bolt_package_argvs,
+    find_rustup_toolchain,
+    package_argvs,
+    rustup_component_argv,
+)
 
 _INSTALL_S = 1800.0  # a download on a slow line
 
@@ -25,6 +31,7 @@ class Need(Enum):
 
     TARGET = "the target's standard library"
     LLVM_PROFDATA = "a matching llvm-profdata"
+    BOLT = "LLVM's BOLT"
     BUILDER = "what calls cargo"
 
 
@@ -70,6 +77,12 @@ def make_install_steps(
             InstallStep(argv=argv, need=Need.LLVM_PROFDATA, why=why)
             for argv in package_argvs(major, is_root=is_root, has=has)
         )
+    if Need.BOLT in missing_needs(toolchain) and major is not None:
+        why = f"there is no llvm-bolt of LLVM {major}, which only variants with `bolt` need"
+        steps += (
+            InstallStep(argv=argv, need=Need.BOLT, why=why)
+            for argv in bolt_package_argvs(major, is_root=is_root, has=has)
+        )
     if Need.BUILDER in missing_needs(toolchain):
         row = toolchain.builder.row
         why = f"the builder {row.name} is not complete"
@@ -85,6 +98,8 @@ def missing_needs(toolchain: Toolchain) -> frozenset[Need]:
         missing.add(Need.TARGET)
     if toolchain.llvm_profdata is None:
         missing.add(Need.LLVM_PROFDATA)
+    if toolchain.bolt is None and "linux" in toolchain.target:
+        missing.add(Need.BOLT)
     if toolchain.builder.problem is not None and toolchain.builder.row.packages:
         missing.add(Need.BUILDER)
     return frozenset(missing)

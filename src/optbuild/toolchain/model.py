@@ -34,8 +34,18 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BoltTools:
+    """LLVM's BOLT and the tools that work with it, all of one LLVM."""
+
+    bolt: Tool
+    merge_fdata: Path
+    objcopy: Path
+    strip: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A place that was searched for a matching llvm-profdata.
+    """A place that was searched for a matching llvm-profdata or llvm-bolt.
 
     Attributes:
         path: A file, or a bare name that was not found on `PATH`.
@@ -93,6 +103,9 @@ class Toolchain:
         profiler_runtime: The library that instrumented binaries are linked with.
         target_installed: The target's standard library is there.
         pgo_tools_remedy: The command that would install a matching llvm-profdata on this system.
+        bolt: LLVM's BOLT of the same LLVM major; None if there is none.
+        searched_for_bolt: The places that were searched for it, in order.
+        bolt_remedy: The command that would install it.
         builder: What calls cargo.
     """
 
@@ -107,6 +120,9 @@ class Toolchain:
     profiler_runtime: Path | None
     target_installed: bool
     pgo_tools_remedy: str = "optbuild doctor --fix"
+    bolt: BoltTools | None = None
+    searched_for_bolt: tuple[Candidate, ...] = ()
+    bolt_remedy: str = "optbuild doctor --fix"
     target_origin: str | None = None
     builder: FoundBuilder = FoundBuilder()
 

@@ -25,11 +25,13 @@ class PackageManager:
     Attributes:
         program: The program that shows that it is installed.
         commands: What to run, in order; `{major}` stands for the LLVM major.
+        bolt: What to run for LLVM's BOLT; empty if it has no package.
         as_root: Whether it needs root.
     """
 
     program: str
     commands: tuple[tuple[str, ...], ...]
+    bolt: tuple[tuple[str, ...], ...] = ()
     as_root: bool = True
 
 
@@ -42,8 +44,17 @@ PACKAGE_MANAGERS = (
             ("apt-get", "update"),
             ("apt-get", "install", "-y", "--no-install-recommends", "llvm-{major}"),
         ),
+        # `bolt` alone is a program that manages Thunderbolt devices.
+        bolt=(
+            ("apt-get", "update"),
+            ("apt-get", "install", "-y", "--no-install-recommends", "bolt-{major}", "llvm-{major}"),
+        ),
     ),
-    PackageManager(program="dnf", commands=(("dnf", "install", "-y", "llvm{major}"), ("dnf", "install", "-y", "llvm"))),
+    PackageManager(
+        program="dnf",
+        commands=(("dnf", "install", "-y", "llvm{major}"), ("dnf", "install", "-y", "llvm")),
+        bolt=(("dnf", "install", "-y", "llvm-bolt", "llvm"),),
+    ),
     PackageManager(program="zypper", commands=(("zypper", "--non-interactive", "install", "llvm{major}"),)),
     PackageManager(program="apk", commands=(("apk", "add", "llvm{major}"),)),
     PackageManager(program="pacman", commands=(("pacman", "-S", "--noconfirm", "--needed", "llvm"),)),
@@ -69,14 +80,36 @@ def rustup_component_argv(rustup_toolchain: str, rustc_release: str) -> tuple[st
 def package_argvs(llvm_major: int, *, is_root: bool, has: Has) -> tuple[tuple[str, ...], ...]:
     """The argvs that install the system's package of an LLVM major; empty if that is not possible from here."""
     manager = _package_manager(has)
-    if manager is None:
-        return ()
+    return () if manager is None else _as_run(manager, manager.commands, llvm_major, is_root=is_root, has=has)
+
+
+def _as_run(
+    manager: PackageManager, commands: tuple[tuple[str, ...], ...], llvm_major: int, *, is_root: bool, has: Has
+) -> tuple[tuple[str, ...], ...]:
+    """Commands of a package manager as they are run; none if it needs root and there is no way to it."""
     prefix: tuple[str, ...] = ()
     if manager.as_root and not is_root:
         if not has("sudo"):
             return ()
         prefix = ("sudo", "--non-interactive")  # nobody would see a password prompt, and it would wait for ever
-    return tuple((*prefix, *(word.format(major=llvm_major) for word in command)) for command in manager.commands)
+    return tuple((*prefix, *(word.format(major=llvm_major) for word in command)) for command in commands)
+
+
+def bolt_package_argvs(llvm_major: int, *, is_root: bool, has: Has) -> tuple[tuple[str, ...], ...]:
+    """The argvs that install the system's BOLT of an LLVM major; empty if that is not possible from here."""
+    manager = _package_manager(has)
+    return () if manager is None else _as_run(manager, manager.bolt, llvm_major, is_root=is_root, has=has)
+
+
+def describe_bolt_remedy(llvm_major: int | None, *, has: Has) -> str:
+    """The command, for display, that installs BOLT on this system."""
+    if llvm_major is None:
+        return USE_STABLE
+    manager = _package_manager(has)
+    if manager is None or not manager.bolt:
+        return f"install BOLT of LLVM {llvm_major}, then: export LLVM_BOLT=/path/to/llvm-bolt"
+    install = next(command for command in manager.bolt if "update" not in command)
+    return " ".join(("sudo", *install) if manager.as_root else install).format(major=llvm_major)
 
 
 def describe_remedy(*, rustc_release: str, llvm_major: int | None, rustup_toolchain: str | None, has: Has) -> str:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from optbuild.errors import ToolchainError
-from optbuild.toolchain.model import Toolchain
+from optbuild.toolchain.model import Candidate, Toolchain
 from optbuild.toolchain.packages import USE_STABLE
 from optbuild.tools.rustc import is_new_enough
 from optbuild.units import format_bytes
@@ -107,6 +107,21 @@ def require_pgo_tools(toolchain: Toolchain) -> None:
         )
 
 
+def require_bolt(toolchain: Toolchain) -> None:
+    """Check that there is a matching BOLT.
+
+    Raises:
+        ToolchainError: It is missing or of a different LLVM.
+    """
+    if toolchain.bolt is None:
+        raise ToolchainError(
+            describe_missing_bolt(toolchain),
+            help=f"optbuild doctor --fix; or by hand: {toolchain.bolt_remedy}",
+            location="llvm-bolt",
+            detail="searched:\n" + "\n".join(f"  {each.path}: {each.outcome}" for each in toolchain.searched_for_bolt),
+        )
+
+
 def require_disk(directory: Path, *, free_bytes: int, needed_bytes: int) -> None:
     """Check that there is enough space for a run's files.
 
@@ -123,8 +138,17 @@ def require_disk(directory: Path, *, free_bytes: int, needed_bytes: int) -> None
 
 def describe_missing_profdata(toolchain: Toolchain) -> str:
     """Say in one sentence that no llvm-profdata matches, naming those of other LLVMs that were found."""
-    wanted = f"rustc {toolchain.rustc.version} needs an llvm-profdata of LLVM {toolchain.rustc.llvm_major}"
-    others = [place for place in toolchain.searched if re.fullmatch(r"LLVM \d+", place.outcome)]
+    return _describe_missing("llvm-profdata", toolchain, toolchain.searched)
+
+
+def describe_missing_bolt(toolchain: Toolchain) -> str:
+    """The same of llvm-bolt, which may also lack a part."""
+    return _describe_missing("llvm-bolt", toolchain, toolchain.searched_for_bolt)
+
+
+def _describe_missing(name: str, toolchain: Toolchain, searched: tuple[Candidate, ...]) -> str:
+    wanted = f"rustc {toolchain.rustc.version} needs an {name} of LLVM {toolchain.rustc.llvm_major}"
+    others = [place for place in searched if re.match(r"LLVM \d+", place.outcome)]
     if not others:
         return f"{wanted}, and none was found"
     found = ", ".join(f"{place.path} of {place.outcome}" for place in others)

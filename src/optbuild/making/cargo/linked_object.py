@@ -29,7 +29,14 @@ def make_object(action: MakeObject, executor: Executor, environ: Mapping[str, st
         return MadeObject(path=action.file, reused=True)
     source, unfinished = action.file.with_suffix(".rs"), action.file.with_suffix(".unfinished")
     atomic_write(source, action.source.encode())
-    argv = compile_argv(action.rustc, crate=action.crate, target=action.target, source=source, output=unfinished)
+    argv = compile_argv(
+        action.rustc,
+        crate=action.crate,
+        target=action.target,
+        source=source,
+        output=unfinished,
+        form=action.form,
+    )
     completed = run_tool(executor, "rustc", Command(argv=argv, cwd=action.cwd, env=environ, sweep=False))
     if completed.exit_code != 0 and action.saves_counts:
         raise BuildError(

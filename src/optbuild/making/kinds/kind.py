@@ -87,6 +87,8 @@ class Kind(ABC, Generic[A, R]):
     depends_on_needs = True
     """Whether a kept result can be found only with the results that the action needs."""
     retry: Retry | None = None
+    lays_out = False
+    """Whether its failure leaves a variant without BOLT, if that is optional."""
 
     @abstractmethod
     def perform(self, action: A, results: Results, tools: Tools) -> R:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from optbuild.making.kinds import bolt
 from optbuild.making.kinds.check_outputs import CompareKind, ProbeKind
 from optbuild.making.kinds.compile import CompileKind
 from optbuild.making.kinds.kind import Kind
@@ -13,6 +14,7 @@ from optbuild.making.kinds.merge import MergeKind
 from optbuild.making.kinds.profile_data import MatchKind
 from optbuild.making.kinds.train import TrainKind
 from optbuild.plan.action import Action
+from optbuild.plan.kinds.bolt import BoltInstrument, BoltMerge, BoltOptimise, BoltTrain, Strip
 from optbuild.plan.kinds.check_outputs import CompareOutputs, ProbeOutputs
 from optbuild.plan.kinds.compile import Compile
 from optbuild.plan.kinds.make_object import MakeObject
@@ -26,6 +28,11 @@ KINDS: Mapping[type[Action[Any]], Kind[Any, Any]] = {
     Train: TrainKind(),
     MergeProfiles: MergeKind(),
     MatchProfileData: MatchKind(),
+    BoltInstrument: bolt.InstrumentKind(),
+    BoltTrain: bolt.TrainKind(),
+    BoltMerge: bolt.MergeKind(),
+    BoltOptimise: bolt.OptimiseKind(),
+    Strip: bolt.StripKind(),
     ProbeOutputs: ProbeKind(),
     CompareOutputs: CompareKind(),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from optbuild.errors import AttemptFault, OptbuildError, ProfileDataError
+from optbuild.errors import AttemptFault, InterruptedRunError, OptbuildError, ProfileDataError, StorageError
 from optbuild.events import Emit, Level, Notice
 from optbuild.making.built import Rejection
 from optbuild.making.kinds.table import kind_of
@@ -85,7 +85,7 @@ class Decisions:
         if not affected:
             return
         is_needed = self.progress.plan.baseline in affected
-        if isinstance(error, ProfileDataError) and not is_needed and all(each.fallback_allowed for each in affected):
+        if not is_needed and all(_may_fall_back(each, error, lays_out=kind.lays_out) for each in affected):
             for variant in affected:
                 self._skip(variant, error.message)
             return
@@ -122,6 +122,10 @@ class Decisions:
         if build.name in self.progress.so_far.skipped:
             return  # a part or a fold of a variant that is skipped
         self._give_up(build, reason)
+        if build.bolt is not None and build.bolt.without is not None and build.bolt.is_optional:
+            message = f"variant {sanitize_line(build.name)} is shipped without BOLT: {reason}"
+            self.emit(Notice(level=Level.WARNING, code="bolt-failed", message=message))
+            return
         kind = "variant" if build in self.progress.plan.variants else "fold"
         message = f"{kind} {sanitize_line(build.name)} is skipped: {reason}"
         self.emit(Notice(level=Level.WARNING, code=f"{kind}-skipped", message=message))
@@ -132,3 +136,10 @@ class Decisions:
 
     def _folds_of(self, variant: PlannedVariant) -> list[PlannedVariant]:
         return [fold.build for fold in self.progress.plan.folds if fold.variant == variant.name]
+
+
+def _may_fall_back(build: PlannedVariant, error: OptbuildError, *, lays_out: bool) -> bool:
+    """Whether a build may be skipped after an error, or shipped without BOLT."""
+    if lays_out and build.bolt is not None and build.bolt.is_optional and build.bolt.without is not None:
+        return not isinstance(error, (InterruptedRunError, StorageError))
+    return build.fallback_allowed and isinstance(error, ProfileDataError)

@@ -265,9 +265,11 @@ class ProfileMerger:
         text = self.profdata.write_text(merge.unfinished)
         translated = text.with_name(f"{action.id}.translated.proftext")
         try:
-            matching = write_matched(text, translated, functions)
+            matching, unknown = write_matched(text, translated, functions)
             if not matching.total_count or matching.matched_ratio < action.min_matched:
                 raise _too_little(matching, action)
+            if unknown:
+                raise _unknown_functions(unknown, action)
             ending = self.merge_all([(1, translated)], f"{action.id}.translated")
         finally:
             for path in (text, translated, merge.unfinished):
@@ -299,6 +301,15 @@ class ProfileMerger:
             raw_profiles=0,
             hot_counts=summary.hot_counts,
         )
+
+
+def _unknown_functions(unknown: frozenset[str], action: MergeProfiles) -> ProfileDataError:
+    return ProfileDataError(
+        f"{action.label}: {len(unknown)} functions exist only in this one, {sanitize_line(min(unknown))} among them: "
+        "they may be hot, and have no counts",
+        help=_TRAINED_ITSELF,
+        fault=AttemptFault.UNFIT,
+    )
 
 
 def _too_little(matching: Matching, action: MergeProfiles) -> ProfileDataError:

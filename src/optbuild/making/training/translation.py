@@ -25,6 +25,7 @@ from optbuild.errors import AttemptFault, ProfileDataError
 from optbuild.files import writing
 from optbuild.plan.results import Artifact
 from optbuild.portable.matching import SAME_FLOW, Matching, match, render_translated
+from optbuild.portable.names import read_name
 from optbuild.portable.profile_records import join, parse_record
 from optbuild.text import sanitize_line
 from optbuild.tools.instrumentation import InstrumentedFunction, parse_instrumented
@@ -98,7 +99,9 @@ def write_translated(source: Path, target: Path, functions: Mapping[str, int]) -
     return len(own | takers), len(takers)
 
 
-def write_matched(source: Path, target: Path, program: Sequence[InstrumentedFunction]) -> Matching:
+def write_matched(
+    source: Path, target: Path, program: Sequence[InstrumentedFunction]
+) -> tuple[Matching, frozenset[str]]:
     """Rewrite the profile of another variant under the names that functions have in a build of this one.
 
     Args:
@@ -107,17 +110,20 @@ def write_matched(source: Path, target: Path, program: Sequence[InstrumentedFunc
         program: The functions of the build.
 
     Returns:
-        What found its function; only the same control flow counts.
+        What found its function, where only the same control flow counts; and the paths of those functions of the build
+        that the profile does not know at all: they may be hot.
 
     Raises:
         ValueError: The text is not as expected.
         StorageError: The file cannot be written.
     """
     with _reading(source) as lines:
-        matching = match(join(map(parse_record, read_records(lines))), program, SAME_FLOW)
+        profile = join(map(parse_record, read_records(lines)))
+    matching = match(profile, program, SAME_FLOW)
+    unknown = {read_name(function.name).path for function in program} - {counts.name.path for counts in profile}
     with writing(target), target.open("w", encoding="utf-8", errors=_AS_IT_IS) as stream:
         stream.writelines(render_translated(matching, program))
-    return matching
+    return matching, frozenset(unknown)
 
 
 def list_functions(

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from optbuild.plan.action import Action
 from optbuild.plan.results import MadeObject
-from optbuild.tools.linked_object import compile_argv
+from optbuild.tools.linked_object import ObjectForm, compile_argv
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +22,7 @@ class MakeObject(Action[MadeObject]):
         file: The object file; its name states everything that it depends on.
         saves_counts: It makes a program write its counts when a signal ends it. Other objects only watch, and a
             training can do without them.
+        form: What it is compiled to.
     """
 
     kind: ClassVar[str] = "object"
@@ -33,9 +34,12 @@ class MakeObject(Action[MadeObject]):
     cwd: Path
     file: Path
     saves_counts: bool
+    form: ObjectForm = ObjectForm.OBJECT
 
     def details(self) -> Mapping[str, object]:
         """The call of rustc."""
         source = self.file.with_suffix(".rs")
-        argv = compile_argv(self.rustc, crate=self.crate, target=self.target, source=source, output=self.file)
+        argv = compile_argv(
+            self.rustc, crate=self.crate, target=self.target, source=source, output=self.file, form=self.form
+        )
         return {"argv": list(argv), "cwd": str(self.cwd), "writes": str(self.file.parent)}

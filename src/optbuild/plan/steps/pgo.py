@@ -17,14 +17,13 @@ import json
 from dataclasses import replace
 
 from optbuild.errors import AttemptFault, UsageError
-from optbuild.plan.action import Action, Argument, Id, Output, render_argument
+from optbuild.plan.action import Action, Argument, Id, Output
 from optbuild.plan.draft import (
     Draft,
     PlanInputs,
     for_call,
     link_script_flags,
     make_compile,
-    resolve_lto,
     work_directory,
 )
 from optbuild.plan.fingerprint import make_action_id
@@ -34,15 +33,15 @@ from optbuild.plan.kinds.merge import MergeProfiles
 from optbuild.plan.kinds.profile_data import MatchProfileData
 from optbuild.plan.kinds.train import Train
 from optbuild.plan.lent_names import identify_build
-from optbuild.plan.parts import for_program, trains
+from optbuild.plan.parts import for_program
 from optbuild.plan.results import PROFDATA, CheckedProfile, Counts
 from optbuild.plan.steps.codegen import draft_as
+from optbuild.plan.steps.obstacles import find_obstacle, find_training_obstacle, trains_draft
 from optbuild.plan.steps.training_ways import Way, first_own_way, training_ways
 from optbuild.plan.ways import Attempt
 from optbuild.profile.model import Use
 from optbuild.profile.profile_data import UseProfileData
 from optbuild.profile.variants import PgoMode, Variant
-from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.toolchain.model import Tool
 from optbuild.tools import flush_object, start_marks
 from optbuild.tools.linked_object import link_flag
@@ -50,18 +49,13 @@ from optbuild.tools.rustc import (
     HOT_COUNT,
     PROFILE_GENERATE,
     PROFILE_USE,
-    SWITCHED_OFF,
     WARN,
     WARN_MISSING_FUNCTIONS,
-    find_codegen_option,
 )
-from optbuild.workloads.invocation import Invocation
 
 MIN_MATCHED = 0.99
 """The share of another variant's counts that must find a function of the same path and control flow."""
 _MENDS_PROFILE_DATA = frozenset({AttemptFault.NOT_BUILT, AttemptFault.UNFIT})
-_CLASHING = ("profile-generate", "profile-use", "profile-sample-use", "instrument-coverage")
-_FAT = ("fat", "", "y", "yes", "on", "true")  # how rustc may be asked for it
 
 
 def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
@@ -70,8 +64,8 @@ def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
         _require_no_hot_count(variant, inputs)
         return draft
     tool = inputs.toolchain.llvm_profdata
-    takes, untrainable = _takes_profile_data(draft, inputs), _training_obstacle(draft, inputs)
-    obstacle = _obstacle(draft, inputs) or (None if takes else untrainable)
+    takes, untrainable = _takes_profile_data(draft, inputs), find_training_obstacle(draft, inputs)
+    obstacle = find_obstacle(draft, inputs) or (None if takes else untrainable)
     if obstacle is not None or tool is None:
         reason, remedy = obstacle or ("no llvm-profdata fits rustc", "run `optbuild doctor --fix`")
         if variant.pgo is PgoMode.AUTO:
@@ -233,63 +227,6 @@ def _takes_profile_data(draft: Draft, inputs: PlanInputs) -> bool:
     return not measures_programs
 
 
-def _obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | None:
-    """Why this variant cannot be instrumented, llvm-profdata apart, and what mends it."""
-    if (clash := _flag_obstacle(draft, inputs)) is not None:
-        return clash
-    if inputs.toolchain.profiler_runtime is None:
-        return f"rustc has no profiler runtime for {inputs.toolchain.target}", "use a toolchain of rustup"
-    return None
-
-
-def _training_obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | None:
-    """Why this variant cannot be trained here, and what mends it."""
-    if not any(Use.TRAIN in workload.use for workload in inputs.workloads):
-        remedy = 'name one (`optbuild pgo -- {bin} ARGS`, or [[workloads]] with use = ["train"])'
-        return "the project has no training workload", remedy
-    if draft.program is not None and not any(_trains(workload, draft, inputs) for workload in inputs.workloads):
-        workload = f'add a [[workloads]] table with {{bin:{draft.program}}} and use = ["train"]'
-        remedy = f'{workload}, or set profiles = "merged", as for a program that only another one starts'
-        return f"no training workload runs {draft.program}, which needs a separate profile", remedy
-    return _running_obstacle(draft, inputs)
-
-
-def _running_obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | None:
-    """Why an instrumented program would not run here, or not write its counts."""
-    root = inputs.layout.root
-    if inputs.not_runnable is not None:
-        key = f"target.{inputs.toolchain.target}.runner"
-        return inputs.not_runnable, f"name an emulator in Cargo's configuration ({key}), or build for the host"
-    needs = inputs.cpu_needs.get(draft.variant, CpuNeeds())
-    if needs.missing_here:
-        return f"this machine's CPU lacks {', '.join(needs.missing_here)}", "train on a machine whose CPU has them"
-    if "%" in str(root):  # a pattern for the program that writes the profile, without an escape
-        remedy = "name another target directory: export CARGO_TARGET_DIR=DIR"
-        return f"no raw profile can be written below {root}: its path contains a percent sign", remedy
-    return None
-
-
-def _flag_obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | None:
-    flags = (*draft.recipe.inherited_rustflags, *map(render_argument, draft.recipe.rustflags))
-    if clash := [flag for flag in flags if any(name in flag.replace("_", "-") for name in _CLASHING)]:
-        return f"the rustflags already hold {clash[0]}", "remove that flag: optbuild sets its own"
-    if any(flag.startswith("--cap-lints") for flag in flags):
-        remedy = "remove --cap-lints from the rustflags"
-        return "--cap-lints in the rustflags silences rustc about functions without counts", remedy
-    plugin = find_codegen_option(flags, "linker-plugin-lto")
-    if plugin is not None and plugin[1] not in SWITCHED_OFF and _is_fat(flags, draft, inputs):
-        # rustc links all crates into one, and the linker links that again: a mark of the profile then exists twice.
-        remedy = 'write lto = "thin" in the variant, or remove that flag'
-        return f'{plugin[0]} in the rustflags and lto = "fat" cannot be combined with a profile', remedy
-    return None
-
-
-def _is_fat(flags: tuple[str, ...], draft: Draft, inputs: PlanInputs) -> bool:
-    """Whether rustc itself combines all crates into one; a flag overrides Cargo's profile."""
-    own = find_codegen_option(flags, "lto")
-    return resolve_lto(draft.recipe, inputs) == "fat" if own is None else own[1] in _FAT
-
-
 def _instrument(draft: Draft, way: Way, inputs: PlanInputs, objects: tuple[MakeObject, ...]) -> Compile:
     generate: Argument = (f"{PROFILE_GENERATE}{inputs.layout.stray_profiles}",)
     links: list[Argument] = [(link_flag(action.file),) for action in objects]
@@ -331,17 +268,11 @@ def _make_object(inputs: PlanInputs, *, label: str, crate: str, source: str, sav
     )
 
 
-def _trains(workload: Invocation, draft: Draft, inputs: PlanInputs) -> bool:
-    if Use.TRAIN not in workload.use:
-        return False
-    return draft.program is None or trains(workload, draft.program, inputs.targets.packages)
-
-
 def _train(instrument: Compile, draft: Draft, inputs: PlanInputs) -> tuple[Compile | Train, ...]:
     """The training actions, each after what it alone needs."""
     actions: list[Compile | Train] = []
     for workload in inputs.workloads:
-        if not _trains(workload, draft, inputs):
+        if not trains_draft(workload, draft, inputs):
             continue
         needs = [instrument.id]
         if workload.call is not None:
@@ -400,7 +331,7 @@ def _optimise(profile: Action[CheckedProfile], draft: Draft, inputs: PlanInputs)
     """The recipe with a checked profile, whichever action makes that."""
     use: Argument = (PROFILE_USE, Output(action=profile.id, name=PROFDATA))
     hot = _hot_count(profile, inputs.build_profile.variants[draft.variant])
-    recipe = draft.recipe if draft.program is None else for_program(draft.recipe, draft.program)
+    recipe = draft.last_recipe if draft.program is None else for_program(draft.last_recipe, draft.program)
     recipe = replace(recipe, rustflags=(*recipe.rustflags, use, *hot, (WARN_MISSING_FUNCTIONS,), (WARN,)))
     return make_compile(recipe, inputs, role=Role.OPTIMISE, label=f"{draft.label}: build", needs=(profile.id,))
 

@@ -1,0 +1,1 @@
+"""What does BOLT make of linked programs?"""
