@@ -45,7 +45,13 @@ from optbuild.units import format_duration, format_percent
 
 _CONFIRM_SHARE = 0.25
 """Of the budget at most: what is kept for confirming the winner."""
-_DOUBTS = frozenset(map(str, (WarningKind.TREND, WarningKind.AUTOCORRELATION, WarningKind.FRAGILE)))
+_DOUBTS = frozenset(
+    map(
+        str,
+        (WarningKind.TREND, WarningKind.AUTOCORRELATION, WarningKind.FRAGILE, WarningKind.HARNESS_DIFFERS),
+    )
+)
+"""Warnings about numbers and verdicts that a race does not give."""
 
 
 @dataclass(slots=True, kw_only=True)
