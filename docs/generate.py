@@ -29,6 +29,7 @@ from optbuild.fleet.settings import make_fleet_schema, render_fleet_schema
 from optbuild.fleet.summary import make_report_schema, render_report_schema
 from optbuild.profile import model as profile_model
 from optbuild.profile.schema import make_profile_schema, render_profile_schema
+from optbuild.record.advice import render_advice_schema
 from optbuild.record.explanation import render_explanation_schema
 from optbuild.record.heap import render_heap_schema
 from optbuild.record.store import make_record_schema, render_record_schema
@@ -117,6 +118,7 @@ def render_files() -> dict[str, str]:
         "schemas/optbuild-fleet-plan.schema.json": render_matrix_schema(),
         "schemas/optbuild-fleet-unit.schema.json": render_unit_schema(),
         "schemas/optbuild-fleet-report.schema.json": render_report_schema(),
+        "schemas/optbuild-advice.schema.json": render_advice_schema(),
         "schemas/optbuild-heap.schema.json": render_heap_schema(),
         "docs/reference/build-profile.md": render_build_profile_page(),
         "docs/reference/fleet.md": render_fleet_page(),

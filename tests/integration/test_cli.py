@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.cli.app import _LATER
 from tests.integration.optbuild_program import CRATES, Ended, Optbuild, copy_crate, edit, program, tree, variant_of
 
 pytestmark = pytest.mark.pgo
@@ -260,15 +259,6 @@ def test_help_explains_exit_codes(optbuild: Optbuild, tmp_path: Path) -> None:
     codes = [line.split()[0] for line in text.splitlines()]
     assert codes == ["0", "1", "2", "3", "10", "11", "12", "13", "15", "16", "17", "70", "128+n"]
     assert "--max-time" in optbuild.run("help", "pgo", cwd=tmp_path).expect(0).stdout
-
-
-@pytest.mark.parametrize("name", sorted(_LATER))
-def test_a_command_of_a_later_version_is_not_accepted_and_ignored(
-    optbuild: Optbuild, tmp_path: Path, name: str
-) -> None:
-    """It says that it is not here yet."""
-    ended = optbuild.run(name, "--json", "anything", cwd=tmp_path).expect(2)
-    assert "newer optbuild" in ended.error["message"]
 
 
 @pytest.mark.parametrize("arguments", [("pgo", "--no-such-option"), ("pgo", "--max-time", "3"), ("nonsense",)])

@@ -111,14 +111,3 @@ def test_what_would_not_arrive_is_refused_before_anything_is_built(
     ended = optbuild.run("pgo", "--json", *arguments, cwd=crate).expect(2)
     assert remedy in f"{ended.error['message']} {ended.error['help']}"
     assert not (crate / "target").exists()
-
-
-def test_a_load_of_fixed_duration_gets_no_verdict(optbuild: Optbuild, tmp_path: Path) -> None:
-    """Its time is the one that its command asks for, and the report says what to ask for instead."""
-    first = write_script(tmp_path / "first", 'sleep "$2"')
-    ended = optbuild.run(
-        *("bench", "--json", "--max-time", "10s", f"a={first}", f"b={first}", "--", "{bin}", "--seconds", "1"),
-        cwd=tmp_path,
-    ).expect(0)
-    assert {item["verdict"] for item in ended.document["comparisons"]} == {"invalid"}
-    assert any("a fixed number of requests" in item["message"] for item in ended.document["warnings"])

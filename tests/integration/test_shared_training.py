@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.optbuild_program import Optbuild, copy_crate
+from tests.integration.optbuild_program import Optbuild, copy_crate, variant_of
 
 pytestmark = pytest.mark.pgo
 
@@ -64,3 +64,59 @@ def test_counts_are_translated_where_they_fit_and_trained_where_they_do_not(optb
     again = optbuild.run("build", "--json", cwd=project).expect(0).document
     reused = [step["reused"] for variant in again["variants"] for step in variant["steps"] if step["kind"] == "train"]
     assert all(reused)
+
+
+PROGRAMS_PROFILE = """\
+schema = 1
+
+[project]
+bins = ["north", "south"]
+
+[variants.release]
+[variants.each]
+pgo = true
+profiles = "per-bin"
+[variants.debug]
+inherits = "each"
+debug = "line-tables-only"
+
+[[workloads]]
+name = "north"
+command = ["{bin:north}", "1000"]
+use = ["train"]
+
+[[workloads]]
+name = "south"
+command = ["{bin:south}", "1000"]
+use = ["train"]
+"""
+PROGRAM = """\
+#[inline(never)]
+fn NAME_work(n: u64) -> u64 {
+    (0..n).filter(|i| i % 3 == 0).map(|i| i ^ 7).sum()
+}
+
+fn main() {
+    let n: u64 = std::env::args().nth(1).unwrap().parse().unwrap();
+    println!("{:?}", (0..50).map(|k| NAME_work(n + k)).max());
+}
+"""
+
+
+def test_each_program_with_its_own_profile_takes_the_counts_of_the_same_program(
+    optbuild: Optbuild, tmp_path: Path
+) -> None:
+    """The build that lends the names has all programs, and the profile the functions of one."""
+    (tmp_path / "src" / "bin").mkdir(parents=True)
+    for name in ("north", "south"):
+        (tmp_path / "src" / "bin" / f"{name}.rs").write_text(PROGRAM.replace("NAME", name))
+    manifest = '[package]\nname = "winds"\nversion = "0.1.0"\nedition = "2021"\n\n[workspace]\n'
+    (tmp_path / "Cargo.toml").write_text(manifest)
+    (tmp_path / "optbuild.toml").write_text(PROGRAMS_PROFILE)
+    record = optbuild.run("build", "--json", cwd=tmp_path).expect(0).document
+    found = variant_of(record, "debug")["pgo_by_bin"]
+    assert {name: (pgo["attempt"], pgo["shared_with"], pgo["matched_ratio"]) for name, pgo in found.items()} == {
+        "north": ("translated", "each", 1.0),
+        "south": ("translated", "each", 1.0),
+    }
+    assert all(pgo["applied"] for pgo in found.values())

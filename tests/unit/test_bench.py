@@ -240,3 +240,11 @@ def test_commands_between_runs_get_no_terminal_and_keep_no_output(stand: Bench) 
     assert {(command.timeout_s, command.cwd) for command in seen} == {(7.0, stand.directory)}
     measured = [command for command in stand.executor.commands if os.sep in command.argv[0]]
     assert len(seen) == 2 * len(measured), "outputs are compared with them as well"
+
+
+def test_a_load_of_fixed_duration_gets_no_verdict(stand: Bench) -> None:
+    """Its time is the one that its command asks for, and the record says what to ask for instead."""
+    make_binary(stand.binaries["new"], "1.0 out")
+    record = stand.run("{bin}", "--seconds", "1")
+    assert {comparison.verdict for comparison in record.comparisons} == {Verdict.INVALID}
+    assert any("a fixed number of requests" in warning.message for warning in record.warnings)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from inline_snapshot import snapshot
 
 from optbuild.errors import ToolchainError, UsageError
 from optbuild.execution.command import Command
+from optbuild.making.cargo.listener import Feed, Listener
 from optbuild.plan.action import render_argument
 from optbuild.plan.kinds.compile import Compile, Role
 from optbuild.plan.model import Plan
@@ -25,6 +28,7 @@ from optbuild.toolchain.lookup import Inquiry
 from optbuild.toolchain.model import FoundBuilder, Tool
 from optbuild.toolchain.requirements import require_builder
 from optbuild.tools.builders import BUILDERS, Ability, BuilderName, split_glibc
+from optbuild.tools.cargo import CompilerArtifact
 
 TARGET = "x86_64-unknown-linux-gnu"
 ZIGBUILD = FoundBuilder(
@@ -178,3 +182,81 @@ def test_a_builder_that_is_missing_is_a_line_of_doctor(tmp_path: Path) -> None:
         for builder in (missing, FoundBuilder())
     ]
     assert lines == [["pip install cargo-zigbuild ziglang"], []]
+
+
+def test_a_container_gets_optbuilds_directory_under_its_own_path() -> None:
+    """After the caller's own options; cargo is that of the container."""
+    cross = FoundBuilder(name=BuilderName.CROSS, tool=Tool(name="cross", path=Path("/bin/cross"), version="0.2.5"))
+    inputs = make_plan_inputs(toolchain=make_toolchain(builder=cross), container_options="--network none")
+    build = compilation(make_plan(inputs, ("release",), measure=False), Role.BUILD)
+    mounts = "-v /p:/p -v /p/target/optbuild:/p/target/optbuild"
+    assert build.env["CROSS_CONTAINER_OPTS"] == (f"--network none {mounts}",)
+    assert "CARGO" not in build.env
+    assert build.argv[:2] == ("/bin/cross", "build")
+
+
+def test_paths_below_a_mount_are_read_as_those_of_this_machine() -> None:
+    """Only where a text begins with it: a directory of that name elsewhere is another one."""
+
+    class Seen(Listener):
+        units: ClassVar[list[CompilerArtifact]] = []
+
+        def on_unit(self, unit: CompilerArtifact) -> None:
+            self.units.append(unit)
+
+    line = json.dumps(
+        {
+            "reason": "compiler-artifact",
+            "package_id": "path+file:///p#0.1.0",
+            "target": {"name": "demo", "kind": ["bin"]},
+            "fresh": False,
+            "filenames": ["/target/release/demo", "/p/target/x"],
+            "executable": "/target/release/demo",
+        }
+    )
+    Feed((Seen(),), mounted=(b"/target", b"/p/target/optbuild/cargo")).read_stdout(line.encode())
+    (unit,) = Seen.units
+    assert unit.executable == Path("/p/target/optbuild/cargo/release/demo")
+    assert unit.filenames == (unit.executable, Path("/p/target/x"))
+
+
+def test_every_variant_is_auditable_or_none(tmp_path: Path) -> None:
+    """By cargo-auditable, which calls the toolchain's cargo with the same words; it is another binary."""
+    auditor = _program(tmp_path, "cargo-auditable")
+    inquiry = _inquiry(tmp_path, ScriptedExecutor(lambda _: Reply()))
+    builder = discover_builder(BuilderName.CARGO, None, inquiry, auditable=True)
+    plan, plain = plan_with(builder), plan_with(FoundBuilder())
+    for audited, build in zip(plan.of_kind(Compile), plain.of_kind(Compile), strict=True):
+        assert audited.argv[:3] == (str(auditor), "auditable", "build")
+        assert audited.argv[3:12] == build.argv[2:11]
+        assert audited.env["CARGO"] == ("/toolchain/bin/cargo",)
+        assert audited.id != build.id
+
+
+def test_a_missing_auditor_is_told_before_the_build(tmp_path: Path) -> None:
+    """Pip does not bring it, so `doctor --fix` is not named."""
+    builder = discover_builder(
+        BuilderName.CARGO, None, _inquiry(tmp_path, ScriptedExecutor(lambda _: Reply())), auditable=True
+    )
+    toolchain = make_toolchain(builder=builder)
+    with pytest.raises(ToolchainError) as caught:
+        require_builder(toolchain)
+    assert caught.value.help == "cargo install cargo-auditable"
+    assert make_install_steps(toolchain, {}, is_root=False, has=lambda _: False) == ()
+
+
+def test_cross_is_found_without_running_it_and_meets_a_rustup_that_adds_nothing(tmp_path: Path) -> None:
+    """Whatever it is asked, it would first let rustup add the toolchain `stable`, which replaces the one in use."""
+    program, rustup = _program(tmp_path, "cross"), _program(tmp_path, "rustup")
+    engine = _program(tmp_path, "docker")
+    executor = ScriptedExecutor(lambda _: Reply())
+    found = discover_builder(BuilderName.CROSS, None, _inquiry(tmp_path, executor))
+    assert [command.argv[0] for command in executor.commands] == [str(engine)]
+    assert found.tool is not None
+    assert found.tool.path == program
+
+    build = compilation(plan_with(found), Role.BUILD)
+    (path,) = build.scripts
+    assert path.name == "rustup"
+    assert build.env["PATH"] == (f"{path.parent}:{tmp_path}",)
+    assert f"exec {rustup} " in build.scripts[path]

@@ -14,7 +14,7 @@ from optbuild.testing import make_usage
 def test_every_metric_of_a_build_profile_can_be_asked_for(name: MetricName) -> None:
     """And each of them can be read from a run."""
     assert read_metric(str(name)) is name
-    assert METRICS[name].read(make_usage(wall_s=2.0)) == pytest.approx(2.0)
+    assert METRICS[name].read(make_usage(wall_s=2.0, minor_faults=7)) > 0
 
 
 def test_instructions_are_counted_and_not_tested() -> None:
@@ -22,9 +22,9 @@ def test_instructions_are_counted_and_not_tested() -> None:
     assert [read_metric(name) for name in ("instructions", "allocations")] == list(ExactMetric)
 
 
-@pytest.mark.parametrize("text", ["", "Wall", "rss", "instructions "])
+@pytest.mark.parametrize("text", ["", "Wall", "heap", "instructions "])
 def test_another_metric_is_answered_by_those_there_are(text: str) -> None:
     """A wrong name is a wrong command line."""
     with pytest.raises(UsageError, match=f"there is no metric {text!r}") as caught:
         read_metric(text)
-    assert caught.value.help == snapshot("choose one of: wall, cpu, instructions, allocations")
+    assert caught.value.help == snapshot("choose one of: wall, cpu, faults, rss, instructions, allocations")

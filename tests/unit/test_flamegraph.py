@@ -86,6 +86,17 @@ def test_a_tree_adds_up() -> None:
     assert thread_group("rayon-worker-12") == "rayon-worker-N"
 
 
+def test_what_starts_a_program_is_no_part_of_it() -> None:
+    """How many frames of the standard library lie before `main` differs with link-time optimisation."""
+    marker = "std::sys::backtrace::__rust_begin_short_backtrace"
+    long = f"main std::rt::lang_start_internal std::panic::catch_unwind {marker} core::ops::function::FnOnce::call_once"
+    for start in (long, f"main {marker}", f"clone {marker} std::thread::x {marker}"):
+        tree = make_tree(profiled_of(arm_of({f"{start} demo::main f": 1.0})))
+        assert node_at(tree, "demo-N", "demo::main", "f").itself.variant == 1.0
+    alone = make_tree(profiled_of(arm_of({f"main {marker}": 1.0})))
+    assert node_at(alone, "demo-N", "main", marker).itself.variant == 1.0
+
+
 def test_a_function_that_calls_itself_counts_once() -> None:
     """Otherwise it would take more than everything."""
     (row, *_) = make_table(profiled_of(arm_of({"f f f": 1.0})))

@@ -7,7 +7,7 @@ import pytest
 from inline_snapshot import snapshot
 
 from optbuild.observe.heap import find_load_address
-from optbuild.observe.sites import RUNTIME, Amounts, compare_sites, find_sites, is_standard, join_sites, total_of
+from optbuild.observe.sites import RUNTIME, Amounts, Cause, compare_sites, find_sites, is_standard, join_sites, total_of
 from optbuild.tools.addr2line import Place, parse_places
 from optbuild.tools.dhat import Frame, make_heap_argv, parse_frame, parse_profile
 
@@ -105,7 +105,7 @@ def test_a_site_is_the_first_code_that_is_not_of_the_standard_library() -> None:
     profile = parse_profile(
         make_file(
             make_point((1, 2, 3, 4, 6)),
-            make_point((1, 3, 4, 6), size=100, lifetime=5000),
+            make_point((1, 2, 3, 4, 6), size=100, lifetime=5000),
             make_point((1, 2, 6), blocks=1, lifetime=501),
         )
     )
@@ -118,6 +118,23 @@ def test_a_site_is_the_first_code_that_is_not_of_the_standard_library() -> None:
     assert total_of(sites) == Amounts(
         bytes=228, blocks=5, short_lived_blocks=2, peak_bytes=24, peak_blocks=3, end_bytes=0
     )
+
+
+@pytest.mark.parametrize(
+    ("function", "cause"),
+    [
+        ("alloc::raw_vec::RawVec<T,A>::grow_one", Cause.GROWTH),
+        ("<alloc::vec::Vec<T> as core::clone::Clone>::clone", Cause.COPY),
+        ("<str as alloc::string::SpecToString>::spec_to_string", Cause.COPY),
+        ("alloc::fmt::format", Cause.FORMAT),
+        ("alloc::boxed::Box<T>::new", Cause.OTHER),
+    ],
+)
+def test_what_asked_for_the_memory_is_known_by_the_standard_library(function: str, cause: Cause) -> None:
+    """By its functions below the site; those above it have other reasons."""
+    frames = ["[root]", f"0x1: {function} (a.rs:1)", "0x2: app::x (src/a.rs:2)", "0x3: alloc::fmt::format (b.rs:1)"]
+    (site,) = find_sites(parse_profile(make_file(make_point((1, 2, 3)), ftbl=frames)))
+    assert site.cause is cause
 
 
 def test_a_dependency_is_shown_with_who_calls_it() -> None:

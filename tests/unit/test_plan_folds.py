@@ -211,5 +211,5 @@ def test_a_fold_of_a_variant_with_translated_counts_leaves_them_out_before_they_
         assert isinstance(own, MergeProfiles)
         assert own.id != merge.id
         assert (own.program, own.min_matched) == (merge.program, merge.min_matched)
-        assert own.needs == (*own.weights, merge.program)
+        assert own.needs == (*own.weights, merge.program, merge.counted)
         assert own.weights.keys() < merge.weights.keys()

@@ -587,6 +587,7 @@ def test_the_resolved_profile_is_plain_data(tmp_path: Path) -> None:
                     "rustflags": [],
                     "pgo": "required",
                     "bolt": "off",
+                    "layout": "default",
                     "training-lto": "auto",
                     "profiles": "merged",
                 },

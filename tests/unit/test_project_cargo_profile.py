@@ -24,7 +24,26 @@ def resolve(directory: Path, manifest: str, name: str = "release", *, config: st
 )
 def test_without_settings_cargos_defaults_hold(tmp_path: Path, name: str, units: int) -> None:
     """No profile has LTO across crates unless it is asked for."""
-    assert resolve(tmp_path, "[package]", name) == CargoProfile(lto="thin-local", codegen_units=units)
+    is_dev = name in {"dev", "test"}
+    assert resolve(tmp_path, "[package]", name) == CargoProfile(
+        lto="thin-local",
+        codegen_units=units,
+        is_for_development=is_dev,
+        opt_level="0" if is_dev else "3",
+        debug_assertions=is_dev,
+        overflow_checks=is_dev,
+    )
+
+
+def test_what_makes_a_debug_build_is_read(tmp_path: Path) -> None:
+    """Zero is a value, and a release profile may have checks on purpose."""
+    manifest = "[profile.release]\nopt-level = 0\noverflow-checks = true\n[profile.dev]\nopt-level = 's'"
+    release, dev = resolve(tmp_path, manifest, "release"), resolve(tmp_path, manifest, "dev")
+    assert (release.opt_level, release.debug_assertions, release.overflow_checks) == ("0", False, True)
+    assert (dev.opt_level, dev.debug_assertions, dev.overflow_checks) == ("s", True, True)
+    variables = {"CARGO_PROFILE_RELEASE_OPT_LEVEL": "2", "CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS": "true"}
+    changed = resolve(tmp_path, manifest, "release", **variables)
+    assert (changed.opt_level, changed.debug_assertions) == ("2", True)
 
 
 @pytest.mark.parametrize(

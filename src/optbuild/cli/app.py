@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from optbuild.cli import options
+from optbuild.cli.advise import advise
 from optbuild.cli.compare import compare
 from optbuild.cli.context import CliContext, render_report, screen_of, write_out
 from optbuild.cli.explain import explain
@@ -34,10 +35,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-_LATER = {
-    "advise": "say beforehand what can pay",
-}
 
 
 def _version(value: bool) -> None:
@@ -84,7 +81,7 @@ def run(
 
 @app.command()
 @with_common_options
-@with_run_request(without=("bench", "max_time", "cross_validate"))
+@with_run_request(without=("bench", "max_time", "cross_validate", "allow_debug"))
 def build(
     context: typer.Context,
     request: RunRequest,
@@ -102,7 +99,7 @@ def bench(
     stdin: options.Stdin = None,
     env: options.Env = None,
     metric: Annotated[
-        str, typer.Option("--metric", metavar="NAME", help="wall, cpu, instructions or allocations.")
+        str, typer.Option("--metric", metavar="NAME", help="wall, cpu, faults, rss, instructions or allocations.")
     ] = "wall",
     precision: options.Precision = None,
     min_effect: options.MinEffect = 0.01,
@@ -115,6 +112,7 @@ def bench(
     ] = None,
     prepare: Annotated[str, typer.Option("--prepare", metavar="CMD", help="Run before each timed run.")] = "",
     conclude: Annotated[str, typer.Option("--conclude", metavar="CMD", help="Run after each timed run.")] = "",
+    allow_debug: options.AllowDebug = False,
     as_json: options.Json = False,
 ) -> None:
     """Benchmark existing binaries against the first: `optbuild bench old=./a new=./b -- {bin} ARGS`."""
@@ -138,6 +136,7 @@ def bench(
             timeout_s=300.0 if timeout is None else timeout,
             prepare=next(iter(options.split_commands([prepare] if prepare else None)), ()),
             conclude=next(iter(options.split_commands([conclude] if conclude else None)), ()),
+            allow_debug=allow_debug,
             command_line=call.argv,
         )
         record = bench_session(request, machine)
@@ -163,6 +162,9 @@ app.command()(flamegraph)
 
 
 app.command()(heap)
+
+
+app.command()(advise)
 for _command in COMMANDS:
     app.command()(_command)
 app.add_typer(fleet)
@@ -182,20 +184,6 @@ def help_(
         return
     own = [] if not topic else [topic]
     app(args=[*own, "--help"], prog_name="optbuild", obj=context.obj)
-
-
-def _add_later(name: str, what: str) -> None:
-    @app.command(name=name, help=f"Not in this version: {what}.", hidden=True, context_settings=_ANYTHING)
-    def later(context: typer.Context) -> None:
-        raise UsageError(
-            f"`optbuild {name}` ({what}) needs a newer optbuild",
-            help="pip install --upgrade cargo-optbuild; see `optbuild --help` for the commands of this version",
-        )
-
-
-_ANYTHING = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
-for _name, _what in _LATER.items():
-    _add_later(_name, _what)
 
 
 def _run(call: CliContext, request: RunRequest) -> None:

@@ -114,6 +114,9 @@ def doctor(
     directory: options.Directory = Path(),
     fix: Annotated[bool, typer.Option("--fix", help="Install what is missing, after asking.")] = False,
     yes: options.Yes = False,
+    draws: Annotated[
+        bool, typer.Option("--flamegraph", help="With --fix: also what draws flame graphs as SVG.")
+    ] = False,
     measure: Annotated[bool, typer.Option("--measure", help="Check how precisely this machine measures.")] = False,
     build_profile: options.BuildProfile = None,
     as_json: options.Json = False,
@@ -127,7 +130,9 @@ def doctor(
     call: CliContext = context.obj
     request = RunRequest(directory=directory, build_profile=build_profile)
     with running_machine(call) as machine:
-        findings = examine_machine(request, machine, confirm=make_confirm(yes=yes) if fix else None).findings
+        findings = examine_machine(
+            request, machine, confirm=make_confirm(yes=yes) if fix else None, draws=draws
+        ).findings
         if measure:
             findings += examine_measuring(machine)
     write_out(render_findings(findings, as_json=as_json))
@@ -292,6 +297,7 @@ def schema(
     """Print the JSON schema of the build profile, of the record, or of what another command prints as JSON."""
     from optbuild.fleet.settings import render_fleet_schema
     from optbuild.profile.schema import render_profile_schema
+    from optbuild.record.advice import render_advice_schema
     from optbuild.record.explanation import render_explanation_schema
     from optbuild.record.heap import render_heap_schema
     from optbuild.record.store import render_record_schema
@@ -302,6 +308,7 @@ def schema(
         "record": render_record_schema,
         "verify": render_verification_schema,
         "heap": render_heap_schema,
+        "advise": render_advice_schema,
         "explain": render_explanation_schema,
         "fleet": render_fleet_schema,
     }

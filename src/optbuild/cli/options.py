@@ -139,6 +139,7 @@ CrossValidate = Annotated[
         help="Leave each training workload out in turn, and measure the gain that remains on it; costs builds.",
     ),
 ]
+AllowDebug = Annotated[bool, typer.Option("--allow-debug", help="Measure even what is built without optimisation.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Reuse no earlier result.", rich_help_panel=_COMMON)]
 NoWait = Annotated[
     bool, typer.Option("--no-wait", help="Fail when another run holds the project.", rich_help_panel=_COMMON)
@@ -210,6 +211,7 @@ _OF_A_RUN: dict[str, tuple[Any, object]] = {
     "jobs": (Jobs, None),
     "max_time": (MaxTime, None),
     "cross_validate": (CrossValidate, False),
+    "allow_debug": (AllowDebug, False),
     "keep_going": (KeepGoing, False),
     "fresh": (Fresh, False),
     "no_wait": (NoWait, False),
@@ -247,6 +249,7 @@ def _make_run_request(
     bench: list[str] | None = None,
     max_time: float | None = None,
     cross_validate: bool = False,
+    allow_debug: bool = False,
     keep_going: bool = False,
     fresh: bool = False,
     no_wait: bool = False,
@@ -265,6 +268,7 @@ def _make_run_request(
         jobs=jobs,
         max_time_s=max_time,
         cross_validate=cross_validate,
+        allow_debug=allow_debug,
         keep_going=keep_going,
         fresh=fresh,
         wait=not no_wait,

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 
 @with_common_options
-@with_run_request(without=("train", "bench", "stdin", "env", "out", "max_time", "cross_validate", "keep_going"))
+@with_run_request(
+    without=("train", "bench", "stdin", "env", "out", "max_time", "cross_validate", "allow_debug", "keep_going")
+)
 def train(
     context: typer.Context,
     request: RunRequest,

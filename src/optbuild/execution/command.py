@@ -66,6 +66,7 @@ class Usage:
         peak_rss_bytes: Peak resident set size. At or below `peak_rss_floor_bytes` it means only "at most the floor".
         peak_rss_floor_bytes: The launcher's own peak, which the kernel includes in its children's.
         major_faults: Page faults that needed the disk.
+        minor_faults: Those that did not: each page that the program touches for the first time.
         involuntary_switches: Times the kernel took the CPU away.
     """
 
@@ -76,6 +77,7 @@ class Usage:
     peak_rss_floor_bytes: int
     major_faults: int
     involuntary_switches: int
+    minor_faults: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,6 +96,7 @@ def run(request: dict[str, Any], reply: int, watch: Any, has_subreaper: bool) ->
         "peak_rss_bytes": usage.ru_maxrss * rss_unit,
         "peak_rss_floor_bytes": own_peak_bytes(),
         "major_faults": usage.ru_majflt,
+        "minor_faults": usage.ru_minflt,
         "involuntary_switches": usage.ru_nivcsw,
     }
 

@@ -59,11 +59,13 @@ def merge_key(
     action: MergeProfiles,
     profiles: Mapping[Id[Counts], PgoProfile],
     program: Mapping[str, Artifact],
+    counted: Mapping[str, Artifact],
     tool_version: str,
 ) -> str:
-    """The key of a merged profile, including the programs whose names its functions get."""
+    """The key of a merged profile, including the programs whose names its functions get, and those that counted."""
     contents = {str(training): profile.sha256 for training, profile in profiles.items()}
     contents |= {f"program {name}": artifact.sha256 for name, artifact in program.items()}
+    contents |= {f"counted {name}": artifact.sha256 for name, artifact in counted.items()}
     contents |= {} if action.min_matched is None else {"translator": TRANSLATOR}
     return make_result_key(action.id, {**contents, **_tool(tool_version), **_SUMMARY})
 

@@ -13,10 +13,11 @@ from optbuild.execution.command import ConcurrentExecutor
 from optbuild.files import remove_below
 from optbuild.measure.arms import ArmBinaries
 from optbuild.measure.blocks import Block
-from optbuild.measure.cells import Cell, cells_of, check_benchmarks, check_names, summarise_resources
+from optbuild.measure.cells import Cell, cells_of, check_benchmarks, check_names, check_peak, summarise_resources
 from optbuild.measure.guard import NoiseGuard
 from optbuild.measure.model import Resources, Superblock
 from optbuild.measure.schedule import SuperblockOrder
+from optbuild.profile.model import MetricName
 from optbuild.text import sanitize_line
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.programs import Place, WorkloadRun
@@ -87,6 +88,8 @@ class ArmRuns:
         env = {_PADDING_NAME: padding} if padded else {}
         run = run_workload(self.executor, workload, self._place(workload, arm, env))
         self._beside_cpu_s += run.beside_cpu_s
+        if workload.metric is MetricName.RSS:
+            check_peak(workload, arm, run)
         if name not in self._cells:
             self._cells[name] = self._find_cells(workload, run)
         check_benchmarks(workload, arm, self._cells[name], run)

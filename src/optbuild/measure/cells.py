@@ -14,6 +14,7 @@ from optbuild.measure.metrics import METRICS
 from optbuild.measure.model import Resources
 from optbuild.profile.model import MetricName
 from optbuild.text import sanitize_line
+from optbuild.units import format_bytes
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.programs import WorkloadRun
 
@@ -25,7 +26,7 @@ class Cell:
     Attributes:
         benchmark: The benchmark, if the workload measures itself.
         judged: The metric that decides.
-        metrics: All its known metrics.
+        metrics: Those that are kept: times, and what decides.
     """
 
     workload: str
@@ -48,7 +49,9 @@ class Cell:
 def cells_of(workload: Invocation, run: WorkloadRun | None = None) -> tuple[Cell, ...]:
     """The cells of a workload, as one of its runs shows; without a run, the workload as a whole."""
     if run is None or not run.benchmarks:
-        return (Cell(workload=workload.name, benchmark=None, judged=str(workload.metric), metrics=tuple(METRICS)),)
+        judged = str(workload.metric)
+        metrics = tuple(name for name, metric in METRICS.items() if metric.is_time or name == judged)
+        return (Cell(workload=workload.name, benchmark=None, judged=judged, metrics=metrics),)
     wall = str(MetricName.WALL)
     return tuple(Cell(workload=workload.name, benchmark=name, judged=wall, metrics=(wall,)) for name in run.benchmarks)
 
@@ -70,6 +73,21 @@ def check_benchmarks(workload: Invocation, arm: str, known: Collection[Cell], ru
         f"{where}: this run {sanitize_line(what)}, an earlier one {'has it' if lost else 'does not have it'}",
         help="give the bench the same benchmarks in each run and variant, or select some with a filter in `cargo`",
     )
+
+
+def check_peak(workload: Invocation, arm: str, run: WorkloadRun) -> None:
+    """Refuse a peak of memory that the kernel does not tell from that of the process which started the program.
+
+    Raises:
+        WorkloadError: It is not above that.
+    """
+    usage = run.usage
+    if usage.peak_rss_bytes <= usage.peak_rss_floor_bytes:
+        raise WorkloadError(
+            f"workload {sanitize_line(workload.name)!r}, measuring {sanitize_line(arm)}: it needs at most "
+            f"{format_bytes(usage.peak_rss_floor_bytes)} of memory, below which the kernel cannot tell how much",
+            help='count its page faults: metric = "faults"',
+        )
 
 
 def check_names(cells: Collection[Cell]) -> None:

@@ -17,12 +17,14 @@ class Metric:
         name: As in a build profile's `metric`.
         unit: Of `read`'s values.
         noun: Its name in a table's heading.
+        is_time: A faster program has less of it.
     """
 
     name: str
     unit: str
     noun: str
     read: Callable[[Usage], float]
+    is_time: bool = True
 
 
 class ExactMetric(StrEnum):
@@ -37,5 +39,19 @@ METRICS: Mapping[str, Metric] = {
     for metric in (
         Metric(name="wall", unit="s", noun="time", read=lambda usage: usage.wall_s),
         Metric(name="cpu", unit="s", noun="CPU time", read=lambda usage: usage.user_s + usage.system_s),
+        Metric(
+            name="faults",
+            unit="page faults",
+            noun="page faults",
+            read=lambda usage: float(usage.minor_faults + usage.major_faults),
+            is_time=False,
+        ),
+        Metric(
+            name="rss",
+            unit="bytes",
+            noun="peak memory",
+            read=lambda usage: float(usage.peak_rss_bytes),
+            is_time=False,
+        ),
     )
 }

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from optbuild.measure.metrics import METRICS
 from optbuild.measure.warnings import ResultWarning, WarningKind
 from optbuild.profile.model import MetricName
 from optbuild.units import parse_duration_s
@@ -53,7 +54,7 @@ def _find_reason(workload: Invocation, walls_s: Mapping[str, Sequence[float]]) -
     if not medians:
         return None
     longest_s = max(medians)
-    if longest_s < _SHORTEST_S:
+    if longest_s < _SHORTEST_S and METRICS[workload.metric].is_time:
         return ResultWarning(kind=WarningKind.TOO_SHORT, workload=workload.name, figures={"run_s": longest_s})
     if workload.metric is not MetricName.WALL or max(medians) - min(medians) > _APART_S + _APART_RATIO * longest_s:
         return None

@@ -118,7 +118,7 @@ def make_table(profiled: Profiled) -> tuple[FunctionRow, ...]:
     inclusive, itself = _Weights(profiled), _Weights(profiled)
     for origin, samples in _recordings(profiled):
         for stack in samples.stacks:
-            names = [frame.function for frame in stack.frames]
+            names = [frame.function for frame in stack.own_frames]
             if names:
                 itself.add((names[-1],), origin, stack.weight)
             for name in set(names):

@@ -15,6 +15,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+_RUNTIME_ENDS = "std::sys::backtrace::__rust_begin_short_backtrace"
+_CALLS_MAIN = "core::ops::function::FnOnce::call_once"
+
 
 class Unit(StrEnum):
     """What a weight counts."""
@@ -64,6 +67,21 @@ class Stack:
     frames: tuple[Frame, ...]
     weight: float
     thread: str
+
+    @property
+    def own_frames(self) -> tuple[Frame, ...]:
+        """The frames without those of the standard library that start the program or a thread.
+
+        How many of those there are differs between variants, because link-time optimisation merges them. The standard
+        library marks their end for its own short backtraces.
+        """
+        functions = [frame.function for frame in self.frames]
+        if _RUNTIME_ENDS not in functions:
+            return self.frames
+        begin = len(functions) - functions[::-1].index(_RUNTIME_ENDS)
+        while begin < len(functions) and functions[begin].startswith(_CALLS_MAIN):
+            begin += 1
+        return self.frames[begin:] or self.frames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,5 +180,5 @@ def fold(samples: Samples, thread_name: Callable[[str], str] = lambda name: name
     """
     folded: dict[tuple[str, ...], float] = defaultdict(float)
     for stack in samples.stacks:
-        folded[thread_name(stack.thread), *(frame.function for frame in stack.frames)] += stack.weight
+        folded[thread_name(stack.thread), *(frame.function for frame in stack.own_frames)] += stack.weight
     return folded

@@ -7,8 +7,10 @@ function of other code names the site.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from enum import StrEnum
+from itertools import takewhile
 from pathlib import PurePath
 
 from optbuild.observe.raw import function_name
@@ -31,6 +33,29 @@ _ALLOCATORS = re.compile(
 _STARTUP = frozenset({"main", "_start", "(below main)", "start_thread", "clone", "clone3", "_dl_start", "call_init"})
 _DEPENDENCY = re.compile(r"/(?:registry/src/[^/]+|git/checkouts/[^/]+)/(?P<rest>.+)")
 _UNNAMED = "UnknownInlinedFun"  # valgrind's word
+
+
+class Cause(StrEnum):
+    """What of the standard library asked for the memory."""
+
+    COPY = "copy"
+    """`clone`, `to_owned`, `to_vec`, `to_string` of a text."""
+    GROWTH = "growth"
+    """A vector, a text or a map that had to become larger."""
+    FORMAT = "format"
+    """`format!` and its like."""
+    OTHER = "other"
+
+
+# In this order: what formats or copies may also grow.
+_CAUSES = (
+    (Cause.FORMAT, re.compile(r"alloc::fmt::format(?:::|$)|core::fmt::write$")),
+    (Cause.COPY, re.compile(r"::(?:clone|to_owned|to_vec|to_vec_in|clone_into|spec_to_string)$")),
+    (
+        Cause.GROWTH,
+        re.compile(r"::(?:grow_one|grow_amortized|finish_grow|do_reserve_and_handle|reserve_rehash|resize_inner)$"),
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,12 +123,14 @@ class AllocationSite(Amounts):
         location: Where in it: `file:line`.
         caller: If that function belongs to a dependency, the first one that does not.
         stack: All functions of other code than the standard library's, the innermost first.
+        cause: Why the memory was asked for: `copy`, `growth`, `format` or `other`.
     """
 
     function: str
     location: str | None
     caller: SiteFrame | None
     stack: tuple[SiteFrame, ...]
+    cause: Cause = Cause.OTHER
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -151,11 +178,11 @@ def find_sites(profile: DhatProfile, expand: Expand = lambda frame: (frame,)) ->
         expand: All functions at the address of a frame, the innermost first.
     """
     frames = tuple(map(parse_frame, profile.frames))
-    named: dict[int, tuple[SiteFrame, ...]] = {}
+    named: dict[int, tuple[SiteFrame | str, ...]] = {}
     found: dict[object, AllocationSite] = {}
     for point in profile.points:
-        site = _make_site(point, _own_frames(point, frames, named, expand), profile)
-        key = (site.paths, site.location)
+        site = _make_site(point, _name_frames(point, frames, named, expand), profile)
+        key = (site.paths, site.location, site.cause)
         found[key] = site if key not in found else _joined(found[key], site)
     return tuple(sorted(found.values(), key=lambda site: (-site.bytes, site.function, site.location or "")))
 
@@ -164,7 +191,7 @@ def join_sites(groups: Iterable[tuple[AllocationSite, ...]]) -> tuple[Allocation
     """The sites of several processes, the largest first."""
     found: dict[object, AllocationSite] = {}
     for site in (site for group in groups for site in group):
-        key = (site.paths, site.location)
+        key = (site.paths, site.location, site.cause)
         found[key] = site if key not in found else _joined(found[key], site)
     return tuple(sorted(found.values(), key=lambda site: (-site.bytes, site.function, site.location or "")))
 
@@ -210,11 +237,17 @@ def _joined(first: AllocationSite, second: AllocationSite) -> AllocationSite:
     amounts = first.plus(second)
     own = {item.name: getattr(amounts, item.name) for item in fields(Amounts)}
     return AllocationSite(
-        function=first.function, location=first.location, caller=first.caller, stack=first.stack, **own
+        function=first.function,
+        location=first.location,
+        caller=first.caller,
+        stack=first.stack,
+        cause=first.cause,
+        **own,
     )
 
 
-def _make_site(point: ProgramPoint, own: tuple[SiteFrame, ...], profile: DhatProfile) -> AllocationSite:
+def _make_site(point: ProgramPoint, named: tuple[SiteFrame | str, ...], profile: DhatProfile) -> AllocationSite:
+    own = tuple(_without_repeats(each for each in named if isinstance(each, SiteFrame)))
     first = own[0] if own else SiteFrame(function=RUNTIME)
     caller = next((frame for frame in own if not frame.is_dependency), None) if first.is_dependency else None
     short = point.blocks if point.lifetime <= profile.short_lived * point.blocks else 0
@@ -223,6 +256,7 @@ def _make_site(point: ProgramPoint, own: tuple[SiteFrame, ...], profile: DhatPro
         location=first.location,
         caller=caller,
         stack=own,
+        cause=_find_cause(named),
         bytes=point.total_bytes,
         blocks=point.blocks,
         short_lived_blocks=short if profile.knows_lifetimes else None,
@@ -232,14 +266,30 @@ def _make_site(point: ProgramPoint, own: tuple[SiteFrame, ...], profile: DhatPro
     )
 
 
-def _own_frames(
+def _without_repeats(frames: Iterable[SiteFrame]) -> Iterator[SiteFrame]:
+    """A function that calls itself counts once."""
+    last = None
+    for frame in frames:
+        if frame.function != last:
+            yield frame
+        last = frame.function
+
+
+def _find_cause(named: tuple[SiteFrame | str, ...]) -> Cause:
+    """What of the standard library asked, before the first function of other code."""
+    before = [each for each in takewhile(lambda each: isinstance(each, str), named) if isinstance(each, str)]
+    matching = (cause for cause, pattern in _CAUSES if any(pattern.search(name) for name in before))
+    return next(matching, Cause.OTHER)
+
+
+def _name_frames(
     point: ProgramPoint,
     frames: tuple[Frame | None, ...],
-    named: dict[int, tuple[SiteFrame, ...]],
+    named: dict[int, tuple[SiteFrame | str, ...]],
     expand: Expand,
-) -> tuple[SiteFrame, ...]:
-    """The functions of a stack that are not of the standard library; one that calls itself counts once."""
-    own: list[SiteFrame] = []
+) -> tuple[SiteFrame | str, ...]:
+    """The functions of a stack, of the standard library only their names; those at one address are expanded once."""
+    found: list[SiteFrame | str] = []
     last = None
     for place in point.frames:
         frame = frames[place]
@@ -251,15 +301,15 @@ def _own_frames(
                 continue
             last = frame.address
         if place not in named:
-            named[place] = tuple(filter(None, map(_name, all_here)))
-        own += named[place]
-    return tuple(each for index, each in enumerate(own) if not index or each.function != own[index - 1].function)
+            named[place] = tuple(map(_name, all_here))
+        found += named[place]
+    return tuple(found)
 
 
-def _name(frame: Frame) -> SiteFrame | None:
+def _name(frame: Frame) -> SiteFrame | str:
     function = _HASH.sub("", function_name(frame.function))
     if frame.object is not None or is_standard(function, frame.file):
-        return None
+        return function
     match = None if frame.file is None else _DEPENDENCY.search(frame.file)
     file = frame.file if match is None else match["rest"]
     location = None if file is None else file if frame.line is None else f"{file}:{frame.line}"

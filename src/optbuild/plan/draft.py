@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,7 +25,7 @@ from optbuild.project.model import Package, Project
 from optbuild.project.selection import Targets
 from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.toolchain.model import Toolchain
-from optbuild.tools.builders import BuilderCall, Script
+from optbuild.tools.builders import RUSTUP, BuilderCall, Script, guard_of_rustup
 from optbuild.tools.cargo import FLAG_SEPARATOR, BuildSettings, build_directory_setting
 from optbuild.tools.cargo_programs import runner_setting
 from optbuild.tools.rustc import LTO_OFF
@@ -32,6 +33,7 @@ from optbuild.tools.wheels import tag_of_interpreter
 from optbuild.workloads.invocation import Invocation
 
 A = TypeVar("A", bound=Action[Any])
+_CONTAINER_OPTIONS = "CROSS_CONTAINER_OPTS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,7 @@ class PlanInputs:
     Attributes:
         workloads: Ready to run, with a runner if the target's programs need one.
         cpu_needs: The CPU features that each variant needs.
+        container_options: What the caller gives to containers that a builder starts.
         jobs: How many jobs the user allows.
         shares_jobs: Builds run at the same time, with one budget of jobs for all.
         not_runnable: Why nothing that is built can run here, not even by a runner.
@@ -59,6 +62,7 @@ class PlanInputs:
     toolchain: Toolchain
     layout: Layout
     workloads: tuple[Invocation, ...]
+    container_options: str = ""
     jobs: int | None = None
     shares_jobs: bool = False
     cpu_needs: Mapping[str, CpuNeeds] = field(default_factory=dict)
@@ -121,7 +125,9 @@ def make_compile(
         recipe = _for_good(recipe, inputs)
     project, builder = inputs.project, inputs.toolchain.builder
     # What cargo builds by itself has the id that it always had.
-    called = () if builder.row.program is None else (builder.name, builder.glibc, builder.interpreters)
+    called: tuple[object, ...] = () if builder.auditor is None else (builder.auditor.name,)
+    if builder.row.program is not None:
+        called = (builder.name, builder.glibc, builder.interpreters)
     action_id = make_action_id("compile", recipe, needs, *called)
     cargo_target = _cargo_target(role, inputs)
     if not inputs.toolchain.flag_sets_coexist:
@@ -136,6 +142,7 @@ def make_compile(
         target=builder.target_of(recipe.target),
         settings=settings,
         interpreters=tuple(map(str, builder.interpreters)),
+        auditor=None if builder.auditor is None else str(builder.auditor.path),
     )
     if inputs.shares_jobs:
         # The older name of the option, for an older make, whoever calls it.
@@ -155,7 +162,11 @@ def make_compile(
         builder=builder.name,
         glibc=builder.glibc,
         python_tag=tag_of_interpreter(builder.interpreters[0]) if builder.interpreters else None,
-        scripts={**_cargo_script(inputs), **(_link_script(inputs) if role is Role.INSTRUMENT else {})},
+        scripts={
+            **_cargo_script(inputs),
+            **_rustup_guard(inputs),
+            **(_link_script(inputs) if role is Role.INSTRUMENT else {}),
+        },
     )
 
 
@@ -178,6 +189,15 @@ def _cargo_script(inputs: PlanInputs) -> Mapping[Path, str]:
     return _placed(inputs.toolchain.builder.row.cargo_script(str(inputs.toolchain.cargo.path)), inputs)
 
 
+def _rustup_guard(inputs: PlanInputs) -> Mapping[Path, str]:
+    """The stand-in of rustup, in a directory of its own."""
+    rustup = inputs.toolchain.builder.env.get(RUSTUP)
+    if rustup is None:
+        return {}
+    script = guard_of_rustup(rustup)
+    return {inputs.layout.linked_objects / f"guard-{fingerprint(script.text)[:8]}" / script.name: script.text}
+
+
 def _placed(script: Script | None, inputs: PlanInputs) -> Mapping[Path, str]:
     if script is None:
         return {}
@@ -189,10 +209,17 @@ def _placed(script: Script | None, inputs: PlanInputs) -> Mapping[Path, str]:
 def _builder_env(inputs: PlanInputs) -> dict[str, Argument]:
     """What makes a builder call the cargo of the toolchain, and find its own parts."""
     builder = inputs.toolchain.builder
-    if builder.row.program is None:
+    if builder.row.program is None and builder.auditor is None:
         return {}
     cargo = next(iter(_cargo_script(inputs)), inputs.toolchain.cargo.path)
     own: dict[str, Argument] = {name: (value,) for name, value in builder.env.items()}
+    if builder.row.target_mount is not None:
+        # Sources, PGO profiles and objects have the same paths in the container as here.
+        places = dict.fromkeys((inputs.project.workspace_root, inputs.layout.root))
+        options = (inputs.container_options, *(word for path in places for word in ("-v", f"{path}:{path}")))
+        if (guard := next(iter(_rustup_guard(inputs)), None)) is not None:
+            own["PATH"] = (f"{guard.parent}{os.pathsep}{builder.env['PATH']}",)
+        return {_CONTAINER_OPTIONS: (" ".join(filter(None, options)),), **own}
     return {"CARGO": (str(cargo),), **own}
 
 

@@ -112,7 +112,7 @@ def _leave_out(
     rest = replace(
         merge,
         id=make_action_id("merge", weights, *names),
-        needs=(*weights, *names[:1]),
+        needs=(*weights, *(need for need in (merge.program, merge.counted) if need is not None)),
         label=f"{name}: merge profiles",
         weights=weights,
     )

@@ -47,6 +47,7 @@ class PlannedVariant:
         programs: For benchmark workloads that cargo would run, the entry that makes their binaries; by name.
         parts: By program, how each is built if each has a separate profile; the variant gathers them.
         bolt: How BOLT lays out its programs; None if that was not asked for.
+        puts_in_order: Its functions are linked in the order in which training first runs them.
         skipped: Why the variant is not built.
         cpu_features: The CPU features that its binaries need, beyond those of every CPU of the target.
     """
@@ -58,6 +59,7 @@ class PlannedVariant:
     programs: Mapping[str, Id[Binaries]] = field(default_factory=dict)
     parts: Mapping[str, PlannedVariant] = field(default_factory=dict)
     bolt: PlannedBolt | None = None
+    puts_in_order: bool = False
     fallback_allowed: bool = False
     skipped: str | None = None
     cpu_features: tuple[str, ...] = ()

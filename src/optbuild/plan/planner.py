@@ -25,7 +25,7 @@ from optbuild.plan.ways import Attempt, Follow, actions_of, make_choice, make_fo
 from optbuild.profile.faults import find_nearest
 from optbuild.profile.model import BuildProfile, Use
 from optbuild.profile.presets import PREFIX
-from optbuild.profile.variants import BoltMode, PgoMode, Variant
+from optbuild.profile.variants import BoltMode, CodeLayout, PgoMode, Variant
 from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.workloads.folds import Fold
 from optbuild.workloads.invocation import Invocation
@@ -246,6 +246,7 @@ def _plan_variant(
                 attempts=attempts,
                 plain=make_compile(draft.last_recipe, inputs, role=Role.BUILD, label="").id if attempts else None,
                 bolt=_bolt_of(variant, draft),
+                puts_in_order=variant.layout is CodeLayout.STARTUP,
                 fallback_allowed=variant.pgo is PgoMode.AUTO,
                 cpu_features=inputs.cpu_needs.get(variant.name, CpuNeeds()).features,
             )

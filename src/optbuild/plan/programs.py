@@ -105,6 +105,7 @@ def _with_counts(
         label=f"{label}: counts by its names",
         program=program.id,
         min_matched=None,
+        counted=None,
     )
     recipe = with_profile(for_call(optimise.recipe, call), old=merge.id, new=own.id)
     return program, own, make_compile(recipe, inputs, role=Role.OPTIMISE, label=label, needs=(own.id,))

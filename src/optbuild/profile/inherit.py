@@ -10,6 +10,7 @@ from optbuild.profile.faults import Fault, KeyPath, find_nearest, render_choices
 from optbuild.profile.variants import (
     BoltMode,
     CodegenSettings,
+    CodeLayout,
     PgoMode,
     Profiles,
     TrainingLto,
@@ -85,6 +86,7 @@ def _resolve(name: str, settings: Mapping[str, VariantSettings]) -> Variant:
         rustflags=_add_up([each.rustflags for each in nearest_first]),
         pgo=_nearest("pgo", nearest_first) or PgoMode.OFF,
         bolt=_nearest("bolt", nearest_first) or BoltMode.OFF,
+        layout=_nearest("layout", nearest_first) or CodeLayout.DEFAULT,
         training_lto=_nearest("training_lto", nearest_first) or TrainingLto.AUTO,
         counters=_nearest("counters", nearest_first),
         profiles=_nearest("profiles", nearest_first) or Profiles.MERGED,

@@ -60,6 +60,8 @@ class MetricName(StrEnum):
 
     WALL = "wall"
     CPU = "cpu"
+    FAULTS = "faults"
+    RSS = "rss"
 
 
 class RawFiles(StrEnum):
@@ -107,10 +109,14 @@ class ProjectSettings:
     builder: Annotated[
         BuilderName,
         Field(
-            description='What calls cargo: "cargo" itself, "maturin" for wheels of Python, or "zigbuild" for an older '
-            "glibc."
+            description='What calls cargo: "cargo" itself, "maturin" for wheels of Python, "zigbuild" for an older '
+            'glibc, or "cross" for builds in a container.'
         ),
     ] = BuilderName.CARGO
+    auditable: Annotated[
+        StrictBool,
+        Field(description="Let cargo-auditable embed the list of dependencies into the programs of every variant."),
+    ] = False
     interpreters: Annotated[
         tuple[Name, ...],
         Field(

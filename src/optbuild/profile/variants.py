@@ -46,6 +46,13 @@ class BoltMode(StrEnum):
     AUTO = "auto"
 
 
+class CodeLayout(StrEnum):
+    """In what order the linker puts functions."""
+
+    DEFAULT = "default"
+    STARTUP = "startup"
+
+
 class TrainingLto(StrEnum):
     """How the instrumented binary of a PGO variant with link-time optimisation is linked."""
 
@@ -139,6 +146,13 @@ class VariantSettings(CodegenSettings):
             '"auto" keeps that only if it is measured as faster and is not too large.'
         ),
     ] = None
+    layout: Annotated[
+        CodeLayout | None,
+        Field(
+            description='The order of functions: "startup" is that in which training first runs them, so that a start '
+            "touches fewer pages. It needs PGO, Linux and rustc's own linker."
+        ),
+    ] = None
     training_lto: Annotated[
         TrainingLto | None,
         Field(
@@ -175,6 +189,7 @@ class Variant(CodegenSettings):
         rustflags: Flags for rustc, from the root ancestor down.
         pgo: Whether it is built with PGO.
         bolt: Whether BOLT lays out its programs anew.
+        layout: The order of its functions.
         training_lto: How its instrumented binary is linked.
         counters: How its instrumented binary counts; None for `single`, then `atomic` if that fails.
         profiles: What its programs are optimised with.
@@ -186,6 +201,7 @@ class Variant(CodegenSettings):
     rustflags: tuple[str, ...] = ()
     pgo: PgoMode = PgoMode.OFF
     bolt: BoltMode = BoltMode.OFF
+    layout: CodeLayout = CodeLayout.DEFAULT
     training_lto: TrainingLto = TrainingLto.AUTO
     counters: Counters | None = None
     profiles: Profiles = Profiles.MERGED

@@ -50,10 +50,16 @@ def resolve_cargo_profile(profiles: CargoProfiles, name: str) -> CargoProfile:
     units = _nearest(profiles, lineage, "codegen-units")
     overrides = [package for each in lineage for table in profiles.tables for package in _packages(table, each)]
     package_units = (package["codegen-units"] for package in overrides if "codegen-units" in package)
+    is_dev = lineage[-1] == "dev"
+    opt_level = _nearest(profiles, lineage, "opt-level")
     return CargoProfile(
         lto=_LTO_WORDS.get(str(lto).lower(), str(lto)),
         codegen_units=_number(units, _DEFAULT_UNITS.get(lineage[-1], 16)),
         package_codegen_units=frozenset(_number(each, 0) for each in package_units),
+        is_for_development=is_dev,
+        opt_level=str(("0" if is_dev else "3") if opt_level is None else opt_level),
+        debug_assertions=_truth(_nearest(profiles, lineage, "debug-assertions"), default=is_dev),
+        overflow_checks=_truth(_nearest(profiles, lineage, "overflow-checks"), default=is_dev),
         strip=_word(_nearest(profiles, lineage, "strip")),
         debug=_word(_nearest(profiles, lineage, "debug")),
         split_debuginfo=_word(_nearest(profiles, lineage, "split-debuginfo")),
@@ -147,6 +153,11 @@ def _packages(table: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]
     for package in packages.values() if isinstance(packages, dict) else ():
         if isinstance(package, dict):
             yield package
+
+
+def _truth(value: object, *, default: bool) -> bool:
+    """A switch of a table, or of the environment as text."""
+    return default if value is None else str(value).lower() == "true"
 
 
 def _word(value: object) -> str | None:

@@ -243,6 +243,10 @@ class CargoProfile:
         lto: `off`, `thin-local`, `thin` or `fat`.
         codegen_units: How many units a crate is split into.
         package_codegen_units: The numbers for single packages, under `[profile.NAME.package]`.
+        is_for_development: It inherits from Cargo's profile `dev`.
+        opt_level: `0` to `3`, `s` or `z`.
+        debug_assertions: Whether `debug_assert!` and checks of unsafe preconditions are compiled in.
+        overflow_checks: Whether arithmetic that overflows panics.
         strip: As written, in lower case; None if nothing sets it.
         debug: Likewise.
         split_debuginfo: Likewise.
@@ -251,6 +255,10 @@ class CargoProfile:
     lto: str
     codegen_units: int
     package_codegen_units: frozenset[int] = frozenset()
+    is_for_development: bool = False
+    opt_level: str = "3"
+    debug_assertions: bool = False
+    overflow_checks: bool = False
     strip: str | None = None
     debug: str | None = None
     split_debuginfo: str | None = None

@@ -8,12 +8,14 @@ from __future__ import annotations
 import math
 import re
 
+from optbuild.measure.metrics import METRICS
 from optbuild.measure.model import Comparison, Verdict
 from optbuild.report.model import NOTHING, Cell, Tone
 from optbuild.text import sanitize_line
 from optbuild.units import format_percent
 
 _PROVEN = frozenset({Verdict.FASTER, Verdict.SLOWER})
+_WITHOUT_TIME = {Verdict.FASTER: "less", Verdict.SLOWER: "more"}
 _TONES = {Verdict.FASTER: Tone.FASTER, Verdict.SLOWER: Tone.SLOWER}
 _MOST_DIGITS = 2
 MARK = "†"
@@ -59,7 +61,13 @@ def interval_cell(comparison: Comparison) -> Cell:
 
 def verdict_cell(comparison: Comparison) -> Cell:
     """The verdict of the comparison, in a word."""
-    return Cell(text=str(comparison.verdict), tone=tone_of(comparison))
+    return Cell(text=verdict_word(comparison), tone=tone_of(comparison))
+
+
+def verdict_word(comparison: Comparison) -> str:
+    """The verdict, which is not about speed if time is not what was compared."""
+    is_time = all(METRICS[name].is_time for name in comparison.metric.split("+") if name in METRICS)
+    return str(comparison.verdict) if is_time else _WITHOUT_TIME.get(comparison.verdict, str(comparison.verdict))
 
 
 def tone_of(comparison: Comparison) -> Tone:

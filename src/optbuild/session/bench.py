@@ -31,6 +31,7 @@ from optbuild.record.lock import hold_lock
 from optbuild.record.model import ArtifactRecord, RunRecord, VariantRecord, VariantStatus
 from optbuild.record.store import RecordStore
 from optbuild.session.bench_outputs import compare_outputs
+from optbuild.session.debug_builds import require_optimised_file
 from optbuild.session.inspect import find_layout
 from optbuild.session.journal import Journal
 from optbuild.session.prepare import require_ours
@@ -58,6 +59,7 @@ class BenchRequest:
         metric: The metric that the verdicts are about; or the only thing that is counted.
         prepare: Run before each timed run.
         conclude: Run after each timed run.
+        allow_debug: Measure even what looks like a debug build.
     """
 
     binaries: Mapping[str, Path]
@@ -70,6 +72,7 @@ class BenchRequest:
     timeout_s: float = 300.0
     prepare: tuple[str, ...] = ()
     conclude: tuple[str, ...] = ()
+    allow_debug: bool = False
     command_line: tuple[str, ...] = ()
 
 
@@ -106,6 +109,9 @@ def bench(request: BenchRequest, machine: Machine) -> RunRecord:
     Raises:
         OptbuildError: Something cannot be run; nothing is stored.
     """
+    if not request.allow_debug:
+        for name, path in request.binaries.items():
+            require_optimised_file(path, name)
     journal = Journal(machine=machine)
     machine = replace(machine, emit=_with_own_remedies(journal.emit))
     with _workplace(machine) as (root, store), _errors_without_profile(root, keeps_logs=store is not None):

@@ -52,6 +52,8 @@ def _demanded(build_profile: BuildProfile) -> Iterator[tuple[Ability, tuple[str,
     """What a build profile needs of its builder, each with the key that says so."""
     if split_glibc(build_profile.project.target or "")[1] is not None:
         yield Ability.OLDER_GLIBC, ("project", "target", "")
+    if build_profile.project.auditable:
+        yield Ability.AUDITABLE, ("project", "auditable", "")
     if build_profile.project.interpreters:
         yield Ability.INTERPRETERS, ("project", "interpreters", "")
     if build_profile.project.bins:

@@ -12,6 +12,7 @@ from optbuild.project.repository import Repository, find_repository
 from optbuild.record.lock import hold_lock
 from optbuild.record.model import RunRecord
 from optbuild.session.compare_request import CompareRequest
+from optbuild.session.debug_builds import require_optimised_file
 from optbuild.session.inspect import find_layout
 from optbuild.session.ledger import Ledger
 from optbuild.session.prepare import load_history, require_ours
@@ -89,6 +90,8 @@ def _prepare(request: CompareRequest, versions: Versions) -> None:
     if request.baseline_binary is not None:
         side = makes.prepare_new(new)
         versions.sides = {NEW: side}
+        if not run.allow_debug:
+            require_optimised_file(request.baseline_binary, "--baseline-binary")
         versions.program = sources.copy_program(request.baseline_binary, as_name=_only_program(side))
         return
     old = _open(request.old, commits.get(OLD), repository, sources, run)

@@ -16,7 +16,7 @@ from optbuild.report.flame.page import render_page
 from optbuild.report.flame.table import describe, make_title, unit_of
 from optbuild.session.request import Machine
 from optbuild.text import last_lines
-from optbuild.toolchain.lookup import find_program, is_program
+from optbuild.toolchain.observers import INSTALL_REMEDY, find_inferno
 from optbuild.tools import inferno
 
 _DRAWING_S = 600.0
@@ -62,15 +62,6 @@ def choose_form(asked: str | None, output: Path | None) -> Form | None:
     return _BY_ENDING[output.suffix.lower()]
 
 
-def find_inferno(environ: Mapping[str, str]) -> Path | None:
-    """Where inferno is: on PATH, or where `cargo install` puts it."""
-    if (found := find_program(inferno.PROGRAM, environ)) is not None:
-        return found
-    home = environ.get("CARGO_HOME") or (f"{environ['HOME']}/.cargo" if environ.get("HOME") else "")
-    path = Path(home) / "bin" / inferno.PROGRAM
-    return path if home and is_program(path) else None
-
-
 def require_renderer(form: Form | None, environ: Mapping[str, str]) -> None:
     """Refuse a form that cannot be drawn here.
 
@@ -80,8 +71,7 @@ def require_renderer(form: Form | None, environ: Mapping[str, str]) -> None:
     if form is Form.SVG and find_inferno(environ) is None:
         raise ToolchainError(
             "inferno, which draws SVG, is not installed",
-            help=f"{' '.join(inferno.INSTALL_ARGV)} (or: optbuild doctor --fix --flamegraph); a page needs nothing: "
-            "--format html",
+            help=f"{INSTALL_REMEDY}; or by hand: {' '.join(inferno.INSTALL_ARGV)}; a page needs nothing: --format html",
             location=inferno.PROGRAM,
         )
 

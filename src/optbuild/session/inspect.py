@@ -27,6 +27,7 @@ from optbuild.toolchain.doctor import examine, free_disk_bytes
 from optbuild.toolchain.install import InstallStep, make_install_steps, run_install
 from optbuild.toolchain.lookup import find_program
 from optbuild.toolchain.model import Finding, Toolchain
+from optbuild.toolchain.observers import examine_observers
 
 
 def find_layout(request: RunRequest, machine: Machine, *, trusted: bool = False) -> Layout:
@@ -187,7 +188,11 @@ class Examination:
 
 
 def examine_machine(
-    request: RunRequest, machine: Machine, *, confirm: Callable[[tuple[InstallStep, ...]], bool] | None
+    request: RunRequest,
+    machine: Machine,
+    *,
+    confirm: Callable[[tuple[InstallStep, ...]], bool] | None,
+    draws: bool = False,
 ) -> Examination:
     """Report what is installed and whether it fits; install what is missing if that is confirmed.
 
@@ -195,6 +200,7 @@ def examine_machine(
         request: The project; a directory without one is fine.
         machine: The means to look with.
         confirm: Asked before anything is installed; None only reports.
+        draws: What draws flame graphs is installed as well.
     """
     build_profile = _profile_or_default(request, machine)
     found = _discover(build_profile, machine)
@@ -205,6 +211,7 @@ def examine_machine(
             machine.environ,
             is_root=os.geteuid() == 0,
             has=lambda name: find_program(name, machine.environ) is not None,
+            draws=draws,
         )
         if steps and confirm is not None and confirm(steps):
             found = run_install(
@@ -224,7 +231,8 @@ def examine_machine(
         git=discover_git(directory=directory, environ=machine.environ, executor=machine.executor),
         free_disk_bytes=free_disk_bytes(directory),
     )
-    return Examination(findings=(*findings, *_examine_profile_data(build_profile)), steps=steps)
+    observers = examine_observers(machine.environ, is_root=os.geteuid() == 0)
+    return Examination(findings=(*findings, *observers, *_examine_profile_data(build_profile)), steps=steps)
 
 
 def _examine_profile_data(build_profile: BuildProfile) -> tuple[Finding, ...]:

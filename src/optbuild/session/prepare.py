@@ -33,6 +33,7 @@ from optbuild.session.budget import count_cores, find_jobs, may_share_jobs
 from optbuild.session.builders import for_builder, require_abilities
 from optbuild.session.cpus import find_cpu_needs, require_cpu
 from optbuild.session.cross_validation import describe_folds, find_folds, require_candidate
+from optbuild.session.debug_builds import require_optimised
 from optbuild.session.demands import with_request
 from optbuild.session.placement import Placement
 from optbuild.session.request import Machine, RunRequest, Selection
@@ -152,7 +153,8 @@ def prepare(
     obstacle = why_not_runnable(toolchain)
     is_runnable = obstacle is None or (project.runner is not None and bool(project.runner.argv))
     workloads = make_invocations(build_profile, project, targets, toolchain, layout=layout, environ=machine.environ)
-    shared_jobs = _find_shared_jobs(request, machine, project)
+    in_container = toolchain.builder.row.target_mount is not None  # where a jobserver's pipe does not reach
+    shared_jobs = None if in_container else _find_shared_jobs(request, machine, project)
     inputs = PlanInputs(
         build_profile=build_profile,
         project=project,
@@ -160,6 +162,7 @@ def prepare(
         toolchain=toolchain,
         layout=layout,
         workloads=workloads,
+        container_options=machine.environ.get("CROSS_CONTAINER_OPTS", ""),
         jobs=request.jobs,
         shares_jobs=shared_jobs is not None,
         not_runnable=None if is_runnable else obstacle,
@@ -177,6 +180,8 @@ def prepare(
         ),
     )
     _check_machine(inputs, names)
+    if request.measure and not request.allow_debug:
+        require_optimised(build_profile, names, project)
     if request.measure:
         require_cpu(build_profile, inputs.cpu_needs)
     require_ours(layout)
@@ -270,6 +275,7 @@ def discover_for(build_profile: BuildProfile, machine: Machine, *, trusted: bool
         rustc_origin="" if rustc is None else rustc.origin,
         builder=build_profile.project.builder,
         interpreters=build_profile.project.interpreters,
+        auditable=build_profile.project.auditable,
         glibc=split_glibc(build_profile.project.target or "")[1],
         trusted=trusted,
     )

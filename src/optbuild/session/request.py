@@ -41,6 +41,7 @@ class RunRequest:
         rustflags: Added to those of every variant.
         last_rustflags: Added only where a variant is compiled for good, not where it is instrumented for training.
         baseline: The variant that others are compared with, instead of the build profile's.
+        allow_debug: Measure even what is built without optimisation.
         bench_only: The one benchmark workload that is run, instead of all.
     """
 
@@ -66,6 +67,7 @@ class RunRequest:
     last_rustflags: tuple[str, ...] = ()
     baseline: str | None = None
     bench_only: str | None = None
+    allow_debug: bool = False
     wait: bool = True
     command_line: tuple[str, ...] = ()
 

@@ -18,6 +18,7 @@ from optbuild.toolchain.bolt import search_bolt
 from optbuild.toolchain.builders import discover_builder
 from optbuild.toolchain.lookup import Inquiry, find_program, is_program, output_text
 from optbuild.toolchain.model import OLDEST_CARGO, BoltTools, Candidate, Tool, Toolchain
+from optbuild.toolchain.observers import find_inferno
 from optbuild.toolchain.packages import USE_STABLE, describe_bolt_remedy, describe_remedy, find_rustup_toolchain
 from optbuild.toolchain.search import list_places, search_llvm_profdata
 from optbuild.toolchain.trust import refuse_toolchain_by_path
@@ -39,6 +40,7 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
     builder: BuilderName = BuilderName.CARGO,
     glibc: str | None = None,
     interpreters: tuple[str, ...] = (),
+    auditable: bool = False,
     trusted: bool,
 ) -> Toolchain:
     """Find the toolchain in force in a directory.
@@ -54,6 +56,7 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
         builder: What calls cargo.
         glibc: The version of glibc that it shall link with.
         interpreters: The Pythons that it builds wheels for.
+        auditable: cargo-auditable shall embed the list of dependencies.
         trusted: Whether programs that the repository names may be run.
 
     Raises:
@@ -88,7 +91,8 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
         searched=searched,
         profiler_runtime=next(iter(sorted(facts.libdir.glob("libprofiler_builtins-*.rlib"))), None),
         target_origin=target_origin,
-        builder=discover_builder(builder, glibc, inquiry, interpreters),
+        builder=discover_builder(builder, glibc, inquiry, interpreters, auditable=auditable),
+        inferno=find_inferno(environ),
         target_installed=any(facts.libdir.glob("libcore-*.rlib")),
         pgo_tools_remedy=describe_remedy(
             rustc_release=compiler.version,

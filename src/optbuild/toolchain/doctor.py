@@ -110,10 +110,12 @@ def _cargo(toolchain: Toolchain) -> Finding:
 
 
 def _builder(builder: FoundBuilder) -> tuple[Finding, ...]:
-    if builder.row.program is None:
-        return ()
+    if builder.row.program is None and builder.problem is None:
+        auditor = builder.auditor
+        found = () if auditor is None else (f"{auditor.name} ({auditor.path})",)
+        return tuple(Finding(level=Level.INFO, subject="builder", message=message) for message in found)
     if builder.problem is not None or builder.tool is None:
-        remedy = builder.row.remedy
+        remedy = builder.remedy or builder.row.remedy
         return (Finding(level=Level.ERROR, subject="builder", message=builder.problem or "", remedy=remedy),)
     message = f"{builder.tool.name} {builder.tool.version} ({builder.tool.path})"
     return (Finding(level=Level.INFO, subject="builder", message=message),)

@@ -22,6 +22,7 @@ from optbuild.toolchain.packages import (
     package_argvs,
     rustup_component_argv,
 )
+from optbuild.tools import inferno
 
 _INSTALL_S = 1800.0  # a download on a slow line
 
@@ -33,6 +34,7 @@ class Need(Enum):
     LLVM_PROFDATA = "a matching llvm-profdata"
     BOLT = "LLVM's BOLT"
     BUILDER = "what calls cargo"
+    INFERNO = "what draws flame graphs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,7 @@ class InstallStep:
 
 
 def make_install_steps(
-    toolchain: Toolchain, environ: Mapping[str, str], *, is_root: bool, has: Has
+    toolchain: Toolchain, environ: Mapping[str, str], *, is_root: bool, has: Has, draws: bool = False
 ) -> tuple[InstallStep, ...]:
     """The commands that install what a toolchain lacks, the best one first; empty if nothing is known to help.
 
@@ -56,6 +58,7 @@ def make_install_steps(
         environ: The caller's environment.
         is_root: Whether system packages can be installed without sudo.
         has: Whether a program is on `PATH`.
+        draws: Also install what draws flame graphs, which is compiled for minutes.
     """
     steps: list[InstallStep] = []
     rustup_toolchain = find_rustup_toolchain(toolchain.sysroot, environ) if has("rustup") else None
@@ -88,6 +91,8 @@ def make_install_steps(
         why = f"the builder {row.name} is not complete"
         argv = (sys.executable, "-m", "pip", "install", *row.packages)
         steps.append(InstallStep(argv=argv, need=Need.BUILDER, why=why))
+    if draws and Need.INFERNO in missing_needs(toolchain):
+        steps.append(InstallStep(argv=inferno.INSTALL_ARGV, need=Need.INFERNO, why="inferno is not installed"))
     return tuple(steps)
 
 
@@ -102,6 +107,8 @@ def missing_needs(toolchain: Toolchain) -> frozenset[Need]:
         missing.add(Need.BOLT)
     if toolchain.builder.problem is not None and toolchain.builder.row.packages:
         missing.add(Need.BUILDER)
+    if toolchain.inferno is None:
+        missing.add(Need.INFERNO)
     return frozenset(missing)
 
 

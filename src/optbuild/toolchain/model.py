@@ -65,16 +65,20 @@ class FoundBuilder:
         tool: Its program; None for cargo itself, or if it was not found.
         glibc: The version of glibc to link with, if the target names one.
         problem: Why it cannot be used, if so.
+        remedy: What mends that, if installing it does not.
         env: Variables that it needs to find its parts.
         interpreters: The Pythons that it builds wheels for; the first one trains and measures.
+        auditor: cargo-auditable, if it shall embed the list of dependencies.
     """
 
     name: BuilderName = BuilderName.CARGO
     tool: Tool | None = None
     glibc: str | None = None
     problem: str | None = None
+    remedy: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     interpreters: tuple[Path, ...] = ()
+    auditor: Tool | None = None
 
     @property
     def row(self) -> Builder:
@@ -107,6 +111,7 @@ class Toolchain:
         searched_for_bolt: The places that were searched for it, in order.
         bolt_remedy: The command that would install it.
         builder: What calls cargo.
+        inferno: What draws flame graphs as SVG; None if it is not installed.
     """
 
     rustc: Tool
@@ -125,6 +130,7 @@ class Toolchain:
     bolt_remedy: str = "optbuild doctor --fix"
     target_origin: str | None = None
     builder: FoundBuilder = FoundBuilder()
+    inferno: Path | None = None
 
     @property
     def flag_sets_coexist(self) -> bool:

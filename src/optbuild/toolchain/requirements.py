@@ -51,10 +51,11 @@ def require_builder(toolchain: Toolchain) -> None:
     """
     builder = toolchain.builder
     if builder.problem is not None:
+        fix = "optbuild doctor --fix; or by hand: " if builder.row.packages else ""
         raise ToolchainError(
             f"the builder {builder.name} cannot be used: {builder.problem}",
-            help=f"optbuild doctor --fix; or by hand: {builder.row.remedy}",
-            location=builder.row.program,
+            help=builder.remedy or (f"{fix}{builder.row.remedy}"),
+            location=builder.row.program or builder.name,
         )
 
 

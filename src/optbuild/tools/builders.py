@@ -27,6 +27,7 @@ class BuilderName(StrEnum):
     """What calls cargo."""
 
     CARGO = "cargo"
+    CROSS = "cross"
     MATURIN = "maturin"
     ZIGBUILD = "zigbuild"
 
@@ -38,6 +39,7 @@ class Ability(StrEnum):
     OLDER_GLIBC = "link with an older glibc (a target with `.2.17` after it)"
     PROGRAMS = "build programs (`bins`)"
     SEVERAL_PACKAGES = "build several packages at once"
+    AUDITABLE = "embed the list of dependencies (`auditable`)"
     INTERPRETERS = "build for Python interpreters (`interpreters`)"
 
 
@@ -50,6 +52,7 @@ class BuilderCall:
         cargo: The cargo that it shall call.
         target: The target as the builder knows it, with the version of glibc after it.
         interpreters: The Pythons to build for.
+        auditor: cargo-auditable, if it shall embed the list of dependencies.
     """
 
     program: str
@@ -57,6 +60,7 @@ class BuilderCall:
     target: str
     settings: BuildSettings
     interpreters: tuple[str, ...] = ()
+    auditor: str | None = None
 
     @property
     def wheels(self) -> Path:
@@ -89,13 +93,16 @@ class Builder:
         program: Its program; None for cargo, which is of the toolchain.
         packages: Packages of PyPI that bring it.
         make_argv: How it is called.
-        version_argv: What it is asked for its version with.
+        version_argv: What it is asked for its version with; empty if asking would change the machine.
+        guards_rustup: It lets rustup install things unasked, which a stand-in of rustup's has to prevent.
         works_argv: What shows that everything is there that it needs; empty if its version does.
         lacks: What is missing if that fails.
         cannot: What it cannot do, and what to do instead.
         link_script: The script that an instrumented build for a target is linked with, if it needs one.
         cargo_script: The script that stands for a cargo, if the builder keeps cargo's messages to itself.
         makes_wheels: What it makes are wheels, each with a library in it.
+        target_mount: Where cargo's target directory is for a cargo that runs in a container; None without one.
+        install: The command that installs it, where pip does not.
     """
 
     name: BuilderName
@@ -103,17 +110,20 @@ class Builder:
     packages: tuple[str, ...] = ()
     make_argv: Callable[[BuilderCall], tuple[str, ...]]
     version_argv: tuple[str, ...] = ("--version",)
+    guards_rustup: bool = False
     works_argv: tuple[str, ...] = ()
     lacks: str = ""
     cannot: Mapping[Ability, str] = field(default_factory=dict)
     link_script: Callable[[str], Script | None] = _no_script
     cargo_script: Callable[[str], Script | None] = _no_script
     makes_wheels: bool = False
+    target_mount: str | None = None
+    install: str = ""
 
     @property
     def remedy(self) -> str:
         """The command that installs it, for display."""
-        return f"pip install {' '.join(self.packages)}"
+        return self.install or f"pip install {' '.join(self.packages)}"
 
 
 def split_glibc(target: str) -> tuple[str, str | None]:
@@ -128,7 +138,15 @@ def linker_variable(target: str) -> str:
 
 
 def _by_cargo(call: BuilderCall) -> tuple[str, ...]:
-    return make_build_argv(call.cargo, call.settings)
+    if call.auditor is None:
+        return make_build_argv(call.cargo, call.settings)
+    # It calls the cargo in CARGO, with itself as the wrapper of rustc for the project's own crates.
+    _, *words = make_build_argv(call.cargo, call.settings)
+    return (call.auditor, "auditable", *words)
+
+
+def _by_cross(call: BuilderCall) -> tuple[str, ...]:
+    return make_build_argv(call.program, call.settings)
 
 
 def _by_zigbuild(call: BuilderCall) -> tuple[str, ...]:
@@ -201,6 +219,20 @@ def with_messages(argv: tuple[str, ...]) -> tuple[str, ...]:
     return (sys.executable, "-I", "-S", "-c", _PASSING_ON, *argv)
 
 
+def guard_of_rustup(rustup: str) -> Script:
+    """A rustup that answers questions and installs nothing: what a build needs was required before it began."""
+    return Script(
+        name="rustup",
+        text=f"""#!/bin/sh
+# Lets a builder ask rustup, and add nothing: adding `stable` would replace the toolchain that is in use.
+case " $* " in
+*" toolchain add "* | *" toolchain install "* | *" target add "* | *" component add "*) exit 0 ;;
+esac
+exec {shlex.quote(rustup)} "$@"
+""",
+    )
+
+
 def _zig_link_script(target: str) -> Script:
     """Join `-u` and its symbol: rustc asks for the profiler runtime by both, and zig takes the symbol for a file."""
     return Script(
@@ -233,7 +265,13 @@ exec "${linker_variable(target)}" "$@"
 _WITH_COMMAND = 'write the workload as `command = ["{bin}", ..]`'
 _WITH_PYTHON = 'write the workload as `command = ["{python}", "drive.py"]`'
 _BY_MATURIN = 'remove the key, or write builder = "maturin" under [project]'
+_WITH_CARGO = 'remove the key, or build with builder = "cargo"'
 _BY_ZIGBUILD = 'write builder = "zigbuild" under [project]'
+
+AUDITOR = "cargo-auditable"
+RUSTUP = "OPTBUILD_RUSTUP"
+"""Names the real rustup, where a stand-in is before it on PATH."""
+INSTALL_AUDITOR = "cargo install cargo-auditable"
 
 BUILDERS: Mapping[BuilderName, Builder] = {
     row.name: row
@@ -244,11 +282,29 @@ BUILDERS: Mapping[BuilderName, Builder] = {
             cannot={Ability.OLDER_GLIBC: _BY_ZIGBUILD, Ability.INTERPRETERS: _BY_MATURIN},
         ),
         Builder(
+            name=BuilderName.CROSS,
+            program="cross",
+            make_argv=_by_cross,
+            # Whatever it is asked, it lets rustup add toolchains, targets and components first: that can replace the
+            # toolchain that is in use.
+            version_argv=(),
+            guards_rustup=True,
+            cannot={
+                Ability.CARGO_WORKLOADS: f'{_WITH_COMMAND}, or build with builder = "cargo"',
+                Ability.AUDITABLE: _WITH_CARGO,
+                Ability.OLDER_GLIBC: f"{_BY_ZIGBUILD}: in a container the image decides",
+                Ability.INTERPRETERS: _BY_MATURIN,
+            },
+            target_mount="/target",
+            install="cargo install cross",
+        ),
+        Builder(
             name=BuilderName.MATURIN,
             program="maturin",
             packages=("maturin",),
             make_argv=_by_maturin,
             cannot={
+                Ability.AUDITABLE: "remove the key: maturin puts a list of dependencies into each wheel",
                 Ability.CARGO_WORKLOADS: _WITH_PYTHON,
                 Ability.OLDER_GLIBC: 'write cargo-args = ["--zig", "--compatibility", "manylinux2014"]',
                 Ability.PROGRAMS: "remove `bins`: a wheel holds the package's library",
@@ -265,6 +321,7 @@ BUILDERS: Mapping[BuilderName, Builder] = {
             works_argv=("zig", "cc", "--", "--version"),
             lacks="zig",
             cannot={
+                Ability.AUDITABLE: _WITH_CARGO,
                 Ability.CARGO_WORKLOADS: f'{_WITH_COMMAND}, or build with builder = "cargo"',
                 Ability.INTERPRETERS: _BY_MATURIN,
             },

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -109,6 +110,21 @@ def find_instrumented_sections(data: bytes) -> tuple[str, ...]:
     except OverflowError as error:  # a number that no file can be as large as
         raise ValueError("it is cut short or damaged") from error
     return tuple(dict.fromkeys(name for name in names if name.startswith(_INSTRUMENTED_SECTIONS)))
+
+
+def read_symbol_sizes(data: bytes, names: Collection[str]) -> dict[str, int]:
+    """The sizes in bytes of some functions, as far as the symbol table of an ELF program has them."""
+    try:
+        tables = [each for each in ELFFile(io.BytesIO(data)).iter_sections() if isinstance(each, SymbolTableSection)]
+        wanted = frozenset(names)
+        return {
+            symbol.name: symbol["st_size"]
+            for table in tables
+            for symbol in table.iter_symbols()
+            if symbol.name in wanted
+        }
+    except (ELFError, ConstructError, struct.error, AttributeError, KeyError, IndexError, TypeError):
+        return {}
 
 
 def _read(elf: Any) -> ElfFacts:  # noqa: ANN401 - headers of pyelftools have no types

@@ -59,6 +59,25 @@ def find_symbols(path: Path, prefix: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for name in names if name.startswith(prefix)))
 
 
+def read_functions(path: Path) -> dict[str, tuple[int, int]]:
+    """The address and the size of each function by its name; empty if the program is stripped.
+
+    Raises:
+        ValueError: It is damaged, or of another format.
+    """
+    try:
+        with path.open("rb") as stream:
+            tables = [each for each in ELFFile(stream).iter_sections() if isinstance(each, SymbolTableSection)]
+            return {
+                symbol.name: (symbol["st_value"], symbol["st_size"])
+                for table in tables
+                for symbol in table.iter_symbols()
+                if symbol["st_info"]["type"] == "STT_FUNC" and symbol["st_size"]
+            }
+    except ELFError as error:
+        raise ValueError(f"{path} is damaged") from error
+
+
 def read_build_id(path: Path) -> str | None:
     """The build ID in hexadecimal digits; None if it has none."""
     with path.open("rb") as stream:

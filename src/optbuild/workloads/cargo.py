@@ -264,4 +264,5 @@ def _total(usages: Iterable[Usage]) -> Usage:
         peak_rss_floor_bytes=max(usage.peak_rss_floor_bytes for usage in each),
         major_faults=sum(usage.major_faults for usage in each),
         involuntary_switches=sum(usage.involuntary_switches for usage in each),
+        minor_faults=sum(usage.minor_faults for usage in each),
     )

@@ -5,6 +5,7 @@ Cargo decides what is fresh; nothing here second-guesses it. An unchanged build 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ from optbuild.making.cargo.wheels import forget_wheels, take_wheels
 from optbuild.plan.kinds.compile import Compile, Role
 from optbuild.plan.results import Artifact, Compiled
 from optbuild.profile.cargo_words import CargoCall
-from optbuild.tools.builders import BUILDERS, with_messages
+from optbuild.tools.builders import BUILDERS, Builder, with_messages
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,7 +92,8 @@ class CargoDriver:
         scripts = BuildScripts(action=action, emit=once, earlier=find_earlier_runs(action.cargo_target))
         libraries = SharedLibraries(action=action, emit=once, sysroot=self.sysroot)
         with open_transcript(log) as transcript:
-            feed = Feed((transcript, Diagnostics(emit=once), units, products, warnings, scripts, libraries))
+            listeners = (transcript, Diagnostics(emit=once), units, products, warnings, scripts, libraries)
+            feed = Feed(listeners, mounted=_mounted(action, row))
             completed = run_tool(
                 self.executor, action.builder, command, on_stdout=feed.read_stdout, on_stderr=feed.read_stderr
             )
@@ -125,6 +127,13 @@ class CargoDriver:
             scripts=script_runs,
             peak_rss_bytes=completed.usage.peak_rss_bytes,
         )
+
+
+def _mounted(action: Compile, row: Builder) -> tuple[bytes, bytes] | None:
+    """Where cargo's target directory is in a container and here, as its messages have them."""
+    if row.target_mount is None:
+        return None
+    return row.target_mount.encode(), json.dumps(str(action.cargo_target), ensure_ascii=False)[1:-1].encode()
 
 
 def _write_scripts(action: Compile) -> None:

@@ -38,12 +38,20 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """Reads each line once, and passes it on in the order of the listeners."""
+    """Reads each line once, and passes it on in the order of the listeners.
+
+    Attributes:
+        mounted: A directory in the container that cargo runs in, and what it is here, in JSON's escapes.
+    """
 
     listeners: tuple[Listener, ...]
+    mounted: tuple[bytes, bytes] | None = None
 
     def read_stdout(self, line: bytes) -> None:
         """Pass on a line of cargo's standard output."""
+        if self.mounted is not None and line.startswith(b"{"):
+            inside, outside = self.mounted
+            line = line.replace(b'"' + inside + b"/", b'"' + outside + b"/")
         message = parse_message(line)
         program = parse_started(line) if message is None else None
         for listener in self.listeners:

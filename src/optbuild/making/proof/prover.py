@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
@@ -13,6 +13,7 @@ from optbuild.making.cargo.build_scripts import REMEDY, describe_other_code
 from optbuild.making.proof.checks import check_evidence, check_use, find_refusal
 from optbuild.making.proof.evidence import PgoEvidence, gather_evidence
 from optbuild.making.proof.lost_functions import check_nothing_lost, check_nothing_more
+from optbuild.making.proof.startup import check_order
 from optbuild.making.proof.warning_probe import WarningProbe
 from optbuild.making.training.profdata import Profdata
 from optbuild.plan.action import ActionId, Id
@@ -24,6 +25,7 @@ from optbuild.plan.ways import Attempt
 from optbuild.profile.cargo_words import CargoVerb
 from optbuild.profile.model import EvidenceSettings
 from optbuild.text import sanitize_line
+from optbuild.tools.elf_symbols import read_functions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +103,11 @@ class Prover:
             trained_bins=_trained_bins(attempt.merge, built),
         )
         warns = self.probe.does_rustc_warn(checked.profile)
-        evidence = replace(evidence, checks=check_evidence(evidence, compiled, self.demanded, does_rustc_warn=warns))
+        checks = check_evidence(evidence, compiled, self.demanded, does_rustc_warn=warns)
+        if variant.puts_in_order:
+            traces = self.profdata.read_traces(checked.profile.path)
+            checks += tuple(check for program in _functions_of(compiled) for check in check_order(traces, program))
+        evidence = replace(evidence, checks=checks)
         counted = None if attempt.instrument is None else built.results[attempt.instrument]
         is_unlike = counted is not None and self._report_unlike(variant.name, counted, compiled)
         refusal = find_refusal(variant.name, evidence, compiled, remedy=REMEDY if is_unlike else None)
@@ -125,6 +131,15 @@ def _find_attempt(action: Compile, built: Built) -> tuple[PlannedVariant, Attemp
         if attempt is not None and attempt.compile == action.id and variant.name not in built.skipped:
             return variant, attempt
     return None
+
+
+def _functions_of(compiled: Compiled) -> Iterator[Mapping[str, tuple[int, int]]]:
+    """The functions of each program."""
+    for artifact in compiled.artifacts.values():
+        try:
+            yield read_functions(artifact.path)
+        except ValueError:
+            yield {}  # of another format
 
 
 def _find_twin(attempt: Attempt, built: Built) -> Id[Compiled] | None:

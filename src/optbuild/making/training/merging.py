@@ -19,7 +19,13 @@ from optbuild.files import atomic_copy, sha256_of
 from optbuild.making.keys import merge_key
 from optbuild.making.result_store import ResultStore
 from optbuild.making.training.profdata import MergeEnding, Profdata
-from optbuild.making.training.translation import describe_lost, list_functions, write_matched, write_translated
+from optbuild.making.training.translation import (
+    describe_lost,
+    find_unknown,
+    list_functions,
+    write_matched,
+    write_translated,
+)
 from optbuild.plan.action import ActionId, Id
 from optbuild.plan.kinds.merge import MergeProfiles
 from optbuild.plan.results import Artifact, CheckedProfile, Counts, PgoProfile, RawProfiles, Unusable
@@ -212,6 +218,7 @@ class ProfileMerger:
         action: MergeProfiles,
         trained: Mapping[Id[Counts], Counts],
         program: Mapping[str, Artifact] = MappingProxyType({}),
+        counted: Mapping[str, Artifact] = MappingProxyType({}),
     ) -> CheckedProfile:
         """Merge the workloads' profiles, giving each its weight's share of the counts.
 
@@ -219,12 +226,13 @@ class ProfileMerger:
             action: With the weights.
             trained: The profiles.
             program: The programs whose names functions get; empty if functions keep their names.
+            counted: Those that were trained, if they are another variant's.
 
         Raises:
             ProfileDataError: The merge failed, or the result has no counts.
         """
         profiles = {training: trained[training].profile for training in action.weights}
-        key = merge_key(action, profiles, program, self.profdata.tool.version)
+        key = merge_key(action, profiles, program, counted, self.profdata.tool.version)
         stored = self.results.load(key, CheckedProfile)
         if stored is not None and is_intact(stored.profile):
             return stored
@@ -244,7 +252,7 @@ class ProfileMerger:
         )
         matched_ratio = None
         if action.min_matched is not None:
-            merge, matched_ratio = self._match(merge, program, action)
+            merge, matched_ratio = self._match(merge, program, counted, action)
         elif functions := self.functions_of(program):
             merge = self.translate(merge, functions, label=action.id)
         quarantined = tuple(name for item in profiles.values() for name in item.quarantined)
@@ -254,7 +262,13 @@ class ProfileMerger:
         self.results.save(key, replace(merged, reused=True))
         return merged
 
-    def _match(self, merge: RawMerge, program: Mapping[str, Artifact], action: MergeProfiles) -> tuple[RawMerge, float]:
+    def _match(
+        self,
+        merge: RawMerge,
+        program: Mapping[str, Artifact],
+        counted: Mapping[str, Artifact],
+        action: MergeProfiles,
+    ) -> tuple[RawMerge, float]:
         """Give the counts of another variant the names of a build of this one; and the share that found its function.
 
         Raises:
@@ -265,10 +279,10 @@ class ProfileMerger:
         text = self.profdata.write_text(merge.unfinished)
         translated = text.with_name(f"{action.id}.translated.proftext")
         try:
-            matching, unknown = write_matched(text, translated, functions)
+            matching = write_matched(text, translated, functions)
             if not matching.total_count or matching.matched_ratio < action.min_matched:
                 raise _too_little(matching, action)
-            if unknown:
+            if unknown := find_unknown(functions, list_functions(counted, remedy=_TRAINED_ITSELF)):
                 raise _unknown_functions(unknown, action)
             ending = self.merge_all([(1, translated)], f"{action.id}.translated")
         finally:

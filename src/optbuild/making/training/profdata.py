@@ -29,6 +29,7 @@ from optbuild.tools.llvm_profdata import (
     text_argv,
 )
 from optbuild.tools.mangling import crate_of
+from optbuild.tools.temporal_traces import parse_traces, traces_argv
 from optbuild.units import format_duration
 
 
@@ -136,6 +137,19 @@ class Profdata:
             raise self.failed(completed.exit_code, log)
         log.unlink()
         return census.contents()
+
+    def read_traces(self, profile: Path) -> tuple[tuple[str, ...], ...]:
+        """The order in which functions first ran, for each run that a profile has it of.
+
+        Raises:
+            ProfileDataError: It cannot be read.
+        """
+        log = self._log(profile.stem)
+        completed = self._run(traces_argv(self.tool.path, profile), log)
+        if completed.exit_code != 0:
+            raise self.failed(completed.exit_code, log)
+        log.unlink()
+        return parse_traces(completed.stdout.decode("utf-8", "replace").splitlines())
 
     def failed(self, exit_code: int, log: Path) -> ProfileDataError:
         """The error for a failed call that names no broken input."""

@@ -99,9 +99,7 @@ def write_translated(source: Path, target: Path, functions: Mapping[str, int]) -
     return len(own | takers), len(takers)
 
 
-def write_matched(
-    source: Path, target: Path, program: Sequence[InstrumentedFunction]
-) -> tuple[Matching, frozenset[str]]:
+def write_matched(source: Path, target: Path, program: Sequence[InstrumentedFunction]) -> Matching:
     """Rewrite the profile of another variant under the names that functions have in a build of this one.
 
     Args:
@@ -110,20 +108,23 @@ def write_matched(
         program: The functions of the build.
 
     Returns:
-        What found its function, where only the same control flow counts; and the paths of those functions of the build
-        that the profile does not know at all: they may be hot.
+        What found its function, where only the same control flow counts.
 
     Raises:
         ValueError: The text is not as expected.
         StorageError: The file cannot be written.
     """
     with _reading(source) as lines:
-        profile = join(map(parse_record, read_records(lines)))
-    matching = match(profile, program, SAME_FLOW)
-    unknown = {read_name(function.name).path for function in program} - {counts.name.path for counts in profile}
+        matching = match(join(map(parse_record, read_records(lines))), program, SAME_FLOW)
     with writing(target), target.open("w", encoding="utf-8", errors=_AS_IT_IS) as stream:
         stream.writelines(render_translated(matching, program))
-    return matching, frozenset(unknown)
+    return matching
+
+
+def find_unknown(program: Iterable[InstrumentedFunction], trained: Iterable[InstrumentedFunction]) -> frozenset[str]:
+    """The paths of a program's functions that the one that was trained does not have at all: they may be hot."""
+    known = {read_name(function.name).path for function in trained}
+    return frozenset(path for function in program if (path := read_name(function.name).path) not in known)
 
 
 def list_functions(

@@ -24,6 +24,7 @@ class MergeProfiles(Action[CheckedProfile]):
             from training.
         min_matched: The share of the counts that must find their function in a build of another variant; None for
             programs of the same variant, any share of which will do.
+        counted: Builds the instrumented programs of that other variant.
     """
 
     kind: ClassVar[str] = "merge"
@@ -33,6 +34,7 @@ class MergeProfiles(Action[CheckedProfile]):
     directory: Path
     program: Id[Binaries] | None = None
     min_matched: float | None = None
+    counted: Id[Binaries] | None = None
 
     def details(self) -> Mapping[str, object]:
         """The call of llvm-profdata."""

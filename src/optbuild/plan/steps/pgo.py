@@ -37,6 +37,7 @@ from optbuild.plan.parts import for_program
 from optbuild.plan.results import PROFDATA, CheckedProfile, Counts
 from optbuild.plan.steps.codegen import draft_as
 from optbuild.plan.steps.obstacles import find_obstacle, find_training_obstacle, trains_draft
+from optbuild.plan.steps.startup import counting_flags, linking_flags
 from optbuild.plan.steps.training_ways import Way, first_own_way, training_ways
 from optbuild.plan.ways import Attempt
 from optbuild.profile.model import Use
@@ -136,8 +137,15 @@ def _plan_translation(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) ->
     counted = _instrument(other, first_own_way(other, way.counts_of, inputs), inputs, objects)
     runs = _train(counted, other, inputs)
     names = _instrument(draft, way, inputs, objects)  # with the same objects: the next attempt trains it
-    merge = _merge(
-        tuple(run for run in runs if isinstance(run, Train)), draft, inputs, tool, names=names, of=other.label
+    own = _merge(tuple(run for run in runs if isinstance(run, Train)), draft, inputs, tool)
+    merge = replace(
+        own,
+        id=make_action_id("merge", own.weights, names.id, MIN_MATCHED),
+        needs=(*own.weights, names.id, counted.id),
+        label=f"{draft.label}: translate the counts of {other.label}",
+        program=names.id,
+        min_matched=MIN_MATCHED,
+        counted=counted.id,
     )
     optimised = _optimise(merge, draft, inputs)
     attempt = Attempt(
@@ -231,7 +239,8 @@ def _instrument(draft: Draft, way: Way, inputs: PlanInputs, objects: tuple[MakeO
     generate: Argument = (f"{PROFILE_GENERATE}{inputs.layout.stray_profiles}",)
     links: list[Argument] = [(link_flag(action.file),) for action in objects]
     own = draft.recipe.rustflags if way.rustflags is None else way.rustflags
-    recipe = replace(draft.recipe, rustflags=(*own, *links, *link_script_flags(inputs), generate, *way.flags))
+    order = counting_flags(draft, inputs)
+    recipe = replace(draft.recipe, rustflags=(*own, *links, *link_script_flags(inputs), generate, *order, *way.flags))
     return make_compile(
         recipe,
         inputs,
@@ -296,18 +305,9 @@ def _train(instrument: Compile, draft: Draft, inputs: PlanInputs) -> tuple[Compi
     return tuple(actions)
 
 
-def _merge(
-    trainings: tuple[Train, ...],
-    draft: Draft,
-    inputs: PlanInputs,
-    tool: Tool,
-    *,
-    names: Compile | None = None,
-    of: str = "",
-) -> MergeProfiles:
-    """The counts of all workloads, under the names of a build if that is of another variant."""
+def _merge(trainings: tuple[Train, ...], draft: Draft, inputs: PlanInputs, tool: Tool) -> MergeProfiles:
     weights = {training.id: training.workload.weight for training in trainings}
-    merge = MergeProfiles(
+    return MergeProfiles(
         id=make_action_id("merge", weights),
         needs=tuple(weights),
         label=f"{draft.label}: merge profiles",
@@ -315,24 +315,15 @@ def _merge(
         tool=tool.path,
         directory=inputs.layout.profile_data,
     )
-    if names is None:
-        return merge
-    return replace(
-        merge,
-        id=make_action_id("merge", weights, names.id, MIN_MATCHED),
-        needs=(*weights, names.id),
-        label=f"{draft.label}: translate the counts of {of}",
-        program=names.id,
-        min_matched=MIN_MATCHED,
-    )
 
 
 def _optimise(profile: Action[CheckedProfile], draft: Draft, inputs: PlanInputs) -> Compile:
     """The recipe with a checked profile, whichever action makes that."""
     use: Argument = (PROFILE_USE, Output(action=profile.id, name=PROFDATA))
+    order = linking_flags(draft, profile.id, inputs)
     hot = _hot_count(profile, inputs.build_profile.variants[draft.variant])
     recipe = draft.last_recipe if draft.program is None else for_program(draft.last_recipe, draft.program)
-    recipe = replace(recipe, rustflags=(*recipe.rustflags, use, *hot, (WARN_MISSING_FUNCTIONS,), (WARN,)))
+    recipe = replace(recipe, rustflags=(*recipe.rustflags, use, *hot, *order, (WARN_MISSING_FUNCTIONS,), (WARN,)))
     return make_compile(recipe, inputs, role=Role.OPTIMISE, label=f"{draft.label}: build", needs=(profile.id,))
 
 

@@ -127,7 +127,7 @@ _IN_NAMES = ("lto", "codegen_units", "opt_level", "panic", "strip", "debug", "ov
 """The settings that cargo hashes into the names of functions."""
 _IN_CONTROL_FLOW = ("codegen_units", "opt_level", "panic", "overflow_checks")
 """Those of them that change control flow before counters are inserted: small functions are inlined within a unit."""
-_IN_TRAINING = ("features", "training_lto", "counters", "profiles")
+_IN_TRAINING = ("features", "training_lto", "counters", "profiles", "layout")
 """The settings by which a training differs, or what it is of."""
 
 

@@ -11,6 +11,7 @@ from optbuild.report.tables import baseline_first
 from optbuild.text import sanitize_line
 
 _NS_PER_S = 1e9
+_MEASURES = {WALL: ("latency", _NS_PER_S), "faults": ("page-faults", 1), "rss": ("memory", 1)}
 
 
 def render_bencher(record: RunRecord) -> str:
@@ -26,9 +27,9 @@ def render_bencher(record: RunRecord) -> str:
     found: dict[str, dict[str, dict[str, float]]] = {}
     for samples in samples_of(record):
         low, high = samples.quartiles
-        measure = "latency" if samples.metric == WALL else f"{sanitize_line(samples.metric)}-time"
+        measure, factor = _MEASURES.get(samples.metric, (f"{sanitize_line(samples.metric)}-time", _NS_PER_S))
         value = {"value": samples.median, "lower_value": low, "upper_value": high}
-        found[samples.name] = {measure: {key: number * _NS_PER_S for key, number in value.items()}}
+        found[samples.name] = {measure: {key: number * factor for key, number in value.items()}}
     for variant in baseline_first(record):
         measures = {}
         if variant.artifacts:

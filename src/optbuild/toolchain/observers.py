@@ -1,0 +1,74 @@
+"""What `flamegraph` needs besides a toolchain: what samples, what knows inlined functions, and inferno.
+
+None of it is needed to build and to measure. Whether perf may really sample is tried when it is asked to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from optbuild.events import Level
+from optbuild.toolchain.lookup import find_program, is_program
+from optbuild.toolchain.model import Finding
+from optbuild.tools import addr2line, inferno
+
+INSTALL_REMEDY = "optbuild doctor --fix --flamegraph"
+_PARANOID = Path("/proc/sys/kernel/perf_event_paranoid")
+_MOST_PARANOID = 2  # above it, only root may sample, on kernels of distributions that have it
+_SAMPLERS = "apt-get install linux-perf valgrind (Ubuntu: linux-tools-generic, Fedora: perf)"
+
+
+def find_inferno(environ: Mapping[str, str]) -> Path | None:
+    """Where inferno is: on PATH, or where `cargo install` puts it."""
+    if (found := find_program(inferno.PROGRAM, environ)) is not None:
+        return found
+    home = environ.get("CARGO_HOME") or (f"{environ['HOME']}/.cargo" if environ.get("HOME") else "")
+    path = Path(home) / "bin" / inferno.PROGRAM
+    return path if home and is_program(path) else None
+
+
+def examine_observers(environ: Mapping[str, str], *, is_root: bool) -> tuple[Finding, ...]:
+    """What is there of it."""
+    return (_sampler(environ, is_root=is_root), _symbolizer(environ), _renderer(environ))
+
+
+def _sampler(environ: Mapping[str, str], *, is_root: bool) -> Finding:
+    perf, valgrind = find_program("perf", environ), find_program("valgrind", environ)
+    if perf is None and valgrind is None:
+        message = "neither perf nor valgrind was found; only `optbuild flamegraph` and `heap` need one of them"
+        return Finding(level=Level.WARNING, subject="sampling", message=message, remedy=_SAMPLERS)
+    if perf is None:
+        message = f"callgrind ({valgrind}), which takes a hundred times longer than perf"
+        return Finding(level=Level.INFO, subject="sampling", message=message, remedy=_SAMPLERS)
+    level = _read_paranoid()
+    if level is not None and level > _MOST_PARANOID and not is_root:
+        message = f"perf ({perf}), but perf_event_paranoid is {level}: only root may sample"
+        remedy = "sudo sysctl -w kernel.perf_event_paranoid=2"
+        return Finding(level=Level.WARNING, subject="sampling", message=message, remedy=remedy)
+    return Finding(level=Level.INFO, subject="sampling", message=f"perf ({perf})")
+
+
+def _read_paranoid() -> int | None:
+    try:
+        return int(_PARANOID.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _symbolizer(environ: Mapping[str, str]) -> Finding:
+    found = next(filter(None, (find_program(name, environ) for name in addr2line.PROGRAMS)), None)
+    if found is None:
+        message = "neither llvm-symbolizer nor addr2line on PATH: flame graphs may show no inlined functions"
+        return Finding(
+            level=Level.INFO, subject="inlined functions", message=message, remedy="apt-get install binutils"
+        )
+    return Finding(level=Level.INFO, subject="inlined functions", message=str(found))
+
+
+def _renderer(environ: Mapping[str, str]) -> Finding:
+    found = find_inferno(environ)
+    if found is None:
+        message = "inferno was not found; only `optbuild flamegraph -o FILE.svg` needs it"
+        return Finding(level=Level.INFO, subject="svg", message=message, remedy=INSTALL_REMEDY)
+    return Finding(level=Level.INFO, subject="svg", message=f"inferno ({found})")

@@ -1,0 +1,45 @@
+"""Functions in the order in which training first ran them, with real tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from optbuild.tools.elf_symbols import read_functions
+from tests.integration.optbuild_program import Optbuild, copy_crate, variant_of
+
+pytestmark = pytest.mark.pgo
+
+PROFILE = """\
+schema = 1
+[variants.release]
+[variants.startup]
+inherits = "release"
+pgo = true
+layout = "startup"
+[[workloads]]
+name = "training"
+use = ["train"]
+command = ["{bin}", "sum", "data/train.txt"]
+"""
+
+
+def test_the_linker_puts_functions_in_the_order_of_training(optbuild: Optbuild, tmp_path: Path) -> None:
+    """The evidence says so, and so do the addresses: what runs first stands before what it calls."""
+    project = copy_crate("modes", tmp_path / "modes")
+    (project / "data").mkdir(exist_ok=True)
+    (project / "data/train.txt").write_text("3 5 7\n")
+    (project / "optbuild.toml").write_text(PROFILE)
+    record = optbuild.run("build", "--json", cwd=project).expect(0).document
+    startup = variant_of(record, "startup")
+    checks = {check["name"]: check for check in startup["pgo"]["checks"]}
+    assert checks["the profile has the order in which functions first ran"]["passed"]
+    order = checks["neighbours in the order in which they first ran"]
+    assert order["passed"]
+    assert order["value"] > 0.9
+    functions = read_functions(Path(startup["artifacts"][0]["path"]))
+    main, first = (
+        next(at for name, (at, _) in functions.items() if part in name) for part in ("5modes4main", "5modes3sum")
+    )
+    assert main < first
