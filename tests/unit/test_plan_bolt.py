@@ -159,7 +159,7 @@ def test_programs_with_profiles_of_their_own_are_counted_alone() -> None:
     package = make_package(bins=("demo", "ask"))
     both = make_invocation("{bin:demo}", "{bin:ask}", name="both", use=(Use.TRAIN,))
     alone = make_invocation("{bin:demo}", "a.txt", name="alone", use=(Use.TRAIN,))
-    changes = {
+    changes: dict[str, Any] = {
         "project": make_project(packages=(package,)),
         "targets": Targets(packages=(package,), bins=package.bins),
         "measure": False,
