@@ -96,7 +96,9 @@ def integration(session: nox.Session) -> None:
     needed = f"{REQUIRED_TOOLS},chromium,loads,valgrind,bolt"
     required = [f"--require={needed}"] if os.environ.get("CI") else []  # noqa: TID251 - not the product
     # One more than there are cores: programs that are waited for leave a core idle.
-    session.run("pytest", *_side_by_side(CORES + 1), "tests/integration", *required, *session.posargs)
+    # In the order that tests/integration/conftest.py gives, and not by the number of tests.
+    how = [*_side_by_side(CORES + 1), "--no-loadscope-reorder"]
+    session.run("pytest", *how, "tests/integration", *required, *session.posargs)
 
 
 @nox.session
@@ -166,6 +168,13 @@ def bench_builds(session: nox.Session) -> None:
     session.install("-e", ".")
     _find_llvm_profdata(session)
     session.run("python", "benchmarks/builds.py", *session.posargs)
+
+
+@nox.session(name="bench-fleet")
+def bench_fleet(session: nox.Session) -> None:
+    """What a fleet of a thousand and of ten thousand units costs beside its builds, which are stand-ins."""
+    session.install("-e", ".[fleet]")
+    session.run("python", "-m", "benchmarks.fleet", *session.posargs)
 
 
 @nox.session(name="bench-travel")

@@ -9,6 +9,18 @@ import pytest
 from tests.integration.optbuild_program import Optbuild, program
 from tests.integration.started_program import Starter
 
+LONGEST_FIRST = (
+    *("first_table", "lto_free", "compare", "cli", "ci_files", "faults", "side_by_side", "raw_profiles", "bolt"),
+    *("builders", "fleet", "explain", "heap", "shared_training", "cargo_benchmarks", "bench_command", "targets"),
+)
+"""The modules that take long. One that is started last keeps one worker busy, and the others idle."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Hand out the long modules first: workers take whole modules, in the order of the collection."""
+    places = {f"test_{name}": place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
 
 @pytest.fixture(scope="session")
 def starter() -> Iterator[Starter]:

@@ -97,9 +97,44 @@ def test_what_is_done_is_kept_until_its_files_change(
     assert ended.stderr.count("it was done before") == 2
 
     source = fleet / "app" / "src" / "main.rs"
-    source.write_text(source.read_text() + "// another\n")
+    text = source.read_text()
+    source.write_text(text + "// another\n")
     ended = optbuild.run("fleet", "run", "--out", whole, cwd=fleet).expect(10)
     assert ended.stderr.count("it was done before") == 1
+    source.write_text(text)
+
+
+def test_a_cluster_gives_the_same_results(
+    optbuild: Optbuild, fleet: Path, shards: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    """Built by one worker and measured by another, of files that have travelled; what failed says the same."""
+    options = ("--workers", "1", "--idle-within", "1ms", "--out", tmp_path / "out", "--json")
+    ended = optbuild.run("fleet", "run", *options, cwd=fleet).expect(10)
+    assert "Dask's dashboard of this cluster: http://" in ended.stderr
+
+    def facts(document: dict[str, Any]) -> dict[str, Any]:
+        return {
+            unit["id"]: (
+                unit["project"],
+                unit["status"],
+                unit["source_identity"],
+                unit["target"],
+                unit["exit_code"],
+                unit["error"] and unit["error"]["code"],
+            )
+            for unit in document["units"]
+        }
+
+    assert facts(ended.document) == facts(shards["1"]) | facts(shards["2"])
+    results = [json.loads(path.read_text()) for path in (tmp_path / "out" / "units").iterdir()]
+    built = {result["unit"]["project"]: result["record"] for result in results}
+    for name in ("app", "repository v1"):
+        assert [variant["status"] for variant in built[name]["variants"]] == ["built", "built"]
+        assert built[name]["measure"]["max_time_s"] == 0.3, "it was measured"
+        assert {output["equal"] for output in built[name]["outputs"]} == {True}
+    (log,) = (tmp_path / "out" / "logs").iterdir()
+    assert "could not compile" in log.read_text(), "the compiler's words have travelled"
+    optbuild.await_no_children()
 
 
 def test_a_signal_ends_it_and_keeps_what_is_finished(optbuild: Optbuild, fleet: Path) -> None:

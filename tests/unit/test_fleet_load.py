@@ -163,3 +163,13 @@ def test_projects_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
     write_project(tmp_path / "b" / "app")
     fleet = _load(tmp_path, 'schema = 1\n[[projects]]\npath = "a/app"\n[[projects]]\npath = "b/app"\n')
     assert [unit.project for unit in make_units(fleet)] == ["app #1", "app #2"]
+
+
+def test_each_target_of_a_known_build_profile_is_a_unit(tmp_path: Path) -> None:
+    """A unit is about one target, whoever names it; those of the fleet's file come first."""
+    targets = '["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"]'
+    write_project(tmp_path / "app", f"schema = 1\n[project]\ntargets = {targets}\n[variants.release]\n")
+    text = 'schema = 1\n[[projects]]\npath = "app"\n'
+    units = make_units(_load(tmp_path, text))
+    assert [unit.target for unit in units] == ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"]
+    assert [unit.target for unit in make_units(_load(tmp_path, f'{text}targets = ["host"]\n'))] == ["host"]

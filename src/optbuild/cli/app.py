@@ -23,6 +23,7 @@ from optbuild.cli.stories import carry_out
 from optbuild.cli.train import train
 from optbuild.cli.tune import tune
 from optbuild.cli.verify import verify
+from optbuild.cli.worker import worker
 from optbuild.errors import UsageError
 
 if TYPE_CHECKING:
@@ -168,6 +169,7 @@ app.command()(advise)
 for _command in COMMANDS:
     app.command()(_command)
 app.add_typer(fleet)
+app.command()(worker)
 
 
 @app.command(name="help")

@@ -15,7 +15,9 @@ from optbuild.cli.options import with_common_options
 from optbuild.errors import UsageError
 
 if TYPE_CHECKING:
+    from optbuild.fleet.run import FleetRequest
     from optbuild.fleet.summary import FleetReport
+    from optbuild.session.request import Machine
 
 fleet = typer.Typer(
     name="fleet",
@@ -61,6 +63,26 @@ def run(
         Path | None,
         typer.Option("--out", metavar="DIR", help="The directory for results; default: target/optbuild-fleet."),
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option("--scheduler", metavar="ADDRESS", help="Let the workers of this Dask cluster do it."),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers", min=1, max=256, metavar="N", help="Let N builders and a benchmark worker here do it, by Dask."
+        ),
+    ] = None,
+    idle_within: Annotated[
+        float | None,
+        typer.Option(
+            "--idle-within",
+            metavar="TIME",
+            parser=options.read_duration_s,
+            help="How long a benchmark worker waits for its machine to become idle.",
+            show_default="30s",
+        ),
+    ] = None,
     jobs: options.Jobs = None,
     max_time: options.MaxTime = None,
     keep_going: options.KeepGoing = False,
@@ -84,9 +106,35 @@ def run(
         wait=not no_wait,
         command_line=call.argv,
     )
+    _check_places(shard, scheduler, workers)
     with running_machine(call) as machine:
-        found = run_fleet(request, machine)
+        if scheduler is None and workers is None:
+            found = run_fleet(request, machine)
+        else:
+            found = _run_on_cluster(
+                request, scheduler or workers or 1, machine, idle_within_s=30.0 if idle_within is None else idle_within
+            )
     _conclude(call, found)
+
+
+def _check_places(shard: str | None, scheduler: str | None, workers: int | None) -> None:
+    """Refuse several answers to the question where the work is done."""
+    given = {"--shard": shard, "--scheduler": scheduler, "--workers": workers}
+    named = [name for name, value in given.items() if value is not None]
+    if len(named) > 1:
+        raise UsageError(f"{' and '.join(named)} exclude each other", help="name one of them")
+
+
+def _run_on_cluster(request: FleetRequest, where: str | int, machine: Machine, *, idle_within_s: float) -> FleetReport:
+    """Do a fleet on the cluster at an address, or on so many builders here."""
+    from optbuild.fleet.cluster import require_dask
+
+    require_dask()
+    from optbuild.fleet.distributed_run import run_on_cluster, run_on_local_cluster
+
+    if isinstance(where, int):
+        return run_on_local_cluster(request, where, machine, idle_within_s=idle_within_s)
+    return run_on_cluster(request, where, machine, idle_within_s=idle_within_s)
 
 
 @fleet.command()

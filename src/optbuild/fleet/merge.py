@@ -30,10 +30,13 @@ class _Merging:
     places: dict[str, Path] = field(default_factory=dict)
     duplicates: list[str] = field(default_factory=list)
 
-    def read(self, store: ResultStore, units: Iterable[Unit]) -> None:
+    def read(self, store: ResultStore, units: Iterable[Unit]) -> Iterator[Path]:
+        """Read the results of a directory; the files that should be one and are damaged."""
         for unit in units:
             result = store.find(unit.id)
             if result is None:
+                if store.path_of(unit.id).exists():
+                    yield store.path_of(unit.id)
                 continue
             if unit.id in self.found and unit.id not in self.duplicates:
                 self.duplicates.append(unit.id)
@@ -66,9 +69,8 @@ def merge(
     _refuse_others(stores, listed, wanted)
     merging = _Merging()
     for store in stores:
-        for path in store.damaged():
+        for path in merging.read(store, wanted):
             emit(_warning("damaged-result", f"{path} is damaged, and does not count", "do its unit again"))
-        merging.read(store, wanted)
     report = make_report(wanted, merging.found, merging.duplicates)
     for notice in find_differences(report):
         emit(notice)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from optbuild.errors import UsageError
 from optbuild.files import claim_directory
 from optbuild.fleet.sources import PlacedSource
 from optbuild.fleet.units import Unit
-from optbuild.profile.load import FILE_NAME, find_build_profile, load_build_profile, parse_build_profile
+from optbuild.profile.load import find_build_profile, load_build_profile, parse_build_profile
 from optbuild.profile.model import BuildProfile
 from optbuild.project.layout import Layout
 from optbuild.session.init import propose
@@ -24,11 +25,13 @@ class Placer:
     Attributes:
         fleet: The directory of the fleet's file, which build profiles are relative to.
         owned: The directory for results; finished binaries lie below it.
+        proposed: What `init` proposed on another machine, which stands for a proposal here.
     """
 
     fleet: Path
     owned: Path
     machine: Machine
+    proposed: str | None = None
 
     def place(self, unit: Unit, source: PlacedSource) -> Placement:
         """Find the build profile of a unit, and the directories for its builds.
@@ -38,26 +41,56 @@ class Placer:
             ToolchainError: The machine lacks something.
             StorageError: A directory cannot be written.
         """
-        build_profile, manifest = self._find_profile(unit, source)
-        if unit.target is not None:
-            build_profile = replace(build_profile, project=replace(build_profile.project, target=unit.target))
+        build_profile, manifest = self.find_profile(unit, source)
         root = self._find_root(build_profile, manifest, source)
         layout = Layout(root=root, artifacts=self.owned / "artifacts" / unit.id)
         return Placement(build_profile=build_profile, manifest=manifest, layout=layout)
 
-    def _find_profile(self, unit: Unit, source: PlacedSource) -> tuple[BuildProfile, Path]:
+    def propose(self, unit: Unit, source: PlacedSource) -> str | None:
+        """What `init` proposes for a project without a build profile; None if there is one.
+
+        Raises:
+            UsageError: Nothing can be built.
+            ToolchainError: cargo cannot be run.
+        """
+        if unit.build_profile is not None or self._find_own(source) is not None:
+            return None
+        return propose(source.directory, None, self.machine).after
+
+    def find_profile(self, unit: Unit, source: PlacedSource) -> tuple[BuildProfile, Path]:
+        """The build profile of a unit, for its target, and the project's `Cargo.toml`.
+
+        Raises:
+            UsageError: The build profile cannot be used, or none can be proposed.
+        """
+        found, manifest = self._read_profile(unit, source)
+        if unit.target is not None:
+            found = replace(found, project=replace(found.project, target=unit.target, targets=()))
+        elif found.project.targets:
+            named = ", ".join(f'"{target}"' for target in found.project.targets)
+            raise UsageError(
+                "the build profile names several targets, and a unit of a fleet is about one",
+                help=f"name them in the fleet's file, at this project: targets = [{named}]",
+                location=None if found.path is None else str(found.path),
+            )
+        return found, manifest
+
+    def _read_profile(self, unit: Unit, source: PlacedSource) -> tuple[BuildProfile, Path]:
         directory = source.directory
         if unit.build_profile is not None:
             given = load_build_profile(self.fleet / unit.build_profile, directory=self.fleet)
             return given, (directory / given.project.manifest).resolve()
-        # above what was fetched lies something else: the fleet's own directory
-        own = find_build_profile(directory) if source.home is None else directory / FILE_NAME
-        if own is not None and own.is_file():
+        own = self._find_own(source)
+        if own is not None:
             found = load_build_profile(own, directory=own.parent)
             return found, (own.parent / found.project.manifest).resolve()
-        proposal = propose(directory, None, self.machine)
-        found = parse_build_profile(proposal.after, label="what `init` proposes", directory=directory)
+        text = self.proposed or self.propose(unit, source) or ""
+        found = parse_build_profile(text, label="what `init` proposes", directory=directory)
         return found, (directory / found.project.manifest).resolve()
+
+    def _find_own(self, source: PlacedSource) -> Path | None:
+        own = find_build_profile(source.directory)
+        return own if own is None or source.top is None or own.is_relative_to(source.top) else None
 
     def _find_root(self, build_profile: BuildProfile, manifest: Path, source: PlacedSource) -> Path:
         if source.home is not None:

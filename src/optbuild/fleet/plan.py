@@ -117,7 +117,7 @@ def _row(shard: str, unit: Unit) -> tuple[Cell, ...]:
         Cell(text=shard),
         Cell(text=sentence(unit.project), foreign=True),
         Cell(text=sentence(unit.source.describe()), foreign=True),
-        Cell(text=sentence(unit.target or "as its build profile says"), foreign=True),
+        Cell(text=sentence(unit.target or "default"), foreign=True),
         Cell(text=sentence(", ".join(unit.variants) or "all"), foreign=True),
         Cell(text=str(unit.builds)),
         Cell(text=format_duration(unit.estimate_s)),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -42,6 +41,7 @@ class UnitResult:
         host: The machine that measured.
         record: The run; None where it could not begin.
         warnings: Those that are not in the record.
+        log: The end of the log that the error names, where that is on another machine.
     """
 
     schema: Literal["optbuild/fleet-unit/1"] = UNIT_SCHEMA
@@ -56,6 +56,7 @@ class UnitResult:
     record: RunRecord | None
     warnings: tuple[WarningRecord, ...] = ()
     error: ErrorRecord | None = None
+    log: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,11 +144,15 @@ class ResultStore:
             ) from error
 
     def save(self, result: UnitResult) -> None:
-        """Write a result; an older one of the same unit is replaced.
+        """Write a result; an older one of the same unit is replaced. A log gets a file beside it.
 
         Raises:
             StorageError: It cannot be written; the older one is intact.
         """
+        if result.log and result.error is not None:
+            log = self.directory / "logs" / f"{result.unit.id}.log"
+            atomic_write(log, result.log.encode())
+            result = replace(result, error=replace(result.error, location=str(log)))
         atomic_write(self.path_of(result.unit.id), render_result(result).encode())
 
     def find(self, unit_id: str) -> UnitResult | None:
@@ -156,9 +161,3 @@ class ResultStore:
             return parse_result(self.path_of(unit_id).read_bytes())
         except (OSError, ValidationError):
             return None
-
-    def damaged(self) -> Iterator[Path]:
-        """Files that should be results, and cannot be read."""
-        for path in sorted((self.directory / "units").glob("*.json")):
-            if self.find(path.stem) is None:
-                yield path

@@ -11,6 +11,7 @@ from optbuild import __version__
 from optbuild.errors import InterruptedRunError, OptbuildError
 from optbuild.events import Level, Notice, labelled
 from optbuild.files import claim_directory
+from optbuild.fleet.ending import end_unit
 from optbuild.fleet.load import load_fleet
 from optbuild.fleet.placing import Placer
 from optbuild.fleet.results import ResultStore, UnitResult, UnitStatus
@@ -18,20 +19,13 @@ from optbuild.fleet.shards import Shard, units_of
 from optbuild.fleet.sources import SourceStore
 from optbuild.fleet.summary import FleetReport, report_on_store
 from optbuild.fleet.units import SourceKind, Unit, make_units
-from optbuild.record.host import describe_host
 from optbuild.record.lock import hold_lock
-from optbuild.record.model import ErrorRecord, RunRecord, RunStatus
 from optbuild.session.request import Machine, RunRequest
 from optbuild.session.run import RunFailedError
 from optbuild.session.run import run as run_project
 
 OUT_NAME = "target/optbuild-fleet"
 """Where results are without `--out`, beside the fleet's file."""
-_STATUS = {
-    RunStatus.COMPLETE: UnitStatus.COMPLETE,
-    RunStatus.INCOMPLETE: UnitStatus.INCOMPLETE,
-    RunStatus.FAILED: UnitStatus.FAILED,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,13 +66,14 @@ def run_fleet(request: FleetRequest, machine: Machine) -> FleetReport:
         InterruptedRunError: A signal arrived; what was finished is kept.
     """
     with opened(request, machine) as (units, store):
-        worker = UnitRunner(request=request, machine=machine)
+        runner = UnitRunner(request=request, machine=machine)
+        sources = open_sources(request, machine)
         for number, unit in enumerate(units, start=1):
-            if is_done(unit, store, request, worker.sources):
-                machine.emit(_notice("kept", f"{unit.label}: it was done before (--fresh does it again)"))
+            if is_done(unit, store, request, sources):
+                tell(machine, "kept", f"{unit.label}: it was done before (--fresh does it again)")
                 continue
-            machine.emit(_notice("unit", f"unit {number} of {len(units)}: {unit.label}"))
-            store.save(worker.do(unit))
+            tell(machine, "unit", f"unit {number} of {len(units)}: {unit.label}")
+            store.save(runner.do(unit))
         return report_on_store(store, units)
 
 
@@ -92,6 +87,11 @@ def opened(request: FleetRequest, machine: Machine) -> Iterator[tuple[tuple[Unit
     with hold_lock(store.directory / "lock", wait=request.wait, emit=machine.emit):
         store.save_list(units)
         yield units if request.shard is None else units_of(units, request.shard), store
+
+
+def open_sources(request: FleetRequest, machine: Machine) -> SourceStore:
+    """Where the sources of a fleet are put."""
+    return SourceStore(fleet=request.file.parent, owned=request.directory, machine=machine)
 
 
 def is_done(unit: Unit, store: ResultStore, request: FleetRequest, sources: SourceStore) -> bool:
@@ -110,11 +110,6 @@ class UnitRunner:
     request: FleetRequest
     machine: Machine
 
-    @property
-    def sources(self) -> SourceStore:
-        """Where sources are put."""
-        return SourceStore(fleet=self.request.file.parent, owned=self.request.directory, machine=self.machine)
-
     def do(self, unit: Unit) -> UnitResult:
         """Do one unit.
 
@@ -125,7 +120,7 @@ class UnitRunner:
         machine = replace(self.machine, emit=labelled(self.machine.emit, unit.label))
         identity, record, error = None, None, None
         try:
-            source = replace(self.sources, machine=machine).place(unit.source)
+            source = open_sources(self.request, machine).place(unit.source)
             identity = source.identity
             placer = Placer(fleet=self.request.file.parent, owned=self.request.directory, machine=machine)
             placement = placer.place(unit, source)
@@ -139,17 +134,8 @@ class UnitRunner:
         if error is not None:
             where = "" if error.location is None else f" ({error.location})"
             machine.emit(Notice(level=Level.ERROR, code=error.code, message=error.message, help=f"{error.help}{where}"))
-        return UnitResult(
-            unit=unit,
-            status=_status_of(record, error),
-            exit_code=_exit_code(record, error),
-            source_identity=identity,
-            started_at=started.isoformat(timespec="seconds"),
-            finished_at=self.machine.now().isoformat(timespec="seconds"),
-            host=describe_host(),
-            record=record,
-            error=ErrorRecord.of(error) if error is not None else None if record is None else record.error,
-        )
+        times = (started, self.machine.now())
+        return end_unit(unit, times, identity=identity, record=record, error=error)
 
     def _make_request(self, unit: Unit, directory: Path) -> RunRequest:
         return RunRequest(
@@ -164,13 +150,6 @@ class UnitRunner:
         )
 
 
-def _status_of(record: RunRecord | None, error: OptbuildError | None) -> UnitStatus:
-    return UnitStatus.FAILED if error is not None or record is None else _STATUS[record.status]
-
-
-def _exit_code(record: RunRecord | None, error: OptbuildError | None) -> int:
-    return error.status if error is not None else 0 if record is None else record.exit_code
-
-
-def _notice(code: str, message: str) -> Notice:
-    return Notice(level=Level.INFO, code=code, message=message)
+def tell(machine: Machine, code: str, message: str) -> None:
+    """Say something to people."""
+    machine.emit(Notice(level=Level.INFO, code=code, message=message))

@@ -58,11 +58,13 @@ class PlacedSource:
         directory: The one with its `Cargo.toml`.
         identity: What exactly it is: a commit, the checksum of a crate, a hash of the files of a path.
         home: Where its builds are written; None for a path, whose builds are where they always are.
+        top: A build profile above it is not the project's own; None if it may be anywhere above.
     """
 
     directory: Path
     identity: str
     home: Path | None
+    top: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,7 @@ class SourceStore:
         if source.kind is SourceKind.PATH:
             directory = (self.fleet / source.place).resolve()
             return PlacedSource(directory=directory, identity=find_tree(directory, self.machine).id, home=None)
-        place = self.owned / "sources" / "target" / "package" / key_of(source)
+        place = place_of(source, self.owned)
         files, stamp = place / "source", place / "identity"
         if not stamp.is_file():
             remove_below(self.owned, place)
@@ -98,7 +100,7 @@ class SourceStore:
             fetch = self._clone if source.kind is SourceKind.GIT else self._fetch_crate
             identity = fetch(source, place, files)
             atomic_write(stamp, identity.encode())
-        return PlacedSource(directory=files, identity=stamp.read_text(), home=place)
+        return PlacedSource(directory=files, identity=stamp.read_text(), home=place, top=files)
 
     def _clone(self, source: ProjectSource, _place: Path, files: Path) -> str:
         url, rev = self._url(source.place), source.version or "HEAD"
@@ -182,10 +184,11 @@ class SourceStore:
             raise ToolchainError(f"{what} cannot be run: {error.reason}", help=f"install {what}") from error
 
 
-def key_of(source: ProjectSource) -> str:
-    """A short name for the directory of a source; always equally long, for paths are in programs."""
+def place_of(source: ProjectSource, owned: Path) -> Path:
+    """Where a source and its builds go; always equally long, for paths are in programs."""
     words = json.dumps([source.kind, source.place, source.version])
-    return hashlib.sha256(words.encode()).hexdigest()[:_KEY_DIGITS]
+    key = hashlib.sha256(words.encode()).hexdigest()[:_KEY_DIGITS]
+    return owned / "sources" / "target" / "package" / key
 
 
 def _find_checksum(lockfile: Path, source: ProjectSource) -> str:

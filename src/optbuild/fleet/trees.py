@@ -73,12 +73,23 @@ def find_tree(directory: Path, machine: Machine) -> Tree:
     outside = find_outside_paths(manifests, tree=workspace, repository=workspace)
     tops = list(dict.fromkeys([workspace, *(each.path for each in outside if each.path.is_dir())]))
     root = Path(os.path.commonpath(tops))
-    names = sorted({str(path.relative_to(root)) for top in tops for path in _list_files(top, machine)})
-    files = {name: _describe(root / name) for name in names}
+    names = sorted({str(path.relative_to(root)) for top in tops for path in list_files(top, machine)})
+    files = {name: describe_file(root / name) for name in names}
     return Tree(root=root, project=str(directory.relative_to(root)), files=files)
 
 
-def _list_files(top: Path, machine: Machine) -> Iterator[Path]:
+def find_all_files(top: Path, *, start: Path) -> Tree:
+    """All files of a directory that holds nothing but a project's sources.
+
+    Raises:
+        UsageError: A file cannot be read.
+    """
+    files = {str(path.relative_to(top)): describe_file(path) for path in sorted(_walk(top))}
+    return Tree(root=top, project=str(start.relative_to(top)), files=files)
+
+
+def list_files(top: Path, machine: Machine) -> Iterator[Path]:
+    """The files of a directory that are not made anew: what git tells of, or all where there is no repository."""
     repository = find_repository(top, machine.executor, machine.environ)
     if repository is None:
         yield from _walk(top)
@@ -109,7 +120,12 @@ def _is_made_anew(directory: Path) -> bool:
     return (directory / _CACHE_TAG).is_file() or (directory / MARKER).is_file()
 
 
-def _describe(path: Path) -> TreeFile:
+def describe_file(path: Path) -> TreeFile:
+    """A file by its hash.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
     try:
         if path.is_symlink():
             link = str(path.readlink())

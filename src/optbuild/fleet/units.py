@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -91,14 +91,15 @@ def make_units(fleet: Fleet) -> tuple[Unit, ...]:
         BuildProfileError: A build profile beside the fleet's file is wrong.
         UsageError: A build profile that is known does not have a variant that is named.
     """
+    estimator = _Estimator(directory=fleet.directory)
     found = zip(fleet.projects, _make_names(fleet), fleet.origins, strict=True)
-    return tuple(unit for project, name, origin in found for unit in _units_of(project, name, origin, fleet))
+    return tuple(unit for project, name, origin in found for unit in _units_of(project, name, origin, fleet, estimator))
 
 
-def _units_of(project: FleetProject, name: str, origin: str, fleet: Fleet) -> Iterator[Unit]:
+def _units_of(project: FleetProject, name: str, origin: str, fleet: Fleet, estimator: _Estimator) -> Iterator[Unit]:
     given = None if project.build_profile is None else fleet.directory / project.build_profile
     with located(origin):
-        builds, measure_s = _estimate(project, given, fleet.directory)
+        estimate = estimator.estimate(project, given)
     base = Unit(
         project=name,
         source=_source_of(project),
@@ -106,9 +107,9 @@ def _units_of(project: FleetProject, name: str, origin: str, fleet: Fleet) -> It
         build_profile_sha256=None if given is None else sha256_of(given),
         variants=project.variants,
     )
-    for target in project.targets or (None,):
-        unit = replace(base, target=target)
-        yield replace(unit, id=_make_id(unit), builds=builds, estimate_s=builds * _BUILD_S + measure_s)
+    for target in project.targets or estimate.targets or (None,):
+        unit = replace(base, target=target, builds=estimate.builds, estimate_s=estimate.seconds)
+        yield replace(unit, id=_make_id(unit))
 
 
 def _source_of(project: FleetProject) -> ProjectSource:
@@ -125,29 +126,55 @@ def _make_id(unit: Unit) -> str:
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:_ID_DIGITS]
 
 
-def _estimate(project: FleetProject, given: Path | None, directory: Path) -> tuple[int, float]:
-    """About how many builds a comparison takes, and how long it may measure."""
-    if given is not None:
-        build_profile = load_build_profile(given, directory=directory)
-        names = select_variants(build_profile, project.variants)
-    else:
-        build_profile, names = _guess_variants(project, directory)
-    builds = sum(1 if build_profile.variants[name].pgo is PgoMode.OFF else 2 for name in names)
-    return builds, build_profile.measure.max_time_s
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Estimate:
+    """About how many builds a comparison takes, and how long all of it; and the targets of the build profile."""
+
+    builds: int
+    seconds: float
+    targets: tuple[str, ...]
 
 
-def _guess_variants(project: FleetProject, directory: Path) -> tuple[BuildProfile, tuple[str, ...]]:
-    """What the project's own build profile says, as far as it can be known here."""
-    default = default_build_profile(directory)
-    if project.path is None:
-        named = tuple(name for name in project.variants if name in default.variants)
-        return default, select_variants(default, named)
-    own = find_build_profile(directory / project.path)
-    try:
-        build_profile = default if own is None else load_build_profile(own, directory=own.parent)
-    except BuildProfileError:  # the project's own fault: its unit will say so, and the others go on
-        return default, tuple(default.variants)
-    return build_profile, select_variants(build_profile, project.variants)
+@dataclass(slots=True, kw_only=True)
+class _Estimator:
+    """Estimates what units cost; each build profile is read once, however many projects have it."""
+
+    directory: Path
+    read: dict[Path | None, BuildProfile] = field(default_factory=dict)
+
+    def estimate(self, project: FleetProject, given: Path | None) -> _Estimate:
+        """What is known of a project from the files that are here."""
+        if given is not None:
+            build_profile = self._load(given)
+            names = select_variants(build_profile, project.variants)
+        else:
+            build_profile, names = self._guess_variants(project)
+        builds = sum(1 if build_profile.variants[name].pgo is PgoMode.OFF else 2 for name in names)
+        seconds = builds * _BUILD_S + build_profile.measure.max_time_s
+        return _Estimate(builds=builds, seconds=seconds, targets=build_profile.project.targets)
+
+    def _guess_variants(self, project: FleetProject) -> tuple[BuildProfile, tuple[str, ...]]:
+        """What the project's own build profile says, as far as it can be known here."""
+        default = self._load(None)
+        if project.path is None:
+            named = tuple(name for name in project.variants if name in default.variants)
+            return default, select_variants(default, named)
+        own = find_build_profile(self.directory / project.path)
+        try:
+            build_profile = self._load(own)
+        except BuildProfileError:  # the project's own fault: its unit will say so, and the others go on
+            return default, tuple(default.variants)
+        return build_profile, select_variants(build_profile, project.variants)
+
+    def _load(self, path: Path | None) -> BuildProfile:
+        """A build profile, or the default."""
+        if path not in self.read:
+            self.read[path] = (
+                default_build_profile(self.directory)
+                if path is None
+                else load_build_profile(path, directory=path.parent)
+            )
+        return self.read[path]
 
 
 def _make_names(fleet: Fleet) -> list[str]:

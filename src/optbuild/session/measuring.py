@@ -11,6 +11,7 @@ from optbuild.measure.memory import Memory
 from optbuild.measure.sampling import Leaving, stay_to_the_end
 from optbuild.measure.settings import SamplingSettings
 from optbuild.plan.measure import Measure
+from optbuild.profile.model import BuildProfile
 from optbuild.session.prepare import Prepared
 from optbuild.session.request import Machine
 
@@ -66,7 +67,12 @@ def measure(  # noqa: PLR0913 - what is measured, where, and by which rules
 
 def sampling_settings(prepared: Prepared) -> SamplingSettings:
     """How long and how precisely the build profile wants to measure."""
-    asked, gates = prepared.build_profile.measure, prepared.build_profile.gates
+    return make_settings(prepared.build_profile)
+
+
+def make_settings(build_profile: BuildProfile) -> SamplingSettings:
+    """How long and how precisely a build profile wants to measure."""
+    asked, gates = build_profile.measure, build_profile.gates
     return SamplingSettings(
         precision=asked.fixed_precision,
         min_effect=asked.min_effect,

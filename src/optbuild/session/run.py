@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -64,6 +65,25 @@ def run_prepared(prepared: Prepared, request: RunRequest, machine: Machine) -> R
         OptbuildError: The run could not begin.
         RunFailedError: It began and failed; what was finished is kept and in the record.
     """
+    with opened(prepared, request, machine) as ledger:
+        build(ledger)
+        earlier = _find_earlier(ledger)
+        if earlier is not None:
+            _keep_layouts(ledger, {each.name for each in earlier.variants if each.bolt is not None and each.bolt.kept})
+            return earlier
+        _measure(ledger)
+        _warn_of_unsteady(ledger)
+        return ledger.close()
+
+
+@contextmanager
+def opened(prepared: Prepared, request: RunRequest, machine: Machine) -> Iterator[Ledger]:
+    """A run that has begun and holds its project: an error within becomes a record of what was finished.
+
+    Raises:
+        OptbuildError: The run could not begin.
+        RunFailedError: It began and failed.
+    """
     layout = prepared.layout
     claim_directory(layout.root)
     if layout.artifacts.parent != layout.root:
@@ -77,16 +97,7 @@ def run_prepared(prepared: Prepared, request: RunRequest, machine: Machine) -> R
             warn_of_unpassed(ledger)
             _announce_not_measured(ledger)
             _announce_estimate(ledger)
-            build(ledger)
-            earlier = _find_earlier(ledger)
-            if earlier is not None:
-                _keep_layouts(
-                    ledger, {each.name for each in earlier.variants if each.bolt is not None and each.bolt.kept}
-                )
-                return earlier
-            _measure(ledger)
-            _warn_of_unsteady(ledger)
-            return ledger.close()
+            yield ledger
         except OptbuildError as error:
             raise RunFailedError(error, ledger.close(error)) from error
 
