@@ -50,6 +50,20 @@ def atomic_write(path: Path, data: bytes) -> None:
         Path(temporary).unlink(missing_ok=True)
 
 
+def require_writable(path: Path) -> None:
+    """Refuse a file that cannot be written later, before the work that would be lost.
+
+    Raises:
+        StorageError: Its directory cannot be written or made, or it is a directory.
+    """
+    parent = next(folder for folder in path.parents if folder.exists())
+    if path.is_dir():
+        raise storage_error(path, IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)))
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        number = errno.EACCES if parent.is_dir() else errno.ENOTDIR
+        raise storage_error(path, OSError(number, os.strerror(number)))
+
+
 def atomic_copy(source: Path, target: Path) -> None:
     """Copy a file with its permissions; `target` appears complete, as a new inode, or not at all.
 

@@ -46,12 +46,12 @@ def test_what_shares_a_training_comes_one_after_the_other() -> None:
             "fat",
             "fat-x86-64-v3",
             "pgo-thin",
-            "pgo-thin-x86-64-v3",
             "pgo-thin-hot-p95",
+            "pgo-thin-x86-64-v3",
             "pgo-thin-x86-64-v3-hot-p95",
             "pgo-fat",
-            "pgo-fat-x86-64-v3",
             "pgo-fat-hot-p95",
+            "pgo-fat-x86-64-v3",
             "pgo-fat-x86-64-v3-hot-p95",
         ]
     )

@@ -1,19 +1,22 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import jsonschema
 import pytest
 from inline_snapshot import snapshot
 
-from optbuild.errors import ToolchainError, UsageError
+from optbuild.errors import StorageError, ToolchainError, UsageError
+from optbuild.files import require_writable
 from optbuild.observe.call_tree import Change, Node, make_table, make_tree, thread_group
 from optbuild.observe.effort import WANTED_SAMPLES, plan_effort
 from optbuild.observe.profiles import ArmProfile, Profiled, Unobserved, WorkloadProfile, scale_recordings
 from optbuild.observe.samples import Frame, Samples, Stack, Unit
 from optbuild.report.flame.document import make_document_schema, render_document
 from optbuild.report.flame.exports import fold_for_drawing, render_folded, render_speedscope
+from optbuild.report.flame.firefox import render_firefox
 from optbuild.report.flame.page import render_page
 from optbuild.report.flame.table import make_report
 from optbuild.report.formats.terminal import render_terminal
@@ -240,6 +243,24 @@ def test_speedscope_gets_a_profile_for_each_variant() -> None:
         assert max(max(stack) for stack in each["samples"]) < len(document["shared"]["frames"])
 
 
+def test_the_firefox_profiler_gets_tables_that_refer_to_each_other() -> None:
+    """Every sample is a stack, every stack a frame and what called it, every frame a name; shares are kept."""
+    document = json.loads(render_firefox(COMPARED))
+    names = [thread["name"] for thread in document["threads"]]
+    assert names == ["books, release: demo-N", "books, pgo: demo-N"]
+    for thread in document["threads"]:
+        assert thread["stackTable"]["schema"] == {"prefix": 0, "frame": 1}
+        seen = Counter(sample[0] for sample in thread["samples"]["data"])
+        shares = {}
+        for stack, count in seen.items():
+            prefix, frame = thread["stackTable"]["data"][stack]
+            name = thread["stringTable"][thread["frameTable"]["data"][frame][0]]
+            caller = thread["stringTable"][thread["frameTable"]["data"][thread["stackTable"]["data"][prefix][1]][0]]
+            assert caller == "main (in demo)"
+            shares[name] = count * document["meta"]["interval"] / 1000
+        assert shares["b (in demo)"] == pytest.approx(0.308, rel=0.01)
+
+
 def test_the_document_fits_its_schema() -> None:
     """For other programs."""
     for each in (ALONE, COMPARED):
@@ -293,3 +314,20 @@ def test_inferno_is_told_what_is_counted() -> None:
     argv = make_draw_argv("inferno", title="t", subtitle="s", count_name="µs", negate=True)
     assert argv[:9] == ("inferno", "--width", "1600", "--title", "t", "--subtitle", "s", "--countname", "µs")
     assert argv[-1] == "--negate"
+
+
+def test_what_has_no_name_is_noticed() -> None:
+    """The kernel's part is not the program's fault."""
+    assert samples_of({"main [unknown]": 1.0, "main f": 3.0}).unnamed_share == 0.25
+    kernel = Frame(function="[unknown]", symbol="", module="[kernel]", is_kernel=True)
+    stack = Stack(frames=(kernel,), weight=1.0, thread="demo")
+    assert Samples(stacks=(stack,), unit=Unit.SECONDS, tool="perf").unnamed_share == 0.0
+
+
+def test_a_file_that_cannot_be_written_is_refused_beforehand(tmp_path: Path) -> None:
+    """The work for it would be lost."""
+    require_writable(tmp_path / "new" / "deep" / "out.svg")
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file" / "out.svg", tmp_path):
+        with pytest.raises(StorageError, match="cannot write"):
+            require_writable(path)

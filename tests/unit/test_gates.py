@@ -13,6 +13,7 @@ from optbuild.profile.gates import GateSettings
 from optbuild.record.gate import GateVerdict
 from optbuild.record.judge import is_accepted, judge
 from optbuild.record.model import RunRecord, VariantStatus, WorkloadRecord
+from optbuild.record.search import SearchRecord
 from optbuild.report.formats import GATE_FORMATS
 from optbuild.report.model import Screen
 from optbuild.testing import make_comparison, make_run_record, make_variant_record
@@ -164,6 +165,16 @@ def test_a_variant_that_the_run_has_not_is_named_with_those_it_has() -> None:
         judge(make_run_record(), GateSettings(variant="bolt", min_gain=0.03))
     with pytest.raises(UsageError, match=r"no variant to judge: it has release"):
         judge(make_run_record(variants=(make_variant_record(),)), GateSettings(min_gain=0.03))
+
+
+def test_of_a_search_the_winner_is_judged() -> None:
+    """Whatever candidate was built last; a variant that the gates name comes first."""
+    variants = (make_variant_record(), make_variant_record("pgo"), make_variant_record("wide"))
+    search = SearchRecord(objective="time", budget_s=60.0, candidates=(), winner="pgo")
+    record = make_run_record(variants=variants, comparisons=(make_comparison(),), search=search)
+    assert [gate.verdict for gate in judge(record, GateSettings(min_gain=0.03))] == [GateVerdict.PASS]
+    (named,) = judge(record, GateSettings(variant="wide", min_gain=0.03))
+    assert named.verdict is GateVerdict.INCONCLUSIVE
 
 
 def test_a_gain_on_what_was_trained_on_is_labelled() -> None:

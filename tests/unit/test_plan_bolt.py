@@ -13,10 +13,17 @@ from optbuild.plan.kinds.compile import Compile
 from optbuild.plan.model import Plan
 from optbuild.plan.planner import make_plan
 from optbuild.profile.model import Use
-from optbuild.profile.variants import BoltMode, PgoMode, Variant
+from optbuild.profile.variants import BoltMode, PgoMode, Profiles, Variant
 from optbuild.project.model import CargoProfiles, LibFile, LibKind, Rustflags
 from optbuild.project.selection import Targets
-from optbuild.testing import make_build_profile, make_invocation, make_plan_inputs, make_project, make_toolchain
+from optbuild.testing import (
+    make_build_profile,
+    make_invocation,
+    make_package,
+    make_plan_inputs,
+    make_project,
+    make_toolchain,
+)
 from optbuild.tools.llvm_objcopy import Keep
 from optbuild.workloads.folds import Fold
 
@@ -145,6 +152,28 @@ def test_what_cannot_be_is_refused_when_planning(changes: dict[str, Any], reason
     bolt = _plan(replace(variant, bolt=BoltMode.AUTO), **changes).named("bolt").bolt
     assert bolt is not None
     assert reason in (bolt.obstacle or "")
+
+
+def test_programs_with_profiles_of_their_own_are_counted_alone() -> None:
+    """Each is laid out by itself, without those that a workload may need beside it."""
+    package = make_package(bins=("demo", "ask"))
+    both = make_invocation("{bin:demo}", "{bin:ask}", name="both", use=(Use.TRAIN,))
+    alone = make_invocation("{bin:demo}", "a.txt", name="alone", use=(Use.TRAIN,))
+    changes: dict[str, Any] = {
+        "project": make_project(packages=(package,)),
+        "targets": Targets(packages=(package,), bins=package.bins),
+        "measure": False,
+    }
+    variant = replace(BOLT, profiles=Profiles.PER_BIN)
+    with pytest.raises(UsageError, match="no training workload runs ask and no other program") as refused:
+        _plan(variant, workloads=(both, alone), **changes)
+    assert 'set profiles = "merged"' in refused.value.help
+    other = make_invocation("{bin:ask}", "b.txt", name="other", use=(Use.TRAIN,))
+    plan = _plan(variant, workloads=(both, alone, other), **changes)
+    assert {(each.programs, each.workload.name) for each in plan.of_kind(BoltTrain)} == {
+        (("demo",), "alone"),
+        (("ask",), "other"),
+    }
 
 
 def test_a_library_is_refused() -> None:

@@ -35,7 +35,7 @@ def flamegraph(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="svg, html, folded, speedscope or table; default: what the name of the file tells.",
+            help="svg, html, folded, speedscope, firefox or table; default: what the name of the file tells.",
         ),
     ] = None,
     output: options.Output = None,
@@ -65,6 +65,7 @@ def flamegraph(
 
     from optbuild.cli.console import Console
     from optbuild.events import Level, Notice
+    from optbuild.files import require_writable
     from optbuild.report.flame.document import render_document
     from optbuild.report.flame.table import make_report
     from optbuild.report.formats.terminal import render_terminal
@@ -77,6 +78,8 @@ def flamegraph(
         raise UsageError(f"there is no way {unwind!r} to unwind", help="choose fp or dwarf")
     chosen = choose_form(form, output)
     require_renderer(chosen, call.environ)
+    if output is not None:
+        require_writable(output.absolute())
     asked = FlamegraphRequest(
         run=replace(request, max_time_s=max_time),
         variant=variant,

@@ -7,10 +7,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from optbuild.observe.samples import Frame, Samples, Stack, Unit
+from optbuild.observe.samples import UNKNOWN, Frame, Samples, Stack, Unit
 from optbuild.portable.names import read_name
 
-UNKNOWN = "[unknown]"
 _LLVM_SUFFIX = re.compile(r"\.(?:llvm\.\d+|cold(?:\.\d+)?|part\.\d+|constprop\.\d+|isra\.\d+)$")
 
 

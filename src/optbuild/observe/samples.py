@@ -15,6 +15,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+UNKNOWN = "[unknown]"
+"""What a function without a name is called."""
+
 _RUNTIME_ENDS = "std::sys::backtrace::__rust_begin_short_backtrace"
 _CALLS_MAIN = "core::ops::function::FnOnce::call_once"
 
@@ -106,6 +109,13 @@ class Samples:
     def total(self) -> float:
         """The weight of all stacks together."""
         return sum(stack.weight for stack in self.stacks)
+
+    @property
+    def unnamed_share(self) -> float:
+        """How much of the weight is in functions whose name is not known, outside the kernel."""
+        ends = ((stack.frames[-1], stack.weight) for stack in self.stacks if stack.frames)
+        unnamed = sum(weight for frame, weight in ends if frame.function == UNKNOWN and not frame.is_kernel)
+        return unnamed / self.total if self.total else 0.0
 
     def scaled(self, factor: float) -> Samples:
         """The same with all weights multiplied."""

@@ -17,13 +17,14 @@ from pydantic import TypeAdapter
 from optbuild.profile.tune import DEFAULT_LEVEL, Levels
 from optbuild.profile.variants import Lto, PgoMode, Variant, VariantSettings
 
-_NEEDS_PGO = frozenset({"hot-count", "bolt", "layout", "training-lto", "counters", "profiles"})
+_NEEDS_PGO = frozenset({"hot-count", "layout", "training-lto", "counters", "profiles"})
 _ADDED = ("features", "rustflags")
 # Not in the name of any function, so that variants which differ only in them may share one training.
 _SHARES_TRAINING = ("target_cpu", "rustflags", "hot_count", "bolt", "layout")
 _AFTER_LINKING = ("bolt", "layout")
 # What a level is called after in a name, where it would not be clear by itself.
 _PREFIXES = {"codegen-units": "cu", "opt-level": "o", "hot-count": "hot-", "lto": "lto-", "debug": "debug-"}
+_UNSET = (None, (), "off", DEFAULT_LEVEL)
 _LTO_COST = {None: 0, Lto.OFF: 0, Lto.THIN: 1, Lto.FAT: 2}
 
 
@@ -95,7 +96,7 @@ def risk_of(variant: Variant, baseline: Variant) -> tuple[int, ...]:
     behaves = ("panic", "features", "overflow_checks", "opt_level")
     return (
         variant.target_cpu != baseline.target_cpu,
-        sum(getattr(variant, key, None) not in {None, False, "off"} for key in _AFTER_LINKING),
+        sum(getattr(variant, key, None) not in _UNSET for key in _AFTER_LINKING),
         sum(getattr(variant, key) != getattr(baseline, key) for key in behaves),
         len(variant.rustflags) - len(baseline.rustflags),
         variant.pgo is not PgoMode.OFF,
@@ -105,9 +106,10 @@ def risk_of(variant: Variant, baseline: Variant) -> tuple[int, ...]:
     )
 
 
-def _extras(variant: Variant) -> tuple[int, str]:
+def _extras(variant: Variant) -> tuple[int, list[str]]:
+    """How many of the settings that share a training are set, and which: fewer first."""
     values = [getattr(variant, key, None) for key in _SHARES_TRAINING]
-    return sum(bool(value) for value in values), repr(values)
+    return sum(value not in _UNSET for value in values), ["" if value in _UNSET else repr(value) for value in values]
 
 
 def _with_effect(levels: Mapping[str, Any], baseline: Variant) -> dict[str, Any]:

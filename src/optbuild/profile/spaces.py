@@ -21,7 +21,7 @@ SPACES: Mapping[Space, Mapping[str, Levels]] = {
         "hot-count": (DEFAULT_LEVEL, "p95"),
     },
     Space.THOROUGH: {
-        "lto": ("thin", "fat"),
+        "lto": ("fat",),
         "codegen-units": (1,),
         "pgo": (True,),
         "target-cpu": (DEFAULT_LEVEL, "x86-64-v3"),
@@ -32,6 +32,7 @@ SPACES: Mapping[Space, Mapping[str, Levels]] = {
             ("-Cllvm-args=-enable-ext-tsp-block-placement",),
             ("-Cllvm-args=-enable-split-machine-functions",),
         ),
+        "bolt": (False, "auto"),
     },
     Space.SIZE: {
         "opt-level": (DEFAULT_LEVEL, "s", "z"),

@@ -74,6 +74,8 @@ def _find_variant(record: RunRecord, gates: GateSettings) -> VariantRecord:
     candidates = [variant for variant in record.variants if not variant.baseline]
     if record.arms and candidates:
         return _compared_version(record, gates, candidates[-1])
+    if gates.variant is None and record.search is not None and record.search.winner is not None:
+        return next(each for each in record.variants if each.name == record.search.winner)
     found = candidates if gates.variant is None else [each for each in record.variants if each.name == gates.variant]
     if found:
         return found[-1]

@@ -12,6 +12,7 @@ from optbuild.execution.command import Command
 from optbuild.execution.tool import run_tool
 from optbuild.observe.profiles import Profiled
 from optbuild.report.flame.exports import fold_for_drawing, render_folded, render_speedscope, render_stacks
+from optbuild.report.flame.firefox import render_firefox
 from optbuild.report.flame.page import render_page
 from optbuild.report.flame.table import describe, make_title, unit_of
 from optbuild.session.request import Machine
@@ -29,6 +30,7 @@ class Form(StrEnum):
     HTML = "html"
     FOLDED = "folded"
     SPEEDSCOPE = "speedscope"
+    FIREFOX = "firefox"
     TABLE = "table"
 
 
@@ -89,6 +91,8 @@ def draw(profiled: Profiled, form: Form, machine: Machine) -> str:
             return render_folded(profiled)
         case Form.SPEEDSCOPE:
             return render_speedscope(profiled)
+        case Form.FIREFOX:
+            return render_firefox(profiled)
         case _:
             return _draw_svg(profiled, machine)
 
@@ -99,9 +103,15 @@ def _draw_svg(profiled: Profiled, machine: Machine) -> str:
     if base is None:
         return _run_inferno(render_folded(profiled), title, "; ".join(describe(profiled)), profiled, machine)
     stacks = fold_for_drawing(profiled)
+    wholes = [sum(each) for each in zip(*stacks.values(), strict=True)] or [1, 1]
     legend = "blue is cheaper, red is dearer, white is within the noise"
     now = _run_inferno(
-        render_stacks(stacks), profiled.variant, f"widths of {profiled.variant}; {legend}", profiled, machine
+        render_stacks(stacks),
+        profiled.variant,
+        f"widths of {profiled.variant}; {legend}",
+        profiled,
+        machine,
+        share=wholes[1] / max(wholes),
     )
     before = _run_inferno(
         render_stacks({path: (variant, old) for path, (old, variant) in stacks.items()}),
@@ -109,6 +119,7 @@ def _draw_svg(profiled: Profiled, machine: Machine) -> str:
         f"widths of {base}, with what vanished in {profiled.variant}; {legend}",
         profiled,
         machine,
+        share=wholes[0] / max(wholes),
         negate=True,
     )
     try:
@@ -119,8 +130,15 @@ def _draw_svg(profiled: Profiled, machine: Machine) -> str:
         ) from error
 
 
-def _run_inferno(
-    stacks: str, title: str, subtitle: str, profiled: Profiled, machine: Machine, *, negate: bool = False
+def _run_inferno(  # noqa: PLR0913 - what is drawn, and how
+    stacks: str,
+    title: str,
+    subtitle: str,
+    profiled: Profiled,
+    machine: Machine,
+    *,
+    share: float = 1.0,
+    negate: bool = False,
 ) -> str:
     program = find_inferno(machine.environ)
     require_renderer(Form.SVG, machine.environ)
@@ -129,7 +147,7 @@ def _run_inferno(
         folded, picture = Path(directory) / "folded", Path(directory) / "svg"
         folded.write_text(stacks, encoding="utf-8")
         argv = inferno.make_draw_argv(
-            str(program), title=title, subtitle=subtitle, count_name=count_name, negate=negate
+            str(program), title=title, subtitle=subtitle, count_name=count_name, share=share, negate=negate
         )
         command = Command(
             argv=argv, cwd=Path(directory), env=machine.environ, stdin=folded, stdout=picture, timeout_s=_DRAWING_S

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from optbuild.errors import UsageError
+from optbuild.errors import ToolchainError, UsageError
 from optbuild.events import Level, Notice
 from optbuild.observe.discover import Discovered, discover_sampler
 from optbuild.observe.inlining import InlineResolver
-from optbuild.observe.profiles import Profiled
+from optbuild.observe.profiles import Profiled, WorkloadProfile
 from optbuild.observe.taking_turns import Turns
-from optbuild.session.observing import OBSERVABLE_FLAGS, built_to_observe, make_resolver
+from optbuild.session.observing import OBSERVABLE_FLAGS, ObservedBuild, built_to_observe, make_resolver
 from optbuild.session.request import Machine, RunRequest
+from optbuild.text import sanitize_line
 from optbuild.tools.perf_record import CallGraph
+from optbuild.units import format_share
 
 DEFAULT_MAX_TIME_S = 60.0
+_NOTICED_SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +52,15 @@ def profile_variants(request: FlamegraphRequest, machine: Machine) -> tuple[Prof
     if len(set(names)) != len(names):
         raise UsageError(f"{request.variant} cannot be compared with itself", help="name another variant with --diff")
     asked = replace(request.run, bench_only=request.workload)
+    found = _find_sampler(request, machine)  # before anything is built for it
     rustflags = OBSERVABLE_FLAGS if request.call_graph is CallGraph.FRAME_POINTERS else ()
     with built_to_observe(asked, names, machine, rustflags=rustflags) as build:
         resolver = make_resolver(build, machine)
-        found = discover_sampler(machine.executor, machine.environ, build.directory, call_graph=request.call_graph)
+        if (runner := build.ledger.prepared.inputs.project.runner) is not None:
+            raise ToolchainError(
+                f"programs are started by {runner.argv[0]} (from {runner.origin}), which would be recorded instead",
+                help="record them on a machine where they run by themselves",
+            )
         notes = _notes(found, resolver)
         for note in notes:
             build.ledger.emit(Notice(level=Level.WARNING, code="observing", message=note))
@@ -66,8 +75,25 @@ def profile_variants(request: FlamegraphRequest, machine: Machine) -> tuple[Prof
         profiles = tuple(turns.profile(workload, build.place(workload)) for workload in build.workloads)
         project = build.ledger.prepared.inputs.project.directory.name
         pages = build.ledger.prepared.layout.root / "flamegraphs"
+        _warn_of_unnamed(profiles, build)
     profiled = Profiled(project=project, variant=request.variant, base=request.base, workloads=profiles, notes=notes)
     return profiled, pages
+
+
+def _find_sampler(request: FlamegraphRequest, machine: Machine) -> Discovered:
+    with tempfile.TemporaryDirectory(prefix="optbuild-") as scratch:
+        return discover_sampler(machine.executor, machine.environ, Path(scratch), call_graph=request.call_graph)
+
+
+def _warn_of_unnamed(profiles: tuple[WorkloadProfile, ...], build: ObservedBuild) -> None:
+    """Say when a good part of the time is in functions without a name, as in a stripped program."""
+    for each in profiles:
+        for arm, profile in each.arms.items():
+            share = profile.samples.unnamed_share
+            if share > _NOTICED_SHARE:
+                message = f"{format_share(share)} of the time of {arm} on {sanitize_line(each.workload)} has no name"
+                remedy = 'leave out --unwind dwarf, or do not strip the variant: strip = "none", debug = "limited"'
+                build.ledger.emit(Notice(level=Level.WARNING, code="no-names", message=message, help=remedy))
 
 
 def _notes(found: Discovered, resolver: InlineResolver) -> tuple[str, ...]:

@@ -152,7 +152,7 @@ def _require_searchable(build_profile: BuildProfile, factors: Mapping[str, Level
         )
     levels = factors.get("pgo", (baseline.pgo is not PgoMode.OFF,))
     has_pgo = any(level is not False for level in levels if level != "default" or baseline.pgo is not PgoMode.OFF)
-    written = [key for key in ("hot-count", "bolt", "layout") if len(factors.get(key, ())) > 1]
+    written = [key for key in ("hot-count", "layout") if len(factors.get(key, ())) > 1]
     if written and not has_pgo:
         raise UsageError(
             f"`tune.factors.{written[0]}` has an effect only with PGO, and no candidate has it",

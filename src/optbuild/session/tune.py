@@ -45,7 +45,13 @@ from optbuild.units import format_duration, format_percent
 
 _CONFIRM_SHARE = 0.25
 """Of the budget at most: what is kept for confirming the winner."""
-_DOUBTS = frozenset(map(str, (WarningKind.TREND, WarningKind.AUTOCORRELATION, WarningKind.FRAGILE)))
+_DOUBTS = frozenset(
+    map(
+        str,
+        (WarningKind.TREND, WarningKind.AUTOCORRELATION, WarningKind.FRAGILE, WarningKind.HARNESS_DIFFERS),
+    )
+)
+"""Warnings about numbers and verdicts that a race does not give."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -226,7 +232,8 @@ def _screen(course: _Course) -> None:
     course.equals = _find_equals(course)
     equal = {name: f"its binaries are those of {other}, byte for byte" for name, other in course.equals.items()}
     course.barred = _find_too_large(course) | equal
-    arms = _without(arms, course.barred)
+    candidates = {each.name for each in search.candidates}
+    arms = _without(arms, [name for name in arms.candidates if name in course.barred or name not in candidates])
     asked = ledger.prepared.build_profile.measure
     race = Race(
         rule=make_rule(len(arms.names), min_effect=asked.min_effect, confidence=asked.confidence),

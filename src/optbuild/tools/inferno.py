@@ -8,6 +8,7 @@ from html import escape
 PROGRAM = "inferno-flamegraph"
 INSTALL_ARGV = ("cargo", "install", "inferno", "--locked")
 WIDTH = 1600
+_LEAST_WIDTH = 400
 _HEADING = 30
 
 _SCRIPT = re.compile(r"<script\b.*?</script>", re.DOTALL)
@@ -17,7 +18,7 @@ _CONTROLS = re.compile(r'<text id="(?:details|unzoom|search|matched)"[^>]*>.*?</
 
 
 def make_draw_argv(
-    program: str, *, title: str, subtitle: str, count_name: str, negate: bool = False
+    program: str, *, title: str, subtitle: str, count_name: str, share: float = 1.0, negate: bool = False
 ) -> tuple[str, ...]:
     """The argv that reads folded stacks from standard input and writes a picture; two numbers a line are a difference.
 
@@ -26,13 +27,15 @@ def make_draw_argv(
         title: Above the picture.
         subtitle: Below the title.
         count_name: What the numbers count.
+        share: Of the full width.
         negate: Blue is what grew: for a picture with the widths of before.
 
     Sources:
         `inferno-flamegraph --help`, https://docs.rs/inferno
     """
-    options = ("--width", str(WIDTH), "--title", title, "--subtitle", subtitle, "--countname", count_name)
-    look = ("--deterministic", "--colors", "rust", "--bgcolors", "#ffffff", "--quiet")
+    width = max(_LEAST_WIDTH, round(WIDTH * share))
+    options = ("--width", str(width), "--title", title, "--subtitle", subtitle, "--countname", count_name)
+    look = ("--deterministic", "--colors", "rust", "--bgcolors", "#ffffff", "--stroke-color", "#c9cfd6", "--quiet")
     return (program, *options, *look, *(("--negate",) if negate else ()))
 
 

@@ -20,7 +20,6 @@ from optbuild.plan.draft import Draft, PlanInputs
 from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.kinds.bolt import BoltInstrument, BoltMerge, BoltOptimise, BoltTrain, Strip
 from optbuild.plan.kinds.make_object import MakeObject
-from optbuild.plan.parts import trains
 from optbuild.plan.results import Binaries, BranchCounts
 from optbuild.plan.ways import Following
 from optbuild.profile.model import Use
@@ -203,7 +202,10 @@ def _chain_of(draft: Draft, variant: Variant, inputs: PlanInputs) -> _Chain:
 
 
 def _training_workloads(draft: Draft, inputs: PlanInputs) -> tuple[Invocation, ...]:
-    """Those that run the programs themselves: what cargo would run for others holds the same code elsewhere."""
+    """Those that run the programs themselves: what cargo would run for others holds the same code elsewhere.
+
+    A program with a profile of its own is laid out alone, so a workload that runs others as well has not got them.
+    """
     names = (*draft.recipe.bins, *draft.recipe.examples)
     return tuple(
         workload
@@ -211,7 +213,7 @@ def _training_workloads(draft: Draft, inputs: PlanInputs) -> tuple[Invocation, .
         if Use.TRAIN in workload.use
         and workload.call is None
         and any(name in workload.bins for name in names)
-        and (draft.program is None or trains(workload, draft.program, inputs.targets.packages))
+        and (draft.program is None or set(workload.bins) == {draft.program})
     )
 
 
@@ -264,8 +266,16 @@ def _find_project_obstacle(draft: Draft, variant: Variant, inputs: PlanInputs) -
     measured = [each.name for each in inputs.workloads if Use.BENCH in each.use and each.call is not None]
     if measured:
         return f"{measured[0]!r} measures tests or benches, which BOLT has no counts for", "measure it with `command`"
+    return _find_training_obstacle(draft, inputs)
+
+
+def _find_training_obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | None:
+    """Why no branches could be counted."""
     if not _training_workloads(draft, inputs):
         remedy = 'add a [[workloads]] table with {bin} in its command and use = ["train"]'
+        if draft.program is not None:
+            reason = f"no training workload runs {draft.program} and no other program"
+            return f"{reason}, and each has its own profile", 'set profiles = "merged"'
         return "no training workload runs the program itself", remedy
     return None
 

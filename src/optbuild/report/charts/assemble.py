@@ -120,7 +120,8 @@ def _searched_sizes(record: RunRecord, search: SearchRecord) -> Iterator[SizePoi
             low = each.change if each.ci_low is None else each.ci_low
             high = each.change if each.ci_high is None else each.ci_high
             tone = Tone.FASTER if each.variant in search.pareto else Tone.PLAIN
-            yield _point(each.variant, each.size_bytes, (each.change, low, high), tone)
+            label = each.variant if tone is Tone.FASTER else ""  # many points lie close together
+            yield _point(label, each.size_bytes, (each.change, low, high), tone)
 
 
 def _point(name: str, size_bytes: int, ends: tuple[float, float, float], tone: Tone) -> SizePoint:

@@ -60,7 +60,8 @@ def render_page(profiled: Profiled) -> str:
 
 
 _LEGEND = (
-    "Blue is cheaper, red is dearer, grey is within the noise of the recordings; the stronger, the more of the whole."
+    "Blue is cheaper, red is dearer, grey is within the noise of the recordings; the stronger, the more of the whole. "
+    "Both graphs have one scale."
 )
 _CONTROLS = (
     '<p class="controls"><input id="search" type="search" placeholder="Search functions (regular expression)" '

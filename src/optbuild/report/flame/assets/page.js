@@ -16,6 +16,12 @@
     return whole ? ((100 * part) / whole).toFixed(2) + "%" : "–";
   }
 
+  // Both graphs of a difference have one scale.
+  function widthOf(element) {
+    const whole = element.dataset.of === "base" ? data.wholeBase : data.whole;
+    return Math.max(200, (element.clientWidth * whole) / Math.max(data.whole, data.wholeBase || 0));
+  }
+
   function grown(node, key) {
     const children = (node.k || []).map((child) => grown(child, key)).filter((child) => child.value > 0);
     return { name: node.n, value: node[key] || 0, own: node, children: children };
@@ -61,7 +67,7 @@
   const charts = Array.from(document.querySelectorAll(".graph")).map(function (element) {
     const tree = grown(data.tree, element.dataset.of === "base" ? "b" : "v");
     const chart = flamegraph.default()
-      .width(element.clientWidth)
+      .width(widthOf(element))
       .cellHeight(19)
       .minFrameSize(1)
       .transitionDuration(200)
@@ -83,7 +89,7 @@
   window.addEventListener("resize", function () {
     if (window.innerWidth === width) return; // only its height: a keyboard on a telephone
     width = window.innerWidth;
-    for (const each of charts) each.chart.width(each.element.clientWidth).update();
+    for (const each of charts) each.chart.width(widthOf(each.element)).update();
   });
 
   const search = document.getElementById("search");
