@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from optbuild.fleet.actions import Built, Outcome, parse_action, parse_built, render_built, render_outcome
 from optbuild.fleet.ending import end_unit
+from optbuild.fleet.results import UnitResult
 from optbuild.fleet.tasks import Parcel
 from optbuild.fleet.units import Unit
 from optbuild.measure.model import Comparison, Series, Superblock, Verdict
@@ -29,9 +30,13 @@ def measure(action: str, parcel: Parcel) -> str:
     """Give a record with raw samples of thirty rounds of four arms."""
     parse_built(parcel["document"])
     unit = parse_action(action).unit
-    return render_outcome(
-        Outcome(result=end_unit(unit, (_now(), _now()), identity="x", record=make_record(unit)), worker="w")
-    )
+    return render_outcome(Outcome(result=make_result(unit), worker="w"))
+
+
+def make_result(unit: Unit) -> UnitResult:
+    """The result of a unit that took no time."""
+    now = _now()
+    return end_unit(unit, (now, now), identity="x", record=make_record(unit))
 
 
 def make_record(unit: Unit) -> RunRecord:

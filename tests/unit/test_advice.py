@@ -28,6 +28,7 @@ def rust(function: str, *, inlined: bool = False) -> Frame:
 
 MAIN = rust("app::main")
 START = rust("std::sys::thread::unix::Thread::new::thread_start")
+POOL, POLL = rust("tokio::runtime::blocking::pool::Inner::run"), rust("tokio::runtime::task::harness::Harness::poll")
 SYSCALL = Frame(function="ksys_read", symbol="ksys_read", module="[kernel]", is_kernel=True)
 MALLOC = Frame(function="_int_malloc", symbol="_int_malloc", module=LIBC)
 MEMCPY = Frame(function="__memmove_avx", symbol="__memmove_avx", module=LIBC)
@@ -51,8 +52,13 @@ STACKS: dict[str, tuple[Frame, ...]] = {
     "turn": (MAIN, rust("<app::Turn as app::Step>::step")),
     "far": (MAIN, rust("far::mixed")),
     "thread": (START, rust("app::work")),
-    "task": (rust("tokio::runtime::task::harness::poll"), rust("app::handle")),
-    "blocking": (rust("tokio::runtime::blocking::pool::run"), rust("app::handle")),
+    "task": (POOL, rust("tokio::runtime::scheduler::multi_thread::worker::run"), POLL, rust("app::handle")),
+    "blocking": (
+        POOL,
+        POLL,
+        rust("<tokio::runtime::blocking::task::BlockingTask as Future>::poll"),
+        rust("app::handle"),
+    ),
     "rayon": (rust("rayon_core::registry::WorkerThread::wait_until"), rust("app::piece")),
 }
 

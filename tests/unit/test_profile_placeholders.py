@@ -50,8 +50,9 @@ def test_the_refusal_says_how_to_write_braces_and_what_was_meant() -> None:
     with pytest.raises(ValueError, match="bni") as caught:
         parse_placeholders("{bni}")
     assert getattr(caught.value, "help", "") == (
-        "did you mean {bin}? placeholders are {bin}, {bin:NAME}, {lib}, {lib:NAME}, {scratch}, {port}, "
-        "{wheel}, {python} and {env:NAME}; literal braces are doubled: {{ and }}"
+        "did you mean {bin}? placeholders are {bin}, {bin:NAME}, {lib}, {lib:NAME}, {scratch}, {port}, {wheel}, "
+        "{python} and {env:NAME}; "
+        "literal braces are doubled: {{ and }}"
     )
 
 

@@ -29,7 +29,11 @@ _SMALL_BYTES = 256
 """A function of at most this size would be inlined if its code were known to the caller."""
 _ONE_AT_A_TIME = 1.3
 _RUNTIME = re.compile(r"^<?(?:tokio::runtime|async_std::task|smol::|async_executor::|actix_rt::|futures_executor::)")
-_BLOCKING = re.compile(r"tokio::runtime::blocking::pool|tokio::task::blocking")
+_TASKS = re.compile(
+    r"^<?(?:tokio::runtime::scheduler::|tokio::task::coop|async_std::task|smol::|async_executor::|futures_executor::)"
+)
+"""What runs tasks. In tokio it lies itself on a thread of the pool for blocking work, so that the innermost decides."""
+_BLOCKING = re.compile(r"tokio::runtime::blocking::(?:task|pool)")
 _COPYING = re.compile(r"^(?:__)?mem(?:move|cpy)")
 _FORMATTING = re.compile(r"^(?:alloc::fmt::format|<?core::fmt::)")
 _RAYON = re.compile(r"^<?rayon(?:_core)?::")
@@ -158,11 +162,13 @@ def _leaf_share(seen: Observation, pattern: re.Pattern[str]) -> float:
 def _find_hot_function(seen: Observation, _: Parts, hot: tuple[HotFunction, ...]) -> Iterator[Finding]:
     if not hot or hot[0].share < _HOT or crate_of(hot[0].frame.function) is None:
         return
-    share = hot[0].share * seen.running_share
+    share, name = hot[0].share * seen.running_share, hot[0].frame.function
+    if crate_of(name) in STANDARD_LIBRARY and hot[0].callers:  # an instance of it, with the caller's code inlined
+        name = f"{name}, called by {max(hot[0].callers, key=hot[0].callers.__getitem__)},"
     yield _finding(
         FindingKind.HOT_FUNCTION,
         share,
-        f"{format_share(share)} of the time is in {hot[0].frame.function} alone, with what it inlines",
+        f"{format_share(share)} of the time is in {name} alone, with what it inlines",
         "look at it first: a better algorithm or data layout there, SIMD (`target-cpu`, which excludes older CPUs); "
         "see what is in it: optbuild flamegraph VARIANT",
     )
@@ -223,9 +229,10 @@ def _find_idle_threads(seen: Observation, _: Parts, __: tuple[HotFunction, ...])
 def _find_busy_runtime(seen: Observation, parts: Parts, _: tuple[HotFunction, ...]) -> Iterator[Finding]:
     total, computing = seen.samples.total or 1.0, 0.0
     for stack in seen.samples.stacks:
-        names = [frame.function for frame in stack.frames]
-        is_task = any(map(_RUNTIME.search, names)) and not any(map(_BLOCKING.search, names))
-        if is_task and not stack.frames[-1].is_kernel and not any(_RUNTIME.search(name) for name in names[-1:]):
+        names = [frame.function for frame in reversed(stack.frames)]
+        runs_it = next((name for name in names if _TASKS.search(name) or _BLOCKING.search(name)), None)
+        is_task = runs_it is not None and _TASKS.search(runs_it) is not None
+        if is_task and not stack.frames[-1].is_kernel and not _RUNTIME.search(names[0]):
             computing += stack.weight / total
     share = computing * seen.running_share
     if share >= 0.5 and parts[Part.KERNEL] < 0.3:  # noqa: PLR2004 - most of the time, and hardly any input or output
