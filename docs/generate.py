@@ -67,7 +67,7 @@ _FLEET_INTRODUCTION = """\
 
 A list of projects for `optbuild fleet`. Each table names one project by `path`, by `git` and `rev`, or by `crate` and
 `version`. Unknown keys are errors, and all errors are shown at once. `optbuild schema fleet` prints the JSON schema
-that this page is made from; `schemas/` has those of the other documents: plan, result of one unit, report.
+that this page is made from; `fleet-plan`, `fleet-unit` and `fleet-report` are those of the other documents.
 [How to measure many projects](../how-to/many-projects.md) shows all of it at work.
 """
 _FLEET_REPORT_INTRODUCTION = """\

@@ -113,7 +113,8 @@ class SettingsError(UsageError):
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         first = problems[0]
         count = len(problems)
-        message = first.message if count == 1 else f"{self.subject} has {count} problems"
+        listed = "; ".join(f"{each.location}: {each.message}" for each in problems)
+        message = first.message if count == 1 else f"{self.subject} has {count} problems: {listed}"
         super().__init__(message, help=first.help, location=first.location)
         self.problems = problems
 

@@ -11,6 +11,7 @@ import pytest
 from optbuild.cli.console import Console
 from optbuild.cli.context import CliContext, error_to_json, write_out
 from optbuild.cli.doctor import render_findings
+from optbuild.cli.inspect_commands import find_schemas
 from optbuild.errors import BuildError, BuildProfileError, InterruptedRunError, OptbuildError, Problem, UsageError
 from optbuild.events import ActionFailed, ActionFinished, ActionProgressed, ActionStarted, Level, Notice, RunExpected
 from optbuild.record.store import make_record_schema
@@ -220,3 +221,9 @@ def test_a_bar_for_the_whole_run_stands_only_where_its_length_is_known() -> None
         assert len(console._progress.tasks) == 2
         console.show(ActionFailed(action="a", label="build", duration_s=1.0))
         assert len(console._progress.tasks) == 1
+
+
+def test_every_committed_schema_is_printed_by_the_command() -> None:
+    """Whoever has optbuild installed has no `schemas/`."""
+    committed = {path.read_text("utf-8") for path in (Path(__file__).parents[2] / "schemas").glob("*.json")}
+    assert {render() for render in find_schemas().values()} == committed

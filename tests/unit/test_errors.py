@@ -41,14 +41,15 @@ def test_an_error_carries_what_people_need() -> None:
     assert (error.status, error.code) == (12, "timeout")
 
 
-def test_one_problem_of_a_build_profile_is_told_as_itself_and_many_by_their_number() -> None:
-    """The first problem gives the help and the place; all are kept."""
+def test_one_problem_of_a_build_profile_is_told_as_itself_and_many_in_one_message() -> None:
+    """A JSON document has one error: it names all problems; the first gives the help and the place."""
     problems = tuple(Problem(location=f"optbuild.toml:{n}", message=f"wrong {n}", help=f"mend {n}") for n in (3, 5))
 
     one, two = BuildProfileError(problems[:1]), BuildProfileError(problems)
 
     assert (one.message, one.help, one.location) == ("wrong 3", "mend 3", "optbuild.toml:3")
-    assert (two.message, two.location) == ("the build profile has 2 problems", "optbuild.toml:3")
+    assert two.message == "the build profile has 2 problems: optbuild.toml:3: wrong 3; optbuild.toml:5: wrong 5"
+    assert two.location == "optbuild.toml:3"
     assert two.problems == problems
     assert two.status == 2
 

@@ -72,6 +72,9 @@ name = "another"
 [[projects]]
 git = "ext::sh -c true"
 rev = "--upload-pack=x"
+[[projects]]
+git = "https://me:hunter2@example.org/x"
+rev = "v1"
 """
     found = "\n".join(_problems(tmp_path, text)).replace(str(tmp_path), "DIR").replace(str(tmp_path.parent), "PARENT")
     assert found == snapshot("""\
@@ -87,7 +90,8 @@ FLEET.toml:15 `projects[3].build-profile`: "../elsewhere.toml" leaves the worksp
 FLEET.toml:16 `variants` names "a" 2 times
 FLEET.toml:20 the project is the same as number 5: nothing in it differs
 FLEET.toml:25 `git`: git would not take "ext::sh -c true"
-FLEET.toml:26 `rev`: git would not take "--upload-pack=x"\
+FLEET.toml:26 `rev`: git would not take "--upload-pack=x"
+FLEET.toml:28 `git`: the URL holds a password, which reports and logs would show\
 """)
 
 

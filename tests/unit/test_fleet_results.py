@@ -16,6 +16,7 @@ from optbuild.fleet.report import FLEET_FORMATS, assemble_fleet_charts
 from optbuild.fleet.results import ResultStore, make_unit_schema, render_result
 from optbuild.fleet.shards import Shard, share_out
 from optbuild.fleet.summary import FleetReport, FleetStatus, make_report_schema, render_fleet_report, report_on_store
+from optbuild.record.model import ErrorRecord
 from optbuild.report.model import Screen
 from tests.unit.fleet_cases import make_failure, make_result, make_unit
 
@@ -204,6 +205,16 @@ def test_the_report_says_what_failed_and_why(tmp_path: Path) -> None:
     page = FLEET_FORMATS["html"](report, Screen())
     assert "<b>|" not in page
     assert "What failed, and why" in page
+
+
+def test_results_of_someone_else_cannot_write_markup(tmp_path: Path) -> None:
+    """Every word of an error comes from a file, its code as well."""
+    error = ErrorRecord(code="<i>|", message="<i>|", help="<i>|", location="<i>|")
+    store = _store(tmp_path, replace(make_failure(APP), error=error))
+    report = report_on_store(store, (APP,))
+    for form in ("markdown", "html"):
+        assert "<i>" not in FLEET_FORMATS[form](report, Screen())
+    assert "<i>|" not in FLEET_FORMATS["markdown"](report, Screen()).replace("\\|", "")
 
 
 def test_a_chart_has_a_row_for_each_project_and_one_for_all(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from textwrap import fill
+from typing import Any
 
 import pytest
 from inline_snapshot import snapshot
@@ -13,7 +14,7 @@ from optbuild.plan.planner import make_plan
 from optbuild.plan.render import describe_estimate, plan_to_dict, render_actions, shell_like
 from optbuild.profile.model import Use
 from optbuild.profile.profile_data import ProfileDataSettings, UseProfileData
-from optbuild.profile.variants import PgoMode, Variant
+from optbuild.profile.variants import CodeLayout, PgoMode, Variant
 from optbuild.record.history import History
 from optbuild.session.forecast import estimate_all, estimate_runs
 from optbuild.testing import make_build_profile, make_invocation, make_plan_inputs, make_project, make_toolchain
@@ -272,6 +273,25 @@ ways to train  pgo: lto-free, else exact (5 further steps only if a way is rejec
 takes          unknown before the first run
 writes below   /p/target/optbuild
 """)
+
+
+@pytest.mark.parametrize(
+    ("settings", "shown"),
+    [
+        ({"hot_count": "p95"}, 'hot-count = "p95"'),
+        ({"hot_count": 1000}, "hot-count = 1000"),
+        ({"layout": CodeLayout.STARTUP}, 'layout = "startup"'),
+    ],
+)
+def test_a_screen_names_settings_as_the_build_profile_does(settings: dict[str, Any], shown: str) -> None:
+    """Not the flags of LLVM, which hold the id of an action."""
+    pgo = Variant(name="pgo", pgo=PgoMode.REQUIRED, **settings)
+    inputs = make_plan_inputs(build_profile=make_build_profile(Variant(name="release"), pgo))
+    screen = render_overview(make_plan(inputs, ("release", "pgo"), measure=False), {}, UNKNOWN)
+    (row,) = (line for line in screen.splitlines() if line.startswith("pgo "))
+    assert f"pgo, {shown} " in row
+    assert "{profdata" not in screen
+    assert "llvm-args" not in screen
 
 
 def test_a_screen_counts_what_is_reused() -> None:

@@ -7,16 +7,19 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import jsonschema
 import pytest
 from inline_snapshot import snapshot
 
 from optbuild.errors import UsageError
-from optbuild.record.model import RunRecord
+from optbuild.measure.model import Verdict
+from optbuild.record.model import RunRecord, VariantStatus
 from optbuild.report.assemble import assemble
 from optbuild.report.formats import FORMATS
 from optbuild.report.model import Screen
+from optbuild.testing.records import make_comparison, make_run_record, make_variant_record
 from tests.unit.report_cases import make_invalid, make_measured, make_unmeasured, with_in_sample, with_samples
 
 CONSUMERS = Path(__file__).parents[1] / "recorded/consumers"
@@ -171,3 +174,30 @@ def test_a_run_that_measured_nothing_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="run 20260102-030405-beef holds no measurements") as caught:
         export(make_unmeasured(), name)
     assert "optbuild pgo" in caught.value.help
+
+
+def test_junit_has_builds_and_comparisons_as_tests() -> None:
+    """What is slower fails, what proves nothing is skipped, and names stay names."""
+    hostile = "a<b>\x1b[2J\n::error::"
+    comparisons = (
+        make_comparison(),
+        make_comparison(workload=hostile, verdict=Verdict.SLOWER, change=0.04, ci_low=0.03, ci_high=0.05),
+        make_comparison(workload="short", verdict=Verdict.INCONCLUSIVE, ci_low=-0.1, ci_high=0.1),
+    )
+    broken = make_variant_record("bolt", status=VariantStatus.FAILED, reason="it crashed")
+    record = make_run_record(comparisons=comparisons)
+    record = replace(record, variants=(*record.variants, broken))
+
+    suite = next(ET.fromstring(export(record, "junit").encode()).iter("testsuite"))  # noqa: S314 - made here
+
+    cases = [(case.get("classname"), case.get("name"), *(part.tag for part in case)) for case in suite]
+    assert cases == [
+        ("demo.release", "build", "system-out"),
+        ("demo.pgo", "build", "system-out"),
+        ("demo.pgo", "all workloads", "system-out"),
+        ("demo.pgo", "a<b>^[[2J^J:\\:error::", "failure"),
+        ("demo.pgo", "short", "skipped"),
+        ("demo.bolt", "build", "error"),
+    ]
+    assert suite.attrib == {"name": "optbuild", "tests": "6", "failures": "1", "errors": "1", "skipped": "1"}
+    assert next(suite.iter("failure")).text == "+4.0% [+3.0, +5.0] wall against release: slower"

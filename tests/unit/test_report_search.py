@@ -13,6 +13,7 @@ from optbuild.record.search import CandidateRecord, FactorRecord, LeftOutRecord,
 from optbuild.record.store import parse_record, render_record
 from optbuild.report.assemble import assemble
 from optbuild.report.charts.assemble import assemble_charts
+from optbuild.report.formats import FORMATS
 from optbuild.report.formats.terminal import render_terminal
 from optbuild.report.model import Screen
 from optbuild.testing import make_comparison, make_run_record, make_variant_record
@@ -133,3 +134,23 @@ def test_the_picture_shows_all_candidates_that_were_measured() -> None:
     """By time and size, the best trade-offs with their names."""
     points = assemble_charts(make_record(make_search())).sizes
     assert [point.label for point in points] == ["release", "", "pgo"]
+
+
+def test_names_in_a_stored_search_cannot_write_markup() -> None:
+    """A record may be someone else's: names of factors and variants are escaped, and stay in one cell."""
+    hostile = "<script>|\x1b[2J\n# x"
+    search = make_search(
+        candidates=(make_candidate(hostile, -0.2, reason=hostile),),
+        factors=(
+            FactorRecord(
+                factor=hostile, level=hostile, against=hostile, change=-0.1, ci_low=-0.2, ci_high=-0.05, pairs=1
+            ),
+        ),
+        left_out=(LeftOutRecord(variant=hostile, reason=hostile),),
+    )
+    record = make_run_record(search=search)
+    for form in ("markdown", "html", "terminal"):
+        text = FORMATS[form](record, assemble(record), Screen())
+        assert "\x1b" not in text
+        assert "\n# x" not in text
+        assert form == "terminal" or "<script>|" not in text

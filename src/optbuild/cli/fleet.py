@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from optbuild.cli import options
-from optbuild.cli.choices import require_choice
+from optbuild.cli.choices import choose_form, require_choice
 from optbuild.cli.context import CliContext, find_working_directory, leave, screen_of, write_out, write_result
 from optbuild.cli.machine import running_machine
 from optbuild.cli.options import with_common_options
@@ -173,9 +173,10 @@ def report(
         Path, typer.Argument(metavar="[FLEET.toml|DIR]", help="A fleet that was run, or a directory of results.")
     ] = _DEFAULT,
     form: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="terminal, markdown, html or json.")
-    ] = "terminal",
+        str | None, typer.Option("--format", metavar="FORMAT", help="terminal (the default), markdown, html or json.")
+    ] = None,
     output: options.Output = None,
+    as_json: options.Json = False,
 ) -> None:
     """Render what is known of a fleet; runs nothing."""
     from optbuild.fleet.load import load_fleet
@@ -185,6 +186,7 @@ def report(
     from optbuild.fleet.units import make_units
 
     call: CliContext = context.obj
+    form = choose_form(form, as_json=as_json)
     require_choice(form, FLEET_FORMATS, "format")
     files, directories = _sort_places(find_working_directory(), [place])
     units = make_units(load_fleet(files[0])) if files else ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from optbuild.cli import options
-from optbuild.cli.choices import require_choice
+from optbuild.cli.choices import choose_form, require_choice
 from optbuild.cli.context import (
     CliContext,
     fill_in_template,
@@ -152,7 +152,7 @@ def report(
             "--format",
             metavar="FORMAT",
             help="terminal (the default), markdown, html, svg, json or csv; for other programs github-benchmark, "
-            "bencher, otava, hyperfine or in-toto.",
+            "bencher, otava, hyperfine, junit or in-toto.",
         ),
     ] = None,
     output: options.Output = None,
@@ -164,22 +164,24 @@ def report(
         bool, typer.Option("--evidence", help="Show the evidence that PGO took effect instead.")
     ] = False,
     build_profile: options.BuildProfile = None,
+    as_json: options.Json = False,
 ) -> None:
     """Render a stored run; runs nothing that the repository names."""
     from optbuild.session.inspect import find_record
     from optbuild.session.request import RunRequest
 
     call: CliContext = context.obj
-    if template is not None and (form is not None or evidence):
-        other = "--evidence" if evidence else "--format"
+    if template is not None and (form is not None or as_json or evidence):
+        other = "--evidence" if evidence else "--json" if as_json else "--format"
         raise UsageError(f"--template and {other} exclude each other", help=f"leave out {other}")
+    form = choose_form(form, as_json=as_json)
     with running_machine(call) as machine:
         record = find_record(run_name, RunRequest(directory=Path(), build_profile=build_profile), machine)
     if template is not None:
         text = fill_in_template(record, template, title)
     else:
         screen = screen_of(call, output)
-        text = render_report(call, record, form or "terminal", screen, evidence=evidence, title=title)
+        text = render_report(call, record, form, screen, evidence=evidence, title=title)
     write_result(text, output)
 
 
@@ -291,29 +293,47 @@ def clean(context: typer.Context, directory: options.Directory = Path()) -> None
 def schema(
     context: typer.Context,
     which: Annotated[
-        str, typer.Argument(metavar="[profile|record|verify|explain|heap|fleet]", help="Which schema.")
+        str,
+        typer.Argument(
+            metavar="[NAME]",
+            help="profile, record, verify, explain, heap, flamegraph, advise, fleet, fleet-plan, fleet-unit or "
+            "fleet-report.",
+        ),
     ] = "profile",
 ) -> None:
     """Print the JSON schema of the build profile, of the record, or of what another command prints as JSON."""
+    renderers = find_schemas()
+    require_choice(which, renderers, "schema")
+    write_out(renderers[which]())
+
+
+def find_schemas() -> Mapping[str, Callable[[], str]]:
+    """The JSON schemas by the name that `optbuild schema` takes."""
+    from optbuild.fleet.plan import render_matrix_schema
+    from optbuild.fleet.results import render_unit_schema
     from optbuild.fleet.settings import render_fleet_schema
+    from optbuild.fleet.summary import render_report_schema
     from optbuild.profile.schema import render_profile_schema
     from optbuild.record.advice import render_advice_schema
     from optbuild.record.explanation import render_explanation_schema
     from optbuild.record.heap import render_heap_schema
     from optbuild.record.store import render_record_schema
     from optbuild.record.verification import render_verification_schema
+    from optbuild.report.flame.document import render_document_schema
 
-    renderers = {
+    return {
         "profile": render_profile_schema,
         "record": render_record_schema,
         "verify": render_verification_schema,
-        "heap": render_heap_schema,
-        "advise": render_advice_schema,
         "explain": render_explanation_schema,
+        "heap": render_heap_schema,
+        "flamegraph": render_document_schema,
+        "advise": render_advice_schema,
         "fleet": render_fleet_schema,
+        "fleet-plan": render_matrix_schema,
+        "fleet-unit": render_unit_schema,
+        "fleet-report": render_report_schema,
     }
-    require_choice(which, renderers, "schema")
-    write_out(renderers[which]())
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (plan, init, apply, doctor, report, check, history, runs, clean, schema)

@@ -25,6 +25,7 @@ _COMPANION = {"git": "rev", "crate": "version"}
 _EXAMPLES = {"rev": 'rev = "v1.2.0"', "version": 'version = "1.2.3"'}
 _CRATE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _VERSION = re.compile(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?")
+_PASSWORD = re.compile(r"[a-z+]+://[^/@]*:[^/]*@", re.IGNORECASE)
 _TARGET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -78,6 +79,7 @@ def _find_faults(tree: Mapping[str, Any], directory: Path) -> Iterator[Fault]:
     for place, table in tables:
         yield from _find_source_faults(place, table)
         yield from _find_word_faults(place, table)
+        yield from _find_git_faults(place, table)
         yield from _find_path_faults(place, table, directory)
     yield from _find_duplicates(tables)
 
@@ -100,18 +102,14 @@ def _find_source_faults(place: KeyPath, table: Mapping[str, Any]) -> Iterator[Fa
 
 
 def _find_word_faults(place: KeyPath, table: Mapping[str, Any]) -> Iterator[Fault]:
-    """Words that cargo or git would read as something else."""
-    crate, version, url, rev = (table.get(key) for key in ("crate", "version", "git", "rev"))
+    """Words that cargo would read as something else, and words that stand twice."""
+    crate, version = table.get("crate"), table.get("version")
     if isinstance(crate, str) and crate.strip() and not _CRATE_NAME.fullmatch(crate):
         message = f"{render_value(crate)} is not a name of a crate"
         yield Fault(path=(*place, "crate"), message=message, help="write the name as the registry has it")
     if isinstance(version, str) and version.strip() and not _VERSION.fullmatch(version):
         message = f"{render_value(version)} is not one exact version"
         yield Fault(path=(*place, "version"), message=message, help="write all three numbers, such as `1.2.3`")
-    for key, word in (("git", url), ("rev", rev)):
-        if isinstance(word, str) and (word.startswith("-") or "::" in word or word != word.strip()):
-            remedy = "write a URL, such as `https://…`" if key == "git" else "write a commit, a tag or a branch"
-            yield Fault(path=(*place, key), message=f"`{key}`: git would not take {render_value(word)}", help=remedy)
     targets = table.get("targets")
     for index, target in enumerate(targets if isinstance(targets, list) else ()):
         if isinstance(target, str) and target.strip() and not _TARGET.fullmatch(target):
@@ -124,6 +122,18 @@ def _find_word_faults(place: KeyPath, table: Mapping[str, Any]) -> Iterator[Faul
             if count > 1:
                 message = f"`{key}` names {render_value(word)} {count} times"
                 yield Fault(path=(*place, key), message=message, help="name it once")
+
+
+def _find_git_faults(place: KeyPath, table: Mapping[str, Any]) -> Iterator[Fault]:
+    """Words that git would not take for a URL or a revision, and a password in a file that is committed."""
+    url, rev = table.get("git"), table.get("rev")
+    if isinstance(url, str) and _PASSWORD.match(url):
+        message = "`git`: the URL holds a password, which reports and logs would show"
+        yield Fault(path=(*place, "git"), message=message, help="leave it out: git asks its credential helper")
+    for key, word in (("git", url), ("rev", rev)):
+        if isinstance(word, str) and (word.startswith("-") or "::" in word or word != word.strip()):
+            remedy = "write a URL, such as `https://…`" if key == "git" else "write a commit, a tag or a branch"
+            yield Fault(path=(*place, key), message=f"`{key}`: git would not take {render_value(word)}", help=remedy)
 
 
 def _find_path_faults(place: KeyPath, table: Mapping[str, Any], directory: Path) -> Iterator[Fault]:

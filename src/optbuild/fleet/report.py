@@ -153,7 +153,7 @@ def _failure_table(report: FleetReport) -> Table:
     rows = tuple(
         (
             Cell(text=names[unit.id], foreign=True),
-            Cell(text=sentence(unit.error.code)),
+            Cell(text=sentence(unit.error.code), foreign=True),
             Cell(text=sentence(unit.error.message), foreign=True),
             Cell(text=sentence(_remedy(unit.error)), foreign=True),
         )

@@ -149,38 +149,6 @@ def join(parts: Iterable[Samples]) -> Samples:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionWeight:
-    """What a function took.
-
-    Attributes:
-        itself: Without what it called.
-        inclusive: With everything that it called; a function that calls itself counts once.
-    """
-
-    function: str
-    module: str
-    itself: float
-    inclusive: float
-
-
-def weigh_functions(samples: Samples) -> tuple[FunctionWeight, ...]:
-    """What each function took, the heaviest first."""
-    own: dict[tuple[str, str], float] = defaultdict(float)
-    inclusive: dict[tuple[str, str], float] = defaultdict(float)
-    for stack in samples.stacks:
-        keys = [(frame.function, frame.module) for frame in stack.frames]
-        if keys:
-            own[keys[-1]] += stack.weight
-        for key in set(keys):
-            inclusive[key] += stack.weight
-    found = (
-        FunctionWeight(function=function, module=module, itself=own.get((function, module), 0.0), inclusive=weight)
-        for (function, module), weight in inclusive.items()
-    )
-    return tuple(sorted(found, key=lambda item: (-item.itself, -item.inclusive, item.function)))
-
-
 def fold(samples: Samples, thread_name: Callable[[str], str] = lambda name: name) -> Mapping[tuple[str, ...], float]:
     """Folded stacks: by the thread and the functions from the outermost one in, the weight of each.
 

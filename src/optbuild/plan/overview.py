@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from optbuild.plan.action import ActionId, render_argument
+from optbuild.plan.action import ActionId, Argument, Output, render_argument
 from optbuild.plan.forecast import Estimate, Expectation, Forecast
 from optbuild.plan.kinds.bolt import BoltTrain
 from optbuild.plan.kinds.compile import Compile, Recipe
@@ -14,13 +14,13 @@ from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.plan.render import describe_estimate, shell_like
 from optbuild.text import sanitize_line
 from optbuild.tools.llvm_bolt import EMIT_RELOCATIONS, KEEP_SYMBOLS
-from optbuild.tools.rustc import PROFILE_USE, WARN, WARN_MISSING_FUNCTIONS
+from optbuild.tools.rustc import HOT_COUNT, ORDER_BY_PROFILE, ORDER_BY_START, PROFILE_USE, WARN, WARN_MISSING_FUNCTIONS
 from optbuild.units import format_duration, format_share
 from optbuild.workloads.invocation import Invocation
 
 _GAP = 2
 _MOST_COMMANDS = 6
-_FLAGS_OF_STEPS = (PROFILE_USE, WARN_MISSING_FUNCTIONS, WARN, EMIT_RELOCATIONS, KEEP_SYMBOLS)
+_FLAGS_OF_STEPS = (PROFILE_USE, ORDER_BY_START, WARN_MISSING_FUNCTIONS, WARN, EMIT_RELOCATIONS, KEEP_SYMBOLS)
 _Forecasts = Mapping[ActionId, Forecast]
 
 
@@ -83,8 +83,21 @@ def _settings(recipe: Recipe) -> list[str]:
     prefix = f"profile.{recipe.cargo_profile}."
     settings = [f"{key.removeprefix(prefix)} = {value}" for key, value in recipe.config]
     features = [f"features = {','.join(recipe.features)}"] if recipe.features else []
-    flags = [flag for flag in map(render_argument, recipe.rustflags) if not flag.startswith(_FLAGS_OF_STEPS)]
+    flags = [flag for flag in map(_show_flag, recipe.rustflags) if not flag.startswith(_FLAGS_OF_STEPS)]
     return [*settings, *features, *flags]
+
+
+def _show_flag(flag: Argument) -> str:
+    """A flag as users know it: as it is written, or the setting that it stands for."""
+    match flag:
+        case (str() as head, Output(name=share)) if head == HOT_COUNT:
+            return f'hot-count = "{share}"'
+        case (str() as head, Output()) if head == ORDER_BY_PROFILE:
+            return 'layout = "startup"'
+        case (str() as whole,) if whole.startswith(HOT_COUNT):
+            return f"hot-count = {whole.removeprefix(HOT_COUNT)}"
+        case _:
+            return render_argument(flag)
 
 
 def _expected(serving: frozenset[ActionId], forecasts: _Forecasts) -> str:

@@ -19,7 +19,6 @@ from optbuild.tools.profile_text import FunctionRecord
 COUNT_LIMIT = (1 << 64) - 3
 """The largest counter that a profile holds: those above have a meaning of their own (LLVM's `InstrProf.h`)."""
 _EXTERNAL = "** External Symbol **"
-_NUL = "\0"
 
 
 def parse_record(record: FunctionRecord) -> FunctionCounts:

@@ -163,7 +163,7 @@ def _factor_row(factor: FactorRecord) -> tuple[Cell, ...]:
     elif factor.change is not None:
         change = Cell(text=f"({format_percent(factor.change, 0)})")
     return (
-        Cell(text=sanitize_line(factor.factor)),
+        Cell(text=sanitize_line(factor.factor), foreign=True),
         Cell(text=_level(factor.level), foreign=True),
         Cell(text=_level(factor.against), foreign=True),
         change,

@@ -243,9 +243,10 @@ def foretell(search: Search, history: History) -> tuple[str, ...]:
     trained = sum(bool(variant.attempts) for variant in plan.variants)
     trainings = count_trainings(search)
     sharing = f", {trained} with PGO from {trainings} training{'s' * (trainings != 1)}" if trained else ""
-    what = f"{len(search.candidates)} candidates against {search.baseline.name}: {builds} builds{sharing}"
-    if search.left_out:
-        what += f"; {len(search.left_out)} combinations are left out"
+    count, omitted = len(search.candidates), len(search.left_out)
+    what = f"{count} candidate{'s' * (count != 1)} against {search.baseline.name}: {builds} builds{sharing}"
+    if omitted:
+        what += f"; {omitted} combination{'s are' if omitted > 1 else ' is'} left out"
     estimate = estimate_all(plan, history)
     measuring = f"no candidate is begun after {format_duration(BUILD_SHARE * search.budget_s)}"
     known = "how long the builds take is not known yet"

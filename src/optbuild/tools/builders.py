@@ -189,8 +189,7 @@ for line in running.stdout:
 status = running.wait()
 sys.exit(status if status >= 0 else 128 - status)
 """
-MESSAGES_VARIABLE = "OPTBUILD_MESSAGES"
-"""Names the descriptor that a copy of cargo's messages goes to."""
+# OPTBUILD_MESSAGES names the descriptor that a copy of cargo's messages goes to.
 _PASSING_ON = """\
 import os, sys
 copy = os.dup(1)

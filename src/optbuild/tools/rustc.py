@@ -28,6 +28,9 @@ Sources: LLVM, `InstrProfiling.cpp`, `AtomicCounterUpdateAll`; what Clang's `-fp
 HOT_COUNT = "-Cllvm-args=--profile-summary-hot-count="
 """From which count on LLVM takes a block for hot; by default that of 99% of all counts. LLVM, `ProfileSummaryInfo.cpp`:
 https://github.com/llvm/llvm-project/blob/main/llvm/lib/Analysis/ProfileSummaryInfo.cpp"""
+ORDER_BY_PROFILE = "-Clink-arg=-Wl,--irpgo-profile="
+ORDER_BY_START = "-Clink-arg=-Wl,--bp-startup-sort=function"
+"""Let lld put functions in the order in which a profile saw them first run."""
 TARGET_CPU = "-Ctarget-cpu="
 LTO_OFF = "-Clto=off"
 """No link-time optimisation, whatever precedes it."""

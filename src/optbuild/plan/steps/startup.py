@@ -17,7 +17,7 @@ from optbuild.plan.action import Argument, Id, Output, render_argument
 from optbuild.plan.draft import Draft, PlanInputs
 from optbuild.plan.results import CheckedProfile
 from optbuild.profile.variants import CodeLayout, PgoMode, Variant
-from optbuild.tools.rustc import is_new_enough
+from optbuild.tools.rustc import ORDER_BY_PROFILE, ORDER_BY_START, is_new_enough
 
 _NOTE_FIRST_RUN = "-Cllvm-args=--pgo-temporal-instrumentation"
 _LLD_BY_DEFAULT = ("x86_64-unknown-linux-gnu", "1.90.0")
@@ -57,8 +57,8 @@ def linking_flags(draft: Draft, profile: Id[CheckedProfile], inputs: PlanInputs)
     if toolchain.target != target or not is_new_enough(toolchain.rustc.version, since):
         directory = toolchain.sysroot / "lib" / "rustlib" / toolchain.host / "bin" / "gcc-ld"
         own = ((f"-Clink-arg=-B{directory}",), ("-Clink-arg=-fuse-ld=lld",))
-    order: Argument = ("-Clink-arg=-Wl,--irpgo-profile=", Output(action=profile, name="profdata"))
-    return (*own, order, ("-Clink-arg=-Wl,--bp-startup-sort=function",))
+    order: Argument = (ORDER_BY_PROFILE, Output(action=profile, name="profdata"))
+    return (*own, order, (ORDER_BY_START,))
 
 
 def _wants_order(draft: Draft, inputs: PlanInputs) -> bool:

@@ -15,7 +15,7 @@ from optbuild.report.formats.html import render_html
 from optbuild.report.formats.hyperfine import render_hyperfine
 from optbuild.report.formats.in_toto import render_in_toto
 from optbuild.report.formats.json import render_evidence_json, render_json
-from optbuild.report.formats.junit import render_junit
+from optbuild.report.formats.junit import render_junit, render_run_junit
 from optbuild.report.formats.markdown import render_markdown
 from optbuild.report.formats.otava import render_otava
 from optbuild.report.formats.svg import render_svg
@@ -38,6 +38,7 @@ FORMATS: Mapping[str, Format] = {
     "bencher": lambda record, _report, _screen: render_bencher(record),
     "otava": lambda record, _report, _screen: render_otava(record),
     "hyperfine": lambda record, _report, _screen: render_hyperfine(record),
+    "junit": lambda record, _report, _screen: render_run_junit(record),
     "in-toto": lambda record, _report, _screen: render_in_toto(record),
 }
 
