@@ -77,6 +77,20 @@ def node_at(tree: Node, *path: str) -> Node:
     return tree
 
 
+def test_very_deep_calls_are_left_out_in_the_middle() -> None:
+    """A recursion of a thousand calls is drawn and written as JSON; nothing of its weight is lost."""
+    deep = profiled_of(arm_of({" ".join(["main", *["walk"] * 1000, "leaf"]): 0.75, "main": 0.25}))
+    tree = make_tree(deep)
+    assert tree.inclusive.variant == 1.0
+    assert '"leaf"' in render_page(deep)
+    names = []
+    while tree.children:
+        tree = tree.children[0]
+        names.append(tree.name)
+    assert (len(names), names[-1], tree.itself.variant) == (257, "leaf", 0.75)
+    assert names.count("[deeper calls left out]") == 1
+
+
 def test_a_tree_adds_up() -> None:
     """What a function took with its calls is what it took itself and what they took; pools of threads are one."""
     tree = make_tree(ALONE)

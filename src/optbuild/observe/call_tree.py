@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from statistics import fmean, variance
 
@@ -19,6 +19,8 @@ from optbuild.observe.samples import Samples, fold
 
 _DEVIATIONS = 3.0
 """How many standard errors a real difference is away from zero: two would show fifty of a thousand frames."""
+_MOST_FRAMES = 256
+"""Of one chain of calls. perf keeps 127 frames, each with the functions that were inlined into it."""
 _NUMBER = re.compile(r"\d+")
 
 Path = tuple[str, ...]
@@ -82,53 +84,6 @@ class FunctionRow:
     itself: Weight
 
 
-def thread_group(name: str) -> str:
-    """One name for the threads of a pool, which are numbered."""
-    return _NUMBER.sub("N", name)
-
-
-def make_tree(profiled: Profiled) -> Node:
-    """The tree of everything that was recorded; workloads stand at its top if there are several."""
-    inclusive, itself = _Weights(profiled), _Weights(profiled)
-    for origin, samples in _recordings(profiled):
-        prefix = (profiled.workloads[origin.workload].workload,) if len(profiled.workloads) > 1 else ()
-        for path, weight in fold(samples, thread_group).items():
-            whole = (*prefix, *path)
-            itself.add(whole, origin, weight)
-            for length in range(len(whole) + 1):
-                inclusive.add(whole[:length], origin, weight)
-    children: dict[Path, list[Path]] = defaultdict(list)
-    for path in inclusive.found():
-        if path:
-            children[path[:-1]].append(path)
-
-    def grow(path: Path) -> Node:
-        return Node(
-            name=path[-1] if path else "all",
-            inclusive=inclusive.of(path),
-            itself=itself.of(path),
-            children=tuple(map(grow, sorted(children.get(path, ())))),
-        )
-
-    return grow(())
-
-
-def make_table(profiled: Profiled) -> tuple[FunctionRow, ...]:
-    """Every function, those that took most themselves first."""
-    inclusive, itself = _Weights(profiled), _Weights(profiled)
-    for origin, samples in _recordings(profiled):
-        for stack in samples.stacks:
-            names = [frame.function for frame in stack.own_frames]
-            if names:
-                itself.add((names[-1],), origin, stack.weight)
-            for name in set(names):
-                inclusive.add((name,), origin, stack.weight)
-    rows = (
-        FunctionRow(function=key[0], inclusive=inclusive.of(key), itself=itself.of(key)) for key in inclusive.found()
-    )
-    return tuple(sorted(rows, key=lambda row: (-max(row.itself.variant, row.itself.base or 0.0), row.function)))
-
-
 @dataclass(frozen=True, slots=True)
 class _Origin:
     """Which recording a weight is from: the variant, the workload by its place, and the turn."""
@@ -138,6 +93,78 @@ class _Origin:
     turn: int
 
 
+_ByOrigin = dict[_Origin, float]
+
+
+def thread_group(name: str) -> str:
+    """One name for the threads of a pool, which are numbered."""
+    return _NUMBER.sub("N", name)
+
+
+def make_tree(profiled: Profiled) -> Node:
+    """The tree of everything that was recorded; workloads stand at its top if there are several.
+
+    Of very deep recursion the calls in the middle are left out: a picture cannot show them, and JSON nests as deep as
+    the tree.
+    """
+    top = _Branch()
+    for origin, samples in _recordings(profiled):
+        prefix = (profiled.workloads[origin.workload].workload,) if len(profiled.workloads) > 1 else ()
+        for path, weight in fold(samples, thread_group).items():
+            top.add((*prefix, *_shorten(path)), origin, weight)
+    return _grow("all", top, profiled)
+
+
+@dataclass(slots=True)
+class _Branch:
+    """A function in a tree that still grows, with its weights in each recording."""
+
+    inclusive: _ByOrigin = field(default_factory=lambda: defaultdict(float))
+    itself: _ByOrigin = field(default_factory=lambda: defaultdict(float))
+    children: dict[str, _Branch] = field(default_factory=dict)
+
+    def add(self, path: Path, origin: _Origin, weight: float) -> None:
+        branch = self
+        branch.inclusive[origin] += weight
+        for name in path:
+            branch = branch.children.setdefault(name, _Branch())
+            branch.inclusive[origin] += weight
+        branch.itself[origin] += weight
+
+
+def _grow(name: str, branch: _Branch, profiled: Profiled) -> Node:
+    return Node(
+        name=name,
+        inclusive=_weigh(branch.inclusive, profiled),
+        itself=_weigh(branch.itself, profiled),
+        children=tuple(_grow(child, branch.children[child], profiled) for child in sorted(branch.children)),
+    )
+
+
+def _shorten(path: Path) -> Path:
+    if len(path) <= _MOST_FRAMES:
+        return path
+    half = _MOST_FRAMES // 2
+    return (*path[:half], "[deeper calls left out]", *path[-half:])
+
+
+def make_table(profiled: Profiled) -> tuple[FunctionRow, ...]:
+    """Every function, those that took most themselves first."""
+    found: dict[str, _Branch] = defaultdict(_Branch)
+    for origin, samples in _recordings(profiled):
+        for stack in samples.stacks:
+            names = [frame.function for frame in stack.own_frames]
+            if names:
+                found[names[-1]].itself[origin] += stack.weight
+            for name in set(names):
+                found[name].inclusive[origin] += stack.weight
+    rows = (
+        FunctionRow(function=name, inclusive=_weigh(each.inclusive, profiled), itself=_weigh(each.itself, profiled))
+        for name, each in found.items()
+    )
+    return tuple(sorted(rows, key=lambda row: (-max(row.itself.variant, row.itself.base or 0.0), row.function)))
+
+
 def _recordings(profiled: Profiled) -> Iterator[tuple[_Origin, Samples]]:
     for place, workload in enumerate(profiled.workloads):
         for arm, profile in workload.arms.items():
@@ -145,35 +172,24 @@ def _recordings(profiled: Profiled) -> Iterator[tuple[_Origin, Samples]]:
                 yield _Origin(arm, place, turn), samples
 
 
-class _Weights:
-    """Weights by key, of every recording; what a key weighs in a run is a mean over recordings."""
+def _weigh(found: Mapping[_Origin, float], profiled: Profiled) -> Weight:
+    """What something weighs in a run: a mean over recordings."""
+    mean, error = _estimate(found, profiled, profiled.variant)
+    if profiled.base is None:
+        return Weight(variant=mean)
+    base, base_error = _estimate(found, profiled, profiled.base)
+    return Weight(variant=mean, base=base, noise=_DEVIATIONS * math.sqrt(error + base_error))
 
-    def __init__(self, profiled: Profiled) -> None:
-        self._profiled = profiled
-        self._found: dict[Path, dict[_Origin, float]] = defaultdict(lambda: defaultdict(float))
 
-    def add(self, key: Path, origin: _Origin, weight: float) -> None:
-        self._found[key][origin] += weight
-
-    def found(self) -> Iterator[Path]:
-        return iter(tuple(self._found))
-
-    def of(self, key: Path) -> Weight:
-        mean, error = self._estimate(key, self._profiled.variant)
-        if self._profiled.base is None:
-            return Weight(variant=mean)
-        base, base_error = self._estimate(key, self._profiled.base)
-        return Weight(variant=mean, base=base, noise=_DEVIATIONS * math.sqrt(error + base_error))
-
-    def _estimate(self, key: Path, arm: str) -> tuple[float, float]:
-        """The mean of one variant over all workloads, and its squared standard error."""
-        found, mean, error = self._found.get(key, {}), 0.0, 0.0
-        for place, workload in enumerate(self._profiled.workloads):
-            profile = workload.arms[arm]
-            values = [found.get(_Origin(arm, place, turn), 0.0) for turn in range(len(profile.recordings))]
-            mean += fmean(values)
-            error += _squared_error(values, profile)
-        return mean, error
+def _estimate(found: Mapping[_Origin, float], profiled: Profiled, arm: str) -> tuple[float, float]:
+    """The mean of one variant over all workloads, and its squared standard error."""
+    mean, error = 0.0, 0.0
+    for place, workload in enumerate(profiled.workloads):
+        profile = workload.arms[arm]
+        values = [found.get(_Origin(arm, place, turn), 0.0) for turn in range(len(profile.recordings))]
+        mean += fmean(values)
+        error += _squared_error(values, profile)
+    return mean, error
 
 
 def _squared_error(values: list[float], profile: ArmProfile) -> float:
