@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from optbuild.cli import options
-from optbuild.cli.context import CliContext, error_to_json, leave, screen_of, write_out
+from optbuild.cli.context import CliContext, leave, screen_of, write_out
 from optbuild.cli.machine import running_machine
 from optbuild.cli.options import start_directory, with_common_options
+from optbuild.cli.stories import show_failure
 
 
 @with_common_options
@@ -35,7 +36,6 @@ def explain(
     Builds VARIANT and BASE as a run does, and compares them: which functions are hot, what was inlined, split, grown or
     shrunk, where the hot code lies, and which code never ran in training.
     """
-    from optbuild.cli.console import Console
     from optbuild.record.explanation import render_explanation
     from optbuild.report.explanation import assemble_explanation
     from optbuild.report.formats.terminal import render_terminal
@@ -58,10 +58,7 @@ def explain(
         try:
             found = explain_session(ExplainRequest(run=asked, variant=variant, against=against, bin=bin_name), machine)
         except RunFailedError as failure:
-            Console(call).show_error(failure.error)
-            if call.json:
-                write_out(error_to_json(failure.error, call))
-            status = failure.record.exit_code
+            status = show_failure(call, failure)
     if status:
         leave(status)
     reports = assemble_explanation(found, rows=rows)

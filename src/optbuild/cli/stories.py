@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from optbuild.cli.context import CliContext, leave, render_report, screen_of, write_out
+from optbuild.cli.context import CliContext, error_to_json, leave, render_report, screen_of, write_out
 from optbuild.cli.machine import running_machine
 
 if TYPE_CHECKING:
     from optbuild.record.model import RunRecord
     from optbuild.session.request import Machine
+    from optbuild.session.run import RunFailedError
 
 
 def carry_out(
@@ -44,3 +45,13 @@ def carry_out(
     if error is None and then is not None:
         then(record)
     leave(record.exit_code)
+
+
+def show_failure(call: CliContext, failure: RunFailedError) -> int:
+    """Show why a run failed whose record is not what the command prints; its exit code."""
+    from optbuild.cli.console import Console
+
+    Console(call).show_error(failure.error)
+    if call.json:
+        write_out(error_to_json(failure.error, call))
+    return failure.record.exit_code

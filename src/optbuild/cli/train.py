@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from optbuild.cli import options
-from optbuild.cli.context import CliContext, error_to_json, leave, write_out
+from optbuild.cli.context import CliContext, leave, write_out
 from optbuild.cli.machine import running_machine
 from optbuild.cli.options import with_common_options, with_run_request
+from optbuild.cli.stories import show_failure
 from optbuild.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,7 +63,6 @@ def train(
 
 
 def _train(call: CliContext, request: TrainRequest, machine: Machine) -> int:
-    from optbuild.cli.console import Console
     from optbuild.portable.difference import render_difference
     from optbuild.session.run import RunFailedError
     from optbuild.session.train import keep
@@ -72,10 +72,7 @@ def _train(call: CliContext, request: TrainRequest, machine: Machine) -> int:
     try:
         trained = train_session(request, machine)
     except RunFailedError as failure:
-        Console(call).show_error(failure.error)
-        if call.json:
-            write_out(error_to_json(failure.error, call))
-        return failure.record.exit_code
+        return show_failure(call, failure)
     if not call.json and trained.difference is not None:
         write_out(render_difference(trained.difference))
     keep(trained)
