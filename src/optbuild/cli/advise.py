@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from optbuild.cli import options
 from optbuild.cli.context import CliContext, screen_of, write_out
 from optbuild.cli.machine import running_machine
-from optbuild.cli.options import with_common_options
+from optbuild.cli.options import with_common_options, with_run_request
+
+if TYPE_CHECKING:
+    from optbuild.session.request import RunRequest
+
+_WITHOUT = ("train", "out", "cross_validate", "keep_going")
 
 
 @with_common_options
+@with_run_request(without=_WITHOUT)
 def advise(
     context: typer.Context,
+    request: RunRequest,
     directory: options.Directory = Path(),
     variant: Annotated[
         str | None, typer.Option("--variant", metavar="NAME", help="The variant to look at; default: the baseline.")
@@ -23,13 +31,6 @@ def advise(
     workload: Annotated[
         str | None, typer.Option("--workload", metavar="NAME", help="Run only this one; default: all benchmarks.")
     ] = None,
-    build_profile: options.BuildProfile = None,
-    stdin: options.Stdin = None,
-    env: options.Env = None,
-    max_time: options.MaxTime = None,
-    jobs: options.Jobs = None,
-    no_wait: options.NoWait = False,
-    as_json: options.Json = False,
 ) -> None:
     """Say before anything is built twice what can pay: LTO, PGO, BOLT, another allocator, other code, or nothing.
 
@@ -41,19 +42,9 @@ def advise(
     from optbuild.report.formats.terminal import render_terminal
     from optbuild.session.advise import AdviseRequest
     from optbuild.session.advise import advise as advise_session
-    from optbuild.session.request import RunRequest
 
     call: CliContext = context.obj
-    asked = RunRequest(
-        directory=directory,
-        build_profile=build_profile,
-        workload=call.workload,
-        command_options=options.command_options(call, stdin, env),
-        jobs=jobs,
-        max_time_s=max_time,
-        wait=not no_wait,
-        command_line=call.argv,
-    )
+    asked = AdviseRequest(run=replace(request, directory=directory), variant=variant, workload=workload)
     with running_machine(call) as machine:
-        found = advise_session(AdviseRequest(run=asked, variant=variant, workload=workload), machine)
-    write_out(render_advice(found) if as_json else render_terminal(assemble_advice(found), screen_of(call)))
+        found = advise_session(asked, machine)
+    write_out(render_advice(found) if call.json else render_terminal(assemble_advice(found), screen_of(call)))

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optbuild.cli import options
 from optbuild.cli.context import CliContext, leave, screen_of, write_out
 from optbuild.cli.machine import running_machine
-from optbuild.cli.options import start_directory, with_common_options
+from optbuild.cli.options import with_common_options, with_run_request
 from optbuild.cli.stories import show_failure
+
+if TYPE_CHECKING:
+    from optbuild.session.request import RunRequest
+
+_WITHOUT = ("bench", "max_time", "cross_validate", "keep_going")
 
 
 @with_common_options
+@with_run_request(without=_WITHOUT)
 def explain(
     context: typer.Context,
+    request: RunRequest,
     variant: Annotated[str, typer.Argument(metavar="VARIANT", help="The variant to explain.")],
     against: Annotated[
         str | None,
@@ -25,11 +31,6 @@ def explain(
         str | None, typer.Option("--bin", metavar="NAME", help="Only this program, where there are several.")
     ] = None,
     rows: Annotated[int, typer.Option("--top", metavar="N", min=1, help="How many rows a table may have.")] = 15,
-    build_profile: options.BuildProfile = None,
-    jobs: options.Jobs = None,
-    fresh: options.Fresh = False,
-    no_wait: options.NoWait = False,
-    as_json: options.Json = False,
 ) -> None:
     """Say what PGO and the steps after it did to a variant, function by function.
 
@@ -41,26 +42,18 @@ def explain(
     from optbuild.report.formats.terminal import render_terminal
     from optbuild.session.explain import ExplainRequest
     from optbuild.session.explain import explain as explain_session
-    from optbuild.session.request import RunRequest
     from optbuild.session.run import RunFailedError
 
     call: CliContext = context.obj
-    asked = RunRequest(
-        directory=start_directory(build_profile),
-        build_profile=build_profile,
-        jobs=jobs,
-        fresh=fresh,
-        wait=not no_wait,
-        command_line=call.argv,
-    )
+    asked = ExplainRequest(run=request, variant=variant, against=against, bin=bin_name)
     status = 0
     with running_machine(call) as machine:
         try:
-            found = explain_session(ExplainRequest(run=asked, variant=variant, against=against, bin=bin_name), machine)
+            found = explain_session(asked, machine)
         except RunFailedError as failure:
             status = show_failure(call, failure)
     if status:
         leave(status)
     reports = assemble_explanation(found, rows=rows)
     text = "\n".join(render_terminal(report, screen_of(call)) for report in reports)
-    write_out(render_explanation(found) if as_json else text)
+    write_out(render_explanation(found) if call.json else text)

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from optbuild.cli import options
 from optbuild.cli.choices import require_choice
 from optbuild.cli.context import CliContext, screen_of, write_out
 from optbuild.cli.machine import running_machine
-from optbuild.cli.options import start_directory, with_common_options
+from optbuild.cli.options import with_common_options, with_run_request
 from optbuild.errors import UsageError
+
+if TYPE_CHECKING:
+    from optbuild.session.request import RunRequest
+
+_WITHOUT = ("out", "max_time", "cross_validate", "allow_debug", "keep_going")
 
 
 @with_common_options
+@with_run_request(without=_WITHOUT)
 def heap(
     context: typer.Context,
+    request: RunRequest,
     variant: Annotated[str | None, typer.Argument(metavar="[VARIANT]", help="The variant to look at.")] = None,
     diff: Annotated[
         str | None, typer.Option("--diff", metavar="BASE", help="Compare with this variant, or file with --from.")
@@ -31,12 +38,6 @@ def heap(
     ] = None,
     sort: Annotated[str, typer.Option("--sort", metavar="KEY", help="bytes, blocks, short-lived or peak.")] = "bytes",
     top: Annotated[int, typer.Option("--top", metavar="N", min=1, help="How many sites to show.")] = 20,
-    build_profile: options.BuildProfile = None,
-    stdin: options.Stdin = None,
-    env: options.Env = None,
-    jobs: options.Jobs = None,
-    no_wait: options.NoWait = False,
-    as_json: options.Json = False,
 ) -> None:
     """Find where a variant allocates: bytes, blocks, short-lived blocks and the peak, by place in the source.
 
@@ -49,29 +50,18 @@ def heap(
     from optbuild.report.heap import SortKey, assemble_heap
     from optbuild.session.heap import HeapRequest, read_heap
     from optbuild.session.heap import heap as heap_session
-    from optbuild.session.request import RunRequest
 
     call: CliContext = context.obj
     require_choice(sort, list(SortKey), "order")
     _check_words(variant, file, call)
-    asked = RunRequest(
-        directory=start_directory(build_profile),
-        build_profile=build_profile,
-        workload=call.workload,
-        command_options=options.command_options(call, stdin, env),
-        jobs=jobs,
-        wait=not no_wait,
-        allow_debug=True,  # it allocates about the same
-        command_line=call.argv,
-    )
+    asked = replace(request, allow_debug=True)  # a debug build allocates about the same
     with running_machine(call) as machine:
         if file is not None:
             found = read_heap(file, None if diff is None else Path(diff), machine)
         else:
-            request = HeapRequest(run=asked, variant=variant or "", base=diff, workload=workload)
-            found = heap_session(request, machine)
+            found = heap_session(HeapRequest(run=asked, variant=variant or "", base=diff, workload=workload), machine)
     report = assemble_heap(found, sort=SortKey(sort), top=top)
-    write_out(render_heap(found) if as_json else render_terminal(report, screen_of(call)))
+    write_out(render_heap(found) if call.json else render_terminal(report, screen_of(call)))
 
 
 def _check_words(variant: str | None, file: Path | None, call: CliContext) -> None:
