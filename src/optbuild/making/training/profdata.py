@@ -86,7 +86,7 @@ class Profdata:
         if succeeded:
             list_file.unlink()
             if not complaints:
-                log.unlink()
+                _discard(log)
         return MergeEnding(
             exit_code=completed.exit_code, output=output if succeeded else None, complaints=complaints, log=log
         )
@@ -101,7 +101,7 @@ class Profdata:
         completed = self._run(text_argv(self.tool.path, profile, output), log)
         if completed.exit_code != 0:
             raise self.failed(completed.exit_code, log)
-        log.unlink()
+        _discard(log)
         return output
 
     def summarise(self, profile: Path) -> ProfileSummary:
@@ -121,7 +121,7 @@ class Profdata:
                 location=str(profile),
                 detail=last_lines(tail_of(log)),
             ) from error
-        log.unlink()
+        _discard(log)
         return summary
 
     def look_into(self, profile: Path) -> ProfileContents:
@@ -135,7 +135,7 @@ class Profdata:
         completed = self._run(functions_argv(self.tool.path, profile), log, on_stdout=census.add_line)
         if completed.exit_code != 0:
             raise self.failed(completed.exit_code, log)
-        log.unlink()
+        _discard(log)
         return census.contents()
 
     def read_traces(self, profile: Path) -> tuple[tuple[str, ...], ...]:
@@ -148,7 +148,7 @@ class Profdata:
         completed = self._run(traces_argv(self.tool.path, profile), log)
         if completed.exit_code != 0:
             raise self.failed(completed.exit_code, log)
-        log.unlink()
+        _discard(log)
         return parse_traces(completed.stdout.decode("utf-8", "replace").splitlines())
 
     def failed(self, exit_code: int, log: Path) -> ProfileDataError:
@@ -208,3 +208,8 @@ class _Census:
         return ProfileContents(
             names=frozenset(self._names), names_with_counts=frozenset(self._ran), crates=tuple(largest_first)
         )
+
+
+def _discard(log: Path) -> None:
+    """Remove the log of a call that succeeded; two merges that gave one content share it and may end together."""
+    log.unlink(missing_ok=True)
