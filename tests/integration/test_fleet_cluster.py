@@ -153,12 +153,17 @@ def test_a_measurement_that_was_done_twice_counts_once(cluster: Cluster) -> None
 
 def test_a_scheduler_that_restarts_gets_everything_again(cluster: Cluster) -> None:
     """What it knew is gone; its workers come back by themselves, and nothing is lost."""
-    doing = cluster.do("first", "wait-1", "wait-2")
-    results = [next(doing)]
-    cluster.kill("scheduler")
-    cluster.start_scheduler()
-    (cluster.place / "go").touch()
-    results += list(doing)
+
+    def restart() -> None:
+        await_that(lambda: any("wait" in name for name in cluster.done("measure")), "a measurement begins")
+        cluster.kill("scheduler")
+        cluster.start_scheduler()
+        (cluster.place / "go").touch()
+
+    restarting = threading.Thread(target=restart)
+    restarting.start()
+    results = list(cluster.do("first", "wait-1", "wait-2"))
+    restarting.join()
     assert _names(results) == ["first", "wait-1", "wait-2"]
     assert [line for line in cluster.said if "is gone; waiting for it to come back" in line]
 
