@@ -169,7 +169,7 @@ def test_wrong_binaries_are_told_before_anything_runs(stand: Bench, binaries: st
 @pytest.mark.parametrize(
     ("options", "command", "words"),
     [
-        (("--metric", "rss"), "{bin} data", "there is no metric 'rss'"),
+        (("--metric", "energy"), "{bin} data", "there is no metric 'energy'"),
         (("--timeout", "3"), "{bin} data", "expected a duration"),
         (("--timeout", "0s"), "{bin} data", "expected a finite duration above zero"),
         (("--prepare", "a 'b"), "{bin} data", "cannot split"),

@@ -281,7 +281,7 @@ def test_an_internal_bug_is_one_line_and_a_log(optbuild: Optbuild, project: Path
     """No traceback unless asked for, exit code 70, and a log without any value of the environment or of variables."""
     script = (
         "import sys, optbuild.session.run as session, optbuild.cli.main as cli\n"
-        "def broken(request, machine, *, trusted):\n"
+        "def broken(request, machine, **_options):\n"
         "    secret = machine.environ['GITHUB_TOKEN']\n"
         "    raise KeyError('no such thing')\n"
         "session.prepare = broken\n"

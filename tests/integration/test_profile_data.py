@@ -185,7 +185,7 @@ def test_a_training_that_fails_leaves_both_files(optbuild: Optbuild, project: Pa
     """What was finished stays: a workload that fails changes neither the file nor its lock."""
     say(project, "auto")
     optbuild.run("train", cwd=project).expect(0)
-    files = [project / "pgo" / name for name in ("tally.pgodata", "tally.pgodata.lock")]
+    files = [project / "pgo" / name for name in ("tally.pgodata", "tally.pgodata.lock", "tally.pgodata.names")]
     first = [file.read_bytes() for file in files]
     edit(project / "optbuild.toml", "data/train.txt", "data/nowhere.txt")
     assert optbuild.run("train", cwd=project).status != 0

@@ -10,8 +10,9 @@ from inline_snapshot import snapshot
 from optbuild.errors import BuildProfileError
 from optbuild.profile.candidates import make_candidates, risk_of
 from optbuild.profile.load import load_build_profile
+from optbuild.profile.search_choices import Objective, Space
 from optbuild.profile.spaces import SPACES, factors_of, objective_of
-from optbuild.profile.tune import Objective, Space, TuneSettings
+from optbuild.profile.tune import TuneSettings
 from optbuild.profile.variants import Lto, PgoMode, Variant
 
 RELEASE = Variant(name="release")

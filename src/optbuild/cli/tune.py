@@ -14,7 +14,7 @@ from optbuild.cli.machine import running_machine
 from optbuild.cli.options import with_common_options, with_run_request
 from optbuild.cli.stories import carry_out
 from optbuild.errors import UsageError
-from optbuild.profile.tune import Objective, Space
+from optbuild.profile.search_choices import Objective, Space
 
 if TYPE_CHECKING:
     from optbuild.record.model import RunRecord

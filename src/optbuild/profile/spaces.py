@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from optbuild.profile.tune import DEFAULT_LEVEL, Levels, Objective, Space, TuneSettings
+from optbuild.profile.search_choices import Objective, Space
+from optbuild.profile.tune import DEFAULT_LEVEL, Levels, TuneSettings
 
 SPACES: Mapping[Space, Mapping[str, Levels]] = {
     Space.QUICK: {

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
+from optbuild.profile.search_choices import Objective, Space
 from optbuild.profile.values import STRICT_KEYS, DurationS, Ratio
 from optbuild.profile.variants import VariantSettings
 
@@ -19,22 +19,6 @@ FACTORS: tuple[str, ...] = tuple(
     each.name.replace("_", "-") for each in fields(VariantSettings) if each.name != "inherits"
 )
 """What may be varied: every setting of a variant."""
-
-
-class Objective(StrEnum):
-    """What the winner of a search has least of."""
-
-    TIME = "time"
-    SIZE = "size"
-
-
-class Space(StrEnum):
-    """Factors with their levels that come with optbuild."""
-
-    QUICK = "quick"
-    THOROUGH = "thorough"
-    SIZE = "size"
-
 
 Levels = tuple[Any, ...]
 """Values of one setting as TOML has them; `DEFAULT_LEVEL` stands for the baseline's."""

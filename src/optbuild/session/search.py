@@ -17,8 +17,9 @@ from optbuild.plan.overview import render_overview
 from optbuild.plan.planner import baseline_name, make_plan
 from optbuild.profile.candidates import Candidate, make_candidates
 from optbuild.profile.model import BuildProfile
+from optbuild.profile.search_choices import Objective, Space
 from optbuild.profile.spaces import factors_of, objective_of
-from optbuild.profile.tune import DEFAULT_LEVEL, Levels, Objective, Space
+from optbuild.profile.tune import DEFAULT_LEVEL, Levels
 from optbuild.profile.variants import PgoMode, Variant
 from optbuild.record.history import History
 from optbuild.record.search import LeftOutRecord

@@ -19,7 +19,7 @@ from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.kinds.check_outputs import ProbeOutputs
 from optbuild.plan.measure import Measure
 from optbuild.profile.candidates import risk_of
-from optbuild.profile.tune import Objective
+from optbuild.profile.search_choices import Objective
 from optbuild.record.describe_search import (
     RaceFindings,
     describe_candidates,

@@ -13,7 +13,7 @@ from tomlkit.exceptions import TOMLKitError
 from optbuild.errors import UsageError
 from optbuild.measure.model import Verdict
 from optbuild.profile.presets import PREFIX
-from optbuild.profile.tune import Objective
+from optbuild.profile.search_choices import Objective
 from optbuild.record.model import RunRecord
 from optbuild.record.search import SearchRecord
 from optbuild.session.prepare import load_for
