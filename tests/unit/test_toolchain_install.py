@@ -87,6 +87,15 @@ def test_a_missing_target_is_added() -> None:
     ]
 
 
+def test_bolt_is_installed_only_for_who_uses_it() -> None:
+    """It is large, and most projects never name it."""
+    found = replace(COMPLETE, bolt=None)
+    assert make_install_steps(found, ENVIRON, is_root=True, has=_has("apt-get")) == ()
+    steps = make_install_steps(found, ENVIRON, is_root=True, has=_has("apt-get"), lays_out=True)
+    assert _argvs(steps) == ["apt-get update", "apt-get install -y --no-install-recommends bolt-22 llvm-22"]
+    assert {step.need for step in steps} == {Need.BOLT}
+
+
 def test_nothing_is_to_be_done_where_nothing_is_missing() -> None:
     """A complete toolchain has no steps, and a compiler without LLVM has none that would help."""
     assert make_install_steps(COMPLETE, ENVIRON, is_root=True, has=_has("rustup", "apt-get")) == ()

@@ -14,6 +14,8 @@ from optbuild.making.training.profile_data import find_lent_names, load_portable
 from optbuild.profile.gates import GateSettings
 from optbuild.profile.load import default_build_profile
 from optbuild.profile.model import BuildProfile
+from optbuild.profile.search_choices import Space
+from optbuild.profile.variants import BoltMode
 from optbuild.project.layout import Layout
 from optbuild.record.judge import judge
 from optbuild.record.lock import hold_lock
@@ -212,6 +214,7 @@ def examine_machine(
             is_root=os.geteuid() == 0,
             has=lambda name: find_program(name, machine.environ) is not None,
             draws=draws,
+            lays_out=_lays_out(build_profile),
         )
         if steps and confirm is not None and confirm(steps):
             found = run_install(
@@ -249,6 +252,14 @@ def _examine_profile_data(build_profile: BuildProfile) -> tuple[Finding, ...]:
     trained = f"{training.package} for {training.target} by {training.rustc}"
     message = f"{file.name}: {profile.totals.functions_with_counts:,} functions with counts, trained on {trained}"
     return (Finding(level=Level.INFO, subject="profile data", message=sanitize_line(message)),)
+
+
+def _lays_out(build_profile: BuildProfile) -> bool:
+    """Whether a variant or a search may use BOLT."""
+    tune = build_profile.tune
+    levels = tune.factors.get("bolt", ())
+    modes = (variant.bolt for variant in build_profile.variants.values())
+    return any(mode is not BoltMode.OFF for mode in modes) or any(levels) or tune.space is Space.THOROUGH
 
 
 def _profile_or_default(request: RunRequest, machine: Machine) -> BuildProfile:

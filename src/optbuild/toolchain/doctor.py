@@ -178,7 +178,7 @@ def _bolt(toolchain: Toolchain, environ: Mapping[str, str]) -> Iterator[Finding]
     found = toolchain.bolt
     if found is None:
         message = f"{describe_missing_bolt(toolchain)}; only variants with `bolt` need it"
-        yield Finding(level=Level.WARNING, subject="llvm-bolt", message=message, remedy=toolchain.bolt_remedy)
+        yield Finding(level=Level.INFO, subject="llvm-bolt", message=message, remedy=toolchain.bolt_remedy)
         return
     yield Finding(level=Level.INFO, subject="llvm-bolt", message=f"{found.bolt.version} ({found.bolt.path})")
     if environ.get(LLVM_BOLT) and len(toolchain.searched_for_bolt) > 1:

@@ -47,7 +47,13 @@ class InstallStep:
 
 
 def make_install_steps(
-    toolchain: Toolchain, environ: Mapping[str, str], *, is_root: bool, has: Has, draws: bool = False
+    toolchain: Toolchain,
+    environ: Mapping[str, str],
+    *,
+    is_root: bool,
+    has: Has,
+    draws: bool = False,
+    lays_out: bool = False,
 ) -> tuple[InstallStep, ...]:
     """The commands that install what a toolchain lacks, the best one first; empty if nothing is known to help.
 
@@ -59,6 +65,7 @@ def make_install_steps(
         is_root: Whether system packages can be installed without sudo.
         has: Whether a program is on `PATH`.
         draws: Also install what draws flame graphs, which is compiled for minutes.
+        lays_out: Also install BOLT, which is large.
     """
     steps: list[InstallStep] = []
     rustup_toolchain = find_rustup_toolchain(toolchain.sysroot, environ) if has("rustup") else None
@@ -80,8 +87,8 @@ def make_install_steps(
             InstallStep(argv=argv, need=Need.LLVM_PROFDATA, why=why)
             for argv in package_argvs(major, is_root=is_root, has=has)
         )
-    if Need.BOLT in missing_needs(toolchain) and major is not None:
-        why = f"there is no llvm-bolt of LLVM {major}, which only variants with `bolt` need"
+    if lays_out and Need.BOLT in missing_needs(toolchain) and major is not None:
+        why = f"there is no llvm-bolt of LLVM {major}"
         steps += (
             InstallStep(argv=argv, need=Need.BOLT, why=why)
             for argv in bolt_package_argvs(major, is_root=is_root, has=has)
