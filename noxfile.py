@@ -177,6 +177,14 @@ def bench_fleet(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks.fleet", *session.posargs)
 
 
+@nox.session(name="bench-search")
+def bench_search(session: nox.Session) -> None:
+    """How long a search of twelve variants takes, over one variant with PGO, both from clean: `-- --work DIR`."""
+    session.install("-e", ".")
+    _find_llvm_profdata(session)
+    session.run("python", "benchmarks/search.py", *session.posargs)
+
+
 @nox.session(name="bench-travel")
 def bench_travel(session: nox.Session) -> None:
     """How much of a profile later releases, another rustc and other targets find again: `-- --work DIR`."""
