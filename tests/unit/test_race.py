@@ -75,6 +75,21 @@ def test_a_preferred_arm_stays_while_it_may_be_as_fast() -> None:
     assert {each.arm for each in find_leavers(rule, d, PREFERENCE)} == {"release", "pgo"}
 
 
+def test_a_race_ends_where_nobody_can_beat_the_preferred_arm_by_the_margin() -> None:
+    """Half the margin is not proven, and need not be: nothing that matters is left to find out."""
+    rule = make_rule(3, min_effect=0.01, confidence=0.95)
+    rounds = rule.looks[2]
+    noise = np.random.default_rng(5).normal(0.0, 0.005, rounds)
+    noise -= noise.mean()
+    d = {"lto": math.log(0.9) + noise, "pgo": math.log(0.898) - noise}
+    (leaver,) = find_leavers(rule, d, PREFERENCE)
+    assert (leaver.arm, leaver.leader) == ("pgo", "lto")
+    assert -0.01 < leaver.at_best < -0.005
+    wider = {"lto": math.log(0.9) + 2 * noise, "pgo": math.log(0.892) - 2 * noise}
+    assert choose_winner(rule, wider, PREFERENCE) == "pgo"
+    assert find_leavers(rule, wider, PREFERENCE) == (), "the preferred arm may still be as fast"
+
+
 def test_a_preferred_arm_that_is_slower_leaves() -> None:
     """By 2%, beyond all doubt."""
     rule = make_rule(2, min_effect=0.01, confidence=0.95)

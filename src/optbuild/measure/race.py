@@ -3,7 +3,9 @@
 All arms take turns with the baseline. At looks that are fixed beforehand, an arm leaves once it is proven that it
 cannot beat the arm in front by the margin. An arm that is preferred where times do not decide, because it is cheaper or
 safer, leaves only once it is proven slower than the arm in front; and that one leaves once it is proven that it cannot
-beat a preferred one by half the margin.
+beat a preferred one by half the margin. Where the arm that would win now is preferred to all others, and none of them
+can beat it by the margin, all of them leave: what is left to find out is less than the smallest difference that
+matters.
 
 The proof is the exact signed-rank test of the rounds' differences between the two arms, whose distribution under a
 random sign of each is known. It is one-sided, at the error rate of the whole race, divided by the number of looks and
@@ -111,7 +113,20 @@ def find_leavers(rule: RaceRule, d: Mapping[str, Floats], preference: Mapping[st
             if at_best is not None and at_best > _needed(rule, arm, other, leader, preference):
                 leavers.append(Leaver(arm=arm, rounds=rounds, leader=other, at_best=math.expm1(at_best)))
                 break
-    return tuple(leavers)
+    gone = {leaver.arm for leaver in leavers}
+    return (*leavers, *_find_beaten({arm: own for arm, own in d.items() if arm not in gone}, rule, preference))
+
+
+def _find_beaten(d: Mapping[str, Floats], rule: RaceRule, preference: Mapping[str, int]) -> tuple[Leaver, ...]:
+    """All but the arm that would win now, if it is preferred to them and none of them can beat it by the margin."""
+    winner = choose_winner(rule, d, preference)
+    beaten = []
+    for arm in d.keys() - {winner}:
+        at_best = _at_best(rule, d[arm] - d[winner])
+        if preference[arm] < preference[winner] or at_best is None or at_best <= -rule.margin:
+            return ()
+        beaten.append(Leaver(arm=arm, rounds=d[arm].size, leader=winner, at_best=math.expm1(at_best)))
+    return tuple(sorted(beaten, key=lambda leaver: preference[leaver.arm]))
 
 
 def _at_best(rule: RaceRule, d: Floats) -> float | None:
