@@ -45,18 +45,18 @@ def rounds_kept(project: Path) -> int:
 
 def test_a_killed_search_goes_on_and_a_failed_candidate_does_not_end_it(optbuild: Optbuild, project: Path) -> None:
     """Nothing is built or measured twice, and every candidate has its place in the record."""
-    shown = json.loads(optbuild.run("tune", "--allow-debug", "--dry-run", "--json", cwd=project).expect(0).stdout)
+    shown = json.loads(optbuild.run("tune", "--dry-run", "--json", cwd=project).expect(0).stdout)
     assert len(shown["candidates"]) == 11
     assert shown["trainings"] < 4, "flags and hot counts need none of their own"
     running: Running
-    with optbuild.start("tune", "--allow-debug", "--progress", "plain", cwd=project) as running:
+    with optbuild.start("tune", "--progress", "plain", cwd=project) as running:
         running.await_that(lambda: rounds_kept(project) >= 3, "three rounds are kept")
         running.send(signal.SIGKILL)
         assert running.end().status == 128 + signal.SIGKILL
     optbuild.await_no_children()
     kept = rounds_kept(project)
 
-    record = optbuild.run("tune", "--allow-debug", "--json", cwd=project).expect(0).document
+    record = optbuild.run("tune", "--json", cwd=project).expect(0).document
     jsonschema.validate(record, json.loads(SCHEMA.read_text()))
     search = record["search"]
     candidates = {each["variant"]: each for each in search["candidates"]}
@@ -77,7 +77,7 @@ def test_a_killed_search_goes_on_and_a_failed_candidate_does_not_end_it(optbuild
     assert effects["opt-level", "0"]["ci_low"] > 0
     assert effects["rustflags", "['-Cnone']"]["change"] is None
 
-    again = optbuild.run("tune", "--allow-debug", "--json", cwd=project).expect(0)
+    again = optbuild.run("tune", "--json", cwd=project).expect(0)
     assert again.document["run_id"] == record["run_id"]
     assert "nothing has changed since search" in again.stderr
     page = optbuild.run("report", "--format", "markdown", cwd=project).expect(0).stdout

@@ -89,12 +89,13 @@ def refuse(variant: Variant, profile: str = "release", **tables: object) -> str:
 
 
 def test_a_cargo_profile_without_optimisation_is_refused() -> None:
-    """As Cargo's profile, the variant or its flags have it, whichever counts."""
+    """As Cargo's profile has it; a variant that sets its own level does so on purpose."""
     assert refuse(Variant(name="a")) == ""
     assert refuse(Variant(name="a"), "dev") == "opt-level = 0, debug assertions, overflow checks"
     assert refuse(Variant(name="a", opt_level=3), "dev") == "debug assertions, overflow checks"
-    assert refuse(Variant(name="a", opt_level=0)) == "opt-level = 0"
-    assert refuse(Variant(name="a", rustflags=("-Copt-level=0",))) == "opt-level = 0"
+    assert refuse(Variant(name="a", opt_level=0)) == "", "on purpose"
+    assert refuse(Variant(name="a", rustflags=("-Copt-level=0",))) == "", "on purpose"
+    assert refuse(Variant(name="a"), release={"opt-level": 0}) == "opt-level = 0"
     assert refuse(Variant(name="a", rustflags=("-C", "debug-assertions=off", "-Copt-level=2")), "dev") == ""
     assert refuse(Variant(name="a", overflow_checks=True)) == ""
     assert refuse(Variant(name="a"), release={"debug-assertions": True}) == ""

@@ -23,7 +23,8 @@ _UNOPTIMISED = "0"
 def require_optimised(build_profile: BuildProfile, names: Iterable[str], project: Project) -> None:
     """Refuse variants that cargo would build without optimisation, or as a profile for development with its assertions.
 
-    Checks that a release profile has on purpose are what the project ships.
+    Checks that a release profile has on purpose are what the project ships, and a variant that sets its own `opt-level`
+    does so on purpose.
 
     Raises:
         UsageError: One of them is such a variant.
@@ -49,7 +50,8 @@ def _what_is_seen(variant: Variant, profile: CargoProfile, inherited: tuple[str,
     opt_level = _of_flag(flags, "opt-level") or opt_level  # rustc takes what comes last
     assertions = _switch_of_flag(flags, "debug-assertions", default=profile.debug_assertions)
     overflow = _switch_of_flag(flags, "overflow-checks", default=overflow)
-    unoptimised = opt_level == _UNOPTIMISED
+    is_own = variant.opt_level is not None or _of_flag(variant.rustflags, "opt-level") is not None
+    unoptimised = opt_level == _UNOPTIMISED and not is_own
     if not unoptimised and not (assertions and profile.is_for_development):
         return ()
     shown = (("opt-level = 0", unoptimised), ("debug assertions", assertions), ("overflow checks", overflow))
