@@ -196,6 +196,11 @@ class Binaries:
         """Their paths, by name."""
         return {name: artifact.path for name, artifact in self.artifacts.items()}
 
+    @property
+    def size_bytes(self) -> int:
+        """Their total size."""
+        return sum(artifact.size_bytes for artifact in self.artifacts.values())
+
 
 def gather(each: Iterable[Binaries]) -> Binaries:
     """Programs that were built one by one, put together."""

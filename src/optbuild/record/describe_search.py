@@ -66,7 +66,7 @@ def describe_candidates(
 def find_sizes(built: Built) -> dict[str, int]:
     """The total size of each variant's binaries in bytes."""
     return {
-        variant.name: sum(artifact.size_bytes for artifact in built.results[variant.compile].artifacts.values())
+        variant.name: built.results[variant.compile].size_bytes
         for variant in built.plan.variants
         if variant.compile is not None and built.is_built(variant)
     }

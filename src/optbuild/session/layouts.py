@@ -43,4 +43,4 @@ def _find_drawback(
 
 def _size_bytes(build: PlannedVariant, built: Built) -> int:
     assert build.compile is not None  # noqa: S101 - it is built
-    return sum(artifact.size_bytes for artifact in built.results[build.compile].artifacts.values())
+    return built.results[build.compile].size_bytes

@@ -44,7 +44,7 @@ class InstrumentKind(Kind[BoltInstrument, Binaries]):
 
     def describe(self, result: Binaries) -> str:
         """Their size."""
-        return _describe_size(result)
+        return format_bytes(result.size_bytes)
 
 
 class TrainKind(Kind[BoltTrain, BranchCounts]):
@@ -132,7 +132,7 @@ class OptimiseKind(Kind[BoltOptimise, Bolted]):
         """How many functions have counts, and the size."""
         counted = sum(facts.functions_with_counts for facts in result.facts.values())
         functions = sum(facts.functions for facts in result.facts.values())
-        return f"{counted} of {functions} functions have counts, {_describe_size(result)}"
+        return f"{counted} of {functions} functions have counts, {format_bytes(result.size_bytes)}"
 
     def demand(self, action: BoltOptimise, tools: Tools, _budget: Budget, *, alone: Exclusivity) -> Demand:
         """The stage, on which the result is run."""
@@ -162,15 +162,11 @@ class StripKind(Kind[Strip, Binaries]):
 
     def describe(self, result: Binaries) -> str:
         """Their size."""
-        return _describe_size(result)
+        return format_bytes(result.size_bytes)
 
 
 def _counted(action: BoltMerge, results: Results) -> Mapping[Id[BranchCounts], BranchCounts]:
     return {training: results[training] for training in action.weights}
-
-
-def _describe_size(binaries: Binaries) -> str:
-    return format_bytes(sum(artifact.size_bytes for artifact in binaries.artifacts.values()))
 
 
 def _describe_counts(counts: BranchCounts) -> str:

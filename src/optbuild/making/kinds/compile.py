@@ -49,7 +49,7 @@ class CompileKind(Kind[Compile, Compiled]):
 
     def describe(self, result: Compiled) -> str:
         """Crates and bytes."""
-        size = format_bytes(sum(artifact.size_bytes for artifact in result.artifacts.values()))
+        size = format_bytes(result.size_bytes)
         crates = f"{result.units} crate{'s' * (result.units != 1)}"
         return f"{crates}, {size}" if result.artifacts else crates
 
