@@ -96,9 +96,9 @@ class Built:
     def shipped(self, variant: PlannedVariant) -> PlannedVariant:
         """What is published of a variant: itself, or the same without BOLT."""
         bolt = variant.bolt
-        if bolt is None or not bolt.is_optional or bolt.without is None or variant.name in self.kept_layouts:
+        if bolt is None or bolt.replacement is None or variant.name in self.kept_layouts:
             return variant
-        return self.plan.named(bolt.without)
+        return self.plan.named(bolt.replacement)
 
     def attempt_of(self, variant: PlannedVariant) -> Attempt | None:
         """The attempt that currently makes a PGO variant."""

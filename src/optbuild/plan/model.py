@@ -35,6 +35,11 @@ class PlannedBolt:
     relocations_only: str | None = None
     obstacle: str | None = None
 
+    @property
+    def replacement(self) -> str | None:
+        """The name of what may be shipped instead, without BOLT; None if nothing may."""
+        return self.without if self.is_optional else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedVariant:

@@ -51,7 +51,6 @@ class Attempt:
         compile: The action that compiles with it.
         lossless: Accepted only where no function with counts is lost: it instruments another recipe than it optimises.
         mends: What may be wrong with an earlier attempt for this one to be taken in its place.
-        is_shared: It takes the counts of another variant, whose functions have the same names.
         shared_with: The variant whose counts it takes, if another was trained.
         is_translated: Functions have other names there: a build of its own, which is never run, lends the names.
         after: What is made of the compiled binaries, one of the other.
@@ -63,10 +62,14 @@ class Attempt:
     compile: Id[Compiled]
     lossless: bool = False
     mends: frozenset[AttemptFault] = frozenset()
-    is_shared: bool = False
     shared_with: str | None = None
     is_translated: bool = False
     after: tuple[Id[Binaries], ...] = ()
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it takes the counts of another variant as they are: its functions have the same names."""
+        return self.shared_with is not None and not self.is_translated
 
     @property
     def binaries(self) -> Id[Binaries]:
@@ -75,7 +78,7 @@ class Attempt:
 
     def identity(self) -> Mapping[str, object]:
         """Everything that affects its result; what is empty is left out, which keeps ids of earlier runs valid."""
-        named = {item.name: getattr(self, item.name) for item in fields(self)}
+        named = {"is_shared": self.is_shared, **{item.name: getattr(self, item.name) for item in fields(self)}}
         return {name: value for name, value in named.items() if name not in _NEWER or value}
 
 

@@ -122,7 +122,7 @@ class Decisions:
         if build.name in self.progress.so_far.skipped:
             return  # a part or a fold of a variant that is skipped
         self._give_up(build, reason)
-        if build.bolt is not None and build.bolt.without is not None and build.bolt.is_optional:
+        if build.bolt is not None and build.bolt.replacement is not None:
             message = f"variant {sanitize_line(build.name)} is shipped without BOLT: {reason}"
             self.emit(Notice(level=Level.WARNING, code="bolt-failed", message=message))
             return
@@ -140,6 +140,6 @@ class Decisions:
 
 def _may_fall_back(build: PlannedVariant, error: OptbuildError, *, lays_out: bool) -> bool:
     """Whether a build may be skipped after an error, or shipped without BOLT."""
-    if lays_out and build.bolt is not None and build.bolt.is_optional and build.bolt.without is not None:
+    if lays_out and build.bolt is not None and build.bolt.replacement is not None:
         return not isinstance(error, (InterruptedRunError, StorageError))
     return build.fallback_allowed and isinstance(error, ProfileDataError)

@@ -118,7 +118,6 @@ def _plan_attempt(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -> Dra
         merge=merge.id,
         compile=optimised.id,
         lossless=way.lossless,
-        is_shared=way.rustflags is not None,
         shared_with=None if way.counts_of is None else way.counts_of.name,
         mends=way.mends,
     )
