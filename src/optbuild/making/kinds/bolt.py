@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
+from typing import TypeVar, cast
 
 from optbuild.errors import WorkloadTimeoutError
 from optbuild.making.bolt.kept import find_programs, keep_programs
@@ -18,33 +20,55 @@ from optbuild.plan.kinds.bolt import BoltInstrument, BoltMerge, BoltOptimise, Bo
 from optbuild.plan.results import Binaries, Bolted, BranchCounts, Results
 from optbuild.units import format_bytes
 
+A = TypeVar("A", BoltInstrument, BoltOptimise, Strip)
+B = TypeVar("B", bound=Binaries)
 
-class InstrumentKind(Kind[BoltInstrument, Binaries]):
+
+class _ProgramsKind(Kind[A, B]):
+    """Programs that a tool makes of linked ones: kept by what they are made of."""
+
+    def perform(self, action: A, results: Results, tools: Tools) -> B:
+        """Make them, unless those of an earlier run are there."""
+        key = self.key(action, results)
+        if (stored := find_programs(key, action.id, tools.results)) is not None:
+            return cast("B", stored)
+        made = self.make(action, results, tools)
+        keep_programs(key, made, tools.results)
+        return made
+
+    def find_kept(self, action: A, results: Results, kept: Kept) -> Binaries | None:
+        """Those made of the same programs."""
+        return find_programs(self.key(action, results), action.id, kept.results)
+
+    def describe(self, result: B) -> str:
+        """Their size."""
+        return format_bytes(result.size_bytes)
+
+    def key(self, action: A, results: Results) -> str:
+        """What they are made of."""
+        return linked_key(action, results[action.binaries].artifacts)
+
+    @abstractmethod
+    def make(self, action: A, results: Results, tools: Tools) -> B:
+        """Make them.
+
+        Raises:
+            OptbuildError: A tool failed.
+        """
+
+
+class InstrumentKind(_ProgramsKind[BoltInstrument, Binaries]):
     """Programs that count their branches."""
 
     lays_out = True
 
-    def perform(self, action: BoltInstrument, results: Results, tools: Tools) -> Binaries:
+    def make(self, action: BoltInstrument, results: Results, tools: Tools) -> Binaries:
         """Instrument them."""
-        linked = results[action.binaries].artifacts
-        key = linked_key(action, linked)
-        if (stored := find_programs(key, action.id, tools.results)) is not None:
-            return stored
-        made = Binaries(artifacts=tools.bolt.instrument(action, linked), reused=False)
-        keep_programs(key, made, tools.results)
-        return made
-
-    def find_kept(self, action: BoltInstrument, results: Results, kept: Kept) -> Binaries | None:
-        """Those made of the same programs."""
-        return find_programs(linked_key(action, results[action.binaries].artifacts), action.id, kept.results)
+        return Binaries(artifacts=tools.bolt.instrument(action, results[action.binaries].artifacts), reused=False)
 
     def show(self, action: BoltInstrument, tools: Tools) -> Shown:
         """The tool."""
         return Shown(argv=(str(action.tools.bolt.path), "-instrument"), log=tools.logs / f"{action.id}.log")
-
-    def describe(self, result: Binaries) -> str:
-        """Their size."""
-        return format_bytes(result.size_bytes)
 
 
 class TrainKind(Kind[BoltTrain, BranchCounts]):
@@ -102,27 +126,22 @@ class MergeKind(Kind[BoltMerge, BranchCounts]):
         return _describe_counts(result)
 
 
-class OptimiseKind(Kind[BoltOptimise, Bolted]):
+class OptimiseKind(_ProgramsKind[BoltOptimise, Bolted]):
     """Programs that BOLT has laid out."""
 
     lays_out = True
 
-    def perform(self, action: BoltOptimise, results: Results, tools: Tools) -> Bolted:
+    def make(self, action: BoltOptimise, results: Results, tools: Tools) -> Bolted:
         """Lay them out, check what came of it, and run it."""
-        linked, counts = results[action.binaries].artifacts, results[action.counts]
-        key = linked_key(action, linked, counts)
-        if (stored := find_programs(key, action.id, tools.results)) is not None:
-            return stored
-        artifacts, facts = tools.bolt.optimise(action, linked, counts)
+        linked = results[action.binaries].artifacts
+        artifacts, facts = tools.bolt.optimise(action, linked, results[action.counts])
         made = Bolted(artifacts=artifacts, reused=False, facts=facts)
         check_laid_out(action, linked, made, tools.bolt_trainer)
-        keep_programs(key, made, tools.results)
         return made
 
-    def find_kept(self, action: BoltOptimise, results: Results, kept: Kept) -> Bolted | None:
-        """What came of the same programs and the same counts."""
-        key = linked_key(action, results[action.binaries].artifacts, results[action.counts])
-        return find_programs(key, action.id, kept.results)
+    def key(self, action: BoltOptimise, results: Results) -> str:
+        """The programs, and their counts."""
+        return linked_key(action, results[action.binaries].artifacts, results[action.counts])
 
     def show(self, action: BoltOptimise, tools: Tools) -> Shown:
         """The tool."""
@@ -132,37 +151,23 @@ class OptimiseKind(Kind[BoltOptimise, Bolted]):
         """How many functions have counts, and the size."""
         counted = sum(facts.functions_with_counts for facts in result.facts.values())
         functions = sum(facts.functions for facts in result.facts.values())
-        return f"{counted} of {functions} functions have counts, {format_bytes(result.size_bytes)}"
+        return f"{counted} of {functions} functions have counts, {super().describe(result)}"
 
     def demand(self, action: BoltOptimise, tools: Tools, _budget: Budget, *, alone: Exclusivity) -> Demand:
         """The stage, on which the result is run."""
         return demand_of_workload(action.smoke, tools.stage, alone=alone)
 
 
-class StripKind(Kind[Strip, Binaries]):
+class StripKind(_ProgramsKind[Strip, Binaries]):
     """Stripped programs."""
 
-    def perform(self, action: Strip, results: Results, tools: Tools) -> Binaries:
+    def make(self, action: Strip, results: Results, tools: Tools) -> Binaries:
         """Strip them."""
-        linked = results[action.binaries].artifacts
-        key = linked_key(action, linked)
-        if (stored := find_programs(key, action.id, tools.results)) is not None:
-            return stored
-        made = Binaries(artifacts=tools.bolt.strip(action, linked), reused=False)
-        keep_programs(key, made, tools.results)
-        return made
-
-    def find_kept(self, action: Strip, results: Results, kept: Kept) -> Binaries | None:
-        """Those made of the same programs."""
-        return find_programs(linked_key(action, results[action.binaries].artifacts), action.id, kept.results)
+        return Binaries(artifacts=tools.bolt.strip(action, results[action.binaries].artifacts), reused=False)
 
     def show(self, action: Strip, tools: Tools) -> Shown:
         """The tool."""
         return Shown(argv=(str(action.tools.strip),), log=tools.logs / f"{action.id}.log")
-
-    def describe(self, result: Binaries) -> str:
-        """Their size."""
-        return format_bytes(result.size_bytes)
 
 
 def _counted(action: BoltMerge, results: Results) -> Mapping[Id[BranchCounts], BranchCounts]:
