@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 from optbuild.errors import AttemptFault, UsageError
 from optbuild.plan.action import Action, Argument, Id, Output
@@ -34,7 +35,7 @@ from optbuild.plan.kinds.profile_data import MatchProfileData
 from optbuild.plan.kinds.train import Train
 from optbuild.plan.lent_names import identify_build
 from optbuild.plan.parts import for_program
-from optbuild.plan.results import PROFDATA, CheckedProfile, Counts
+from optbuild.plan.results import PROFDATA, CheckedProfile, Compiled, Counts
 from optbuild.plan.steps.codegen import draft_as
 from optbuild.plan.steps.obstacles import find_obstacle, find_training_obstacle, trains_draft
 from optbuild.plan.steps.startup import counting_flags, linking_flags
@@ -166,19 +167,8 @@ def _plan_translation(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) ->
 
 def _plan_profile_data(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -> Draft:
     """PGO without training: committed counts, by the names of an instrumented build that is never run."""
-    file, settings = inputs.build_profile.profile_data_file, inputs.build_profile.profile_data
-    assert file is not None  # noqa: S101 - for mypy: it is taken
     instrumented = _instrument(draft, replace(way, rustflags=None), inputs, ())
-    matched = MatchProfileData(
-        id=make_action_id("profile-data", file, settings.min_matched, instrumented.id),
-        needs=(instrumented.id,),
-        label=f"{draft.label}: match profile data",
-        file=file,
-        program=instrumented.id,
-        min_matched=settings.min_matched,
-        tool=tool.path,
-        directory=inputs.layout.profile_data,
-    )
+    matched = _match(draft, inputs, tool, program=instrumented.id)
     optimised = _optimise(matched, draft, inputs)
     attempt = Attempt(
         name="profile-data",
@@ -196,27 +186,36 @@ def _plan_profile_data(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -
 
 def _plan_lent_names(draft: Draft, inputs: PlanInputs, tool: Tool) -> Draft:
     """PGO without any other build: committed counts, by committed names, where this is the build that was trained."""
-    file, lent, settings = inputs.build_profile.profile_data_file, inputs.lent_names, inputs.build_profile.profile_data
-    if file is None or lent is None or draft.program is not None or inputs.lockfile_sha256 is None:
+    lent = inputs.lent_names
+    if lent is None or draft.program is not None or inputs.lockfile_sha256 is None:
         return draft
     if identify_build(draft.recipe, inputs.project, inputs.toolchain, inputs.lockfile_sha256) != lent.build:
         return draft
-    matched = MatchProfileData(
-        id=make_action_id("profile-data", file, settings.min_matched, lent.file),
-        needs=(),
-        label=f"{draft.label}: match profile data",
-        file=file,
-        program=None,
-        names=lent.file,
-        min_matched=settings.min_matched,
-        tool=tool.path,
-        directory=inputs.layout.profile_data,
-    )
+    matched = _match(draft, inputs, tool, names=lent.file)
     optimised = _optimise(matched, draft, inputs)
     attempt = Attempt(
         name="profile-data by names", instrument=None, merge=matched.id, compile=optimised.id, lossless=True
     )
     return replace(draft, actions=(*draft.actions, matched, optimised), attempts=(*draft.attempts, attempt))
+
+
+def _match(
+    draft: Draft, inputs: PlanInputs, tool: Tool, *, program: Id[Compiled] | None = None, names: Path | None = None
+) -> MatchProfileData:
+    """Give committed counts the names of functions: those of an instrumented build, or committed ones."""
+    file, settings = inputs.build_profile.profile_data_file, inputs.build_profile.profile_data
+    assert file is not None  # noqa: S101 - for mypy: it is taken
+    return MatchProfileData(
+        id=make_action_id("profile-data", file, settings.min_matched, program or names),
+        needs=() if program is None else (program,),
+        label=f"{draft.label}: match profile data",
+        file=file,
+        program=program,
+        names=names,
+        min_matched=settings.min_matched,
+        tool=tool.path,
+        directory=inputs.layout.profile_data,
+    )
 
 
 def _takes_profile_data(draft: Draft, inputs: PlanInputs) -> bool:
