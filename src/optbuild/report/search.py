@@ -93,7 +93,7 @@ def _candidates_table(record: RunRecord, search: SearchRecord) -> Table:
     baseline = record.baseline
     rows: list[tuple[Cell, ...]] = []
     if baseline is not None:
-        size = sum(item.size_bytes for item in baseline.artifacts)
+        size = baseline.size_bytes
         build = NOTHING if baseline.build_s is None else Cell(text=format_duration(baseline.build_s))
         name = Cell(text=f"{sanitize_line(baseline.name)} (ref)", foreign=True)
         rows.append((name, NOTHING, _size(size), build, _mark(search, baseline.name), NOTHING, NOTHING))

@@ -101,7 +101,7 @@ def _sizes(record: RunRecord) -> tuple[SizePoint, ...]:
     points = []
     for variant in baseline_first(record):
         found = record.suite_comparison(variant.name)
-        size_bytes = sum(item.size_bytes for item in variant.artifacts)
+        size_bytes = variant.size_bytes
         if size_bytes and variant.baseline:
             points.append(_point(variant.name, size_bytes, (0.0, 0.0, 0.0), Tone.PLAIN))
         elif size_bytes and found and found.verdict is not Verdict.INVALID and found.ci_low is not None:
@@ -113,7 +113,7 @@ def _sizes(record: RunRecord) -> tuple[SizePoint, ...]:
 def _searched_sizes(record: RunRecord, search: SearchRecord) -> Iterator[SizePoint]:
     """The candidates as the race has seen them; the best trade-offs of time, size and build time stand out."""
     if record.baseline is not None:
-        size_bytes = sum(item.size_bytes for item in record.baseline.artifacts)
+        size_bytes = record.baseline.size_bytes
         yield _point(record.baseline.name, size_bytes, (0.0, 0.0, 0.0), Tone.PLAIN)
     for each in search.candidates:
         if each.change is not None and each.size_bytes:
