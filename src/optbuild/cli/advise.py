@@ -28,9 +28,7 @@ def advise(
     variant: Annotated[
         str | None, typer.Option("--variant", metavar="NAME", help="The variant to look at; default: the baseline.")
     ] = None,
-    workload: Annotated[
-        str | None, typer.Option("--workload", metavar="NAME", help="Run only this one; default: all benchmarks.")
-    ] = None,
+    workload: options.OneWorkload = None,
 ) -> None:
     """Say before anything is built twice what can pay: LTO, PGO, BOLT, another allocator, other code, or nothing.
 

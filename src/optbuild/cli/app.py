@@ -144,29 +144,7 @@ def bench(
     write_out(render_record(record) if call.json else render_report(call, record, "terminal", screen_of(call)))
 
 
-app.command()(compare)
-
-
-app.command()(explain)
-
-
-app.command()(train)
-
-
-app.command()(tune)
-
-
-app.command()(verify)
-
-
-app.command()(flamegraph)
-
-
-app.command()(heap)
-
-
-app.command()(advise)
-for _command in COMMANDS:
+for _command in (compare, explain, train, tune, verify, flamegraph, heap, advise, *COMMANDS):
     app.command()(_command)
 app.add_typer(fleet)
 app.command()(worker)

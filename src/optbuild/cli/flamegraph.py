@@ -27,9 +27,7 @@ def flamegraph(
     diff: Annotated[
         str | None, typer.Option("--diff", metavar="BASE", help="Compare with this variant, in both directions.")
     ] = None,
-    workload: Annotated[
-        str | None, typer.Option("--workload", metavar="NAME", help="Only this benchmark workload.")
-    ] = None,
+    workload: options.OneWorkload = None,
     form: Annotated[
         str | None,
         typer.Option(

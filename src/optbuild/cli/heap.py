@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from optbuild.cli import options
 from optbuild.cli.choices import require_choice
 from optbuild.cli.context import CliContext, screen_of, write_out
 from optbuild.cli.machine import running_machine
@@ -29,9 +30,7 @@ def heap(
     diff: Annotated[
         str | None, typer.Option("--diff", metavar="BASE", help="Compare with this variant, or file with --from.")
     ] = None,
-    workload: Annotated[
-        str | None, typer.Option("--workload", metavar="NAME", help="Run only this one; default: all benchmarks.")
-    ] = None,
+    workload: options.OneWorkload = None,
     file: Annotated[
         Path | None,
         typer.Option("--from", metavar="FILE", help="A file of DHAT or of the crate dhat, instead of a variant."),

@@ -139,6 +139,9 @@ CrossValidate = Annotated[
         help="Leave each training workload out in turn, and measure the gain that remains on it; costs builds.",
     ),
 ]
+OneWorkload = Annotated[
+    str | None, typer.Option("--workload", metavar="NAME", help="Run only this one; default: all benchmarks.")
+]
 AllowDebug = Annotated[bool, typer.Option("--allow-debug", help="Measure even what is built without optimisation.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Reuse no earlier result.", rich_help_panel=_COMMON)]
 NoWait = Annotated[
