@@ -93,6 +93,18 @@ def test_variables_that_are_not_passed_are_named_once(optbuild: Optbuild, tmp_pa
     assert "RAYON_NUM_THREADS" not in said
 
 
+def test_a_variable_that_the_program_reads_is_named_whatever_it_is_called(optbuild: Optbuild, tmp_path: Path) -> None:
+    """Its sources say so; other variables of the caller are nobody's business."""
+    crate = make_crate(tmp_path / "words")
+    main = crate / "src" / "main.rs"
+    main.write_text(main.read_text().replace('"WORDS_MODE"', '"SPEED"'))
+    env = {"SPEED": "2", "EDITOR": "ed"}
+    arguments = ("build", "release", "--stdin", "text.txt")
+    said = optbuild.run(*arguments, "--", "{bin}", cwd=crate, env=env).expect(0).stderr
+    assert "separate environment: SPEED\n" in said
+    assert "SPEED" not in optbuild.run(*arguments, "--env", "SPEED", "--", "{bin}", cwd=crate, env=env).expect(0).stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "remedy"),
     [

@@ -7,7 +7,13 @@ import pytest
 
 from optbuild.project.model import SourceTarget
 from optbuild.project.sample_files import SampleFile, find_sample_files, largest_kind
-from optbuild.project.source_marks import SourceMarks, find_marks, read_sources
+from optbuild.project.source_marks import (
+    SourceMarks,
+    find_marks,
+    find_variables,
+    read_package_sources,
+    read_sources,
+)
 from optbuild.project.usage_lines import FILE, UsageCall
 from optbuild.session.guessing import Facts, Program, Suite, Surety, guess_workloads
 
@@ -178,3 +184,22 @@ def test_what_looks_like_an_input_is_found(tmp_path: Path) -> None:
     assert [file.path for file in found] == ["fixtures/deep/b.csv", "tests/data/a.csv", "benches/c.json"]
     assert [file.path for file in largest_kind(found)] == ["fixtures/deep/b.csv", "tests/data/a.csv"]
     assert largest_kind(()) == ()
+
+
+def test_variables_that_sources_read_are_known() -> None:
+    """By std, by an import of its function, and by clap; those that a compiler reads are not."""
+    code = """
+    let a = std::env::var("MODE"); let b = env::var_os( "PLACE"); let c = var("DEPTH");
+    #[arg(long, env = "LEVEL")] level: u8,
+    const D: &str = env!("CARGO_PKG_NAME"); let e = option_env!("BUILT_BY"); let f = my_var("NOT");
+    """
+    assert find_variables([code, 'std::env::var(\n"SPLIT")']) == {"MODE", "PLACE", "DEPTH", "LEVEL", "SPLIT"}
+
+
+def test_sources_of_a_package_are_those_of_all_its_targets(tmp_path: Path) -> None:
+    """A package without sources of its own has none."""
+    for name in ("src/main.rs", "src/bin/other.rs", "src/part/mod.rs", "tests/a.rs"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    assert read_package_sources(tmp_path) == ("src/bin/other.rs", "src/main.rs", "src/part/mod.rs")
+    assert read_package_sources(tmp_path / "elsewhere") == ()

@@ -96,3 +96,9 @@ def test_variables_that_are_meant_for_programs_are_known_by_their_names() -> Non
     environ = dict.fromkeys([*names, *own, *CALLER, "DYLD_LIBRARY_PATH"], "1")
     assert find_meant_for_programs(environ, ["my-tool"]) == tuple(sorted([*names, "MY_TOOL_CONFIG"]))
     assert find_meant_for_programs(environ, []) == tuple(sorted(names))
+
+
+def test_variables_that_the_sources_read_are_meant_for_programs() -> None:
+    """Whatever they are called; those that every workload gets, and secrets, are not named."""
+    environ = {"MODE": "fast", "PATH": "/bin", "EDITOR": "ed", "MODE_TOKEN": "x"}
+    assert find_meant_for_programs(environ, [], {"MODE", "PATH", "MODE_TOKEN", "NOT_SET"}) == ("MODE",)

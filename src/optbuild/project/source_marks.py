@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 _MOST_FILES = 400
@@ -22,6 +24,7 @@ _WRITES = (
     *("fs::write", "File::create", "OpenOptions", "remove_file", "remove_dir", "fs::rename", "set_len", "create_dir"),
     "fs::copy",
 )
+_VARIABLE = re.compile(r"""\bvar(?:_os)?\(\s*"(\w+)"|\benv\s*=\s*"(\w+)\"""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,17 @@ def find_marks(texts: Iterable[str]) -> SourceMarks:
         network=has(_NETWORK),
         writes=has(_WRITES),
     )
+
+
+def find_variables(texts: Iterable[str]) -> frozenset[str]:
+    """Names of variables that a program reads when it runs: by `std::env::var`, or by `env = "NAME"` of clap."""
+    return frozenset(name for text in texts for pair in _VARIABLE.findall(text) for name in pair if name)
+
+
+def read_package_sources(directory: Path) -> tuple[str, ...]:
+    """All sources below a package's `src`, whichever target they belong to; what cannot be read not."""
+    paths = islice(sorted((directory / "src").rglob("*.rs")), _MOST_FILES)
+    return tuple(text for path in paths if (text := read_text(path)) is not None)
 
 
 def read_sources(source: Path) -> tuple[str, ...]:

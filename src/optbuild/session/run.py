@@ -16,6 +16,7 @@ from optbuild.measure.model import AaVerdict, Analysis, Arm
 from optbuild.plan.kinds.check_outputs import ProbeOutputs
 from optbuild.plan.measure import HeldOutArm, Measure
 from optbuild.plan.render import describe_estimate
+from optbuild.project.source_marks import find_variables, read_package_sources
 from optbuild.record.host import describe_host
 from optbuild.record.lock import hold_lock
 from optbuild.record.model import RunRecord
@@ -192,8 +193,15 @@ def warn_of_unpassed(ledger: Ledger) -> None:
     """Say what the caller has given to optbuild, and the programs do not get."""
     inputs = ledger.prepared.inputs
     programs = [name for target in inputs.targets.bins for name in (target.name, target.package)]
-    on_command_line = ledger.request.has_command
-    for notice in find_unpassed(inputs.workloads, programs, ledger.machine, on_command_line=on_command_line):
+    texts = (text for package in inputs.targets.packages for text in read_package_sources(package.manifest.parent))
+    notices = find_unpassed(
+        inputs.workloads,
+        programs,
+        ledger.machine,
+        on_command_line=ledger.request.has_command,
+        read=find_variables(texts),
+    )
+    for notice in notices:
         ledger.emit(notice)
 
 

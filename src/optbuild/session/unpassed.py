@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from optbuild.events import Level, Notice
 from optbuild.session.request import Machine
@@ -12,7 +12,12 @@ from optbuild.workloads.invocation import Invocation
 
 
 def find_unpassed(
-    workloads: Sequence[Invocation], programs: Iterable[str], machine: Machine, *, on_command_line: bool
+    workloads: Sequence[Invocation],
+    programs: Iterable[str],
+    machine: Machine,
+    *,
+    on_command_line: bool,
+    read: Collection[str] = frozenset(),
 ) -> Iterator[Notice]:
     """Report what does not reach the programs, and how to pass it.
 
@@ -21,6 +26,7 @@ def find_unpassed(
         programs: Names of the programs and of their packages.
         machine: The caller's environment and standard input.
         on_command_line: The command line names a workload.
+        read: Variables that the programs' sources read.
     """
     if on_command_line and all(item.stdin is None for item in workloads) and machine.has_input():
         yield Notice(
@@ -30,7 +36,7 @@ def find_unpassed(
             help="write it to a file and pass that: --stdin FILE",
         )
     given = {name for item in workloads for name in (*item.declared_env, *item.passed_env)}
-    left_out = [name for name in find_meant_for_programs(machine.environ, programs) if name not in given]
+    left_out = [name for name in find_meant_for_programs(machine.environ, programs, read) if name not in given]
     if left_out:
         names = ", ".join(map(sanitize_line, left_out))
         passed = " ".join(f"--env {sanitize_line(name)}" for name in left_out)

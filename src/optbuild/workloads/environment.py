@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 # What a program needs to start and to use the user's language, and nothing personal.
 BASE_NAMES = (
@@ -34,18 +34,21 @@ def is_secret_name(name: str) -> bool:
     return _SECRET.search(name) is not None
 
 
-def find_meant_for_programs(environ: Mapping[str, str], programs: Iterable[str]) -> tuple[str, ...]:
+def find_meant_for_programs(
+    environ: Mapping[str, str], programs: Iterable[str], read: Collection[str] = frozenset()
+) -> tuple[str, ...]:
     """The caller's variables that are most likely meant for the programs, but reach none unless passed.
 
     Args:
         environ: The caller's environment.
         programs: Names of programs and packages: `RIPGREP_CONFIG_PATH` is meant for `ripgrep`.
+        read: Names that the sources of these programs read.
     """
     prefixes = tuple(f"{re.sub(r'[^A-Z0-9]', '_', name.upper())}_" for name in programs)
     return tuple(
         name
         for name in sorted(environ)
-        if (_PROGRAMS.fullmatch(name) or name.startswith(prefixes))
+        if (_PROGRAMS.fullmatch(name) or name.startswith(prefixes) or name in read)
         and name not in BASE_NAMES
         and not is_secret_name(name)
     )
