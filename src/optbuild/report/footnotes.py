@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from optbuild.measure.model import AaCheck, AaVerdict, Verdict, held_out_arm
@@ -18,7 +18,7 @@ from optbuild.report.cross_validation import describe_generality, find_compariso
 from optbuild.report.display import MARK, digits_for, sentence, unsigned_percent
 from optbuild.report.in_sample import describe_training, in_sample_label
 from optbuild.report.versions import describe_sources
-from optbuild.text import sanitize_line
+from optbuild.text import name_some, sanitize_line
 from optbuild.units import format_bytes, format_percent, format_share
 
 _SUSPICIOUS_GAIN = 0.30
@@ -190,10 +190,20 @@ def _uncounted(record: RunRecord) -> Iterator[str]:
 
 
 def _evidence(record: RunRecord) -> Iterator[str]:
-    for variant in record.variants:
-        for name, pgo in variant.evidence.items():
-            yield f"PGO evidence of {sanitize_line(name)}: {_describe_pgo(pgo)}"
-            yield from describe_measured_programs(name, pgo)
+    """What is proven of each program; once for those that share all of it, as in a search."""
+    programs = [item for variant in record.variants for item in variant.evidence.items()]
+    for facts, names in _grouped((sanitize_line(name), _describe_pgo(pgo)) for name, pgo in programs):
+        yield f"PGO evidence of {names}: {facts}"
+    for name, pgo in programs:
+        yield from describe_measured_programs(name, pgo)
+
+
+def _grouped(told: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """What is told, each once, with the names of whom it is told."""
+    names: dict[str, list[str]] = {}
+    for name, what in told:
+        names.setdefault(what, []).append(name)
+    return ((what, name_some(those)) for what, those in names.items())
 
 
 def describe_measured_programs(name: str, pgo: PgoRecord) -> Iterator[str]:
@@ -246,18 +256,19 @@ def _say_origin(pgo: PgoRecord) -> list[str]:
 
 def _target_cpus(record: RunRecord) -> Iterator[str]:
     variants = (record.build_profile or {}).get("variants")
+    needed, unknown = [], []
     for variant in record.variants:
         settings = variants.get(variant.name) if isinstance(variants, Mapping) else None
         cpu = _target_cpu(settings) if isinstance(settings, Mapping) else None
         if variant.cpu_features:
             flags = "" if cpu is None else f" (target-cpu {sanitize_line(cpu)})"
-            features = ", ".join(map(sanitize_line, variant.cpu_features))
-            yield f"Beware: {sanitize_line(variant.name)}{flags} will not run on a CPU without {features}."
+            needed.append((sanitize_line(variant.name) + flags, ", ".join(map(sanitize_line, variant.cpu_features))))
         elif cpu is not None and variant.cpu_features is None:
-            yield (
-                f"Beware: {sanitize_line(variant.name)} is compiled for target-cpu {sanitize_line(cpu)} and may not "
-                "run on other machines."
-            )
+            unknown.append((sanitize_line(variant.name), sanitize_line(cpu)))
+    for features, names in _grouped(needed):
+        yield f"Beware: {names} will not run on a CPU without {features}."
+    for cpu, names in _grouped(unknown):
+        yield f"Beware: compiled for target-cpu {cpu}, which may not run on other machines: {names}."
 
 
 def _target_cpu(settings: Mapping[str, Any]) -> str | None:
