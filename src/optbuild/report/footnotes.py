@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from optbuild.measure.model import AaCheck, AaVerdict, Verdict, held_out_arm
@@ -15,10 +15,10 @@ from optbuild.record.model import (
 )
 from optbuild.report.bolt import describe_bolt
 from optbuild.report.cross_validation import describe_generality, find_comparison
-from optbuild.report.display import MARK, digits_for, sentence, unsigned_percent
+from optbuild.report.display import MARK, digits_for, named_by_fact, sentence, unsigned_percent
 from optbuild.report.in_sample import describe_training, in_sample_label
 from optbuild.report.versions import describe_sources
-from optbuild.text import name_some, sanitize_line
+from optbuild.text import sanitize_line
 from optbuild.units import format_bytes, format_percent, format_share
 
 _SUSPICIOUS_GAIN = 0.30
@@ -192,18 +192,10 @@ def _uncounted(record: RunRecord) -> Iterator[str]:
 def _evidence(record: RunRecord) -> Iterator[str]:
     """What is proven of each program; once for those that share all of it, as in a search."""
     programs = [item for variant in record.variants for item in variant.evidence.items()]
-    for facts, names in _grouped((sanitize_line(name), _describe_pgo(pgo)) for name, pgo in programs):
+    for facts, names in named_by_fact((sanitize_line(name), _describe_pgo(pgo)) for name, pgo in programs):
         yield f"PGO evidence of {names}: {facts}"
     for name, pgo in programs:
         yield from describe_measured_programs(name, pgo)
-
-
-def _grouped(told: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """What is told, each once, with the names of whom it is told."""
-    names: dict[str, list[str]] = {}
-    for name, what in told:
-        names.setdefault(what, []).append(name)
-    return ((what, name_some(those)) for what, those in names.items())
 
 
 def describe_measured_programs(name: str, pgo: PgoRecord) -> Iterator[str]:
@@ -265,9 +257,9 @@ def _target_cpus(record: RunRecord) -> Iterator[str]:
             needed.append((sanitize_line(variant.name) + flags, ", ".join(map(sanitize_line, variant.cpu_features))))
         elif cpu is not None and variant.cpu_features is None:
             unknown.append((sanitize_line(variant.name), sanitize_line(cpu)))
-    for features, names in _grouped(needed):
+    for features, names in named_by_fact(needed):
         yield f"Beware: {names} will not run on a CPU without {features}."
-    for cpu, names in _grouped(unknown):
+    for cpu, names in named_by_fact(unknown):
         yield f"Beware: compiled for target-cpu {cpu}, which may not run on other machines: {names}."
 
 

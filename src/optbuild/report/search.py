@@ -9,7 +9,7 @@ from dataclasses import replace
 from optbuild.measure.model import Verdict
 from optbuild.record.model import RunRecord
 from optbuild.record.search import CandidateRecord, FactorRecord, SearchRecord
-from optbuild.report.display import digits_for, sentence
+from optbuild.report.display import digits_for, named_by_fact, sentence
 from optbuild.report.model import NOTHING, Align, Cell, Column, Table
 from optbuild.text import sanitize_line
 from optbuild.units import format_bytes, format_duration, format_percent
@@ -63,8 +63,8 @@ def search_notes(record: RunRecord) -> Iterator[str]:
             f"The best one left by mistake in at most {1 - race.confidence:.0%} of such races. Its changes are "
             "estimates that chose, in brackets; the winner's gain is the one above, from fresh runs."
         )
-    for each in search.left_out:
-        yield f"Left out: {sanitize_line(each.variant)}: {sentence(each.reason)}."
+    for reason, names in named_by_fact((sanitize_line(each.variant), each.reason) for each in search.left_out):
+        yield f"Left out: {names}: {sentence(reason)}."
 
 
 def _describe_winner(search: SearchRecord, winner: str, baseline: str) -> str:
