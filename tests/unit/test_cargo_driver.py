@@ -468,3 +468,14 @@ def test_complaints_about_the_profile_itself_are_kept(bench: Bench) -> None:
     assert use is not None
     assert use.complaints == ("invalid instrumentation profile data (bad magic)",)
     assert bench.said == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"No space left on device (os error 28)", b"collect2: fatal error: ld terminated with signal 7 [Bus error]"],
+)
+def test_a_disk_that_is_full_is_no_error_of_the_project(bench: Bench, said: bytes) -> None:
+    """Whoever meets it: cargo, rustc, or the linker, whose words are only in rustc's messages."""
+    with pytest.raises(StorageError, match="the disk is full below") as caught:
+        scripted(bench, Reply(exit_code=101, stderr=b"error: " + said + b"\n")).compile(bench.action(), {}, bench.log)
+    assert caught.value.location == str(bench.log)
