@@ -265,6 +265,19 @@ def test_functions_without_counts_are_counted_and_not_shown(bench: Bench) -> Non
     assert "no profile data available for function" in bench.log.read_text()
 
 
+def test_of_the_calls_for_several_wheels_the_one_that_fits_worst_counts(bench: Bench) -> None:
+    """Each wheel is compiled with the whole profile: what two of them lack is not lacking twice."""
+    recording = load_recording(RECORDED / "mismatched.json")
+    good = [line for line in recording.stdout if "compiler-message" not in line]
+    calls = replace(recording, stdout=(*good, *recording.stdout, *recording.stdout, *good))
+    driver = CargoDriver(
+        executor=RecordedExecutor([calls], {"/p": bench.directory}), environ={}, emit=bench.heard.append
+    )
+    use = bench.build(driver, Role.OPTIMISE).profile_use
+    assert use is not None
+    assert (use.missing_functions, use.mismatched_functions) == (1, 1)
+
+
 def test_a_profile_that_fits_leaves_nothing_to_count(bench: Bench) -> None:
     """With the sources that were trained, every function finds its counts."""
     compiled = bench.build(bench.driver("optimised"), Role.OPTIMISE)
