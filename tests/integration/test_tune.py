@@ -24,7 +24,8 @@ pgo = [false, true]
 hot-count = ["default", "p95"]
 rustflags = [[], ["-Cnone"]]
 """
-"""Unoptimised code is so much slower that it leaves at the first look; `-Cnone` is no option of rustc."""
+"""Unoptimised code is so much slower that it leaves at the first look, and promises nothing in combinations; `-Cnone`
+is no option of rustc."""
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def project(tmp_path: Path) -> Path:
 
 def rounds_kept(project: Path) -> int:
     """How many rounds of the race are on disk, its head aside."""
-    path = project / "target" / "optbuild" / "search" / "race.rounds"
+    path = project / "target" / "optbuild" / "search" / "screening.rounds"
     return len(path.read_bytes().splitlines()) - 1 if path.is_file() else 0
 
 
@@ -47,6 +48,7 @@ def test_a_killed_search_goes_on_and_a_failed_candidate_does_not_end_it(optbuild
     """Nothing is built or measured twice, and every candidate has its place in the record."""
     shown = json.loads(optbuild.run("tune", "--dry-run", "--json", cwd=project).expect(0).stdout)
     assert len(shown["candidates"]) == 11
+    assert sum(each["waits"] for each in shown["candidates"]) == 7
     assert shown["trainings"] < 4, "flags and hot counts need none of their own"
     running: Running
     with optbuild.start("tune", "--progress", "plain", cwd=project) as running:
@@ -61,13 +63,14 @@ def test_a_killed_search_goes_on_and_a_failed_candidate_does_not_end_it(optbuild
     search = record["search"]
     candidates = {each["variant"]: each for each in search["candidates"]}
     assert search["screening"]["resumed_rounds"] >= kept >= 3
-    assert [name for name in candidates if variant_of(record, name)["status"] == "failed"] == [
-        name for name in candidates if "none" in name
-    ]
-    assert candidates["o0-pgo-none"]["reason"]
-    assert candidates["o0"]["dropped_after"] == search["screening"]["looks"][0]
-    assert candidates["o0"]["change"] > 0
-    assert {variant_of(record, name)["status"] for name in ("release", "pgo", "o0")} == {"reused"}
+    assert [name for name in candidates if variant_of(record, name)["status"] == "failed"] == ["pgo-none"]
+    assert "alone could not be measured" in candidates["pgo-hot-p95-none"]["reason"]
+    assert "opt-level = 0 alone brought nothing" in candidates["o0-pgo-hot-p95"]["reason"]
+    assert [each for each in candidates.values() if each["build_s"] is not None and "not built" in each["reason"]] == []
+    assert candidates["o0-pgo"]["dropped_after"] == search["screening"]["looks"][0]
+    assert candidates["o0-pgo"]["change"] > 0
+    assert search["race"] is None, "no combination promises anything"
+    assert {variant_of(record, name)["status"] for name in ("release", "pgo", "o0-pgo")} == {"reused"}
     assert variant_of(record, "pgo-hot-p95")["pgo"]["profdata"] == variant_of(record, "pgo")["pgo"]["profdata"]
     hot = " ".join(variant_of(record, "pgo-hot-p95")["steps"][-1]["argv"])
     assert "cargo" in hot

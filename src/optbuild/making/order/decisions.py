@@ -20,6 +20,9 @@ from optbuild.plan.results import Binaries, gather
 from optbuild.plan.ways import Attempt, Choice, Gathering
 from optbuild.text import sanitize_line
 
+TOO_LATE = "there was no time left to build it"
+"""Why a variant was not begun."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decisions:
@@ -48,7 +51,7 @@ class Decisions:
         for variant in self.progress.plan.variants:
             is_begun = not so_far.serving(variant).isdisjoint(running)
             if variant is not self.progress.plan.baseline and not so_far.is_built(variant) and not is_begun:
-                self._skip(variant, "there was no time left to build it")
+                self._skip(variant, TOO_LATE)
 
     def skip_impossible(self) -> None:
         """Skip the variants that cannot be built according to the plan."""
