@@ -88,6 +88,84 @@ def test_a_killed_search_goes_on_and_a_failed_candidate_does_not_end_it(optbuild
     optbuild.run("runs", cwd=project).expect(0)
 
 
+WORK = """
+fn main() {
+    let mut left: u64 = 60_000_000;
+    if cfg!(feature = "half") { left /= 2; }
+    if cfg!(halved) { left /= 2; }
+    let mut state = 1u64;
+    for step in 0..left {
+        state = std::hint::black_box(state ^ step).rotate_left(5);
+    }
+    std::hint::black_box(state);
+    println!("done");
+}
+"""
+"""A program with two settings, each of which halves its work."""
+
+
+@pytest.fixture
+def halves(tmp_path: Path) -> Path:
+    """A project to search for settings that add up."""
+    directory = tmp_path / "halves"
+    (directory / "src").mkdir(parents=True)
+    (directory / "src" / "main.rs").write_text(WORK)
+    (directory / "Cargo.toml").write_text(
+        '[package]\nname = "halves"\nversion = "0.1.0"\nedition = "2021"\n[features]\nhalf = []\n'
+    )
+    (directory / "optbuild.toml").write_text(
+        """
+schema = 1
+[variants.release]
+[[workloads]]
+name = "work"
+command = ["{bin}"]
+use = ["bench"]
+[measure]
+max-time = "10m"
+min-effect = "20%"
+[tune.factors]
+features = [[], ["half"]]
+rustflags = [[], ["--cfg=halved"]]
+codegen-units = ["default", 16]
+"""
+    )
+    return directory
+
+
+def test_the_combination_of_all_that_pays_is_built_and_wins(optbuild: Optbuild, halves: Path) -> None:
+    """Those with a setting that changes nothing are not built: 16 codegen units are what cargo takes by itself."""
+    record = optbuild.run("tune", "--json", cwd=halves).expect(0).document
+    jsonschema.validate(record, json.loads(SCHEMA.read_text()))
+    search = record["search"]
+    built = {each["variant"] for each in search["candidates"] if each["size_bytes"] is not None}
+    assert built == {"half", "cfg-halved", "cu16", "half-cfg-halved"}
+    refused = [each["reason"] for each in search["candidates"] if each["variant"] not in built]
+    assert len(refused) == 3
+    assert all("codegen-units = 16 alone brought nothing (0" in reason for reason in refused)
+    assert search["winner"] == "half-cfg-halved"
+    assert search["confirmation"]["verdict"] == "faster"
+    assert search["race"]["rounds"] > 0
+    assert variant_of(record, "half-cu16")["status"] == "skipped"
+    assert variant_of(record, "half-cfg-halved")["status"] == "built"
+    again = optbuild.run("tune", "--json", cwd=halves).expect(0)
+    assert again.document["run_id"] == record["run_id"]
+
+
+def test_sizes_promise_combinations_without_a_round(optbuild: Optbuild, halves: Path) -> None:
+    """They are exact. Everything is built where that was asked for."""
+    profile = halves / "optbuild.toml"
+    text = profile.read_text().replace("10m", "1s").partition("[tune.factors]")[0]
+    profile.write_text(f'{text}[tune.factors]\nstrip = ["default", "symbols"]\nopt-level = ["default", 0]\n')
+    record = optbuild.run("tune", "--objective", "size", "--json", cwd=halves).expect(0).document
+    reasons = {each["variant"]: each["reason"] for each in record["search"]["candidates"]}
+    assert record["search"]["winner"] == "symbols"
+    assert "opt-level = 0 alone brought nothing" in reasons["symbols-o0"]
+    profile.write_text(profile.read_text().replace("[tune.factors]", '[tune]\ncombinations = "all"\n[tune.factors]'))
+    record = optbuild.run("tune", "--objective", "size", "--json", cwd=halves).expect(0).document
+    assert all(each["size_bytes"] for each in record["search"]["candidates"])
+
+
 @pytest.mark.parametrize(
     ("tune", "words"),
     [

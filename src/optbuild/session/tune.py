@@ -231,7 +231,7 @@ def _find_smaller(course: Course) -> Promise:
 
 
 def _build_combinations(course: Course, promise: Promise) -> bool:
-    """Build the combinations that promise to pay, the most promising first; return whether there are any.
+    """Build the combinations that promise to pay; return whether there are any.
 
     Raises:
         OptbuildError: What ended it early.
@@ -242,11 +242,14 @@ def _build_combinations(course: Course, promise: Promise) -> bool:
     course.making.leave_out(promise.refused)
     kept, refused = len(promise.kept), len(promise.refused)
     if kept:
-        _say(course, f"built beside these: {', '.join(promise.kept)}; {refused} combinations promise nothing")
+        _say(
+            course,
+            f"built as well, by what their settings bring alone: {', '.join(promise.kept)}; {refused} others are not",
+        )
         build(course.ledger, course.making)
     else:
         _say(course, f"no combination promises more than what was measured: {refused} are not built")
-    return any(name in find_sizes(course.ledger.built) for name in promise.kept)
+    return kept > 0
 
 
 def _choose(course: Course) -> None:
