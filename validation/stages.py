@@ -157,6 +157,7 @@ def _make_table(
         header=("truth", "noise", "best arm lost", "within 1%", "built", "turns of arms in races"),
         rows=tuple(rows),
         outcome=worst(outcomes) if is_additive else None,
+        remark=f"A row is undecided where {searches:,} searches are too few to tell its rate from the border.",
     )
 
 
