@@ -23,9 +23,10 @@ from optbuild.plan.steps.bolt import with_relocations_only
 from optbuild.plan.steps.codegen import draft_as
 from optbuild.plan.ways import Attempt, Follow, actions_of, make_choice, make_following, make_gathering, with_following
 from optbuild.profile.faults import find_nearest
-from optbuild.profile.model import BuildProfile, Use
+from optbuild.profile.model import BuildProfile
 from optbuild.profile.presets import PREFIX
 from optbuild.profile.variants import BoltMode, CodeLayout, PgoMode, Variant
+from optbuild.profile.workloads import Use
 from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.workloads.folds import Fold
 from optbuild.workloads.invocation import Invocation

@@ -12,7 +12,8 @@ from optbuild.errors import InterruptedRunError, OptbuildError
 from optbuild.events import Level, Notice
 from optbuild.record.model import RunRecord, TargetRecord
 from optbuild.record.store import RecordStore
-from optbuild.session.prepare import Prepared, load_for, prepare
+from optbuild.session.opening import load_for
+from optbuild.session.prepare import Prepared, prepare
 from optbuild.session.request import Machine, RunRequest
 from optbuild.session.run import RunFailedError, run, run_prepared
 from optbuild.text import sanitize_line

@@ -25,7 +25,8 @@ from optbuild.record.history import History
 from optbuild.record.search import LeftOutRecord
 from optbuild.session.cpus import find_cpu_needs
 from optbuild.session.forecast import estimate_all, estimate_runs
-from optbuild.session.prepare import Prepared, discover_for, load_for, open_project, prepare
+from optbuild.session.opening import discover_for, load_for, open_project
+from optbuild.session.prepare import Prepared, prepare
 from optbuild.session.request import Machine, RunRequest
 from optbuild.text import sanitize_line
 from optbuild.toolchain.lookup import Inquiry
