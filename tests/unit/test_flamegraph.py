@@ -25,6 +25,7 @@ from optbuild.session.drawing import Form, choose_form, require_renderer
 from optbuild.tools.inferno import make_draw_argv, place_below
 from optbuild.tools.perf_record import CallGraph
 
+SPEEDSCOPE = Path(__file__).parents[1] / "recorded" / "consumers" / "speedscope.schema.json"
 EVIL = '</script><b>"&;\n::warning::x'
 
 
@@ -268,9 +269,10 @@ def test_what_is_within_the_noise_is_drawn_without_a_difference() -> None:
 
 
 def test_speedscope_gets_a_profile_for_each_variant() -> None:
-    """With one table of frames for all."""
+    """With one table of frames for all, as speedscope's own schema has it."""
     document = json.loads(render_speedscope(COMPARED))
     assert [each["name"] for each in document["profiles"]] == ["books, release", "books, pgo"]
+    jsonschema.validate(document, json.loads(SPEEDSCOPE.read_text()))
     for each in document["profiles"]:
         assert each["endValue"] == pytest.approx(sum(each["weights"]))
         assert max(max(stack) for stack in each["samples"]) < len(document["shared"]["frames"])
