@@ -107,7 +107,7 @@ def prepare_search(request: TuneRequest, machine: Machine, *, trusted: bool) -> 
     prepared = prepare(request.run, machine, trusted=trusted, build_profile=_with_candidates(build_profile, found))
     if prepared.plan.measure is None:
         raise UsageError(
-            f"a search measures, and nothing can be measured here: {prepared.inputs.not_runnable}",
+            f"a search measures, and nothing can be measured here: {prepared.inputs.not_measurable}",
             help="name an emulator as the target's `runner` in Cargo's configuration, or search on such a machine",
         )
     equals = dict(_equals(prepared.plan))
