@@ -93,7 +93,7 @@ def integration(session: nox.Session) -> None:
     """Real cargo, real llvm-profdata, real faults."""
     session.install("-e", ".", *_group("test"))
     _find_llvm_profdata(session)
-    needed = f"{REQUIRED_TOOLS},chromium,loads,valgrind,bolt"
+    needed = f"{REQUIRED_TOOLS},chromium,loads,valgrind,heaptrack,bolt"
     required = [f"--require={needed}"] if os.environ.get("CI") else []  # noqa: TID251 - not the product
     # One more than there are cores: programs that are waited for leave a core idle.
     # In the order that tests/integration/conftest.py gives, and not by the number of tests.
@@ -183,6 +183,14 @@ def bench_search(session: nox.Session) -> None:
     session.install("-e", ".")
     _find_llvm_profdata(session)
     session.run("python", "benchmarks/search.py", *session.posargs)
+
+
+@nox.session(name="bench-peers")
+def bench_peers(session: nox.Session) -> None:
+    """What `tune` finds for programs of the registry, against cargo-pgo: `-- --work DIR --cargo-pgo FILE`."""
+    session.install("-e", ".")
+    _find_llvm_profdata(session)
+    session.run("python", "-m", "benchmarks.peers", *session.posargs)
 
 
 @nox.session(name="bench-travel")

@@ -10,8 +10,9 @@ from inline_snapshot import snapshot
 from optbuild.observe.advice import advise
 from optbuild.observe.benches import find_folded
 from optbuild.observe.observation import Advice, FindingKind, Observation, Remedy
+from optbuild.observe.raw import function_name
 from optbuild.observe.samples import Frame, Samples, Stack, Unit
-from optbuild.observe.shares import Part, crate_of
+from optbuild.observe.shares import Part, crate_of, part_of
 from optbuild.observe.sites import AllocationSite, Cause
 from optbuild.record.advice import AdviceDocument, AdviceOnWorkload, make_advice_schema, render_advice
 from optbuild.report.advice import assemble_advice
@@ -63,10 +64,16 @@ STACKS: dict[str, tuple[Frame, ...]] = {
 }
 
 
-def site(cause: Cause, blocks: int) -> AllocationSite:
-    """A place that allocates."""
+def site(cause: Cause, blocks: int, *, size_bytes: int = 1) -> AllocationSite:
+    """A place that allocates blocks of a size."""
     return AllocationSite(
-        function="app::words", location="src/main.rs:7", caller=None, stack=(), cause=cause, blocks=blocks, bytes=blocks
+        function="app::words",
+        location="src/main.rs:7",
+        caller=None,
+        stack=(),
+        cause=cause,
+        blocks=blocks,
+        bytes=blocks * size_bytes,
     )
 
 
@@ -127,6 +134,27 @@ def test_compiled_code_is_what_builds_can_change() -> None:
     assert Remedy.LTO not in paying(advise(replace(look(own=1), has_lto=True)))
 
 
+@pytest.mark.parametrize(
+    "symbol",
+    [
+        "malloc",
+        "cfree@GLIBC_2.2.5",
+        "realloc@@GLIBC_2.2.5",
+        "_int_free_merge_chunk",
+        "arena_for_chunk",
+        "tcache_get",
+        "nontrivial_free",
+        "_rjem_je_arena_malloc_hard",
+        "_mi_page_malloc",
+        "_RNvCs1234_7___rustc11___rdl_alloc",
+    ],
+)
+def test_all_that_an_allocator_does_is_its_time(symbol: str) -> None:
+    """Under the names that its own functions have, and as perf writes those that a library exports."""
+    frame = Frame(function=function_name(symbol), symbol=symbol, module=LIBC)
+    assert part_of(Stack(frames=(frame,), weight=1.0, thread="demo"), ()) is Part.ALLOCATOR
+
+
 def test_an_allocator_pays_where_the_time_is_its_own() -> None:
     """With the blocks of a run, and the place that asks for most."""
     seen = replace(look(malloc=30, flat=70), sites=(site(Cause.OTHER, 900), site(Cause.OTHER, 100)))
@@ -148,10 +176,30 @@ def test_an_allocator_pays_where_the_time_is_its_own() -> None:
 )
 def test_why_memory_is_asked_for_is_said(cause: Cause, kind: FindingKind) -> None:
     """By the number of blocks; a copy is also moved by memcpy."""
-    seen = replace(look(malloc=30, memcpy=20, flat=50), sites=(site(cause, 100), site(Cause.OTHER, 100)))
+    sites = (site(cause, 100, size_bytes=2_000_000), site(Cause.OTHER, 100))
+    seen = replace(look(malloc=30, memcpy=20, flat=50), sites=sites)
     (found,) = [each for each in advise(seen).findings if each.kind is kind]
     assert found.share == pytest.approx(0.25 if cause is Cause.COPY else 0.15)
     assert "src/main.rs:7" in found.figure
+
+
+def test_few_small_copies_are_not_why_memcpy_takes_long() -> None:
+    """It also moves what a program reads and writes: a program that parses its options clones some."""
+    seen = replace(look(memcpy=20, flat=80), sites=(site(Cause.COPY, 57, size_bytes=20), site(Cause.OTHER, 28)))
+    assert FindingKind.COPIES not in kinds(advise(seen))
+    often = replace(seen, sites=(site(Cause.COPY, 900_000), site(Cause.OTHER, 100_000)))
+    (found,) = [each for each in advise(often).findings if each.kind is FindingKind.COPIES]
+    assert found.share == pytest.approx(0.0909)
+
+
+def test_a_program_that_has_buffers_is_not_told_to_buffer() -> None:
+    """The function that called the kernel says whether there is one."""
+    written = (MAIN, rust("std::io::buffered::bufwriter::BufWriter::flush_buf"), SYSCALL)
+    stack = Stack(frames=written, weight=1.0, thread="app")
+    seen = replace(look(own=1), samples=Samples(stacks=(stack,), unit=Unit.SECONDS, tool="perf", count=1000))
+    (found,) = [each for each in advise(seen).findings if each.kind is FindingKind.KERNEL]
+    assert "there is a buffer already" in found.todo
+    assert "BufReader and BufWriter" in advise(look(kernel=1)).findings[0].todo
 
 
 def test_c_code_is_beyond_the_compiler_of_rust() -> None:

@@ -6,6 +6,7 @@ from optbuild.plan.draft import PlanInputs
 from optbuild.profile.placeholders import PlaceholderKind
 from optbuild.profile.variants import Lto
 from optbuild.project.model import ConfiguredRunner
+from optbuild.text import name_some
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.words import named_in
 
@@ -40,7 +41,7 @@ def describe_inputs(inputs: PlanInputs) -> tuple[str, ...]:
         if needs.features:
             by_features.setdefault(needs.features, []).append(name)
     notes += [
-        f"{', '.join(names)} will not run on a CPU without {', '.join(features)}"
+        f"{name_some(names)} will not run on a CPU without {', '.join(features)}"
         for features, names in by_features.items()
     ]
     return tuple(notes)
@@ -56,9 +57,12 @@ def _notes_on_runner(runner: ConfiguredRunner, workloads: tuple[Invocation, ...]
         if named_in(command, PlaceholderKind.BIN) and command[: len(words)] != words
     ]
     notes = []
-    named = f"{' '.join(runner.argv)} (from {runner.origin})"
+    named = f"{' '.join(runner.words)} (from {runner.origin})"
     if any(each.runner for each in workloads) or any(command[: len(words)] == words for _, command in commands):
-        notes.append(f"programs are run by {named}: times include it, for every variant alike")
+        then = (
+            "they are trained there, and not measured" if runner.engine else "times include it, for every variant alike"
+        )
+        notes.append(f"programs are run by {named}: {then}")
     if without:
         which = ", ".join(dict.fromkeys(without))
         notes.append(f"the runner {named} is used only if a command begins with {{bin}}; not used for workload {which}")

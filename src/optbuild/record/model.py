@@ -237,7 +237,7 @@ class TargetRecord:
         target: As the build profile has it.
         run_id: The run of this target, whose logs lie in a directory of that name.
         runner: What its programs are run by; empty if they run by themselves.
-        not_measured: Why its programs cannot be run here; None if they can.
+        not_measured: Why no time of its programs is taken here; None if it is.
     """
 
     target: str

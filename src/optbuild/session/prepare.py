@@ -25,7 +25,7 @@ from optbuild.project.selection import Targets
 from optbuild.record.history import History
 from optbuild.record.store import RecordStore
 from optbuild.session.budget import count_cores, find_jobs, may_share_jobs
-from optbuild.session.builders import for_builder, require_abilities
+from optbuild.session.builders import for_builder, require_abilities, with_container
 from optbuild.session.cpus import find_cpu_needs, require_cpu
 from optbuild.session.cross_validation import describe_folds, find_folds, require_candidate
 from optbuild.session.debug_builds import require_optimised
@@ -134,6 +134,8 @@ def prepare(
     targets = for_builder(choose_targets(project, build_profile, names), build_profile)
     layout = _find_layout(build_profile, project, request, placement)
     obstacle = why_not_runnable(toolchain)
+    if obstacle is not None:
+        project = with_container(project, toolchain)
     is_runnable = obstacle is None or (project.runner is not None and bool(project.runner.argv))
     workloads = make_invocations(build_profile, project, targets, toolchain, layout=layout, environ=machine.environ)
     in_container = toolchain.builder.row.target_mount is not None  # where a jobserver's pipe does not reach
@@ -155,6 +157,7 @@ def prepare(
         lent_names=_find_lent_names(build_profile) if has_profile_data else None,
         has_profile_data=has_profile_data and not (is_runnable and _trains_here(build_profile, request)),
         last_rustflags=request.last_rustflags,
+        notes_places=request.notes_places,
         cpu_needs=find_cpu_needs(build_profile, names, project, toolchain, inquiry),
     )
     _check_machine(inputs, names)

@@ -133,9 +133,9 @@ class SideMaker:
                 build_profile = replace(build_profile, workloads=blind)
             placement = Placement(build_profile=build_profile, manifest=manifest, layout=source.layout)
             prepared = prepare(request, machine, trusted=True, placement=placement)
-            if prepared.inputs.not_runnable is not None:
+            if prepared.inputs.not_measurable is not None:
                 raise UsageError(
-                    f"nothing can be measured: {prepared.inputs.not_runnable}",
+                    f"nothing can be measured: {prepared.inputs.not_measurable}",
                     help="name an emulator as the target's `runner` in Cargo's configuration",
                 )
             self._check_cargo_config(source, prepared.inputs.toolchain.target)

@@ -18,7 +18,10 @@ from optbuild.plan.action import Action, ActionId
 from optbuild.plan.model import PlannedVariant
 from optbuild.plan.results import Binaries, gather
 from optbuild.plan.ways import Attempt, Choice, Gathering
-from optbuild.text import sanitize_line
+from optbuild.text import name_some, sanitize_line
+
+TOO_LATE = "there was no time left to build it"
+"""Why a variant was not begun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,11 @@ class Decisions:
     keep_going: bool = False
     is_late: Callable[[], bool] = never
 
+    @property
+    def has_deadline(self) -> bool:
+        """Whether time may end before all variants are built, so that it matters which ones come first."""
+        return self.is_late is not never
+
     def skip_late(self, running: Collection[ActionId]) -> None:
         """If there is no time left, skip the candidates that nothing is being done for.
 
@@ -45,10 +53,20 @@ class Decisions:
         if not self.is_late():
             return
         so_far = self.progress.so_far
-        for variant in self.progress.plan.variants:
-            is_begun = not so_far.serving(variant).isdisjoint(running)
-            if variant is not self.progress.plan.baseline and not so_far.is_built(variant) and not is_begun:
-                self._skip(variant, "there was no time left to build it")
+        late = [
+            variant
+            for variant in self.progress.plan.variants
+            if variant is not self.progress.plan.baseline
+            and variant.name not in so_far.skipped
+            and not so_far.is_built(variant)
+            and so_far.serving(variant).isdisjoint(running)
+        ]
+        for variant in late:
+            self._give_up(variant, TOO_LATE)
+        if late:
+            names = name_some([sanitize_line(variant.name) for variant in late])
+            message = f"there was no time left to build {names}"
+            self.emit(Notice(level=Level.WARNING, code="variant-skipped", message=message))
 
     def skip_impossible(self) -> None:
         """Skip the variants that cannot be built according to the plan."""
@@ -69,7 +87,7 @@ class Decisions:
         return so_far.results.find(wanted.of(attempt).binaries)
 
     def fail(self, action: Action[object], error: OptbuildError) -> None:
-        """Decide what a failed action means for the variants that need it.
+        """Decide what a failed action means for the variants that need it, and that are not given up or left out.
 
         Variants with another attempt that may succeed take it; others are neither measured nor published.
 
@@ -77,7 +95,8 @@ class Decisions:
             OptbuildError: The failure ends the run.
         """
         so_far, kind = self.progress.so_far, kind_of(action)
-        served, fault = so_far.served_by(action.id), kind.fault(action, error)
+        served = [build for build in so_far.served_by(action.id) if build.name not in so_far.skipped]
+        fault = kind.fault(action, error)
         found = [build for build in served if not self._try_next(build, fault, error)]
         if served and not found:
             kind.remember_failure(action, error, so_far.results, self.tools)
