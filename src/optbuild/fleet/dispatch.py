@@ -215,10 +215,16 @@ class _Trip:
         if measure.status not in {"finished", "error"}:
             self.flights[str(measure.key)] = flight  # it waits again
             raise SchedulerLostError
-        if measure.status == "error":
-            yield _failed(flight.unit, measure.exception())
+        try:
+            gave_up = measure.exception()
+            text = "" if gave_up is not None else measure.result()
+        except OSError as error:  # the scheduler is gone before it has handed over what it told of
+            self.flights[str(measure.key)] = flight
+            raise SchedulerLostError from error
+        if gave_up is not None:
+            yield _failed(flight.unit, gave_up)
             return
-        outcome = parse_outcome(measure.result())
+        outcome = parse_outcome(text)
         avoid = flight.avoid | {outcome.worker}
         crew = self._look() if outcome.result.exit_code in _OF_THE_MACHINE else crew
         of_this_role = crew.benches if outcome.worker in crew.benches else crew.builders
