@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optbuild.errors import OptbuildError
 from optbuild.events import Level, Notice, RunExpected
 from optbuild.files import claim_directory
-from optbuild.making.carry_out import carry_out
+from optbuild.making.carry_out import carry_out_together
+from optbuild.making.order.together import Loan
 from optbuild.measure.arms import ArmBinaries, Arms
 from optbuild.measure.model import AaVerdict, Analysis, Arm
 from optbuild.plan.kinds.check_outputs import ProbeOutputs
@@ -109,11 +110,26 @@ def build(ledger: Ledger) -> None:
     Raises:
         OptbuildError: What ended it early; finished results are published, and in the ledger.
     """
-    with ledger.in_order_of_the_plan():
-        ledger.built = built = carry_out(ledger.plan, describe_site(ledger))
-    publish(built, ledger.prepared.layout)
-    if built.ended_by is not None:
-        raise built.ended_by
+    build_together((ledger,))
+    if ledger.built.ended_by is not None:
+        raise ledger.built.ended_by
+
+
+def build_together(ledgers: Sequence[Ledger], loans: tuple[Loan, ...] = ()) -> None:
+    """Do the same for several plans side by side; what ended one early is in its ledger, and not raised.
+
+    Args:
+        ledgers: Of plans with the same number of jobs.
+        loans: Target directories of one that begin as copies of another's.
+    """
+    with ExitStack() as sorting:
+        for ledger in ledgers:
+            sorting.enter_context(ledger.in_order_of_the_plan())
+        works = [(ledger.plan, describe_site(ledger)) for ledger in ledgers]
+        for ledger, built in zip(ledgers, carry_out_together(works, loans), strict=True):
+            ledger.built = built
+    for ledger in ledgers:
+        publish(ledger.built, ledger.prepared.layout)
 
 
 def _find_earlier(ledger: Ledger) -> RunRecord | None:
