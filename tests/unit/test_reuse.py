@@ -19,8 +19,9 @@ from optbuild.plan.kinds.make_object import MakeObject
 from optbuild.plan.measure import Measure
 from optbuild.plan.planner import make_plan
 from optbuild.plan.results import Binaries
-from optbuild.profile.model import BuildProfile, MeasureSettings, Use
+from optbuild.profile.model import BuildProfile, MeasureSettings
 from optbuild.profile.variants import TrainingLto, Variant
+from optbuild.profile.workloads import Use
 from optbuild.project.layout import Layout
 from optbuild.project.model import Rustflags
 from optbuild.record.history import History
@@ -112,7 +113,7 @@ class Machine:
         )
         plan = make_plan(inputs, tuple(build_profile.variants), measure=True)
         progress, site = Progress(plan), shop.site(inputs)
-        scheduler = make_scheduler(progress, make_tools(site, None), site, None)
+        scheduler = make_scheduler(progress, make_tools(site, None), site, None, began_s=0.0)
         history = History.of(RecordStore(directory=inputs.layout.runs).load_newest())
         self._look_ahead(Prepared(inputs=inputs, plan=plan, hashes=InputHashes()), world.host, history)
         make_together((scheduler,), site, None).run()

@@ -31,8 +31,9 @@ from optbuild.plan.kinds.compile import Compile, Role
 from optbuild.plan.kinds.make_object import MakeObject
 from optbuild.plan.model import Plan
 from optbuild.plan.planner import make_plan
-from optbuild.profile.model import EvidenceSettings, Use
+from optbuild.profile.model import EvidenceSettings
 from optbuild.profile.variants import Lto, PgoMode, TrainingLto, Variant
+from optbuild.profile.workloads import Use
 from optbuild.testing import (
     TARGET,
     Answer,
@@ -125,7 +126,7 @@ class Run:
         shop.program = lambda command: (self.cargo if "build" in command.argv[:2] else self.program)(command)
         shop.demanded = self.demanded
         site = replace(shop.site(self.inputs, has_tools=self.has_tools), keep_going=self.keep_going)
-        scheduler = make_scheduler(self.progress, make_tools(site, None), site, None)
+        scheduler = make_scheduler(self.progress, make_tools(site, None), site, None, began_s=0.0)
         scheduler.budget = self.budget
         return make_together((scheduler,), site, None)
 

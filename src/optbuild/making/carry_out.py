@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from optbuild.errors import InterruptedRunError, OptbuildError
 from optbuild.execution.jobserver import Jobserver
@@ -28,61 +30,108 @@ def carry_out(plan: Plan, site: Site) -> Built:
         The outcome. An error that ends the run early is part of it (`ended_by`) and is not raised: finished results are
         kept.
     """
-    (built,) = carry_out_together([(plan, site)])
-    return built
+    return Making(plan, site).carry_out()
 
 
-def carry_out_together(works: Sequence[tuple[Plan, Site]], loans: tuple[Loan, ...] = ()) -> tuple[Built, ...]:
+@dataclass(slots=True)
+class Making:
+    """A plan that may be carried out in parts: each goes on where the one before it ended.
+
+    All parts are made of the same sources: one that has changed since an earlier part ends the run.
+    """
+
+    plan: Plan
+    site: Site
+    _progress: Progress = field(init=False)
+    _sources: dict[Path, str | None] = field(init=False, default_factory=dict)
+    _wall_s: float = field(init=False, default=0.0)
+
+    def __post_init__(self) -> None:
+        self._progress = Progress(self.plan)
+
+    def leave_out(self, reasons: Mapping[str, str]) -> None:
+        """Do not build some variants in the next part; those that were left out before are wanted again.
+
+        Args:
+            reasons: Why, by the variant's name.
+        """
+        self._progress.leave_out(reasons)
+
+    def carry_out(self) -> Built:
+        """Do what is left. Returns as the function of this name, with what earlier parts did."""
+        (built,) = carry_out_together([self])
+        return built
+
+    def begin(self, jobserver: Jobserver | None, began_s: float) -> Scheduler:
+        """What does what is left, from now on."""
+        tools = make_tools(self.site, jobserver)
+        tools.sources.hashes = self._sources
+        return make_scheduler(self._progress, tools, self.site, jobserver, began_s=began_s - self._wall_s)
+
+    def end(self, scheduler: Scheduler, took_s: float, *, is_finished: bool) -> Built:
+        """What came of all parts so far.
+
+        Args:
+            scheduler: What did the last one.
+            took_s: How long that took.
+            is_finished: Nothing ended it, nor what was carried out beside it.
+        """
+        self._wall_s += took_s
+        changed_by = _check_sources(scheduler.tools.sources)
+        return self._progress.finish(
+            ended_by=scheduler.ended_by or changed_by,
+            wall_s=self._wall_s if is_finished else None,
+            are_sources_unchanged=changed_by is None,
+        )
+
+
+def carry_out_together(makings: Sequence[Making], loans: tuple[Loan, ...] = ()) -> tuple[Built, ...]:
     """Do everything in several plans except their measuring, side by side under the budget of the first site.
 
     Args:
-        works: Plans that write to different directories, with the same executor and number of jobs.
+        makings: Of plans that write to different directories, with the same executor and number of jobs.
         loans: Target directories of one that begin as copies of another's.
 
     Returns:
         The outcome of each. What ends one ends all; it is part of the outcome of the plan that it came from, and a
         signal is part of each.
     """
-    jobs = works[0][1].jobs
+    jobs = makings[0].site.jobs
     jobserver = None if jobs is None else Jobserver(jobs)
     try:
-        schedulers = tuple(
-            make_scheduler(Progress(plan), make_tools(site, jobserver), site, jobserver) for plan, site in works
-        )
-        return _carry_out(make_together(schedulers, works[0][1], jobserver, loans))
+        return _carry_out(makings, jobserver, loans)
     finally:
         if jobserver is not None:
             jobserver.close()
 
 
-def _carry_out(together: Together) -> tuple[Built, ...]:
+def _carry_out(makings: Sequence[Making], jobserver: Jobserver | None, loans: tuple[Loan, ...]) -> tuple[Built, ...]:
     began_s = time.monotonic()
-    ended = False
+    members = tuple(making.begin(jobserver, began_s) for making in makings)
+    is_finished = True
     try:
-        together.run()
+        make_together(members, makings[0].site, jobserver, loans).run()
     except OptbuildError as error:
-        ended = True
-        for member in together.members if isinstance(error, InterruptedRunError) else ():
+        is_finished = False
+        for member in members if isinstance(error, InterruptedRunError) else ():
             member.ended_by = member.ended_by or error
-    wall_s = None if ended else time.monotonic() - began_s
-    return tuple(_finish(member, wall_s) for member in together.members)
+    took_s = time.monotonic() - began_s
+    ended = zip(makings, members, strict=True)
+    return tuple(making.end(member, took_s, is_finished=is_finished) for making, member in ended)
 
 
-def _finish(member: Scheduler, wall_s: float | None) -> Built:
-    changed_by = _check_sources(member.tools.sources)
-    return member.progress.finish(
-        ended_by=member.ended_by or changed_by, wall_s=wall_s, are_sources_unchanged=changed_by is None
-    )
-
-
-def make_scheduler(progress: Progress, tools: Tools, site: Site, jobserver: Jobserver | None) -> Scheduler:
-    """The scheduler for the actions of a plan."""
+def make_scheduler(
+    progress: Progress, tools: Tools, site: Site, jobserver: Jobserver | None, *, began_s: float
+) -> Scheduler:
+    """The scheduler for the actions of a plan, which began to be carried out at a time of the monotonic clock."""
     return Scheduler(
         progress=progress,
         decisions=Decisions(
             progress=progress, tools=tools, emit=site.emit, keep_going=site.keep_going, is_late=site.is_late
         ),
-        dispatcher=Dispatcher(tools=tools, results=progress.so_far.results, emit=site.emit, last_s=site.durations_s),
+        dispatcher=Dispatcher(
+            tools=tools, results=progress.so_far.results, emit=site.emit, last_s=site.durations_s, began_s=began_s
+        ),
         tools=tools,
         emit=site.emit,
         budget=_make_budget(site, jobserver),

@@ -23,9 +23,10 @@ from optbuild.plan.steps.bolt import with_relocations_only
 from optbuild.plan.steps.codegen import draft_as
 from optbuild.plan.ways import Attempt, Follow, actions_of, make_choice, make_following, make_gathering, with_following
 from optbuild.profile.faults import find_nearest
-from optbuild.profile.model import BuildProfile, Use
+from optbuild.profile.model import BuildProfile
 from optbuild.profile.presets import PREFIX
 from optbuild.profile.variants import BoltMode, CodeLayout, PgoMode, Variant
+from optbuild.profile.workloads import Use
 from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.workloads.folds import Fold
 from optbuild.workloads.invocation import Invocation
@@ -90,7 +91,14 @@ def is_of_preset(build_profile: BuildProfile, name: str) -> bool:
     return origin is not None and origin.startswith(PREFIX)
 
 
-def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, folds: tuple[Fold, ...] = ()) -> Plan:
+def make_plan(
+    inputs: PlanInputs,
+    variants: tuple[str, ...],
+    *,
+    measure: bool,
+    folds: tuple[Fold, ...] = (),
+    with_controls: bool = True,
+) -> Plan:
     """Plan a run.
 
     Args:
@@ -98,6 +106,7 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
         variants: Names of the variants to build; the baseline must be among them.
         measure: Also compare outputs and benchmark.
         folds: What to leave out of training in turn, for a cross-validation.
+        with_controls: Also build what only tells whether BOLT pays; a search has arms without it.
 
     Raises:
         UsageError: A variant cannot be built as the build profile requires.
@@ -107,8 +116,9 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
     build_profile = inputs.build_profile
     baseline = baseline_name(build_profile)
     order = sorted(variants, key=lambda name: name != baseline)  # stable: the baseline first, the rest in written order
-    can_measure = measure and inputs.not_runnable is None
-    benchmarks = tuple(workload for workload in inputs.workloads if Use.BENCH in workload.use) if can_measure else ()
+    can_compare = measure and inputs.not_runnable is None
+    benchmarks = tuple(workload for workload in inputs.workloads if Use.BENCH in workload.use) if can_compare else ()
+    can_measure = bool(benchmarks) and inputs.not_measurable is None
     entries: dict[ActionId, Entry[object]] = {}
     planned: list[PlannedVariant] = []
     follows: dict[str, tuple[Follow, ...]] = {}
@@ -116,7 +126,7 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
     notes = describe_inputs(inputs)
     for name in order:
         variant = build_profile.variants[name]
-        undecided = variant.bolt is BoltMode.AUTO and (name == baseline or not benchmarks)
+        undecided = variant.bolt is BoltMode.AUTO and (name == baseline or not can_measure)
         variant = replace(variant, bolt=BoltMode.OFF if undecided else variant.bolt)
         drafts = _draft_variant(variant, inputs, benchmarks)
         if (skipped := _find_skipped(name, drafts, build_profile)) is not None:
@@ -145,7 +155,9 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
         else:
             _add(entries, [make_output_check(p, programs.of(p.workload, binaries), name, entries) for p in probes])
         planned.append(replace(built, programs=programs.built))
-    planned, controls = _plan_controls(planned, probes, entries, inputs) if benchmarks else (planned, [])
+    controls: list[PlannedVariant] = []
+    if can_measure and with_controls:
+        planned, controls = _plan_controls(planned, probes, entries, inputs)
     planned = [_with_plain(variant, entries) for variant in planned]
     candidates = [(variant, follows.get(variant.name, ())) for variant in planned[1:]]
     fold_drafts = tuple(draft_folds(candidates, folds, entries=entries, probes=probes, inputs=inputs))
@@ -155,7 +167,7 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
     return Plan(
         entries=tuple(entries.values()),
         variants=tuple(planned),
-        measure=_measure(planned, planned_folds, controls, benchmarks, inputs) if benchmarks else None,
+        measure=_measure(planned, planned_folds, controls, benchmarks, inputs) if can_measure else None,
         directories=(inputs.layout.root, *({inputs.layout.artifacts} - {inputs.layout.root / "artifacts"})),
         notes=notes,
         folds=planned_folds,

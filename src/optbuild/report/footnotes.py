@@ -7,12 +7,8 @@ from typing import Any
 
 from optbuild.measure.model import AaCheck, AaVerdict, Verdict, held_out_arm
 from optbuild.record.evidence import PgoRecord
-from optbuild.record.model import (
-    HostRecord,
-    RunRecord,
-    VariantStatus,
-    WarningRecord,
-)
+from optbuild.record.model import HostRecord, RunRecord, WarningRecord
+from optbuild.record.variants import VariantStatus
 from optbuild.report.bolt import describe_bolt
 from optbuild.report.cross_validation import describe_generality, find_comparison
 from optbuild.report.display import MARK, digits_for, sentence, unsigned_percent
@@ -235,7 +231,8 @@ def _say_origin(pgo: PgoRecord) -> list[str]:
     found = format_share(1.0 if pgo.matched_ratio is None else pgo.matched_ratio)
     other = sanitize_line(pgo.shared_with or "another variant")
     if pgo.source == "profile-data":
-        return [f"committed counts, {found} of which found their function"]
+        changed = f", and {format_share(pgo.approximate_ratio)} one that has changed" if pgo.approximate_ratio else ""
+        return [f"committed counts, {found} of which found their function{changed}"]
     origins = {
         "lto-free": "trained without LTO",
         "shared": f"trained once with {other}",

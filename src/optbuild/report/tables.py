@@ -8,7 +8,8 @@ from pathlib import Path
 
 from optbuild.measure.metrics import METRICS
 from optbuild.measure.model import Comparison, Resources
-from optbuild.record.model import RunRecord, TargetRecord, VariantRecord, VariantStatus
+from optbuild.record.model import RunRecord, TargetRecord
+from optbuild.record.variants import VariantRecord, VariantStatus
 from optbuild.report.cross_validation import cross_validation_tables
 from optbuild.report.display import change_cell, interval_cell, verdict_cell
 from optbuild.report.in_sample import in_sample_label, labelled
@@ -116,7 +117,7 @@ def _build_table(record: RunRecord) -> Table:
 
 
 def _target_table(record: RunRecord) -> Table:
-    """All targets, each compared with its own baseline."""
+    """All targets, each compared with its own baseline. A narrow screen leaves out the size first, then the counts."""
     views = list(zip(record.targets, record.views(), strict=True))
     measured = [view for _, view in views if view.comparisons]
     caption = f"Each target: {suite_heading(measured[0])}" if measured else "Each target"
@@ -158,7 +159,7 @@ def _counts_cell(target: TargetRecord, variant: VariantRecord) -> Cell:
     if variant.pgo.source == "profile-data":
         matched = variant.pgo.matched_ratio
         return Cell(text="committed" if matched is None else f"committed {matched * 100:.0f}%")
-    return Cell(text=f"trained by {sanitize_line(Path(target.runner[0]).name)}" if target.runner else "trained here")
+    return Cell(text=f"by {sanitize_line(Path(target.runner[0]).name)}" if target.runner else "trained here")
 
 
 def _workload_table(record: RunRecord) -> Table:

@@ -10,7 +10,7 @@ from pathlib import Path
 from optbuild.errors import OptbuildError
 from optbuild.events import Level, Notice, RunExpected
 from optbuild.files import claim_directory
-from optbuild.making.carry_out import carry_out_together
+from optbuild.making.carry_out import Making, carry_out_together
 from optbuild.making.order.together import Loan
 from optbuild.measure.arms import ArmBinaries, Arms
 from optbuild.measure.model import AaVerdict, Analysis, Arm
@@ -104,13 +104,17 @@ def opened(prepared: Prepared, request: RunRequest, machine: Machine) -> Iterato
             raise RunFailedError(error, ledger.close(error)) from error
 
 
-def build(ledger: Ledger) -> None:
+def build(ledger: Ledger, making: Making | None = None) -> None:
     """Build and train everything, compare outputs, and publish the binaries that passed.
+
+    Args:
+        ledger: The run.
+        making: The run's plan, if it is carried out in parts; None carries all of it out.
 
     Raises:
         OptbuildError: What ended it early; finished results are published, and in the ledger.
     """
-    build_together((ledger,))
+    _build_together([(ledger, making or Making(ledger.plan, describe_site(ledger)))])
     if ledger.built.ended_by is not None:
         raise ledger.built.ended_by
 
@@ -122,13 +126,16 @@ def build_together(ledgers: Sequence[Ledger], loans: tuple[Loan, ...] = ()) -> N
         ledgers: Of plans with the same number of jobs.
         loans: Target directories of one that begin as copies of another's.
     """
+    _build_together([(ledger, Making(ledger.plan, describe_site(ledger))) for ledger in ledgers], loans)
+
+
+def _build_together(works: Sequence[tuple[Ledger, Making]], loans: tuple[Loan, ...] = ()) -> None:
     with ExitStack() as sorting:
-        for ledger in ledgers:
+        for ledger, _ in works:
             sorting.enter_context(ledger.in_order_of_the_plan())
-        works = [(ledger.plan, describe_site(ledger)) for ledger in ledgers]
-        for ledger, built in zip(ledgers, carry_out_together(works, loans), strict=True):
+        for (ledger, _), built in zip(works, carry_out_together([making for _, making in works], loans), strict=True):
             ledger.built = built
-    for ledger in ledgers:
+    for ledger, _ in works:
         publish(ledger.built, ledger.prepared.layout)
 
 
@@ -223,7 +230,7 @@ def warn_of_unpassed(ledger: Ledger) -> None:
 
 def _announce_not_measured(ledger: Ledger) -> None:
     """Report before the builds that nothing will be measured."""
-    reason = ledger.prepared.inputs.not_runnable
+    reason = ledger.prepared.inputs.not_measurable
     if reason is not None and ledger.request.measure:
         ledger.emit(
             Notice(

@@ -7,8 +7,9 @@ from optbuild.making.kinds.kind import Kind, Shown
 from optbuild.making.tools import Tools
 from optbuild.making.training.merging import is_intact
 from optbuild.making.training.profile_data import match_profile_data
+from optbuild.plan.counts import CheckedProfile
 from optbuild.plan.kinds.profile_data import MatchProfileData
-from optbuild.plan.results import Artifact, CheckedProfile, Results
+from optbuild.plan.results import Artifact, Results
 from optbuild.units import format_share
 
 
@@ -31,7 +32,9 @@ class MatchKind(Kind[MatchProfileData, CheckedProfile]):
 
     def describe(self, result: CheckedProfile) -> str:
         """How much of it found its function."""
-        return f"{_percent(result.profile.matched_ratio)} of the committed counts found their function"
+        found = f"{_percent(result.profile.matched_ratio)} of the committed counts found their function"
+        approximate = result.profile.approximate_ratio
+        return f"{found}, {format_share(approximate)} one that has changed" if approximate else found
 
 
 def _program(action: MatchProfileData, results: Results) -> dict[str, Artifact]:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from optbuild.errors import AttemptFault, UsageError
 from optbuild.plan.action import Action, Argument, Id, Output
+from optbuild.plan.counts import CheckedProfile, Counts
 from optbuild.plan.draft import (
     Draft,
     PlanInputs,
@@ -35,15 +36,15 @@ from optbuild.plan.kinds.profile_data import MatchProfileData
 from optbuild.plan.kinds.train import Train
 from optbuild.plan.lent_names import identify_build
 from optbuild.plan.parts import for_program
-from optbuild.plan.results import PROFDATA, CheckedProfile, Compiled, Counts
+from optbuild.plan.results import PROFDATA, Compiled
 from optbuild.plan.steps.codegen import draft_as
 from optbuild.plan.steps.obstacles import find_obstacle, find_training_obstacle, trains_draft
 from optbuild.plan.steps.startup import counting_flags, linking_flags
 from optbuild.plan.steps.training_ways import Way, first_own_way, training_ways
 from optbuild.plan.ways import Attempt
-from optbuild.profile.model import Use
 from optbuild.profile.profile_data import UseProfileData
 from optbuild.profile.variants import PgoMode, Variant
+from optbuild.profile.workloads import Use
 from optbuild.toolchain.model import Tool
 from optbuild.tools import flush_object, start_marks
 from optbuild.tools.linked_object import link_flag
@@ -53,6 +54,8 @@ from optbuild.tools.rustc import (
     PROFILE_USE,
     WARN,
     WARN_MISSING_FUNCTIONS,
+    WRITES_IR_SINCE,
+    write_ir_flags,
 )
 
 MIN_MATCHED = 0.99
@@ -104,7 +107,7 @@ def _plan_attempt(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -> Dra
         return _plan_translation(draft, way, inputs, tool)
     # 1. Instrument: a build that counts what it executes. Performed by making/kinds/compile.
     objects = _make_objects(inputs)
-    instrumented = _instrument(draft, way, inputs, objects)
+    instrumented = _instrument(draft, way, inputs, objects, writes_ir=inputs.notes_places)
     # 2. Train: run it on each training workload, which yields that workload's counts. making/training/trainer
     runs = _train(instrumented, draft, inputs)
     # 3. Merge: combine the counts of all workloads by weight into a checked profile. making/training/merging
@@ -167,7 +170,7 @@ def _plan_translation(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) ->
 
 def _plan_profile_data(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -> Draft:
     """PGO without training: committed counts, by the names of an instrumented build that is never run."""
-    instrumented = _instrument(draft, replace(way, rustflags=None), inputs, ())
+    instrumented = _instrument(draft, replace(way, rustflags=None), inputs, (), writes_ir=True)
     matched = _match(draft, inputs, tool, program=instrumented.id)
     optimised = _optimise(matched, draft, inputs)
     attempt = Attempt(
@@ -215,6 +218,7 @@ def _match(
         min_matched=settings.min_matched,
         tool=tool.path,
         directory=inputs.layout.profile_data,
+        control_flow=inputs.layout.control_flow,
     )
 
 
@@ -233,12 +237,14 @@ def _takes_profile_data(draft: Draft, inputs: PlanInputs) -> bool:
     return not measures_programs
 
 
-def _instrument(draft: Draft, way: Way, inputs: PlanInputs, objects: tuple[MakeObject, ...]) -> Compile:
+def _instrument(
+    draft: Draft, way: Way, inputs: PlanInputs, objects: tuple[MakeObject, ...], *, writes_ir: bool = False
+) -> Compile:
     generate: Argument = (f"{PROFILE_GENERATE}{inputs.layout.stray_profiles}",)
     links: list[Argument] = [(link_flag(action.file),) for action in objects]
     own = draft.recipe.rustflags if way.rustflags is None else way.rustflags
-    order = counting_flags(draft, inputs)
-    recipe = replace(draft.recipe, rustflags=(*own, *links, *link_script_flags(inputs), generate, *order, *way.flags))
+    counting = (generate, *counting_flags(draft, inputs), *way.flags, *(_write_ir(inputs) if writes_ir else ()))
+    recipe = replace(draft.recipe, rustflags=(*own, *links, *link_script_flags(inputs), *counting))
     return make_compile(
         recipe,
         inputs,
@@ -246,6 +252,13 @@ def _instrument(draft: Draft, way: Way, inputs: PlanInputs, objects: tuple[MakeO
         label=f"{draft.variant}: build instrumented{way.label}",
         needs=tuple(action.id for action in objects),
     )
+
+
+def _write_ir(inputs: PlanInputs) -> tuple[Argument, ...]:
+    """The flags that tell where counters are, if this LLVM knows them."""
+    if (inputs.toolchain.rustc.llvm_major or 0) < WRITES_IR_SINCE:
+        return ()
+    return tuple((flag,) for flag in write_ir_flags(inputs.layout.control_flow))
 
 
 def _make_objects(inputs: PlanInputs) -> tuple[MakeObject, ...]:
