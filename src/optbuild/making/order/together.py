@@ -98,7 +98,9 @@ class Together:
     def _choose(self, ready: list[tuple[Scheduler, Task]]) -> tuple[Scheduler, Task] | None:
         """The action to begin now; None if none may begin."""
         ready = [(member, task) for member, task in ready if not any(map(self._is_early, self._loans_for(task)))]
-        if self.budget.jobs > 1:  # first what many others wait for, then what ends in a link on one core
+        # First what many others wait for, then what ends in a link on one core. With a deadline, the plan's order: what
+        # takes many steps would be begun before all that is cheap, and nothing would be ready when time ends.
+        if self.budget.jobs > 1 and not any(member.decisions.has_deadline for member in self.members):
             ready.sort(key=lambda each: (-each[0].followers_of(each[1]), not each[1].demand.ends_in_link))
         running = [task.demand for _, task in self._running()]
         place = choose_next([task.demand for _, task in ready], running, self.budget)
