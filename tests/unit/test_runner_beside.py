@@ -457,10 +457,11 @@ def test_one_job_carries_out_a_plan_in_its_order(run: Run) -> None:
 def test_a_deadline_lets_the_plan_decide_what_comes_first(run: Run, *, has_deadline: bool) -> None:
     """Without one, what many steps follow is begun first; with one, that would leave nothing finished in the end."""
     watched(run)
-    scheduler = run.make_scheduler()
+    together = run.make_together()
+    (scheduler,) = together.members
     if has_deadline:
         scheduler.decisions = replace(scheduler.decisions, is_late=lambda: False)
-    scheduler.run()
+    together.run()
     assert run.built() == ["release", "lto", "pgo"]
     started = [event.label for event in run.workshop.heard if isinstance(event, ActionStarted)]
     assert (started[0] == "release: build") is has_deadline
@@ -469,9 +470,10 @@ def test_a_deadline_lets_the_plan_decide_what_comes_first(run: Run, *, has_deadl
 def test_what_there_is_no_time_for_is_told_once(run: Run) -> None:
     """With the names; the baseline is built all the same."""
     watched(run)
-    scheduler = run.make_scheduler()
+    together = run.make_together()
+    (scheduler,) = together.members
     scheduler.decisions = replace(scheduler.decisions, is_late=lambda: True)
-    scheduler.run()
+    together.run()
     assert run.built() == ["release"]
     assert run.outcome.skipped == dict.fromkeys(("lto", "pgo"), TOO_LATE)
     notices = [event.message for event in run.workshop.heard if isinstance(event, Notice)]
