@@ -29,9 +29,10 @@ from optbuild.measure.guard import Disturbance, NoiseGuard
 from optbuild.measure.model import Arm
 from optbuild.measure.settings import SamplingSettings
 from optbuild.profile.load import command_line_workload
-from optbuild.profile.model import BuildProfile, MeasureSettings, Use
+from optbuild.profile.model import BuildProfile, MeasureSettings
+from optbuild.profile.workloads import Use
 from optbuild.record.host import describe_host
-from optbuild.workloads.invocation import make_invocation
+from optbuild.workloads.make_invocation import make_invocation
 from validation.guard_page import Block, Session, Slice, load_within, render
 from validation.real import MARK, ROOT, compile_program
 

@@ -16,8 +16,9 @@ from optbuild.plan.measure import Measure
 from optbuild.plan.model import Plan
 from optbuild.plan.planner import make_plan
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
-from optbuild.profile.model import BuildProfile, MeasureSettings, Use
+from optbuild.profile.model import BuildProfile, MeasureSettings
 from optbuild.profile.variants import Lto, PgoMode, Variant
+from optbuild.profile.workloads import Use
 from optbuild.project.model import Rustflags
 from optbuild.testing import (
     TARGET,

@@ -18,7 +18,7 @@ from optbuild.measure.model import A_PRIME, Arm
 from optbuild.measure.sampling import Leaving, stay_to_the_end
 from optbuild.measure.settings import SamplingSettings
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
-from optbuild.profile.model import MetricName
+from optbuild.profile.workloads import MetricName
 from optbuild.testing import Answer, Reply, ScriptedExecutor, make_invocation, make_usage
 from optbuild.workloads.cargo_build import CargoBuild, CargoProgram
 from optbuild.workloads.harness import Harness

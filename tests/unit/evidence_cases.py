@@ -13,7 +13,8 @@ from optbuild.record.evidence import (
     QuarantinedRecord,
     TrainingRecord,
 )
-from optbuild.record.model import RunRecord, VariantStatus
+from optbuild.record.model import RunRecord
+from optbuild.record.variants import VariantStatus
 from optbuild.testing import make_pgo_record, make_run_record, make_variant_record
 
 

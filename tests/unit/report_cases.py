@@ -20,7 +20,6 @@ from optbuild.measure.model import (
 )
 from optbuild.record.evidence import PgoRecord, ProfdataRecord
 from optbuild.record.model import (
-    ArtifactRecord,
     CrossValidationRecord,
     ErrorRecord,
     FoldRecord,
@@ -31,13 +30,11 @@ from optbuild.record.model import (
     ProjectRecord,
     RunRecord,
     RunStatus,
-    StepRecord,
     ToolchainRecord,
-    VariantRecord,
-    VariantStatus,
     WarningRecord,
     WorkloadRecord,
 )
+from optbuild.record.variants import ArtifactRecord, StepRecord, VariantRecord, VariantStatus
 
 MIB = 1024 * 1024
 NAMES = ("release", "lto", "pgo")

@@ -15,7 +15,7 @@ from optbuild.events import Event
 from optbuild.execution.command import Command
 from optbuild.measure.metrics import ExactMetric
 from optbuild.measure.model import Verdict
-from optbuild.profile.model import MetricName
+from optbuild.profile.workloads import MetricName
 from optbuild.record.model import RunRecord, RunStatus
 from optbuild.session.bench import BenchRequest, bench, parse_binaries
 from optbuild.session.request import Machine

@@ -15,11 +15,13 @@ from optbuild.errors import ToolchainError, UsageError
 from optbuild.execution.command import Command
 from optbuild.making.cargo.listener import Feed, Listener
 from optbuild.plan.action import render_argument
+from optbuild.plan.kinds.check_outputs import CompareOutputs
 from optbuild.plan.kinds.compile import Compile, Role
 from optbuild.plan.model import Plan
 from optbuild.plan.planner import make_plan
 from optbuild.profile.model import ProjectSettings
-from optbuild.session.builders import require_abilities
+from optbuild.project.model import ConfiguredRunner
+from optbuild.session.builders import require_abilities, with_container
 from optbuild.testing import Reply, ScriptedExecutor, make_build_profile, make_plan_inputs, make_toolchain
 from optbuild.toolchain.builders import discover_builder
 from optbuild.toolchain.doctor import examine
@@ -256,7 +258,26 @@ def test_cross_is_found_without_running_it_and_meets_a_rustup_that_adds_nothing(
     assert found.tool.path == program
 
     build = compilation(plan_with(found), Role.BUILD)
-    (path,) = build.scripts
-    assert path.name == "rustup"
+    scripts = {path.name: path for path in build.scripts}
+    path = scripts.pop("rustup")
     assert build.env["PATH"] == (f"{path.parent}:{tmp_path}",)
     assert f"exec {rustup} " in build.scripts[path]
+    (kept,) = scripts.values()
+    assert build.env["CROSS_CONTAINER_ENGINE"] == (str(kept),)
+    assert build.scripts[kept].endswith(f' {engine} "$@"\n')
+
+
+def test_a_target_of_cross_that_does_not_run_here_is_run_in_its_container() -> None:
+    """Unless Cargo's configuration has a runner; then no time is taken, and a report names the engine."""
+    toolchain = make_toolchain(builder=FoundBuilder(name=BuilderName.CROSS, engine=Path("/usr/bin/podman")))
+    project = make_plan_inputs().project
+    found = with_container(project, toolchain).runner
+    assert found is not None
+    assert (found.words, found.argv[-2:]) == (("podman", "run"), ("--start", toolchain.target))
+    own = ConfiguredRunner(argv=("qemu",), origin="here")
+    assert with_container(replace(project, runner=own), toolchain).runner == own
+    assert with_container(project, make_toolchain()).runner is None
+    inputs = replace(make_plan_inputs(), project=replace(project, runner=found))
+    assert "run in a container" in (inputs.not_measurable or "")
+    plan = make_plan(inputs, tuple(inputs.build_profile.variants), measure=True)
+    assert (plan.measure, bool(plan.of_kind(CompareOutputs))) == (None, True)

@@ -19,8 +19,9 @@ from optbuild.plan.planner import make_plan
 from optbuild.plan.render import plan_to_dict, render_actions
 from optbuild.plan.ways import Choice
 from optbuild.profile.cargo_words import parse_cargo_words
-from optbuild.profile.model import ProjectSettings, Use
+from optbuild.profile.model import ProjectSettings
 from optbuild.profile.variants import Counters, Lto, PgoMode, Variant
+from optbuild.profile.workloads import Use
 from optbuild.testing import TARGET, make_build_profile, make_invocation, make_package, make_plan_inputs, make_project
 from optbuild.workloads.folds import Fold
 from optbuild.workloads.invocation import Invocation

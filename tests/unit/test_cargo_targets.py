@@ -7,7 +7,7 @@ import pytest
 
 from optbuild.errors import UsageError
 from optbuild.profile.cargo_words import parse_cargo_words
-from optbuild.profile.model import Use
+from optbuild.profile.workloads import Use
 from optbuild.project.model import BinTarget, Package, Project
 from optbuild.project.selection import Targets
 from optbuild.testing import make_invocation, make_package, make_project

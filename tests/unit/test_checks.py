@@ -9,7 +9,8 @@ import pytest
 from optbuild.errors import AttemptFault, ProfileDataError
 from optbuild.making.proof.checks import check_evidence, find_refusal
 from optbuild.making.proof.evidence import Check, PgoEvidence
-from optbuild.plan.results import Compiled, PgoProfile, ProfileUse
+from optbuild.plan.counts import PgoProfile
+from optbuild.plan.results import Compiled, ProfileUse
 from optbuild.profile.model import EvidenceSettings
 from optbuild.tools.llvm_profdata import ProfileHeader
 

@@ -6,7 +6,7 @@ from inline_snapshot import snapshot
 from optbuild.cli.metrics import read_metric
 from optbuild.errors import UsageError
 from optbuild.measure.metrics import METRICS, ExactMetric
-from optbuild.profile.model import MetricName
+from optbuild.profile.workloads import MetricName
 from optbuild.testing import make_usage
 
 

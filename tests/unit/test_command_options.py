@@ -10,7 +10,7 @@ from optbuild.cli.machine import has_input
 from optbuild.errors import UsageError
 from optbuild.profile.command_options import CommandOptions, parse_command_options
 from optbuild.profile.load import command_line_workload
-from optbuild.profile.model import Use
+from optbuild.profile.workloads import Use
 
 
 def test_a_variable_has_a_value_of_its_own_or_the_caller_s() -> None:

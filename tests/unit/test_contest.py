@@ -16,7 +16,8 @@ from optbuild.measure.model import A_PRIME, AaVerdict, Arm, Superblock, Verdict
 from optbuild.measure.schedule import PILOT_ROUNDS
 from optbuild.measure.settings import SamplingSettings
 from optbuild.measure.warnings import WarningKind
-from optbuild.profile.model import MeasureSettings, MetricName
+from optbuild.profile.model import MeasureSettings
+from optbuild.profile.workloads import MetricName
 from optbuild.testing import Reply, make_usage
 from tests.unit.contest_cases import Track
 

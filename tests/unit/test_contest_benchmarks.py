@@ -13,7 +13,7 @@ from optbuild.events import Notice
 from optbuild.execution.command import Command
 from optbuild.measure.contest import Contest
 from optbuild.measure.model import A_PRIME, Verdict
-from optbuild.profile.model import MetricName
+from optbuild.profile.workloads import MetricName
 from optbuild.testing import Answer, Reply, make_usage
 from tests.unit.contest_cases import CargoBenchTrack
 

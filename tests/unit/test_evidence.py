@@ -8,7 +8,8 @@ import pytest
 
 from optbuild.making.proof.evidence import PgoEvidence, gather_evidence
 from optbuild.plan.action import ActionId
-from optbuild.plan.results import Artifact, CheckedProfile, Compiled, CrateCounts, PgoProfile, ProfileUse
+from optbuild.plan.counts import CheckedProfile, CrateCounts, PgoProfile
+from optbuild.plan.results import Artifact, Compiled, ProfileUse
 from optbuild.testing import make_indexed_profile
 from optbuild.tools.llvm_profdata import ProfileHeader
 

@@ -7,7 +7,7 @@ import pytest
 
 from optbuild.plan.action import ActionId, Output
 from optbuild.plan.fingerprint import fingerprint, make_action_id, make_result_key
-from optbuild.profile.model import Use
+from optbuild.profile.workloads import Use
 
 ID = ActionId("train-00112233")
 

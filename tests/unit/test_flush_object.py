@@ -11,7 +11,7 @@ from optbuild.plan.forecast import Expectation
 from optbuild.plan.kinds.compile import Compile, Role
 from optbuild.plan.kinds.make_object import MakeObject
 from optbuild.plan.planner import make_plan
-from optbuild.profile.model import Use
+from optbuild.profile.workloads import Use
 from optbuild.project.layout import Layout
 from optbuild.record.history import History
 from optbuild.record.model import HostRecord

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from optbuild.errors import UsageError
-from optbuild.profile.model import Use
+from optbuild.profile.workloads import Use
 from optbuild.testing import make_invocation
 from optbuild.workloads.folds import Fold, make_folds, without_fold
 from optbuild.workloads.inputs import InputHashes

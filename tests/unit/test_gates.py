@@ -12,8 +12,9 @@ from optbuild.measure.model import AllocationCount, Resources, Verdict
 from optbuild.profile.gates import GateSettings
 from optbuild.record.gate import GateVerdict
 from optbuild.record.judge import is_accepted, judge
-from optbuild.record.model import RunRecord, VariantStatus, WorkloadRecord
+from optbuild.record.model import RunRecord, WorkloadRecord
 from optbuild.record.search import SearchRecord
+from optbuild.record.variants import VariantStatus
 from optbuild.report.formats import GATE_FORMATS
 from optbuild.report.model import Screen
 from optbuild.testing import make_comparison, make_run_record, make_variant_record

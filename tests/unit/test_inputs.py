@@ -12,7 +12,7 @@ from optbuild.errors import NotComparableError, UsageError
 from optbuild.events import Event, Level, Notice
 from optbuild.files import MARKER
 from optbuild.profile.cargo_words import CargoCall, CargoVerb, TargetOption
-from optbuild.profile.model import Use
+from optbuild.profile.workloads import Use
 from optbuild.record.assemble import describe_inputs
 from optbuild.record.inputs import InputRecord
 from optbuild.testing import make_invocation

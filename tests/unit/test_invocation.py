@@ -9,10 +9,12 @@ import pytest
 
 from optbuild.errors import UsageError
 from optbuild.execution.command import Command, Stream
-from optbuild.profile.model import BuildProfile, MeasureSettings, MetricName, Use, Workload, slug
+from optbuild.profile.model import BuildProfile, MeasureSettings
 from optbuild.profile.variants import Variant
+from optbuild.profile.workloads import MetricName, Use, Workload, slug
 from optbuild.project.model import LibFile, LibKind
-from optbuild.workloads.invocation import Invocation, make_invocation
+from optbuild.workloads.invocation import Invocation
+from optbuild.workloads.make_invocation import make_invocation
 from optbuild.workloads.words import Values
 
 SCRATCH = Path("/scratch")

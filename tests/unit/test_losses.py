@@ -11,8 +11,8 @@ from optbuild.events import Event, Level, Notice
 from optbuild.execution.command import Command
 from optbuild.making.training.losses import describe_losses
 from optbuild.plan.action import Id
+from optbuild.plan.counts import Counts, Losses
 from optbuild.plan.kinds.train import Train
-from optbuild.plan.results import Counts, Losses
 from optbuild.profile.model import RawFiles, RawProfileSettings
 from optbuild.testing import Reply, make_raw_profile
 from optbuild.tools.start_marks import lost_processes, marks_directory

@@ -7,7 +7,8 @@ import pytest
 
 from optbuild.errors import AttemptFault, ProfileDataError
 from optbuild.making.proof.lost_functions import check_nothing_lost, check_nothing_more, find_lost
-from optbuild.plan.results import Compiled, ProfileContents, ProfileUse
+from optbuild.plan.counts import ProfileContents
+from optbuild.plan.results import Compiled, ProfileUse
 
 RAN = "_ZN4demo4work17haaaaaaaaaaaaaaaaE"
 IDLE = "_ZN4demo4idle17haaaaaaaaaaaaaaaaE"

@@ -9,7 +9,7 @@ from optbuild.measure.cells import check_peak
 from optbuild.measure.metrics import METRICS
 from optbuild.measure.model import Verdict
 from optbuild.measure.silent import find_silent
-from optbuild.profile.model import MetricName
+from optbuild.profile.workloads import MetricName
 from optbuild.report.display import verdict_cell
 from optbuild.testing import make_comparison, make_invocation, make_usage
 from optbuild.workloads.programs import WorkloadRun

@@ -13,8 +13,8 @@ from optbuild.files import sha256_of
 from optbuild.making.training import merging
 from optbuild.making.training.merging import RawMerge, is_intact, make_multipliers
 from optbuild.plan.action import Id
+from optbuild.plan.counts import Counts, CrateCounts, PgoProfile, RawProfiles, Unusable
 from optbuild.plan.kinds.merge import MergeProfiles
-from optbuild.plan.results import Counts, CrateCounts, PgoProfile, RawProfiles, Unusable
 from optbuild.profile.model import RawProfileSettings
 from optbuild.testing import Answer, Reply
 from tests.unit.build_cases import RECORDED, TOTAL, Workshop, content_of, llvm_profdata, shown

@@ -18,8 +18,9 @@ from optbuild.plan.measure import Measure
 from optbuild.plan.model import Plan
 from optbuild.plan.planner import baseline_name, make_plan, select_pgo_variants, select_variants
 from optbuild.profile.load import default_build_profile
-from optbuild.profile.model import BuildProfile, MeasureSettings, ProjectSettings, Use
+from optbuild.profile.model import BuildProfile, MeasureSettings, ProjectSettings
 from optbuild.profile.variants import Counters, Lto, PgoMode, Variant
+from optbuild.profile.workloads import Use
 from optbuild.project.model import CargoProfiles, ConfiguredRunner, ConfiguredValue, LibFile, LibKind, Rustflags
 from optbuild.testing import (
     TARGET,

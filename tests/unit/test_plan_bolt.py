@@ -12,8 +12,8 @@ from optbuild.plan.kinds.bolt import BoltInstrument, BoltMerge, BoltOptimise, Bo
 from optbuild.plan.kinds.compile import Compile
 from optbuild.plan.model import Plan
 from optbuild.plan.planner import make_plan
-from optbuild.profile.model import Use
 from optbuild.profile.variants import BoltMode, PgoMode, Profiles, Variant
+from optbuild.profile.workloads import Use
 from optbuild.project.model import CargoProfiles, LibFile, LibKind, Rustflags
 from optbuild.project.selection import Targets
 from optbuild.testing import (

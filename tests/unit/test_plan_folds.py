@@ -13,8 +13,8 @@ from optbuild.plan.measure import Measure
 from optbuild.plan.model import Plan, PlannedFold, PlannedVariant
 from optbuild.plan.planner import make_plan
 from optbuild.plan.render import plan_to_dict, render_actions
-from optbuild.profile.model import Use
 from optbuild.profile.variants import Counters, PgoMode, Variant
+from optbuild.profile.workloads import Use
 from optbuild.testing import make_build_profile, make_invocation, make_plan_inputs, make_toolchain, make_variants
 from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.workloads.folds import Fold

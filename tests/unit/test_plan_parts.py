@@ -19,8 +19,8 @@ from optbuild.plan.planner import make_plan
 from optbuild.plan.render import plan_to_dict, render_actions
 from optbuild.plan.ways import Gathering
 from optbuild.profile.cargo_words import parse_cargo_words
-from optbuild.profile.model import Use
 from optbuild.profile.variants import Counters, PgoMode, Profiles, Variant
+from optbuild.profile.workloads import Use
 from optbuild.project.model import LibFile, LibKind
 from optbuild.project.selection import Targets
 from optbuild.testing import make_build_profile, make_invocation, make_package, make_plan_inputs

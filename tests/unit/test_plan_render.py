@@ -12,9 +12,9 @@ from optbuild.plan.forecast import Estimate, Expectation, Forecast
 from optbuild.plan.overview import render_overview
 from optbuild.plan.planner import make_plan
 from optbuild.plan.render import describe_estimate, plan_to_dict, render_actions, shell_like
-from optbuild.profile.model import Use
 from optbuild.profile.profile_data import ProfileDataSettings, UseProfileData
 from optbuild.profile.variants import CodeLayout, PgoMode, Variant
+from optbuild.profile.workloads import Use
 from optbuild.record.history import History
 from optbuild.session.forecast import estimate_all, estimate_runs
 from optbuild.testing import make_build_profile, make_invocation, make_plan_inputs, make_project, make_toolchain

@@ -13,9 +13,10 @@ from optbuild.events import Event
 from optbuild.execution.command import Command
 from optbuild.files import claim_directory
 from optbuild.plan.kinds.compile import Compile
-from optbuild.profile.model import Use
+from optbuild.profile.workloads import Use
 from optbuild.session import prepare as prepare_module
-from optbuild.session.prepare import Prepared, load_for, prepare
+from optbuild.session.opening import load_for
+from optbuild.session.prepare import Prepared, prepare
 from optbuild.session.request import Machine, RunRequest, Selection
 from optbuild.testing import TARGET, Reply, ScriptedExecutor
 from optbuild.toolchain import search

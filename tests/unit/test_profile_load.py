@@ -15,9 +15,10 @@ from optbuild.profile.load import (
     load_build_profile,
     searched_paths,
 )
-from optbuild.profile.model import BuildProfile, MetricName, PresetName, RawFiles, RawProfileSettings, Use, slug
+from optbuild.profile.model import BuildProfile, PresetName, RawFiles, RawProfileSettings
 from optbuild.profile.render import render_resolved
 from optbuild.profile.variants import Lto, PgoMode
+from optbuild.profile.workloads import MetricName, Use, slug
 
 CONTRACT = """
 schema = 1

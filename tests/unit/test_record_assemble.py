@@ -15,24 +15,14 @@ from optbuild.measure.machine_checks import MachineCheck
 from optbuild.measure.model import A_PRIME, AaCheck, AaVerdict, Analysis, Resources, Series, Superblock
 from optbuild.measure.settings import SamplingSettings
 from optbuild.plan.action import Action, ActionId
+from optbuild.plan.counts import CheckedProfile, Counts, CrateCounts, PgoProfile
 from optbuild.plan.kinds.check_outputs import CompareOutputs, ProbeOutputs
 from optbuild.plan.kinds.compile import Compile
 from optbuild.plan.kinds.merge import MergeProfiles
 from optbuild.plan.kinds.train import Train
 from optbuild.plan.model import Plan
 from optbuild.plan.planner import make_plan
-from optbuild.plan.results import (
-    Artifact,
-    CheckedProfile,
-    Compared,
-    Compiled,
-    Counts,
-    CrateCounts,
-    KeptPart,
-    PgoProfile,
-    Probed,
-    Results,
-)
+from optbuild.plan.results import Artifact, Compared, Compiled, KeptPart, Probed, Results
 from optbuild.plan.ways import Attempt, Choice
 from optbuild.project.model import LibFile, LibKind
 from optbuild.project.selection import Targets
@@ -46,12 +36,8 @@ from optbuild.record.evidence import (
     QuarantinedRecord,
     TrainingRecord,
 )
-from optbuild.record.model import (
-    OutputRecord,
-    VariantRecord,
-    VariantStatus,
-    WorkloadRecord,
-)
+from optbuild.record.model import OutputRecord, WorkloadRecord
+from optbuild.record.variants import VariantRecord, VariantStatus
 from optbuild.testing import (
     TARGET,
     make_comparison,

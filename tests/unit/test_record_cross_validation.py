@@ -6,7 +6,8 @@ from optbuild.measure.model import CrossValidation, held_out_arm
 from optbuild.plan.planner import make_plan
 from optbuild.record import assemble
 from optbuild.record.cross_validation import describe_cross_validation
-from optbuild.record.model import CrossValidationRecord, VariantStatus
+from optbuild.record.model import CrossValidationRecord
+from optbuild.record.variants import VariantStatus
 from optbuild.testing import make_comparison, make_invocation, make_plan_inputs
 from optbuild.workloads.folds import Fold
 from tests.unit.test_record_assemble import Made, outcome_of

@@ -7,8 +7,9 @@ import pytest
 
 from optbuild.plan.planner import make_plan
 from optbuild.record.history import History
-from optbuild.record.model import MeasureRecord, RunStatus, StepRecord
+from optbuild.record.model import MeasureRecord, RunStatus
 from optbuild.record.store import RecordStore
+from optbuild.record.variants import StepRecord
 from optbuild.session.earlier import find_earlier
 from optbuild.testing import make_pgo_record, make_plan_inputs, make_run_record, make_variant_record
 

@@ -9,7 +9,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from optbuild.errors import ToolchainError, UsageError
-from optbuild.record.model import RunRecord, StepRecord
+from optbuild.record.model import RunRecord
+from optbuild.record.variants import StepRecord
 from optbuild.report.assemble import assemble
 from optbuild.report.charts.assemble import assemble_charts
 from optbuild.report.formats import FORMATS

@@ -15,7 +15,8 @@ from inline_snapshot import snapshot
 
 from optbuild.errors import UsageError
 from optbuild.measure.model import Verdict
-from optbuild.record.model import RunRecord, VariantStatus
+from optbuild.record.model import RunRecord
+from optbuild.record.variants import VariantStatus
 from optbuild.report.assemble import assemble
 from optbuild.report.formats import FORMATS
 from optbuild.report.model import Screen

@@ -10,13 +10,8 @@ from optbuild.measure.machine_checks import MachineCheck
 from optbuild.measure.model import Count, Series, Superblock, Verdict
 from optbuild.measure.warnings import ResultWarning, WarningKind
 from optbuild.record.evidence import AttemptRecord, MeasuredProgramsRecord
-from optbuild.record.model import (
-    ErrorRecord,
-    RunRecord,
-    RunStatus,
-    VariantStatus,
-    WarningRecord,
-)
+from optbuild.record.model import ErrorRecord, RunRecord, RunStatus, WarningRecord
+from optbuild.record.variants import VariantStatus
 from optbuild.report.assemble import assemble
 from optbuild.report.charts.assemble import assemble_charts
 from optbuild.report.footnotes import make_footnotes

@@ -19,8 +19,9 @@ from optbuild.plan.kinds.make_object import MakeObject
 from optbuild.plan.measure import Measure
 from optbuild.plan.planner import make_plan
 from optbuild.plan.results import Binaries
-from optbuild.profile.model import BuildProfile, MeasureSettings, Use
+from optbuild.profile.model import BuildProfile, MeasureSettings
 from optbuild.profile.variants import TrainingLto, Variant
+from optbuild.profile.workloads import Use
 from optbuild.project.layout import Layout
 from optbuild.project.model import Rustflags
 from optbuild.record.history import History

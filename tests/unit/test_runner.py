@@ -31,8 +31,9 @@ from optbuild.plan.kinds.compile import Compile, Role
 from optbuild.plan.kinds.make_object import MakeObject
 from optbuild.plan.model import Plan
 from optbuild.plan.planner import make_plan
-from optbuild.profile.model import EvidenceSettings, Use
+from optbuild.profile.model import EvidenceSettings
 from optbuild.profile.variants import Lto, PgoMode, TrainingLto, Variant
+from optbuild.profile.workloads import Use
 from optbuild.testing import (
     TARGET,
     Answer,

@@ -11,8 +11,8 @@ from inline_snapshot import snapshot
 from optbuild.errors import WorkloadError, WorkloadTimeoutError
 from optbuild.execution.command import Command, ProgramNotFoundError
 from optbuild.files import claim_directory
-from optbuild.profile.model import MetricName
 from optbuild.profile.placeholders import Placeholder, PlaceholderKind
+from optbuild.profile.workloads import MetricName
 from optbuild.testing import Answer, Reply, ScriptedExecutor, make_invocation, make_usage
 from optbuild.workloads.invocation import Invocation, Ready, Server
 from optbuild.workloads.programs import Place, WorkloadRun

@@ -11,10 +11,11 @@ from optbuild.errors import UsageError
 from optbuild.plan.action import ActionId
 from optbuild.plan.model import Plan
 from optbuild.plan.planner import make_plan
-from optbuild.profile.model import Use
 from optbuild.profile.variants import PgoMode
+from optbuild.profile.workloads import Use
 from optbuild.record.history import History
-from optbuild.record.model import CrossValidationRecord, FoldRecord, StepRecord
+from optbuild.record.model import CrossValidationRecord, FoldRecord
+from optbuild.record.variants import StepRecord
 from optbuild.session.cross_validation import describe_folds, find_folds, require_candidate
 from optbuild.testing import (
     make_build_profile,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from optbuild.measure.silent import find_silent
-from optbuild.profile.model import MetricName
+from optbuild.profile.workloads import MetricName
 from optbuild.testing import make_invocation, make_usage
 from optbuild.workloads.programs import WorkloadRun
 

@@ -13,8 +13,8 @@ from optbuild.plan.kinds.make_object import MakeObject
 from optbuild.plan.kinds.merge import MergeProfiles
 from optbuild.plan.kinds.train import Train
 from optbuild.plan.steps import STEPS
-from optbuild.profile.model import Use
 from optbuild.profile.variants import Counters, Lto, PgoMode, Variant
+from optbuild.profile.workloads import Use
 from optbuild.project.layout import Layout
 from optbuild.project.model import CargoProfiles, Rustflags
 from optbuild.testing import (

@@ -14,8 +14,8 @@ from optbuild.execution.command import Command
 from optbuild.making.training.merging import is_intact
 from optbuild.making.training.raw_profiles import DiskBudget
 from optbuild.plan.action import Id
+from optbuild.plan.counts import Counts
 from optbuild.plan.kinds.train import Train
-from optbuild.plan.results import Counts
 from optbuild.profile.model import RawFiles, RawProfileSettings
 from optbuild.testing import Reply, make_raw_profile, raw_profile_path
 from optbuild.workloads.invocation import Invocation

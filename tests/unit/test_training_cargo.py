@@ -12,9 +12,10 @@ from optbuild.errors import ProfileDataError
 from optbuild.execution.command import Command
 from optbuild.files import sha256_of
 from optbuild.plan.action import Id
+from optbuild.plan.counts import Counts, PgoProfile
 from optbuild.plan.kinds.merge import MergeProfiles
 from optbuild.plan.kinds.train import Train
-from optbuild.plan.results import Artifact, CargoTraining, Counts, PgoProfile
+from optbuild.plan.results import Artifact, CargoTraining
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.testing import Answer, Reply
 from optbuild.workloads.cargo_build import CargoBuild, CargoProgram

@@ -6,7 +6,7 @@ import pytest
 
 from optbuild.errors import ToolchainError
 from optbuild.execution.command import ProgramNotFoundError
-from optbuild.plan.results import PgoProfile
+from optbuild.plan.counts import PgoProfile
 from optbuild.testing import Reply
 from tests.unit.build_cases import Workshop
 

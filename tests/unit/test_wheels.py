@@ -15,7 +15,8 @@ from optbuild.errors import UsageError
 from optbuild.files import claim_directory
 from optbuild.plan.kinds.compile import Compile, Role
 from optbuild.plan.planner import make_plan
-from optbuild.profile.model import ProjectSettings, Workload
+from optbuild.profile.model import ProjectSettings
+from optbuild.profile.workloads import Workload
 from optbuild.project.model import LibFile, LibKind
 from optbuild.project.selection import Targets
 from optbuild.session.builders import for_builder
@@ -30,7 +31,8 @@ from optbuild.tools.wheels import (
     read_extension,
     tag_of_interpreter,
 )
-from optbuild.workloads.invocation import Invocation, make_invocation
+from optbuild.workloads.invocation import Invocation
+from optbuild.workloads.make_invocation import make_invocation
 from optbuild.workloads.placing import place_together
 from optbuild.workloads.words import Values
 

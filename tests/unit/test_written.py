@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.profile.model import Workload
+from optbuild.profile.workloads import Workload
 from optbuild.workloads.written import WrittenFiles
 
 BOOKS = Workload(name="books", command=("{bin}", "-o", "out.json"))

@@ -44,7 +44,8 @@ def plan(
     from optbuild.plan.render import plan_to_dict, render_actions
     from optbuild.record.host import describe_host
     from optbuild.session.forecast import estimate_runs, forecast
-    from optbuild.session.prepare import load_for, load_history, prepare
+    from optbuild.session.opening import load_for
+    from optbuild.session.prepare import load_history, prepare
     from optbuild.session.request import Selection
 
     call: CliContext = context.obj

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optbuild.errors import UsageError
 from optbuild.measure.metrics import ExactMetric
-from optbuild.profile.model import MetricName
+from optbuild.profile.workloads import MetricName
 
 
 def read_metric(text: str) -> MetricName | ExactMetric:

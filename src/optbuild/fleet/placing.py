@@ -13,8 +13,8 @@ from optbuild.profile.load import find_build_profile, load_build_profile, parse_
 from optbuild.profile.model import BuildProfile
 from optbuild.project.layout import Layout
 from optbuild.session.init import propose
+from optbuild.session.opening import discover_for, for_host, open_project
 from optbuild.session.placement import Placement
-from optbuild.session.prepare import discover_for, for_host, open_project
 from optbuild.session.request import Machine
 
 

@@ -26,7 +26,7 @@ from optbuild.fleet.units import ProjectSource, SourceKind
 from optbuild.profile.load import default_build_profile
 from optbuild.project.checkout import fill_pointers
 from optbuild.project.repository import find_repository
-from optbuild.session.prepare import discover_for, for_host
+from optbuild.session.opening import discover_for, for_host
 from optbuild.session.request import Machine
 from optbuild.text import last_lines, sanitize_line
 from optbuild.tools import git

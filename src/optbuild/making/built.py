@@ -12,8 +12,9 @@ from pathlib import Path
 from optbuild.errors import OptbuildError
 from optbuild.making.proof.evidence import PgoEvidence
 from optbuild.plan.action import Action, ActionId
+from optbuild.plan.counts import PgoProfile
 from optbuild.plan.model import Plan, PlannedVariant
-from optbuild.plan.results import PgoProfile, Results
+from optbuild.plan.results import Results
 from optbuild.plan.ways import Attempt
 
 

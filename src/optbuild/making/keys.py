@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from optbuild.files import sha256_of
 from optbuild.making.result_store import ResultStore
 from optbuild.plan.action import Action, Id
+from optbuild.plan.counts import BranchCounts, Counts, PgoProfile
 from optbuild.plan.fingerprint import fingerprint, make_action_id, make_result_key
 from optbuild.plan.kinds.bolt import BoltMerge, BoltTrain
 from optbuild.plan.kinds.check_outputs import CompareOutputs, ProbeOutputs
 from optbuild.plan.kinds.merge import MergeProfiles
 from optbuild.plan.kinds.profile_data import MatchProfileData
 from optbuild.plan.kinds.train import Train
-from optbuild.plan.results import Artifact, BranchCounts, CargoTraining, Counts, PgoProfile, Probed
+from optbuild.plan.results import Artifact, CargoTraining, Probed
 from optbuild.portable.matching import TRANSLATOR
 from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.inputs import InputHashes

@@ -17,7 +17,7 @@ from optbuild.measure.cells import Cell, cells_of, check_benchmarks, check_names
 from optbuild.measure.guard import NoiseGuard
 from optbuild.measure.model import Resources, Superblock
 from optbuild.measure.schedule import SuperblockOrder
-from optbuild.profile.model import MetricName
+from optbuild.profile.workloads import MetricName
 from optbuild.text import sanitize_line
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.programs import Place, WorkloadRun

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from optbuild.errors import WorkloadError
 from optbuild.measure.metrics import METRICS
 from optbuild.measure.model import Resources
-from optbuild.profile.model import MetricName
+from optbuild.profile.workloads import MetricName
 from optbuild.text import sanitize_line
 from optbuild.units import format_bytes
 from optbuild.workloads.invocation import Invocation

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from optbuild.measure.metrics import METRICS
 from optbuild.measure.warnings import ResultWarning, WarningKind
-from optbuild.profile.model import MetricName
+from optbuild.profile.workloads import MetricName
 from optbuild.units import parse_duration_s
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.programs import WorkloadRun

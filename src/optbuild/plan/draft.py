@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from optbuild.errors import UsageError
+from optbuild.execution import container
 from optbuild.execution.jobserver import MAKEFLAGS
 from optbuild.plan.action import JOBSERVER, Action, ActionId, Argument, Entry, Output
 from optbuild.plan.fingerprint import fingerprint, make_action_id
@@ -25,7 +26,7 @@ from optbuild.project.model import Package, Project
 from optbuild.project.selection import Targets
 from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.toolchain.model import Toolchain
-from optbuild.tools.builders import RUSTUP, BuilderCall, Script, guard_of_rustup
+from optbuild.tools.builders import CONTAINER_ENGINE, RUSTUP, BuilderCall, Script, guard_of_rustup, noting_engine
 from optbuild.tools.cargo import FLAG_SEPARATOR, BuildSettings, build_directory_setting
 from optbuild.tools.cargo_programs import runner_setting
 from optbuild.tools.rustc import LTO_OFF
@@ -79,6 +80,14 @@ class PlanInputs:
         """Compute the fingerprints."""
         keys = {workload.name: fingerprint(workload.recipe()) for workload in self.workloads}
         object.__setattr__(self, "workload_keys", keys)
+
+    @property
+    def not_measurable(self) -> str | None:
+        """Why no time is taken here."""
+        runner = self.project.runner
+        if self.not_runnable is None and runner is not None and runner.engine is not None:
+            return f"programs for {self.toolchain.target} run in a container, whose start would be in every time"
+        return self.not_runnable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +174,7 @@ def make_compile(
         scripts={
             **_cargo_script(inputs),
             **_rustup_guard(inputs),
+            **_noting_engine(inputs),
             **(_link_script(inputs) if role is Role.INSTRUMENT else {}),
         },
     )
@@ -198,6 +208,22 @@ def _rustup_guard(inputs: PlanInputs) -> Mapping[Path, str]:
     return {inputs.layout.linked_objects / f"guard-{fingerprint(script.text)[:8]}" / script.name: script.text}
 
 
+def _noting_engine(inputs: PlanInputs) -> Mapping[Path, str]:
+    """The stand-in of the container engine, in a directory of its own."""
+    engine = inputs.toolchain.builder.engine
+    if engine is None:
+        return {}
+    note = inputs.layout.root / container.note_name(inputs.toolchain.target)
+    noting = (*container_program(inputs.python), container.NOTE, str(note))
+    script = noting_engine(str(engine), engine.name, noting)
+    return {inputs.layout.linked_objects / f"engine-{fingerprint(script.text)[:8]}" / script.name: script.text}
+
+
+def container_program(python: Path) -> tuple[str, ...]:
+    """The call of the program that stands between containers and who starts them."""
+    return (str(python), "-I", "-S", container.__file__)
+
+
 def _placed(script: Script | None, inputs: PlanInputs) -> Mapping[Path, str]:
     if script is None:
         return {}
@@ -219,6 +245,8 @@ def _builder_env(inputs: PlanInputs) -> dict[str, Argument]:
         options = (inputs.container_options, *(word for path in places for word in ("-v", f"{path}:{path}")))
         if (guard := next(iter(_rustup_guard(inputs)), None)) is not None:
             own["PATH"] = (f"{guard.parent}{os.pathsep}{builder.env['PATH']}",)
+        if (engine := next(iter(_noting_engine(inputs)), None)) is not None:
+            own[CONTAINER_ENGINE] = (str(engine),)
         return {_CONTAINER_OPTIONS: (" ".join(filter(None, options)),), **own}
     return {"CARGO": (str(cargo),), **own}
 

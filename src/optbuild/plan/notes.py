@@ -56,9 +56,12 @@ def _notes_on_runner(runner: ConfiguredRunner, workloads: tuple[Invocation, ...]
         if named_in(command, PlaceholderKind.BIN) and command[: len(words)] != words
     ]
     notes = []
-    named = f"{' '.join(runner.argv)} (from {runner.origin})"
+    named = f"{' '.join(runner.words)} (from {runner.origin})"
     if any(each.runner for each in workloads) or any(command[: len(words)] == words for _, command in commands):
-        notes.append(f"programs are run by {named}: times include it, for every variant alike")
+        then = (
+            "they are trained there, and not measured" if runner.engine else "times include it, for every variant alike"
+        )
+        notes.append(f"programs are run by {named}: {then}")
     if without:
         which = ", ".join(dict.fromkeys(without))
         notes.append(f"the runner {named} is used only if a command begins with {{bin}}; not used for workload {which}")

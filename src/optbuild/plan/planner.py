@@ -23,9 +23,10 @@ from optbuild.plan.steps.bolt import with_relocations_only
 from optbuild.plan.steps.codegen import draft_as
 from optbuild.plan.ways import Attempt, Follow, actions_of, make_choice, make_following, make_gathering, with_following
 from optbuild.profile.faults import find_nearest
-from optbuild.profile.model import BuildProfile, Use
+from optbuild.profile.model import BuildProfile
 from optbuild.profile.presets import PREFIX
 from optbuild.profile.variants import BoltMode, CodeLayout, PgoMode, Variant
+from optbuild.profile.workloads import Use
 from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.workloads.folds import Fold
 from optbuild.workloads.invocation import Invocation
@@ -107,8 +108,9 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
     build_profile = inputs.build_profile
     baseline = baseline_name(build_profile)
     order = sorted(variants, key=lambda name: name != baseline)  # stable: the baseline first, the rest in written order
-    can_measure = measure and inputs.not_runnable is None
-    benchmarks = tuple(workload for workload in inputs.workloads if Use.BENCH in workload.use) if can_measure else ()
+    can_compare = measure and inputs.not_runnable is None
+    benchmarks = tuple(workload for workload in inputs.workloads if Use.BENCH in workload.use) if can_compare else ()
+    can_measure = bool(benchmarks) and inputs.not_measurable is None
     entries: dict[ActionId, Entry[object]] = {}
     planned: list[PlannedVariant] = []
     follows: dict[str, tuple[Follow, ...]] = {}
@@ -116,7 +118,7 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
     notes = describe_inputs(inputs)
     for name in order:
         variant = build_profile.variants[name]
-        undecided = variant.bolt is BoltMode.AUTO and (name == baseline or not benchmarks)
+        undecided = variant.bolt is BoltMode.AUTO and (name == baseline or not can_measure)
         variant = replace(variant, bolt=BoltMode.OFF if undecided else variant.bolt)
         drafts = _draft_variant(variant, inputs, benchmarks)
         if (skipped := _find_skipped(name, drafts, build_profile)) is not None:
@@ -145,7 +147,7 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
         else:
             _add(entries, [make_output_check(p, programs.of(p.workload, binaries), name, entries) for p in probes])
         planned.append(replace(built, programs=programs.built))
-    planned, controls = _plan_controls(planned, probes, entries, inputs) if benchmarks else (planned, [])
+    planned, controls = _plan_controls(planned, probes, entries, inputs) if can_measure else (planned, [])
     planned = [_with_plain(variant, entries) for variant in planned]
     candidates = [(variant, follows.get(variant.name, ())) for variant in planned[1:]]
     fold_drafts = tuple(draft_folds(candidates, folds, entries=entries, probes=probes, inputs=inputs))
@@ -155,7 +157,7 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
     return Plan(
         entries=tuple(entries.values()),
         variants=tuple(planned),
-        measure=_measure(planned, planned_folds, controls, benchmarks, inputs) if benchmarks else None,
+        measure=_measure(planned, planned_folds, controls, benchmarks, inputs) if can_measure else None,
         directories=(inputs.layout.root, *({inputs.layout.artifacts} - {inputs.layout.root / "artifacts"})),
         notes=notes,
         folds=planned_folds,

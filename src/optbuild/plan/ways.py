@@ -12,8 +12,9 @@ from typing import ClassVar, Protocol
 
 from optbuild.errors import AttemptFault
 from optbuild.plan.action import Action, Entry, Id
+from optbuild.plan.counts import CheckedProfile
 from optbuild.plan.fingerprint import make_action_id
-from optbuild.plan.results import Binaries, CheckedProfile, Compiled
+from optbuild.plan.results import Binaries, Compiled
 
 _NEWER = frozenset({"after", "shared_with", "is_translated"})
 

@@ -27,8 +27,9 @@ from optbuild.profile.extend import Extended, load_extended
 from optbuild.profile.faults import Fault, KeyPath, RefusedValueError
 from optbuild.profile.inherit import resolve_variants
 from optbuild.profile.merge import Layer, merge_layers
-from optbuild.profile.model import SCHEMA_VERSION, BuildProfile, PresetName, ProfileSettings, Use, Workload
+from optbuild.profile.model import SCHEMA_VERSION, BuildProfile, PresetName, ProfileSettings
 from optbuild.profile.placeholders import double_braces, literal_text
+from optbuild.profile.workloads import Use, Workload
 
 FILE_NAME = "optbuild.toml"
 _DEFAULT_PRESET = PresetName("pgo")

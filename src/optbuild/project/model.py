@@ -137,10 +137,17 @@ class ConfiguredRunner:
     Attributes:
         argv: The program, its path absolute unless it is looked up in `PATH`, and its first arguments.
         origin: For display, as in `ConfiguredValue`.
+        engine: What starts a container for each program, where that is what it does.
     """
 
     argv: tuple[str, ...]
     origin: str
+    engine: str | None = None
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """How it is called, for display."""
+        return self.argv if self.engine is None else (self.engine, "run")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,20 +22,17 @@ from optbuild.record.assemble_bolt import describe_bolt, with_layouts
 from optbuild.record.assemble_evidence import describe_pgo, describe_quarantine
 from optbuild.record.inputs import InputRecord
 from optbuild.record.model import (
-    ArtifactRecord,
     BuilderRecord,
     MeasureRecord,
     NoiseRecord,
     OutputRecord,
     ProjectRecord,
     RunRecord,
-    StepRecord,
     ToolchainRecord,
     ToolRecord,
-    VariantRecord,
-    VariantStatus,
     WorkloadRecord,
 )
+from optbuild.record.variants import ArtifactRecord, StepRecord, VariantRecord, VariantStatus
 from optbuild.toolchain.model import Toolchain
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation

@@ -10,7 +10,7 @@ from optbuild.measure.layout_trials import LayoutResult
 from optbuild.plan.kinds.bolt import BoltOptimise
 from optbuild.plan.model import PlannedVariant
 from optbuild.record.evidence import BoltRecord
-from optbuild.record.model import VariantRecord
+from optbuild.record.variants import VariantRecord
 from optbuild.tools.llvm_bolt import BoltFacts
 
 _NOT_DECIDED = "it was not measured"

@@ -9,7 +9,8 @@ from optbuild.errors import UsageError
 from optbuild.measure.model import Comparison, Resources, Verdict
 from optbuild.profile.gates import GateSettings
 from optbuild.record.gate import GateRecord, GateVerdict
-from optbuild.record.model import RunRecord, VariantRecord, VariantStatus
+from optbuild.record.model import RunRecord
+from optbuild.record.variants import VariantRecord, VariantStatus
 from optbuild.units import format_bytes, format_percent
 
 _MISSING = frozenset({VariantStatus.FAILED, VariantStatus.SKIPPED})

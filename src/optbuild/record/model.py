@@ -7,7 +7,7 @@ again. Within a major version of the schema fields are only added; readers ignor
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Final, Literal, Self
 
@@ -15,11 +15,10 @@ from optbuild.errors import OptbuildError
 from optbuild.measure.machine_checks import MachineCheck
 from optbuild.measure.model import AaCheck, AllocationCount, Comparison, Count, Resources, Series
 from optbuild.record.compared import ArmRecord, SourceRecord
-from optbuild.record.evidence import BoltRecord, PgoRecord, QuarantinedRecord
 from optbuild.record.gate import GateRecord
 from optbuild.record.inputs import InputRecord
 from optbuild.record.search import SearchRecord
-from optbuild.tools.wheels import WHEEL
+from optbuild.record.variants import StepRecord, VariantRecord
 
 SCHEMA: Final = "optbuild/record/1"
 
@@ -31,15 +30,6 @@ class RunStatus(StrEnum):
     INCOMPLETE = "incomplete"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
-
-
-class VariantStatus(StrEnum):
-    """The state of a variant at the end of a run."""
-
-    BUILT = "built"
-    REUSED = "reused"
-    SKIPPED = "skipped"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,86 +92,6 @@ class HostRecord:
     memory_bytes: int
     kernel: str
     governor: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArtifactRecord:
-    """A published binary."""
-
-    bin: str
-    path: str
-    sha256: str
-    size_bytes: int
-
-    @property
-    def is_wheel(self) -> bool:
-        """Whether it packs a library that is an artifact as well."""
-        return self.bin == WHEEL or self.bin.startswith(f"{WHEEL}:")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepRecord:
-    """One action as it ran.
-
-    Attributes:
-        peak_rss_bytes: For a build, the memory of its largest process.
-        started_s: When it began, counted from where the run began to carry its plan out; None where older versions
-            made the record.
-    """
-
-    action: str
-    kind: str
-    argv: tuple[str, ...]
-    duration_s: float
-    reused: bool
-    log: str | None
-    peak_rss_bytes: int | None = None
-    started_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VariantRecord:
-    """One variant.
-
-    Attributes:
-        quarantined: Raw profiles of its training that this run set aside, even if the variant failed because of them.
-        build_s: Seconds that building it took, training included; None if a unit of the program or a training run was
-            reused. Build scripts and procedural macros, which all variants share, may have been built before.
-        cpu_features: What its binaries need of a CPU beyond what every CPU of the target has; None if not determined.
-        pgo: The evidence of PGO. If each program has its own profile, that of the first one.
-        pgo_by_bin: By program, if each has its own profile.
-        bolt: What BOLT made of it; None if that was not asked for.
-    """
-
-    name: str
-    baseline: bool
-    status: VariantStatus
-    reason: str | None = None
-    artifacts: tuple[ArtifactRecord, ...] = ()
-    build_s: float | None = None
-    steps: tuple[StepRecord, ...] = ()
-    pgo: PgoRecord | None = None
-    quarantined: tuple[QuarantinedRecord, ...] = ()
-    cpu_features: tuple[str, ...] | None = None
-    pgo_by_bin: Mapping[str, PgoRecord] = field(default_factory=dict)
-    bolt: BoltRecord | None = None
-
-    @property
-    def binaries(self) -> tuple[ArtifactRecord, ...]:
-        """Its programs and libraries, without the wheels that hold them."""
-        return tuple(item for item in self.artifacts if not item.is_wheel)
-
-    @property
-    def size_bytes(self) -> int:
-        """The size of its programs and libraries."""
-        return sum(item.size_bytes for item in self.binaries)
-
-    @property
-    def evidence(self) -> Mapping[str, PgoRecord]:
-        """All evidence of PGO, by the name of the variant, or of the variant and a program."""
-        if self.pgo_by_bin:
-            return {f"{self.name}: {program}": pgo for program, pgo in self.pgo_by_bin.items()}
-        return {} if self.pgo is None else {self.name: self.pgo}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -327,7 +237,7 @@ class TargetRecord:
         target: As the build profile has it.
         run_id: The run of this target, whose logs lie in a directory of that name.
         runner: What its programs are run by; empty if they run by themselves.
-        not_measured: Why its programs cannot be run here; None if they can.
+        not_measured: Why no time of its programs is taken here; None if it is.
     """
 
     target: str

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from optbuild.record.model import ArtifactRecord, RunRecord, VariantRecord
+from optbuild.record.model import RunRecord
+from optbuild.record.variants import ArtifactRecord, VariantRecord
 from optbuild.record.verification import CheckVerdict, VerifiedCheck
 from optbuild.tools.elf import ElfFacts, Relro
 from optbuild.units import format_percent

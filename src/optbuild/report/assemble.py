@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 
-from optbuild.record.model import RunRecord, RunStatus, VariantRecord
+from optbuild.record.model import RunRecord, RunStatus
+from optbuild.record.variants import VariantRecord
 from optbuild.report.display import sentence
 from optbuild.report.footnotes import make_footnotes
 from optbuild.report.model import BuildStep, Report

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from optbuild.measure.model import Comparison
 from optbuild.record.evidence import BoltRecord
-from optbuild.record.model import RunRecord, VariantRecord
+from optbuild.record.model import RunRecord
+from optbuild.record.variants import VariantRecord
 from optbuild.report.display import change_cell, interval_cell, sentence, verdict_cell
 from optbuild.report.model import Align, Cell, Column, Table
 from optbuild.text import sanitize_line

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from optbuild.measure.model import Comparison, Verdict
-from optbuild.record.model import RunRecord, VariantRecord
+from optbuild.record.model import RunRecord
+from optbuild.record.variants import VariantRecord
 from optbuild.report.charts.assemble import round_differences
 from optbuild.report.display import change_cell, interval_cell, verdict_cell
 from optbuild.report.in_sample import in_sample_label, labelled

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from optbuild.measure.model import Comparison, Verdict, held_out_arm
-from optbuild.record.model import CrossValidationRecord, FoldRecord, RunRecord, VariantStatus
+from optbuild.record.model import CrossValidationRecord, FoldRecord, RunRecord
+from optbuild.record.variants import VariantStatus
 from optbuild.report.display import change_cell, interval_cell, sentence, verdict_cell
 from optbuild.report.model import NOTHING, Align, Cell, Column, Table
 from optbuild.text import sanitize_line

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from optbuild.record.evidence import EvidenceCheckRecord, PgoRecord
-from optbuild.record.model import RunRecord, VariantRecord
+from optbuild.record.model import RunRecord
+from optbuild.record.variants import VariantRecord
 from optbuild.report.bolt import bolt_tables, describe_bolt
 from optbuild.report.display import sentence, unsigned_percent
 from optbuild.report.footnotes import describe_measured_programs, provenance

@@ -7,12 +7,8 @@ from typing import Any
 
 from optbuild.measure.model import AaCheck, AaVerdict, Verdict, held_out_arm
 from optbuild.record.evidence import PgoRecord
-from optbuild.record.model import (
-    HostRecord,
-    RunRecord,
-    VariantStatus,
-    WarningRecord,
-)
+from optbuild.record.model import HostRecord, RunRecord, WarningRecord
+from optbuild.record.variants import VariantStatus
 from optbuild.report.bolt import describe_bolt
 from optbuild.report.cross_validation import describe_generality, find_comparison
 from optbuild.report.display import MARK, digits_for, sentence, unsigned_percent

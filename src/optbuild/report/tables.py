@@ -8,7 +8,8 @@ from pathlib import Path
 
 from optbuild.measure.metrics import METRICS
 from optbuild.measure.model import Comparison, Resources
-from optbuild.record.model import RunRecord, TargetRecord, VariantRecord, VariantStatus
+from optbuild.record.model import RunRecord, TargetRecord
+from optbuild.record.variants import VariantRecord, VariantStatus
 from optbuild.report.cross_validation import cross_validation_tables
 from optbuild.report.display import change_cell, interval_cell, verdict_cell
 from optbuild.report.in_sample import in_sample_label, labelled

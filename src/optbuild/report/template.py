@@ -19,7 +19,8 @@ from markupsafe import Markup
 
 from optbuild.errors import UsageError
 from optbuild.measure.model import Comparison, Verdict
-from optbuild.record.model import RunRecord, VariantRecord
+from optbuild.record.model import RunRecord
+from optbuild.record.variants import VariantRecord
 from optbuild.report.display import change_cell, inert_on_ci, interval_cell
 from optbuild.report.footnotes import describe_commit
 from optbuild.report.formats.html import render_table as html_table

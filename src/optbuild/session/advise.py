@@ -30,7 +30,7 @@ from optbuild.plan.planner import baseline_name
 from optbuild.project.cargo_profile import WITH_LTO
 from optbuild.record.advice import AdviceDocument, AdviceOnWorkload
 from optbuild.session.observing import ObservedBuild, built_to_observe, make_resolver
-from optbuild.session.prepare import load_for
+from optbuild.session.opening import load_for
 from optbuild.session.request import Machine, RunRequest
 from optbuild.session.stalls import StallClock
 from optbuild.text import sanitize_line

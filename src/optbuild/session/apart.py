@@ -63,7 +63,7 @@ def _why_not_elsewhere(ledger: Ledger, action: Measure) -> str:
     if any(workload.call is not None for workload in action.workloads):
         return "a workload is run by cargo"
     if inputs.project.runner is not None:
-        return "cargo's configuration names a runner for its programs"
+        return f"its programs are run by {inputs.project.runner.words[0]} (from {inputs.project.runner.origin})"
     if inputs.targets.libs or inputs.build_profile.project.builder is not BuilderName.CARGO:
         return "it is measured through a library"
     if action.controls:

@@ -8,7 +8,7 @@ from optbuild.plan.steps.codegen import cargo_profile_settings
 from optbuild.profile.variants import PgoMode, Variant
 from optbuild.project.cargo_profile import find_override
 from optbuild.project.manifest_edit import set_profile_keys
-from optbuild.session.prepare import discover_for, for_host, load_for, open_project
+from optbuild.session.opening import discover_for, for_host, load_for, open_project
 from optbuild.session.proposal import Proposal
 from optbuild.session.request import Machine, RunRequest
 

@@ -23,13 +23,15 @@ from optbuild.measure.model import AllocationCount, Arm, Count
 from optbuild.measure.settings import SamplingSettings
 from optbuild.profile.command_options import CommandOptions
 from optbuild.profile.load import command_line_words, command_line_workload
-from optbuild.profile.model import BuildProfile, MeasureSettings, MetricName, Use
+from optbuild.profile.model import BuildProfile, MeasureSettings
 from optbuild.profile.shell_words import require_no_shell
+from optbuild.profile.workloads import MetricName, Use
 from optbuild.project.layout import Layout
 from optbuild.record.assemble import add_contest
 from optbuild.record.lock import hold_lock
-from optbuild.record.model import ArtifactRecord, RunRecord, VariantRecord, VariantStatus
+from optbuild.record.model import RunRecord
 from optbuild.record.store import RecordStore
+from optbuild.record.variants import ArtifactRecord, VariantRecord, VariantStatus
 from optbuild.session.bench_outputs import compare_outputs
 from optbuild.session.debug_builds import require_optimised_file
 from optbuild.session.inspect import find_layout
@@ -39,7 +41,8 @@ from optbuild.session.request import Machine, RunRequest
 from optbuild.session.unpassed import find_unpassed
 from optbuild.text import sanitize_line
 from optbuild.workloads.inputs import REWRITTEN, InputHashes
-from optbuild.workloads.invocation import Invocation, make_invocation
+from optbuild.workloads.invocation import Invocation
+from optbuild.workloads.make_invocation import make_invocation
 from optbuild.workloads.placing import place_together
 
 _BIN = "bin"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from optbuild.errors import UsageError
+from optbuild.execution import container
+from optbuild.plan.draft import container_program
 from optbuild.profile.model import BuildProfile
-from optbuild.project.model import LibKind
+from optbuild.project.model import ConfiguredRunner, LibKind, Project
 from optbuild.project.selection import Targets
+from optbuild.toolchain.model import Toolchain
 from optbuild.tools.builders import BUILDERS, Ability, split_glibc
 
 
@@ -63,3 +68,13 @@ def _demanded(build_profile: BuildProfile) -> Iterator[tuple[Ability, tuple[str,
     for workload in build_profile.workloads:
         if workload.cargo is not None:
             yield Ability.CARGO_WORKLOADS, ("workloads", workload.name, "cargo")
+
+
+def with_container(project: Project, toolchain: Toolchain) -> Project:
+    """The project with a runner for what its builder builds in a container, if its configuration has none."""
+    engine = toolchain.builder.engine
+    if engine is None or project.runner is not None:
+        return project
+    argv = (*container_program(Path(sys.executable)), container.START, toolchain.target)
+    runner = ConfiguredRunner(argv=argv, origin=f"the image of {toolchain.builder.name}", engine=engine.name)
+    return replace(project, runner=runner)

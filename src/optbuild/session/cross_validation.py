@@ -36,9 +36,9 @@ def find_folds(inputs: PlanInputs, overlaps: tuple[Overlap, ...]) -> tuple[Fold,
     Raises:
         UsageError: Nothing can be left out, or nothing can be measured.
     """
-    if inputs.not_runnable is not None:
+    if inputs.not_measurable is not None:
         raise UsageError(
-            f"nothing can be cross-validated without measuring: {inputs.not_runnable}",
+            f"nothing can be cross-validated without measuring: {inputs.not_measurable}",
             help="run without --cross-validate, or on a machine that can run the programs",
         )
     path = inputs.build_profile.path

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from optbuild.errors import UsageError
 from optbuild.profile.faults import find_nearest
-from optbuild.profile.model import BuildProfile, Use
+from optbuild.profile.model import BuildProfile
 from optbuild.profile.profile_data import UseProfileData
+from optbuild.profile.workloads import Use
 from optbuild.session.request import RunRequest
 
 

@@ -12,7 +12,8 @@ from optbuild.errors import InterruptedRunError, OptbuildError
 from optbuild.events import Level, Notice
 from optbuild.record.model import RunRecord, TargetRecord
 from optbuild.record.store import RecordStore
-from optbuild.session.prepare import Prepared, load_for, prepare
+from optbuild.session.opening import load_for
+from optbuild.session.prepare import Prepared, prepare
 from optbuild.session.request import Machine, RunRequest
 from optbuild.session.run import RunFailedError, run, run_prepared
 from optbuild.text import sanitize_line
@@ -71,8 +72,8 @@ def _describe(target: str, prepared: Prepared, record: RunRecord) -> TargetRecor
         run_id=record.run_id,
         status=record.status,
         exit_code=record.exit_code,
-        runner=() if runner is None else runner.argv,
-        not_measured=inputs.not_runnable,
+        runner=() if runner is None else runner.words,
+        not_measured=inputs.not_measurable,
         toolchain=record.toolchain,
         variants=record.variants,
         outputs=record.outputs,
@@ -92,5 +93,6 @@ def _announce(target: str, prepared: Prepared, machine: Machine) -> None:
     if inputs.not_runnable is not None:
         how = "it is built, and not measured here"
     elif runner is not None:
-        how = f"it is trained and measured by {sanitize_line(runner.argv[0])}"
+        name = sanitize_line(runner.words[0])
+        how = f"it is trained by {name}, and not measured" if runner.engine else f"it is trained and measured by {name}"
     machine.emit(Notice(level=Level.INFO, code="target", message=f"target {sanitize_line(target)}: {how}"))

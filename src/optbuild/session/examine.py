@@ -21,11 +21,12 @@ from optbuild.measure.machine_checks import check_machine
 from optbuild.measure.model import Arm
 from optbuild.measure.settings import SamplingSettings
 from optbuild.profile.load import command_line_workload
-from optbuild.profile.model import BuildProfile, MeasureSettings, Use
+from optbuild.profile.model import BuildProfile, MeasureSettings
+from optbuild.profile.workloads import Use
 from optbuild.session.request import Machine
 from optbuild.toolchain.model import Finding
 from optbuild.units import format_duration, format_percent
-from optbuild.workloads.invocation import make_invocation
+from optbuild.workloads.make_invocation import make_invocation
 from optbuild.workloads.programs import run_program
 from optbuild.workloads.words import Values
 

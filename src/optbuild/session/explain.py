@@ -17,9 +17,10 @@ from optbuild.portable.profile_records import parse_record
 from optbuild.profile.model import BuildProfile
 from optbuild.record.evidence import PgoRecord
 from optbuild.record.explanation import ExplainedProgram, Explanation, UsedProfile
-from optbuild.record.model import RunRecord, VariantRecord
+from optbuild.record.model import RunRecord
+from optbuild.record.variants import VariantRecord
 from optbuild.session.inspect import find_layout
-from optbuild.session.prepare import load_for
+from optbuild.session.opening import load_for
 from optbuild.session.profiles import read_profile
 from optbuild.session.request import Machine, RunRequest
 from optbuild.session.run import run

@@ -58,7 +58,7 @@ def profile_variants(request: FlamegraphRequest, machine: Machine) -> tuple[Prof
         resolver = make_resolver(build, machine)
         if (runner := build.ledger.prepared.inputs.project.runner) is not None:
             raise ToolchainError(
-                f"programs are started by {runner.argv[0]} (from {runner.origin}), which would be recorded instead",
+                f"programs are started by {runner.words[0]} (from {runner.origin}), which would be recorded instead",
                 help="record them on a machine where they run by themselves",
             )
         notes = _notes(found, resolver)

@@ -195,7 +195,7 @@ def _choose_countable(build: ObservedBuild) -> tuple[Invocation, ...]:
     runner = build.ledger.prepared.inputs.project.runner
     if runner is not None:
         raise ToolchainError(
-            f"programs for this target are run by {sanitize_line(runner.argv[0])}, whose allocations would be counted",
+            f"programs for this target are run by {sanitize_line(runner.words[0])}, whose allocations would be counted",
             help='build for this machine: target = "host"',
         )
     found = tuple(workload for workload in build.workloads if workload.kind is not Kind.CARGO)

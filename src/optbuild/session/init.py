@@ -12,7 +12,7 @@ from optbuild.profile.edit import add_schema_version, make_profile_text
 from optbuild.profile.load import FILE_NAME, default_build_profile, find_build_profile, load_build_profile
 from optbuild.project.model import Project
 from optbuild.session.candidates import find_candidates
-from optbuild.session.prepare import discover_for, for_host, open_project
+from optbuild.session.opening import discover_for, for_host, open_project
 from optbuild.session.proposal import Proposal
 from optbuild.session.request import Machine
 

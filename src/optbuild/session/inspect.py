@@ -21,7 +21,8 @@ from optbuild.record.judge import judge
 from optbuild.record.lock import hold_lock
 from optbuild.record.model import RunRecord
 from optbuild.record.store import RECORD_NAME, RecordStore, parse_record
-from optbuild.session.prepare import discover_for, for_host, load_for, open_project, require_ours
+from optbuild.session.opening import discover_for, for_host, load_for, open_project
+from optbuild.session.prepare import require_ours
 from optbuild.session.request import Machine, RunRequest
 from optbuild.text import sanitize_line
 from optbuild.toolchain.discover import discover_git

@@ -13,7 +13,8 @@ from optbuild.making.workload_runs import WorkloadRunner, check_before_building
 from optbuild.measure.arms import Arms
 from optbuild.measure.contest import Venue, contest
 from optbuild.measure.model import AaVerdict, Arm
-from optbuild.profile.model import BuildProfile, Use
+from optbuild.profile.model import BuildProfile
+from optbuild.profile.workloads import Use
 from optbuild.record.assemble import add_contest, describe_workloads
 from optbuild.record.host import describe_host
 from optbuild.record.model import OutputRecord, RunRecord, WarningRecord
@@ -21,7 +22,8 @@ from optbuild.session.bench_outputs import compare_outputs
 from optbuild.session.measuring import make_settings
 from optbuild.session.request import Machine
 from optbuild.workloads.inputs import InputHashes
-from optbuild.workloads.invocation import Invocation, make_invocation
+from optbuild.workloads.invocation import Invocation
+from optbuild.workloads.make_invocation import make_invocation
 from optbuild.workloads.overlap import find_overlaps
 from optbuild.workloads.placing import place_together
 

@@ -55,7 +55,7 @@ def measure(  # noqa: PLR0913 - what is measured, where, and by which rules
         directory=action.directory,
         action=action.id,
         label=action.label,
-        runner=None if runner is None else runner.argv[0],
+        runner=None if runner is None else runner.words[0],
     )
     settings = settings or sampling_settings(prepared)
     found = contest(arms, action.workloads, settings, venue, run_s=run_s, leaving=leaving, memory=memory)

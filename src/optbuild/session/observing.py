@@ -131,7 +131,7 @@ def _build(ledger: Ledger) -> Arms:
     if (skipped := next((each for each in plan.variants if each.skipped is not None), None)) is not None:
         raise _not_built(skipped, skipped.skipped or "")
     if plan.measure is None:
-        reason = ledger.prepared.inputs.not_runnable or "no workload is a benchmark"
+        reason = ledger.prepared.inputs.not_measurable or "no workload is a benchmark"
         raise UsageError(f"nothing can be observed: {reason}", help="observe it on a machine where it runs")
     with ledger.in_order_of_the_plan():
         ledger.built = built = carry_out(plan, describe_site(ledger))

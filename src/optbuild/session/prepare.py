@@ -14,35 +14,29 @@ from optbuild.plan.draft import PlanInputs
 from optbuild.plan.lent_names import LentNames
 from optbuild.plan.model import Plan, PlannedFold
 from optbuild.plan.planner import make_plan, select_pgo_variants, select_variants
-from optbuild.profile.load import (
-    default_build_profile,
-    find_build_profile,
-    load_build_profile,
-)
-from optbuild.profile.model import BuildProfile, PresetName, Use
+from optbuild.profile.model import BuildProfile
 from optbuild.profile.profile_data import UseProfileData
 from optbuild.profile.variants import BoltMode, PgoMode
+from optbuild.profile.workloads import Use
 from optbuild.project.cargo_config import load_cargo_config
-from optbuild.project.discover import load_project
 from optbuild.project.layout import Layout
 from optbuild.project.model import Project
-from optbuild.project.rustc_programs import configured_rustc
+from optbuild.project.selection import Targets
 from optbuild.record.history import History
 from optbuild.record.store import RecordStore
 from optbuild.session.budget import count_cores, find_jobs, may_share_jobs
-from optbuild.session.builders import for_builder, require_abilities
+from optbuild.session.builders import for_builder, require_abilities, with_container
 from optbuild.session.cpus import find_cpu_needs, require_cpu
 from optbuild.session.cross_validation import describe_folds, find_folds, require_candidate
 from optbuild.session.debug_builds import require_optimised
 from optbuild.session.demands import with_request
+from optbuild.session.opening import discover_for, load_for, open_project
 from optbuild.session.placement import Placement
 from optbuild.session.request import Machine, RunRequest, Selection
-from optbuild.session.targets import choose_target, choose_targets, drop_unused_libs
+from optbuild.session.targets import choose_targets, drop_unused_libs
 from optbuild.session.workload_choice import make_invocations, require_workloads, with_command_line
-from optbuild.toolchain.discover import discover_toolchain
 from optbuild.toolchain.doctor import free_disk_bytes
 from optbuild.toolchain.lookup import Inquiry
-from optbuild.toolchain.model import Toolchain
 from optbuild.toolchain.requirements import (
     require_bolt,
     require_builder,
@@ -53,14 +47,12 @@ from optbuild.toolchain.requirements import (
     require_target,
 )
 from optbuild.toolchain.runnable import why_not_runnable
-from optbuild.tools.builders import split_glibc
 from optbuild.workloads.cargo_targets import check_targets
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.known_hashes import KnownHashes
 from optbuild.workloads.overlap import Overlap, find_overlap, find_overlaps, is_any_in_sample
 from optbuild.workloads.written import WrittenFiles
 
-_PRESET = "preset:"
 _IGNORE_RUST_VERSION = "--ignore-rust-version"
 _LEAST_DISK_BYTES = 256 << 20
 
@@ -133,28 +125,22 @@ def prepare(
     build_profile = with_command_line(build_profile, request, machine.working_directory)
     require_abilities(build_profile)
     build_profile = with_request(build_profile, request)
-    names = (
-        select_pgo_variants(build_profile)
-        if request.selection is Selection.PGO
-        else select_variants(build_profile, request.variants)
-    )
+    names = _select(build_profile, request)
     has_profile_data = _has_profile_data(build_profile)
-    if not has_profile_data or request.measure:
-        require_workloads(build_profile, names, request)
-    if request.cross_validate:
-        require_candidate(build_profile, names)
+    _require_work(build_profile, names, request, has_profile_data=has_profile_data)
     placed = build_profile if placement is None else placement.placed
     toolchain = discover_for(placed, machine, trusted=trusted)
     project = open_project((placed.directory / placed.project.manifest).resolve(), toolchain, machine)
     targets = for_builder(choose_targets(project, build_profile, names), build_profile)
-    layout = Layout.of(project.target_directory, request.out) if placement is None else placement.layout
-    if request.target is not None:
-        layout = layout.for_target(request.target, is_first=request.target == build_profile.project.targets[0])
+    layout = _find_layout(build_profile, project, request, placement)
     obstacle = why_not_runnable(toolchain)
+    if obstacle is not None:
+        project = with_container(project, toolchain)
     is_runnable = obstacle is None or (project.runner is not None and bool(project.runner.argv))
     workloads = make_invocations(build_profile, project, targets, toolchain, layout=layout, environ=machine.environ)
     in_container = toolchain.builder.row.target_mount is not None  # where a jobserver's pipe does not reach
     shared_jobs = None if in_container else _find_shared_jobs(request, machine, project)
+    inquiry = Inquiry(executor=machine.executor, directory=project.directory, environ=machine.environ)
     inputs = PlanInputs(
         build_profile=build_profile,
         project=project,
@@ -171,28 +157,58 @@ def prepare(
         lent_names=_find_lent_names(build_profile) if has_profile_data else None,
         has_profile_data=has_profile_data and not (is_runnable and _trains_here(build_profile, request)),
         last_rustflags=request.last_rustflags,
-        cpu_needs=find_cpu_needs(
-            build_profile,
-            names,
-            project,
-            toolchain,
-            Inquiry(executor=machine.executor, directory=project.directory, environ=machine.environ),
-        ),
+        cpu_needs=find_cpu_needs(build_profile, names, project, toolchain, inquiry),
     )
     _check_machine(inputs, names)
-    if request.measure and not request.allow_debug:
-        require_optimised(build_profile, names, project)
     if request.measure:
-        require_cpu(build_profile, inputs.cpu_needs)
+        _check_measuring(inputs, names, request)
     require_ours(layout)
     hashes = InputHashes(KnownHashes(path=layout.input_hashes))
-    for invocation in inputs.workloads:
-        with located(build_profile.where("workloads", invocation.name, invocation.kind)):
-            check_targets(invocation, project, targets)
-        with located(build_profile.where("workloads", invocation.name, "inputs")):
-            check_before_building(invocation, hashes)
+    _check_workloads(inputs, targets, hashes)
     plan = _make_plan(inputs, names, request, hashes)
     return Prepared(inputs=inputs, plan=plan, hashes=hashes, shared_jobs=shared_jobs)
+
+
+def _select(build_profile: BuildProfile, request: RunRequest) -> tuple[str, ...]:
+    if request.selection is Selection.PGO:
+        return select_pgo_variants(build_profile)
+    return select_variants(build_profile, request.variants)
+
+
+def _require_work(
+    build_profile: BuildProfile, names: tuple[str, ...], request: RunRequest, *, has_profile_data: bool
+) -> None:
+    """Refuse a request without the workloads or the variants that it needs."""
+    if not has_profile_data or request.measure:
+        require_workloads(build_profile, names, request)
+    if request.cross_validate:
+        require_candidate(build_profile, names)
+
+
+def _find_layout(
+    build_profile: BuildProfile, project: Project, request: RunRequest, placement: Placement | None
+) -> Layout:
+    layout = Layout.of(project.target_directory, request.out) if placement is None else placement.layout
+    if request.target is None:
+        return layout
+    return layout.for_target(request.target, is_first=request.target == build_profile.project.targets[0])
+
+
+def _check_measuring(inputs: PlanInputs, names: tuple[str, ...], request: RunRequest) -> None:
+    """Refuse to measure what is no release build, or what this CPU cannot run."""
+    if not request.allow_debug:
+        require_optimised(inputs.build_profile, names, inputs.project)
+    require_cpu(inputs.build_profile, inputs.cpu_needs)
+
+
+def _check_workloads(inputs: PlanInputs, targets: Targets, hashes: InputHashes) -> None:
+    """Refuse workloads without their programs or inputs."""
+    where = inputs.build_profile.where
+    for invocation in inputs.workloads:
+        with located(where("workloads", invocation.name, invocation.kind)):
+            check_targets(invocation, inputs.project, targets)
+        with located(where("workloads", invocation.name, "inputs")):
+            check_before_building(invocation, hashes)
 
 
 def load_history(layout: Layout) -> History:
@@ -213,104 +229,6 @@ def _make_plan(inputs: PlanInputs, names: tuple[str, ...], request: RunRequest, 
     folds = find_folds(inputs, overlaps)
     plan = make_plan(inputs, names, measure=request.measure, folds=folds)
     return replace(plan, notes=(*plan.notes, *describe_folds(plan, folds, overlaps, load_history(inputs.layout))))
-
-
-def load_for(request: RunRequest, machine: Machine) -> BuildProfile:
-    """The build profile of a request, for the target that the request is about: the first one unless it names one.
-
-    Raises:
-        BuildProfileError: It cannot be used.
-        UsageError: The project's directory does not exist.
-    """
-    build_profile = _load_for_all(request, machine)
-    if not build_profile.project.targets:
-        return build_profile
-    target = request.target or build_profile.project.targets[0]
-    return replace(build_profile, project=replace(build_profile.project, target=target))
-
-
-def _load_for_all(request: RunRequest, machine: Machine) -> BuildProfile:
-    """The build profile of a request: named, found in a parent directory, or the default.
-
-    Raises:
-        BuildProfileError: It cannot be used.
-        UsageError: The project's directory does not exist.
-    """
-    if not request.directory.is_dir():
-        is_other = request.directory.exists()
-        raise UsageError(
-            f"{request.directory} is not a directory"
-            if is_other
-            else f"the directory {request.directory} does not exist",
-            help="name the directory of a Cargo project: optbuild pgo DIR",
-            location=str(request.directory),
-        )
-    directory = request.directory.resolve()
-    named = request.build_profile
-    if named is not None and named.startswith(_PRESET):
-        return load_build_profile(PresetName(named.removeprefix(_PRESET)), directory=directory)
-    if named is not None:
-        return load_build_profile(machine.working_directory / named, directory=directory)
-    found = find_build_profile(directory)
-    return default_build_profile(directory) if found is None else load_build_profile(found, directory=directory)
-
-
-def discover_for(build_profile: BuildProfile, machine: Machine, *, trusted: bool) -> Toolchain:
-    """The toolchain that builds the project of a build profile.
-
-    Raises:
-        UsageError: Cargo's configuration names several targets.
-        ToolchainError: It cannot be used.
-    """
-    directory = (build_profile.directory / build_profile.project.manifest).resolve().parent
-    if not directory.is_dir():
-        directory = build_profile.directory
-    config = load_cargo_config(directory, machine.environ)
-    rustc = configured_rustc(config, machine.environ)
-    target, target_origin = choose_target(build_profile, config, machine.environ)
-    return discover_toolchain(
-        directory=directory,
-        target=target,
-        target_origin=target_origin,
-        environ=machine.environ,
-        executor=machine.executor,
-        configured_rustc=None if rustc is None else rustc.value,
-        rustc_origin="" if rustc is None else rustc.origin,
-        builder=build_profile.project.builder,
-        interpreters=build_profile.project.interpreters,
-        auditable=build_profile.project.auditable,
-        glibc=split_glibc(build_profile.project.target or "")[1],
-        trusted=trusted,
-    )
-
-
-def open_project(manifest: Path, toolchain: Toolchain, machine: Machine) -> Project:
-    """Read a Cargo project; no program that it names is run.
-
-    Args:
-        manifest: Its `Cargo.toml`, absolute.
-        toolchain: The toolchain whose cargo and rustc are called.
-        machine: The means to look with.
-
-    Raises:
-        UsageError: The manifest does not exist, or cargo refuses it.
-        ToolchainError: Cargo's configuration is malformed, or cargo cannot be run.
-    """
-    return load_project(
-        directory=manifest.parent,
-        manifest=manifest,
-        executor=machine.executor,
-        environ=machine.environ,
-        cargo=toolchain.cargo.path,
-        rustc=toolchain.rustc.path,
-        target=toolchain.target,
-        target_cfg=toolchain.target_cfg,
-    )
-
-
-def for_host(build_profile: BuildProfile) -> BuildProfile:
-    """The same build profile, for commands that only read a project."""
-    return replace(build_profile, project=replace(build_profile.project, target="host"))
 
 
 def _has_profile_data(build_profile: BuildProfile) -> bool:

@@ -207,7 +207,7 @@ def warn_of_unpassed(ledger: Ledger) -> None:
 
 def _announce_not_measured(ledger: Ledger) -> None:
     """Report before the builds that nothing will be measured."""
-    reason = ledger.prepared.inputs.not_runnable
+    reason = ledger.prepared.inputs.not_measurable
     if reason is not None and ledger.request.measure:
         ledger.emit(
             Notice(

@@ -25,7 +25,8 @@ from optbuild.record.history import History
 from optbuild.record.search import LeftOutRecord
 from optbuild.session.cpus import find_cpu_needs
 from optbuild.session.forecast import estimate_all, estimate_runs
-from optbuild.session.prepare import Prepared, discover_for, load_for, open_project, prepare
+from optbuild.session.opening import discover_for, load_for, open_project
+from optbuild.session.prepare import Prepared, prepare
 from optbuild.session.request import Machine, RunRequest
 from optbuild.text import sanitize_line
 from optbuild.toolchain.lookup import Inquiry
@@ -106,7 +107,7 @@ def prepare_search(request: TuneRequest, machine: Machine, *, trusted: bool) -> 
     prepared = prepare(request.run, machine, trusted=trusted, build_profile=_with_candidates(build_profile, found))
     if prepared.plan.measure is None:
         raise UsageError(
-            f"a search measures, and nothing can be measured here: {prepared.inputs.not_runnable}",
+            f"a search measures, and nothing can be measured here: {prepared.inputs.not_measurable}",
             help="name an emulator as the target's `runner` in Cargo's configuration, or search on such a machine",
         )
     equals = dict(_equals(prepared.plan))

@@ -11,12 +11,14 @@ from pathlib import Path
 from optbuild.errors import BuildProfileError, InterruptedRunError, OptbuildError, UsageError
 from optbuild.events import Emit, Level, Notice
 from optbuild.profile.load import FILE_NAME, default_build_profile, find_build_profile, load_build_profile
-from optbuild.profile.model import BuildProfile, Use, Workload
+from optbuild.profile.model import BuildProfile
 from optbuild.profile.placeholders import literal_text
+from optbuild.profile.workloads import Use, Workload
 from optbuild.project.leaking_config import find_leaking_config
 from optbuild.project.outside_paths import find_outside_paths
+from optbuild.session.opening import load_for
 from optbuild.session.placement import Placement
-from optbuild.session.prepare import Prepared, load_for, prepare
+from optbuild.session.prepare import Prepared, prepare
 from optbuild.session.request import Machine, RunRequest
 from optbuild.session.sources import WORKING_TREE, Source
 from optbuild.session.version_choices import ProfileOwner
@@ -131,9 +133,9 @@ class SideMaker:
                 build_profile = replace(build_profile, workloads=blind)
             placement = Placement(build_profile=build_profile, manifest=manifest, layout=source.layout)
             prepared = prepare(request, machine, trusted=True, placement=placement)
-            if prepared.inputs.not_runnable is not None:
+            if prepared.inputs.not_measurable is not None:
                 raise UsageError(
-                    f"nothing can be measured: {prepared.inputs.not_runnable}",
+                    f"nothing can be measured: {prepared.inputs.not_measurable}",
                     help="name an emulator as the target's `runner` in Cargo's configuration",
                 )
             self._check_cargo_config(source, prepared.inputs.toolchain.target)

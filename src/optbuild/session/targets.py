@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from optbuild.errors import UsageError
 from optbuild.profile.cargo_words import CargoVerb
-from optbuild.profile.model import BuildProfile, Workload
+from optbuild.profile.model import BuildProfile
 from optbuild.profile.placeholders import Placeholder, PlaceholderKind, parse_placeholders
+from optbuild.profile.workloads import Workload
 from optbuild.project.default_target import configured_targets
 from optbuild.project.model import BinTarget, CargoConfig, Package, Project
 from optbuild.project.selection import Targets, enabled_features, is_buildable, select_targets

@@ -22,10 +22,12 @@ from optbuild.portable.head import TrainedInput, TrainedWorkload, Training
 from optbuild.portable.lent_names import as_instrumented, encode_names, names_path
 from optbuild.portable.lock import Lock, lock_path
 from optbuild.portable.profile_records import join, parse_record
-from optbuild.profile.model import BuildProfile, Use, Workload
+from optbuild.profile.model import BuildProfile
 from optbuild.profile.variants import PgoMode
+from optbuild.profile.workloads import Use, Workload
 from optbuild.record.model import RunRecord
-from optbuild.session.prepare import load_for, prepare
+from optbuild.session.opening import load_for
+from optbuild.session.prepare import prepare
 from optbuild.session.profiles import read_profile
 from optbuild.session.request import Machine, RunRequest
 from optbuild.session.run import run

@@ -16,7 +16,8 @@ from optbuild.portable.fit import Fit, judge_fit
 from optbuild.record.lock import hold_lock
 from optbuild.session.building import describe_site
 from optbuild.session.ledger import Ledger
-from optbuild.session.prepare import Prepared, load_for, load_history, prepare
+from optbuild.session.opening import load_for
+from optbuild.session.prepare import Prepared, load_history, prepare
 from optbuild.session.request import Machine
 from optbuild.session.train import TrainRequest, find_path, find_variant
 

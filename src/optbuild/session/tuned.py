@@ -16,7 +16,7 @@ from optbuild.profile.presets import PREFIX
 from optbuild.profile.search_choices import Objective
 from optbuild.record.model import RunRecord
 from optbuild.record.search import SearchRecord
-from optbuild.session.prepare import load_for
+from optbuild.session.opening import load_for
 from optbuild.session.proposal import Proposal
 from optbuild.session.request import Machine, RunRequest
 from optbuild.text import BYTE_ORDER_MARK, keep_form

@@ -15,14 +15,16 @@ from optbuild.making.training.profile_data import load_portable_profile
 from optbuild.portable.head import TrainedWorkload
 from optbuild.portable.lock import Lock, lock_path
 from optbuild.portable.matching import TRANSLATOR
-from optbuild.profile.model import BuildProfile, Use, Workload
+from optbuild.profile.model import BuildProfile
 from optbuild.profile.profile_data import UseProfileData
 from optbuild.profile.variants import PgoMode
+from optbuild.profile.workloads import Use, Workload
 from optbuild.project.layout import Layout
-from optbuild.record.model import ArtifactRecord, RunRecord, VariantRecord
+from optbuild.record.model import RunRecord
+from optbuild.record.variants import ArtifactRecord, VariantRecord
 from optbuild.record.verification import CheckVerdict, Verification, VerifiedCheck
 from optbuild.session.inspect import find_layout
-from optbuild.session.prepare import load_for
+from optbuild.session.opening import load_for
 from optbuild.session.request import Machine, RunRequest
 from optbuild.session.run import RunFailedError, run
 from optbuild.text import sanitize_line

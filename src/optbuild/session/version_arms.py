@@ -20,7 +20,7 @@ from optbuild.measure.model import Arm
 from optbuild.plan.action import ActionId
 from optbuild.plan.kinds.check_outputs import ProbeOutputs
 from optbuild.plan.results import Artifact, Probed
-from optbuild.profile.model import Use
+from optbuild.profile.workloads import Use
 from optbuild.record.model import OutputRecord
 from optbuild.session.ledger import Ledger
 from optbuild.session.measuring import measure

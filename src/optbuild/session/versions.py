@@ -13,16 +13,9 @@ from optbuild.profile.render import render_resolved
 from optbuild.project.layout import Layout
 from optbuild.record import assemble
 from optbuild.record.compared import ArmRecord, SourceRecord
-from optbuild.record.model import (
-    ArtifactRecord,
-    OutputRecord,
-    RunRecord,
-    StepRecord,
-    VariantRecord,
-    VariantStatus,
-    WarningRecord,
-)
+from optbuild.record.model import OutputRecord, RunRecord, WarningRecord
 from optbuild.record.store import RecordStore
+from optbuild.record.variants import ArtifactRecord, StepRecord, VariantRecord, VariantStatus
 from optbuild.session.journal import Journal
 from optbuild.session.ledger import Ledger
 from optbuild.session.sides import Side

@@ -8,16 +8,18 @@ from pathlib import Path
 
 from optbuild.errors import UsageError, located
 from optbuild.profile.load import command_line_workload, searched_paths
-from optbuild.profile.model import BuildProfile, Use, Workload
+from optbuild.profile.model import BuildProfile
 from optbuild.profile.shell_words import require_no_shell
 from optbuild.profile.variants import BoltMode, PgoMode
+from optbuild.profile.workloads import Use, Workload
 from optbuild.project.layout import Layout
 from optbuild.project.model import Project
 from optbuild.project.selection import Targets, default_bin
 from optbuild.session.request import RunRequest
 from optbuild.toolchain.model import Toolchain
 from optbuild.toolchain.runnable import why_not_runnable
-from optbuild.workloads.invocation import Invocation, make_invocation
+from optbuild.workloads.invocation import Invocation
+from optbuild.workloads.make_invocation import make_invocation
 from optbuild.workloads.written import WrittenFiles
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from optbuild.measure.model import A_PRIME, AaCheck, AaVerdict, Comparison, Resources, Series, Superblock, Verdict
 from optbuild.record.evidence import PgoRecord, ProfdataRecord
 from optbuild.record.model import (
-    ArtifactRecord,
     HostRecord,
     MeasureRecord,
     NoiseRecord,
@@ -16,12 +15,10 @@ from optbuild.record.model import (
     ProjectRecord,
     RunRecord,
     RunStatus,
-    StepRecord,
     ToolchainRecord,
     ToolRecord,
-    VariantRecord,
-    VariantStatus,
 )
+from optbuild.record.variants import ArtifactRecord, StepRecord, VariantRecord, VariantStatus
 from optbuild.testing.values import TARGET
 
 

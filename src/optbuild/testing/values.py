@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from optbuild.plan.draft import PlanInputs
-from optbuild.profile.model import BuildProfile, MetricName, ProjectSettings, Use, slug
+from optbuild.profile.model import BuildProfile, ProjectSettings
 from optbuild.profile.placeholders import parse_placeholders
 from optbuild.profile.variants import Counters, Lto, PgoMode, Variant
+from optbuild.profile.workloads import MetricName, Use, slug
 from optbuild.project.layout import Layout
 from optbuild.project.model import BinTarget, CargoProfiles, GitState, Package, Project, Rustflags
 from optbuild.project.selection import Targets

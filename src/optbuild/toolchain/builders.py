@@ -13,11 +13,10 @@ from optbuild.execution.command import ProgramNotFoundError
 from optbuild.text import last_lines, sanitize_line
 from optbuild.toolchain.lookup import Inquiry, find_program, is_program, output_text
 from optbuild.toolchain.model import FoundBuilder, Tool
-from optbuild.tools.builders import AUDITOR, BUILDERS, INSTALL_AUDITOR, RUSTUP, Builder, BuilderName
+from optbuild.tools.builders import AUDITOR, BUILDERS, CONTAINER_ENGINE, INSTALL_AUDITOR, RUSTUP, Builder, BuilderName
 from optbuild.tools.wheels import tag_of_interpreter
 
 _VERSION = re.compile(r"\d+\.\d+\S*")
-_ENGINE_VARIABLE = "CROSS_CONTAINER_ENGINE"
 _ENGINES = ("docker", "podman")
 _START_ENGINE = "install docker or podman and start it, until it answers: docker info"
 _DEFAULT_PYTHON = ("python3",)
@@ -48,8 +47,11 @@ def discover_builder(
     found = FoundBuilder(name=name, glibc=glibc)
     if row.program is None:
         return _with_auditor(found, inquiry) if auditable else found
-    if row.target_mount is not None and (problem := _why_no_container(inquiry)) is not None:
-        return replace(found, problem=problem, remedy=_START_ENGINE)
+    if row.target_mount is not None:
+        engine, problem = _find_engine(inquiry)
+        if problem is not None:
+            return replace(found, problem=problem, remedy=_START_ENGINE)
+        found = replace(found, engine=engine)
     path = _find(row.program, inquiry.environ)
     if path is None:
         return replace(found, problem=f"{row.program} was not found on PATH")
@@ -92,20 +94,21 @@ def _why_untold(first: Path | None, *_others: Path | None) -> str | None:
     return f"the name of {sanitize_line(str(first))} does not tell its version: name it as in python3.12"
 
 
-def _why_no_container(inquiry: Inquiry) -> str | None:
-    """Why no container can be started, as the builder would start it."""
-    named = inquiry.environ.get(_ENGINE_VARIABLE)
+def _find_engine(inquiry: Inquiry) -> tuple[Path | None, str | None]:
+    """What would start the builder's container, or why none can be started."""
+    named = inquiry.environ.get(CONTAINER_ENGINE)
     names = (named,) if named else _ENGINES
     path = next((path for name in names if (path := _find_named(name, inquiry)) is not None), None)
     if path is None:
-        return f"no container engine is here: {' and '.join(map(sanitize_line, names))} not on PATH"
+        return None, f"no container engine is here: {' and '.join(map(sanitize_line, names))} not on PATH"
     try:
         answer = inquiry.ask((str(path), "info"))
     except ProgramNotFoundError as error:
-        return f"{path} cannot be run: {error.reason}"
+        return None, f"{path} cannot be run: {error.reason}"
     if answer.exit_code == 0:
-        return None
-    return f"the container engine {path.name} does not answer: {sanitize_line(last_lines(answer.stderr, 1))}"
+        return path, None
+    said = sanitize_line(last_lines(answer.stderr, 1))
+    return None, f"the container engine {path.name} does not answer: {said}"
 
 
 def _find_named(name: str, inquiry: Inquiry) -> Path | None:

@@ -69,6 +69,7 @@ class FoundBuilder:
         env: Variables that it needs to find its parts.
         interpreters: The Pythons that it builds wheels for; the first one trains and measures.
         auditor: cargo-auditable, if it shall embed the list of dependencies.
+        engine: What starts the container that it builds in, if it builds in one.
     """
 
     name: BuilderName = BuilderName.CARGO
@@ -79,6 +80,7 @@ class FoundBuilder:
     env: Mapping[str, str] = field(default_factory=dict)
     interpreters: tuple[Path, ...] = ()
     auditor: Tool | None = None
+    engine: Path | None = None
 
     @property
     def row(self) -> Builder:

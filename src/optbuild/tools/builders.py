@@ -232,6 +232,23 @@ exec {shlex.quote(rustup)} "$@"
     )
 
 
+def noting_engine(engine: str, name: str, noting: tuple[str, ...]) -> Script:
+    """A container engine that keeps how the builder starts its container, and starts it.
+
+    Args:
+        engine: The real one.
+        name: Its file name: a builder may look at it.
+        noting: The program that does so, which the words of a call follow.
+    """
+    return Script(
+        name=name,
+        text=f"""#!/bin/sh
+# Keeps how the builder starts its container, so that programs can be run in the same image.
+exec {shlex.join([*noting, engine])} "$@"
+""",
+    )
+
+
 def _zig_link_script(target: str) -> Script:
     """Join `-u` and its symbol: rustc asks for the profiler runtime by both, and zig takes the symbol for a file."""
     return Script(
@@ -268,6 +285,8 @@ _WITH_CARGO = 'remove the key, or build with builder = "cargo"'
 _BY_ZIGBUILD = 'write builder = "zigbuild" under [project]'
 
 AUDITOR = "cargo-auditable"
+CONTAINER_ENGINE = "CROSS_CONTAINER_ENGINE"
+"""Names the program that starts containers."""
 RUSTUP = "OPTBUILD_RUSTUP"
 """Names the real rustup, where a stand-in is before it on PATH."""
 INSTALL_AUDITOR = "cargo install cargo-auditable"

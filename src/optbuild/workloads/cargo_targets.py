@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from optbuild.errors import UsageError
 from optbuild.profile.cargo_words import CargoCall, CargoVerb, TargetOption
 from optbuild.profile.faults import find_nearest
-from optbuild.profile.model import Use
+from optbuild.profile.workloads import Use
 from optbuild.project.model import Package, Project
 from optbuild.project.selection import Targets
 from optbuild.workloads.harness import find_option_of_criterion

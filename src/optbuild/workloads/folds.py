@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from optbuild.errors import UsageError
-from optbuild.profile.model import Use
+from optbuild.profile.workloads import Use
 from optbuild.text import sanitize_line
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.overlap import Overlap

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from optbuild.profile.model import Use
+from optbuild.profile.workloads import Use
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
 

@@ -17,7 +17,7 @@ from optbuild.errors import WorkloadError, WorkloadTimeoutError
 from optbuild.execution.command import Command, Completed, ConcurrentExecutor, ProgramNotFoundError, RunningProgram
 from optbuild.execution.signals import describe_ending
 from optbuild.files import tail_of, writing
-from optbuild.profile.model import MetricName
+from optbuild.profile.workloads import MetricName
 from optbuild.text import last_lines, sanitize_line
 from optbuild.units import format_duration
 from optbuild.workloads.invocation import Invocation, Server

@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from optbuild.files import atomic_write
-from optbuild.profile.model import Workload
+from optbuild.profile.workloads import Workload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,9 @@ from optbuild.errors import ProfileDataError
 from optbuild.execution.command import Command, Executor
 from optbuild.execution.tool import run_tool
 from optbuild.files import atomic_write, sha256_of, writing
+from optbuild.plan.counts import BranchCounts
 from optbuild.plan.kinds.bolt import BoltInstrument, BoltOptimise, Strip, counts_of
-from optbuild.plan.results import Artifact, BranchCounts
+from optbuild.plan.results import Artifact
 from optbuild.text import last_lines, sanitize_line
 from optbuild.tools.elf_symbols import LinkedProgram, find_symbols, read_linked
 from optbuild.tools.llvm_bolt import BoltFacts, instrument_argv, optimise_argv, parse_facts

@@ -21,8 +21,9 @@ from optbuild.making.result_store import ResultStore
 from optbuild.making.training.raw_profiles import DiskBudget
 from optbuild.making.workload_runs import WorkloadRunner
 from optbuild.plan.action import Id
+from optbuild.plan.counts import BranchCounts, BranchFile
 from optbuild.plan.kinds.bolt import BoltMerge, BoltTrain, counts_of
-from optbuild.plan.results import Artifact, BranchCounts, BranchFile
+from optbuild.plan.results import Artifact
 from optbuild.profile.model import RawProfileSettings
 from optbuild.text import last_lines, sanitize_line
 from optbuild.tools.fdata import merge_argv, scaled, sum_up, unreadable

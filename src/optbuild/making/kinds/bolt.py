@@ -16,8 +16,9 @@ from optbuild.making.kinds.workload import demand_of_workload
 from optbuild.making.order.exclusivity import Budget, Demand, Exclusivity
 from optbuild.making.tools import Tools
 from optbuild.plan.action import Id
+from optbuild.plan.counts import BranchCounts
 from optbuild.plan.kinds.bolt import BoltInstrument, BoltMerge, BoltOptimise, BoltTrain, Strip
-from optbuild.plan.results import Binaries, Bolted, BranchCounts, Results
+from optbuild.plan.results import Binaries, Bolted, Results
 from optbuild.units import format_bytes
 
 A = TypeVar("A", BoltInstrument, BoltOptimise, Strip)

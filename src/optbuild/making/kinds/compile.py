@@ -14,9 +14,10 @@ from optbuild.making.order.exclusivity import Budget, Demand, Exclusivity
 from optbuild.making.proof.prover import Proof, compared_with
 from optbuild.making.tools import Tools
 from optbuild.plan.action import JOBSERVER, ActionId, Output, resolve_argument
+from optbuild.plan.counts import CheckedProfile
 from optbuild.plan.forecast import Expectation
 from optbuild.plan.kinds.compile import Compile, Role
-from optbuild.plan.results import PROFDATA, Binaries, CheckedProfile, Compiled, Results
+from optbuild.plan.results import PROFDATA, Binaries, Compiled, Results
 from optbuild.units import format_bytes
 
 LTO_BYTES = 2 << 30

@@ -8,8 +8,9 @@ from optbuild.making.kinds.workload import describe_counts
 from optbuild.making.tools import Tools
 from optbuild.making.training.merging import is_intact
 from optbuild.plan.action import Id
+from optbuild.plan.counts import CheckedProfile
 from optbuild.plan.kinds.merge import MergeProfiles
-from optbuild.plan.results import Artifact, Binaries, CheckedProfile, Results
+from optbuild.plan.results import Artifact, Binaries, Results
 
 
 class MergeKind(Kind[MergeProfiles, CheckedProfile]):

@@ -7,8 +7,9 @@ from optbuild.making.kinds.kind import Kind, Shown
 from optbuild.making.tools import Tools
 from optbuild.making.training.merging import is_intact
 from optbuild.making.training.profile_data import match_profile_data
+from optbuild.plan.counts import CheckedProfile
 from optbuild.plan.kinds.profile_data import MatchProfileData
-from optbuild.plan.results import Artifact, CheckedProfile, Results
+from optbuild.plan.results import Artifact, Results
 from optbuild.units import format_share
 
 

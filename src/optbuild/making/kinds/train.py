@@ -12,8 +12,9 @@ from optbuild.making.kinds.workload import demand_of_workload, describe_counts
 from optbuild.making.order.exclusivity import Budget, Demand, Exclusivity
 from optbuild.making.tools import Tools
 from optbuild.making.training.merging import is_intact
+from optbuild.plan.counts import Counts
 from optbuild.plan.kinds.train import Train
-from optbuild.plan.results import CargoTraining, Counts, Results
+from optbuild.plan.results import CargoTraining, Results
 
 
 class TrainKind(Kind[Train, Counts]):

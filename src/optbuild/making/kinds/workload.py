@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from optbuild.making.order.exclusivity import Demand, Exclusivity
-from optbuild.plan.results import PgoProfile
+from optbuild.plan.counts import PgoProfile
 from optbuild.workloads.invocation import Invocation, Kind
 
 

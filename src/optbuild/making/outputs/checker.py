@@ -24,7 +24,7 @@ from optbuild.making.result_store import ResultStore
 from optbuild.making.workload_runs import KEPT_BYTES, WorkloadRunner
 from optbuild.plan.kinds.check_outputs import CompareOutputs, ProbeOutputs
 from optbuild.plan.results import Artifact, Compared, KeptPart, Probed, combined_sha256
-from optbuild.profile.model import Use
+from optbuild.profile.workloads import Use
 from optbuild.text import sanitize_line
 from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.harness import Harness

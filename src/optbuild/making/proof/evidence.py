@@ -19,7 +19,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from optbuild.plan.results import Artifact, CheckedProfile, Compiled, CrateCounts, PgoProfile
+from optbuild.plan.counts import CheckedProfile, CrateCounts, PgoProfile
+from optbuild.plan.results import Artifact, Compiled
 from optbuild.tools.llvm_profdata import HEADER_BYTES, ProfileHeader, read_profile_header
 from optbuild.tools.mangling import function_path
 

@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 
 from optbuild.errors import AttemptFault, ProfileDataError
-from optbuild.plan.results import Compiled, ProfileContents, ProfileUse
+from optbuild.plan.counts import ProfileContents
+from optbuild.plan.results import Compiled, ProfileUse
 from optbuild.portable.names import read_name
 from optbuild.tools.mangling import crate_of, function_path, unit_crate, without_unit
 

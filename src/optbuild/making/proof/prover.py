@@ -17,10 +17,11 @@ from optbuild.making.proof.startup import check_order
 from optbuild.making.proof.warning_probe import WarningProbe
 from optbuild.making.training.profdata import Profdata
 from optbuild.plan.action import ActionId, Id
+from optbuild.plan.counts import CheckedProfile
 from optbuild.plan.kinds.compile import Compile, Role
 from optbuild.plan.kinds.train import Train
 from optbuild.plan.model import PlannedVariant
-from optbuild.plan.results import CheckedProfile, Compiled
+from optbuild.plan.results import Compiled
 from optbuild.plan.ways import Attempt
 from optbuild.profile.cargo_words import CargoVerb
 from optbuild.profile.model import EvidenceSettings

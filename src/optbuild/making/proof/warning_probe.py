@@ -16,8 +16,8 @@ from optbuild.execution.tool import run_tool
 from optbuild.files import atomic_write
 from optbuild.making.result_store import ResultStore
 from optbuild.plan.action import ActionId
+from optbuild.plan.counts import PgoProfile
 from optbuild.plan.fingerprint import make_result_key
-from optbuild.plan.results import PgoProfile
 from optbuild.toolchain.model import Tool
 from optbuild.tools.rustc import MISSING_FUNCTION, OF_A_PROFILE, PROFILE_USE, WARN, WARN_MISSING_FUNCTIONS
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from optbuild.making.result_store import ResultStore
 from optbuild.plan.action import ActionId
-from optbuild.plan.results import PgoProfile
+from optbuild.plan.counts import PgoProfile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from optbuild.events import Level, Notice
 from optbuild.execution.command import Command
 from optbuild.files import writing
-from optbuild.plan.results import Losses
+from optbuild.plan.counts import Losses
 from optbuild.text import sanitize_line
 from optbuild.tools.start_marks import count_started, lost_processes, marks_directory, unended_processes
 

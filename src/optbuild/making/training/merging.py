@@ -27,8 +27,9 @@ from optbuild.making.training.translation import (
     write_translated,
 )
 from optbuild.plan.action import ActionId, Id
+from optbuild.plan.counts import CheckedProfile, Counts, PgoProfile, RawProfiles, Unusable
 from optbuild.plan.kinds.merge import MergeProfiles
-from optbuild.plan.results import Artifact, CheckedProfile, Counts, PgoProfile, RawProfiles, Unusable
+from optbuild.plan.results import Artifact
 from optbuild.portable.matching import Matching
 from optbuild.text import sanitize_line
 from optbuild.tools.instrumentation import parse_functions

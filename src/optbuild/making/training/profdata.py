@@ -14,7 +14,7 @@ from optbuild.execution.command import Command, Completed, Executor, OnLine
 from optbuild.execution.signals import describe_ending
 from optbuild.execution.tool import run_tool
 from optbuild.files import atomic_write, tail_of, writing
-from optbuild.plan.results import CrateCounts, ProfileContents
+from optbuild.plan.counts import CrateCounts, ProfileContents
 from optbuild.text import last_lines
 from optbuild.toolchain.model import Tool
 from optbuild.tools.llvm_profdata import (

@@ -12,9 +12,10 @@ from optbuild.files import sha256_of, storage_error, writing
 from optbuild.making.keys import profile_data_key
 from optbuild.making.training.merging import ProfileMerger, RawMerge, is_intact
 from optbuild.making.training.translation import describe_lost, list_functions
+from optbuild.plan.counts import CheckedProfile
 from optbuild.plan.kinds.profile_data import MatchProfileData
 from optbuild.plan.lent_names import LentNames
-from optbuild.plan.results import Artifact, CheckedProfile
+from optbuild.plan.results import Artifact
 from optbuild.portable.encoding import PortableProfile, decode
 from optbuild.portable.lent_names import decode_names, names_path
 from optbuild.portable.lock import Lock, check_lock, lock_path

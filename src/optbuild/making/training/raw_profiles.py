@@ -15,7 +15,7 @@ from pathlib import Path
 
 from optbuild.errors import ProfileDataError
 from optbuild.files import remove_below, writing
-from optbuild.plan.results import RawProfiles, Unusable
+from optbuild.plan.counts import RawProfiles, Unusable
 from optbuild.text import sanitize_line
 from optbuild.tools.llvm_profdata import HEADER_BYTES, read_profile_header
 from optbuild.units import format_bytes

@@ -17,7 +17,7 @@ from optbuild.events import Emit, Level, Notice
 from optbuild.making.training.accepted import AcceptedTrainings
 from optbuild.making.training.merging import RawMerge
 from optbuild.plan.action import ActionId
-from optbuild.plan.results import PgoProfile, Unusable
+from optbuild.plan.counts import PgoProfile, Unusable
 from optbuild.profile.model import RawProfileSettings
 from optbuild.text import sanitize_line
 from optbuild.tools.llvm_profdata import OVERSIZED_COUNTER

@@ -21,8 +21,9 @@ from optbuild.making.training.plausibility import check_plausible
 from optbuild.making.training.raw_profiles import MANY_PROCESSES, PER_PROCESS, POOLED, DiskBudget, collect, set_aside
 from optbuild.making.training.salvage import Salvage
 from optbuild.making.workload_runs import WorkloadRunner
+from optbuild.plan.counts import Counts, Losses, PgoProfile
 from optbuild.plan.kinds.train import Train
-from optbuild.plan.results import Artifact, CargoTraining, Counts, Losses, PgoProfile
+from optbuild.plan.results import Artifact, CargoTraining
 from optbuild.profile.model import RawFiles, RawProfileSettings
 from optbuild.text import sanitize_line
 from optbuild.workloads.cargo_build import CargoBuild

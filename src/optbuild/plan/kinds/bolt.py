@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from optbuild.plan.action import Action, Id
+from optbuild.plan.counts import BranchCounts
 from optbuild.plan.kinds.workload import describe_workload
-from optbuild.plan.results import Binaries, Bolted, BranchCounts, MadeObject
+from optbuild.plan.results import Binaries, Bolted, MadeObject
 from optbuild.toolchain.model import BoltTools
 from optbuild.tools.fdata import merge_argv
 from optbuild.tools.llvm_bolt import COUNTS_SUFFIX, instrument_argv, optimise_argv

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from optbuild.plan.action import Action, Id
-from optbuild.plan.results import Binaries, CheckedProfile, Counts
+from optbuild.plan.counts import CheckedProfile, Counts
+from optbuild.plan.results import Binaries
 from optbuild.tools.llvm_profdata import merge_argv
 
 

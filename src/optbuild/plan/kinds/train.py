@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from optbuild.plan.action import Action, Id
+from optbuild.plan.counts import Counts
 from optbuild.plan.kinds.workload import describe_workload
-from optbuild.plan.results import Binaries, Counts
+from optbuild.plan.results import Binaries
 from optbuild.workloads.invocation import Invocation
 
 

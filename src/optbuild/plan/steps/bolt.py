@@ -16,14 +16,15 @@ from functools import partial
 
 from optbuild.errors import UsageError
 from optbuild.plan.action import Id, render_argument
+from optbuild.plan.counts import BranchCounts
 from optbuild.plan.draft import Draft, PlanInputs
 from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.kinds.bolt import BoltInstrument, BoltMerge, BoltOptimise, BoltTrain, Strip
 from optbuild.plan.kinds.make_object import MakeObject
-from optbuild.plan.results import Binaries, BranchCounts
+from optbuild.plan.results import Binaries
 from optbuild.plan.ways import Following
-from optbuild.profile.model import Use
 from optbuild.profile.variants import BoltMode, Variant
+from optbuild.profile.workloads import Use
 from optbuild.project.cargo_profile import resolve_cargo_profile
 from optbuild.project.model import CargoProfile
 from optbuild.toolchain.model import BoltTools

@@ -5,7 +5,7 @@ from __future__ import annotations
 from optbuild.plan.action import render_argument
 from optbuild.plan.draft import Draft, PlanInputs, resolve_lto
 from optbuild.plan.parts import trains
-from optbuild.profile.model import Use
+from optbuild.profile.workloads import Use
 from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.tools.rustc import SWITCHED_OFF, find_codegen_option
 from optbuild.workloads.invocation import Invocation

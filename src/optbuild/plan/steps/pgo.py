@@ -19,6 +19,7 @@ from pathlib import Path
 
 from optbuild.errors import AttemptFault, UsageError
 from optbuild.plan.action import Action, Argument, Id, Output
+from optbuild.plan.counts import CheckedProfile, Counts
 from optbuild.plan.draft import (
     Draft,
     PlanInputs,
@@ -35,15 +36,15 @@ from optbuild.plan.kinds.profile_data import MatchProfileData
 from optbuild.plan.kinds.train import Train
 from optbuild.plan.lent_names import identify_build
 from optbuild.plan.parts import for_program
-from optbuild.plan.results import PROFDATA, CheckedProfile, Compiled, Counts
+from optbuild.plan.results import PROFDATA, Compiled
 from optbuild.plan.steps.codegen import draft_as
 from optbuild.plan.steps.obstacles import find_obstacle, find_training_obstacle, trains_draft
 from optbuild.plan.steps.startup import counting_flags, linking_flags
 from optbuild.plan.steps.training_ways import Way, first_own_way, training_ways
 from optbuild.plan.ways import Attempt
-from optbuild.profile.model import Use
 from optbuild.profile.profile_data import UseProfileData
 from optbuild.profile.variants import PgoMode, Variant
+from optbuild.profile.workloads import Use
 from optbuild.toolchain.model import Tool
 from optbuild.tools import flush_object, start_marks
 from optbuild.tools.linked_object import link_flag

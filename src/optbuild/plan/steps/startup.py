@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from optbuild.errors import UsageError
 from optbuild.plan.action import Argument, Id, Output, render_argument
+from optbuild.plan.counts import CheckedProfile
 from optbuild.plan.draft import Draft, PlanInputs
-from optbuild.plan.results import CheckedProfile
 from optbuild.profile.variants import CodeLayout, PgoMode, Variant
 from optbuild.tools.rustc import ORDER_BY_PROFILE, ORDER_BY_START, is_new_enough
 

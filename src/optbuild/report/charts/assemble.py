@@ -7,8 +7,9 @@ import statistics
 from collections.abc import Iterable, Iterator, Sequence
 
 from optbuild.measure.model import Comparison, Series, Superblock, Verdict
-from optbuild.record.model import RunRecord, StepRecord
+from optbuild.record.model import RunRecord
 from optbuild.record.search import SearchRecord
+from optbuild.record.variants import StepRecord
 from optbuild.report.charts.model import Bar, ChangeGroup, ChangeRow, Charts, DriftLine, Lane, SizePoint
 from optbuild.report.display import tone_of
 from optbuild.report.in_sample import in_sample_label

@@ -13,8 +13,9 @@ from urllib.parse import quote
 
 from optbuild.errors import UsageError
 from optbuild.measure.model import Verdict
-from optbuild.record.model import OutputRecord, RunRecord, VariantRecord
+from optbuild.record.model import OutputRecord, RunRecord
 from optbuild.record.store import dump_ascii, render_record
+from optbuild.record.variants import VariantRecord
 from optbuild.report.in_sample import in_sample_by_workload
 from optbuild.text import sanitize_line
 

@@ -12,7 +12,8 @@ from optbuild.measure.model import Comparison, Verdict
 from optbuild.profile.gates import GateSettings
 from optbuild.record.gate import GateVerdict
 from optbuild.record.judge import is_accepted
-from optbuild.record.model import RunRecord, VariantRecord, VariantStatus
+from optbuild.record.model import RunRecord
+from optbuild.record.variants import VariantRecord, VariantStatus
 from optbuild.report.display import change_cell, interval_cell, sentence, verdict_word
 from optbuild.report.gates import describe_gate, name_gate
 from optbuild.text import sanitize_line
