@@ -209,6 +209,19 @@ def claim_directory(directory: Path) -> None:
     atomic_write(directory / MARKER, _MARKER_TEXT.encode())
 
 
+def claim_again(claimed: Path) -> bool:
+    """Mark a directory that this process has claimed, and that was deleted and made anew meanwhile.
+
+    Returns:
+        Whether its marker was gone; without it, the next run would take the directory for somebody else's.
+    """
+    if _is_ours(claimed):
+        return False
+    if claimed.is_dir() and not claimed.is_symlink():
+        atomic_write(claimed / MARKER, _MARKER_TEXT.encode())
+    return True
+
+
 def remove_below(owned: Path, target: Path) -> None:
     """Delete `target`, which must be `owned` itself or lie below it; symlinks are removed, never followed.
 

@@ -17,6 +17,7 @@ from optbuild.files import (
     MARKER,
     atomic_copy,
     atomic_write,
+    claim_again,
     claim_directory,
     disk_bytes_of,
     link_or_copy,
@@ -257,6 +258,19 @@ def test_a_new_or_empty_directory_can_be_claimed(tmp_path: Path, *, exists: bool
 
     assert entries(directory) == [MARKER, "ours"]
     assert "optbuild clean" in (directory / MARKER).read_text()
+
+
+def test_a_claimed_directory_that_was_made_anew_is_marked_again(tmp_path: Path) -> None:
+    """Somebody has deleted it, and a later write has made it again without a marker."""
+    claim_directory(tmp_path / "own")
+    assert not claim_again(tmp_path / "own")
+
+    shutil.rmtree(tmp_path / "own")
+    assert claim_again(tmp_path / "own")
+    assert not (tmp_path / "own").exists()
+    atomic_write(tmp_path / "own" / "state", b"")
+    assert claim_again(tmp_path / "own")
+    claim_directory(tmp_path / "own")
 
 
 def test_a_foreign_directory_cannot_be_claimed(tmp_path: Path) -> None:

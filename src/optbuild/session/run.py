@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from optbuild.errors import OptbuildError
+from optbuild.errors import InterruptedRunError, OptbuildError, StorageError
 from optbuild.events import Level, Notice, RunExpected
-from optbuild.files import claim_directory
+from optbuild.files import claim_again, claim_directory
 from optbuild.making.carry_out import carry_out
 from optbuild.measure.arms import ArmBinaries, Arms
 from optbuild.measure.model import AaVerdict, Analysis, Arm
@@ -100,7 +100,19 @@ def opened(prepared: Prepared, request: RunRequest, machine: Machine) -> Iterato
             _announce_estimate(ledger)
             yield ledger
         except OptbuildError as error:
-            raise RunFailedError(error, ledger.close(error)) from error
+            cause = error if isinstance(error, InterruptedRunError) else _find_deleted(layout.root) or error
+            raise RunFailedError(cause, ledger.close(cause)) from error
+
+
+def _find_deleted(root: Path) -> StorageError | None:
+    """Whether somebody, such as `cargo clean`, has deleted what a run works on: then nothing else is to blame."""
+    if not claim_again(root):
+        return None
+    return StorageError(
+        f"{root} was deleted while optbuild worked in it",
+        help="run again, and let nothing delete the target directory meanwhile (`cargo clean`)",
+        location=str(root),
+    )
 
 
 def build(ledger: Ledger) -> None:

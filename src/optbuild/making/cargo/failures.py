@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from optbuild.errors import BuildError
+from optbuild.files import tail_of
 from optbuild.plan.kinds.compile import Compile
 from optbuild.text import last_lines
 from optbuild.toolchain.packages import USE_STABLE
 
 _SHOWN_ERROR_LINES = 40
+_PROFILING_RUNTIME = b"InstrProfiling"  # how the source files of LLVM's profiling runtime begin, in words of the linker
 # What cargo says before it builds anything, and what mends that.
 _REMEDIES = (
     (
@@ -40,6 +42,14 @@ def cargo_failed(action: Compile, exit_code: int, status: bytes, log: Path) -> B
         return BuildError(
             f"{action.label}: the system killed the compiler, most likely for want of memory",
             help='build with fewer jobs (`--jobs 1`), or use `lto = "thin"` in this variant',
+            location=str(log),
+            detail=detail,
+        )
+    if _PROFILING_RUNTIME in tail_of(log):
+        return BuildError(
+            f"{action.label}: LLVM's profiling runtime cannot be linked into this program",
+            help="it needs the C library: link the program with it, or build only variants without PGO "
+            "(`optbuild run VARIANT`)",
             location=str(log),
             detail=detail,
         )
