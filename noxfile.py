@@ -93,7 +93,7 @@ def integration(session: nox.Session) -> None:
     """Real cargo, real llvm-profdata, real faults."""
     session.install("-e", ".", *_group("test"))
     _find_llvm_profdata(session)
-    needed = f"{REQUIRED_TOOLS},chromium,loads,valgrind,bolt"
+    needed = f"{REQUIRED_TOOLS},chromium,loads,valgrind,heaptrack,bolt"
     required = [f"--require={needed}"] if os.environ.get("CI") else []  # noqa: TID251 - not the product
     # One more than there are cores: programs that are waited for leave a core idle.
     # In the order that tests/integration/conftest.py gives, and not by the number of tests.

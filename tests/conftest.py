@@ -43,6 +43,7 @@ TOOLS = {
     "loads": "the test needs the load generator wrk",
     "bolt": "the test needs LLVM's BOLT of rustc's LLVM major",
     "valgrind": "the test counts allocations with valgrind",
+    "heaptrack": "the test counts allocations with heaptrack, and with valgrind",
     "builders": "the test needs maturin, cargo-zigbuild and ziglang of PyPI",
 }
 NEEDED = {
@@ -50,6 +51,7 @@ NEEDED = {
     "pgo": ("cargo", "pgo"),
     "registry": ("cargo", "registry"),
     "valgrind": ("cargo", "valgrind"),
+    "heaptrack": ("cargo", "valgrind", "heaptrack"),
     "bolt": ("cargo", "pgo", "bolt"),
 }
 
@@ -194,5 +196,6 @@ _LACKS: Mapping[str, Callable[[], str | None]] = {
     "loads": partial(_find_lack_of_programs, "wrk"),
     "bolt": partial(_find_lack_of, require_bolt),
     "valgrind": partial(_find_lack_of_programs, "valgrind"),
+    "heaptrack": partial(_find_lack_of_programs, "heaptrack"),
     "builders": _find_lack_of_builders,
 }

@@ -18,6 +18,7 @@ has chromium || has chromium-browser || has google-chrome || missing="$missing c
 has wrk || missing="$missing wrk"
 has "llvm-bolt-$llvm" || missing="$missing bolt-$llvm llvm-$llvm"
 has valgrind || missing="$missing valgrind"
+has heaptrack || missing="$missing heaptrack"
 if [ -n "${CI:-}" ] && [ -n "$missing" ]; then
     if ! has apt-get || [ "$(id -u)" != 0 ]; then
         echo "missing:$missing. Install what is missing with your package manager" >&2

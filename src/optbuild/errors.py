@@ -10,6 +10,7 @@ OptbuildError                  70  internal error
 ├── BuildError                 10  cargo or rustc failed
 ├── WorkloadError              11  a workload failed
 │   └── WorkloadTimeoutError   12  a workload took longer than its timeout
+├── UnitTimeoutError           12  a project of a fleet took longer than its timeout
 ├── ProfileDataError           13  profile data is missing, broken or proves nothing
 │   └── ImplausibleCountsError 13  impossible counts, as from threads that share counters
 ├── NotComparableError         15  outputs differ, or sources changed meanwhile
@@ -159,6 +160,13 @@ class WorkloadTimeoutError(WorkloadError):
 
     exit_code = 12
     code = "timeout"
+
+
+class UnitTimeoutError(OptbuildError):
+    """A unit of a fleet was stopped because all of it took longer than its timeout."""
+
+    exit_code = 12
+    code = "unit-timeout"
 
 
 class AttemptFault(StrEnum):

@@ -53,5 +53,22 @@ def write_fleet(directory: Path, optbuild: Optbuild) -> Path:
     return file
 
 
+def write_hung_fleet(directory: Path) -> Path:
+    """A fleet whose first project is never built to its end, and may take three seconds; its file."""
+    files = {name: {path: _named(path, text, name) for path, text in FILES.items()} for name in ("hung", "app")}
+    files["hung"]["build.rs"] = "fn main() { std::thread::sleep(std::time::Duration::from_secs(36_000)); }\n"
+    for name, own in files.items():
+        for path, text in own.items():
+            place = directory / name / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text)
+    (directory / "fast.toml").write_text(PROFILE)
+    (directory / "turns.txt").write_text("100000\n")
+    app = '[[projects]]\npath = "{name}"\nbuild-profile = "fast.toml"\n'
+    file = directory / "FLEET.toml"
+    file.write_text(f'schema = 1\n{app.format(name="hung")}timeout = "3s"\n{app.format(name="app")}')
+    return file
+
+
 def _named(path: str, text: str, name: str) -> str:
     return text.replace("turns", name) if path.startswith("Cargo") else text

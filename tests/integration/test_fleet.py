@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.fleet_cases import write_fleet
+from tests.integration.fleet_cases import write_fleet, write_hung_fleet
 from tests.integration.optbuild_program import Optbuild
 
 pytestmark = [pytest.mark.cargo]
@@ -147,6 +147,24 @@ def test_a_signal_ends_it_and_keeps_what_is_finished(optbuild: Optbuild, fleet: 
     optbuild.await_no_children()
     units = [json.loads(path.read_text()) for path in (fleet / "stopped" / "units").iterdir()]
     assert [unit["unit"]["project"] for unit in units] == ["app"]
+
+
+@pytest.mark.parametrize("where", [(), ("--workers", "1", "--idle-within", "1ms")], ids=["here", "cluster"])
+def test_a_unit_that_takes_too_long_is_ended_and_the_next_is_done(
+    optbuild: Optbuild, tmp_path: Path, where: tuple[str, ...]
+) -> None:
+    """Whatever it waits for, here a build script; nothing of it is left running."""
+    write_hung_fleet(tmp_path)
+    ended = optbuild.run("fleet", "run", *where, "--json", cwd=tmp_path).expect(12)
+    units = _units(ended.document)
+    assert {name: unit["status"] for name, unit in units.items()} == {"hung": "failed", "app": "complete"}
+    error = units["hung"]["error"]
+    assert (error["code"], error["message"]) == (
+        "unit-timeout",
+        "hung took longer than its timeout of 3 s; what it ran was ended",
+    )
+    assert "`timeout`" in error["help"]
+    optbuild.await_no_children()
 
 
 def test_a_plan_is_a_matrix_and_runs_nothing(optbuild: Optbuild, fleet: Path) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +99,88 @@ def test_a_file_of_a_program_is_read_without_building(shared_optbuild: Optbuild,
     assert "own::brief" in ended.stdout
     (tmp_path / "other.json").write_text("{}")
     assert "not a file of DHAT" in shared_optbuild.run("heap", "--from", "other.json", cwd=tmp_path).expect(2).stderr
+
+
+def own_sites(document: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """What the project's own code asks for, by workload: stack, cause, and how much."""
+    return sorted(
+        (workload["workload"], str(site["stack"]), site["cause"], site["bytes"], site["blocks"])
+        for workload in document["workloads"]
+        for site in workload["sites"]
+        if site["stack"]
+    )
+
+
+def find(name: str) -> str:
+    """Where a tool is."""
+    return str(shutil.which(name))
+
+
+@pytest.mark.heaptrack
+def test_heaptrack_finds_the_same_allocations_as_valgrind(shared_optbuild: Optbuild, project: Path) -> None:
+    """By place in the source, stack and cause, to the byte; only what was freed at once is told in another way."""
+    exact = shared_optbuild.run("heap", "release", "--json", cwd=project).expect(0).document
+    heaptrack = ("--json", "--tool", "heaptrack")
+    quick = shared_optbuild.run("heap", "release", *heaptrack, cwd=project).expect(0).document
+    assert (exact["tool"], quick["tool"], quick["short_lived"]) == ("dhat", "heaptrack", None)
+    assert own_sites(quick) == own_sites(exact) != []
+    assert sites(quick, "words")["habits::own_words"]["short_lived_blocks"] > TIMES * WORDS_IN_TEXT / 2
+    words = ("heap", "smaller", "--diff", "release", "--workload", "grow")
+    (found,) = shared_optbuild.run(*words, *heaptrack, cwd=project).expect(0).document["workloads"]
+    of_growing = next(each for each in found["differences"] if each["function"] == "habits::grow")
+    assert of_growing["base"]["blocks"] == of_growing["variant"]["blocks"] > 0
+
+
+@pytest.mark.heaptrack
+def test_what_heaptrack_cannot_see_is_refused_with_what_can(
+    shared_optbuild: Optbuild, project: Path, tmp_path: Path
+) -> None:
+    """A static program, a program that another one starts, and a machine without heaptrack."""
+    heap = ("heap", "release", "--json", "--tool", "heaptrack")
+    starting = "import subprocess, sys; subprocess.run(sys.argv[1:], check=True)"
+    for command, said in (
+        (("sh", "-c", 'exec "$0" grow 3', "{bin}"), "saw nothing"),
+        ((sys.executable, "-c", starting, "{bin}", "grow", "3"), "does not follow"),
+    ):
+        error = shared_optbuild.run(*heap, "--", *command, cwd=project).expect(11).error
+        assert said in error["message"]
+        assert "be {bin} itself" in error["help"]
+    hidden = copy_crate("habits", tmp_path / "habits")
+    static = '[variants.release]\nrustflags = ["-Ctarget-feature=+crt-static"]\n'
+    edit(hidden / "optbuild.toml", "[variants.release]\n", static)
+    error = shared_optbuild.run(*heap, cwd=hidden).expect(3).error
+    assert "linked statically: heaptrack sees none" in error["message"]
+    error = shared_optbuild.run(*heap, cwd=project, env={"PATH": str(tmp_path)}).expect(3).error
+    assert "apt-get install heaptrack" in error["help"]
+
+
+@pytest.mark.heaptrack
+def test_a_file_of_heaptrack_is_read_as_it_was_written(
+    shared_optbuild: Optbuild, project: Path, tmp_path: Path
+) -> None:
+    """Compressed by zstd or gzip, or not at all; another tool's file is no base for it."""
+    shared_optbuild.run("heap", "release", "--json", "--workload", "grow", cwd=project).expect(0)
+    program = next((project / "target" / "optbuild" / "binaries").glob("*/habits"))
+    subprocess.run([find("heaptrack"), "-o", tmp_path / "log", program, "grow", "300"], check=True, capture_output=True)
+    (written,) = tmp_path.glob("log.*")
+    read = ("heap", "--json", "--from")
+    document = shared_optbuild.run(*read, written.name, cwd=tmp_path).expect(0).document
+    grown = next(site for site in document["workloads"][0]["sites"] if site["function"] == "habits::grow")
+    assert (document["tool"], grown["blocks"] % TIMES, grown["cause"]) == ("heaptrack", 0, "growth")
+    plain = tmp_path / "plain"
+    if written.suffix == ".zst":
+        subprocess.run([find("zstd"), "-d", "-q", "-o", plain, written], check=True)
+    else:
+        plain.write_bytes(gzip.decompress(written.read_bytes()))
+    (tmp_path / "log.gz").write_bytes(gzip.compress(plain.read_bytes()))
+    for name in ("plain", "log.gz"):
+        again = shared_optbuild.run(*read, name, cwd=tmp_path).expect(0).document
+        assert again["workloads"] == document["workloads"]
+    (tmp_path / "short.gz").write_bytes((tmp_path / "log.gz").read_bytes()[:-100])
+    assert shared_optbuild.run(*read, "short.gz", cwd=tmp_path).expect(2).error["help"].startswith("write one")
+    recorded = Path(__file__).parents[1] / "recorded" / "dhat" / "dhat-rs.json"
+    error = shared_optbuild.run(*read, "plain", "--diff", recorded, cwd=tmp_path).expect(2).error
+    assert "they do not count the same" in error["message"]
 
 
 def test_an_interrupt_leaves_no_process(shared_optbuild: Optbuild, project: Path) -> None:

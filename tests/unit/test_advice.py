@@ -10,8 +10,9 @@ from inline_snapshot import snapshot
 from optbuild.observe.advice import advise
 from optbuild.observe.benches import find_folded
 from optbuild.observe.observation import Advice, FindingKind, Observation, Remedy
+from optbuild.observe.raw import function_name
 from optbuild.observe.samples import Frame, Samples, Stack, Unit
-from optbuild.observe.shares import Part, crate_of
+from optbuild.observe.shares import Part, crate_of, part_of
 from optbuild.observe.sites import AllocationSite, Cause
 from optbuild.record.advice import AdviceDocument, AdviceOnWorkload, make_advice_schema, render_advice
 from optbuild.report.advice import assemble_advice
@@ -125,6 +126,27 @@ def test_compiled_code_is_what_builds_can_change() -> None:
     assert {each.at_most for each in advice.prospects if each.can_pay} == {1.0}
     assert FindingKind.HOT_FUNCTION in kinds(advice)
     assert Remedy.LTO not in paying(advise(replace(look(own=1), has_lto=True)))
+
+
+@pytest.mark.parametrize(
+    "symbol",
+    [
+        "malloc",
+        "cfree@GLIBC_2.2.5",
+        "realloc@@GLIBC_2.2.5",
+        "_int_free_merge_chunk",
+        "arena_for_chunk",
+        "tcache_get",
+        "nontrivial_free",
+        "_rjem_je_arena_malloc_hard",
+        "_mi_page_malloc",
+        "_RNvCs1234_7___rustc11___rdl_alloc",
+    ],
+)
+def test_all_that_an_allocator_does_is_its_time(symbol: str) -> None:
+    """Under the names that its own functions have, and as perf writes those that a library exports."""
+    frame = Frame(function=function_name(symbol), symbol=symbol, module=LIBC)
+    assert part_of(Stack(frames=(frame,), weight=1.0, thread="demo"), ()) is Part.ALLOCATOR
 
 
 def test_an_allocator_pays_where_the_time_is_its_own() -> None:

@@ -11,7 +11,7 @@ from inline_snapshot import snapshot
 from optbuild.errors import StorageError, ToolchainError, UsageError
 from optbuild.files import require_writable
 from optbuild.observe.call_tree import Change, Node, make_table, make_tree, thread_group
-from optbuild.observe.effort import WANTED_SAMPLES, plan_effort
+from optbuild.observe.effort import WANTED_SAMPLES, is_recorded, plan_effort
 from optbuild.observe.profiles import ArmProfile, Profiled, Unobserved, WorkloadProfile, scale_recordings
 from optbuild.observe.samples import Frame, Samples, Stack, Unit
 from optbuild.report.flame.document import make_document_schema, render_document
@@ -25,6 +25,7 @@ from optbuild.session.drawing import Form, choose_form, require_renderer
 from optbuild.tools.inferno import make_draw_argv, place_below
 from optbuild.tools.perf_record import CallGraph
 
+SPEEDSCOPE = Path(__file__).parents[1] / "recorded" / "consumers" / "speedscope.schema.json"
 EVIL = '</script><b>"&;\n::warning::x'
 
 
@@ -169,7 +170,26 @@ def test_an_effort_is_bounded(cpu_s: float, call_graph: CallGraph) -> None:
     assert each <= 100_000
     assert effort.runs * effort.recordings * cpu_s * 2 <= max(60.0, 2 * cpu_s)
     if call_graph is CallGraph.FRAME_POINTERS and 0.001 <= cpu_s <= 3:
-        assert each * effort.recordings >= min(WANTED_SAMPLES, 200 * 5 * 4999 * cpu_s)
+        assert each * effort.recordings >= min(WANTED_SAMPLES, 200 * 5 * 9999 * cpu_s)
+
+
+@pytest.mark.parametrize(
+    ("samples", "elapsed_s", "recordings", "expected"),
+    [
+        (999, 29.0, 1, False),
+        (1000, 4.9, 1, False),
+        (1000, 5.0, 1, True),
+        (200, 1.0, 5, True),
+        (199, 1.0, 5, False),
+        (0, 30.1, 1, True),
+    ],
+)
+def test_a_short_program_is_not_recorded_longer_than_it_helps(
+    samples: int, elapsed_s: float, recordings: int, *, expected: bool
+) -> None:
+    """With enough samples after five seconds, more of them are not worth the time that perf takes to start."""
+    found = is_recorded(samples=samples, elapsed_s=elapsed_s, share_s=30.0, recordings=recordings)
+    assert found is expected
 
 
 def test_the_table_says_what_took_most() -> None:
@@ -249,9 +269,10 @@ def test_what_is_within_the_noise_is_drawn_without_a_difference() -> None:
 
 
 def test_speedscope_gets_a_profile_for_each_variant() -> None:
-    """With one table of frames for all."""
+    """With one table of frames for all, as speedscope's own schema has it."""
     document = json.loads(render_speedscope(COMPARED))
     assert [each["name"] for each in document["profiles"]] == ["books, release", "books, pgo"]
+    jsonschema.validate(document, json.loads(SPEEDSCOPE.read_text()))
     for each in document["profiles"]:
         assert each["endValue"] == pytest.approx(sum(each["weights"]))
         assert max(max(stack) for stack in each["samples"]) < len(document["shared"]["frames"])

@@ -11,7 +11,7 @@ from inline_snapshot import snapshot
 from optbuild.errors import WorkloadError
 from optbuild.observe.heap import HeapObserver
 from optbuild.observe.sites import AllocationSite, Amounts, SiteFrame, compare_sites, total_of
-from optbuild.record.heap import HeapDocument, HeapOfWorkload, make_heap_schema, render_heap
+from optbuild.record.heap import HeapDocument, HeapOfWorkload, HeapTool, make_heap_schema, render_heap
 from optbuild.report.formats.terminal import render_terminal
 from optbuild.report.heap import SortKey, assemble_heap
 from optbuild.report.model import Screen
@@ -43,7 +43,10 @@ PARSED = replace(
 
 
 def make_document(
-    *sites: AllocationSite, base: tuple[AllocationSite, ...] | None = None, allocator: str | None = None
+    *sites: AllocationSite,
+    base: tuple[AllocationSite, ...] | None = None,
+    allocator: str | None = None,
+    tool: HeapTool = HeapTool.DHAT,
 ) -> HeapDocument:
     """What was found on one workload."""
     found = HeapOfWorkload(
@@ -55,11 +58,11 @@ def make_document(
     )
     return HeapDocument(
         optbuild_version="1",
-        tool="dhat",
+        tool=tool,
         variant="pgo",
         base=None if base is None else "release",
         files=(),
-        short_lived="500 instructions",
+        short_lived="500 instructions" if tool is HeapTool.DHAT else None,
         allocator=allocator,
         workloads=(found,),
     )
@@ -122,6 +125,13 @@ caller.
 def test_a_hidden_allocator_is_named_below_figures_of_the_others() -> None:
     """A program may allocate with two."""
     assert "jemalloc is linked into the program" in show(make_document(WORDS, allocator="jemalloc"))
+
+
+def test_heaptrack_has_its_own_meaning_of_short_lived() -> None:
+    """It is no time, but what happened next."""
+    shown = show(make_document(WORDS, tool=HeapTool.HEAPTRACK))
+    assert "was freed before the program allocated another one" in shown
+    assert "on average" not in shown
 
 
 def test_the_document_keeps_to_its_schema() -> None:

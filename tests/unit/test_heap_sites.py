@@ -7,9 +7,21 @@ import pytest
 from inline_snapshot import snapshot
 
 from optbuild.observe.heap import find_load_address
-from optbuild.observe.sites import RUNTIME, Amounts, Cause, compare_sites, find_sites, is_standard, join_sites, total_of
+from optbuild.observe.points import points_of_dhat
+from optbuild.observe.sites import (
+    RUNTIME,
+    AllocationSite,
+    Amounts,
+    Cause,
+    compare_sites,
+    find_sites,
+    is_standard,
+    join_sites,
+    total_of,
+)
 from optbuild.tools.addr2line import Place, parse_places
-from optbuild.tools.dhat import Frame, make_heap_argv, parse_frame, parse_profile
+from optbuild.tools.dhat import DhatProfile, make_heap_argv, parse_frame, parse_profile
+from optbuild.tools.heap_frame import Frame
 
 FRAMES = (
     "[root]",
@@ -46,6 +58,11 @@ def make_file(*points: dict[str, object], **changed: object) -> bytes:
         "ftbl": FRAMES,
     }
     return json.dumps({**document, **changed}).encode()
+
+
+def find_sites_of(profile: DhatProfile) -> tuple[AllocationSite, ...]:
+    """The sites of a process that DHAT has watched."""
+    return find_sites(points_of_dhat(profile))
 
 
 def test_dhat_gets_a_file_for_each_process() -> None:
@@ -109,7 +126,7 @@ def test_a_site_is_the_first_code_that_is_not_of_the_standard_library() -> None:
             make_point((1, 2, 6), blocks=1, lifetime=501),
         )
     )
-    sites = find_sites(profile)
+    sites = find_sites_of(profile)
     assert [(site.function, site.location, site.bytes, site.blocks, site.short_lived_blocks) for site in sites] == [
         ("app::parse", "src/parse.rs:12", 164, 4, 2),
         (RUNTIME, None, 64, 1, 0),
@@ -133,13 +150,13 @@ def test_a_site_is_the_first_code_that_is_not_of_the_standard_library() -> None:
 def test_what_asked_for_the_memory_is_known_by_the_standard_library(function: str, cause: Cause) -> None:
     """By its functions below the site; those above it have other reasons."""
     frames = ["[root]", f"0x1: {function} (a.rs:1)", "0x2: app::x (src/a.rs:2)", "0x3: alloc::fmt::format (b.rs:1)"]
-    (site,) = find_sites(parse_profile(make_file(make_point((1, 2, 3)), ftbl=frames)))
+    (site,) = find_sites_of(parse_profile(make_file(make_point((1, 2, 3)), ftbl=frames)))
     assert site.cause is cause
 
 
 def test_a_dependency_is_shown_with_who_calls_it() -> None:
     """Its location is that of its package, wherever cargo keeps it; a function without a name has its file's."""
-    site = find_sites(parse_profile(make_file(make_point((1, 5, 5, 4)), make_point((7, 6), size=1))))
+    site = find_sites_of(parse_profile(make_file(make_point((1, 5, 5, 4)), make_point((7, 6), size=1))))
     assert site[0].location == "serde_json-1.0.1/src/de.rs:9"
     assert [frame.function for frame in site[0].stack] == ["serde_json::de::from_str", "app::main"]
     assert site[0].caller is not None
@@ -149,15 +166,15 @@ def test_a_dependency_is_shown_with_who_calls_it() -> None:
 
 def test_lifetimes_that_are_not_known_are_not_counted() -> None:
     """None, and not zero."""
-    sites = find_sites(parse_profile(make_file(make_point((3,)), bklt=False)))
+    sites = find_sites_of(parse_profile(make_file(make_point((3,)), bklt=False)))
     assert total_of(sites).short_lived_blocks is None
 
 
 def test_two_builds_are_compared_by_the_paths_of_their_stacks() -> None:
     """Lines may move; a site that one build lacks is shown as such, and the largest difference comes first."""
-    before = find_sites(parse_profile(make_file(make_point((3, 4)), make_point((4,), size=500))))
+    before = find_sites_of(parse_profile(make_file(make_point((3, 4)), make_point((4,), size=500))))
     moved = [text.replace("parse.rs:12", "parse.rs:40") for text in FRAMES]
-    after = find_sites(parse_profile(make_file(make_point((3, 4), size=80), make_point((5, 4)), ftbl=moved)))
+    after = find_sites_of(parse_profile(make_file(make_point((3, 4), size=80), make_point((5, 4)), ftbl=moved)))
     found = compare_sites(before, after)
     assert [(each.function, each.location, each.more_bytes, each.more_blocks) for each in found] == [
         ("app::main", "src/main.rs:4", -500, -2),
@@ -170,7 +187,7 @@ def test_two_builds_are_compared_by_the_paths_of_their_stacks() -> None:
 
 def test_processes_are_joined_by_site() -> None:
     """A program that starts itself allocates at the same places."""
-    sites = find_sites(parse_profile(make_file(make_point((3, 4)))))
+    sites = find_sites_of(parse_profile(make_file(make_point((3, 4)))))
     joined = join_sites([sites, sites])
     assert [(site.function, site.blocks) for site in joined] == [("app::parse", 4)]
 
@@ -205,7 +222,7 @@ def test_names_lose_what_differs_between_two_builds() -> None:
     names = ("_ZN3app4grow17h0c61f9cc42869aa4E.llvm.123", "app::grow::h0c61f9cc42869aa4", "_RNvCs1234_3app4grow")
     for name in names:
         frames = ["[root]", f"0x10: {name} (src/main.rs:1)"]
-        assert find_sites(parse_profile(make_file(make_point((1,)), ftbl=frames)))[0].function == "app::grow"
+        assert find_sites_of(parse_profile(make_file(make_point((1,)), ftbl=frames)))[0].function == "app::grow"
 
 
 def test_places_in_the_source_are_read_as_symbolizers_write_them() -> None:

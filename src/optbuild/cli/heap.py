@@ -33,32 +33,40 @@ def heap(
     workload: options.OneWorkload = None,
     file: Annotated[
         Path | None,
-        typer.Option("--from", metavar="FILE", help="A file of DHAT or of the crate dhat, instead of a variant."),
+        typer.Option(
+            "--from", metavar="FILE", help="A file of DHAT, the crate dhat or heaptrack, instead of a variant."
+        ),
     ] = None,
+    tool: Annotated[
+        str, typer.Option("--tool", metavar="TOOL", help="What counts: dhat, or heaptrack for large programs.")
+    ] = "dhat",
     sort: Annotated[str, typer.Option("--sort", metavar="KEY", help="bytes, blocks, short-lived or peak.")] = "bytes",
     top: Annotated[int, typer.Option("--top", metavar="N", min=1, help="How many sites to show.")] = 20,
 ) -> None:
     """Find where a variant allocates: bytes, blocks, short-lived blocks and the peak, by place in the source.
 
     `optbuild heap release` builds the variant with line tables and runs each benchmark workload once below valgrind's
-    DHAT; the program is not changed. `optbuild heap --from dhat-heap.json` reads what a program wrote with the crate
-    dhat.
+    DHAT, or with heaptrack, which is much faster; the program is not changed. `optbuild heap --from dhat-heap.json`
+    reads what a program wrote with the crate dhat, and `--from heaptrack.app.1.zst` what heaptrack wrote.
     """
-    from optbuild.record.heap import render_heap
+    from optbuild.record.heap import HeapTool, render_heap
     from optbuild.report.formats.terminal import render_terminal
     from optbuild.report.heap import SortKey, assemble_heap
-    from optbuild.session.heap import HeapRequest, read_heap
+    from optbuild.session.heap import HeapRequest
     from optbuild.session.heap import heap as heap_session
+    from optbuild.session.heap_file import read_heap
 
     call: CliContext = context.obj
     require_choice(sort, list(SortKey), "order")
+    require_choice(tool, [HeapTool.DHAT, HeapTool.HEAPTRACK], "tool")
     _check_words(variant, file, call)
     asked = replace(request, allow_debug=True)  # a debug build allocates about the same
     with running_machine(call) as machine:
         if file is not None:
             found = read_heap(file, None if diff is None else Path(diff), machine)
         else:
-            found = heap_session(HeapRequest(run=asked, variant=variant or "", base=diff, workload=workload), machine)
+            wanted = HeapRequest(run=asked, variant=variant or "", base=diff, workload=workload, tool=HeapTool(tool))
+            found = heap_session(wanted, machine)
     report = assemble_heap(found, sort=SortKey(sort), top=top)
     write_out(render_heap(found) if call.json else render_terminal(report, screen_of(call)))
 

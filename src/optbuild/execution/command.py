@@ -173,6 +173,10 @@ class ConcurrentExecutor(Executor, Protocol):
         """Let a request end what this thread runs within the context; the request's error is then raised there."""
         ...
 
+    def until(self, stop: StopRequest) -> AbstractContextManager[None]:
+        """Let a request end what any thread runs within the context; its error is raised in each of them."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedExecutor:
@@ -204,3 +208,7 @@ class WatchedExecutor:
     def stoppable(self, stop: StopRequest) -> AbstractContextManager[None]:
         """Let a request end what this thread runs; see `ConcurrentExecutor.stoppable`."""
         return self.executor.stoppable(stop)
+
+    def until(self, stop: StopRequest) -> AbstractContextManager[None]:
+        """Let a request end what any thread runs; see `ConcurrentExecutor.until`."""
+        return self.executor.until(stop)

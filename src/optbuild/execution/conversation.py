@@ -99,12 +99,12 @@ class Conversation:
         on_stdout: OnLine | None,
         on_stderr: OnLine | None,
         emit: Emit,
-        stop: StopRequest | None = None,
+        stops: tuple[StopRequest, ...] = (),
     ) -> None:
         self._launcher = launcher
         self._command = command
         self._emit = emit
-        self._stop = stop
+        self._stops = stops
         self._lines = {launcher.stdout: _Lines(on_stdout), launcher.stderr: _Lines(on_stderr)}
         self._reply = b""
         self._started = False
@@ -182,7 +182,7 @@ class Conversation:
         """Stop the program: its stop signal, its grace, then SIGKILL; at once if a second signal arrives."""
         if not self._started:  # it may hold half a message: closing it is all that can be done
             return None
-        self._stop = None
+        self._stops = ()
         self._lines = dict.fromkeys(self._lines, _Lines(_ignore))  # an error in a callback must not repeat
         with contextlib.suppress(LauncherDiedError):  # with nothing left to end, the launcher ends itself
             self._launcher.send({"end": 1})
@@ -212,12 +212,13 @@ class Conversation:
         with selectors.DefaultSelector() as selector:
             for descriptor in (self._launcher.reply, *self._lines):
                 selector.register(descriptor, selectors.EVENT_READ)
-            if self._stop is not None:
-                selector.register(self._stop, selectors.EVENT_READ)
+            for stop in self._stops:
+                selector.register(stop, selectors.EVENT_READ)
             wait_s = None if timeout_s is None else min(max(0.0, timeout_s), launcher.LONGEST_WAIT_S)
             ready = [key.fd for key, _ in selector.select(wait_s)]
-        if self._stop is not None and self._stop.fileno() in ready:
-            raise self._stop.error()
+        for stop in self._stops:
+            if stop.fileno() in ready:
+                raise stop.error()
         for descriptor, lines in self._lines.items():
             if descriptor in ready and self._launcher.reply not in ready:
                 lines.feed(_read(descriptor))

@@ -43,6 +43,7 @@ class LocalExecutor:
         self._emit = emit
         self._signals = signals or SignalGate()
         self._own = _Own()
+        self._stops: tuple[StopRequest, ...] = ()
 
     def __enter__(self) -> Self:
         return self
@@ -68,11 +69,23 @@ class LocalExecutor:
             self._own.stop = None
             self.close()
 
+    @contextmanager
+    def until(self, stop: StopRequest) -> Iterator[None]:
+        """Let a request end what any thread runs; see `ConcurrentExecutor.until`."""
+        outer, self._stops = self._stops, (*self._stops, stop)
+        try:
+            yield
+        finally:
+            self._stops = outer
+
+    def _all_stops(self) -> tuple[StopRequest, ...]:
+        return self._stops if self._own.stop is None else (*self._stops, self._own.stop)
+
     def run(self, command: Command, *, on_stdout: OnLine | None = None, on_stderr: OnLine | None = None) -> Completed:
         """Run a command and wait for its end; see `Executor.run`."""
         program = _find_program(command)
         launcher_process = self._living_launcher(command.inherits)
-        conversation = Conversation(launcher_process, command, on_stdout, on_stderr, self._emit, self._own.stop)
+        conversation = Conversation(launcher_process, command, on_stdout, on_stderr, self._emit, self._all_stops())
         try:
             conversation.start(program)
             reply = conversation.await_reply()
@@ -96,7 +109,7 @@ class LocalExecutor:
         """Start a program through a separate launcher; see `Executor.start`."""
         launcher_process = LauncherProcess(command.inherits)
         try:
-            conversation = Conversation(launcher_process, command, None, None, self._emit, self._own.stop)
+            conversation = Conversation(launcher_process, command, None, None, self._emit, self._all_stops())
             program = _Running(conversation, self._signals)
             program.begin(_find_program(command))
             try:

@@ -56,6 +56,7 @@ class Built:
         variants: For each variant the names of its programs, each with its file; the baseline first.
         proposed: The build profile, where it was proposed.
         stays: Why it is built and measured on one machine; empty otherwise.
+        taken_s: How long that has taken.
     """
 
     schema: Literal["optbuild/fleet-built/1"] = BUILT_SCHEMA
@@ -70,6 +71,7 @@ class Built:
     default_bin: str | None = None
     proposed: str | None = None
     stays: str = ""
+    taken_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

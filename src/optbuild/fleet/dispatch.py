@@ -168,29 +168,29 @@ class _Trip:
             return end_unit(flight.unit, (started, _now()), identity=None, error=error)
         text = render_action(action)
         key = f"{flight.unit.id}-{hashlib.sha256(text.encode()).hexdigest()[:12]}-{flight.attempt}"
-        build = self.client.submit(
-            self.site.work.build,
-            text,
-            contents,
-            key=f"optbuild-build-{key}",
-            resources={resource_of("build"): 1},
-            workers=_without(crew.builders, flight.avoid),
-            allow_other_workers=bool(flight.avoid),  # where none of those is left, it must not wait for ever
-            pure=False,
-        )
-        measure = self.client.submit(
-            self.site.work.measure,
-            text,
-            build,
-            key=f"optbuild-measure-{key}",
-            resources={resource_of("bench"): 1},
-            workers=_without(crew.benches, flight.avoid),
-            allow_other_workers=bool(flight.avoid),
-            pure=False,
-        )
+        build = self._submit("build", key, (text, contents), crew, flight)
+        measure = self._submit("bench", key, (text, build), crew, flight)
         self.flights[str(measure.key)] = replace(flight, futures=(build, measure))
         measure.add_done_callback(lambda future: self.ended.put(str(future.key)))
         return None
+
+    def _submit(self, role: str, key: str, arguments: tuple[Any, ...], crew: Crew, flight: _Flight) -> Future[Any]:
+        """Submit one of the two tasks of a unit to the workers of its role that did not fail at it."""
+        work, workers = {
+            "build": (self.site.work.build, crew.builders),
+            "bench": (self.site.work.measure, crew.benches),
+        }[role]
+        # Where nobody is left, or whoever is named goes, it must not wait for ever.
+        named = sorted(set(workers) - flight.avoid) if flight.avoid else []
+        return self.client.submit(
+            work,
+            *arguments,
+            key=f"optbuild-{role}-{key}",
+            resources={resource_of(role): 1},
+            workers=named or None,
+            allow_other_workers=bool(named),
+            pure=False,
+        )
 
     def _collect(self, flight: _Flight, crew: Crew) -> Iterator[UnitResult]:
         """The result of a unit that has ended; nothing where it is tried on another worker."""
@@ -268,11 +268,6 @@ class _Progress:
 def _room(crew: Crew) -> int:
     """How many units may be with the cluster: enough that no worker waits for one."""
     return 2 * (len(crew.builders) + len(crew.benches)) or 1
-
-
-def _without(workers: tuple[str, ...], avoid: frozenset[str]) -> list[str] | None:
-    """The workers that may do something; None means all, also those that come later."""
-    return sorted(set(workers) - avoid) or None if avoid else None
 
 
 def _failed(unit: Unit, error: BaseException) -> UnitResult:

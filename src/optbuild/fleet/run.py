@@ -12,6 +12,7 @@ from optbuild.errors import InterruptedRunError, OptbuildError
 from optbuild.events import Level, Notice, labelled
 from optbuild.files import claim_directory
 from optbuild.fleet.ending import end_unit
+from optbuild.fleet.limit import find_cause, limited
 from optbuild.fleet.load import load_fleet
 from optbuild.fleet.placing import Placer
 from optbuild.fleet.results import ResultStore, UnitResult, UnitStatus
@@ -120,15 +121,16 @@ class UnitRunner:
         machine = replace(self.machine, emit=labelled(self.machine.emit, unit.label))
         identity, record, error = None, None, None
         try:
-            source = open_sources(self.request, machine).place(unit.source)
-            identity = source.identity
-            placer = Placer(fleet=self.request.file.parent, owned=self.request.directory, machine=machine)
-            placement = placer.place(unit, source)
-            record = run_project(self._make_request(unit, placement.manifest.parent), machine, placement)
+            with limited(unit, machine.executor):
+                source = open_sources(self.request, machine).place(unit.source)
+                identity = source.identity
+                placer = Placer(fleet=self.request.file.parent, owned=self.request.directory, machine=machine)
+                placement = placer.place(unit, source)
+                record = run_project(self._make_request(unit, placement.manifest.parent), machine, placement)
         except RunFailedError as failure:
-            record, error = failure.record, failure.error
+            record, error = failure.record, find_cause(failure.error, unit)
         except OptbuildError as caught:
-            error = caught
+            error = find_cause(caught, unit)
         if isinstance(error, InterruptedRunError):
             raise error
         if error is not None:

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 from optbuild.errors import FleetFileError
 from optbuild.profile.document import FileKind
 from optbuild.profile.schema import make_settings_schema, render_schema
-from optbuild.profile.values import STRICT_KEYS, Name, PlainPath, VariantName, WorkloadName, only
+from optbuild.profile.values import STRICT_KEYS, DurationS, Name, PlainPath, VariantName, WorkloadName, only
 
 SCHEMA_VERSION = 1
 FLEET_FILE = FileKind(
@@ -50,6 +50,10 @@ class FleetProject:
             description='Target triples, or `"host"`; each is compared for itself. Default: as the build profile says.'
         ),
     ] = ()
+    timeout_s: Annotated[
+        DurationS | None,
+        Field(description="How long a unit of it may build and measure in all, such as `2h`. Default: no limit."),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

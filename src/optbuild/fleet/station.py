@@ -22,6 +22,7 @@ from optbuild.execution.stopping import StopRequest
 from optbuild.files import MARKER, claim_directory, remove_below, tail_of
 from optbuild.fleet.actions import Action, Built, Outcome
 from optbuild.fleet.ending import end_unit
+from optbuild.fleet.limit import find_cause, limited
 from optbuild.fleet.parcels import Contents, Listing, pack, unpack
 from optbuild.fleet.placing import Placer
 from optbuild.fleet.sources import PlacedSource, SourceStore, place_of
@@ -62,7 +63,7 @@ class Station:
     @contextmanager
     def machine(self) -> Iterator[Machine]:
         """The access to this machine for one unit, in any thread; nothing that it has started is left in the end."""
-        with LocalExecutor(self.emit) as executor, executor.stoppable(self.stop):
+        with LocalExecutor(self.emit) as executor, executor.until(self.stop):
             yield Machine(
                 executor=executor,
                 emit=self.emit,
@@ -88,7 +89,8 @@ def build(action: Action, contents: Contents, station: Station) -> tuple[Built, 
     """
     started = _now()
     built = Built(worker=station.name, identity=action.identity)
-    with station.machine() as machine, station.turns.building():
+    with station.machine() as machine, station.turns.building(), limited(action.unit, machine.executor):
+        began_s = time.monotonic()
         try:
             _require_version(action)
             station.clear()
@@ -97,11 +99,12 @@ def build(action: Action, contents: Contents, station: Station) -> tuple[Built, 
             placer = replace(placer, proposed=placer.propose(action.unit, source))
             placement = placer.place(action.unit, source)
             found = build_apart(_make_request(action, placement.manifest.parent), machine, placement)
+            built = replace(built, taken_s=time.monotonic() - began_s)
             return _hand_over(built, found, source, placer)
         except RunFailedError as failure:
-            record, error = failure.record, failure.error
+            record, error = failure.record, find_cause(failure.error, action.unit)
         except OptbuildError as caught:
-            record, error = None, caught
+            record, error = None, find_cause(caught, action.unit)
     if isinstance(error, InterruptedRunError):
         raise error
     times = (started, _now())
@@ -126,7 +129,11 @@ def measure(action: Action, built: Built, contents: Contents, station: Station) 
     started = _now()
     record, error = None, None
     warnings: tuple[WarningRecord, ...] = ()
-    with station.machine() as machine, station.turns.measuring():
+    with (
+        station.machine() as machine,
+        station.turns.measuring(),
+        limited(action.unit, machine.executor, taken_s=built.taken_s),
+    ):
         try:
             _require_version(action)
             station.clear()
@@ -138,9 +145,9 @@ def measure(action: Action, built: Built, contents: Contents, station: Station) 
             else:
                 record = built.record
         except RunFailedError as failure:
-            record, error = failure.record, failure.error
+            record, error = failure.record, find_cause(failure.error, action.unit)
         except OptbuildError as caught:
-            record, error = built.record, caught
+            record, error = built.record, find_cause(caught, action.unit)
     if isinstance(error, InterruptedRunError):
         raise error
     times = (started, _now())

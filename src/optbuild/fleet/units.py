@@ -24,6 +24,7 @@ from optbuild.profile.model import BuildProfile
 from optbuild.profile.variants import PgoMode
 
 _ID_DIGITS = 16
+_NOT_ASKED_FOR = frozenset({"id", "project", "builds", "estimate_s", "timeout_s"})
 _BUILD_S = 60.0
 """What a build is taken for where nobody knows: only the proportions matter, and all units have the same."""
 
@@ -66,6 +67,7 @@ class Unit:
         target: None stands for what the build profile says.
         builds: About how many builds it takes.
         estimate_s: About how long it takes; from the fleet's files alone.
+        timeout_s: How long it may take; None stands for any time.
     """
 
     id: str = ""
@@ -77,6 +79,7 @@ class Unit:
     target: str | None = None
     builds: int = 0
     estimate_s: float = 0.0
+    timeout_s: float | None = None
 
     @property
     def label(self) -> str:
@@ -106,6 +109,7 @@ def _units_of(project: FleetProject, name: str, origin: str, fleet: Fleet, estim
         build_profile=project.build_profile,
         build_profile_sha256=None if given is None else sha256_of(given),
         variants=project.variants,
+        timeout_s=project.timeout_s,
     )
     for target in project.targets or estimate.targets or (None,):
         unit = replace(base, target=target, builds=estimate.builds, estimate_s=estimate.seconds)
@@ -121,8 +125,8 @@ def _source_of(project: FleetProject) -> ProjectSource:
 
 
 def _make_id(unit: Unit) -> str:
-    """The hash of everything that is asked for; a name and an estimate are not."""
-    asked = {key: value for key, value in asdict(unit).items() if key not in {"id", "project", "builds", "estimate_s"}}
+    """The hash of everything that is asked for; a name, an estimate and a limit of time are not."""
+    asked = {key: value for key, value in asdict(unit).items() if key not in _NOT_ASKED_FOR}
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:_ID_DIGITS]
 
 

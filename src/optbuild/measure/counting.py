@@ -151,6 +151,10 @@ class _CountingExecutor:
         """Make this thread's programs stoppable by a request; see `ConcurrentExecutor.stoppable`."""
         return self.executor.stoppable(stop)
 
+    def until(self, stop: StopRequest) -> AbstractContextManager[None]:
+        """Make the programs of all threads stoppable by a request; see `ConcurrentExecutor.until`."""
+        return self.executor.until(stop)
+
 
 @dataclass(slots=True, kw_only=True)
 class Counting(Generic[T, C]):

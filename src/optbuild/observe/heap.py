@@ -1,6 +1,6 @@
-"""Observe what programs allocate, below valgrind's DHAT: nothing in a program is changed for it.
+"""Observe what programs allocate, below valgrind's DHAT or with heaptrack: nothing in a program is changed for it.
 
-DHAT sees only calls of malloc and its like that go to a shared library; `tools/allocators` knows what hides them.
+Both see only calls of malloc and its like that go to a shared library; `tools/allocators` knows what hides them.
 """
 
 from __future__ import annotations
@@ -10,15 +10,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optbuild.errors import WorkloadError
-from optbuild.execution.command import Command
+from optbuild.execution.command import Command, Executor
 from optbuild.observe.inlining import InlineResolver
+from optbuild.observe.points import points_of_dhat, points_of_heaptrack, shorten
 from optbuild.observe.sites import AllocationSite, find_sites, join_sites
-from optbuild.tools import dhat
+from optbuild.text import last_lines
+from optbuild.tools import dhat, heaptrack
 from optbuild.tools.addr2line import Place as SourcePlace
-from optbuild.tools.dhat import DhatProfile, Frame
+from optbuild.tools.dhat import DhatProfile
+from optbuild.tools.heap_frame import Frame
+from optbuild.tools.heaptrack import Heaptrack, HeaptrackProfile
 
 HEAP_SLOWDOWN = 60.0
 """Roughly how many times longer a program takes below DHAT at most."""
+_HEAPTRACK_SLOWDOWN = 20.0
+_NAMING_S = 1800.0
 
 _LOAD_ADDRESSES = (0x108000, 0x0)
 """Where valgrind puts a position-independent program; another one is where its file says."""
@@ -70,6 +76,65 @@ class HeapObserver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeaptrackObserver:
+    """Logs every allocation of the program that a command is, but not of those that it starts.
+
+    Attributes:
+        heaptrack: Where its parts are.
+    """
+
+    executor: Executor
+    environ: Mapping[str, str]
+    heaptrack: Heaptrack
+
+    @property
+    def name(self) -> str:
+        """See `Observer`."""
+        return "heaptrack"
+
+    @property
+    def slowdown(self) -> float:
+        """See `Observer`."""
+        return _HEAPTRACK_SLOWDOWN
+
+    def wrap(self, command: Command, output: Path) -> Command:
+        """See `Observer`."""
+        return replace(command, env=heaptrack.make_variables(self.heaptrack, output, command.env))
+
+    def read(self, output: Path) -> tuple[HeaptrackProfile, ...]:
+        """See `Observer`. The functions are named now, while the program's file is still there."""
+        if not output.is_file() or not output.stat().st_size:
+            raise WorkloadError(
+                "heaptrack saw nothing of the program: another one starts it, or it ended before anything was written",
+                help="let the workload's command be {bin} itself, or count with valgrind: --tool dhat",
+            )
+        named = output.with_name(f"{output.name}.named")
+        command = Command(
+            argv=(str(self.heaptrack.interpreter),),
+            cwd=output.parent,
+            env={**self.environ, "LC_ALL": "C", "DEBUGINFOD_URLS": ""},  # nothing is fetched from a network
+            stdin=output,
+            stdout=named,
+            timeout_s=_NAMING_S,
+        )
+        completed = self.executor.run(command)
+        try:
+            with named.open("rb") as lines:
+                found = heaptrack.parse_profile(lines)
+        except ValueError as error:
+            raise WorkloadError(
+                f"what heaptrack logged cannot be used: {error}",
+                help="count with valgrind instead: --tool dhat",
+                detail=last_lines(completed.stderr),
+            ) from error
+        return (found,)
+
+
+HeapProfile = DhatProfile | HeaptrackProfile
+"""What was counted of one process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Allocations:
     """What the programs of a workload have allocated in one run.
 
@@ -87,7 +152,7 @@ class Allocations:
 
 
 def find_allocations(
-    profiles: Iterable[DhatProfile], binaries: Iterable[Path], resolver: InlineResolver, sources: Path
+    profiles: Iterable[HeapProfile], binaries: Iterable[Path], resolver: InlineResolver, sources: Path
 ) -> Allocations:
     """From the profiles of processes to the places in the source that allocate.
 
@@ -115,15 +180,19 @@ def find_allocations(
 
 
 def _find_sites(
-    profile: DhatProfile, binary: Path, resolver: InlineResolver, sources: Path
+    profile: HeapProfile, binary: Path, resolver: InlineResolver, sources: Path
 ) -> tuple[AllocationSite, ...]:
+    if isinstance(profile, HeaptrackProfile):
+        return find_sites(points_of_heaptrack(profile, sources))
     frames = [frame for frame in map(dhat.parse_frame, profile.frames) if frame is not None]
     offsets = {frame.address - base for base in _LOAD_ADDRESSES for frame in frames if frame.address >= base}
     places = resolver.locate(binary, frozenset(offsets))
     base = find_load_address(frames, places)
     if base is None:
-        return find_sites(profile)
-    return find_sites(profile, lambda frame: tuple(_expand(frame, places.get(frame.address - base, ()), sources)))
+        return find_sites(points_of_dhat(profile))
+    return find_sites(
+        points_of_dhat(profile, lambda frame: tuple(_expand(frame, places.get(frame.address - base, ()), sources)))
+    )
 
 
 def find_load_address(frames: Iterable[Frame], places: Mapping[int, tuple[SourcePlace, ...]]) -> int | None:
@@ -141,12 +210,10 @@ def _expand(frame: Frame, places: tuple[SourcePlace, ...], sources: Path) -> Ite
         yield replace(frame, file=None, line=None, object=frame.object or _LIBRARY)
         return
     for each in places:
-        file = each.file
-        if file is not None and Path(file).is_relative_to(sources):
-            file = str(Path(file).relative_to(sources))
+        file = shorten(each.file, sources)
         yield Frame(address=frame.address, function=each.symbol, file=file, line=each.line)
 
 
 def _find_binary(command: str, binaries: Iterable[Path]) -> Path | None:
-    """Which of the programs a process ran: DHAT has its command line with blanks between the words."""
+    """Which of the programs a process ran: tools have its command line with blanks between the words."""
     return next((path for path in binaries if command == str(path) or command.startswith(f"{path} ")), None)

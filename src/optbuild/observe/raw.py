@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from optbuild.observe.samples import UNKNOWN, Frame, Samples, Stack, Unit
 from optbuild.portable.names import read_name
 
+_SYMBOL_VERSION = re.compile(r"@@?[A-Z][\w.]*$")  # `cfree@GLIBC_2.2.5`, as perf names what a library exports
 _LLVM_SUFFIX = re.compile(r"\.(?:llvm\.\d+|cold(?:\.\d+)?|part\.\d+|constprop\.\d+|isra\.\d+)$")
 
 
@@ -115,8 +116,8 @@ def name_samples(
 
 
 def function_name(symbol: str) -> str:
-    """What a function is called in every build: demangled, without hashes and what LLVM appends."""
-    return read_name(_LLVM_SUFFIX.sub("", symbol)).path
+    """What a function is called in every build: demangled, without hashes, versions and what LLVM appends."""
+    return read_name(_LLVM_SUFFIX.sub("", _SYMBOL_VERSION.sub("", symbol))).path
 
 
 def _name(raw: RawFrame, inlined: Inlined, module_name: Callable[[str], str]) -> Iterable[Frame]:

@@ -121,6 +121,10 @@ class _ObservingExecutor(Generic[T]):
         """Make this thread's programs stoppable by a request; see `ConcurrentExecutor.stoppable`."""
         return self.executor.stoppable(stop)
 
+    def until(self, stop: StopRequest) -> AbstractContextManager[None]:
+        """Make the programs of all threads stoppable by a request; see `ConcurrentExecutor.until`."""
+        return self.executor.until(stop)
+
     def _observed(self, command: Command) -> Command:
         if command.stdout != self.stdout:
             return command

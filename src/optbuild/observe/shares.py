@@ -16,8 +16,9 @@ from optbuild.observe.sites import is_standard
 
 _RUST_SYMBOL = re.compile(r"_R|_ZN.*17h[0-9a-f]{16}E|.*::")
 _ALLOCATOR = re.compile(
-    r"(?:_int_|__libc_|__GI___libc_)?(?:malloc|calloc|realloc|free|memalign)(?:_consolidate)?|cfree|unlink_chunk.*|sysmalloc"
-    r"|systrim.*|tcache_.*|alloc_perturb|_?(?:rjem_|je_|mi_|sn_|tc_|_mi_|rpmalloc|rpfree)\w*|(?:__rustc::)?__r(?:ust|dl|g)_\w*alloc\w*"
+    r"(?:__libc_|__GI___libc_)?(?:malloc|calloc|realloc|free|memalign)(?:_consolidate)?|cfree|_int_\w+|unlink_chunk.*"
+    r"|sysmalloc|systrim.*|tcache_.*|alloc_perturb|arena_(?:for_chunk|get)\w*|heap_for_ptr|ptmalloc_init.*|checked_request2size"
+    r"|(?:alloc|free)_(?:slot|group|meta)|nontrivial_free|__libc_malloc_impl|__malloc_\w+|_?(?:rjem_|je_|mi_|sn_|tc_|_mi_|rpmalloc|rpfree)\w*|(?:__rustc::)?__r(?:ust|dl|g)_\w*alloc\w*"
     r"|__rustc::__rust_no_alloc_shim.*|.*(?:TCMalloc|snmalloc).*|posix_memalign|aligned_alloc"
 )
 _CRATE = re.compile(r"[<&*\[({]*(?:(?:mut|const|dyn) )?(\w+)::")

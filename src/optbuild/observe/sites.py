@@ -7,14 +7,16 @@ function of other code names the site.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from functools import cache
 from itertools import takewhile
 from pathlib import PurePath
+from typing import Any
 
 from optbuild.observe.raw import function_name
-from optbuild.tools.dhat import DhatProfile, Frame, ProgramPoint, parse_frame
+from optbuild.tools.heap_frame import Frame
 
 RUNTIME = "(Rust's runtime and the C library)"
 """The site of what no other code has asked for."""
@@ -167,21 +169,20 @@ class SiteDifference:
         return (self.variant or Amounts()).blocks - (self.base or Amounts()).blocks
 
 
-Expand = Callable[[Frame], tuple[Frame, ...]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """What was allocated with one stack; its frames from the innermost to the outermost, inlined functions included."""
+
+    amounts: Amounts
+    frames: tuple[Frame, ...]
 
 
-def find_sites(profile: DhatProfile, expand: Expand = lambda frame: (frame,)) -> tuple[AllocationSite, ...]:
-    """The sites of a process, the largest first.
-
-    Args:
-        profile: What it allocated.
-        expand: All functions at the address of a frame, the innermost first.
-    """
-    frames = tuple(map(parse_frame, profile.frames))
-    named: dict[int, tuple[SiteFrame | str, ...]] = {}
+def find_sites(points: Iterable[Point]) -> tuple[AllocationSite, ...]:
+    """The sites of a process, the largest first."""
+    name = cache(_name)
     found: dict[object, AllocationSite] = {}
-    for point in profile.points:
-        site = _make_site(point, _name_frames(point, frames, named, expand), profile)
+    for point in points:
+        site = _make_site(point.amounts, tuple(map(name, point.frames)))
         key = (site.paths, site.location, site.cause)
         found[key] = site if key not in found else _joined(found[key], site)
     return tuple(sorted(found.values(), key=lambda site: (-site.bytes, site.function, site.location or "")))
@@ -234,35 +235,24 @@ def _by_paths(sites: tuple[AllocationSite, ...]) -> Mapping[tuple[str, ...], lis
 
 
 def _joined(first: AllocationSite, second: AllocationSite) -> AllocationSite:
-    amounts = first.plus(second)
-    own = {item.name: getattr(amounts, item.name) for item in fields(Amounts)}
-    return AllocationSite(
-        function=first.function,
-        location=first.location,
-        caller=first.caller,
-        stack=first.stack,
-        cause=first.cause,
-        **own,
-    )
+    return replace(first, **_amounts_in(first.plus(second)))
 
 
-def _make_site(point: ProgramPoint, named: tuple[SiteFrame | str, ...], profile: DhatProfile) -> AllocationSite:
+def _amounts_in(amounts: Amounts) -> dict[str, Any]:
+    return {item.name: getattr(amounts, item.name) for item in fields(Amounts)}
+
+
+def _make_site(amounts: Amounts, named: tuple[SiteFrame | str, ...]) -> AllocationSite:
     own = tuple(_without_repeats(each for each in named if isinstance(each, SiteFrame)))
     first = own[0] if own else SiteFrame(function=RUNTIME)
     caller = next((frame for frame in own if not frame.is_dependency), None) if first.is_dependency else None
-    short = point.blocks if point.lifetime <= profile.short_lived * point.blocks else 0
     return AllocationSite(
         function=first.function,
         location=first.location,
         caller=caller,
         stack=own,
         cause=_find_cause(named),
-        bytes=point.total_bytes,
-        blocks=point.blocks,
-        short_lived_blocks=short if profile.knows_lifetimes else None,
-        peak_bytes=point.peak_bytes,
-        peak_blocks=point.peak_blocks,
-        end_bytes=point.end_bytes,
+        **_amounts_in(amounts),
     )
 
 
@@ -282,31 +272,8 @@ def _find_cause(named: tuple[SiteFrame | str, ...]) -> Cause:
     return next(matching, Cause.OTHER)
 
 
-def _name_frames(
-    point: ProgramPoint,
-    frames: tuple[Frame | None, ...],
-    named: dict[int, tuple[SiteFrame | str, ...]],
-    expand: Expand,
-) -> tuple[SiteFrame | str, ...]:
-    """The functions of a stack, of the standard library only their names; those at one address are expanded once."""
-    found: list[SiteFrame | str] = []
-    last = None
-    for place in point.frames:
-        frame = frames[place]
-        if frame is None:
-            continue
-        all_here = expand(frame)
-        if all_here != (frame,):
-            if frame.address == last:
-                continue
-            last = frame.address
-        if place not in named:
-            named[place] = tuple(map(_name, all_here))
-        found += named[place]
-    return tuple(found)
-
-
 def _name(frame: Frame) -> SiteFrame | str:
+    """A function of the standard library only has its name."""
     function = _HASH.sub("", function_name(frame.function))
     if frame.object is not None or is_standard(function, frame.file):
         return function

@@ -13,7 +13,7 @@ from optbuild.errors import WorkloadError
 from optbuild.events import ActionFailed, ActionFinished, ActionProgressed, ActionStarted, Emit, Level, Notice
 from optbuild.execution.command import ConcurrentExecutor
 from optbuild.observe.discover import SamplingObserver
-from optbuild.observe.effort import FEW_SAMPLES, Effort, plan_effort
+from optbuild.observe.effort import FEW_SAMPLES, Effort, is_recorded, plan_effort
 from optbuild.observe.inlining import InlineResolver
 from optbuild.observe.profiles import ArmProfile, Unobserved, WorkloadProfile, scale_recordings
 from optbuild.observe.raw import RawSamples, join_raw
@@ -87,7 +87,7 @@ class Turns:
         for turn in range(effort.recordings):
             for arm, place in places.items():
                 share_s = self.max_time_s / (effort.recordings * len(places))
-                each = self._repeat(observer, invocation, place, runs=effort.runs, most_s=share_s)
+                each = self._repeat(observer, invocation, place, effort, share_s)
                 taken[arm].append(join_raw(part for recording in each for part in recording.programs))
             self.emit(ActionProgressed(action=action, done=turn + 1, total=effort.recordings, unit="recordings"))
         named = iter(with_names([each for arm in places for each in taken[arm]], self.resolver))
@@ -102,14 +102,17 @@ class Turns:
         return WorkloadProfile(workload=invocation.name, arms=arms)
 
     def _repeat(
-        self, observer: SamplingObserver, invocation: Invocation, place: Place, *, runs: int, most_s: float
+        self, observer: SamplingObserver, invocation: Invocation, place: Place, effort: Effort, share_s: float
     ) -> Iterator[Recording[RawSamples]]:
-        """Record some runs, fewer if time is up: starting a tool may take longer than a short program."""
-        began_s = time.monotonic()
-        for run in range(runs):
-            if run and time.monotonic() - began_s > most_s:
+        """Record some runs, fewer if time is up."""
+        began_s, samples = time.monotonic(), 0
+        for _ in range(effort.runs):
+            recording = record(self.executor, observer, invocation, place, self.directory)
+            samples += sum(part.count or 0 for part in recording.programs)
+            yield recording
+            elapsed_s = time.monotonic() - began_s
+            if is_recorded(samples=samples, elapsed_s=elapsed_s, share_s=share_s, recordings=effort.recordings):
                 return
-            yield record(self.executor, observer, invocation, place, self.directory)
 
     def _plan(self, runs: Mapping[str, list[Unobserved]]) -> Effort:
         each = [run for of_arm in runs.values() for run in of_arm]

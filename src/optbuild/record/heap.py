@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from typing import Any, Final, Literal
 
@@ -16,6 +17,16 @@ from optbuild.observe.sites import AllocationSite, Amounts, SiteDifference
 from optbuild.record.store import dump_ascii
 
 SCHEMA: Final = "optbuild/heap/1"
+
+
+class HeapTool(StrEnum):
+    """What counted."""
+
+    DHAT = "dhat"
+    """Valgrind's."""
+    CRATE = "dhat-rs"
+    """The crate `dhat`, with which a program counts itself."""
+    HEAPTRACK = "heaptrack"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,17 +57,18 @@ class HeapDocument:
     """What a variant allocates on its workloads, or a program by its own account.
 
     Attributes:
-        tool: What counted: `dhat`, valgrind's, or `dhat-rs`, the crate.
+        tool: What counted.
         variant: Its name; null for a file.
         base: What it is compared with; null if nothing is.
         files: The files that were read instead: the file and the base's; empty for a variant.
-        short_lived: What a short-lived block is: freed within this time, in words.
+        short_lived: What a short-lived block is: freed within this time, in words; null if the tool knows no time. For
+            heaptrack, it is a block that was freed before another one was allocated.
         allocator: The allocator that the program brings along, if that hides some allocations; null otherwise.
     """
 
     schema: Literal["optbuild/heap/1"] = SCHEMA
     optbuild_version: str
-    tool: str
+    tool: HeapTool
     variant: str | None
     base: str | None
     files: tuple[str, ...]

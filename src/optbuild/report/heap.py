@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 
 from optbuild.observe.sites import Amounts, SiteDifference, SiteFrame, total_of
-from optbuild.record.heap import HeapDocument, HeapOfWorkload
+from optbuild.record.heap import HeapDocument, HeapOfWorkload, HeapTool
 from optbuild.report.model import NOTHING, Align, Cell, Column, Report, Table, Tone
 from optbuild.text import sanitize_line
 from optbuild.units import format_bytes, format_percent, format_share
@@ -155,6 +155,8 @@ def _place(place: _Place) -> str:
 def _footnotes(document: HeapDocument, top: int) -> Iterable[str]:
     if document.short_lived is not None:
         yield f"A short-lived block is of a site whose blocks live {document.short_lived} at most on average."
+    if document.tool is HeapTool.HEAPTRACK:
+        yield "A short-lived block was freed before the program allocated another one."
     yield "At peak: when the program had most bytes. What the standard library allocates is shown at its caller."
     places = max(
         (len({(site.function, site.location, site.caller) for site in found.sites}) for found in document.workloads),
@@ -164,6 +166,6 @@ def _footnotes(document: HeapDocument, top: int) -> Iterable[str]:
         yield f"The {top} largest of {places:,} sites are shown: --top N shows more, --json all."
     if document.allocator is not None:
         yield (
-            f"{document.allocator} is linked into the program, and valgrind sees none of its allocations: these "
-            "figures are of the others."
+            f"{document.allocator} is linked into the program, and its allocations cannot be seen: these figures are "
+            "of the others."
         )

@@ -1,7 +1,4 @@
-"""`optbuild heap`: build a variant that can be observed, run its workloads below DHAT, and say where it allocates.
-
-`heap` shows the whole process; `read_heap` does the same with a file that a program wrote itself.
-"""
+"""`optbuild heap`: build a variant that can be observed, run its workloads below a tool, and say where it allocates."""
 
 from __future__ import annotations
 
@@ -14,21 +11,25 @@ from pathlib import Path
 from optbuild import __version__
 from optbuild.errors import OptbuildError, ToolchainError, UsageError, WorkloadError
 from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Level, Notice
-from optbuild.observe.heap import Allocations, HeapObserver, find_allocations
+from optbuild.observe.heap import Allocations, HeapObserver, HeapProfile, HeaptrackObserver, find_allocations
+from optbuild.observe.inlining import InlineResolver
+from optbuild.observe.observer import Observer
 from optbuild.observe.recording import record
-from optbuild.observe.sites import compare_sites, find_sites, total_of
-from optbuild.record.heap import HeapDocument, HeapOfWorkload
+from optbuild.observe.sites import compare_sites, total_of
+from optbuild.record.heap import HeapDocument, HeapOfWorkload, HeapTool
+from optbuild.session.heap_file import words_of
 from optbuild.session.observing import ObservedBuild, built_to_observe, make_resolver
 from optbuild.session.request import Machine, RunRequest
 from optbuild.text import sanitize_line
 from optbuild.toolchain.lookup import find_program
+from optbuild.toolchain.observers import HEAPTRACK_REMEDY, find_heaptrack
 from optbuild.tools.allocators import STATIC, find_linked_allocator
-from optbuild.tools.dhat import SHORT_LIVED_INSTRUCTIONS, DhatProfile, parse_profile
+from optbuild.tools.dhat import SHORT_LIVED_INSTRUCTIONS
+from optbuild.tools.heaptrack import Heaptrack
 from optbuild.units import format_bytes
 from optbuild.workloads.invocation import Invocation, Kind
 from optbuild.workloads.running import set_up
 
-_SHORT_LIVED = {"instrs": "{} instructions", "µs": "{} µs"}
 _FROM = "let the program count itself with the crate dhat, and call: optbuild heap --from dhat-heap.json"
 
 
@@ -41,12 +42,14 @@ class HeapRequest:
         variant: Its name.
         base: The variant that it is compared with.
         workload: The only one to run; None takes all benchmark workloads.
+        tool: What counts: valgrind's DHAT, or heaptrack.
     """
 
     run: RunRequest
     variant: str
     base: str | None = None
     workload: str | None = None
+    tool: HeapTool = HeapTool.DHAT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,108 +70,102 @@ def heap(request: HeapRequest, machine: Machine) -> HeapDocument:
         raise UsageError(
             f"variant {request.variant} cannot be compared with itself", help="name another one: --diff BASE"
         )
-    valgrind = _find_valgrind(machine)
+    watcher = _find_watcher(request.tool, machine)
     names = (request.variant,) if request.base is None else (request.base, request.variant)
     with built_to_observe(replace(request.run, bench_only=request.workload), names, machine) as build:
         workloads = _choose_countable(build)
-        counted = [_count(workload, build, valgrind, machine) for workload in workloads]
+        counted = [_count(workload, build, watcher, machine) for workload in workloads]
     found = [_describe(workload.name, counts, request) for workload, counts in zip(workloads, counted, strict=True)]
     return HeapDocument(
         optbuild_version=__version__,
-        tool="dhat",
+        tool=request.tool,
         variant=request.variant,
         base=request.base,
         files=(),
-        short_lived=_SHORT_LIVED["instrs"].format(SHORT_LIVED_INSTRUCTIONS),
+        short_lived=words_of("instrs", SHORT_LIVED_INSTRUCTIONS) if request.tool is HeapTool.DHAT else None,
         allocator=next((counts[request.variant].allocator for counts in counted), None),
         workloads=tuple(found),
     )
 
 
-def read_heap(file: Path, base: Path | None, machine: Machine) -> HeapDocument:
-    """What is in a file of DHAT or of the crate `dhat`; nothing is built or run.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Watcher:
+    """What watches programs.
 
-    Args:
-        file: The file.
-        base: Another one that it is compared with.
-        machine: Where a relative path begins.
+    Attributes:
+        program: What it is called in messages.
+        path: Where valgrind is; None for heaptrack.
+        heaptrack: Where its parts are; None for DHAT.
+    """
+
+    program: str
+    path: Path | None = None
+    heaptrack: Heaptrack | None = None
+
+    def make_observer(self, resolver: InlineResolver, machine: Machine) -> Observer[tuple[HeapProfile, ...]]:
+        """What runs a workload's programs below it."""
+        if self.heaptrack is not None:
+            return HeaptrackObserver(executor=machine.executor, environ=machine.environ, heaptrack=self.heaptrack)
+        assert self.path is not None  # noqa: S101 - for mypy: one of both is there
+        return HeapObserver(path=self.path, names_inlined=resolver.program is None)
+
+
+def _find_watcher(tool: HeapTool, machine: Machine) -> _Watcher:
+    """The tool that was asked for.
 
     Raises:
-        UsageError: A file is missing, or is none of DHAT.
+        ToolchainError: It is not installed.
     """
-    profile = _load(machine.working_directory / file)
-    sites = find_sites(profile)
-    before = None if base is None else find_sites(_load(machine.working_directory / base))
-    unit = _SHORT_LIVED.get(profile.time_unit, f"{{}} {profile.time_unit}").format(profile.short_lived)
-    return HeapDocument(
-        optbuild_version=__version__,
-        tool="dhat-rs" if profile.mode.startswith("rust-") else "dhat",
-        variant=None,
-        base=None,
-        files=tuple(str(each) for each in (file, base) if each is not None),
-        short_lived=unit if profile.knows_lifetimes else None,
-        allocator=None,
-        workloads=(
-            HeapOfWorkload(
-                workload=None,
-                total=total_of(sites),
-                base_total=None if before is None else total_of(before),
-                sites=sites,
-                differences=() if before is None else compare_sites(before, sites),
-            ),
-        ),
-    )
-
-
-def _load(path: Path) -> DhatProfile:
-    try:
-        return parse_profile(path.read_bytes())
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be read: {error.strerror}",
-            help="name a file that valgrind's DHAT or the crate dhat has written",
-            location=str(path),
-        ) from error
-    except ValueError as error:
-        raise UsageError(
-            f"{path} cannot be used: {error}",
-            help="write one with `valgrind --tool=dhat PROGRAM`, or with the crate dhat in heap mode",
-            location=str(path),
-        ) from error
-
-
-def _find_valgrind(machine: Machine) -> Path:
-    found = find_program("valgrind", machine.environ)
-    if found is None:
+    if tool is HeapTool.HEAPTRACK:
+        heaptrack = find_heaptrack(machine.environ)
+        if heaptrack is None:
+            raise ToolchainError(
+                "heaptrack is not on PATH, or its library is not where its script says",
+                help=f"install it with the system's package manager, as in: {HEAPTRACK_REMEDY}; or count with "
+                "valgrind: --tool dhat",
+            )
+        return _Watcher(program="heaptrack", heaptrack=heaptrack)
+    valgrind = find_program("valgrind", machine.environ)
+    if valgrind is None:
         raise ToolchainError(
             "valgrind is not on PATH, which counts allocations",
             help=f"install it with the system's package manager, as in: apt-get install valgrind; or {_FROM}",
         )
-    return found
+    return _Watcher(program="valgrind", path=valgrind)
 
 
-def _require_visible(binaries: Mapping[str, Path], variant: str) -> str | None:
+def _require_visible(binaries: Mapping[str, Path], variant: str, watcher: _Watcher) -> str | None:
     """The allocator that a variant's programs bring along, if any.
 
     Raises:
-        ToolchainError: They are static: valgrind cannot replace any function of them.
+        ToolchainError: They are static: no function of them can be replaced.
     """
     found = {find_linked_allocator(path.read_bytes()) for path in binaries.values()}
     if STATIC in found:
         raise ToolchainError(
-            f"the programs of variant {variant} are linked statically: valgrind sees none of their allocations",
+            f"the programs of variant {variant} are linked statically: {watcher.program} sees none of their "
+            "allocations",
             help=f"build for a target with a shared C library, such as x86_64-unknown-linux-gnu; or {_FROM}",
         )
     return next((name for name in found if name is not None), None)
 
 
-def _require_seen(found: Allocations, variant: str, workload: Invocation, allocator: str | None) -> None:
+def _require_seen(
+    found: Allocations, variant: str, workload: Invocation, allocator: str | None, watcher: _Watcher
+) -> None:
     """Refuse figures that would all be too small.
 
     Raises:
         WorkloadError: None of the project's programs ran.
         ToolchainError: The programs' own code was never seen to allocate, and they bring an allocator along.
     """
+    if not found.processes and found.left_out and watcher.heaptrack is not None:
+        raise WorkloadError(
+            f"workload {sanitize_line(workload.name)!r} starts {sanitize_line(found.left_out[0])}, and heaptrack does "
+            "not follow what that starts",
+            help="let the workload's command be {bin} itself, or count with valgrind: --tool dhat",
+            location=str(workload.cwd),
+        )
     if not found.processes:
         raise WorkloadError(
             f"workload {sanitize_line(workload.name)!r} ran none of the programs that are built here, or they were "
@@ -179,7 +176,8 @@ def _require_seen(found: Allocations, variant: str, workload: Invocation, alloca
     if found.own_blocks or allocator is None:
         return
     raise ToolchainError(
-        f"variant {variant} allocates with {allocator}, which is linked into it: valgrind sees none of its allocations",
+        f"variant {variant} allocates with {allocator}, which is linked into it: {watcher.program} sees none of its "
+        "allocations",
         help="look at a variant that uses the system's allocator (a Cargo feature that leaves out "
         f"#[global_allocator]); or {_FROM}",
     )
@@ -209,21 +207,21 @@ def _choose_countable(build: ObservedBuild) -> tuple[Invocation, ...]:
     return found
 
 
-def _count(workload: Invocation, build: ObservedBuild, valgrind: Path, machine: Machine) -> Mapping[str, _Counted]:
+def _count(workload: Invocation, build: ObservedBuild, watcher: _Watcher, machine: Machine) -> Mapping[str, _Counted]:
     """Run each variant once on a workload."""
     places = build.place(workload)
     resolver = make_resolver(build, machine)
-    observer = HeapObserver(path=valgrind, names_inlined=resolver.program is None)
+    observer = watcher.make_observer(resolver, machine)
     sources = build.ledger.prepared.inputs.project.workspace_root
     found = {}
     with set_up(machine.executor, workload, next(iter(places.values()))):
         for name, place in places.items():
-            allocator = _require_visible(place.binaries, name)
-            with _reported(name, workload, machine) as outcome:
+            allocator = _require_visible(place.binaries, name, watcher)
+            with _reported(name, workload, watcher, machine) as outcome:
                 recording = record(machine.executor, observer, workload, place, build.directory / "recording")
                 profiles = [profile for program in recording.programs for profile in program]
                 allocations = find_allocations(profiles, place.binaries.values(), resolver, sources)
-                _require_seen(allocations, name, workload, allocator)
+                _require_seen(allocations, name, workload, allocator, watcher)
                 outcome.append(allocations)
             found[name] = _Counted(allocations=allocations, allocator=allocator)
     _tell_left_out(workload, found.values(), machine)
@@ -231,8 +229,8 @@ def _count(workload: Invocation, build: ObservedBuild, valgrind: Path, machine: 
 
 
 @contextmanager
-def _reported(variant: str, workload: Invocation, machine: Machine) -> Iterator[list[Allocations]]:
-    """Tell of a run below DHAT, whose result is put into the list."""
+def _reported(variant: str, workload: Invocation, watcher: _Watcher, machine: Machine) -> Iterator[list[Allocations]]:
+    """Tell of a watched run, whose result is put into the list."""
     label = f"{variant}: count the allocations of {sanitize_line(workload.name)}"
     action, outcome = f"heap-{variant}-{workload.slug}", list[Allocations]()
     machine.emit(ActionStarted(action=action, label=label))
@@ -242,8 +240,9 @@ def _reported(variant: str, workload: Invocation, machine: Machine) -> Iterator[
     except OptbuildError as error:
         machine.emit(ActionFailed(action=action, label=label, duration_s=time.monotonic() - began_s))
         if isinstance(error, WorkloadError):
-            error.message += ", run by valgrind"
-            if "SIGILL" in error.message:
+            if watcher.program not in error.message:
+                error.message += f", run by {watcher.program}"
+            if "SIGILL" in error.message and watcher.path is not None:
                 error.help = "valgrind lacks some instructions: look at a variant without `target-cpu`"
         raise
     total = total_of(outcome[0].sites)

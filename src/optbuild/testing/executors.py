@@ -123,6 +123,11 @@ class ScriptedExecutor:
         """Let what this thread runs be ended by a request."""
         yield
 
+    @contextmanager
+    def until(self, stop: StopRequest) -> Iterator[None]:  # noqa: ARG002 - the same
+        """Let what any thread runs be ended by a request."""
+        yield
+
 
 class ScriptedProgram:
     """A program of a script that runs beside others.

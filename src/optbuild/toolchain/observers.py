@@ -1,4 +1,4 @@
-"""What `flamegraph` needs besides a toolchain: what samples, what knows inlined functions, and inferno.
+"""What `flamegraph` and `heap` need besides a toolchain: what samples and what counts, what names functions, inferno.
 
 None of it is needed to build and to measure. Whether perf may really sample is tried when it is asked to.
 """
@@ -11,9 +11,11 @@ from pathlib import Path
 from optbuild.events import Level
 from optbuild.toolchain.lookup import find_program, is_program
 from optbuild.toolchain.model import Finding
-from optbuild.tools import addr2line, inferno
+from optbuild.tools import addr2line, heaptrack, inferno
+from optbuild.tools.heaptrack import Heaptrack
 
 INSTALL_REMEDY = "optbuild doctor --fix --flamegraph"
+HEAPTRACK_REMEDY = "apt-get install heaptrack (Fedora and Arch: heaptrack)"
 _PARANOID = Path("/proc/sys/kernel/perf_event_paranoid")
 _MOST_PARANOID = 2  # above it, only root may sample, on kernels of distributions that have it
 _SAMPLERS = "apt-get install linux-perf valgrind (Ubuntu: linux-tools-generic, Fedora: perf)"
@@ -28,9 +30,23 @@ def find_inferno(environ: Mapping[str, str]) -> Path | None:
     return path if home and is_program(path) else None
 
 
+def find_heaptrack(environ: Mapping[str, str]) -> Heaptrack | None:
+    """Where the parts of heaptrack are, if all of them are there."""
+    script = find_program(heaptrack.PROGRAM, environ)
+    if script is None:
+        return None
+    real = script.resolve()
+    try:
+        text = real.read_text(errors="replace")
+    except OSError:
+        return None
+    found = heaptrack.parse_script(text, real.parent)
+    return found if found is not None and found.library.is_file() and is_program(found.interpreter) else None
+
+
 def examine_observers(environ: Mapping[str, str], *, is_root: bool) -> tuple[Finding, ...]:
     """What is there of it."""
-    return (_sampler(environ, is_root=is_root), _symbolizer(environ), _renderer(environ))
+    return (_sampler(environ, is_root=is_root), _symbolizer(environ), _heap(environ), _renderer(environ))
 
 
 def _sampler(environ: Mapping[str, str], *, is_root: bool) -> Finding:
@@ -64,6 +80,22 @@ def _symbolizer(environ: Mapping[str, str]) -> Finding:
             level=Level.INFO, subject="inlined functions", message=message, remedy="apt-get install binutils"
         )
     return Finding(level=Level.INFO, subject="inlined functions", message=str(found))
+
+
+def _heap(environ: Mapping[str, str]) -> Finding:
+    valgrind, script = find_program("valgrind", environ), find_program(heaptrack.PROGRAM, environ)
+    found = [f"{name} ({path})" for name, path in (("DHAT", valgrind), ("heaptrack", script)) if path is not None]
+    if not found:
+        message = "neither valgrind nor heaptrack was found; only `optbuild heap` needs one of them"
+        remedy = f"apt-get install valgrind, or {HEAPTRACK_REMEDY}"
+        return Finding(level=Level.INFO, subject="allocations", message=message, remedy=remedy)
+    if script is None:
+        message = f"{found[0]}; heaptrack, for large programs (`optbuild heap --tool heaptrack`), was not found"
+        return Finding(level=Level.INFO, subject="allocations", message=message, remedy=HEAPTRACK_REMEDY)
+    if find_heaptrack(environ) is None:
+        message = f"{script} does not say where its library is, or that is missing: `--tool heaptrack` cannot work"
+        return Finding(level=Level.WARNING, subject="allocations", message=message, remedy=HEAPTRACK_REMEDY)
+    return Finding(level=Level.INFO, subject="allocations", message=", ".join(found))
 
 
 def _renderer(environ: Mapping[str, str]) -> Finding:

@@ -18,6 +18,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from optbuild.tools.heap_frame import Frame
+
 SHORT_LIVED_INSTRUCTIONS = 500
 """Valgrind's own limit, which it also writes into its files."""
 
@@ -32,24 +34,6 @@ _CALLERS = 48
 """How many frames valgrind keeps of a stack; twelve, its default, end within a chain of iterators."""
 _FRAME = re.compile(r"(?P<address>0x[0-9A-Fa-f]+): (?P<function>.*) \((?P<place>[^()]*|in .*)\)")
 _PLACE = re.compile(r"(?P<file>.*?):(?P<line>\d+)(?::\d+)?")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
-    """One function of a stack.
-
-    Attributes:
-        address: Where it was in the running process.
-        function: Its name as the file has it, mangled or not.
-        file: The source file; None if it is not known.
-        object: The program or library that it is in, where that is all that is known.
-    """
-
-    address: int
-    function: str
-    file: str | None = None
-    line: int | None = None
-    object: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
