@@ -230,6 +230,9 @@ def test_the_directory_of_the_project_can_be_named(optbuild: Optbuild, tmp_path:
     directory = copy_crate("workspace", tmp_path / "workspace")
     planned = optbuild.run("plan", "--json", directory / "app", cwd=tmp_path).expect(0).document
     assert planned["directories"] == [str(directory / "target/optbuild")]
+    env = {"CARGO_TARGET_DIR": "out"}  # from where the user is, as for `cargo build --manifest-path`
+    planned = optbuild.run("plan", "--json", directory / "app", cwd=tmp_path, env=env).expect(0).document
+    assert planned["directories"] == [str(tmp_path / "out/optbuild")]
     assert "the directory nowhere does not exist" in optbuild.run("plan", "nowhere", cwd=tmp_path).expect(2).stderr
     said = optbuild.run("plan", "workspace/Cargo.toml", cwd=tmp_path).expect(2).stderr
     assert "workspace/Cargo.toml is not a directory" in said
