@@ -147,9 +147,14 @@ def run(directory: Path, *arguments: str) -> dict[str, Any]:
         "compilations": len(compiled),
         "median_compilation_s": statistics.median(compiled),
         "winner": search and search["winner"],
-        "race_rounds": search and search["screening"] and search["screening"]["rounds"],
+        "races": search and [_describe_race(search[key]) for key in ("screening", "race") if search[key]],
         "confirmed": search and search["confirmation"] and search["confirmation"]["change"],
     }
+
+
+def _describe_race(race: dict[str, Any]) -> dict[str, Any]:
+    """How long a race took, and what it left open."""
+    return {key: race[key] for key in ("rounds", "duration_s", "undecided", "detectable")}
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -23,17 +23,21 @@ import random
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from optbuild.portable.matching import Matching, match, render_translated
+from optbuild.making.training.places import note_places, read_places
+from optbuild.portable.alignment import align_changed, find_changed, locate
+from optbuild.portable.matching import How, Matching, match, render_translated
 from optbuild.portable.profile_records import join, parse_record
 from optbuild.tools.instrumentation import InstrumentedFunction, parse_instrumented
 from optbuild.tools.profile_text import read_records
+from optbuild.tools.rustc import write_ir_flags
 
 HALF, FIFTH = 0.5, 0.2
+WAYS = ("untrained", "trained anew", "translated", "without changed functions", "by name")
 HOST = "x86_64-unknown-linux-gnu"
 WITHOUT_LTO = ("-Clto=off", "-Clinker_plugin_lto=no", "-Cembed_bitcode=no")
 WORDS = [
@@ -216,7 +220,12 @@ class Workshop:
     def instrument(self, build: Build) -> Path:
         """The instrumented binary: without LTO it counts the same."""
         lto = WITHOUT_LTO if build.lto in {"fat", "thin"} else ()
-        return self.build(build, "instr", (f"-Cprofile_generate={self.work / 'stray'}", *lto))
+        flags = (f"-Cprofile_generate={self.work / 'stray'}", *lto, *write_ir_flags(self.flow(build)))
+        return self.build(build, "instr", flags)
+
+    def flow(self, build: Build) -> Path:
+        """What LLVM writes of an instrumented build."""
+        return self.work / "flow" / build.key
 
     def train(self, build: Build) -> Path:
         """The profile of a build's own training."""
@@ -325,29 +334,49 @@ def find_matched(shop: Workshop, journey: Journey) -> tuple[dict[str, Any], Matc
     each = [(record, parse_record(record)) for record in records]
     total = sum(counts.total for _, counts in each)
     by_name = sum(counts.total for record, counts in each if (record.name, record.hash) in known)
-    matching = match(join(counts for _, counts in each), functions)
+    trained = note_places(join(counts for _, counts in each), records, shop.flow(journey.trained))
+    matching = match(trained, functions)
+    changed = {locate(function) for _, function in find_changed(matching, functions)}
+    matching = align_changed(matching, functions, read_places(shop.flow(journey.used), changed))
     lost = [(counts.name.path, counts.total / total) for counts in matching.lost[:8]]
-    found = {"by_name": by_name / total, "translated": matching.matched_ratio, "lost": lost}
+    found = {
+        "by_name": by_name / total,
+        "translated": matching.matched_ratio,
+        "approximate": matching.approximate_ratio,
+        "lost": lost,
+    }
     return found, matching, functions
 
 
 def count_instructions(
-    shop: Workshop, journey: Journey, matching: Matching, functions: tuple[InstrumentedFunction, ...]
+    shop: Workshop,
+    journey: Journey,
+    matching: Matching,
+    functions: tuple[InstrumentedFunction, ...],
+    wanted: Collection[str],
 ) -> Iterator[tuple[str, int]]:
     """Instructions untrained, trained anew, with counts translated and as they are; without what is not built."""
-    text = "".join(render_translated(matching, functions))
-    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:12]
-    source = shop.work / "trans" / f"{journey.used.key}-{digest}.proftext"
-    source.parent.mkdir(exist_ok=True)
-    source.write_text(text, errors="surrogateescape")
     used = journey.used
+    unchanged = replace(matching, matches=tuple(each for each in matching.matches if each.how is not How.CHANGED))
+
+    def write(matching: Matching) -> Path:
+        text = "".join(render_translated(matching, functions))
+        digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+        source = shop.work / "trans" / f"{used.key}-{digest}.proftext"
+        source.parent.mkdir(exist_ok=True)
+        source.write_text(text, errors="surrogateescape")
+        return shop.merge([source], source.with_suffix(".profdata"))
+
     ways: Mapping[str, Callable[[], Path]] = {
         "untrained": lambda: shop.build(used, "plain", ()),
         "trained anew": lambda: shop.optimise(used, shop.train(used)),
-        "translated": lambda: shop.optimise(used, shop.merge([source], source.with_suffix(".profdata"))),
+        "translated": lambda: shop.optimise(used, write(matching)),
+        "without changed functions": lambda: shop.optimise(used, write(unchanged)),
         "by name": lambda: shop.optimise(used, shop.train(journey.trained)),
     }
     for name, make in ways.items():
+        if name not in wanted:
+            continue
         try:
             binary = make()
         except NotBuiltError:
@@ -362,6 +391,7 @@ def main() -> None:
     parser.add_argument("--steps", nargs="+", choices=("match", "count"), default=["match", "count"])
     parser.add_argument("--only", nargs="+", default=[program.name for program in PROGRAMS])
     parser.add_argument("--journeys", nargs="+")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     parser.add_argument("--built", action="store_true", help="take what is built already, and build nothing more")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     options = parser.parse_args()
@@ -378,7 +408,7 @@ def main() -> None:
             row = results.setdefault(program.name, {}).setdefault(journey.name, {})
             row |= {"trained": asdict(journey.trained), "used": asdict(journey.used), "matched": matched}
             if "count" in options.steps and not journey.used.target.startswith("aarch64"):
-                for way, instructions in count_instructions(shop, journey, matching, functions):
+                for way, instructions in count_instructions(shop, journey, matching, functions, options.ways):
                     row.setdefault("instructions", {})[way] = instructions
                     options.out.write_text(json.dumps(results, indent=1) + "\n")
             options.out.write_text(json.dumps(results, indent=1) + "\n")

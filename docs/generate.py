@@ -100,6 +100,7 @@ _PROFILE_TABLES = (
     ("[evidence]", "EvidenceSettings"),
     ("[measure]", "MeasureSettings"),
     ("[gates]", "GateSettings"),
+    ("[tune]", "TuneSettings"),
 )
 _PLAIN_TYPES = {"string": "string", "boolean": "`true` or `false`", "null": "`null`"}
 _NO_DEFAULT = "–"

@@ -113,3 +113,11 @@ def simulate_runs(
         return forth[..., np.newaxis]
     back = np.take_along_axis(noise, slots - 1 - place, axis=-1)
     return np.stack([forth, back], axis=-1)
+
+
+def simulate_differences(
+    model: NoiseModel, generator: np.random.Generator, effects: Floats, rounds: int, sigma: float
+) -> Floats:
+    """The differences of each arm from the first one, one for each round: arms, rounds."""
+    logs = simulate_runs(model, generator, (1, rounds, 1), arms=effects.size, sigma=sigma).mean(axis=-1)[0, :, 0]
+    return np.asarray((logs - logs[:, :1]).T + effects[:, np.newaxis])

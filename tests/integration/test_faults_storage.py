@@ -93,6 +93,13 @@ def test_a_full_disk_under_the_logs(optbuild: Optbuild, project: Path, mount: Mo
     assert ended.stdout.count('"schema"') == 1
 
 
+def test_a_full_disk_under_cargo(optbuild: Optbuild, project: Path, mount: Mount) -> None:
+    """What cargo, rustc or the linker says of it is no error of the project."""
+    cargo = own_directory(project) / "cargo"
+    mount(cargo, "size=200k")
+    fail(optbuild, project, 17, "storage", "the disk is full below", str(cargo))
+
+
 def test_a_full_disk_under_the_output_of_a_workload(tmp_path: Path, mount: Mount) -> None:
     """The file for the output cannot be made, which is no fault of the program."""
     mount(tmp_path / "full", "nr_inodes=1")

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from optbuild.portable.encoding import decode, encode
 from optbuild.portable.lent_names import decode_names, encode_names
 from tests.integration.optbuild_program import Optbuild, ask_rustc, copy_crate, edit, variant_of
 
@@ -179,6 +180,28 @@ def test_counts_that_no_longer_fit_are_not_taken(optbuild: Optbuild, project: Pa
     result = optbuild.run("build", "--json", cwd=project).expect(0)
     assert variant_of(result.document, "pgo")["pgo"]["source"] == "trained"
     assert "of the counts in tally.pgodata" in result.stderr
+
+
+def test_a_function_that_has_changed_takes_the_counts_of_what_is_still_there(optbuild: Optbuild, project: Path) -> None:
+    """Its counts have a figure of their own, which is not that of matched ones; without places they are lost."""
+    say(project, "always")
+    edit(project / "optbuild.toml", 'use = "always"', 'use = "always"\nmin-matched = "0%"')
+    trained = optbuild.run("train", "--json", cwd=project).expect(0).document["totals"]["total_count"]
+    add_branch(project)
+    result = optbuild.run("build", "--json", cwd=project).expect(0)
+    pgo = variant_of(result.document, "pgo")["pgo"]
+    assert pgo["matched_ratio"] < 0.1
+    assert 0.8 < pgo["approximate_ratio"] <= 1 - pgo["matched_ratio"]
+    assert (pgo["applied"], pgo["missing_functions"], pgo["mismatched_functions"]) == (True, 0, 0)
+    assert trained * 0.8 < pgo["total_count"] <= trained
+    assert "one that has changed" in result.stderr
+    file = project / "pgo" / "tally.pgodata"
+    profile = decode(file.read_bytes(), location="here")
+    bare = [replace(function, places=()) for function in profile.functions]
+    file.write_bytes(encode(profile.training, bare, written_by="test"))
+    file.with_name("tally.pgodata.lock").unlink()
+    pgo = variant_of(build(optbuild, project), "pgo")["pgo"]
+    assert (pgo["approximate_ratio"], pgo["total_count"] < trained * 0.1) == (0, True)
 
 
 def test_a_training_that_fails_leaves_both_files(optbuild: Optbuild, project: Path) -> None:

@@ -24,7 +24,8 @@ pgo = [false, true]
 hot-count = ["default", "p95"]
 rustflags = [[], ["-Cnone"]]
 """
-"""Unoptimised code is so much slower that it leaves at the first look; `-Cnone` is no option of rustc."""
+"""Unoptimised code is so much slower that it leaves at the first look, and promises nothing in combinations; `-Cnone`
+is no option of rustc."""
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def project(tmp_path: Path) -> Path:
 
 def rounds_kept(project: Path) -> int:
     """How many rounds of the race are on disk, its head aside."""
-    path = project / "target" / "optbuild" / "search" / "race.rounds"
+    path = project / "target" / "optbuild" / "search" / "screening.rounds"
     return len(path.read_bytes().splitlines()) - 1 if path.is_file() else 0
 
 
@@ -47,6 +48,7 @@ def test_a_killed_search_goes_on_and_a_failed_candidate_does_not_end_it(optbuild
     """Nothing is built or measured twice, and every candidate has its place in the record."""
     shown = json.loads(optbuild.run("tune", "--dry-run", "--json", cwd=project).expect(0).stdout)
     assert len(shown["candidates"]) == 11
+    assert sum(each["waits"] for each in shown["candidates"]) == 7
     assert shown["trainings"] < 4, "flags and hot counts need none of their own"
     running: Running
     with optbuild.start("tune", "--progress", "plain", cwd=project) as running:
@@ -61,13 +63,14 @@ def test_a_killed_search_goes_on_and_a_failed_candidate_does_not_end_it(optbuild
     search = record["search"]
     candidates = {each["variant"]: each for each in search["candidates"]}
     assert search["screening"]["resumed_rounds"] >= kept >= 3
-    assert [name for name in candidates if variant_of(record, name)["status"] == "failed"] == [
-        name for name in candidates if "none" in name
-    ]
-    assert candidates["o0-pgo-none"]["reason"]
-    assert candidates["o0"]["dropped_after"] == search["screening"]["looks"][0]
-    assert candidates["o0"]["change"] > 0
-    assert {variant_of(record, name)["status"] for name in ("release", "pgo", "o0")} == {"reused"}
+    assert [name for name in candidates if variant_of(record, name)["status"] == "failed"] == ["pgo-none"]
+    assert "alone could not be measured" in candidates["pgo-hot-p95-none"]["reason"]
+    assert "opt-level = 0 alone brought nothing" in candidates["o0-pgo-hot-p95"]["reason"]
+    assert [each for each in candidates.values() if each["build_s"] is not None and "not built" in each["reason"]] == []
+    assert candidates["o0-pgo"]["dropped_after"] == search["screening"]["looks"][0]
+    assert candidates["o0-pgo"]["change"] > 0
+    assert search["race"] is None, "no combination promises anything"
+    assert {variant_of(record, name)["status"] for name in ("release", "pgo", "o0-pgo")} == {"reused"}
     assert variant_of(record, "pgo-hot-p95")["pgo"]["profdata"] == variant_of(record, "pgo")["pgo"]["profdata"]
     hot = " ".join(variant_of(record, "pgo-hot-p95")["steps"][-1]["argv"])
     assert "cargo" in hot
@@ -83,6 +86,82 @@ def test_a_killed_search_goes_on_and_a_failed_candidate_does_not_end_it(optbuild
     page = optbuild.run("report", "--format", "markdown", cwd=project).expect(0).stdout
     assert "The race (estimates, no results)" in page
     optbuild.run("runs", cwd=project).expect(0)
+
+
+WORK = """
+fn main() {
+    let mut left: u64 = 60_000_000;
+    if cfg!(feature = "half") { left /= 2; }
+    if cfg!(halved) { left /= 2; }
+    let mut state = 1u64;
+    for step in 0..left {
+        state = std::hint::black_box(state ^ step).rotate_left(5);
+    }
+    std::hint::black_box(state);
+    println!("done");
+}
+"""
+"""A program with two settings, each of which halves its work."""
+
+
+@pytest.fixture
+def halves(tmp_path: Path) -> Path:
+    """A project to search for settings that add up."""
+    directory = tmp_path / "halves"
+    (directory / "src").mkdir(parents=True)
+    (directory / "src" / "main.rs").write_text(WORK)
+    (directory / "Cargo.toml").write_text(
+        '[package]\nname = "halves"\nversion = "0.1.0"\nedition = "2021"\n[features]\nhalf = []\n'
+    )
+    (directory / "optbuild.toml").write_text(
+        """
+schema = 1
+[variants.release]
+[[workloads]]
+name = "work"
+command = ["{bin}"]
+use = ["bench"]
+[measure]
+max-time = "10m"
+min-effect = "20%"
+[tune.factors]
+features = [[], ["half"]]
+rustflags = [[], ["--cfg=halved"], ["-Cdebuginfo=0"]]
+"""
+    )
+    return directory
+
+
+def test_the_combination_of_all_that_pays_is_built_and_wins(optbuild: Optbuild, halves: Path) -> None:
+    """One with a flag that changes nothing is not built: release builds have no debug information anyway."""
+    record = optbuild.run("tune", "--json", cwd=halves).expect(0).document
+    jsonschema.validate(record, json.loads(SCHEMA.read_text()))
+    search = record["search"]
+    built = {each["variant"] for each in search["candidates"] if each["size_bytes"] is not None}
+    assert built == {"half", "cfg-halved", "debuginfo-0", "half-cfg-halved"}
+    (refused,) = (each["reason"] for each in search["candidates"] if each["variant"] not in built)
+    assert refused == "not built: rustflags = -Cdebuginfo=0 alone brought nothing (0.0%)"
+    assert search["winner"] == "half-cfg-halved"
+    assert search["confirmation"]["verdict"] == "faster"
+    assert search["race"]["rounds"] > 0
+    assert variant_of(record, "half-debuginfo-0")["status"] == "skipped"
+    assert variant_of(record, "half-cfg-halved")["status"] == "built"
+    again = optbuild.run("tune", "--json", cwd=halves).expect(0)
+    assert again.document["run_id"] == record["run_id"]
+
+
+def test_sizes_promise_combinations_without_a_round(optbuild: Optbuild, halves: Path) -> None:
+    """They are exact. Everything is built where that was asked for."""
+    profile = halves / "optbuild.toml"
+    text = profile.read_text().replace("10m", "1s").partition("[tune.factors]")[0]
+    profile.write_text(f'{text}[tune.factors]\nstrip = ["default", "symbols"]\nopt-level = ["default", 0]\n')
+    record = optbuild.run("tune", "--objective", "size", "--json", cwd=halves).expect(0).document
+    reasons = {each["variant"]: each["reason"] for each in record["search"]["candidates"]}
+    assert record["search"]["winner"] == "symbols"
+    assert "opt-level = 0 alone brought nothing" in reasons["symbols-o0"]
+    profile.write_text(profile.read_text().replace("[tune.factors]", '[tune]\ncombinations = "all"\n[tune.factors]'))
+    record = optbuild.run("tune", "--objective", "size", "--json", cwd=halves).expect(0).document
+    assert all(each["size_bytes"] for each in record["search"]["candidates"])
 
 
 @pytest.mark.parametrize(

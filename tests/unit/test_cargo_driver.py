@@ -265,6 +265,19 @@ def test_functions_without_counts_are_counted_and_not_shown(bench: Bench) -> Non
     assert "no profile data available for function" in bench.log.read_text()
 
 
+def test_of_the_calls_for_several_wheels_the_one_that_fits_worst_counts(bench: Bench) -> None:
+    """Each wheel is compiled with the whole profile: what two of them lack is not lacking twice."""
+    recording = load_recording(RECORDED / "mismatched.json")
+    good = [line for line in recording.stdout if "compiler-message" not in line]
+    calls = replace(recording, stdout=(*good, *recording.stdout, *recording.stdout, *good))
+    driver = CargoDriver(
+        executor=RecordedExecutor([calls], {"/p": bench.directory}), environ={}, emit=bench.heard.append
+    )
+    use = bench.build(driver, Role.OPTIMISE).profile_use
+    assert use is not None
+    assert (use.missing_functions, use.mismatched_functions) == (1, 1)
+
+
 def test_a_profile_that_fits_leaves_nothing_to_count(bench: Bench) -> None:
     """With the sources that were trained, every function finds its counts."""
     compiled = bench.build(bench.driver("optimised"), Role.OPTIMISE)
@@ -479,3 +492,14 @@ def test_complaints_about_the_profile_itself_are_kept(bench: Bench) -> None:
     assert use is not None
     assert use.complaints == ("invalid instrumentation profile data (bad magic)",)
     assert bench.said == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"No space left on device (os error 28)", b"collect2: fatal error: ld terminated with signal 7 [Bus error]"],
+)
+def test_a_disk_that_is_full_is_no_error_of_the_project(bench: Bench, said: bytes) -> None:
+    """Whoever meets it: cargo, rustc, or the linker, whose words are only in rustc's messages."""
+    with pytest.raises(StorageError, match="the disk is full below") as caught:
+        scripted(bench, Reply(exit_code=101, stderr=b"error: " + said + b"\n")).compile(bench.action(), {}, bench.log)
+    assert caught.value.location == str(bench.log)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from optbuild.events import ActionProgressed, ActionStarted
 from optbuild.measure.memory import open_memory
 from optbuild.measure.model import A_PRIME, Superblock
 from optbuild.measure.sampling import stay_to_the_end
@@ -17,7 +18,7 @@ from tests.unit.contest_cases import Track
 def track(tmp_path: Path) -> Track:
     """A race of two candidates for six rounds at most."""
     made = Track(tmp_path, arms={"release": 1.0, "lto": 0.9, "pgo": 0.8})
-    made.settings = replace(made.settings, rounds=6)
+    made.settings = replace(made.settings, looks=(6,))
     return made
 
 
@@ -29,10 +30,10 @@ def values_of(rounds: tuple[Superblock, ...]) -> list[dict[str, tuple[float, ...
 def test_a_contest_goes_on_after_the_rounds_that_are_kept(track: Track, tmp_path: Path) -> None:
     """The kept rounds are the first ones of the result, to the last digit, and only the others are run."""
     path = tmp_path / "race.rounds"
-    track.settings = replace(track.settings, rounds=4)
+    track.settings = replace(track.settings, looks=(4,))
     track.memory = open_memory(path, "key")
     before = track.measure().series[0].rounds
-    track.settings = replace(track.settings, rounds=6)
+    track.settings = replace(track.settings, looks=(6,))
     track.memory = open_memory(path, "key")
     assert len(track.memory.rounds) == 4
     ran = len(track.executor.commands)
@@ -46,7 +47,7 @@ def test_a_contest_goes_on_after_the_rounds_that_are_kept(track: Track, tmp_path
 def test_a_candidate_that_left_before_stays_away(track: Track, tmp_path: Path) -> None:
     """Who is missing in the last kept round has left."""
     path = tmp_path / "race.rounds"
-    track = Track(tmp_path, arms={**track.arms, "wide": 0.7}, settings=replace(track.settings, rounds=4))
+    track = Track(tmp_path, arms={**track.arms, "wide": 0.7}, settings=replace(track.settings, looks=(4,)))
     track.leaving = lambda series: frozenset({"lto"}) if len(series[0].rounds) >= 2 else frozenset()
     track.memory = open_memory(path, "key")
     first = track.measure()
@@ -79,7 +80,7 @@ def test_rounds_of_another_contest_are_dropped(track: Track, tmp_path: Path) -> 
 def test_a_line_that_was_cut_off_is_no_round(track: Track, tmp_path: Path, damage: bytes) -> None:
     """The process was killed while it wrote; what was written before counts, and new rounds follow it."""
     path = tmp_path / "race.rounds"
-    track.settings = replace(track.settings, rounds=3)
+    track.settings = replace(track.settings, looks=(3,))
     track.memory = open_memory(path, "key")
     track.measure()
     path.write_bytes(path.read_bytes() + damage)
@@ -87,3 +88,15 @@ def test_a_line_that_was_cut_off_is_no_round(track: Track, tmp_path: Path, damag
     assert len(memory.rounds) == 3
     memory.keep(memory.rounds[0])
     assert len(open_memory(path, "key").rounds) == 4
+
+
+def test_a_race_shows_the_way_to_its_next_look(track: Track) -> None:
+    """Not to its last one, which few races reach; and no further than the time reaches."""
+    track.settings = replace(track.settings, looks=(3, 5, 100), max_time_s=34.0)
+    track.measure()
+    totals = [event.total for event in track.heard if isinstance(event, ActionStarted)]
+    progress = [event for event in track.heard if isinstance(event, ActionProgressed)]
+    assert totals[0] == 3
+    assert [(event.done, event.total) for event in progress[:4]] == [(1, 3), (2, 3), (3, 5), (4, 5)]
+    assert 5 < (progress[4].total or 0) < 10
+    assert progress[0].detail.startswith("then 2 candidates may leave, ")

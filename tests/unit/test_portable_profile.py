@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -17,7 +18,7 @@ from optbuild.portable.aging import merge_aged
 from optbuild.portable.difference import compare, render_difference
 from optbuild.portable.encoding import decode, encode
 from optbuild.portable.head import TrainedInput, TrainedWorkload, Training
-from optbuild.portable.model import FunctionCounts, Site, ValueKind
+from optbuild.portable.model import FunctionCounts, Place, Site, ValueKind
 from optbuild.portable.profile_records import join
 from optbuild.portable.spelling import FunctionName
 
@@ -31,10 +32,12 @@ TRAINING = Training(
 
 
 def make(path: str, *counters: int, flow: int = 1, values: dict[ValueKind, tuple[Site, ...]] | None = None,
-         instances: int = 1) -> FunctionCounts:  # fmt: skip
+         instances: int = 1, places: tuple[Place, ...] = ()) -> FunctionCounts:  # fmt: skip
     """Counts of a function without generic arguments."""
     name = FunctionName(path=path, detail=path)
-    return FunctionCounts(name=name, hash=flow, instances=instances, counters=counters, values=values or {})
+    return FunctionCounts(
+        name=name, hash=flow, instances=instances, counters=counters, values=values or {}, places=places
+    )
 
 
 def write(functions: Sequence[FunctionCounts], *, limit: int = 1 << 20) -> bytes:
@@ -43,8 +46,10 @@ def write(functions: Sequence[FunctionCounts], *, limit: int = 1 << 20) -> bytes
 
 
 CALLED: Site = ((("app::f", "app::f<u8>"), 7), (("app::g", "app::g"), 2))
+PLACES = (Place(counter=1, near=7, code=(1 << 24) - 1, shape=255), Place(counter=0, near=0, code=3, shape=0))
 SOME = (
     make("app::main", 1, 0, 0),
+    make("app::changes", 1, 2, places=PLACES),
     make("app::run", 500, 0, 3, values={ValueKind.CALL_TARGET: (CALLED, ())}),
     make("app::copy", 9, values={ValueKind.SIZE: (((16, 4),),)}),
 )
@@ -63,7 +68,7 @@ def test_a_profile_is_read_as_it_was_written() -> None:
     found = decode(write(SOME), location="app.pgodata")
     assert found.training == TRAINING
     assert list(found.functions) == join(SOME)
-    assert found.totals.total_count == 513
+    assert found.totals.total_count == 516
 
 
 @given(st.lists(counts, max_size=8), st.randoms(use_true_random=False))
@@ -81,6 +86,23 @@ def test_the_head_is_plain_text() -> None:
     first, _, text = head.partition("\n")
     assert first == "optbuild-pgodata 1"
     assert json.loads(text)["training"]["workloads"][0]["inputs"] == [{"path": "books.txt", "sha256": "0" * 64}]
+
+
+def test_places_are_left_out_before_any_counts_are() -> None:
+    """They serve only functions that will change; a budget that the counts alone keep takes no counts away."""
+    functions = [make(f"app::f{number:03}", 5, number * 7919 % 1009, places=PLACES) for number in range(100)]
+    bare = [replace(function, places=()) for function in functions]
+    limit = len(write(bare).partition(b"\n---\n")[2])
+    assert len(write(functions).partition(b"\n---\n")[2]) > limit
+    assert write(functions, limit=limit) == write(bare)
+
+
+def test_places_outlive_a_merge() -> None:
+    """Those of the older training stay where the newer one has none, and the newer ones win."""
+    newer = tuple(replace(place, near=1) for place in PLACES)
+    old, new = make("app::f", 8, 4, places=PLACES), make("app::f", 1, 1)
+    assert [function.places for function in merge_aged([old], [new])] == [PLACES]
+    assert [function.places for function in merge_aged([old], [replace(new, places=newer)])] == [newer]
 
 
 def test_the_coldest_are_left_out_to_keep_it_small() -> None:
@@ -179,6 +201,10 @@ def test_a_function_that_is_there_twice_is_refused() -> None:
         b'["a",0,1,1,[true]]\n',
         b'["a",0,1,1,["x"]]\n',
         b'["a",0,1,1,[1],{"7":[]}]\n',
+        b'["a",0,1,1,[1],{},[1,2,3,4]]\n',
+        b'["a",0,1,1,[1],{},[0,2,3]]\n',
+        b'["a",0,1,1,[1],{},[0,2,16777216,0]]\n',
+        b'["a",0,1,1,[1],{},[0,2,3,4],0]\n',
         b'["a",0,1,1,[1],{"0":[[["x",3]]]}]\n',
         b'["a",3,1,1,[1]]\n',
         b"[" * 5000 + b"\n",

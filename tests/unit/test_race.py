@@ -37,7 +37,7 @@ def field_of(rounds: int, **changes: float) -> dict[str, Floats]:
 @pytest.mark.parametrize("arms", [2, 5, 13, 40])
 def test_the_first_look_is_the_first_that_can_prove_anything(arms: int) -> None:
     """One round less, and no arm could leave whatever the times are."""
-    rule = make_rule(arms, min_effect=0.01, confidence=0.95)
+    rule = make_rule(arms, min_effect=0.01, error=0.05)
     assert critical_rank_sum(rule.looks[0], 2 * rule.alpha) is not None
     assert critical_rank_sum(rule.looks[0] - 1, 2 * rule.alpha) is None
     assert sorted(set(rule.looks)) == list(rule.looks)
@@ -45,20 +45,20 @@ def test_the_first_look_is_the_first_that_can_prove_anything(arms: int) -> None:
 
 def test_all_tests_of_a_race_share_its_error() -> None:
     """Looks times arms that could be in front times the error of one test is the error of the race."""
-    rule = make_rule(13, min_effect=0.01, confidence=0.95)
+    rule = make_rule(13, min_effect=0.01, error=0.05)
     assert rule.alpha * len(rule.looks) * 12 == pytest.approx(0.05)
 
 
 def test_between_two_looks_nobody_leaves() -> None:
     """Looking more often would err more often."""
-    rule = make_rule(2, min_effect=0.01, confidence=0.95)
+    rule = make_rule(2, min_effect=0.01, error=0.05)
     d = field_of(rule.looks[0] + 1, lto=0.5)
     assert find_leavers(rule, d, PREFERENCE) == ()
 
 
 def test_an_arm_leaves_that_cannot_beat_the_one_in_front() -> None:
     """Both are faster than the baseline, which is slower than either; one is far ahead."""
-    rule = make_rule(3, min_effect=0.01, confidence=0.95)
+    rule = make_rule(3, min_effect=0.01, error=0.05)
     d = field_of(rule.looks[0], lto=-0.05, pgo=-0.2)
     leavers = {each.arm: each for each in find_leavers(rule, d, PREFERENCE)}
     assert leavers.keys() == {"release", "lto"}
@@ -68,7 +68,7 @@ def test_an_arm_leaves_that_cannot_beat_the_one_in_front() -> None:
 
 def test_a_preferred_arm_stays_while_it_may_be_as_fast() -> None:
     """It need not be faster: between equals it wins. The other one leaves, as it cannot beat the preferred one."""
-    rule = make_rule(3, min_effect=0.01, confidence=0.95)
+    rule = make_rule(3, min_effect=0.01, error=0.05)
     rounds = rule.looks[-1]
     noise = np.random.default_rng(5).normal(0.0, 0.001, rounds)
     d = {"release": np.zeros(rounds), "lto": math.log(0.9) + noise, "pgo": math.log(0.8999) - noise}
@@ -77,7 +77,7 @@ def test_a_preferred_arm_stays_while_it_may_be_as_fast() -> None:
 
 def test_a_race_ends_where_nobody_can_beat_the_preferred_arm_by_the_margin() -> None:
     """Half the margin is not proven, and need not be: nothing that matters is left to find out."""
-    rule = make_rule(3, min_effect=0.01, confidence=0.95)
+    rule = make_rule(3, min_effect=0.01, error=0.05)
     rounds = rule.looks[2]
     noise = np.random.default_rng(5).normal(0.0, 0.005, rounds)
     noise -= noise.mean()
@@ -92,7 +92,7 @@ def test_a_race_ends_where_nobody_can_beat_the_preferred_arm_by_the_margin() -> 
 
 def test_a_preferred_arm_that_is_slower_leaves() -> None:
     """By 2%, beyond all doubt."""
-    rule = make_rule(2, min_effect=0.01, confidence=0.95)
+    rule = make_rule(2, min_effect=0.01, error=0.05)
     d = field_of(rule.looks[0], lto=-0.1, pgo=-0.12)
     assert "lto" in {each.arm for each in find_leavers(rule, d, PREFERENCE)}
 
@@ -100,20 +100,20 @@ def test_a_preferred_arm_that_is_slower_leaves() -> None:
 @pytest.mark.parametrize(("pgo", "winner"), [(-0.2, "pgo"), (-0.103, "lto"), (-0.05, "lto")])
 def test_ties_go_to_the_preferred_arm(pgo: float, winner: str) -> None:
     """Closer than half the margin is a tie."""
-    rule = make_rule(3, min_effect=0.01, confidence=0.95)
+    rule = make_rule(3, min_effect=0.01, error=0.05)
     assert choose_winner(rule, field_of(60, lto=-0.1, pgo=pgo), PREFERENCE) == winner
 
 
 def test_the_baseline_wins_where_nobody_is_faster() -> None:
     """A search may find that everything is well as it is."""
-    rule = make_rule(3, min_effect=0.01, confidence=0.95)
+    rule = make_rule(3, min_effect=0.01, error=0.05)
     assert choose_winner(rule, field_of(60, lto=0.001, pgo=0.05), PREFERENCE) == "release"
 
 
 def test_an_interval_that_holds_at_every_look_is_wider() -> None:
     """It pays for the looks and for the other arms."""
     d = around(-0.1, 30, seed=3)
-    few, many = (make_rule(arms, min_effect=0.01, confidence=0.95) for arms in (2, 40))
+    few, many = (make_rule(arms, min_effect=0.01, error=0.05) for arms in (2, 40))
     narrow, wide = repeated_interval(few, d), repeated_interval(many, d)
     assert narrow is not None
     assert wide is not None
@@ -156,7 +156,7 @@ def a_race(rule: RaceRule) -> Race:
 
 def test_a_race_that_was_interrupted_knows_who_left_and_when() -> None:
     """It asks the rounds that are kept, look by look, as if they had just been taken."""
-    rule = make_rule(3, min_effect=0.01, confidence=0.95)
+    rule = make_rule(3, min_effect=0.01, error=0.05)
     values = field_of(rule.looks[2], lto=0.2, pgo=-0.2)
     first, whole = rule.looks[0], rule.looks[2]
     live, resumed = a_race(rule), a_race(rule)

@@ -64,6 +64,12 @@ def make_search(**given: object) -> SearchRecord:
     return replace(search, **given)  # type: ignore[arg-type]  # fields by name
 
 
+def make_race(**given: object) -> ScreeningRecord:
+    """A race that went on with combinations."""
+    made = ScreeningRecord(looks=(8, 13), confidence=0.96, rounds=9, resumed_rounds=0, duration_s=9.0, series=())
+    return replace(made, **given)  # type: ignore[arg-type]  # fields by name
+
+
 def make_record(search: SearchRecord) -> RunRecord:
     """The run of a search."""
     variants = (make_variant_record(), *(make_variant_record(name) for name in ("lto", "pgo")))
@@ -101,9 +107,9 @@ rustflags  -Cx    none      (+1%)  unknown         1
 lto        fat    thin          –  unknown         0
 
 The winner is pgo: inherits = "release", pgo = true. Keep it: optbuild tune --write.
-The race: 18 rounds, 4 of them before an interruption; candidates could leave after 11, 18. The best one left by mistake
-in at most 5% of such races. Its changes are estimates that chose, in brackets; the winner's gain is the one above, from
-fresh runs.
+The race: 18 rounds, 4 of them in an earlier search; candidates could leave after 11, 18.
+The best of those that were built left by mistake in at most 5% of such searches. Changes in the race are estimates that
+chose, in brackets; the winner's gain is the one above, from fresh runs.
 Left out: v4: this machine's CPU lacks avx512f.
 n = 1 randomised round, 95% simultaneous, margin ±1.0%, A/A +0.1% ±0.5%; outputs equal; holds for this binary.
 A CPU, 2 cores, 8.0 GiB, Linux 6.1, rustc 1.95.0, commit 571357135713, optbuild 0.1.0, run 20260102-030405-0a0b.
@@ -154,3 +160,14 @@ def test_names_in_a_stored_search_cannot_write_markup() -> None:
         assert "\x1b" not in text
         assert "\n# x" not in text
         assert form == "terminal" or "<script>|" not in text
+
+
+def test_what_a_race_leaves_open_is_said() -> None:
+    """The race after the screening has the last word; a difference that nobody could see has no figure."""
+    undecided = make_race(undecided=("lto", "wide"), detectable=0.031)
+    text = shown(make_search(race=undecided))
+    assert "The race with combinations: 9 rounds; candidates could leave after 8, 13." in text
+    assert "did not tell lto, wide from its winner. Up to 3.1% between them might have gone unseen." in text
+    text = shown(make_search(race=replace(undecided, detectable=None)))
+    assert "Any difference between them might have gone unseen." in text
+    assert "might have gone unseen" not in shown(make_search(race=make_race()))

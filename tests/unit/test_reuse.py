@@ -113,7 +113,7 @@ class Machine:
         )
         plan = make_plan(inputs, tuple(build_profile.variants), measure=True)
         progress, site = Progress(plan), shop.site(inputs)
-        scheduler = make_scheduler(progress, make_tools(site, None), site, None)
+        scheduler = make_scheduler(progress, make_tools(site, None), site, None, began_s=0.0)
         history = History.of(RecordStore(directory=inputs.layout.runs).load_newest())
         self._look_ahead(Prepared(inputs=inputs, plan=plan, hashes=InputHashes()), world.host, history)
         scheduler.run()

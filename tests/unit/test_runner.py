@@ -126,7 +126,7 @@ class Run:
         shop.program = lambda command: (self.cargo if "build" in command.argv[:2] else self.program)(command)
         shop.demanded = self.demanded
         site = replace(shop.site(self.inputs, has_tools=self.has_tools), keep_going=self.keep_going)
-        scheduler = make_scheduler(self.progress, make_tools(site, None), site, None)
+        scheduler = make_scheduler(self.progress, make_tools(site, None), site, None, began_s=0.0)
         scheduler.budget = self.budget
         return scheduler
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @with_common_options
-@with_run_request(without=("max_time", "cross_validate", "keep_going"))
+@with_run_request(without=("cross_validate", "keep_going"))
 def tune(
     context: typer.Context,
     request: RunRequest,

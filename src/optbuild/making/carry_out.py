@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from optbuild.errors import InterruptedRunError, OptbuildError
 from optbuild.execution.jobserver import Jobserver
@@ -26,29 +29,63 @@ def carry_out(plan: Plan, site: Site) -> Built:
         The outcome. An error that ends the run early is part of it (`ended_by`) and is not raised: finished results are
         kept.
     """
-    progress = Progress(plan)
-    jobserver = None if site.jobs is None else Jobserver(site.jobs)
-    try:
-        return _carry_out(progress, make_tools(site, jobserver), site, jobserver)
-    finally:
-        if jobserver is not None:
-            jobserver.close()
+    return Making(plan, site).carry_out()
 
 
-def _carry_out(progress: Progress, tools: Tools, site: Site, jobserver: Jobserver | None) -> Built:
-    began_s = time.monotonic()
-    ended_by: OptbuildError | None = None
-    try:
-        make_scheduler(progress, tools, site, jobserver).run()
-    except OptbuildError as error:
-        ended_by = error
-    wall_s = time.monotonic() - began_s if ended_by is None else None
-    changed_by = _check_sources(tools.sources)
-    return progress.finish(ended_by=ended_by or changed_by, wall_s=wall_s, are_sources_unchanged=changed_by is None)
+@dataclass(slots=True)
+class Making:
+    """A plan that may be carried out in parts: each goes on where the one before it ended.
+
+    All parts are made of the same sources: one that has changed since an earlier part ends the run.
+    """
+
+    plan: Plan
+    site: Site
+    _progress: Progress = field(init=False)
+    _sources: dict[Path, str | None] = field(init=False, default_factory=dict)
+    _wall_s: float = field(init=False, default=0.0)
+
+    def __post_init__(self) -> None:
+        self._progress = Progress(self.plan)
+
+    def leave_out(self, reasons: Mapping[str, str]) -> None:
+        """Do not build some variants in the next part; those that were left out before are wanted again.
+
+        Args:
+            reasons: Why, by the variant's name.
+        """
+        self._progress.leave_out(reasons)
+
+    def carry_out(self) -> Built:
+        """Do what is left. Returns as the function of this name, with what earlier parts did."""
+        jobserver = None if self.site.jobs is None else Jobserver(self.site.jobs)
+        try:
+            return self._carry_out(make_tools(self.site, jobserver), jobserver)
+        finally:
+            if jobserver is not None:
+                jobserver.close()
+
+    def _carry_out(self, tools: Tools, jobserver: Jobserver | None) -> Built:
+        began_s = time.monotonic()
+        tools.sources.hashes = self._sources
+        ended_by: OptbuildError | None = None
+        try:
+            make_scheduler(self._progress, tools, self.site, jobserver, began_s=began_s - self._wall_s).run()
+        except OptbuildError as error:
+            ended_by = error
+        self._wall_s += time.monotonic() - began_s
+        changed_by = _check_sources(tools.sources)
+        return self._progress.finish(
+            ended_by=ended_by or changed_by,
+            wall_s=self._wall_s if ended_by is None else None,
+            are_sources_unchanged=changed_by is None,
+        )
 
 
-def make_scheduler(progress: Progress, tools: Tools, site: Site, jobserver: Jobserver | None) -> Scheduler:
-    """The scheduler for the actions of a plan."""
+def make_scheduler(
+    progress: Progress, tools: Tools, site: Site, jobserver: Jobserver | None, *, began_s: float
+) -> Scheduler:
+    """The scheduler for the actions of a plan, which began to be carried out at a time of the monotonic clock."""
     budget = Budget()
     if jobserver is not None:
         budget = Budget(jobs=jobserver.jobs, memory_bytes=site.free_memory_bytes, peaks=site.peaks_bytes)
@@ -57,7 +94,9 @@ def make_scheduler(progress: Progress, tools: Tools, site: Site, jobserver: Jobs
         decisions=Decisions(
             progress=progress, tools=tools, emit=site.emit, keep_going=site.keep_going, is_late=site.is_late
         ),
-        dispatcher=Dispatcher(tools=tools, results=progress.so_far.results, emit=site.emit, last_s=site.durations_s),
+        dispatcher=Dispatcher(
+            tools=tools, results=progress.so_far.results, emit=site.emit, last_s=site.durations_s, began_s=began_s
+        ),
         tools=tools,
         emit=site.emit,
         budget=budget,

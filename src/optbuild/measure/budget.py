@@ -93,6 +93,10 @@ class Budget:
         latest = [took_s for _, took_s in self._rounds[-_LATEST_ROUNDS:]]
         return statistics.fmean(latest) if latest else self.estimated_round_s()
 
+    def fitting_rounds(self) -> int:
+        """How many more rounds fit, if they take as long as the latest."""
+        return max(0, int(self.left_s() / max(self.round_s(), _SHORTEST_RUN_S)))
+
     def next_round_s(self, round_: Round) -> float:
         """How long a round may take: based on the slowest of the latest, or on the runs so far."""
         slowest = max((took_s / foreseen_s for foreseen_s, took_s in self._rounds[-_LATEST_ROUNDS:]), default=1.0)
@@ -118,8 +122,7 @@ class Budget:
 
         This is decided once, after the pilot, by the number wanted and by times.
         """
-        fitting = int(self.left_s() / max(self.round_s(), _SHORTEST_RUN_S))
-        self._growth = growth(min(self.shape(name).turns for name in self.arms), min(wanted, max(0, fitting)))
+        self._growth = growth(min(self.shape(name).turns for name in self.arms), min(wanted, self.fitting_rounds()))
         return math.ceil(wanted / self._growth)
 
     def _turn_s(self, workload: str) -> float:

@@ -29,9 +29,9 @@ class Progress:
         """Announce the number of rounds."""
         self.emit(ActionStarted(action=self.action, label=self.label, unit="rounds", total=rounds))
 
-    def took_round(self, done: int, detail: str) -> None:
-        """Report a complete round."""
-        self.emit(ActionProgressed(action=self.action, done=done, detail=detail))
+    def took_round(self, done: int, total: int, detail: str) -> None:
+        """Report a complete round, and how many there will be as things stand."""
+        self.emit(ActionProgressed(action=self.action, done=done, total=total, detail=detail))
 
     def end(self, duration_s: float, rounds: int, *, stopped_by_time: bool) -> None:
         """Report the end."""
@@ -59,3 +59,8 @@ def describe_progress(
         candidate, low, high = widest
         shown = f"{candidate} [{format_percent(low)}, {format_percent(high)}], "
     return f"{shown}{format_duration(max(left_s, 0.0))} left"
+
+
+def describe_race(candidates: int, *, left_s: float) -> str:
+    """What a race decides after the rounds that are shown, and the time that is left for all of it."""
+    return f"then {candidates} candidates may leave, {format_duration(max(left_s, 0.0))} left at most"

@@ -58,6 +58,10 @@ class RaceRule:
         """The one-sided error rate of one test."""
         return self.error / (len(self.looks) * max(1, self.arms - 1))
 
+    def error_left(self, looks: int) -> float:
+        """What a race that follows may err after so many looks of this one."""
+        return self.error * (1 - looks / len(self.looks))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaver:
@@ -75,7 +79,7 @@ class Leaver:
     at_best: float
 
 
-def make_rule(arms: int, *, min_effect: float, confidence: float) -> RaceRule:
+def make_rule(arms: int, *, min_effect: float, error: float) -> RaceRule:
     """The rule for a number of arms, the baseline included.
 
     The first look comes as soon as a proof is possible at all; the others follow at growing distances, for the error of
@@ -84,9 +88,8 @@ def make_rule(arms: int, *, min_effect: float, confidence: float) -> RaceRule:
     Args:
         arms: At least two.
         min_effect: The smallest difference that matters, as a ratio.
-        confidence: One less the error rate of the race.
+        error: In how many races the best arm may leave by mistake.
     """
-    error = 1 - confidence
     first = statistics.least_rounds(2 * error / (LOOKS * max(1, arms - 1)))
     looks = tuple(math.ceil(first * _GROWTH**look) for look in range(LOOKS))
     return RaceRule(arms=arms, margin=math.log1p(min_effect), error=error, looks=looks)
@@ -159,6 +162,31 @@ def choose_winner(rule: RaceRule, d: Mapping[str, Floats], preference: Mapping[s
     near = _TIE_SHARE * rule.margin
     tied = [arm for arm, own in d.items() if statistics.hodges_lehmann(_rounded(own - d[leader])) <= near]
     return min({leader, *tied}, key=lambda arm: preference[arm])
+
+
+def find_undecided(
+    rule: RaceRule, d: Mapping[str, Floats], *, winner: str, baseline: str
+) -> tuple[tuple[str, ...], float | None]:
+    """The candidates that are left beside the winner, and how large a difference from it might have gone unseen.
+
+    A race is decided once one candidate is left at most: how that compares with the baseline is confirmed anyway.
+
+    Args:
+        rule: Of the race.
+        d: As in `find_leavers`.
+        winner: Of those.
+        baseline: The arm that is no candidate.
+
+    Returns:
+        The arms, and the widest half-width of their intervals as a ratio; None if there are too few rounds for one.
+    """
+    candidates = d.keys() - {baseline}
+    if len(candidates) <= 1:
+        return (), None
+    others = tuple(arm for arm in d if arm in candidates - {winner})
+    widths = [statistics.signed_rank_interval(_rounded(d[arm] - d[winner]), 2 * rule.alpha) for arm in others]
+    known = [(high - low) / 2 for low, high in filter(None, widths)]
+    return others, math.expm1(max(known)) if known and len(known) == len(others) else None
 
 
 def repeated_interval(rule: RaceRule, d: Floats) -> tuple[float, float] | None:

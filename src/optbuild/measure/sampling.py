@@ -15,7 +15,7 @@ from optbuild.measure.budget import Budget
 from optbuild.measure.families import families_of
 from optbuild.measure.memory import Memory
 from optbuild.measure.model import A_PRIME, Series
-from optbuild.measure.progress import Progress, describe_progress
+from optbuild.measure.progress import Progress, describe_progress, describe_race
 from optbuild.measure.samples import Samples
 from optbuild.measure.schedule import PILOT_ROUNDS, Round, SuperblockOrder, has_control, make_round, make_warm_up
 from optbuild.measure.settings import SamplingSettings
@@ -65,7 +65,7 @@ class Sampling:
     @property
     def _is_decided(self) -> bool:
         """Whether a race has one candidate left at most."""
-        return self.settings.rounds is not None and len(set(self.arms.candidates) - self.gone) <= 1
+        return bool(self.settings.looks) and len(set(self.arms.candidates) - self.gone) <= 1
 
     def take(self) -> None:
         """Take all wanted rounds that fit into the time.
@@ -78,7 +78,7 @@ class Sampling:
             return
         self._remember()
         budget = self.budget
-        self.progress.expect(self.settings.rounds or PILOT_ROUNDS)
+        self.progress.expect(self._next_look(PILOT_ROUNDS))
         budget.choose_size(beforehand_s=budget.estimated_warm_up_s())
         if not budget.fits(budget.estimated_round_s() + budget.estimated_warm_up_s()):
             self._time_again()
@@ -86,8 +86,8 @@ class Sampling:
             return
         self._warm_up()
         budget.choose_size()
-        if self.settings.rounds is not None:
-            self._want(self.settings.rounds)
+        if self.settings.looks:
+            self._want(self.settings.looks[-1])
             return
         self._take_rounds(PILOT_ROUNDS)
         if self.samples.rounds < PILOT_ROUNDS:
@@ -110,7 +110,7 @@ class Sampling:
         """Take rounds up to a number."""
         if rounds != self.wanted_rounds:
             self.wanted_rounds = rounds
-            self.progress.expect(rounds)
+            self.progress.expect(self._next_look(rounds))
         self._take_rounds(rounds)
 
     def take_superblock(self, order: SuperblockOrder) -> Block:
@@ -150,7 +150,7 @@ class Sampling:
                 self.samples.blocks[workload].append(block)
             self.memory.keep(taken)
             self.budget.learn_round(round_, self.budget.elapsed_s() - began_s)
-            self.progress.took_round(self.samples.rounds, self._describe_progress(target))
+            self._report(target)
             self._let_leave()
 
     def _next_round(self) -> Round:
@@ -195,8 +195,18 @@ class Sampling:
             for series, candidates in families_of(self.judged_series(), self.arms, self.gone)
         )
 
-    def _describe_progress(self, target: int) -> str:
-        done, elapsed_s = self.samples.rounds, self.budget.elapsed_s()
-        left_s = min(elapsed_s / done * (target - done), self.budget.left_s())
-        confidence = self.settings.confidence
-        return describe_progress(self.judged_series(), self.arms, self.gone, confidence=confidence, left_s=left_s)
+    def _next_look(self, target: int) -> int:
+        """The rounds after which something is decided: candidates may leave a race, or the contest ends."""
+        return next((look for look in self.settings.looks if look > self.samples.rounds), target)
+
+    def _report(self, target: int) -> None:
+        """Report a round: out of those that are wanted and fit into the time, and how much of that is left."""
+        done, confidence = self.samples.rounds, self.settings.confidence
+        total = min(self._next_look(target), done + self.budget.fitting_rounds())
+        left_s = min(self.budget.elapsed_s() / done * (target - done), self.budget.left_s())
+        if self.settings.looks:
+            detail = describe_race(len(set(self.arms.candidates) - self.gone), left_s=left_s)
+        else:
+            series = self.judged_series()
+            detail = describe_progress(series, self.arms, self.gone, confidence=confidence, left_s=left_s)
+        self.progress.took_round(done, total, detail)

@@ -15,8 +15,8 @@ class SamplingSettings:
         min_effect: Margin of the verdicts, as a ratio.
         max_time_s: The time limit, counting included.
         seed: Of the order of runs.
-        rounds: The most rounds to take, whatever the precision; taking ends before, once one candidate at most is left.
-            None lets the precision decide.
+        looks: Of a race: the rounds after which candidates may leave. It ends with the last, or once one candidate at
+            most is left. Empty lets the precision decide.
         counting_share: The share of `max_time_s` that counting instructions may take; zero counts nothing.
         allocations_share: The same for allocations, which are counted only on request.
     """
@@ -26,6 +26,6 @@ class SamplingSettings:
     max_time_s: float
     confidence: float
     seed: int
-    rounds: int | None = None
+    looks: tuple[int, ...] = ()
     counting_share: float = 0.1
     allocations_share: float = 0.0

@@ -44,6 +44,7 @@ class PgoProfile:
         quarantined: Names of files that were left out.
         renamed_functions: How many were counted in other programs, under other names.
         matched_ratio: The share of committed or translated counts that found their function; None for its own.
+        approximate_ratio: The share of committed counts that found one that has changed; None where that is not tried.
         hot_counts: The count of a block from which on blocks make up a share of all counts, by that share: `p95`.
     """
 
@@ -56,6 +57,7 @@ class PgoProfile:
     quarantined: tuple[str, ...] = ()
     renamed_functions: int = 0
     matched_ratio: float | None = None
+    approximate_ratio: float | None = None
     hot_counts: Mapping[str, int] = field(default_factory=dict)
 
 

@@ -93,7 +93,14 @@ def is_of_preset(build_profile: BuildProfile, name: str) -> bool:
     return origin is not None and origin.startswith(PREFIX)
 
 
-def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, folds: tuple[Fold, ...] = ()) -> Plan:
+def make_plan(
+    inputs: PlanInputs,
+    variants: tuple[str, ...],
+    *,
+    measure: bool,
+    folds: tuple[Fold, ...] = (),
+    with_controls: bool = True,
+) -> Plan:
     """Plan a run.
 
     Args:
@@ -101,6 +108,7 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
         variants: Names of the variants to build; the baseline must be among them.
         measure: Also compare outputs and benchmark.
         folds: What to leave out of training in turn, for a cross-validation.
+        with_controls: Also build what only tells whether BOLT pays; a search has arms without it.
 
     Raises:
         UsageError: A variant cannot be built as the build profile requires.
@@ -149,7 +157,9 @@ def make_plan(inputs: PlanInputs, variants: tuple[str, ...], *, measure: bool, f
         else:
             _add(entries, [make_output_check(p, programs.of(p.workload, binaries), name, entries) for p in probes])
         planned.append(replace(built, programs=programs.built))
-    planned, controls = _plan_controls(planned, probes, entries, inputs) if can_measure else (planned, [])
+    controls: list[PlannedVariant] = []
+    if can_measure and with_controls:
+        planned, controls = _plan_controls(planned, probes, entries, inputs)
     planned = [_with_plain(variant, entries) for variant in planned]
     candidates = [(variant, follows.get(variant.name, ())) for variant in planned[1:]]
     fold_drafts = tuple(draft_folds(candidates, folds, entries=entries, probes=probes, inputs=inputs))

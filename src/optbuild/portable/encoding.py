@@ -10,14 +10,14 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from optbuild.errors import ProfileDataError
 from optbuild.portable.head import Body, Head, Totals, Training
-from optbuild.portable.model import FunctionCounts, Site, Value, ValueKind
+from optbuild.portable.model import FunctionCounts, Place, Site, Value, ValueKind
 from optbuild.portable.profile_records import COUNT_LIMIT, join
 from optbuild.portable.spelling import FunctionName
 from optbuild.portable.strangers import name_stranger
@@ -29,6 +29,7 @@ _END_OF_HEAD = b"\n---\n"
 _MOST_CONTENT_BYTES = 1 << 30
 _MOST_HEAD_BYTES = 1 << 24
 _HASH_LIMIT = 1 << 64
+_PLACE_LIMIT = (1 << 24) - 1
 DEFAULT_SIZE_LIMIT_BYTES = 1 << 20
 
 
@@ -87,15 +88,17 @@ def encode(
 
 
 def _pack_within(functions: Sequence[FunctionCounts], limit: int) -> tuple[list[FunctionCounts], bytes, bytes]:
-    """As many of the hottest as fit, packed and as they are."""
+    """As many of the hottest as fit, packed and as they are; the places of counters go first."""
 
     def pack(kept: Sequence[FunctionCounts]) -> tuple[bytes, bytes]:
         content = "".join(map(_write_function, kept)).encode("utf-8", "surrogatepass")
         return zlib.compress(content, 9), content
 
-    packed, content = pack(functions)
-    if len(packed) <= limit:
-        return list(functions), packed, content
+    for kept in (functions, [replace(function, places=()) for function in functions]):
+        packed, content = pack(kept)
+        if len(packed) <= limit:
+            return list(kept), packed, content
+    functions = kept
     hottest = sorted(functions, key=lambda function: (-function.total, function.key))
     fitting, too_many = 0, len(hottest)
     while too_many - fitting > 1:
@@ -110,8 +113,10 @@ def _write_function(function: FunctionCounts) -> str:
     name = function.name
     detail = 0 if name.detail == name.path else name.detail
     row: list[Any] = [name.path, detail, function.hash, function.instances, _shorten(function.counters)]
-    if function.values:
+    if function.values or function.places:
         row.append({str(int(kind)): sites for kind, sites in sorted(function.values.items())})
+    if function.places:
+        row.append([number for place in function.places for number in astuple(place)])
     return json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
@@ -223,15 +228,24 @@ def _read_functions(content: str) -> Iterator[FunctionCounts]:
 def _read_function(row: Any) -> FunctionCounts:  # noqa: ANN401 - foreign JSON
     path, detail, function_hash, instances, counters, *rest = row
     values = rest[0] if rest else {}
-    if not isinstance(path, str) or not isinstance(values, dict) or len(rest) > 1:
+    places = rest[1] if rest[1:] else []
+    if not isinstance(path, str) or not isinstance(values, dict) or rest[2:]:
         raise TypeError("a row of another form")
+    counters = tuple(_lengthen(counters))
     return FunctionCounts(
         name=FunctionName(path=path, detail=path if detail == 0 else _text(detail)),
         hash=_whole(function_hash, _HASH_LIMIT - 1),
         instances=_whole(instances, _HASH_LIMIT),
-        counters=tuple(_lengthen(counters)),
+        counters=counters,
         values=_read_values(values),
+        places=tuple(_read_places(places, len(counters))),
     )
+
+
+def _read_places(numbers: Sequence[Any], counters: int) -> Iterator[Place]:
+    for counter, *hashes in zip(*(numbers[start::4] for start in range(4)), strict=True):
+        near, code, shape = (_whole(number, _PLACE_LIMIT) for number in hashes)
+        yield Place(counter=_whole(counter, counters - 1), near=near, code=code, shape=shape)
 
 
 def _lengthen(counters: Iterable[int]) -> Iterator[int]:

@@ -18,7 +18,7 @@ from optbuild.portable.profile_records import add, render_record
 from optbuild.portable.spelling import FunctionName, for_any_type, in_any_crate
 from optbuild.tools.instrumentation import InstrumentedFunction
 
-TRANSLATOR = "1"
+TRANSLATOR = "2"
 """Changes whenever the same profile and the same program would give other counts."""
 
 
@@ -32,6 +32,7 @@ class How(StrEnum):
     INSTANCE_OF_OTHER_FLOW = "instance, other control flow"
     PATH_OF_OTHER_FLOW = "path, other control flow"
     ANY_TYPE_OF_OTHER_FLOW = "any type, other control flow"
+    CHANGED = "changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,18 +52,25 @@ class Matching:
         matches: The functions that get counts, in the program's order.
         lost: Counted functions that none of the program is, the hottest first.
         total_count: All counts of the profile.
-        matched_count: Those that found a function.
+        matched_count: Those that found a function as it was.
+        approximate_count: Those that found one that has changed, see `optbuild.portable.alignment`.
     """
 
     matches: tuple[Match, ...]
     lost: tuple[FunctionCounts, ...]
     total_count: int
     matched_count: int
+    approximate_count: int = 0
 
     @property
     def matched_ratio(self) -> float:
         """The share of the counts that found a function; 1 for a profile without any."""
         return self.matched_count / self.total_count if self.total_count else 1.0
+
+    @property
+    def approximate_ratio(self) -> float:
+        """The share of the counts that found a function that has changed."""
+        return self.approximate_count / self.total_count if self.total_count else 0.0
 
 
 _Key = Callable[[FunctionName, int, int], Hashable]

@@ -103,6 +103,7 @@ def add(functions: Sequence[FunctionCounts]) -> FunctionCounts:
         instances=sum(function.instances for function in functions),
         counters=counters,
         values=values,
+        places=next((function.places for function in reversed(functions) if function.places), ()),
     )
 
 

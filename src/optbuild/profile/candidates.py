@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -59,9 +59,7 @@ def make_candidates(
         taken: The build profile's variants, whose names stay theirs.
     """
     found: dict[str, Candidate] = {}
-    for chosen in itertools.product(*factors.values()):
-        levels = _with_effect(dict(zip(factors, chosen, strict=True)), baseline)
-        variant = _vary(baseline, levels)
+    for levels, variant in _combine(baseline, factors):
         key = repr(replace(variant, name=""))
         if not _is_same(variant, baseline) and key not in found:
             changed = {
@@ -69,6 +67,19 @@ def make_candidates(
             }
             found[key] = Candidate(variant=variant, levels=levels, settings=changed)
     return tuple(sorted(_named(found.values(), factors, taken), key=lambda each: cost_of(each.variant, baseline)))
+
+
+def find_baseline_levels(baseline: Variant, factors: Mapping[str, Levels]) -> tuple[Mapping[str, Any], ...]:
+    """The combinations of levels that are the baseline itself, each once."""
+    found = [levels for levels, variant in _combine(baseline, factors) if _is_same(variant, baseline)]
+    return tuple(levels for place, levels in enumerate(found) if levels not in found[:place])
+
+
+def _combine(baseline: Variant, factors: Mapping[str, Levels]) -> Iterator[tuple[Mapping[str, Any], Variant]]:
+    """Every combination of levels, without those that have no effect, and what it makes of the baseline."""
+    for chosen in itertools.product(*factors.values()):
+        levels = _with_effect(dict(zip(factors, chosen, strict=True)), baseline)
+        yield levels, _vary(baseline, levels)
 
 
 def _is_same(variant: Variant, baseline: Variant) -> bool:

@@ -12,6 +12,13 @@ class Objective(StrEnum):
     SIZE = "size"
 
 
+class Combinations(StrEnum):
+    """Which combinations of several settings a search builds."""
+
+    PROMISING = "promising"
+    ALL = "all"
+
+
 class Space(StrEnum):
     """Factors with their levels that come with optbuild."""
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
-from optbuild.profile.search_choices import Objective, Space
+from optbuild.profile.search_choices import Combinations, Objective, Space
 from optbuild.profile.values import STRICT_KEYS, DurationS, Ratio
 from optbuild.profile.variants import VariantSettings
 
@@ -45,6 +45,13 @@ class TuneSettings:
     objective: Annotated[
         Objective | None, Field(description="What the winner has least of; default: `time`, in the space `size` size.")
     ] = None
+    combinations: Annotated[
+        Combinations,
+        Field(
+            description="Which combinations of several levels are built: those that promise to pay by what each level "
+            "brings alone, or all."
+        ),
+    ] = Combinations.PROMISING
     max_size_growth: Annotated[
         Ratio | None, Field(description="How much larger than the baseline's the winner's binaries may be in total.")
     ] = None

@@ -74,6 +74,11 @@ class Layout:
         return (self.shared or self.root) / "stray"
 
     @property
+    def control_flow(self) -> Path:
+        """What LLVM writes of instrumented builds for committed counts: where their counters are."""
+        return (self.shared or self.root) / "flow"
+
+    @property
     def linked_objects(self) -> Path:
         """Objects that are linked into instrumented builds."""
         return (self.shared or self.root) / "objects"

@@ -59,6 +59,7 @@ def describe_pgo(variant: PlannedVariant, built: Built, *, in_sample: bool | Non
         renamed_functions=profile.renamed_functions,
         source="profile-data" if attempt is not None and any(_matched(attempt, built.plan)) else "trained",
         matched_ratio=profile.matched_ratio,
+        approximate_ratio=profile.approximate_ratio,
         shared_with=None if attempt is None else attempt.shared_with,
         trainings=() if attempt is None else tuple(_describe_trainings(attempt, built)),
         measured_programs=tuple(_describe_measured_programs(variant, built)),

@@ -27,7 +27,10 @@ class RaceFindings:
         differences: Of each arm from the baseline, in the rounds in which it took part.
         first_rounds: Of the arms that took part in each round up to the first look.
         leavers: By name.
-        resumed_rounds: How many rounds an interrupted run had taken.
+        resumed_rounds: How many rounds an earlier run had taken.
+        undecided: Arms that had not left at the end, beside the winner.
+        detectable: The difference from the winner that might have gone unseen there, as a ratio; None if there were too
+            few rounds to say.
     """
 
     rule: RaceRule
@@ -38,13 +41,15 @@ class RaceFindings:
     leavers: Mapping[str, Leaver]
     resumed_rounds: int
     duration_s: float
+    undecided: tuple[str, ...] = ()
+    detectable: float | None = None
 
 
 def describe_candidates(
     candidates: Sequence[Candidate],
     built: Built,
     history: History,
-    race: RaceFindings | None,
+    races: Sequence[RaceFindings],
     barred: Mapping[str, str],
 ) -> tuple[CandidateRecord, ...]:
     """Every candidate, built or not.
@@ -53,12 +58,12 @@ def describe_candidates(
         candidates: In the order of building.
         built: The outcome of the plan.
         history: How long steps took that this run reused.
-        race: None if it has not begun.
+        races: The screening, and the race of those that were left with combinations, as far as they got.
         barred: Why candidates that were built took no part in the race.
     """
     sizes, times = find_sizes(built), find_build_times(built, history)
     return tuple(
-        _describe_candidate(each, sizes.get(each.name), times.get(each.name), built, race, barred)
+        _describe_candidate(each, sizes.get(each.name), times.get(each.name), built, races, barred)
         for each in candidates
     )
 
@@ -79,7 +84,7 @@ def find_build_times(built: Built, history: History) -> dict[str, float]:
         each_s = [
             history.duration_s(step.action.id) if step.reused else step.duration_s for step in built.steps_of(variant)
         ]
-        if each_s and None not in each_s:
+        if built.is_built(variant) and each_s and None not in each_s:
             found[variant.name] = math.fsum(filter(None, each_s))
     return found
 
@@ -92,14 +97,16 @@ def describe_screening(race: RaceFindings) -> ScreeningRecord:
         rounds=race.rounds,
         resumed_rounds=race.resumed_rounds,
         duration_s=race.duration_s,
+        undecided=race.undecided,
+        detectable=race.detectable,
         series=race.series,
     )
 
 
-def pareto_of(built: Built, history: History, race: RaceFindings | None) -> tuple[str, ...]:
+def pareto_of(built: Built, history: History, races: Sequence[RaceFindings]) -> tuple[str, ...]:
     """The variants that no other one beats in time, size and, if it is known of all, build time."""
     sizes, times = find_sizes(built), find_build_times(built, history)
-    changes = {} if race is None else {arm: hodges_lehmann(d) for arm, d in race.differences.items() if d.size}
+    changes = {arm: hodges_lehmann(d) for race in races for arm, d in race.differences.items() if d.size}
     names = [name for name in sizes if name in changes]
     is_timed = all(name in times for name in names)
     return find_pareto({name: (changes[name], sizes[name], times[name] if is_timed else 0.0) for name in names})
@@ -160,25 +167,27 @@ def _describe_candidate(
     size_bytes: int | None,
     build_s: float | None,
     built: Built,
-    race: RaceFindings | None,
+    races: Sequence[RaceFindings],
     barred: Mapping[str, str],
 ) -> CandidateRecord:
     name = candidate.name
+    found = [(race, d) for race in races if (d := race.differences.get(name)) is not None and d.size]
+    race, d = found[-1] if found else (None, None)  # what chose it: the latest that it took part in
     leaver = None if race is None else race.leavers.get(name)
-    d = None if race is None else race.differences.get(name)
-    interval = None if race is None or d is None or not d.size else repeated_interval(race.rule, d)
+    interval = None if race is None or d is None else repeated_interval(race.rule, d)
     low, high = interval or (None, None)
+    rounds = sum(d.size for _, d in found)
     return CandidateRecord(
         variant=name,
         settings=candidate.settings,
         build_s=build_s,
         size_bytes=size_bytes,
-        dropped_after=None if leaver is None else leaver.rounds,
-        reason=built.skipped.get(name) or barred.get(name) or (None if leaver is None else _why(leaver)),
-        change=None if d is None or not d.size else math.expm1(hodges_lehmann(d)),
+        dropped_after=None if leaver is None else rounds,
+        reason=barred.get(name) or built.skipped.get(name) or (None if leaver is None else _why(leaver)),
+        change=None if d is None else math.expm1(hodges_lehmann(d)),
         ci_low=low,
         ci_high=high,
-        rounds=0 if d is None else d.size,
+        rounds=rounds,
     )
 
 

@@ -139,6 +139,8 @@ class PgoRecord:
         rejected_attempts: What was tried before.
         source: `trained`, or `profile-data` where the counts are committed ones of another training.
         matched_ratio: The share of committed or translated counts that found their function; else None.
+        approximate_ratio: The share of committed counts that are approximate: their function has changed, and got
+            them for the parts that are still there. They are not matched. None where counts are not committed ones.
         shared_with: The variant whose counts it takes; None if it was trained itself or takes committed ones.
     """
 
@@ -171,6 +173,7 @@ class PgoRecord:
     measured_programs: tuple[MeasuredProgramsRecord, ...] = ()
     source: str = "trained"
     matched_ratio: float | None = None
+    approximate_ratio: float | None = None
     shared_with: str | None = None
 
 

@@ -68,12 +68,15 @@ class FactorRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScreeningRecord:
-    """The race.
+    """A race, or the screening before it.
 
     Attributes:
         looks: After which rounds candidates could leave.
         confidence: That the best candidate did not leave by mistake.
-        resumed_rounds: How many of its rounds an earlier run had taken that was interrupted.
+        resumed_rounds: How many of its rounds an earlier run had taken.
+        undecided: Those that had not left at the end, beside the winner.
+        detectable: The difference from the winner that might have gone unseen there, as a ratio; None if all but one
+            had left, or if there were too few rounds to say.
         series: The raw values of the metric that decides.
     """
 
@@ -83,6 +86,8 @@ class ScreeningRecord:
     resumed_rounds: int
     duration_s: float
     series: tuple[Series, ...]
+    undecided: tuple[str, ...] = ()
+    detectable: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +103,9 @@ class SearchRecord:
         confirmation: The winner against the baseline in fresh runs: the only figure to quote. None if the baseline won
             or the search did not get that far.
         pareto: Variants that no other one beats in time, size and build time together.
+        screening: The race of the candidates that were built first; where no combination was built, it is all of it.
+        race: Of those that were left with the combinations that were built then.
+        max_time_s: What the race could take at least, and the confirmation at most.
     """
 
     objective: str
@@ -109,3 +117,5 @@ class SearchRecord:
     pareto: tuple[str, ...] = ()
     factors: tuple[FactorRecord, ...] = ()
     screening: ScreeningRecord | None = None
+    race: ScreeningRecord | None = None
+    max_time_s: float = 0.0

@@ -231,7 +231,8 @@ def _say_origin(pgo: PgoRecord) -> list[str]:
     found = format_share(1.0 if pgo.matched_ratio is None else pgo.matched_ratio)
     other = sanitize_line(pgo.shared_with or "another variant")
     if pgo.source == "profile-data":
-        return [f"committed counts, {found} of which found their function"]
+        changed = f", and {format_share(pgo.approximate_ratio)} one that has changed" if pgo.approximate_ratio else ""
+        return [f"committed counts, {found} of which found their function{changed}"]
     origins = {
         "lto-free": "trained without LTO",
         "shared": f"trained once with {other}",

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from optbuild.measure.model import Verdict
 from optbuild.record.model import RunRecord
-from optbuild.record.search import CandidateRecord, FactorRecord, SearchRecord
+from optbuild.record.search import CandidateRecord, FactorRecord, ScreeningRecord, SearchRecord
 from optbuild.report.display import digits_for, sentence
 from optbuild.report.model import NOTHING, Align, Cell, Column, Table
 from optbuild.text import sanitize_line
@@ -55,16 +55,31 @@ def search_notes(record: RunRecord) -> Iterator[str]:
     baseline = sanitize_line(record.baseline.name) if record.baseline else "the baseline"
     if search.winner is not None:
         yield _describe_winner(search, sanitize_line(search.winner), baseline)
-    if search.screening is not None:
-        race = search.screening
-        resumed = f", {race.resumed_rounds} of them before an interruption" if race.resumed_rounds else ""
-        yield (
-            f"The race: {race.rounds} rounds{resumed}; candidates could leave after {', '.join(map(str, race.looks))}. "
-            f"The best one left by mistake in at most {1 - race.confidence:.0%} of such races. Its changes are "
-            "estimates that chose, in brackets; the winner's gain is the one above, from fresh runs."
-        )
+    yield from _describe_races(search)
     for each in search.left_out:
         yield f"Left out: {sanitize_line(each.variant)}: {sentence(each.reason)}."
+
+
+def _describe_races(search: SearchRecord) -> Iterator[str]:
+    """How many rounds there were, what could leave when, and what they left open."""
+    races = [race for race in (search.screening, search.race) if race is not None]
+    for name, race in zip(("The race", "The race with combinations"), races, strict=False):
+        resumed = f", {race.resumed_rounds} of them in an earlier search" if race.resumed_rounds else ""
+        yield f"{name}: {race.rounds} rounds{resumed}; candidates could leave after {', '.join(map(str, race.looks))}."
+    if races:
+        yield (
+            f"The best of those that were built left by mistake in at most {1 - races[0].confidence:.0%} of such "
+            "searches. Changes in the race are estimates that chose, in brackets; the winner's gain is the one above, "
+            "from fresh runs."
+        )
+        if races[-1].undecided:
+            yield _describe_undecided(races[-1])
+
+
+def _describe_undecided(race: ScreeningRecord) -> str:
+    names = ", ".join(map(sanitize_line, race.undecided))
+    unseen = "Any difference" if race.detectable is None else f"Up to {format_percent(race.detectable).lstrip('+')}"
+    return f"The race did not tell {names} from its winner. {unseen} between them might have gone unseen."
 
 
 def _describe_winner(search: SearchRecord, winner: str, baseline: str) -> str:

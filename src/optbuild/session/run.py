@@ -10,7 +10,7 @@ from pathlib import Path
 from optbuild.errors import InterruptedRunError, OptbuildError, StorageError
 from optbuild.events import Level, Notice, RunExpected
 from optbuild.files import claim_again, claim_directory
-from optbuild.making.carry_out import carry_out
+from optbuild.making.carry_out import Making
 from optbuild.measure.arms import ArmBinaries, Arms
 from optbuild.measure.model import AaVerdict, Analysis, Arm
 from optbuild.plan.kinds.check_outputs import ProbeOutputs
@@ -115,14 +115,19 @@ def _find_deleted(root: Path) -> StorageError | None:
     )
 
 
-def build(ledger: Ledger) -> None:
+def build(ledger: Ledger, making: Making | None = None) -> None:
     """Build and train everything, compare outputs, and publish the binaries that passed.
+
+    Args:
+        ledger: The run.
+        making: The run's plan, if it is carried out in parts; None carries all of it out.
 
     Raises:
         OptbuildError: What ended it early; finished results are published, and in the ledger.
     """
+    making = making or Making(ledger.plan, describe_site(ledger))
     with ledger.in_order_of_the_plan():
-        ledger.built = built = carry_out(ledger.plan, describe_site(ledger))
+        ledger.built = built = making.carry_out()
     publish(built, ledger.prepared.layout)
     if built.ended_by is not None:
         raise built.ended_by

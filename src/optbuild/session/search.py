@@ -15,10 +15,11 @@ from optbuild.plan.kinds.train import Train
 from optbuild.plan.model import Plan
 from optbuild.plan.overview import render_overview
 from optbuild.plan.planner import baseline_name, make_plan
-from optbuild.profile.candidates import Candidate, make_candidates
+from optbuild.profile.candidates import Candidate, find_baseline_levels, make_candidates
 from optbuild.profile.model import BuildProfile
-from optbuild.profile.search_choices import Objective, Space
+from optbuild.profile.search_choices import Combinations, Objective, Space
 from optbuild.profile.spaces import factors_of, objective_of
+from optbuild.profile.stages import Stages, make_stages
 from optbuild.profile.tune import DEFAULT_LEVEL, Levels
 from optbuild.profile.variants import PgoMode, Variant
 from optbuild.record.history import History
@@ -63,7 +64,8 @@ class Search:
     Attributes:
         prepared: Its plan: the baseline and the candidates, cheapest first.
         factors: With their levels.
-        points: The levels of every combination that was built, and the variant that stands for it.
+        points: The levels of every combination that can be built, and the variant that stands for it.
+        stages: Which candidates wait for what others show.
         max_size_growth: How much larger than the baseline's binaries the winner's may be; None sets no limit.
     """
 
@@ -72,6 +74,7 @@ class Search:
     candidates: tuple[Candidate, ...]
     left_out: tuple[LeftOutRecord, ...]
     points: tuple[tuple[Mapping[str, Any], str], ...]
+    stages: Stages
     objective: Objective
     budget_s: float
     max_size_growth: float | None
@@ -102,7 +105,8 @@ def prepare_search(request: TuneRequest, machine: Machine, *, trusted: bool) -> 
     _require_searchable(build_profile, factors, baseline)
     toolchain = discover_for(build_profile, machine, trusted=trusted)
     left_out: dict[str, str] = {}
-    found = make_candidates(baseline, _known_here(factors, build_profile, toolchain, left_out), build_profile.variants)
+    known = _known_here(factors, build_profile, toolchain, left_out)
+    found = make_candidates(baseline, known, build_profile.variants)
     found = _fitting(found, build_profile, toolchain, machine, left_out)
     prepared = prepare(request.run, machine, trusted=trusted, build_profile=_with_candidates(build_profile, found))
     if prepared.plan.measure is None:
@@ -111,7 +115,9 @@ def prepare_search(request: TuneRequest, machine: Machine, *, trusted: bool) -> 
             help="name an emulator as the target's `runner` in Cargo's configuration, or search on such a machine",
         )
     equals = dict(_equals(prepared.plan))
-    points = (({}, baseline.name), *((each.levels, equals.get(each.name, each.name)) for each in found))
+    own = [(levels, baseline.name) for levels in find_baseline_levels(baseline, known)]
+    points = (*own, *((each.levels, equals.get(each.name, each.name)) for each in found))
+    are_staged = build_profile.tune.combinations is Combinations.PROMISING
     left_out |= {name: f"it has the same settings as {other}" for name, other in equals.items()}
     found = tuple(each for each in found if each.name not in left_out)
     if not found:
@@ -126,6 +132,7 @@ def prepare_search(request: TuneRequest, machine: Machine, *, trusted: bool) -> 
         candidates=found,
         left_out=tuple(LeftOutRecord(variant=name, reason=reason) for name, reason in left_out.items()),
         points=points,
+        stages=make_stages(known, points, baseline=baseline.name) if are_staged else Stages(),
         objective=objective_of(build_profile.tune),
         budget_s=build_profile.tune.budget_s,
         max_size_growth=build_profile.tune.max_size_growth,
@@ -226,36 +233,56 @@ def _only(prepared: Prepared, names: tuple[str, ...]) -> Prepared:
         build_profile=replace(inputs.build_profile, variants=variants),
         cpu_needs={name: inputs.cpu_needs[name] for name in names},
     )
-    return replace(prepared, inputs=inputs, plan=make_plan(inputs, names, measure=True))
+    return replace(prepared, inputs=inputs, plan=make_plan(inputs, names, measure=True, with_controls=False))
 
 
 def count_trainings(search: Search) -> int:
     """How many trainings the first attempts of all candidates take together."""
-    plan = search.plan
-    awaited = plan.awaited()
-    instrumented = {training.binaries for training in plan.of_kind(Train) if training.id in awaited}
-    return len(instrumented)
+    return _count_trainings(search.plan, search.plan.awaited())
+
+
+def _count_trainings(plan: Plan, serving: frozenset[ActionId]) -> int:
+    return len({training.binaries for training in plan.find(Train, serving)})
 
 
 def foretell(search: Search, history: History) -> tuple[str, ...]:
     """What a search is going to do, and for how long."""
-    plan = search.plan
-    awaited = plan.awaited()
-    builds = sum(each.id in awaited for each in plan.of_kind(Compile))
-    trained = sum(bool(variant.attempts) for variant in plan.variants)
-    trainings = count_trainings(search)
-    sharing = f", {trained} with PGO from {trainings} training{'s' * (trainings != 1)}" if trained else ""
+    waiting = search.stages.combined
     count, omitted = len(search.candidates), len(search.left_out)
-    what = f"{count} candidate{'s' * (count != 1)} against {search.baseline.name}: {builds} builds{sharing}"
+    what = f"{count} candidate{'s' * (count != 1)} against {search.baseline.name}"
     if omitted:
         what += f"; {omitted} combination{'s are' if omitted > 1 else ' is'} left out"
-    estimate = estimate_all(plan, history)
-    measuring = f"no candidate is begun after {format_duration(BUILD_SHARE * search.budget_s)}"
+    built = _describe_builds(search)
+    if waiting:
+        built = f"{count - len(waiting)} of them first, with {built}; the other {len(waiting)} only if those promise it"
+    estimate = estimate_all(search.plan, history)
     known = "how long the builds take is not known yet"
     if estimate.seconds:
         rest = f", {estimate.unknown} actions of unknown length beside that" if estimate.unknown else ""
-        known = f"last time the builds took {format_duration(estimate.seconds)}{rest}"
-    return what, f"the search takes at most {format_duration(search.budget_s)}; {measuring}; {known}"
+        known = f"last time all builds took {format_duration(estimate.seconds)}{rest}"
+    limits = f"the search takes at most {format_duration(search.budget_s)}; {_describe_limits(search)}"
+    return what, built, f"{limits}; {known}"
+
+
+def _describe_builds(search: Search) -> str:
+    """How much is built at first."""
+    plan, waiting = search.plan, search.stages.combined
+    first = [variant for variant in plan.variants if variant.name not in waiting]
+    serving = frozenset[ActionId]().union(*map(plan.serving, first))
+    builds, trainings = sum(1 for _ in plan.find(Compile, serving)), _count_trainings(plan, serving)
+    trained = sum(bool(variant.attempts) for variant in first)
+    return f"{builds} builds" + (f", {trained} with PGO from {_count(trainings, 'training')}" if trained else "")
+
+
+def _describe_limits(search: Search) -> str:
+    """How long the parts of a search may take."""
+    most_s = search.prepared.build_profile.measure.max_time_s
+    race = f"the race takes at most {format_duration(most_s)}, or as long as the builds"
+    return f"no candidate is begun after {format_duration(BUILD_SHARE * search.budget_s)}; {race}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def describe_search(search: Search, history: History) -> dict[str, Any]:
@@ -267,7 +294,10 @@ def describe_search(search: Search, history: History) -> dict[str, Any]:
         "objective": str(search.objective),
         "budget_s": search.budget_s,
         "max_size_growth": search.max_size_growth,
-        "candidates": [{"variant": each.name, "settings": each.settings} for each in search.candidates],
+        "candidates": [
+            {"variant": each.name, "settings": each.settings, "waits": each.name in search.stages.combined}
+            for each in search.candidates
+        ],
         "left_out": [{"variant": each.variant, "reason": each.reason} for each in search.left_out],
         "trainings": count_trainings(search),
         "known_s": estimate.seconds or None,
@@ -279,4 +309,6 @@ def render_search(search: Search, prepared_forecasts: Mapping[ActionId, Forecast
     """Show what a search would do: its candidates in the order of building, what is left out, and how long it takes."""
     overview = render_overview(search.plan, prepared_forecasts, estimate_runs(search.plan, prepared_forecasts, history))
     left_out = [sanitize_line(f"left out: {each.variant}: {each.reason}") for each in search.left_out]
-    return "\n".join([*map(sanitize_line, foretell(search, history)), "", overview.rstrip(), *left_out]) + "\n"
+    waiting = sanitize_line(f"only if others promise it: {', '.join(search.stages.combined)}")
+    facts = ["", overview.rstrip(), *([waiting] if search.stages.combined else []), *left_out]
+    return "\n".join([*map(sanitize_line, foretell(search, history)), *facts]) + "\n"

@@ -10,6 +10,7 @@ from pathlib import Path
 from optbuild import __version__
 from optbuild.errors import ProfileDataError, UsageError
 from optbuild.files import atomic_write, sha256_of
+from optbuild.making.training.places import note_places
 from optbuild.making.training.profile_data import load_portable_profile
 from optbuild.plan.lent_names import identify_build
 from optbuild.plan.parts import has_parts
@@ -27,7 +28,7 @@ from optbuild.profile.variants import PgoMode
 from optbuild.profile.workloads import Use, Workload
 from optbuild.record.model import RunRecord
 from optbuild.session.opening import load_for
-from optbuild.session.prepare import prepare
+from optbuild.session.prepare import Prepared, prepare
 from optbuild.session.profiles import read_profile
 from optbuild.session.request import Machine, RunRequest
 from optbuild.session.run import run
@@ -80,17 +81,18 @@ def train(request: TrainRequest, machine: Machine) -> Trained:
     build_profile = load_for(request.run, machine)
     variant, path = find_variant(request.variant, build_profile), find_path(build_profile)
     old = load_portable_profile(path) if path.is_file() else None  # a broken one is told before anything is built
-    asked = replace(request.run, variants=(variant,), measure=False, ignore_profile_data=True)
+    asked = replace(request.run, variants=(variant,), measure=False, ignore_profile_data=True, notes_places=True)
     record = run(asked, machine)
     records = _read_counts(record, variant, machine, path)
-    counts = join(map(parse_record, records))
+    prepared = prepare(asked, machine, trusted=True)
+    counts = note_places(join(map(parse_record, records)), records, prepared.inputs.layout.control_flow)
     if request.merge and old is not None:
         counts = merge_aged(old.functions, counts)
     data = encode(_describe(record, variant, build_profile), counts, written_by=f"optbuild {__version__}")
     new = decode(data, location=str(path))
     program = [as_instrumented(each) for each in records]
     fit = judge_fit(new.functions, program)
-    build = _identify(asked, variant, machine)
+    build = _identify(prepared, variant)
     names = None if build is None else encode_names(program)
     return Trained(
         path=path,
@@ -114,9 +116,8 @@ def keep(trained: Trained) -> None:
     atomic_write(lock_path(trained.path), trained.lock.render())
 
 
-def _identify(asked: RunRequest, name: str, machine: Machine) -> str | None:
+def _identify(prepared: Prepared, name: str) -> str | None:
     """Which build was trained; None if each program has its own profile, or `Cargo.lock` is missing."""
-    prepared = prepare(asked, machine, trusted=True)
     inputs, variant = prepared.inputs, prepared.build_profile.variants[name]
     if has_parts(variant, inputs.targets) or inputs.lockfile_sha256 is None:
         return None

@@ -25,6 +25,8 @@ ATOMIC_COUNTERS = "-Cllvm-args=-instrprof-atomic-counter-update-all"
 
 Sources: LLVM, `InstrProfiling.cpp`, `AtomicCounterUpdateAll`; what Clang's `-fprofile-update=atomic` turns on
 """
+WRITES_IR_SINCE = 17
+"""The LLVM major from which on `write_ir_flags` are understood."""
 HOT_COUNT = "-Cllvm-args=--profile-summary-hot-count="
 """From which count on LLVM takes a block for hot; by default that of 99% of all counts. LLVM, `ProfileSummaryInfo.cpp`:
 https://github.com/llvm/llvm-project/blob/main/llvm/lib/Analysis/ProfileSummaryInfo.cpp"""
@@ -48,6 +50,14 @@ OF_A_PROFILE = re.compile(r"\.profdata: (.+)")
 _ABOUT_PROFILE = (MISSING_FUNCTION, MISMATCHED_FUNCTION, OF_A_PROFILE)
 
 _RELEASE = re.compile(r"(\d+)\.(\d+)\.")
+
+
+def write_ir_flags(directory: Path) -> tuple[str, str]:
+    """The flags that make LLVM write its IR into a directory, as it is right before counters become code.
+
+    Sources: LLVM, `StandardInstrumentations.cpp`, `-ir-dump-directory`; `PassRegistry.def`, `instrprof`
+    """
+    return ("-Cllvm-args=-print-before=instrprof", f"-Cllvm-args=-ir-dump-directory={directory}")
 
 
 SWITCHED_OFF = frozenset({"n", "no", "off", "false"})

@@ -32,7 +32,9 @@ class MatchKind(Kind[MatchProfileData, CheckedProfile]):
 
     def describe(self, result: CheckedProfile) -> str:
         """How much of it found its function."""
-        return f"{_percent(result.profile.matched_ratio)} of the committed counts found their function"
+        found = f"{_percent(result.profile.matched_ratio)} of the committed counts found their function"
+        approximate = result.profile.approximate_ratio
+        return f"{found}, {format_share(approximate)} one that has changed" if approximate else found
 
 
 def _program(action: MatchProfileData, results: Results) -> dict[str, Artifact]:

@@ -20,6 +20,9 @@ from optbuild.plan.results import Binaries, gather
 from optbuild.plan.ways import Attempt, Choice, Gathering
 from optbuild.text import sanitize_line
 
+TOO_LATE = "there was no time left to build it"
+"""Why a variant was not begun."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decisions:
@@ -48,7 +51,7 @@ class Decisions:
         for variant in self.progress.plan.variants:
             is_begun = not so_far.serving(variant).isdisjoint(running)
             if variant is not self.progress.plan.baseline and not so_far.is_built(variant) and not is_begun:
-                self._skip(variant, "there was no time left to build it")
+                self._skip(variant, TOO_LATE)
 
     def skip_impossible(self) -> None:
         """Skip the variants that cannot be built according to the plan."""
@@ -69,7 +72,7 @@ class Decisions:
         return so_far.results.find(wanted.of(attempt).binaries)
 
     def fail(self, action: Action[object], error: OptbuildError) -> None:
-        """Decide what a failed action means for the variants that need it.
+        """Decide what a failed action means for the variants that need it, and that are not given up or left out.
 
         Variants with another attempt that may succeed take it; others are neither measured nor published.
 
@@ -77,7 +80,8 @@ class Decisions:
             OptbuildError: The failure ends the run.
         """
         so_far, kind = self.progress.so_far, kind_of(action)
-        served, fault = so_far.served_by(action.id), kind.fault(action, error)
+        served = [build for build in so_far.served_by(action.id) if build.name not in so_far.skipped]
+        fault = kind.fault(action, error)
         found = [build for build in served if not self._try_next(build, fault, error)]
         if served and not found:
             kind.remember_failure(action, error, so_far.results, self.tools)

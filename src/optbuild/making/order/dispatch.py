@@ -39,8 +39,8 @@ class Dispatcher:
     tools: Tools
     results: Results
     emit: Emit
+    began_s: float
     last_s: Mapping[str, float] = field(default_factory=dict)
-    began_s: float = field(default_factory=time.monotonic)
 
     def perform(self, action: Action[object]) -> Performed:
         """Do an action, and report its start; success is reported once it is proved.

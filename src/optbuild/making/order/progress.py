@@ -33,6 +33,7 @@ class Progress:
     _taken: dict[str, Attempt] = field(default_factory=dict)
     _rejected: dict[str, tuple[Rejection, ...]] = field(default_factory=dict)
     _set_aside: dict[ActionId, Mapping[Path, str]] = field(default_factory=dict)
+    _left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.so_far = Built(
@@ -82,8 +83,25 @@ class Progress:
         for build in builds:
             self._skipped.setdefault(build.name, reason)
 
+    def leave_out(self, reasons: Mapping[str, str]) -> None:
+        """Do not build some variants for now; those that were left out before are wanted again.
+
+        Args:
+            reasons: By variant.
+        """
+        for name in self._left_out:
+            del self._skipped[name]
+        builds = [(build.name, reasons[name]) for name in reasons for build in _with_parts(self.plan.named(name))]
+        self._left_out = tuple(name for name, _ in builds if name not in self._skipped)
+        for name, reason in builds:
+            self._skipped.setdefault(name, reason)
+
     def take(self, build: PlannedVariant, attempt: Attempt, rejected: Rejection | None = None) -> None:
         """Continue with another attempt."""
         self._taken[build.name] = attempt
         if rejected is not None:
             self._rejected[build.name] = (*self._rejected.get(build.name, ()), rejected)
+
+
+def _with_parts(variant: PlannedVariant) -> Iterable[PlannedVariant]:
+    return (variant, *variant.parts.values())

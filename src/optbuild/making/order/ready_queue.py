@@ -17,7 +17,8 @@ from optbuild.plan.ways import Choice, Gathering
 class ReadyQueue:
     """The actions of a plan that are still to do, and the binaries that are still undecided.
 
-    An action of an attempt that is not taken waits, as the attempt may still be taken; otherwise it is never needed.
+    What has a result already is done. An action of an attempt that is not taken waits, as the attempt may still be
+    taken; otherwise it is never needed.
     """
 
     def __init__(self, plan: Plan, so_far: Built) -> None:
@@ -30,6 +31,10 @@ class ReadyQueue:
         self._sorter: TopologicalSorter[ActionId] = TopologicalSorter(needs)
         self._sorter.prepare()
         self._open = set(self._sorter.get_ready())
+        while done := [each for each in self._open if each in so_far.results]:
+            for each in done:
+                self.begin(each)
+                self.finish(each)
 
     def ready(self) -> Iterator[Action[object]]:
         """Actions whose needs are met and that a variant is waiting for, in the plan's order."""

@@ -24,6 +24,7 @@ class MatchProfileData(Action[CheckedProfile]):
         min_matched: The share of the counts that must find their function.
         tool: The `llvm-profdata` that fits rustc.
         directory: Where the profile is kept that comes of it, its content's hash in the name.
+        control_flow: Where LLVM has written the control flow of the program.
     """
 
     kind: ClassVar[str] = "profile-data"
@@ -34,6 +35,7 @@ class MatchProfileData(Action[CheckedProfile]):
     min_matched: float
     tool: Path
     directory: Path
+    control_flow: Path
 
     def details(self) -> Mapping[str, object]:
         """The file, and the call of llvm-profdata."""

@@ -54,6 +54,8 @@ from optbuild.tools.rustc import (
     PROFILE_USE,
     WARN,
     WARN_MISSING_FUNCTIONS,
+    WRITES_IR_SINCE,
+    write_ir_flags,
 )
 
 MIN_MATCHED = 0.99
@@ -105,7 +107,7 @@ def _plan_attempt(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -> Dra
         return _plan_translation(draft, way, inputs, tool)
     # 1. Instrument: a build that counts what it executes. Performed by making/kinds/compile.
     objects = _make_objects(inputs)
-    instrumented = _instrument(draft, way, inputs, objects)
+    instrumented = _instrument(draft, way, inputs, objects, writes_ir=inputs.notes_places)
     # 2. Train: run it on each training workload, which yields that workload's counts. making/training/trainer
     runs = _train(instrumented, draft, inputs)
     # 3. Merge: combine the counts of all workloads by weight into a checked profile. making/training/merging
@@ -168,7 +170,7 @@ def _plan_translation(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) ->
 
 def _plan_profile_data(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -> Draft:
     """PGO without training: committed counts, by the names of an instrumented build that is never run."""
-    instrumented = _instrument(draft, replace(way, rustflags=None), inputs, ())
+    instrumented = _instrument(draft, replace(way, rustflags=None), inputs, (), writes_ir=True)
     matched = _match(draft, inputs, tool, program=instrumented.id)
     optimised = _optimise(matched, draft, inputs)
     attempt = Attempt(
@@ -216,6 +218,7 @@ def _match(
         min_matched=settings.min_matched,
         tool=tool.path,
         directory=inputs.layout.profile_data,
+        control_flow=inputs.layout.control_flow,
     )
 
 
@@ -234,12 +237,14 @@ def _takes_profile_data(draft: Draft, inputs: PlanInputs) -> bool:
     return not measures_programs
 
 
-def _instrument(draft: Draft, way: Way, inputs: PlanInputs, objects: tuple[MakeObject, ...]) -> Compile:
+def _instrument(
+    draft: Draft, way: Way, inputs: PlanInputs, objects: tuple[MakeObject, ...], *, writes_ir: bool = False
+) -> Compile:
     generate: Argument = (f"{PROFILE_GENERATE}{inputs.layout.stray_profiles}",)
     links: list[Argument] = [(link_flag(action.file),) for action in objects]
     own = draft.recipe.rustflags if way.rustflags is None else way.rustflags
-    order = counting_flags(draft, inputs)
-    recipe = replace(draft.recipe, rustflags=(*own, *links, *link_script_flags(inputs), generate, *order, *way.flags))
+    counting = (generate, *counting_flags(draft, inputs), *way.flags, *(_write_ir(inputs) if writes_ir else ()))
+    recipe = replace(draft.recipe, rustflags=(*own, *links, *link_script_flags(inputs), *counting))
     return make_compile(
         recipe,
         inputs,
@@ -247,6 +252,13 @@ def _instrument(draft: Draft, way: Way, inputs: PlanInputs, objects: tuple[MakeO
         label=f"{draft.variant}: build instrumented{way.label}",
         needs=tuple(action.id for action in objects),
     )
+
+
+def _write_ir(inputs: PlanInputs) -> tuple[Argument, ...]:
+    """The flags that tell where counters are, if this LLVM knows them."""
+    if (inputs.toolchain.rustc.llvm_major or 0) < WRITES_IR_SINCE:
+        return ()
+    return tuple((flag,) for flag in write_ir_flags(inputs.layout.control_flow))
 
 
 def _make_objects(inputs: PlanInputs) -> tuple[MakeObject, ...]:
