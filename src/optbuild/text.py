@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import re
 
-BYTE_ORDER_MARK = "\ufeff"
-"""What some editors write at the beginning of a file in UTF-8; cargo ignores it."""
-
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 # C0 except tab and newline, DEL and C1, bidirectional controls, line and paragraph separators, lone surrogates.
 _UNSAFE_CLASS = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -25,6 +22,9 @@ _CI_COMMAND = re.compile(
     rf"(?m:(^(?:[^\S\n]|{_UNSEEN})*:)({_UNSEEN}*:))"
     rf"|(#)({_UNSEEN}*#(?:\w|{_UNSEEN})*\[)"
 )  # fmt: skip
+
+BYTE_ORDER_MARK = "\ufeff"
+"""What some editors write at the beginning of a file in UTF-8; cargo ignores it."""
 
 
 def sanitize(text: str, *, keep_colour: bool = False) -> str:
@@ -46,17 +46,17 @@ def sanitize_line(text: str) -> str:
     return sanitize(text).replace("\n", "^J").replace("\t", "^I")
 
 
-def last_lines(data: bytes, count: int = 20) -> str:
-    """The last lines of a program's output, made safe to show."""
-    lines = data.decode("utf-8", "replace").rstrip().splitlines()[-count:]
-    return sanitize("\n".join(lines))
-
-
 def keep_form(before: str, after: str) -> str:
     """Give a changed text the line endings and the byte order mark that it had before."""
     if 0 < before.count("\n") == before.count("\r\n"):
         after = re.sub(r"(?<!\r)\n", "\r\n", after)
     return BYTE_ORDER_MARK + after if before.startswith(BYTE_ORDER_MARK) else after
+
+
+def last_lines(data: bytes, count: int = 20) -> str:
+    """The last lines of a program's output, made safe to show."""
+    lines = data.decode("utf-8", "replace").rstrip().splitlines()[-count:]
+    return sanitize("\n".join(lines))
 
 
 def _visible(found: str) -> str:
