@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from optbuild.errors import LockHeldError, StorageError
+from optbuild.errors import InterruptedRunError, LockHeldError, OptbuildError, StorageError
 from optbuild.events import Emit, Level, Notice
 from optbuild.files import atomic_write, claim_again, writing
 
@@ -50,6 +50,17 @@ def hold_lock(path: Path, *, wait: bool, emit: Emit) -> Iterator[None]:
         with suppress(StorageError):  # what ended the run is worth more
             claim_again(path.parent)
         lock.release()
+
+
+def blame_deletion(error: OptbuildError, claimed: Path) -> OptbuildError:
+    """The error of a run; if somebody has deleted what it works on, such as `cargo clean`, nothing else is to blame."""
+    if isinstance(error, InterruptedRunError) or not claim_again(claimed):
+        return error
+    return StorageError(
+        f"{claimed} was deleted while optbuild worked in it",
+        help="run again, and let nothing delete the target directory meanwhile (`cargo clean`)",
+        location=str(claimed),
+    )
 
 
 def _try_lock(lock: FileLock) -> bool:

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from optbuild.errors import InterruptedRunError, OptbuildError, StorageError
+from optbuild.errors import OptbuildError
 from optbuild.events import Level, Notice, RunExpected
-from optbuild.files import claim_again, claim_directory
+from optbuild.files import claim_directory
 from optbuild.making.carry_out import Making
 from optbuild.measure.arms import ArmBinaries, Arms
 from optbuild.measure.model import AaVerdict, Analysis, Arm
@@ -18,7 +18,7 @@ from optbuild.plan.measure import HeldOutArm, Measure
 from optbuild.plan.render import describe_estimate
 from optbuild.project.source_marks import find_variables, read_package_sources
 from optbuild.record.host import describe_host
-from optbuild.record.lock import hold_lock
+from optbuild.record.lock import blame_deletion, hold_lock
 from optbuild.record.model import RunRecord
 from optbuild.record.store import RecordStore
 from optbuild.session.building import describe_site, publish
@@ -100,19 +100,8 @@ def opened(prepared: Prepared, request: RunRequest, machine: Machine) -> Iterato
             _announce_estimate(ledger)
             yield ledger
         except OptbuildError as error:
-            cause = error if isinstance(error, InterruptedRunError) else _find_deleted(layout.root) or error
+            cause = blame_deletion(error, layout.root)
             raise RunFailedError(cause, ledger.close(cause)) from error
-
-
-def _find_deleted(root: Path) -> StorageError | None:
-    """Whether somebody, such as `cargo clean`, has deleted what a run works on: then nothing else is to blame."""
-    if not claim_again(root):
-        return None
-    return StorageError(
-        f"{root} was deleted while optbuild worked in it",
-        help="run again, and let nothing delete the target directory meanwhile (`cargo clean`)",
-        location=str(root),
-    )
 
 
 def build(ledger: Ledger, making: Making | None = None) -> None:
