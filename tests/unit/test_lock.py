@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.errors import BuildError, LockHeldError
+from optbuild.errors import BuildError, InterruptedRunError, LockHeldError, StorageError
 from optbuild.events import Event
 from optbuild.files import claim_directory
-from optbuild.record.lock import hold_lock
+from optbuild.record.lock import blame_deletion, hold_lock
 
 
 def ignore(_: Event) -> None:
@@ -50,3 +50,15 @@ def test_a_clean_while_a_run_waits_leaves_it_a_directory_of_ours(tmp_path: Path)
     path = tmp_path / "own/lock"
     with hold_lock(path, wait=True, emit=ignore):
         claim_directory(path.parent)
+
+
+def test_a_deletion_is_blamed_for_the_error_that_follows_from_it(tmp_path: Path) -> None:
+    """An interrupt is the user's own, and stays what it is."""
+    claim_directory(tmp_path / "own")
+    error = BuildError("no such file", help="h")
+    assert blame_deletion(error, tmp_path / "own") is error
+    shutil.rmtree(tmp_path / "own")
+    assert isinstance(blame_deletion(InterruptedRunError(2), tmp_path / "own"), InterruptedRunError)
+    blamed = blame_deletion(error, tmp_path / "own")
+    assert isinstance(blamed, StorageError)
+    assert "was deleted while optbuild worked in it" in blamed.message
