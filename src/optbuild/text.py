@@ -6,6 +6,7 @@ Also for the form of text files that belong to somebody else.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 # C0 except tab and newline, DEL and C1, bidirectional controls, line and paragraph separators, lone surrogates.
@@ -57,6 +58,12 @@ def last_lines(data: bytes, count: int = 20) -> str:
     """The last lines of a program's output, made safe to show."""
     lines = data.decode("utf-8", "replace").rstrip().splitlines()[-count:]
     return sanitize("\n".join(lines))
+
+
+def name_some(names: Sequence[str], most: int = 6) -> str:
+    """Names in a row, at most so many, and how many more there are; made safe by whoever gives them."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _visible(found: str) -> str:

@@ -20,10 +20,11 @@ from optbuild.errors import (
     WorkloadError,
     WorkloadTimeoutError,
 )
-from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Event, current_action
+from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Event, Notice, current_action
 from optbuild.execution.command import Command
 from optbuild.execution.stopping import StopRequest
 from optbuild.making.cargo.sources import SourceWatch
+from optbuild.making.order.decisions import TOO_LATE
 from optbuild.making.order.dispatch import Performed
 from optbuild.making.order.exclusivity import Budget
 from optbuild.making.order.scheduler import Scheduler
@@ -449,3 +450,28 @@ def test_one_job_carries_out_a_plan_in_its_order(run: Run) -> None:
     watched(run)
     outcome = run.carry_out()
     assert [step.action.id for step in outcome.steps.values()] == [s.action.id for s in outcome.steps_in_order]
+
+
+@pytest.mark.parametrize("has_deadline", [False, True])
+def test_a_deadline_lets_the_plan_decide_what_comes_first(run: Run, *, has_deadline: bool) -> None:
+    """Without one, what many steps follow is begun first; with one, that would leave nothing finished in the end."""
+    watched(run)
+    scheduler = run.make_scheduler()
+    if has_deadline:
+        scheduler.decisions = replace(scheduler.decisions, is_late=lambda: False)
+    scheduler.run()
+    assert run.built() == ["release", "lto", "pgo"]
+    started = [event.label for event in run.workshop.heard if isinstance(event, ActionStarted)]
+    assert (started[0] == "release: build") is has_deadline
+
+
+def test_what_there_is_no_time_for_is_told_once(run: Run) -> None:
+    """With the names; the baseline is built all the same."""
+    watched(run)
+    scheduler = run.make_scheduler()
+    scheduler.decisions = replace(scheduler.decisions, is_late=lambda: True)
+    scheduler.run()
+    assert run.built() == ["release"]
+    assert run.outcome.skipped == dict.fromkeys(("lto", "pgo"), TOO_LATE)
+    notices = [event.message for event in run.workshop.heard if isinstance(event, Notice)]
+    assert notices == ["there was no time left to build lto, pgo"]

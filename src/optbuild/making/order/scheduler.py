@@ -121,7 +121,9 @@ class Scheduler:
         for task in ready:
             alone = Exclusivity.ALONE_SOON if task.is_exclusive else Exclusivity.SHARED
             task.demand = kind_of(task.action).demand(task.action, self.tools, self.budget, alone=alone)
-        if self.budget.jobs > 1:  # first what many others wait for, then what ends in a link on one core
+        # First what many others wait for, then what ends in a link on one core. With a deadline, the plan's order: what
+        # takes many steps would be begun before all that is cheap, and nothing would be ready when time ends.
+        if self.budget.jobs > 1 and not self.decisions.has_deadline:
             ready.sort(key=lambda task: (-self._queue.followers_of(task.action.id), not task.demand.ends_in_link))
         running = [task.demand for task in self._those(State.RUNNING)]
         place = choose_next([task.demand for task in ready], running, self.budget)
