@@ -1,4 +1,7 @@
-"""The one place that makes foreign text safe to show: what workloads, compilers and file names may contain."""
+"""The one place that makes foreign text safe to show: what workloads, compilers and file names may contain.
+
+Also for the form of text files that belong to somebody else.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,9 @@ _CI_COMMAND = re.compile(
     rf"|(#)({_UNSEEN}*#(?:\w|{_UNSEEN})*\[)"
 )  # fmt: skip
 
+BYTE_ORDER_MARK = "\ufeff"
+"""What some editors write at the beginning of a file in UTF-8; cargo ignores it."""
+
 
 def sanitize(text: str, *, keep_colour: bool = False) -> str:
     r"""Make foreign text inert: control characters in caret or `\u` form, a backslash inside commands to a CI system.
@@ -39,6 +45,13 @@ def sanitize(text: str, *, keep_colour: bool = False) -> str:
 def sanitize_line(text: str) -> str:
     """Make a foreign name fit on one line: `sanitize`, with newlines and tabs in visible form as well."""
     return sanitize(text).replace("\n", "^J").replace("\t", "^I")
+
+
+def keep_form(before: str, after: str) -> str:
+    """Give a changed text the line endings and the byte order mark that it had before."""
+    if 0 < before.count("\n") == before.count("\r\n"):
+        after = re.sub(r"(?<!\r)\n", "\r\n", after)
+    return BYTE_ORDER_MARK + after if before.startswith(BYTE_ORDER_MARK) else after
 
 
 def last_lines(data: bytes, count: int = 20) -> str:

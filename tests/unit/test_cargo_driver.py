@@ -339,6 +339,17 @@ def test_a_dependency_that_wants_a_newer_rustc_has_a_remedy_of_its_own(bench: Be
     assert ("RUSTUP_TOOLCHAIN" in caught.value.help, "cargo update NAME" in caught.value.help) == (True, True)
 
 
+def test_a_program_that_the_profiling_runtime_cannot_be_linked_into_is_told(bench: Bench) -> None:
+    """A program without the C library builds, and is fine: there is nothing to mend in what the compiler says."""
+    said = (
+        b"rust-lld: error: undefined symbol: memset\n>>> referenced by InstrProfilingWriter.c:143\n"
+        b'error: could not compile `demo` (bin "demo") due to 1 previous error\n'
+    )
+    with pytest.raises(BuildError, match="LLVM's profiling runtime cannot be linked") as caught:
+        scripted(bench, Reply(exit_code=101, stderr=said)).compile(bench.action(), {}, bench.log)
+    assert "needs the C library" in caught.value.help
+
+
 def test_a_directory_that_cargo_cannot_build_in_has_a_remedy(bench: Bench) -> None:
     """Cargo lists directories for the loader, with a colon between them."""
     said = b"error: failed to join paths\n\nCaused by:\n  path segment contains separator `:`\n"

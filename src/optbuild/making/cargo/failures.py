@@ -13,6 +13,7 @@ from optbuild.text import last_lines
 from optbuild.toolchain.packages import USE_STABLE
 
 _SHOWN_ERROR_LINES = 40
+_PROFILING_RUNTIME = b"InstrProfiling"  # how the source files of LLVM's profiling runtime begin, in words of the linker
 # The second is a linker's end: it writes to memory that the file system has no place for.
 _DISK_FULL = (os.strerror(errno.ENOSPC).encode(), b"terminated with signal 7 [Bus error]")
 # What cargo says before it builds anything, and what mends that.
@@ -41,7 +42,8 @@ def cargo_failed(action: Compile, exit_code: int, status: bytes, log: Path) -> O
     lines = status.splitlines(keepends=True)
     first = next((i for i, line in enumerate(lines) if line.startswith(b"error")), max(0, len(lines) - 20))
     detail = last_lines(b"".join(lines[first : first + _SHOWN_ERROR_LINES]), _SHOWN_ERROR_LINES)
-    if any(said in tail_of(log) for said in _DISK_FULL):
+    end = tail_of(log)
+    if any(said in end for said in _DISK_FULL):
         return StorageError(
             f"{action.label}: the disk is full below {action.cargo_target}",
             help="free some disk space (`optbuild clean`), and run again",
@@ -52,6 +54,14 @@ def cargo_failed(action: Compile, exit_code: int, status: bytes, log: Path) -> O
         return BuildError(
             f"{action.label}: the system killed the compiler, most likely for want of memory",
             help='build with fewer jobs (`--jobs 1`), or use `lto = "thin"` in this variant',
+            location=str(log),
+            detail=detail,
+        )
+    if _PROFILING_RUNTIME in end:
+        return BuildError(
+            f"{action.label}: LLVM's profiling runtime cannot be linked into this program",
+            help="it needs the C library: link the program with it, or build only variants without PGO "
+            "(`optbuild run VARIANT`)",
             location=str(log),
             detail=detail,
         )
