@@ -185,6 +185,14 @@ def bench_search(session: nox.Session) -> None:
     session.run("python", "benchmarks/search.py", *session.posargs)
 
 
+@nox.session(name="bench-peers")
+def bench_peers(session: nox.Session) -> None:
+    """What `tune` finds for programs of the registry, against cargo-pgo: `-- --work DIR --cargo-pgo FILE`."""
+    session.install("-e", ".")
+    _find_llvm_profdata(session)
+    session.run("python", "-m", "benchmarks.peers", *session.posargs)
+
+
 @nox.session(name="bench-travel")
 def bench_travel(session: nox.Session) -> None:
     """How much of a profile later releases, another rustc and other targets find again: `-- --work DIR`."""

@@ -4,7 +4,8 @@ Real programs of the registry are trained at one release. Their counts are then 
 compiler, with other settings and for other targets, in two ways: as they are, which is what a committed `.profdata`
 does, and translated by `optbuild.portable`. Two things are counted, and neither depends on the machine's speed:
 
-* matched: the share of the counts that find their function in the program that is built;
+* matched: the share of the counts that find their function in the program that is built, and apart from it the share of
+  those that are approximate, because the function has changed;
 * instructions, by callgrind, of the program untrained, with the counts as they are, translated, and trained anew.
 
 Every build is kept in the work directory, so that a run that was stopped goes on where it was, and `--steps` says what

@@ -21,6 +21,14 @@ MARKER = ".optbuild-directory"
 _NO_LINK = frozenset(
     {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 )
+_LIMITS = {
+    errno.EMFILE: "allow more open files, and run again: ulimit -n 1024",
+    errno.ENFILE: "end programs that hold many files, and run again",
+    errno.EAGAIN: "end programs, or allow more processes (`ulimit -u`), and run again",
+    errno.ENOMEM: "end programs that hold much memory, or use fewer jobs (`--jobs 1`), and run again",
+    errno.ENOSPC: "free some disk space, and run again",
+    errno.EDQUOT: "free some disk space, and run again",
+}
 VERSION_CONTROL = frozenset({".git", ".hg", ".jj", ".svn"})
 """Directories of version control: they change with every fetch and every status, and are not part of a project."""
 _MARKER_TEXT = "optbuild made this directory; `optbuild clean` may delete it and everything below it.\n"
@@ -107,10 +115,30 @@ def link_or_copy(source: Path, target: Path) -> None:
 def storage_error(path: Path, error: OSError, *, size_bytes: int | None = None) -> StorageError:
     """Turn the operating system's refusal to write into an error with a remedy."""
     size = "" if size_bytes is None else f" ({size_bytes} bytes)"
+    remedy = "free some disk space, or make the directory writable, and run again"
+    if error.errno in {errno.EEXIST, errno.ENOTDIR}:
+        remedy = "a file, or a symbolic link to nothing, is where a directory has to be: move it away, and run again"
     return StorageError(
         f"cannot write {path}{size}: {error.strerror or error}",
-        help="free some disk space, or make the directory writable, and run again",
+        help=remedy,
         location=str(path),
+    )
+
+
+def refused_by_system(error: OSError) -> StorageError | None:
+    """Turn what nothing foresaw, but the operating system refused, into an error with a remedy.
+
+    Returns:
+        None if the error names neither a file nor a limit of the system: that is a bug.
+    """
+    path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else None
+    remedy = _LIMITS.get(error.errno or 0)
+    if path is None and remedy is None:
+        return None
+    return StorageError(
+        f"cannot use {path}: {error.strerror}" if path else f"the operating system refuses: {error.strerror}",
+        help=remedy or "make it accessible, or name another file or directory",
+        location=path,
     )
 
 
@@ -179,6 +207,19 @@ def claim_directory(directory: Path) -> None:
     except OSError as error:
         raise storage_error(directory, error) from error
     atomic_write(directory / MARKER, _MARKER_TEXT.encode())
+
+
+def claim_again(claimed: Path) -> bool:
+    """Mark a directory that this process has claimed, and that was deleted and made anew meanwhile.
+
+    Returns:
+        Whether its marker was gone; without it, the next run would take the directory for somebody else's.
+    """
+    if _is_ours(claimed):
+        return False
+    if claimed.is_dir() and not claimed.is_symlink():
+        atomic_write(claimed / MARKER, _MARKER_TEXT.encode())
+    return True
 
 
 def remove_below(owned: Path, target: Path) -> None:

@@ -1,8 +1,12 @@
-"""The one place that makes foreign text safe to show: what workloads, compilers and file names may contain."""
+"""The one place that makes foreign text safe to show: what workloads, compilers and file names may contain.
+
+Also for the form of text files that belong to somebody else.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 # C0 except tab and newline, DEL and C1, bidirectional controls, line and paragraph separators, lone surrogates.
@@ -19,6 +23,9 @@ _CI_COMMAND = re.compile(
     rf"(?m:(^(?:[^\S\n]|{_UNSEEN})*:)({_UNSEEN}*:))"
     rf"|(#)({_UNSEEN}*#(?:\w|{_UNSEEN})*\[)"
 )  # fmt: skip
+
+BYTE_ORDER_MARK = "\ufeff"
+"""What some editors write at the beginning of a file in UTF-8; cargo ignores it."""
 
 
 def sanitize(text: str, *, keep_colour: bool = False) -> str:
@@ -40,10 +47,23 @@ def sanitize_line(text: str) -> str:
     return sanitize(text).replace("\n", "^J").replace("\t", "^I")
 
 
+def keep_form(before: str, after: str) -> str:
+    """Give a changed text the line endings and the byte order mark that it had before."""
+    if 0 < before.count("\n") == before.count("\r\n"):
+        after = re.sub(r"(?<!\r)\n", "\r\n", after)
+    return BYTE_ORDER_MARK + after if before.startswith(BYTE_ORDER_MARK) else after
+
+
 def last_lines(data: bytes, count: int = 20) -> str:
     """The last lines of a program's output, made safe to show."""
     lines = data.decode("utf-8", "replace").rstrip().splitlines()[-count:]
     return sanitize("\n".join(lines))
+
+
+def name_some(names: Sequence[str], most: int = 6) -> str:
+    """Names in a row, at most so many, and how many more there are; made safe by whoever gives them."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _visible(found: str) -> str:

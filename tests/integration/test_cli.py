@@ -230,7 +230,14 @@ def test_the_directory_of_the_project_can_be_named(optbuild: Optbuild, tmp_path:
     directory = copy_crate("workspace", tmp_path / "workspace")
     planned = optbuild.run("plan", "--json", directory / "app", cwd=tmp_path).expect(0).document
     assert planned["directories"] == [str(directory / "target/optbuild")]
+    env = {"CARGO_TARGET_DIR": "out"}  # from where the user is, as for `cargo build --manifest-path`
+    planned = optbuild.run("plan", "--json", directory / "app", cwd=tmp_path, env=env).expect(0).document
+    assert planned["directories"] == [str(tmp_path / "out/optbuild")]
     assert "the directory nowhere does not exist" in optbuild.run("plan", "nowhere", cwd=tmp_path).expect(2).stderr
+    said = optbuild.run("plan", "workspace/Cargo.toml", cwd=tmp_path).expect(2).stderr
+    assert "workspace/Cargo.toml is not a directory" in said
+    said = optbuild.run("plan", "x" * 300, cwd=tmp_path).expect(17).stderr
+    assert "File name too long" in said
 
 
 def test_clean_removes_what_was_made_and_no_more(optbuild: Optbuild, tmp_path: Path) -> None:

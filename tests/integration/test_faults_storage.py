@@ -76,6 +76,14 @@ def test_a_directory_where_the_lock_is_needed(optbuild: Optbuild, project: Path)
     fail(optbuild, project, 17, "storage", "target/optbuild/lock")
 
 
+def test_a_target_directory_that_is_deleted_meanwhile(optbuild: Optbuild, project: Path) -> None:
+    """As by `cargo clean` in another terminal: that is told, and the next run makes all of it anew."""
+    write_profile(project, bench="rm -rf target; exit 3")
+    fail(optbuild, project, 17, "storage", "target/optbuild was deleted while optbuild worked in it")
+    write_profile(project)
+    optbuild.run("build", cwd=project).expect(0)
+
+
 def test_a_full_disk_under_the_logs(optbuild: Optbuild, project: Path, mount: Mount) -> None:
     """Cargo is stopped, and what could not be written is named."""
     runs = own_directory(project) / "runs"
@@ -83,6 +91,13 @@ def test_a_full_disk_under_the_logs(optbuild: Optbuild, project: Path, mount: Mo
     (runs / "filler").write_bytes(b"x" * (64 << 10))
     ended = fail(optbuild, project, 17, "storage", "No space left on device", str(runs))
     assert ended.stdout.count('"schema"') == 1
+
+
+def test_a_full_disk_under_cargo(optbuild: Optbuild, project: Path, mount: Mount) -> None:
+    """What cargo, rustc or the linker says of it is no error of the project."""
+    cargo = own_directory(project) / "cargo"
+    mount(cargo, "size=200k")
+    fail(optbuild, project, 17, "storage", "the disk is full below", str(cargo))
 
 
 def test_a_full_disk_under_the_output_of_a_workload(tmp_path: Path, mount: Mount) -> None:

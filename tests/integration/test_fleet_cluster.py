@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+import optbuild
 from optbuild.errors import ToolchainError
 from optbuild.events import Event, Notice
 from optbuild.fleet.actions import Action
@@ -48,9 +50,9 @@ class Cluster:
         """The scheduler's."""
         return f"tcp://127.0.0.1:{self.port}"
 
-    def start(self, name: str, *argv: str | Path) -> None:
-        """Start a process, which is killed in the end."""
-        environ = {**os.environ, "TMPDIR": str(self.place), "PYTHONPATH": str(ROOT)}
+    def start(self, name: str, *argv: str | Path, sources: Path = ROOT) -> None:
+        """Start a process, which is killed in the end; `sources` are looked at before what is installed."""
+        environ = {**os.environ, "TMPDIR": str(self.place), "PYTHONPATH": str(sources)}
         log = self.stack.enter_context((self.place / f"{name}.log").open("wb"))
         process = subprocess.Popen(list(map(str, argv)), env=environ, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         self.processes[name] = process
@@ -60,12 +62,17 @@ class Cluster:
         """Start the scheduler, or another one in its place."""
         options = ("--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard", "--no-show")
         self.start("scheduler", sys.executable, "-m", "distributed.cli.dask_scheduler", *options)
+        await_that(self.listens, "the scheduler listens")
 
-    def start_worker(self, name: str, *options: str) -> None:
+    def listens(self) -> bool:
+        """Whether the scheduler can be connected to: on a busy machine that may take a while."""
+        with socket.socket() as connecting:
+            return connecting.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def start_worker(self, name: str, *options: str, sources: Path = ROOT) -> None:
         """Start a worker, or another one in its place."""
-        self.start(
-            name, program("optbuild"), "worker", self.address, "--name", name, "--out", self.place / name, *options
-        )
+        words = ("worker", self.address, "--name", name, "--out", str(self.place / name), *options)
+        self.start(name, program("optbuild"), *words, sources=sources)
 
     def kill(self, name: str) -> None:
         """Kill a process."""
@@ -136,6 +143,13 @@ def test_each_unit_is_done_once_whatever_dies(cluster: Cluster) -> None:
     assert cluster.processes["one"].poll() is not None or cluster.processes["two"].poll() is not None
 
 
+def test_a_unit_is_not_bound_to_workers_that_are_gone(cluster: Cluster) -> None:
+    """One builder fails at it, the only other one dies with it: the first tries again, and nothing waits for ever."""
+    (result,) = cluster.do("stranded")
+    assert result.status is UnitStatus.COMPLETE
+    assert cluster.done("build") == ["stranded"] * 3
+
+
 def test_a_measurement_that_was_done_twice_counts_once(cluster: Cluster) -> None:
     """The benchmark worker dies after it has measured; another one takes its place."""
 
@@ -190,6 +204,43 @@ def test_a_cluster_without_a_benchmark_worker_is_refused(tmp_path: Path) -> None
         cluster.await_crew(1, 1)
         cluster.start_worker("second", "--bench")
         assert cluster.processes["second"].wait(120) == 16
+
+
+def other_version(directory: Path) -> Path:
+    """The sources of another version of optbuild."""
+    shutil.copytree(Path(optbuild.__file__).parent, directory / "optbuild")
+    file = directory / "optbuild/__init__.py"
+    text = file.read_text()
+    assert f'"{optbuild.__version__}"' in text
+    file.write_text(text.replace(f'"{optbuild.__version__}"', '"9.9.9"'))
+    return directory
+
+
+def test_a_worker_of_another_version_gets_nothing_to_do(tmp_path: Path) -> None:
+    """Alone it is refused, with both versions; beside others it is named, and they do everything."""
+    sources = other_version(tmp_path / "sources")
+    with _cluster(tmp_path) as cluster:
+        cluster.start_scheduler()
+        cluster.start_worker("stranger", sources=sources)
+        cluster.start_worker("bench", "--bench")
+        with connected(cluster.address) as client:
+
+            def are_there() -> bool:
+                crew = find_crew(client)
+                return bool(crew.strangers) and bool(crew.benches)
+
+            await_that(are_there, "a worker of another version, and a benchmark worker")
+        with pytest.raises(ToolchainError, match="lacks a builder") as caught:
+            list(cluster.do("a"))
+        assert caught.value.message.endswith(
+            f"of optbuild {optbuild.__version__}; of another version: stranger (optbuild 9.9.9)"
+        )
+        cluster.start_worker("one")
+        cluster.await_crew(1, 1)
+        assert _names(list(cluster.do("a", "b", "c"))) == ["a", "b", "c"]
+        warning = "the worker stranger (optbuild 9.9.9) gets nothing to do: it has another version"
+        assert warning in cluster.said
+        assert len(cluster.done("build")) == 3
 
 
 def test_an_address_where_nobody_answers_is_refused() -> None:

@@ -40,7 +40,7 @@ def test_each_target_is_trained_where_it_runs(optbuild: Optbuild, tmp_path: Path
     assert f"target {FAR}: it is trained and measured by {emulator}" in ended.stderr
     shown = optbuild.run("report", cwd=directory, env=env).expect(0).stdout
     assert "Each target" in shown
-    assert "trained by emulator" in shown
+    assert "by emulator" in shown
     again = optbuild.run("pgo", "--json", *LONG_ENOUGH, cwd=directory, env=env).expect(0).document
     assert [each["run_id"] for each in again["targets"]] == [each["run_id"] for each in record["targets"]]
 
@@ -54,6 +54,16 @@ def test_what_does_not_run_here_is_built_and_labelled(optbuild: Optbuild, tmp_pa
     assert f"a program for {FAR} does not run on" in far["not_measured"]
     assert (variant_of(far, "release")["status"], far["comparisons"]) == ("built", [])
     assert "not measured here" in optbuild.run("report", cwd=directory, env=env).expect(0).stdout
+
+
+def test_doctor_looks_at_every_target(optbuild: Optbuild, tmp_path: Path) -> None:
+    """One that is not installed is an error, whichever it is, with the command that adds it."""
+    directory = project_for(tmp_path, HOST, "sparc64-unknown-linux-gnu")
+    found = optbuild.run("doctor", "--json", cwd=directory).expect(3).document["findings"]
+    first, second = [each for each in found if each["subject"] == "target"]
+    assert (first["level"], first["message"]) == ("info", HOST)
+    assert (second["level"], second["message"]) == ("error", "sparc64-unknown-linux-gnu is not installed")
+    assert "rustup target add sparc64-unknown-linux-gnu" in second["remedy"]
 
 
 def test_every_target_is_planned_before_any_is_built(optbuild: Optbuild, tmp_path: Path) -> None:

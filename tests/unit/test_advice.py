@@ -64,10 +64,16 @@ STACKS: dict[str, tuple[Frame, ...]] = {
 }
 
 
-def site(cause: Cause, blocks: int) -> AllocationSite:
-    """A place that allocates."""
+def site(cause: Cause, blocks: int, *, size_bytes: int = 1) -> AllocationSite:
+    """A place that allocates blocks of a size."""
     return AllocationSite(
-        function="app::words", location="src/main.rs:7", caller=None, stack=(), cause=cause, blocks=blocks, bytes=blocks
+        function="app::words",
+        location="src/main.rs:7",
+        caller=None,
+        stack=(),
+        cause=cause,
+        blocks=blocks,
+        bytes=blocks * size_bytes,
     )
 
 
@@ -170,10 +176,30 @@ def test_an_allocator_pays_where_the_time_is_its_own() -> None:
 )
 def test_why_memory_is_asked_for_is_said(cause: Cause, kind: FindingKind) -> None:
     """By the number of blocks; a copy is also moved by memcpy."""
-    seen = replace(look(malloc=30, memcpy=20, flat=50), sites=(site(cause, 100), site(Cause.OTHER, 100)))
+    sites = (site(cause, 100, size_bytes=2_000_000), site(Cause.OTHER, 100))
+    seen = replace(look(malloc=30, memcpy=20, flat=50), sites=sites)
     (found,) = [each for each in advise(seen).findings if each.kind is kind]
     assert found.share == pytest.approx(0.25 if cause is Cause.COPY else 0.15)
     assert "src/main.rs:7" in found.figure
+
+
+def test_few_small_copies_are_not_why_memcpy_takes_long() -> None:
+    """It also moves what a program reads and writes: a program that parses its options clones some."""
+    seen = replace(look(memcpy=20, flat=80), sites=(site(Cause.COPY, 57, size_bytes=20), site(Cause.OTHER, 28)))
+    assert FindingKind.COPIES not in kinds(advise(seen))
+    often = replace(seen, sites=(site(Cause.COPY, 900_000), site(Cause.OTHER, 100_000)))
+    (found,) = [each for each in advise(often).findings if each.kind is FindingKind.COPIES]
+    assert found.share == pytest.approx(0.0909)
+
+
+def test_a_program_that_has_buffers_is_not_told_to_buffer() -> None:
+    """The function that called the kernel says whether there is one."""
+    written = (MAIN, rust("std::io::buffered::bufwriter::BufWriter::flush_buf"), SYSCALL)
+    stack = Stack(frames=written, weight=1.0, thread="app")
+    seen = replace(look(own=1), samples=Samples(stacks=(stack,), unit=Unit.SECONDS, tool="perf", count=1000))
+    (found,) = [each for each in advise(seen).findings if each.kind is FindingKind.KERNEL]
+    assert "there is a buffer already" in found.todo
+    assert "BufReader and BufWriter" in advise(look(kernel=1)).findings[0].todo
 
 
 def test_c_code_is_beyond_the_compiler_of_rust() -> None:

@@ -104,6 +104,15 @@ def test_what_was_rewritten_is_lost() -> None:
     assert (matching.matches, matching.lost, matching.approximate_ratio) == ((), (COUNTED,), 0)
 
 
+def test_what_would_leave_most_counts_behind_is_lost() -> None:
+    """All counters are found but the hot one, which is gone: what took its place would be taken for cold."""
+    counts = replace(COUNTED, counters=(1, 1, 1, 1, 1, HOT))
+    function = replace(FUNCTION, counters=len(STEPS) - 1)
+    told = {locate(function): places_of(NEW, CHANGED_FLOW, STEPS[:-1])}
+    assert align_changed(match([counts], [function]), [function], told).lost == (counts,)
+    assert align_changed(match([COUNTED], [function]), [function], told).lost == ()
+
+
 @pytest.mark.parametrize(
     "program",
     [

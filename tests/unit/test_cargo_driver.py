@@ -265,6 +265,19 @@ def test_functions_without_counts_are_counted_and_not_shown(bench: Bench) -> Non
     assert "no profile data available for function" in bench.log.read_text()
 
 
+def test_of_the_calls_for_several_wheels_the_one_that_fits_worst_counts(bench: Bench) -> None:
+    """Each wheel is compiled with the whole profile: what two of them lack is not lacking twice."""
+    recording = load_recording(RECORDED / "mismatched.json")
+    good = [line for line in recording.stdout if "compiler-message" not in line]
+    calls = replace(recording, stdout=(*good, *recording.stdout, *recording.stdout, *good))
+    driver = CargoDriver(
+        executor=RecordedExecutor([calls], {"/p": bench.directory}), environ={}, emit=bench.heard.append
+    )
+    use = bench.build(driver, Role.OPTIMISE).profile_use
+    assert use is not None
+    assert (use.missing_functions, use.mismatched_functions) == (1, 1)
+
+
 def test_a_profile_that_fits_leaves_nothing_to_count(bench: Bench) -> None:
     """With the sources that were trained, every function finds its counts."""
     compiled = bench.build(bench.driver("optimised"), Role.OPTIMISE)
@@ -324,6 +337,17 @@ def test_a_dependency_that_wants_a_newer_rustc_has_a_remedy_of_its_own(bench: Be
         scripted(bench, Reply(exit_code=101, stderr=status)).compile(bench.action(), {}, bench.log)
     assert "counting@0.1.0 requires rustc 1.198" in (caught.value.detail or "")
     assert ("RUSTUP_TOOLCHAIN" in caught.value.help, "cargo update NAME" in caught.value.help) == (True, True)
+
+
+def test_a_program_that_the_profiling_runtime_cannot_be_linked_into_is_told(bench: Bench) -> None:
+    """A program without the C library builds, and is fine: there is nothing to mend in what the compiler says."""
+    said = (
+        b"rust-lld: error: undefined symbol: memset\n>>> referenced by InstrProfilingWriter.c:143\n"
+        b'error: could not compile `demo` (bin "demo") due to 1 previous error\n'
+    )
+    with pytest.raises(BuildError, match="LLVM's profiling runtime cannot be linked") as caught:
+        scripted(bench, Reply(exit_code=101, stderr=said)).compile(bench.action(), {}, bench.log)
+    assert "needs the C library" in caught.value.help
 
 
 def test_a_directory_that_cargo_cannot_build_in_has_a_remedy(bench: Bench) -> None:
@@ -468,3 +492,14 @@ def test_complaints_about_the_profile_itself_are_kept(bench: Bench) -> None:
     assert use is not None
     assert use.complaints == ("invalid instrumentation profile data (bad magic)",)
     assert bench.said == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"No space left on device (os error 28)", b"collect2: fatal error: ld terminated with signal 7 [Bus error]"],
+)
+def test_a_disk_that_is_full_is_no_error_of_the_project(bench: Bench, said: bytes) -> None:
+    """Whoever meets it: cargo, rustc, or the linker, whose words are only in rustc's messages."""
+    with pytest.raises(StorageError, match="the disk is full below") as caught:
+        scripted(bench, Reply(exit_code=101, stderr=b"error: " + said + b"\n")).compile(bench.action(), {}, bench.log)
+    assert caught.value.location == str(bench.log)

@@ -3,16 +3,25 @@ from __future__ import annotations
 import io
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import jsonschema
 import pytest
 
 from optbuild.cli.console import Console
-from optbuild.cli.context import CliContext, error_to_json, write_out
+from optbuild.cli.context import CliContext, ReadStream, error_to_json, write_out
 from optbuild.cli.doctor import render_findings
 from optbuild.cli.inspect_commands import find_schemas
-from optbuild.errors import BuildError, BuildProfileError, InterruptedRunError, OptbuildError, Problem, UsageError
+from optbuild.errors import (
+    BuildError,
+    BuildProfileError,
+    InterruptedRunError,
+    OptbuildError,
+    Problem,
+    StorageError,
+    UsageError,
+)
 from optbuild.events import ActionFailed, ActionFinished, ActionProgressed, ActionStarted, Level, Notice, RunExpected
 from optbuild.record.store import make_record_schema
 from optbuild.toolchain.model import Finding
@@ -54,6 +63,26 @@ def test_what_a_stream_cannot_hold_is_escaped(monkeypatch: pytest.MonkeyPatch, e
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding, errors="strict"))
     write_out("−1 \udcff\n")
     assert raw.getvalue().decode(encoding) == shown
+
+
+@pytest.mark.parametrize("writes", [lambda stream: stream.write("x" * 100_000), lambda stream: stream.flush()])
+def test_results_that_cannot_be_written_are_a_storage_error(writes: Callable[[ReadStream], object]) -> None:
+    """Whoever redirects a report to a full disk must not take what is there for the report."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        stream = ReadStream(full, holds_results=True)
+        stream.write("a result")
+        with pytest.raises(StorageError, match="cannot write standard output: No space left on device"):
+            writes(stream)
+        stream.write("the error")
+        stream.flush()
+
+
+def test_messages_that_cannot_be_written_end_no_run() -> None:
+    """The file that takes the progress of a long build may run full, and its terminal may be gone."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        stream = ReadStream(full, holds_results=False)
+        assert stream.write("some progress\n") == 14
+        stream.flush()
 
 
 def test_places_in_errors_are_inert(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from optbuild.cli.machine import has_input
+from optbuild.cli.machine import has_input, with_absolute_directories
 from optbuild.errors import UsageError
 from optbuild.profile.command_options import CommandOptions, parse_command_options
 from optbuild.profile.load import command_line_workload
@@ -76,3 +76,15 @@ def test_a_file_has_input_until_its_end(tmp_path: Path) -> None:
         assert not has_input(file.fileno())
     with Path(os.devnull).open("rb") as file:
         assert not has_input(file.fileno())
+
+
+def test_directories_in_variables_are_those_that_the_user_sees(tmp_path: Path) -> None:
+    """Cargo is called in the project, where a relative directory would be another one."""
+    environ = {
+        "CARGO_HOME": "/home/.cargo",
+        "CARGO_TARGET_DIR": "out",
+        "CARGO_BUILD_TARGET_DIR": "",
+        "CARGO_BUILD_BUILD_DIR": "{cargo-cache-home}/b",
+        "X": "y",
+    }
+    assert with_absolute_directories(environ, tmp_path) == {**environ, "CARGO_TARGET_DIR": str(tmp_path / "out")}

@@ -12,6 +12,8 @@ from optbuild.profile.load import load_build_profile
 from optbuild.project.layout import Layout
 from optbuild.record.model import RunRecord, RunStatus, TargetRecord
 from optbuild.report.assemble import assemble
+from optbuild.report.formats.terminal import render_terminal
+from optbuild.report.model import Screen
 from optbuild.session.each_target import summarise
 from tests.unit.report_cases import make_measured
 
@@ -51,6 +53,21 @@ def test_a_row_of_the_table_is_a_variant_for_a_target() -> None:
     assert far[0][0] == FAR
     assert {row[2] for row in far} == {"–"}
     assert {row[4] for row in far} <= {"not measured here", "skipped", "failed"}
+
+
+def test_a_narrow_screen_leaves_out_the_size_before_the_counts() -> None:
+    """100 columns hold where the counts come from, also if an emulator has a long name; what is missing is named."""
+    emulated = replace(FIRST, target=FAR, runner=("/usr/bin/qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"))
+    report = assemble(record_of(FIRST, emulated, UNMEASURED))
+    table = replace(report, tables=(report.tables[1],))
+
+    def shown(width: int) -> str:
+        return render_terminal(table, Screen(width=width, colour=False))
+
+    assert "not shown" not in shown(120)
+    assert "(not shown at this width: size)" in shown(100)
+    assert "by qemu-aarch64" in shown(100)
+    assert "(not shown at this width: counts, size)" in shown(80)
 
 
 def test_one_target_needs_no_table_of_its_own() -> None:

@@ -17,9 +17,11 @@ from optbuild.files import (
     MARKER,
     atomic_copy,
     atomic_write,
+    claim_again,
     claim_directory,
     disk_bytes_of,
     link_or_copy,
+    refused_by_system,
     remove_below,
     sha256_of,
 )
@@ -166,10 +168,45 @@ def test_a_file_in_the_place_of_a_directory_is_an_error(tmp_path: Path) -> None:
     """What cannot be a directory is told with the path that was to be written."""
     (tmp_path / "file").write_text("x")
 
-    with pytest.raises(StorageError, match=r"cannot write .*/file/state"):
-        atomic_write(tmp_path / "file" / "state", b"")
+    (tmp_path / "link").symlink_to("nothing")
+
+    for name in ("file", "link"):
+        with pytest.raises(StorageError, match=rf"cannot write .*/{name}/state") as caught:
+            atomic_write(tmp_path / name / "state", b"")
+        assert "move it away" in caught.value.help
     with pytest.raises(StorageError, match="was not made by optbuild"):
         claim_directory(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "remedy"),
+    [
+        (
+            OSError(errno.EACCES, "Permission denied", "/closed/x"),
+            "cannot use /closed/x: Permission denied",
+            "accessible",
+        ),
+        (
+            OSError(errno.ENAMETOOLONG, "File name too long", b"aaa"),
+            "cannot use aaa: File name too long",
+            "another file",
+        ),
+        (OSError(errno.EMFILE, "Too many open files"), "refuses: Too many open files", "ulimit -n 1024"),
+        (OSError(errno.EAGAIN, "no processes", "cargo"), "cannot use cargo: no processes", "ulimit -u"),
+    ],
+)
+def test_what_the_system_refuses_is_no_bug(error: OSError, message: str, remedy: str) -> None:
+    """The user can mend it, and a log for a bug report would not."""
+    refused = refused_by_system(error)
+
+    assert refused is not None
+    assert message in str(refused)
+    assert remedy in refused.help
+
+
+def test_an_error_without_file_and_limit_is_a_bug() -> None:
+    """A closed descriptor is nothing that a user can mend."""
+    assert refused_by_system(OSError(errno.EBADF, "Bad file descriptor")) is None
 
 
 def test_a_copy_keeps_permissions_and_is_a_new_file(tmp_path: Path) -> None:
@@ -221,6 +258,19 @@ def test_a_new_or_empty_directory_can_be_claimed(tmp_path: Path, *, exists: bool
 
     assert entries(directory) == [MARKER, "ours"]
     assert "optbuild clean" in (directory / MARKER).read_text()
+
+
+def test_a_claimed_directory_that_was_made_anew_is_marked_again(tmp_path: Path) -> None:
+    """Somebody has deleted it, and a later write has made it again without a marker."""
+    claim_directory(tmp_path / "own")
+    assert not claim_again(tmp_path / "own")
+
+    shutil.rmtree(tmp_path / "own")
+    assert claim_again(tmp_path / "own")
+    assert not (tmp_path / "own").exists()
+    atomic_write(tmp_path / "own" / "state", b"")
+    assert claim_again(tmp_path / "own")
+    claim_directory(tmp_path / "own")
 
 
 def test_a_foreign_directory_cannot_be_claimed(tmp_path: Path) -> None:

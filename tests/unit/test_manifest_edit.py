@@ -56,6 +56,16 @@ def test_settings_arrive_however_profiles_are_written(text: str, name: str) -> N
     assert {line for line in text.splitlines() if line.startswith("[p")} <= set(changed.splitlines())
 
 
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_line_endings_and_a_byte_order_mark_stay(mark: str) -> None:
+    """A file that was written on Windows does not become a mixture."""
+    text = mark + '[package]\r\nname = "x"\r\n'
+    changed = set_profile_keys(text, "release", FAT)
+    assert changed.startswith(f"{mark}[package]\r\n")
+    assert changed.count("\n") == changed.count("\r\n") > 3
+    assert set_profile_keys("\n\r\n", "release", FAT).count("\r\n") == 1  # a mixture stays one
+
+
 def test_a_profile_of_their_own_inherits_from_release() -> None:
     """Cargo refuses a custom profile without `inherits`; those that cargo knows need none."""
     assert 'inherits = "release"' in set_profile_keys("", "dist", FAT)

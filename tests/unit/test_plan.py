@@ -409,6 +409,9 @@ def test_an_unknown_variant_lists_those_there_are() -> None:
     with pytest.raises(UsageError, match="unknown variant 'pog'") as caught:
         select_variants(make_build_profile(), ("pog",))
     assert caught.value.help == "did you mean pgo? the build profile has: release, lto, pgo"
+    with pytest.raises(UsageError, match=r"unknown variant '\.'") as caught:
+        select_variants(make_build_profile(), (".",))
+    assert "go to its directory" in caught.value.help
 
 
 def test_the_baseline_is_the_named_one_or_the_first() -> None:

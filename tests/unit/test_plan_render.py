@@ -18,6 +18,7 @@ from optbuild.profile.workloads import Use
 from optbuild.record.history import History
 from optbuild.session.forecast import estimate_all, estimate_runs
 from optbuild.testing import make_build_profile, make_invocation, make_plan_inputs, make_project, make_toolchain
+from optbuild.toolchain.cpu import CpuNeeds
 
 UNKNOWN = Estimate(each_s={})
 BOOKS = make_invocation("{bin:demo}", "--top", "20", "books.txt", name="books", weight=3.0)
@@ -273,6 +274,18 @@ ways to train  pgo: lto-free, else exact (5 further steps only if a way is rejec
 takes          unknown before the first run
 writes below   /p/target/optbuild
 """)
+
+
+def test_a_screen_of_a_search_stays_one() -> None:
+    """Variants that are trained in the same ways, or need the same CPU, are named in one place, and not all of them."""
+    names = [f"hot-{number}" for number in range(20)]
+    variants = [Variant(name=name, pgo=PgoMode.REQUIRED, hot_count=place + 1) for place, name in enumerate(names)]
+    native = dict.fromkeys(names, CpuNeeds(features=("avx",)))
+    inputs = make_plan_inputs(build_profile=make_build_profile(Variant(name="release"), *variants), cpu_needs=native)
+    screen = render_overview(make_plan(inputs, ("release", *names), measure=False), {}, UNKNOWN).splitlines()
+    assert "note: hot-0, hot-1, hot-2, hot-3, hot-4, hot-5 and 14 more will not run on a CPU without avx" in screen
+    (ways,) = (line for line in screen if line.startswith("ways to train"))
+    assert "hot-1, hot-2, hot-3, hot-4, hot-5, hot-6 and 13 more: shared, else exact" in ways
 
 
 @pytest.mark.parametrize(

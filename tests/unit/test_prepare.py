@@ -312,7 +312,7 @@ def test_a_library_is_built_where_it_is_alone_or_a_workload_uses_it(desk: Desk) 
 
     def products(word: str) -> list[str]:
         desk.write(TWO_WORKLOADS.replace('"{bin}"', word))
-        (action, *_) = desk.prepare().plan.actions
+        (action, *_) = desk.prepare(measure=False).plan.actions
         assert isinstance(action, Compile)
         assert ("--lib" in action.argv) == bool(action.recipe.libs)
         return list(action.recipe.products)
@@ -364,6 +364,16 @@ def test_what_would_stop_a_workload_is_found_before_the_builds(
     desk.write(f'schema = 1\n[[workloads]]\nname = "w"\ncommand = {command}\n')
     with pytest.raises(kind, match=message):
         desk.prepare()
+
+
+def test_a_benchmark_without_the_program_that_is_built_is_refused(desk: Desk) -> None:
+    """It would find all variants alike. Training with one ends for want of counts; what cargo runs is built."""
+    with pytest.raises(UsageError, match=r"'echo 9': its command does not contain \{bin\}"):
+        desk.prepare(bench=(("echo", "9"),), train=(("{bin}", "9"),))
+    with pytest.raises(UsageError, match="every variant would run the same"):
+        desk.prepare(workload=("echo", "9"), selection=Selection.NAMED, variants=("release", "lto"))
+    assert desk.uses(workload=("echo", "9"))["bench"] == ["echo 9"]
+    assert desk.uses(workload=("echo", "9"), measure=False)["train"] == ["echo 9"]
 
 
 def test_a_program_from_path_is_fine(desk: Desk) -> None:

@@ -74,6 +74,11 @@ def test_what_is_not_utf_8_is_refused_with_its_line() -> None:
     assert "0xe9" in problem.message
 
 
+def test_a_byte_order_mark_is_ignored() -> None:
+    """Some editors write one, and cargo ignores it in its own files."""
+    assert parse_document("\ufeffschema = 1\n".encode(), label="x").lines == {("schema",): 1}
+
+
 def test_more_than_one_mebibyte_is_refused(tmp_path: Path) -> None:
     """A file that large is no build profile; the limit itself is allowed."""
     file = tmp_path / "optbuild.toml"

@@ -234,6 +234,7 @@ def test_filled_in_names_are_the_binaries(outline: Outline) -> None:
         ("#:schema s.json\n\n[a]\r\n", "#:schema s.json\n\nschema = 1\n\n[a]\r\n"),
         ("# windows\r\n[a]\r\n", "# windows\r\nschema = 1\r\n\r\n[a]\r\n"),
         ("# nothing else\n", "# nothing else\nschema = 1\n"),
+        ("\ufeff[a]\r\n", "\ufeffschema = 1\r\n\r\n[a]\r\n"),
     ],
 )
 def test_schema_goes_before_the_first_key_and_after_what_is_about_the_file(before: str, after: str) -> None:

@@ -190,9 +190,9 @@ def test_target_cpus_are_warned_about_from_setting_and_flags() -> None:
     }
     text = notes(make_unmeasured(build_profile={"variants": variants}))
 
-    assert "release is compiled" not in text
-    assert "lto is compiled for target-cpu native and may not run on other machines." in text
-    assert "pgo is compiled for target-cpu x86-64-v3 and" in text
+    assert "release" not in text
+    assert "compiled for target-cpu native, which may not run on other machines: lto." in text
+    assert "compiled for target-cpu x86-64-v3, which may not run on other machines: pgo." in text
 
 
 def test_the_features_of_a_cpu_are_named_where_they_are_known() -> None:
@@ -205,7 +205,19 @@ def test_the_features_of_a_cpu_are_named_where_they_are_known() -> None:
     assert "Beware: release will not run on a CPU without sse3." in text
     assert "Beware: lto (target-cpu x86-64-v3) will not run on a CPU without avx, avx2." in text
     assert "pgo (target-cpu" not in text
-    assert "pgo is compiled for" not in text
+    assert "compiled for" not in text
+
+
+def test_what_many_variants_share_is_said_once() -> None:
+    """As in a search, whose candidates have one profile: a few names, and how many more."""
+    record = make_unmeasured()
+    (pgo,) = (variant for variant in record.variants if variant.pgo)
+    names = [f"pgo-{number}" for number in range(9)]
+    alike = tuple(replace(pgo, name=name, cpu_features=("avx",)) for name in names)
+    text = notes(replace(record, variants=alike))
+    assert text.count("PGO evidence of") == 1
+    assert "PGO evidence of pgo-0, pgo-1, pgo-2, pgo-3, pgo-4, pgo-5 and 3 more: 1,204 of" in text
+    assert "Beware: pgo-0, pgo-1, pgo-2, pgo-3, pgo-4, pgo-5 and 3 more will not run on a CPU without avx." in text
 
 
 @pytest.mark.parametrize("build_profile", [None, {}, {"variants": []}, {"variants": {"lto": "x"}, "workloads": 3}])

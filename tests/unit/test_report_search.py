@@ -116,6 +116,16 @@ A CPU, 2 cores, 8.0 GiB, Linux 6.1, rustc 1.95.0, commit 571357135713, optbuild 
 """)
 
 
+def test_what_is_left_out_for_one_reason_is_said_once() -> None:
+    """A CPU that lacks a level bars every combination with it."""
+    lacking = "this machine's CPU lacks avx512f"
+    barred = tuple(LeftOutRecord(variant=f"v4-{number}", reason=lacking) for number in range(8))
+    text = shown(make_search(left_out=(*barred, LeftOutRecord(variant="twin", reason="the same recipe as pgo"))))
+    assert "Left out: v4-0, v4-1, v4-2, v4-3, v4-4, v4-5 and 2 more: this machine's CPU lacks avx512f." in text
+    assert "Left out: twin: the same recipe as pgo." in text
+    assert text.count("Left out") == 2
+
+
 def test_a_baseline_that_won_is_said_so() -> None:
     """There is no confirmation then, and nothing to write."""
     text = shown(make_search(winner="release", confirmation=None))

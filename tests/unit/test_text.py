@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from optbuild.text import last_lines, sanitize, sanitize_line
+from optbuild.text import last_lines, name_some, sanitize, sanitize_line
 
 ESC = "\x1b"
 
@@ -113,3 +113,11 @@ def test_last_lines_are_the_end_of_the_output_made_safe() -> None:
     assert last_lines(b"10%\r20%\r30%", 1) == "30%"
     assert last_lines(b"") == ""
     assert last_lines(b"x\n" * 100).count("x") == 20
+
+
+def test_some_names_stand_for_many() -> None:
+    """All where they are few; else the first ones and a number."""
+    assert name_some([]) == ""
+    assert name_some(["a", "b"], 2) == "a, b"
+    assert name_some(["a", "b", "c"], 2) == "a, b and 1 more"
+    assert name_some([str(number) for number in range(2000)], 1) == "0 and 1,999 more"

@@ -9,7 +9,7 @@ from inline_snapshot import snapshot
 from optbuild.errors import ToolchainError
 from optbuild.events import Level
 from optbuild.testing.values import make_bolt_tools
-from optbuild.toolchain.doctor import LOW_DISK_BYTES, examine, free_disk_bytes
+from optbuild.toolchain.doctor import LOW_DISK_BYTES, examine, examine_further_target, free_disk_bytes
 from optbuild.toolchain.model import Candidate, Finding, Tool, Toolchain
 from optbuild.toolchain.requirements import require_disk, require_pgo_tools, require_platform, require_rust_version
 
@@ -229,3 +229,13 @@ def test_a_good_toolchain_passes() -> None:
     """Nothing is refused where everything is there."""
     require_pgo_tools(GOOD)
     assert all(found.level is Level.INFO for found in _examine(GOOD))
+
+
+def test_a_further_target_has_lines_of_its_own() -> None:
+    """Its standard library and its profiler runtime; tools are those of the first one."""
+    further = replace(GOOD, target="aarch64-unknown-linux-gnu", target_installed=False, profiler_runtime=None)
+    lines = _lines(examine_further_target(further))
+    assert [subject for subject, _, _ in lines] == ["error target", "error profiler runtime"]
+    assert all("aarch64-unknown-linux-gnu" in message for _, message, _ in lines)
+    refused = examine_further_target(ToolchainError("rustc knows no target x", help="see: rustc --print target-list"))
+    assert _lines(refused) == [("error toolchain", "rustc knows no target x", "see: rustc --print target-list")]

@@ -55,6 +55,15 @@ def test_the_variant_is_added_after_the_others() -> None:
 """)
 
 
+@pytest.mark.parametrize("present", ["", "[variants.tuned]\nlto = false\n"])
+def test_a_file_of_windows_stays_one(present: str) -> None:
+    """Its line endings and its byte order mark stay, whether the variant is added or replaced."""
+    before = "\ufeff" + (PROFILE + present).replace("\n", "\r\n")
+    after = add_variant(before, "tuned", SETTINGS)
+    assert after.startswith("\ufeff")
+    assert after.count("\n") == after.count("\r\n") > before.count("\r\n")
+
+
 def test_a_variant_of_that_name_is_replaced() -> None:
     """Settings that it had before are gone."""
     text = PROFILE + '\n[variants.tuned]\ninherits = "lto"\npanic = "abort"\n'

@@ -93,7 +93,7 @@ def test_variables_that_are_meant_for_programs_are_known_by_their_names() -> Non
         "LD_PRELOAD",
     ]
     own = ["MY_TOOL_CONFIG", "MY_TOOLBOX", "MY_TOOL_TOKEN"]
-    environ = dict.fromkeys([*names, *own, *CALLER, "DYLD_LIBRARY_PATH"], "1")
+    environ = dict.fromkeys([*names, *own, *CALLER, "DYLD_LIBRARY_PATH", "RUST_BACKTRACE"], "1")
     assert find_meant_for_programs(environ, ["my-tool"]) == tuple(sorted([*names, "MY_TOOL_CONFIG"]))
     assert find_meant_for_programs(environ, []) == tuple(sorted(names))
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,25 @@ def test_the_last_words_of_a_workload_are_shown(workshop: Workshop, reply: Reply
     with pytest.raises(WorkloadError) as caught:
         run(workshop, reply)
     assert caught.value.detail == detail
+
+
+def test_a_workload_that_fails_after_it_has_succeeded_has_a_remedy_of_its_own(workshop: Workshop) -> None:
+    """What an earlier run wrote may be in its way: variables and exit codes are right then."""
+    replies = iter([Reply(), Reply(exit_code=1)])
+    workshop.program = lambda _: next(replies)
+    binaries = {name: artifact.path for name, artifact in workshop.artifact("program").items()}
+    run_once = partial(workshop.workloads.run, workshop.workload(), binaries, log_name="x", extra_env={})
+    run_once()
+    with pytest.raises(WorkloadError) as caught:
+        run_once()
+    assert "it succeeded before in this run" in caught.value.help
+
+
+def test_standard_input_must_not_be_a_directory(workshop: Workshop) -> None:
+    """Unlike an input, it is opened: the program would fail after the builds."""
+    made = workshop.workload()
+    with pytest.raises(UsageError, match=f"its standard input {made.cwd} is a directory"):
+        check_before_building(replace(made, argv=(("true",),), stdin=made.cwd), InputHashes())
 
 
 def test_a_workload_that_removes_its_logs_is_judged_all_the_same(workshop: Workshop) -> None:

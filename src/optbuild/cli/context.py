@@ -168,35 +168,43 @@ def write_out(text: str) -> None:
 class ReadStream(io.TextIOWrapper):
     """A standard stream that ends the program quietly when its reader is gone, whoever writes to it.
 
-    Typer and rich would end it as well, each with a different status.
+    Typer and rich would end it as well, each with a different status. If the disk is full or the terminal is gone, lost
+    results are an error with a remedy, and lost messages are not: they end no run.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, holds_results: bool) -> None:
         super().__init__(
             os.fdopen(stream.fileno(), "wb", closefd=False),
             encoding=stream.encoding,
             errors=stream.errors,
             line_buffering=getattr(stream, "line_buffering", False),
         )
+        self._holds_results = holds_results
 
     def write(self, text: str) -> int:
         """Write."""
-        with self._leaving_unread():
-            return super().write(text)
+        with self._guarded():
+            super().write(text)
+        return len(text)
 
     def flush(self) -> None:
         """Flush."""
-        with self._leaving_unread():
+        with self._guarded():
             super().flush()
 
     @contextmanager
-    def _leaving_unread(self) -> Iterator[None]:
+    def _guarded(self) -> Iterator[None]:
         try:
             yield
-        except BrokenPipeError:
+        except OSError as error:
             # Python would complain again when it flushes at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
-            leave(SIGPIPE_STATUS)
+            if isinstance(error, BrokenPipeError):
+                leave(SIGPIPE_STATUS)
+            if self._holds_results:
+                from optbuild.files import storage_error
+
+                raise storage_error(Path("standard output"), error) from error
 
 
 def leave(status: int) -> NoReturn:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optbuild.cli.context import CliContext, find_working_directory
 
 if TYPE_CHECKING:
     from optbuild.session.request import Machine
+
+
+_DIRECTORIES = ("CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "CARGO_BUILD_BUILD_DIR")
 
 
 @contextmanager
@@ -24,18 +28,27 @@ def running_machine(context: CliContext) -> Iterator[Machine]:
     from optbuild.execution.signals import SignalGate
     from optbuild.session.request import Machine
 
+    working_directory = find_working_directory()
     gate = SignalGate()
     gate.install()
     with Console(context) as console, LocalExecutor(console.show, gate) as executor:
         yield Machine(
             executor=executor,
             emit=console.show,
-            environ=context.environ,
-            working_directory=find_working_directory(),
+            environ=with_absolute_directories(context.environ, working_directory),
+            working_directory=working_directory,
             now=lambda: datetime.now(UTC),
             platform=sys.platform,
             has_input=has_input,
         )
+
+
+def with_absolute_directories(environ: Mapping[str, str], working_directory: Path) -> dict[str, str]:
+    """The environment with cargo's directories as the user sees them: cargo itself is called in the project."""
+    named = ((name, environ.get(name, "")) for name in _DIRECTORIES)
+    # A value that begins with a placeholder of cargo's is not relative.
+    given = {name: str(working_directory / value) for name, value in named if value and not value.startswith("{")}
+    return {**environ, **given}
 
 
 def has_input(descriptor: int = 0) -> bool:

@@ -6,12 +6,14 @@ import atexit
 import gc
 import os
 import sys
+from typing import NoReturn
 
 import typer
 
 from optbuild.cli.app import app
 from optbuild.cli.context import CliContext, ReadStream, error_to_json, leave, write_out
 from optbuild.errors import OptbuildError, UsageError
+from optbuild.files import refused_by_system
 from optbuild.text import sanitize, sanitize_line
 
 _INTERNAL_ERROR_STATUS = 70
@@ -35,6 +37,11 @@ def main() -> None:
         _fail(UsageError(str(mistake), help="optbuild --help, or optbuild COMMAND --help"), context)
     except OptbuildError as error:
         _fail(error, context)
+    except OSError as error:
+        refused = refused_by_system(error)
+        if refused is None:
+            _report_bug(context)
+        _fail(refused, context)
     except Exception:  # noqa: BLE001 - the outermost edge: any error here is a bug, and is reported as one
         _report_bug(context)
 
@@ -44,8 +51,8 @@ def _open_streams() -> None:
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
         continue
     os.close(descriptor)
-    sys.stdout = ReadStream(sys.stdout or os.fdopen(_STDOUT, "w", closefd=False))
-    sys.stderr = ReadStream(sys.stderr or os.fdopen(_STDERR, "w", closefd=False))
+    sys.stdout = ReadStream(sys.stdout or os.fdopen(_STDOUT, "w", closefd=False), holds_results=True)
+    sys.stderr = ReadStream(sys.stderr or os.fdopen(_STDERR, "w", closefd=False), holds_results=False)
 
 
 def split_at_dashes(argv: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -56,7 +63,7 @@ def split_at_dashes(argv: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, 
     return argv[:position], argv[position + 1 :]
 
 
-def _fail(error: OptbuildError, context: CliContext) -> None:
+def _fail(error: OptbuildError, context: CliContext) -> NoReturn:
     from optbuild.cli.ci import show_error_on_ci
     from optbuild.cli.console import Console
     from optbuild.record.model import ErrorRecord
@@ -68,7 +75,7 @@ def _fail(error: OptbuildError, context: CliContext) -> None:
     leave(error.status)
 
 
-def _report_bug(context: CliContext) -> None:
+def _report_bug(context: CliContext) -> NoReturn:
     """Report a bug in one line, with a log for the bug report; the log holds no variable and no environment."""
     import platform
     import tempfile

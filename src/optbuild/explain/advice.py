@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from optbuild.record.explanation import CrateUse, ExplainedFunction, ExplainedProgram, FunctionChange
-from optbuild.text import sanitize_line
+from optbuild.text import name_some, sanitize_line
 from optbuild.tools.mangling import STANDARD_LIBRARY
 from optbuild.units import format_bytes, format_share
 
@@ -38,10 +38,9 @@ def _advise_on_hot_code(program: ExplainedProgram) -> Iterator[str]:
         )
     small = [each for each in program.functions if _is_small_and_called(each)]
     if small:
-        names = ", ".join(sanitize_line(each.name) for each in small[:_SHOWN])
-        more = f" and {len(small) - _SHOWN} more" if len(small) > _SHOWN else ""
+        names = name_some([sanitize_line(each.name) for each in small], _SHOWN)
         yield (
-            f"Small, hot, and still called: {names}{more}. Without fat LTO, `#[inline]` lets other crates inline such "
+            f"Small, hot, and still called: {names}. Without fat LTO, `#[inline]` lets other crates inline such "
             "a function. With it the compiler has decided against inlining, and `-Cllvm-args=-inline-threshold=N` "
             "moves that limit. Measure before you keep either."
         )

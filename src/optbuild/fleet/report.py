@@ -15,7 +15,7 @@ from optbuild.report.formats.html import render_html
 from optbuild.report.formats.markdown import render_markdown
 from optbuild.report.formats.terminal import render_terminal
 from optbuild.report.model import NOTHING, Align, Cell, Column, Report, Screen, Table, Tone
-from optbuild.text import sanitize_line
+from optbuild.text import name_some, sanitize_line
 from optbuild.units import format_percent
 
 _MOST_DRAWN = 200
@@ -73,9 +73,8 @@ def _status(report: FleetReport) -> Iterator[str]:
     missing = [unit for unit in report.units if unit.status is None]
     if missing:
         known = _names(report)
-        names = ", ".join(f"{known[unit.id]} [{unit.id[:_ID_DIGITS]}]" for unit in missing[:_MOST_NAMED])
-        more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
-        yield f"Without a result: {names}{more}."
+        named = name_some([f"{known[unit.id]} [{unit.id[:_ID_DIGITS]}]" for unit in missing], _MOST_NAMED)
+        yield f"Without a result: {named}."
         yield "Do what is missing: optbuild fleet run FLEET.toml, with the same --out and --shard."
 
 

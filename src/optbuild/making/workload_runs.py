@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from optbuild.errors import OptbuildError, WorkloadError
+from optbuild.errors import OptbuildError, UsageError, WorkloadError
 from optbuild.execution.command import ConcurrentExecutor
 from optbuild.files import link_or_copy, writing
 from optbuild.text import sanitize_line
@@ -39,6 +39,7 @@ class WorkloadRunner:
     root: Path
     stage: Path
     logs: Path
+    _succeeded: set[str] = field(default_factory=set)
 
     @contextmanager
     def set_up(
@@ -71,10 +72,30 @@ class WorkloadRunner:
         )
         try:
             with set_up(self.executor, invocation, place):
-                yield partial(run_workload, self.executor, invocation, place)
+                yield partial(self._run_once, invocation, place)
         except OptbuildError:
             self.keep_output(log_name)
             raise
+
+    def _run_once(
+        self,
+        invocation: Invocation,
+        place: Place,
+        *,
+        watched: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> WorkloadRun:
+        """Run a workload; if it fails after it has succeeded, what the earlier run left behind may be the cause."""
+        try:
+            run = run_workload(self.executor, invocation, place, watched=watched)
+        except WorkloadError as error:
+            if invocation.name in self._succeeded:
+                error.help = (
+                    "it succeeded before in this run: if what that left behind is in its way, remove it in `prepare`, "
+                    "or let the command write below {scratch}; otherwise run its command by hand to see why"
+                )
+            raise
+        self._succeeded.add(invocation.name)
+        return run
 
     def run(
         self,
@@ -118,6 +139,12 @@ def check_before_building(invocation: Invocation, hashes: InputHashes) -> None:
         )
     for key, words in invocation.commands.items():
         _check_program(invocation, key, words[0])
+    if invocation.stdin is not None and invocation.stdin.is_dir():
+        raise UsageError(
+            f"workload {invocation.name!r}: its standard input {invocation.stdin} is a directory",
+            help="name a file in `stdin`",
+            location=str(invocation.stdin),
+        )
     hashes.resolve(invocation)
 
 

@@ -6,7 +6,7 @@ To add one, write a function and give it a line in `RULES`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from optbuild.observe.observation import MOST_STALLED, Finding, FindingKind, Observation
 from optbuild.observe.shares import (
@@ -18,7 +18,7 @@ from optbuild.observe.shares import (
     inclusive_share,
     thread_share,
 )
-from optbuild.observe.sites import Cause, total_of
+from optbuild.observe.sites import AllocationSite, Cause, total_of
 from optbuild.tools.mangling import STANDARD_LIBRARY
 from optbuild.units import format_duration, format_share
 
@@ -35,6 +35,9 @@ _TASKS = re.compile(
 """What runs tasks. In tokio it lies itself on a thread of the pool for blocking work, so that the innermost decides."""
 _BLOCKING = re.compile(r"tokio::runtime::blocking::(?:task|pool)")
 _COPYING = re.compile(r"^(?:__)?mem(?:move|cpy)")
+_COPY_BLOCK_S, _COPY_BYTE_S = 1e-7, 1e-9
+"""What copying takes at most: for each block a call whose memory is in no cache, and 1 GB/s."""
+_BUFFERED = re.compile(r"\bio::buffered::(?:buf|line)")
 _FORMATTING = re.compile(r"^(?:alloc::fmt::format|<?core::fmt::)")
 _RAYON = re.compile(r"^<?rayon(?:_core)?::")
 
@@ -53,12 +56,15 @@ def _find_kernel(seen: Observation, parts: Parts, _: tuple[HotFunction, ...]) ->
         return
     entry = find_kernel_entry(seen.samples)
     by = "" if entry is None else f", most of it called by {entry[0]}"
+    larger = "BufReader and BufWriter around files and sockets, one `write` for many lines"
+    if entry is not None and _BUFFERED.search(entry[0]):
+        larger = "there is a buffer already, so a larger one (`with_capacity`), fewer bytes"
     yield _finding(
         FindingKind.KERNEL,
         share,
         f"{format_share(share)} of the time is the kernel's{by}",
-        "make fewer and larger calls: BufReader and BufWriter around files and sockets, one `write` for many lines, "
-        "memory that is kept instead of given back; no build setting reaches this time",
+        f"make fewer and larger calls: {larger}, memory that is kept instead of given back; no build setting reaches "
+        "this time",
     )
 
 
@@ -138,7 +144,9 @@ def _find_causes(seen: Observation, parts: Parts, _: tuple[HotFunction, ...]) ->
         own = sum(site.blocks for site in chosen)
         share = allocating * own / blocks if blocks else 0.0
         if cause is Cause.COPY and own:  # what is copied is also moved by memcpy
-            share += _leaf_share(seen, _COPYING) * seen.running_share * own / blocks
+            share += (
+                min(_leaf_share(seen, _COPYING) * own / blocks, _most_of_copying(seen, chosen)) * seen.running_share
+            )
         if cause is Cause.FORMAT:
             share = max(share, inclusive_share(seen.samples, _FORMATTING) * seen.running_share)
         if share < WORTH:
@@ -150,6 +158,13 @@ def _find_causes(seen: Observation, parts: Parts, _: tuple[HotFunction, ...]) ->
         where = f"{top.function} ({top.location})" if top.location else top.function
         figure = f"{format_share(own / blocks)} of {blocks:,} blocks are for {words}, most of them in {where}"
         yield _finding(kind, share, f"{figure}: at most {format_share(share)} of the time", todo)
+
+
+def _most_of_copying(seen: Observation, copies: Iterable[AllocationSite]) -> float:
+    """The largest share of the CPU time that copies of values can have: memcpy also moves what is read and written."""
+    total = total_of(copies)
+    needed_s = total.blocks * _COPY_BLOCK_S + total.bytes * _COPY_BYTE_S
+    return needed_s / seen.cpu_s if seen.cpu_s > 0 else 0.0
 
 
 def _leaf_share(seen: Observation, pattern: re.Pattern[str]) -> float:

@@ -6,6 +6,7 @@ from optbuild.plan.draft import PlanInputs
 from optbuild.profile.placeholders import PlaceholderKind
 from optbuild.profile.variants import Lto
 from optbuild.project.model import ConfiguredRunner
+from optbuild.text import name_some
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.words import named_in
 
@@ -40,7 +41,7 @@ def describe_inputs(inputs: PlanInputs) -> tuple[str, ...]:
         if needs.features:
             by_features.setdefault(needs.features, []).append(name)
     notes += [
-        f"{', '.join(names)} will not run on a CPU without {', '.join(features)}"
+        f"{name_some(names)} will not run on a CPU without {', '.join(features)}"
         for features, names in by_features.items()
     ]
     return tuple(notes)

@@ -12,7 +12,7 @@ from optbuild.plan.kinds.profile_data import MatchProfileData
 from optbuild.plan.kinds.train import Train
 from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.plan.render import describe_estimate, shell_like
-from optbuild.text import sanitize_line
+from optbuild.text import name_some, sanitize_line
 from optbuild.tools.llvm_bolt import EMIT_RELOCATIONS, KEEP_SYMBOLS
 from optbuild.tools.rustc import HOT_COUNT, ORDER_BY_PROFILE, ORDER_BY_START, PROFILE_USE, WARN, WARN_MISSING_FUNCTIONS
 from optbuild.units import format_duration, format_share
@@ -122,7 +122,7 @@ def _workload_facts(plan: Plan) -> list[tuple[str, str]]:
     if (more := len(commands) - _MOST_COMMANDS) > 0:
         facts.append(("", f"and {more} more"))
     if plan.controls:
-        facts.append(("beside them", ", ".join(control.name for control in plan.controls)))
+        facts.append(("beside them", name_some([control.name for control in plan.controls])))
     if plan.folds:
         facts.append(("cross-validates", f"{len(plan.folds)} further builds, each without some of the training"))
     return facts
@@ -145,14 +145,14 @@ def _run_facts(plan: Plan, forecasts: _Forecasts, estimate: Estimate) -> list[tu
         trains = any(attempt.mends for build in plan.builds for attempt in build.attempts)
         otherwise = "is trained" if trains else "fails"
         facts.append(("profile data", f"{files}; a variant that has less than {limit} of its counts {otherwise}"))
-    ways = [
-        f"{build.name}: {', else '.join(attempt.name for attempt in build.attempts)}"
-        for build in plan.builds
-        if len(build.attempts) > 1
-    ]
-    if ways:
+    by_ways: dict[str, list[str]] = {}
+    for build in plan.builds:
+        if len(build.attempts) > 1:
+            by_ways.setdefault(", else ".join(attempt.name for attempt in build.attempts), []).append(build.name)
+    if by_ways:
         spare = expected.count(Expectation.ONLY_IF)
         only_if = f" ({spare} further steps only if a way is rejected)" if spare else ""
+        ways = [f"{name_some(names)}: {attempts}" for attempts, names in by_ways.items()]
         facts.append(("ways to train", "; ".join(ways) + only_if))
     taken = describe_estimate(estimate)
     nothing_runs = bool(expected) and Expectation.RUNS not in expected

@@ -74,6 +74,8 @@ def check_variants(build_profile: BuildProfile, names: Iterable[str]) -> None:
         if name not in build_profile.variants:
             nearest = find_nearest(name, list(build_profile.variants))
             suggestion = f"did you mean {nearest}? " if nearest else ""
+            if name == "." or "/" in name:
+                suggestion = "for another project, go to its directory first; "
             raise UsageError(
                 f"unknown variant {name!r}",
                 help=f"{suggestion}the build profile has: {', '.join(build_profile.variants)}",

@@ -17,11 +17,10 @@ from optbuild.portable.names import read_name
 from optbuild.tools.instrumentation import InstrumentedFunction
 from optbuild.tools.mangling import without_unit
 
+LEAST_SURE = 2 / 3
+"""The share of a function's counters that must be found by what their blocks do: with fewer it is another function."""
 LEAST_FOUND = 0.8
-"""The share of a function's counters that must be found by what their blocks do, and of its counts that must be found.
-
-With fewer it is another function under the old name. And what is not found would be taken for cold.
-"""
+"""The share of its counts that must find a counter: what finds none would be taken for cold."""
 _SURE: tuple[Callable[[Place], int], ...] = (lambda place: place.near, lambda place: place.code)
 _KEYS = (*_SURE, lambda place: place.shape)
 
@@ -88,7 +87,7 @@ def _find_counters(source: FunctionCounts, function: InstrumentedFunction, place
     if len(places) != function.counters or len(source.places) != len(source.counters):
         return ()
     sure = sum(1 for _ in _align(source.places, places, _SURE))
-    if sure < LEAST_FOUND * max(function.counters, len(source.counters)):
+    if sure < LEAST_SURE * max(function.counters, len(source.counters)):
         return ()
     found = dict(_align(source.places, places, _KEYS))
     return tuple(source.counters[found[number]] if number in found else 0 for number in range(function.counters))

@@ -5,6 +5,7 @@ Not for what its keys mean: `load` validates the merged whole.
 
 from __future__ import annotations
 
+import codecs
 import re
 import tomllib
 from collections.abc import Iterable
@@ -171,6 +172,7 @@ def _read_file(path: Path, kind: FileKind) -> bytes:
 def _decode(data: bytes, label: str, kind: FileKind) -> str:
     if len(data) > _MAX_BYTES:
         raise kind.refusal(label, f"{kind.subject} is larger than {_MAX_BYTES} bytes", kind.if_large)
+    data = data.removeprefix(codecs.BOM_UTF8)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

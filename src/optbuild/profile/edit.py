@@ -15,6 +15,7 @@ import tomlkit
 from optbuild.profile.locate import locate_keys
 from optbuild.profile.model import SCHEMA_VERSION
 from optbuild.profile.presets import PREFIX
+from optbuild.text import BYTE_ORDER_MARK, keep_form
 
 SCHEMA_FILE_NAME = "optbuild.schema.json"
 """What `#:schema` names: the JSON schema of the build profile, where the project keeps a copy."""
@@ -126,18 +127,17 @@ def add_schema_version(text: str) -> str:
     Args:
         text: A TOML document without the key `schema`.
     """
-    lines = text.split("\n")
-    at = min(locate_keys(text).values(), default=len(lines)) - 1
+    lines = text.removeprefix(BYTE_ORDER_MARK).split("\n")
+    at = min(locate_keys("\n".join(lines)).values(), default=len(lines)) - 1
     above = at
     while above > 0 and lines[above - 1].lstrip().startswith("#"):
         above -= 1
     if above > 0:
         at = above
-    ending = "\r" if lines[0].endswith("\r") else ""
-    added = [f"schema = {SCHEMA_VERSION}{ending}"]
+    added = [f"schema = {SCHEMA_VERSION}"]
     if lines[at].lstrip().startswith(("#", "[")):
-        added.append(ending)  # a blank line separates it from unrelated text
-    return "\n".join([*lines[:at], *added, *lines[at:]])
+        added.append("")  # a blank line separates it from unrelated text
+    return keep_form(text, "\n".join([*lines[:at], *added, *lines[at:]]))
 
 
 def _project_lines(outline: Outline) -> Iterator[str]:

@@ -59,7 +59,7 @@ def _directories_above(files: Path, top: Path) -> Iterator[Path]:
 def _relevant(path: Path, target: str) -> dict[str, Any]:
     """What of a configuration file decides about programs for a target."""
     try:
-        settings = tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
+        settings = tomllib.loads(path.read_text("utf-8-sig")) if path.is_file() else {}
     except (OSError, ValueError):
         return {"": str(path)}  # it cannot be read, and cargo says why
     relevant = {key: value for key, value in settings.items() if key not in _HARMLESS}

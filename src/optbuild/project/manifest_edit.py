@@ -8,6 +8,8 @@ from typing import Any
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
+from optbuild.text import BYTE_ORDER_MARK, keep_form
+
 BUILT_IN = frozenset({"dev", "release", "test", "bench"})
 """Built-in Cargo profiles."""
 
@@ -24,7 +26,7 @@ def set_profile_keys(text: str, name: str, settings: Mapping[str, str | int | bo
         ValueError: The text is not TOML, or its tables are in a form that cannot be changed in place.
     """
     try:
-        document = tomlkit.parse(text)
+        document = tomlkit.parse(text.removeprefix(BYTE_ORDER_MARK))
         wanted = _with_settings(document.unwrap(), name, settings)
         profiles = document.setdefault("profile", tomlkit.table(is_super_table=True))
         if name not in profiles:
@@ -37,7 +39,7 @@ def set_profile_keys(text: str, name: str, settings: Mapping[str, str | int | bo
             raise ValueError("the profile cannot be changed in place")
     except (TOMLKitError, TypeError, AttributeError) as error:
         raise ValueError(str(error)) from error
-    return changed
+    return keep_form(text, changed)
 
 
 def _with_settings(tree: dict[str, Any], name: str, settings: Mapping[str, str | int | bool]) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def find_outside_paths(manifests: Iterable[Path], *, tree: Path, repository: Pat
 
 def _named_paths(manifest: Path) -> Iterator[NamedPath]:
     try:
-        document = tomllib.loads(manifest.read_text("utf-8"))
+        document = tomllib.loads(manifest.read_text("utf-8-sig"))
     except (OSError, ValueError):
         return  # cargo says what is wrong with it
     for key, table in _tables(document):

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from optbuild.errors import LockHeldError
+from optbuild.errors import InterruptedRunError, LockHeldError, OptbuildError, StorageError
 from optbuild.events import Emit, Level, Notice
-from optbuild.files import atomic_write, writing
+from optbuild.files import atomic_write, claim_again, writing
 
 
 @contextmanager
 def hold_lock(path: Path, *, wait: bool, emit: Emit) -> Iterator[None]:
     """Hold a project's lock; the kernel releases it however the process ends.
+
+    Args:
+        path: A file in a directory that the caller has claimed, and that may be deleted while this waits or holds.
+        wait: Wait for another run to end.
+        emit: Takes a notice that this waits.
 
     Raises:
         LockHeldError: Another run holds it, and `wait` is False.
@@ -37,11 +42,25 @@ def hold_lock(path: Path, *, wait: bool, emit: Emit) -> Iterator[None]:
         emit(Notice(level=Level.INFO, code="waiting", message=f"waiting for another optbuild run ({holder})"))
         with writing(path):
             lock.acquire()
+    claim_again(path.parent)
     try:
         atomic_write(owner, f"{os.getpid()}\n".encode())
         yield
     finally:
+        with suppress(StorageError):  # what ended the run is worth more
+            claim_again(path.parent)
         lock.release()
+
+
+def blame_deletion(error: OptbuildError, claimed: Path) -> OptbuildError:
+    """The error of a run; if somebody has deleted what it works on, such as `cargo clean`, nothing else is to blame."""
+    if isinstance(error, InterruptedRunError) or not claim_again(claimed):
+        return error
+    return StorageError(
+        f"{claimed} was deleted while optbuild worked in it",
+        help="run again, and let nothing delete the target directory meanwhile (`cargo clean`)",
+        location=str(claimed),
+    )
 
 
 def _try_lock(lock: FileLock) -> bool:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable, Iterator
 
 from optbuild.measure.metrics import METRICS
 from optbuild.measure.model import Comparison, Verdict
 from optbuild.report.model import NOTHING, Cell, Tone
-from optbuild.text import sanitize_line
+from optbuild.text import name_some, sanitize_line
 from optbuild.units import format_percent
 
 _PROVEN = frozenset({Verdict.FASTER, Verdict.SLOWER})
@@ -37,6 +38,14 @@ def inert_on_ci(text: str) -> str:
         `##vso[` (https://learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands).
     """
     return _CI_COMMAND.sub("\\g<0>\u200b", text)
+
+
+def named_by_fact(told: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Facts that were told of names, as name and fact: each fact once, with the names of a few that it is true of."""
+    names: dict[str, list[str]] = {}
+    for name, fact in told:
+        names.setdefault(fact, []).append(name)
+    return ((fact, name_some(those)) for fact, those in names.items())
 
 
 def change_cell(comparison: Comparison) -> Cell:

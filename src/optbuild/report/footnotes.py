@@ -11,7 +11,7 @@ from optbuild.record.model import HostRecord, RunRecord, WarningRecord
 from optbuild.record.variants import VariantStatus
 from optbuild.report.bolt import describe_bolt
 from optbuild.report.cross_validation import describe_generality, find_comparison
-from optbuild.report.display import MARK, digits_for, sentence, unsigned_percent
+from optbuild.report.display import MARK, digits_for, named_by_fact, sentence, unsigned_percent
 from optbuild.report.in_sample import describe_training, in_sample_label
 from optbuild.report.versions import describe_sources
 from optbuild.text import sanitize_line
@@ -186,10 +186,12 @@ def _uncounted(record: RunRecord) -> Iterator[str]:
 
 
 def _evidence(record: RunRecord) -> Iterator[str]:
-    for variant in record.variants:
-        for name, pgo in variant.evidence.items():
-            yield f"PGO evidence of {sanitize_line(name)}: {_describe_pgo(pgo)}"
-            yield from describe_measured_programs(name, pgo)
+    """What is proven of each program; once for those that share all of it, as in a search."""
+    programs = [item for variant in record.variants for item in variant.evidence.items()]
+    for facts, names in named_by_fact((sanitize_line(name), _describe_pgo(pgo)) for name, pgo in programs):
+        yield f"PGO evidence of {names}: {facts}"
+    for name, pgo in programs:
+        yield from describe_measured_programs(name, pgo)
 
 
 def describe_measured_programs(name: str, pgo: PgoRecord) -> Iterator[str]:
@@ -243,18 +245,19 @@ def _say_origin(pgo: PgoRecord) -> list[str]:
 
 def _target_cpus(record: RunRecord) -> Iterator[str]:
     variants = (record.build_profile or {}).get("variants")
+    needed, unknown = [], []
     for variant in record.variants:
         settings = variants.get(variant.name) if isinstance(variants, Mapping) else None
         cpu = _target_cpu(settings) if isinstance(settings, Mapping) else None
         if variant.cpu_features:
             flags = "" if cpu is None else f" (target-cpu {sanitize_line(cpu)})"
-            features = ", ".join(map(sanitize_line, variant.cpu_features))
-            yield f"Beware: {sanitize_line(variant.name)}{flags} will not run on a CPU without {features}."
+            needed.append((sanitize_line(variant.name) + flags, ", ".join(map(sanitize_line, variant.cpu_features))))
         elif cpu is not None and variant.cpu_features is None:
-            yield (
-                f"Beware: {sanitize_line(variant.name)} is compiled for target-cpu {sanitize_line(cpu)} and may not "
-                "run on other machines."
-            )
+            unknown.append((sanitize_line(variant.name), sanitize_line(cpu)))
+    for features, names in named_by_fact(needed):
+        yield f"Beware: {names} will not run on a CPU without {features}."
+    for cpu, names in named_by_fact(unknown):
+        yield f"Beware: compiled for target-cpu {cpu}, which may not run on other machines: {names}."
 
 
 def _target_cpu(settings: Mapping[str, Any]) -> str | None:

@@ -9,9 +9,9 @@ from dataclasses import replace
 from optbuild.measure.model import Verdict
 from optbuild.record.model import RunRecord
 from optbuild.record.search import CandidateRecord, FactorRecord, ScreeningRecord, SearchRecord
-from optbuild.report.display import digits_for, sentence
+from optbuild.report.display import digits_for, named_by_fact, sentence
 from optbuild.report.model import NOTHING, Align, Cell, Column, Table
-from optbuild.text import sanitize_line
+from optbuild.text import name_some, sanitize_line
 from optbuild.units import format_bytes, format_duration, format_percent
 
 
@@ -56,8 +56,8 @@ def search_notes(record: RunRecord) -> Iterator[str]:
     if search.winner is not None:
         yield _describe_winner(search, sanitize_line(search.winner), baseline)
     yield from _describe_races(search)
-    for each in search.left_out:
-        yield f"Left out: {sanitize_line(each.variant)}: {sentence(each.reason)}."
+    for reason, names in named_by_fact((sanitize_line(each.variant), each.reason) for each in search.left_out):
+        yield f"Left out: {names}: {sentence(reason)}."
 
 
 def _describe_races(search: SearchRecord) -> Iterator[str]:
@@ -77,7 +77,7 @@ def _describe_races(search: SearchRecord) -> Iterator[str]:
 
 
 def _describe_undecided(race: ScreeningRecord) -> str:
-    names = ", ".join(map(sanitize_line, race.undecided))
+    names = name_some([*map(sanitize_line, race.undecided)])
     unseen = "Any difference" if race.detectable is None else f"Up to {format_percent(race.detectable).lstrip('+')}"
     return f"The race did not tell {names} from its winner. {unseen} between them might have gone unseen."
 

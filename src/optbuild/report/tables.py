@@ -117,7 +117,7 @@ def _build_table(record: RunRecord) -> Table:
 
 
 def _target_table(record: RunRecord) -> Table:
-    """All targets, each compared with its own baseline."""
+    """All targets, each compared with its own baseline. A narrow screen leaves out the size first, then the counts."""
     views = list(zip(record.targets, record.views(), strict=True))
     measured = [view for _, view in views if view.comparisons]
     caption = f"Each target: {suite_heading(measured[0])}" if measured else "Each target"
@@ -159,7 +159,7 @@ def _counts_cell(target: TargetRecord, variant: VariantRecord) -> Cell:
     if variant.pgo.source == "profile-data":
         matched = variant.pgo.matched_ratio
         return Cell(text="committed" if matched is None else f"committed {matched * 100:.0f}%")
-    return Cell(text=f"trained by {sanitize_line(Path(target.runner[0]).name)}" if target.runner else "trained here")
+    return Cell(text=f"by {sanitize_line(Path(target.runner[0]).name)}" if target.runner else "trained here")
 
 
 def _workload_table(record: RunRecord) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from optbuild.errors import BuildProfileError, ProfileDataError, StorageError, ToolchainError, UsageError
@@ -26,7 +27,7 @@ from optbuild.session.prepare import require_ours
 from optbuild.session.request import Machine, RunRequest
 from optbuild.text import sanitize_line
 from optbuild.toolchain.discover import discover_git
-from optbuild.toolchain.doctor import examine, free_disk_bytes
+from optbuild.toolchain.doctor import examine, examine_further_target, free_disk_bytes
 from optbuild.toolchain.install import InstallStep, make_install_steps, run_install
 from optbuild.toolchain.lookup import find_program
 from optbuild.toolchain.model import Finding, Toolchain
@@ -178,6 +179,9 @@ def _size_on_disk(root: Path) -> int:
     return sum({(state.st_dev, state.st_ino): state.st_blocks * 512 for state in states}.values())
 
 
+_StepsOf = Callable[[Toolchain | ToolchainError | UsageError], tuple[InstallStep, ...]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
     """The findings of `doctor`.
@@ -206,29 +210,16 @@ def examine_machine(
         draws: What draws flame graphs is installed as well.
     """
     build_profile = _profile_or_default(request, machine)
-    found = _discover(build_profile, machine)
-    steps: tuple[InstallStep, ...] = ()
-    if isinstance(found, Toolchain):
-        steps = make_install_steps(
-            found,
-            machine.environ,
-            is_root=os.geteuid() == 0,
-            has=lambda name: find_program(name, machine.environ) is not None,
-            draws=draws,
-            lays_out=_lays_out(build_profile),
-        )
-        if steps and confirm is not None and confirm(steps):
-            found = run_install(
-                steps,
-                toolchain=found,
-                environ=machine.environ,
-                executor=machine.executor,
-                emit=machine.emit,
-                rediscover=lambda: discover_for(build_profile, machine, trusted=False),
-            )
+    profiles = _for_each_target(build_profile)
+    found = [_discover(each, machine) for each in profiles]
+    steps_of = partial(_find_steps, machine=machine, draws=draws, lays_out=_lays_out(build_profile))
+    steps = tuple(dict.fromkeys(step for each in found for step in steps_of(each)))
+    if steps and confirm is not None and confirm(steps):
+        found = [_install(each, steps_of, machine) for each in profiles]
+    first, *others = found
     directory = build_profile.directory
     findings = examine(
-        found,
+        first,
         environ=machine.environ,
         directory=directory,
         platform=machine.platform,
@@ -236,7 +227,48 @@ def examine_machine(
         free_disk_bytes=free_disk_bytes(directory),
     )
     observers = examine_observers(machine.environ, is_root=os.geteuid() == 0)
-    return Examination(findings=(*findings, *observers, *_examine_profile_data(build_profile)), steps=steps)
+    of_others = tuple(finding for each in others for finding in examine_further_target(each))
+    return Examination(findings=(*findings, *of_others, *observers, *_examine_profile_data(build_profile)), steps=steps)
+
+
+def _for_each_target(build_profile: BuildProfile) -> tuple[BuildProfile, ...]:
+    """The build profile for each target that it names, or as it is."""
+    project = build_profile.project
+    targets = project.targets or (project.target,)
+    return tuple(replace(build_profile, project=replace(project, target=target)) for target in targets)
+
+
+def _find_steps(
+    found: Toolchain | ToolchainError | UsageError, machine: Machine, *, draws: bool, lays_out: bool
+) -> tuple[InstallStep, ...]:
+    """The commands that would install what a target lacks."""
+    if not isinstance(found, Toolchain):
+        return ()
+    return make_install_steps(
+        found,
+        machine.environ,
+        is_root=os.geteuid() == 0,
+        has=lambda name: find_program(name, machine.environ) is not None,
+        draws=draws,
+        lays_out=lays_out,
+    )
+
+
+def _install(
+    build_profile: BuildProfile, steps_of: _StepsOf, machine: Machine
+) -> Toolchain | ToolchainError | UsageError:
+    """Install what a target still lacks; the toolchain afterwards."""
+    found = _discover(build_profile, machine)
+    if not isinstance(found, Toolchain):
+        return found
+    return run_install(
+        steps_of(found),
+        toolchain=found,
+        environ=machine.environ,
+        executor=machine.executor,
+        emit=machine.emit,
+        rediscover=lambda: discover_for(build_profile, machine, trusted=False),
+    )
 
 
 def _examine_profile_data(build_profile: BuildProfile) -> tuple[Finding, ...]:

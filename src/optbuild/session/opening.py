@@ -43,8 +43,11 @@ def _load_for_all(request: RunRequest, machine: Machine) -> BuildProfile:
         UsageError: The project's directory does not exist.
     """
     if not request.directory.is_dir():
+        is_other = request.directory.exists()
         raise UsageError(
-            f"the directory {request.directory} does not exist",
+            f"{request.directory} is not a directory"
+            if is_other
+            else f"the directory {request.directory} does not exist",
             help="name the directory of a Cargo project: optbuild pgo DIR",
             location=str(request.directory),
         )

@@ -34,7 +34,12 @@ from optbuild.session.opening import discover_for, load_for, open_project
 from optbuild.session.placement import Placement
 from optbuild.session.request import Machine, RunRequest, Selection
 from optbuild.session.targets import choose_targets, drop_unused_libs
-from optbuild.session.workload_choice import make_invocations, require_workloads, with_command_line
+from optbuild.session.workload_choice import (
+    make_invocations,
+    require_variants_in,
+    require_workloads,
+    with_command_line,
+)
 from optbuild.toolchain.doctor import free_disk_bytes
 from optbuild.toolchain.lookup import Inquiry
 from optbuild.toolchain.requirements import (
@@ -196,7 +201,8 @@ def _find_layout(
 
 
 def _check_measuring(inputs: PlanInputs, names: tuple[str, ...], request: RunRequest) -> None:
-    """Refuse to measure what is no release build, or what this CPU cannot run."""
+    """Refuse to measure what is no release build, what this CPU cannot run, or what no variant takes part in."""
+    require_variants_in(inputs.workloads, inputs.build_profile, names)
     if not request.allow_debug:
         require_optimised(inputs.build_profile, names, inputs.project)
     require_cpu(inputs.build_profile, inputs.cpu_needs)

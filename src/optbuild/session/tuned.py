@@ -19,6 +19,7 @@ from optbuild.record.search import SearchRecord
 from optbuild.session.opening import load_for
 from optbuild.session.proposal import Proposal
 from optbuild.session.request import Machine, RunRequest
+from optbuild.text import BYTE_ORDER_MARK, keep_form
 
 TUNED = "tuned"
 """The name of the variant."""
@@ -76,6 +77,7 @@ def add_variant(text: str, name: str, settings: Mapping[str, Any]) -> str:
         ValueError: The text is not TOML, or it cannot be changed in place.
     """
     settings = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
+    before, text = text, text.removeprefix(BYTE_ORDER_MARK)
     try:
         tree = tomlkit.parse(text).unwrap()
         if not tree.get("variants") and "extends" not in tree:
@@ -86,7 +88,7 @@ def add_variant(text: str, name: str, settings: Mapping[str, Any]) -> str:
             raise ValueError("its variants cannot be changed in place")
     except (TOMLKitError, TypeError, AttributeError) as error:
         raise ValueError(str(error)) from error
-    return changed
+    return keep_form(before, changed)
 
 
 def _appended(text: str, name: str, settings: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from optbuild.project.selection import Targets, default_bin
 from optbuild.session.request import RunRequest
 from optbuild.toolchain.model import Toolchain
 from optbuild.toolchain.runnable import why_not_runnable
+from optbuild.tools.builders import BUILDERS
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.make_invocation import make_invocation
 from optbuild.workloads.written import WrittenFiles
@@ -90,6 +91,26 @@ def require_workloads(build_profile: BuildProfile, names: tuple[str, ...], reque
         help=f"name a command: optbuild pgo -- {{bin}} ARGS; or {remedy}",
         detail=None if build_profile.path is not None else f"searched:\n{searched}",
     )
+
+
+def require_variants_in(workloads: Iterable[Invocation], build_profile: BuildProfile, names: tuple[str, ...]) -> None:
+    """Refuse a benchmark that would run the same program for every variant.
+
+    One that also trains proves that by counts.
+
+    Raises:
+        UsageError: A workload's commands contain none of the files that are built.
+    """
+    if BUILDERS[build_profile.project.builder].makes_wheels:
+        return  # they are on the path of every Python
+    trains = any(build_profile.variants[name].pgo is not PgoMode.OFF for name in names)
+    for each in workloads:
+        if each.call is None and not each.bins and Use.BENCH in each.use and not (trains and Use.TRAIN in each.use):
+            raise UsageError(
+                f"workload {each.name!r}: its command does not contain {{bin}}, so every variant would run the same",
+                help="write {bin}, or {bin:NAME}, where the command names the program",
+                location=build_profile.where("workloads", each.name, each.kind),
+            )
 
 
 def make_invocations(

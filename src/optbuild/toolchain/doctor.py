@@ -45,10 +45,7 @@ def examine(
         free_disk_bytes: Free space in `directory`.
     """
     if isinstance(found, (ToolchainError, UsageError)):
-        text = found.message if found.detail is None else f"{found.message}\n{found.detail}"
-        of_toolchain: tuple[Finding, ...] = (
-            Finding(level=Level.ERROR, subject="toolchain", message=text, remedy=found.help),
-        )
+        of_toolchain: tuple[Finding, ...] = (_refused(found),)
     else:
         of_toolchain = (
             _rustc(found),
@@ -60,6 +57,22 @@ def examine(
             *_bolt(found, environ),
         )
     return (_platform(platform), *of_toolchain, _git(git), _disk(directory, free_disk_bytes))
+
+
+def examine_further_target(found: Toolchain | ToolchainError | UsageError) -> tuple[Finding, ...]:
+    """Check what a target needs of its own, beside the first one, whose tools are the same.
+
+    Args:
+        found: The toolchain that was discovered for it.
+    """
+    if isinstance(found, (ToolchainError, UsageError)):
+        return (_refused(found),)
+    return (_target(found), _profiler_runtime(found))
+
+
+def _refused(error: ToolchainError | UsageError) -> Finding:
+    text = error.message if error.detail is None else f"{error.message}\n{error.detail}"
+    return Finding(level=Level.ERROR, subject="toolchain", message=text, remedy=error.help)
 
 
 def free_disk_bytes(directory: Path) -> int:

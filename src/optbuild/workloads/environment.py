@@ -22,10 +22,11 @@ _SECRET = re.compile(
 )
 
 # Variables that are meant for a program, not for a shell or a desktop: those of libraries common in Rust programs, of
-# allocators and thread pools, and of the loader.
+# allocators and thread pools, and of the loader. Not RUST_BACKTRACE, which many shells and CI systems set: it only adds
+# to what a panic prints.
 _PROGRAMS = re.compile(
     r"(?:RAYON|TOKIO|OMP|GOMP|KMP|MKL|OPENBLAS|BLIS|POLARS|MALLOC|MIMALLOC|TCMALLOC|JEMALLOC|_RJEM|DYLD)_\w+"
-    r"|RUST_(?:LOG|BACKTRACE|MIN_STACK)|RUST_LIB_BACKTRACE|GLIBC_TUNABLES|LD_PRELOAD|LD_BIND_NOW"
+    r"|RUST_(?:LOG|MIN_STACK)|GLIBC_TUNABLES|LD_PRELOAD|LD_BIND_NOW"
 )
 
 

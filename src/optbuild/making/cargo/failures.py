@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
-from optbuild.errors import BuildError
+from optbuild.errors import BuildError, OptbuildError, StorageError
+from optbuild.files import tail_of
 from optbuild.plan.kinds.compile import Compile
 from optbuild.text import last_lines
 from optbuild.toolchain.packages import USE_STABLE
 
 _SHOWN_ERROR_LINES = 40
+_PROFILING_RUNTIME = b"InstrProfiling"  # how the source files of LLVM's profiling runtime begin, in words of the linker
+# The second is a linker's end: it writes to memory that the file system has no place for.
+_DISK_FULL = (os.strerror(errno.ENOSPC).encode(), b"terminated with signal 7 [Bus error]")
 # What cargo says before it builds anything, and what mends that.
 _REMEDIES = (
     (
@@ -24,8 +30,8 @@ _REMEDIES = (
 )
 
 
-def cargo_failed(action: Compile, exit_code: int, status: bytes, log: Path) -> BuildError:
-    """Cargo ended with an error.
+def cargo_failed(action: Compile, exit_code: int, status: bytes, log: Path) -> OptbuildError:
+    """Cargo ended with an error; where the disk was full, that is not the project's fault.
 
     Args:
         action: What was built.
@@ -36,10 +42,26 @@ def cargo_failed(action: Compile, exit_code: int, status: bytes, log: Path) -> B
     lines = status.splitlines(keepends=True)
     first = next((i for i, line in enumerate(lines) if line.startswith(b"error")), max(0, len(lines) - 20))
     detail = last_lines(b"".join(lines[first : first + _SHOWN_ERROR_LINES]), _SHOWN_ERROR_LINES)
+    end = tail_of(log)
+    if any(said in end for said in _DISK_FULL):
+        return StorageError(
+            f"{action.label}: the disk is full below {action.cargo_target}",
+            help="free some disk space (`optbuild clean`), and run again",
+            location=str(log),
+            detail=detail,
+        )
     if b"SIGKILL" in status:
         return BuildError(
             f"{action.label}: the system killed the compiler, most likely for want of memory",
             help='build with fewer jobs (`--jobs 1`), or use `lto = "thin"` in this variant',
+            location=str(log),
+            detail=detail,
+        )
+    if _PROFILING_RUNTIME in end:
+        return BuildError(
+            f"{action.label}: LLVM's profiling runtime cannot be linked into this program",
+            help="it needs the C library: link the program with it, or build only variants without PGO "
+            "(`optbuild run VARIANT`)",
             location=str(log),
             detail=detail,
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from optbuild.events import Emit, Event
 from optbuild.plan.kinds.compile import Compile
-from optbuild.tools.cargo import BuildScriptExecuted, CompilerArtifact, CompilerMessage, parse_message
+from optbuild.tools.cargo import BuildFinished, BuildScriptExecuted, CompilerArtifact, CompilerMessage, parse_message
 from optbuild.tools.cargo_programs import StartedProgram, parse_started
 
 
@@ -28,6 +28,9 @@ class Listener:
 
     def on_program(self, program: StartedProgram) -> None:
         """Cargo would have started a program."""
+
+    def on_end(self) -> None:
+        """Cargo has built everything; a builder may call it again, for another interpreter."""
 
     def on_text(self, line: bytes) -> None:
         """Something else was printed to standard output."""
@@ -61,6 +64,8 @@ class Feed:
                 listener.on_script(message)
             elif isinstance(message, CompilerMessage):
                 listener.on_diagnostic(message)
+            elif isinstance(message, BuildFinished):
+                listener.on_end()
             elif program is not None:
                 listener.on_program(program)
             elif message is None:

@@ -24,7 +24,13 @@ _PROGRAMS = frozenset({"bin", "example", "test", "bench"})
 class ProfileWarnings(Listener):
     """Counts them, over all crates of a build.
 
+    A builder that makes several wheels calls cargo for each, and each has warnings of its own: the highest count holds.
+
     Attributes:
+        missing: Functions without counts, in the present call of cargo.
+        mismatched: Functions whose counts were discarded, in the present call.
+        most_missing: The most of any earlier call.
+        most_mismatched: The same.
         libraries: The packages of each crate's name.
         in_command: A command is being shown, and no compilation was seen since it began.
     """
@@ -33,6 +39,8 @@ class ProfileWarnings(Listener):
     missing: int = 0
     missing_names: dict[str, set[str]] = field(default_factory=dict)
     mismatched: int = 0
+    most_missing: int = 0
+    most_mismatched: int = 0
     complaints: set[str] = field(default_factory=set)
     profiled: set[str] = field(default_factory=set)
     unprofiled: set[str] = field(default_factory=set)
@@ -56,6 +64,11 @@ class ProfileWarnings(Listener):
         elif complaint := OF_A_PROFILE.search(message):
             self.complaints.add(complaint[1])
 
+    def on_end(self) -> None:
+        """Begin to count anew."""
+        self.most_missing, self.missing = max(self.most_missing, self.missing), 0
+        self.most_mismatched, self.mismatched = max(self.most_mismatched, self.mismatched), 0
+
     def on_status(self, line: bytes) -> None:
         """Note whether a crate is compiled with the profile."""
         self.in_command = self.in_command or _RUNNING.match(line) is not None
@@ -67,8 +80,8 @@ class ProfileWarnings(Listener):
     def summarise(self) -> ProfileUse:
         """What it comes to."""
         return ProfileUse(
-            missing_functions=self.missing,
-            mismatched_functions=self.mismatched,
+            missing_functions=max(self.most_missing, self.missing),
+            mismatched_functions=max(self.most_mismatched, self.mismatched),
             missing_names={owner: frozenset(names) for owner, names in self.missing_names.items()},
             complaints=tuple(sorted(self.complaints)),
             profiled=tuple(sorted(self.profiled)),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from optbuild.making.cargo.build_scripts import describe_differences, find_earlier_runs, read_script_run
 from optbuild.plan.results import ScriptRun
-from optbuild.text import sanitize_line
+from optbuild.text import name_some, sanitize_line
 from optbuild.tools.object_sections import ObjectFile, read_archive_members, read_objects
 
 _HASH = re.compile(r"-[0-9a-f]{16}$")
@@ -50,9 +50,7 @@ def describe_unlike_programs(ours: Path, theirs: Path, place: Path) -> tuple[str
         before, after = {}, {}
     names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
     if names:
-        more = len(names) - _MOST_SECTIONS
-        shown = ", ".join(names[:_MOST_SECTIONS]) + (f" and {more} more" if more > 0 else "")
-        told.append(f"{sanitize_line(ours.name)} differs in {shown}")
+        told.append(f"{sanitize_line(ours.name)} differs in {name_some(names, _MOST_SECTIONS)}")
     if bytes(place) in theirs_data:
         told.append(
             f'{sanitize_line(ours.name)} holds the directory it was built in, which a build script, env!("OUT_DIR") '

@@ -75,7 +75,8 @@ def sources_changed(paths: tuple[Path, ...]) -> NotComparableError:
     """The error for sources that were edited while variants were built from them."""
     return NotComparableError(
         f"{paths[0]} changed while the variants were built" + f" (and {len(paths) - 1} more)" * (len(paths) > 1),
-        help="do not edit the sources during builds, and run again",
+        help="do not edit the sources during builds, and run again; if a build script writes this file, let it write "
+        "the same content each time, or write below OUT_DIR",
         location=str(paths[0]),
     )
 

@@ -18,7 +18,7 @@ from optbuild.plan.action import Action, ActionId
 from optbuild.plan.model import PlannedVariant
 from optbuild.plan.results import Binaries, gather
 from optbuild.plan.ways import Attempt, Choice, Gathering
-from optbuild.text import sanitize_line
+from optbuild.text import name_some, sanitize_line
 
 TOO_LATE = "there was no time left to build it"
 """Why a variant was not begun."""
@@ -39,6 +39,11 @@ class Decisions:
     keep_going: bool = False
     is_late: Callable[[], bool] = never
 
+    @property
+    def has_deadline(self) -> bool:
+        """Whether time may end before all variants are built, so that it matters which ones come first."""
+        return self.is_late is not never
+
     def skip_late(self, running: Collection[ActionId]) -> None:
         """If there is no time left, skip the candidates that nothing is being done for.
 
@@ -48,10 +53,20 @@ class Decisions:
         if not self.is_late():
             return
         so_far = self.progress.so_far
-        for variant in self.progress.plan.variants:
-            is_begun = not so_far.serving(variant).isdisjoint(running)
-            if variant is not self.progress.plan.baseline and not so_far.is_built(variant) and not is_begun:
-                self._skip(variant, TOO_LATE)
+        late = [
+            variant
+            for variant in self.progress.plan.variants
+            if variant is not self.progress.plan.baseline
+            and variant.name not in so_far.skipped
+            and not so_far.is_built(variant)
+            and so_far.serving(variant).isdisjoint(running)
+        ]
+        for variant in late:
+            self._give_up(variant, TOO_LATE)
+        if late:
+            names = name_some([sanitize_line(variant.name) for variant in late])
+            message = f"there was no time left to build {names}"
+            self.emit(Notice(level=Level.WARNING, code="variant-skipped", message=message))
 
     def skip_impossible(self) -> None:
         """Skip the variants that cannot be built according to the plan."""

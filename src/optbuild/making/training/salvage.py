@@ -19,7 +19,7 @@ from optbuild.making.training.merging import RawMerge
 from optbuild.plan.action import ActionId
 from optbuild.plan.counts import PgoProfile, Unusable
 from optbuild.profile.model import RawProfileSettings
-from optbuild.text import sanitize_line
+from optbuild.text import name_some, sanitize_line
 from optbuild.tools.llvm_profdata import OVERSIZED_COUNTER
 from optbuild.units import format_percent
 
@@ -125,11 +125,8 @@ def _is_oversized(item: Unusable) -> bool:
 def _describe(merge: RawMerge) -> str:
     """How many raw profiles are unusable, and which."""
     unusable = merge.unusable
-    named = ", ".join(f"{sanitize_line(item.name)} ({sanitize_line(item.reason)})" for item in unusable[:_NAMED])
-    more = f" and {len(unusable) - _NAMED:,} more" if len(unusable) > _NAMED else ""
-    return (
-        f"{len(unusable):,} of {merge.raw_profiles + len(unusable):,} raw profiles that cannot be merged: {named}{more}"
-    )
+    named = name_some([f"{sanitize_line(item.name)} ({sanitize_line(item.reason)})" for item in unusable], _NAMED)
+    return f"{len(unusable):,} of {merge.raw_profiles + len(unusable):,} raw profiles that cannot be merged: {named}"
 
 
 def _percent(ratio: float) -> str:
