@@ -1,4 +1,4 @@
-"""How long it takes to a verdict: the design before, the design now, and Welch's test on runs in sequence.
+"""How long it takes to a verdict: the design before, and the design now.
 
 Sessions are simulated run by run; what they cost is counted in runs and in seconds, with what each run costs beside the
 program itself. The stop rule is `optbuild.measure.stopping`'s own.
@@ -30,9 +30,6 @@ RUNS_S = (0.02, 0.2, 2.0)
 CONFIDENCE = 0.95
 _OLD_LARGEST = 3
 _MOST_ROUNDS = 1500
-_POWER = 0.8
-_NORMAL = 1.96
-_MOST_RUNS = 2000
 _SLOW_MEMORY = 0.99
 
 
@@ -139,47 +136,6 @@ def measure_now(generator: np.random.Generator, case: Case, sessions: int) -> Sp
         runs = case.workloads * (3 + PILOT_ROUNDS * (primer + 3 * turns) + later_runs)
         outcomes.append((n, runs, *_judge(session[:n], case, levels.suite)))
     return _summed_up(case, outcomes)
-
-
-def runs_for_power(generator: np.random.Generator, case: Case, sessions: int) -> tuple[float, float]:
-    """The runs that find the gain in four of five sessions, with 5% false verdicts: ours, and Welch's in sequence.
-
-    Both without a margin. Welch's critical value is the one that keeps to 5% on this machine. Infinite where the
-    largest session is not enough. With several workloads each has runs of its own, and the logarithms are averaged.
-    """
-    turns = pilot_turns(case.run_s)
-    levels = Levels.of(1, case.workloads, CONFIDENCE)
-    least = statistics.least_rounds(levels.suite)
-    primer = is_primed(case.run_s)
-    own = math.inf
-    d = differences(generator, case, sessions=sessions, rounds=400, turns=turns).mean(axis=1) + case.theta
-    for n in _sizes(least, 400):
-        critical = statistics.critical_rank_sum(n, levels.suite)
-        upper = statistics.walsh_averages(d[:, :n])[:, -1 - (critical or 0)]
-        if (upper < 0).mean() >= _POWER:
-            control = 3 * min(n, PILOT_ROUNDS) + (2 + CONTROL_SHARE) * max(0, n - PILOT_ROUNDS)
-            own = case.workloads * (3 + n * primer + control * turns)
-            break
-    return own, _welch_runs(generator, case, sessions)
-
-
-def _welch_runs(generator: np.random.Generator, case: Case, sessions: int) -> float:
-    noise = wander(generator, (sessions, case.workloads, 1, 2 * _MOST_RUNS), case.sigma)[:, :, 0]
-    for n in _sizes(3, _MOST_RUNS):
-        first, second = noise[..., :n], noise[..., n : 2 * n]
-        spread = np.sqrt((first.var(axis=-1, ddof=1) + second.var(axis=-1, ddof=1)).mean(axis=1) / n / case.workloads)
-        null = (second.mean(axis=-1) - first.mean(axis=-1)).mean(axis=1)
-        critical = max(float(np.quantile(np.abs(null / spread), CONFIDENCE)), _NORMAL)
-        if ((null + case.theta) / spread < -critical).mean() >= _POWER:
-            return float(case.workloads * 2 * n)
-    return math.inf
-
-
-def _sizes(least: int, most: int) -> Iterator[int]:
-    n = least
-    while n <= most:
-        yield n
-        n = max(n + 1, round(n * 1.2))
 
 
 def _expected_rounds(case: Case, turns: int) -> int:

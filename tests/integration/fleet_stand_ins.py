@@ -24,14 +24,18 @@ from tests.unit.fleet_cases import make_result
 
 
 def build(action: str, contents: dict[str, bytes]) -> Parcel:
-    """Build nothing; `kill-builder` ends its process once, `full-disk` fails where it is built first."""
+    """Build nothing; `kill-builder` ends its process once, `full-disk` fails where it is built first.
+
+    `stranded` fails where it is built first, and ends the process of the second builder.
+    """
     unit = parse_action(action).unit
     worker = get_worker().address
     _note("build", unit)
-    if "kill-builder" in unit.project and _is_first(unit):
+    times = len(list(Path(tempfile.gettempdir()).glob(f"{unit.project}@build@*")))
+    if ("kill-builder" in unit.project and _is_first(unit)) or ("stranded" in unit.project and times == 2):
         os.kill(os.getpid(), signal.SIGKILL)
     built = Built(worker=worker)
-    if "full-disk" in unit.project and _is_first(unit):
+    if ("full-disk" in unit.project and _is_first(unit)) or ("stranded" in unit.project and times == 1):
         error = StorageError("no space left on device", help="free some disk space")
         built = Built(worker=worker, failure=_failure(unit, error))
     return {"document": render_built(built), "contents": {**contents, "binary": b"\x7fELF" * 1000}}

@@ -143,6 +143,13 @@ def test_each_unit_is_done_once_whatever_dies(cluster: Cluster) -> None:
     assert cluster.processes["one"].poll() is not None or cluster.processes["two"].poll() is not None
 
 
+def test_a_unit_is_not_bound_to_workers_that_are_gone(cluster: Cluster) -> None:
+    """One builder fails at it, the only other one dies with it: the first tries again, and nothing waits for ever."""
+    (result,) = cluster.do("stranded")
+    assert result.status is UnitStatus.COMPLETE
+    assert cluster.done("build") == ["stranded"] * 3
+
+
 def test_a_measurement_that_was_done_twice_counts_once(cluster: Cluster) -> None:
     """The benchmark worker dies after it has measured; another one takes its place."""
 

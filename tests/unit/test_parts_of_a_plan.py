@@ -26,7 +26,7 @@ def run(tmp_path: Path) -> Run:
 
 def making_of(run: Run) -> Making:
     """What carries the plan out, on the made-up machine."""
-    run.make_scheduler()  # it gives the machine its programs
+    run.make_together()  # it gives the machine its programs
     return Making(run.plan, replace(run.workshop.site(run.inputs), keep_going=run.keep_going))
 
 

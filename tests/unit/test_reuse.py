@@ -11,7 +11,7 @@ import pytest
 
 from optbuild.execution.command import Command
 from optbuild.making.built import Built
-from optbuild.making.carry_out import make_scheduler
+from optbuild.making.carry_out import make_scheduler, make_together
 from optbuild.making.order.progress import Progress
 from optbuild.making.tools import make_tools
 from optbuild.plan.forecast import Expectation
@@ -116,7 +116,7 @@ class Machine:
         scheduler = make_scheduler(progress, make_tools(site, None), site, None, began_s=0.0)
         history = History.of(RecordStore(directory=inputs.layout.runs).load_newest())
         self._look_ahead(Prepared(inputs=inputs, plan=plan, hashes=InputHashes()), world.host, history)
-        scheduler.run()
+        make_together((scheduler,), site, None).run()
         steps = (step for step in progress.so_far.steps.values() if not isinstance(step.action, MakeObject))
         done = {step.action.label for step in steps if not step.reused}
         assert plan.measure is not None

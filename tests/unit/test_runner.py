@@ -21,10 +21,10 @@ from optbuild.errors import (
 from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Level
 from optbuild.execution.command import Command
 from optbuild.making.built import Built
-from optbuild.making.carry_out import make_scheduler
+from optbuild.making.carry_out import make_scheduler, make_together
 from optbuild.making.order.exclusivity import Budget
 from optbuild.making.order.progress import Progress
-from optbuild.making.order.scheduler import Scheduler
+from optbuild.making.order.together import Together
 from optbuild.making.tools import make_tools
 from optbuild.plan.action import Action, ActionId
 from optbuild.plan.kinds.compile import Compile, Role
@@ -120,7 +120,7 @@ class Run:
     def progress(self) -> Progress:
         return Progress(self.plan)
 
-    def make_scheduler(self) -> Scheduler:
+    def make_together(self) -> Together:
         """What carries the plan out, put together as in any run."""
         shop = self.workshop
         shop.program = lambda command: (self.cargo if "build" in command.argv[:2] else self.program)(command)
@@ -128,10 +128,10 @@ class Run:
         site = replace(shop.site(self.inputs, has_tools=self.has_tools), keep_going=self.keep_going)
         scheduler = make_scheduler(self.progress, make_tools(site, None), site, None, began_s=0.0)
         scheduler.budget = self.budget
-        return scheduler
+        return make_together((scheduler,), site, None)
 
     def carry_out(self) -> Built:
-        self.make_scheduler().run()
+        self.make_together().run()
         return self.outcome
 
     def fail(self, kind: type[OptbuildError]) -> OptbuildError:
@@ -487,10 +487,11 @@ def test_counts_that_no_run_can_have_made_are_counted_again_atomically(run: Run)
 
 def test_it_is_told_how_long_an_action_took_the_last_time(run: Run) -> None:
     """Where that is known."""
-    scheduler = run.make_scheduler()
+    together = run.make_together()
+    (scheduler,) = together.members
     first, second = run.plan.actions[:2]
     scheduler.dispatcher = replace(scheduler.dispatcher, last_s={first.id: 3.5})
-    scheduler.run()
+    together.run()
     started = [event for event in run.workshop.heard if isinstance(event, ActionStarted)]
     assert [(event.action, event.expected_s) for event in started[:2]] == [(first.id, 3.5), (second.id, None)]
 

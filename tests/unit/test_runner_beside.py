@@ -138,7 +138,7 @@ def test_the_build_with_a_profile_runs_beside_another_variant(run: Run) -> None:
 def hold_lto_back(run: Run, monkeypatch: pytest.MonkeyPatch, answer: Answer | None = None) -> None:
     """Let the build without the profile end only after the one with it was taken in, and with this answer."""
     gate = threading.Event()
-    settle = Scheduler._settle
+    settle = Scheduler.settle
 
     def before(command: Command) -> object:
         if kind_of(command) != "lto":
@@ -146,14 +146,14 @@ def hold_lto_back(run: Run, monkeypatch: pytest.MonkeyPatch, answer: Answer | No
         assert gate.wait(PATIENCE_S)
         return answer
 
-    def settle_and_tell(self: Scheduler, done: Mapping[str, Performed | BaseException]) -> None:
+    def settle_and_tell(self: Scheduler, done: Mapping[ActionId, Performed | BaseException]) -> None:
         settle(self, done)
         actions = [run.plan.action(ActionId(name)) for name in done]
         if any(isinstance(action, Compile) and action.role is Role.OPTIMISE for action in actions):
             gate.set()
 
     watched(run, before)
-    monkeypatch.setattr(Scheduler, "_settle", settle_and_tell)
+    monkeypatch.setattr(Scheduler, "settle", settle_and_tell)
 
 
 def test_a_build_with_a_profile_waits_for_what_it_is_held_against(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +220,8 @@ def test_the_record_has_the_plans_order_whatever_ends_first(run: Run) -> None:
 
         again = Run(Workshop(run.workshop.directory / first), budget=MANY)
         watched(again, in_order)
-        scheduler = again.make_scheduler()
+        together = again.make_together()
+        (scheduler,) = together.members
 
         def emit(event: Event) -> None:
             again.workshop.heard.append(event)
@@ -228,7 +229,7 @@ def test_the_record_has_the_plans_order_whatever_ends_first(run: Run) -> None:
                 gate.set()
 
         scheduler.dispatcher = replace(scheduler.dispatcher, emit=emit)
-        scheduler.run()
+        together.run()
         outcome = again.outcome
         finished = [event.label for event in again.workshop.heard if isinstance(event, ActionFinished)]
         finished = [label for label in finished if not label.startswith("object")]
@@ -287,9 +288,9 @@ def test_an_interrupt_ends_all_and_keeps_what_was_finished(run: Run, monkeypatch
         return executor.run_for_ever() if kind_of(command) in meeting.kinds else None
 
     executor = watched(run, before)
-    settle, wait, interrupted = Scheduler._settle, Workers[Performed].wait, threading.Event()
+    settle, wait, interrupted = Scheduler.settle, Workers[Performed].wait, threading.Event()
 
-    def interrupt(self: Scheduler, done: Mapping[str, Performed | BaseException]) -> None:
+    def interrupt(self: Scheduler, done: Mapping[ActionId, Performed | BaseException]) -> None:
         settle(self, done)
         if any(name.startswith("merge") for name in done):
             interrupted.set()
@@ -301,7 +302,7 @@ def test_an_interrupt_ends_all_and_keeps_what_was_finished(run: Run, monkeypatch
             threading.Event().wait(0.005)
         return wait(self)
 
-    monkeypatch.setattr(Scheduler, "_settle", interrupt)
+    monkeypatch.setattr(Scheduler, "settle", interrupt)
     monkeypatch.setattr(Workers, "wait", wait_for_a_signal)
     with pytest.raises(InterruptedRunError) as caught:
         run.carry_out()
@@ -456,10 +457,11 @@ def test_one_job_carries_out_a_plan_in_its_order(run: Run) -> None:
 def test_a_deadline_lets_the_plan_decide_what_comes_first(run: Run, *, has_deadline: bool) -> None:
     """Without one, what many steps follow is begun first; with one, that would leave nothing finished in the end."""
     watched(run)
-    scheduler = run.make_scheduler()
+    together = run.make_together()
+    (scheduler,) = together.members
     if has_deadline:
         scheduler.decisions = replace(scheduler.decisions, is_late=lambda: False)
-    scheduler.run()
+    together.run()
     assert run.built() == ["release", "lto", "pgo"]
     started = [event.label for event in run.workshop.heard if isinstance(event, ActionStarted)]
     assert (started[0] == "release: build") is has_deadline
@@ -468,9 +470,10 @@ def test_a_deadline_lets_the_plan_decide_what_comes_first(run: Run, *, has_deadl
 def test_what_there_is_no_time_for_is_told_once(run: Run) -> None:
     """With the names; the baseline is built all the same."""
     watched(run)
-    scheduler = run.make_scheduler()
+    together = run.make_together()
+    (scheduler,) = together.members
     scheduler.decisions = replace(scheduler.decisions, is_late=lambda: True)
-    scheduler.run()
+    together.run()
     assert run.built() == ["release"]
     assert run.outcome.skipped == dict.fromkeys(("lto", "pgo"), TOO_LATE)
     notices = [event.message for event in run.workshop.heard if isinstance(event, Notice)]

@@ -9,7 +9,7 @@ from inline_snapshot import snapshot
 
 from optbuild.measure import statistics
 from optbuild.measure.statistics import Floats
-from validation import experiments, invariants, peers, simulate, trials, verdict_time
+from validation import experiments, invariants, peers, simulate, trials, verdict_runs, verdict_time
 from validation.document import Table, render
 from validation.noise import MODELS, NoiseModel, Shape, simulate_runs
 from validation.rates import Outcome, Rate, worst
@@ -226,3 +226,26 @@ def test_the_time_to_a_verdict_is_counted_in_runs_and_seconds() -> None:
     assert before.runs == 3 + 10 * (1 + 3 * 6)
     assert now.runs == 3 + 10 * (1 + 3 * 2)
     assert now.seconds == pytest.approx(now.runs * (0.02 * (3 - 0.25) / 3 + verdict_time.OVERHEAD_S))
+
+
+def test_the_runs_until_a_gain_is_found_are_the_fewest_that_suffice() -> None:
+    """A large gain takes the least rounds; a critical value that nothing reaches takes more runs than there are."""
+    search = verdict_runs.Search(change=0.25, workloads=1, machine="quiet")
+    assert verdict_runs.own_runs(np.random.default_rng(1), search, 5) == 3 + 6 * 3
+    assert verdict_runs.welch_runs(np.random.default_rng(1), search, 5, lambda _, __: 0.0) == 2 * (1 + 3)
+    assert verdict_runs.welch_runs(np.random.default_rng(1), search, 2, lambda _, __: np.inf) == np.inf
+
+
+def test_a_critical_value_for_any_machine_is_that_of_the_worst() -> None:
+    """Whoever does not know the machine has to allow for each."""
+    calibration = verdict_runs.Calibration(lambda *row: experiments.source(1, *row), 20)
+    each = [calibration.of(machine)(5, 1) for machine in verdict_runs.MACHINES]
+    assert calibration.of_any(5, 1) == max(each) > min(each)
+
+
+def test_bursts_take_their_share_of_the_time() -> None:
+    """A fifth of the runs is slower, in stretches of about twenty."""
+    noise = verdict_runs.bursting(np.random.default_rng(1), (40, 1, 1, 2000), 1e-6).reshape(40, 2000)
+    slow = noise > 0.05
+    assert slow.mean() == pytest.approx(0.2, abs=0.03)
+    assert slow.sum() / (slow[:, 1:] & ~slow[:, :-1]).sum() == pytest.approx(20, rel=0.2)

@@ -65,6 +65,10 @@ class Crew:
             strangers=tuple(strangers),
         )
 
+    def of_role(self, role: str) -> tuple[str, ...]:
+        """The workers of a role, `build` or `bench`."""
+        return self.builders if role == "build" else self.benches
+
     def require(self, address: str) -> None:
         """Refuse a cluster on which something would wait for ever.
 

@@ -9,7 +9,7 @@ import hashlib
 import queue
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -32,6 +32,7 @@ _OF_THE_MACHINE = frozenset({ToolchainError.exit_code, 17})
 _MOST_ATTEMPTS = 3
 _LOOK_S = 5.0
 _ACTION = "fleet"
+_ROLES = ("build", "bench")
 
 
 class SchedulerLostError(Exception):
@@ -76,12 +77,20 @@ class _Flight:
 
     Attributes:
         avoid: Workers that lacked something.
+        sent: How often it was submitted.
+        bound_to: For each task the workers that may do it; empty stands for all of its role.
     """
 
     unit: Unit
     attempt: int = 1
     avoid: frozenset[str] = frozenset()
+    sent: int = 0
+    bound_to: Mapping[str, frozenset[str]] = field(default_factory=dict)
     futures: tuple[Future[Any], ...] = ()
+
+    def is_stranded(self, crew: Crew) -> bool:
+        """Whether a task waits for workers of which none is left: Dask would wait for them for ever."""
+        return any(bound and bound.isdisjoint(crew.of_role(role)) for role, bound in self.bound_to.items())
 
 
 def dispatch(
@@ -167,30 +176,38 @@ class _Trip:
                 raise
             return end_unit(flight.unit, (started, _now()), identity=None, error=error)
         text = render_action(action)
-        key = f"{flight.unit.id}-{hashlib.sha256(text.encode()).hexdigest()[:12]}-{flight.attempt}"
-        build = self._submit("build", key, (text, contents), crew, flight)
-        measure = self._submit("bench", key, (text, build), crew, flight)
-        self.flights[str(measure.key)] = replace(flight, futures=(build, measure))
+        key = f"{flight.unit.id}-{hashlib.sha256(text.encode()).hexdigest()[:12]}-{flight.sent}"
+        bound_to = {
+            role: frozenset(crew.of_role(role)) - flight.avoid if flight.avoid else frozenset[str]() for role in _ROLES
+        }
+        build = self._submit("build", key, (text, contents), bound_to["build"])
+        measure = self._submit("bench", key, (text, build), bound_to["bench"])
+        sent = replace(flight, futures=(build, measure), sent=flight.sent + 1, bound_to=bound_to)
+        self.flights[str(measure.key)] = sent
         measure.add_done_callback(lambda future: self.ended.put(str(future.key)))
         return None
 
-    def _submit(self, role: str, key: str, arguments: tuple[Any, ...], crew: Crew, flight: _Flight) -> Future[Any]:
-        """Submit one of the two tasks of a unit to the workers of its role that did not fail at it."""
-        work, workers = {
-            "build": (self.site.work.build, crew.builders),
-            "bench": (self.site.work.measure, crew.benches),
-        }[role]
-        # Where nobody is left, or whoever is named goes, it must not wait for ever.
-        named = sorted(set(workers) - flight.avoid) if flight.avoid else []
+    def _submit(self, role: str, key: str, arguments: tuple[Any, ...], bound_to: frozenset[str]) -> Future[Any]:
+        """Submit one of the two tasks of a unit.
+
+        Not with `allow_other_workers`: once those that are named are gone, it would allow workers of the other role.
+        """
+        work: Callable[..., Any] = self.site.work.build if role == "build" else self.site.work.measure
         return self.client.submit(
             work,
             *arguments,
             key=f"optbuild-{role}-{key}",
             resources={resource_of(role): 1},
-            workers=named or None,
-            allow_other_workers=bool(named),
+            workers=sorted(bound_to) or None,
             pure=False,
         )
+
+    def _recall_stranded(self, crew: Crew) -> None:
+        """Let units wait again that are bound to workers which are gone."""
+        for key in [key for key, flight in self.flights.items() if flight.is_stranded(crew)]:
+            flight = self.flights.pop(key)
+            self.client.cancel(list(flight.futures), force=True)
+            self.waiting.appendleft(replace(flight, futures=()))
 
     def _collect(self, flight: _Flight, crew: Crew) -> Iterator[UnitResult]:
         """The result of a unit that has ended; nothing where it is tried on another worker."""
@@ -198,10 +215,16 @@ class _Trip:
         if measure.status not in {"finished", "error"}:
             self.flights[str(measure.key)] = flight  # it waits again
             raise SchedulerLostError
-        if measure.status == "error":
-            yield _failed(flight.unit, measure.exception())
+        try:
+            gave_up = measure.exception()
+            text = "" if gave_up is not None else measure.result()
+        except OSError as error:  # the scheduler is gone before it has handed over what it told of
+            self.flights[str(measure.key)] = flight
+            raise SchedulerLostError from error
+        if gave_up is not None:
+            yield _failed(flight.unit, gave_up)
             return
-        outcome = parse_outcome(measure.result())
+        outcome = parse_outcome(text)
         avoid = flight.avoid | {outcome.worker}
         crew = self._look() if outcome.result.exit_code in _OF_THE_MACHINE else crew
         of_this_role = crew.benches if outcome.worker in crew.benches else crew.builders
@@ -209,7 +232,8 @@ class _Trip:
         if outcome.result.exit_code in _OF_THE_MACHINE and flight.attempt < _MOST_ATTEMPTS and others:
             message = f"{flight.unit.label}: {outcome.worker} cannot do it, and another worker tries"
             self.site.emit(_note("another-worker", message))
-            self.waiting.appendleft(_Flight(unit=flight.unit, attempt=flight.attempt + 1, avoid=avoid))
+            again = _Flight(unit=flight.unit, attempt=flight.attempt + 1, avoid=avoid, sent=flight.sent)
+            self.waiting.appendleft(again)
             return
         yield outcome.result
 
@@ -233,6 +257,7 @@ class _Trip:
                 advice = "install the same version on all machines"
                 message = f"the worker {stranger} gets nothing to do: it has another version"
                 self.site.emit(Notice(level=Level.WARNING, code="another-version", message=message, help=advice))
+        self._recall_stranded(crew)
         if crew.builders and crew.benches:
             self.lacking_since_s = None
         elif self.lacking_since_s is None:

@@ -76,7 +76,7 @@ class Tools:
     Attributes:
         training: The trainer; None if no `llvm-profdata` fits rustc; such a plan has no training.
         merging: The merger, likewise.
-        stage: Where programs are placed while they run.
+        turn: The place that a run of a workload holds: one at a time, of all versions of a project.
         logs: The directory for the output of programs.
     """
 
@@ -92,7 +92,7 @@ class Tools:
     bolt_trainer: BoltTrainer
     results: ResultStore
     outputs: OutputChecker
-    stage: Path
+    turn: Path
     logs: Path
 
     @property
@@ -188,7 +188,7 @@ def make_tools(site: Site, jobserver: Jobserver | None) -> Tools:
         outputs=OutputChecker(
             workloads=workloads, results=results, hashes=site.hashes, kept=layout.root / "outputs", emit=emit
         ),
-        stage=workloads.stage,
+        turn=(layout.shared or layout.root) / "stage",
         logs=site.logs,
     )
 

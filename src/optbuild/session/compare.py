@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from optbuild.errors import BuildError, OptbuildError, UsageError
+from optbuild.errors import OptbuildError, UsageError
 from optbuild.events import Level, Notice
 from optbuild.files import claim_directory
 from optbuild.project.repository import Repository, find_repository
@@ -14,10 +14,9 @@ from optbuild.record.model import RunRecord
 from optbuild.session.compare_request import CompareRequest
 from optbuild.session.debug_builds import require_optimised_file
 from optbuild.session.inspect import find_layout
-from optbuild.session.ledger import Ledger
-from optbuild.session.prepare import load_history, require_ours
+from optbuild.session.prepare import require_ours
 from optbuild.session.request import Machine, RunRequest
-from optbuild.session.run import RunFailedError, build, warn_of_unpassed
+from optbuild.session.run import RunFailedError
 from optbuild.session.sides import Side, SideMaker, about
 from optbuild.session.sources import Source, SourceMaker
 from optbuild.session.version_arms import (
@@ -30,6 +29,7 @@ from optbuild.session.version_arms import (
     probe_old,
     run_contest,
 )
+from optbuild.session.version_builds import build_versions
 from optbuild.session.version_choices import OnDifference, ProfileOwner
 from optbuild.session.versions import NEW, OLD, Versions
 from optbuild.toolchain.requirements import require_platform
@@ -53,10 +53,10 @@ def compare(request: CompareRequest, machine: Machine) -> RunRecord:
         _prepare(request, versions)
         _announce(versions, request.profile_of)
         try:
-            old = _old_arm(versions)
+            build_versions(versions)
+            old, new = _old_arm(versions), arm_of(versions.ledgers[NEW])
             with about(OLD, str(versions.program.path) if versions.program else versions.sides[OLD].source.name):
                 old = probe_old(versions, old, fresh=request.run.fresh)
-            new = arm_of(_build(versions, versions.sides[NEW]))
             compare_outputs(versions, old, new, fails=request.on_difference is OnDifference.FAIL)
             run_contest(versions, old, new)
             return versions.close()
@@ -163,28 +163,4 @@ def _old_arm(versions: Versions) -> VersionArm:
     if versions.program is not None:
         return arm_of_program(versions.program)
     side = versions.sides[OLD]
-    return arm_of(_build(versions, side), renamed=find_renamed(side, versions.sides[NEW]), owned=versions.layout.root)
-
-
-def _build(versions: Versions, side: Side) -> Ledger:
-    """Build one version, or find it built; a failure says which version it is about."""
-    machine = replace(side.machine, emit=versions.emit_for(side.name))
-    history = load_history(versions.layout)
-    ledger = Ledger(prepared=side.prepared, request=side.request, machine=machine, history=history)
-    versions.ledgers[side.name] = ledger
-    for note in side.prepared.plan.notes:
-        ledger.emit(Notice(level=Level.INFO, code="plan", message=note))
-    if side.name == NEW:
-        warn_of_unpassed(ledger)
-    with about(side.name, side.source.name):
-        SourceMaker(layout=versions.layout, machine=machine).seed(side.source)
-        build(ledger)
-        if failure := next(iter(ledger.built.failures.values()), None):
-            raise failure
-        if not ledger.built.is_built(ledger.plan.baseline):
-            reason = ledger.built.skipped.get(side.variant, "it was not reached")
-            raise BuildError(
-                f"the variant {side.variant} was not built: {reason}",
-                help="compare another variant: optbuild compare --variant NAME …",
-            )
-    return ledger
+    return arm_of(versions.ledgers[OLD], renamed=find_renamed(side, versions.sides[NEW]), owned=versions.layout.root)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
+from typing import Any
 
 from optbuild import __version__
 from optbuild.errors import InterruptedRunError, OptbuildError
@@ -45,6 +48,20 @@ class Journal:
                 self.warnings.append(WarningRecord(code=event.code, message=event.message, help=event.help))
                 self.warned_of.append(current_action())
             self.machine.emit(event)
+
+    @contextmanager
+    def sorting_warnings(self, key: Callable[[str, WarningRecord], Any]) -> Iterator[None]:
+        """Sort the warnings of a block, which may come from actions that run side by side.
+
+        Args:
+            key: What an action's warning is sorted by.
+        """
+        before = len(self.warnings)
+        try:
+            yield
+        finally:
+            came = zip(self.warned_of[before:], self.warnings[before:], strict=True)
+            self.warnings[before:] = [warning for _, warning in sorted(came, key=lambda each: key(*each))]
 
     def begin_record(
         self, command_line: tuple[str, ...], error: OptbuildError | None = None, *, stopped: bool = True

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -63,16 +63,15 @@ class Ledger(Journal):
         """The directory of its record and logs."""
         return RecordStore(directory=self.prepared.layout.runs).run_directory(self.run_id)
 
-    @contextmanager
-    def in_order_of_the_plan(self) -> Iterator[None]:
+    @property
+    def places(self) -> Mapping[str, int]:
+        """Where in the plan each action is."""
+        return {str(action.id): place for place, action in enumerate(self.plan.actions)}
+
+    def in_order_of_the_plan(self) -> AbstractContextManager[None]:
         """Sort the warnings of a block by the order of their actions, whatever ran first."""
-        before = len(self.warnings)
-        places = {str(action.id): place for place, action in enumerate(self.plan.actions)}
-        try:
-            yield
-        finally:
-            came = zip(self.warned_of[before:], self.warnings[before:], strict=True)
-            self.warnings[before:] = [warning for _, warning in sorted(came, key=lambda item: places.get(item[0], -1))]
+        places = self.places
+        return self.sorting_warnings(lambda action, _: places.get(action, -1))
 
     def close(self, error: OptbuildError | None = None) -> RunRecord:
         """Make the record and store it."""

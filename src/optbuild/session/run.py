@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optbuild.errors import OptbuildError
 from optbuild.events import Level, Notice, RunExpected
 from optbuild.files import claim_directory
-from optbuild.making.carry_out import Making
+from optbuild.making.carry_out import Making, carry_out_together
+from optbuild.making.order.together import Loan
 from optbuild.measure.arms import ArmBinaries, Arms
 from optbuild.measure.model import AaVerdict, Analysis, Arm
 from optbuild.plan.kinds.check_outputs import ProbeOutputs
@@ -114,12 +115,29 @@ def build(ledger: Ledger, making: Making | None = None) -> None:
     Raises:
         OptbuildError: What ended it early; finished results are published, and in the ledger.
     """
-    making = making or Making(ledger.plan, describe_site(ledger))
-    with ledger.in_order_of_the_plan():
-        ledger.built = built = making.carry_out()
-    publish(built, ledger.prepared.layout)
-    if built.ended_by is not None:
-        raise built.ended_by
+    _build_together([(ledger, making or Making(ledger.plan, describe_site(ledger)))])
+    if ledger.built.ended_by is not None:
+        raise ledger.built.ended_by
+
+
+def build_together(ledgers: Sequence[Ledger], loans: tuple[Loan, ...] = ()) -> None:
+    """Do the same for several plans side by side; what ended one early is in its ledger, and not raised.
+
+    Args:
+        ledgers: Of plans with the same number of jobs.
+        loans: Target directories of one that begin as copies of another's.
+    """
+    _build_together([(ledger, Making(ledger.plan, describe_site(ledger))) for ledger in ledgers], loans)
+
+
+def _build_together(works: Sequence[tuple[Ledger, Making]], loans: tuple[Loan, ...] = ()) -> None:
+    with ExitStack() as sorting:
+        for ledger, _ in works:
+            sorting.enter_context(ledger.in_order_of_the_plan())
+        for (ledger, _), built in zip(works, carry_out_together([making for _, making in works], loans), strict=True):
+            ledger.built = built
+    for ledger, _ in works:
+        publish(ledger.built, ledger.prepared.layout)
 
 
 def _find_earlier(ledger: Ledger) -> RunRecord | None:

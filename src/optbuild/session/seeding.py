@@ -26,7 +26,7 @@ _SPARE_RATIO = 2.0
 _SECOND_NS = 1_000_000_000  # some file systems keep no fractions
 
 
-def seed_builds(layout: Layout, others: Iterable[Layout], files: Path) -> None:
+def seed_builds(layout: Layout, others: Iterable[Layout], files: Path) -> tuple[Path, ...]:
     """Give a version that was never built copies of cargo's target directories.
 
     Args:
@@ -34,14 +34,32 @@ def seed_builds(layout: Layout, others: Iterable[Layout], files: Path) -> None:
         others: Where other versions were built, the best to begin with first.
         files: The version's files, all of them optbuild's own copies.
 
+    Returns:
+        Those of its target directories that no other version has.
+
     Raises:
         StorageError: A copy cannot be written.
     """
     sources = [other for other in others if other.root != layout.root]
-    for directory in (layout.cargo_target, layout.cargo_pgo_target):
+    missing = [place for place in (layout.cargo_target, layout.cargo_pgo_target) if not place.exists()]
+    nowhere = []
+    for directory in missing:
         found = next((place for other in sources if (place := other.root / directory.name).is_dir()), None)
-        if found is not None and not directory.exists():
-            _copy(found, directory, owned=layout.root, before_ns=_oldest_ns(files))
+        if found is None:
+            nowhere.append(directory)
+        else:
+            seed_directory(layout, found, files)
+    return tuple(nowhere)
+
+
+def seed_directory(layout: Layout, found: Path, files: Path) -> None:
+    """Give a version a copy of one target directory of another; without the space for it, it gets none.
+
+    Raises:
+        StorageError: The copy cannot be written.
+    """
+    if found.is_dir():
+        _copy(found, layout.root / found.name, owned=layout.root, before_ns=_oldest_ns(files))
 
 
 def _oldest_ns(files: Path) -> int:

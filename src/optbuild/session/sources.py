@@ -161,16 +161,19 @@ class SourceMaker:
         copy = copy_as(path, self.layout.root / "compare" / "renamed" / as_name, owned=self.layout.root)
         return BaselineProgram(path=path, copy=copy, sha256=sha256_of(copy), size_bytes=copy.stat().st_size)
 
-    def seed(self, source: Source) -> None:
+    def seed(self, source: Source) -> tuple[Path, ...]:
         """Let the first build of a version begin with what cargo has built of the one that was used last.
+
+        Returns:
+            The target directories that no version has yet.
 
         Raises:
             StorageError: The copy cannot be written.
         """
         if not source.files.is_relative_to(self.directory):
-            return
+            return ()
         places = sorted(self.directory.glob("*"), key=_last_use_ns, reverse=True)
-        seed_builds(source.layout, (*map(self._layout_of, places), self.layout), source.files)
+        return seed_builds(source.layout, (*map(self._layout_of, places), self.layout), source.files)
 
     def prune(self, *used: Source) -> None:
         """Remove the revisions whose last use is longest ago, apart from those in use.

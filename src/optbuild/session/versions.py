@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -35,6 +36,7 @@ class Versions(Journal):
         program: What stands for the old version, where that was built before.
         sides: The versions that are built, by the name of their arm.
         ledgers: What came of their builds, as far as they began.
+        side_by_side: Both were built at the same time.
     """
 
     layout: Layout
@@ -42,6 +44,7 @@ class Versions(Journal):
     program: BaselineProgram | None = None
     sides: dict[str, Side] = field(default_factory=dict)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
+    side_by_side: bool = False
     outputs: tuple[OutputRecord, ...] = ()
     measured: Contest | None = None
 
@@ -53,6 +56,17 @@ class Versions(Journal):
     def emit_for(self, arm: str) -> Emit:
         """The same for events about one version, which say so."""
         return labelled(self.emit, arm)
+
+    def in_order_of_versions(self) -> AbstractContextManager[None]:
+        """Sort the warnings of a block by version and plan, whatever ran first."""
+        places = [(f"{name}: ", ledger.places) for name, ledger in self.ledgers.items()]
+
+        def key(action: str, warning: WarningRecord) -> tuple[int, int]:
+            owners = (n for n, (label, _) in enumerate(places) if warning.message.startswith(label))
+            owner = next(owners, None)
+            return (-1, -1) if owner is None else (owner, places[owner][1].get(action, -1))
+
+        return self.sorting_warnings(key)
 
     def close(self, error: OptbuildError | None = None) -> RunRecord:
         """Make the record and store it."""
@@ -110,7 +124,7 @@ class Versions(Journal):
 
     def _build_wall_s(self) -> float | None:
         times = [ledger.built.wall_s for ledger in self.ledgers.values() if ledger.built.wall_s is not None]
-        return sum(times) if times else None
+        return None if not times else max(times) if self.side_by_side else sum(times)
 
     def _checks(self) -> tuple[StepRecord, ...]:
         checks: list[StepRecord] = []

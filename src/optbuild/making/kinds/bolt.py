@@ -100,7 +100,7 @@ class TrainKind(Kind[BoltTrain, BranchCounts]):
 
     def demand(self, action: BoltTrain, tools: Tools, _budget: Budget, *, alone: Exclusivity) -> Demand:
         """The stage, and the directory that its programs write to."""
-        demand = demand_of_workload(action.workload, tools.stage, alone=alone)
+        demand = demand_of_workload(action.workload, tools.turn, alone=alone)
         return Demand(exclusivity=demand.exclusivity, places=demand.places | {action.counts})
 
 
@@ -156,7 +156,7 @@ class OptimiseKind(_ProgramsKind[BoltOptimise, Bolted]):
 
     def demand(self, action: BoltOptimise, tools: Tools, _budget: Budget, *, alone: Exclusivity) -> Demand:
         """The stage, on which the result is run."""
-        return demand_of_workload(action.smoke, tools.stage, alone=alone)
+        return demand_of_workload(action.smoke, tools.turn, alone=alone)
 
 
 class StripKind(_ProgramsKind[Strip, Binaries]):

@@ -45,7 +45,7 @@ class ProbeKind(Kind[ProbeOutputs, Probed]):
 
     def demand(self, action: ProbeOutputs, tools: Tools, _budget: Budget, *, alone: Exclusivity) -> Demand:
         """The stage."""
-        return demand_of_workload(action.workload, tools.stage, alone=alone)
+        return demand_of_workload(action.workload, tools.turn, alone=alone)
 
 
 class CompareKind(Kind[CompareOutputs, Compared]):
@@ -75,7 +75,7 @@ class CompareKind(Kind[CompareOutputs, Compared]):
 
     def demand(self, action: CompareOutputs, tools: Tools, _budget: Budget, *, alone: Exclusivity) -> Demand:
         """The stage; only the end of the run waits for it."""
-        return demand_of_workload(action.workload, tools.stage, alone=alone, urgency=Exclusivity.ALONE_LAST)
+        return demand_of_workload(action.workload, tools.turn, alone=alone, urgency=Exclusivity.ALONE_LAST)
 
     def _rebuild_of(self, action: CompareOutputs, results: Results, tools: Tools) -> Rebuild | None:
         """A function that builds the baseline again; None if one plain call of cargo does not build it."""

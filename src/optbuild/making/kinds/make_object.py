@@ -5,6 +5,7 @@ from __future__ import annotations
 from optbuild.making.cargo.linked_object import make_object
 from optbuild.making.keys import Kept
 from optbuild.making.kinds.kind import Kind, Shown
+from optbuild.making.order.exclusivity import Budget, Demand, Exclusivity
 from optbuild.making.tools import Tools
 from optbuild.plan.kinds.make_object import MakeObject
 from optbuild.plan.results import MadeObject, Results
@@ -24,6 +25,10 @@ class ObjectKind(Kind[MakeObject, MadeObject]):
     def show(self, action: MakeObject, _tools: Tools) -> Shown:
         """The compiler."""
         return Shown(argv=(str(action.rustc), "--emit=obj"))
+
+    def demand(self, action: MakeObject, _tools: Tools, _budget: Budget, *, alone: Exclusivity) -> Demand:
+        """The file, which versions of a project share."""
+        return Demand(exclusivity=alone, places=frozenset({action.file}))
 
     def describe(self, result: MadeObject) -> str:
         """Its file."""

@@ -43,7 +43,7 @@ class TrainKind(Kind[Train, Counts]):
 
     def demand(self, action: Train, tools: Tools, _budget: Budget, *, alone: Exclusivity) -> Demand:
         """The stage; a workload that runs alongside itself only shares it."""
-        return demand_of_workload(action.workload, tools.stage, alone=alone, parallel=action.workload.parallel)
+        return demand_of_workload(action.workload, tools.turn, alone=alone, parallel=action.workload.parallel)
 
     def remember_failure(self, action: Train, error: OptbuildError, results: Results, tools: Tools) -> None:
         """Do not count again in a way that produced impossible counts."""

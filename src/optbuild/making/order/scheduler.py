@@ -1,17 +1,15 @@
-"""Carry out actions: each once, in order or at the same time, with the results that they need.
+"""The actions of one plan, each moved from state to state, with the results that they need.
 
-An action's kind defines what it does, `exclusivity` what may run at the same time, `decisions` what a failure means for
-the variants. This module only moves actions from state to state. One thread alone changes a run's outcome: workers hand
-their results back to it.
+An action's kind defines what it does, `decisions` what a failure means for the variants. `together` chooses what begins
+next, of one plan or of several. One thread alone changes an outcome: workers hand their results back to it.
 """
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import partial
+from pathlib import Path
 from typing import Any
 
 from optbuild.errors import InterruptedRunError, OptbuildError, ProfileDataError
@@ -19,10 +17,9 @@ from optbuild.events import Emit, Level, Notice, about_action
 from optbuild.making.kinds.table import kind_of
 from optbuild.making.order.decisions import Decisions
 from optbuild.making.order.dispatch import Dispatcher, Performed
-from optbuild.making.order.exclusivity import Budget, Demand, Exclusivity, choose_next
+from optbuild.making.order.exclusivity import Budget, Demand, Exclusivity
 from optbuild.making.order.progress import Progress
 from optbuild.making.order.ready_queue import ReadyQueue
-from optbuild.making.order.workers import Workers
 from optbuild.making.tools import Tools
 from optbuild.plan.action import Action, ActionId
 from optbuild.text import sanitize_line
@@ -57,7 +54,7 @@ class Task:
 
     action: Action[object]
     state: State = State.WAITING
-    demand: Demand = field(default_factory=Demand)
+    demand: Demand
     finish: Callable[[Any], Any] = _as_it_is
     performed: Performed | None = None
     had_company: bool = False
@@ -66,11 +63,11 @@ class Task:
 
 @dataclass(slots=True, kw_only=True)
 class Scheduler:
-    """Carries out the actions of one plan.
+    """Moves the actions of one plan.
 
     Attributes:
         budget: The resources that concurrent actions share.
-        make_workers: Makes their threads, if the budget allows more than one.
+        ended_by: What ended the plan before everything was done.
     """
 
     progress: Progress
@@ -79,84 +76,59 @@ class Scheduler:
     tools: Tools
     emit: Emit
     budget: Budget
-    make_workers: Callable[[], Workers[Performed]]
+    ended_by: OptbuildError | None = None
     _queue: ReadyQueue = field(init=False)
     _tasks: dict[ActionId, Task] = field(init=False)
 
     def __post_init__(self) -> None:
         self._queue = ReadyQueue(self.progress.plan, self.progress.so_far)
-        self._tasks = {action.id: Task(action=action) for action in self.progress.plan.actions}
+        actions = self.progress.plan.actions
+        self._tasks = {action.id: Task(action=action, demand=self._demand_of(action)) for action in actions}
 
-    def run(self) -> None:
-        """Do every action that a variant is waiting for.
-
-        Raises:
-            OptbuildError: What ended it early; concurrent actions are stopped.
-        """
-        self.decisions.skip_impossible()
-        workers = None if self.budget.jobs == 1 else self.make_workers()
-        number: int = signal.SIGTERM
-        try:
-            while (task := self._choose_next()) is not None or self._those(State.RUNNING, State.UNPROVEN):
-                if task is not None:
-                    self._begin(task, workers)
-                elif workers is not None and self._those(State.RUNNING):
-                    self._settle(workers.wait())
-                else:
-                    self._prove_waiting(idle=True)
-        except InterruptedRunError as error:
-            number = error.signal_number
-            raise
-        finally:
-            if workers is not None:
-                workers.stop(number)
-
-    def _those(self, *states: State) -> list[Task]:
+    def those(self, *states: State) -> list[Task]:
+        """The actions in these states, in the plan's order."""
         return [task for task in self._tasks.values() if task.state in states]
 
-    def _choose_next(self) -> Task | None:
-        """The action to begin now, with its demand; None if none may begin."""
-        self.decisions.skip_late([task.action.id for task in self._those(State.RUNNING, State.UNPROVEN)])
+    def ready(self) -> list[Task]:
+        """The actions that could begin as far as this plan goes, each with its demand, in the plan's order."""
+        self.decisions.skip_late([task.action.id for task in self.those(State.RUNNING, State.UNPROVEN)])
         ready = [self._tasks[action.id] for action in self._queue.ready()]
         for task in ready:
-            alone = Exclusivity.ALONE_SOON if task.is_exclusive else Exclusivity.SHARED
-            task.demand = kind_of(task.action).demand(task.action, self.tools, self.budget, alone=alone)
-        # First what many others wait for, then what ends in a link on one core. With a deadline, the plan's order: what
-        # takes many steps would be begun before all that is cheap, and nothing would be ready when time ends.
-        if self.budget.jobs > 1 and not self.decisions.has_deadline:
-            ready.sort(key=lambda task: (-self._queue.followers_of(task.action.id), not task.demand.ends_in_link))
-        running = [task.demand for task in self._those(State.RUNNING)]
-        place = choose_next([task.demand for task in ready], running, self.budget)
-        return None if place is None else ready[place]
+            task.demand = self._demand_of(task.action, is_exclusive=task.is_exclusive)
+        return ready
 
-    def _begin(self, task: Task, workers: Workers[Performed] | None) -> None:
-        """Give an action to a worker, or do it at once if nothing may run at the same time."""
-        action, others = task.action, self._those(State.RUNNING)
-        self._queue.begin(action.id)
-        task.finish = kind_of(action).begin(action, self.progress.so_far.results, self.tools)
-        if workers is None or task.demand.exclusivity is not Exclusivity.SHARED:
-            try:
-                ending: Performed | BaseException = self._perform(action)
-            except InterruptedRunError:
-                raise
-            except OptbuildError as error:
-                ending = error
-            self._settle({action.id: ending})
-            return
+    def users_of(self, place: Path) -> list[Task]:
+        """The actions that need a directory for themselves, in the plan's order."""
+        return [task for task in self._tasks.values() if place in task.demand.places]
+
+    def followers_of(self, task: Task) -> int:
+        """How many actions wait for it, one after another."""
+        return self._queue.followers_of(task.action.id)
+
+    def begin(self, task: Task) -> None:
+        """Note that an action begins; whoever calls this performs it next."""
+        self._queue.begin(task.action.id)
+        task.finish = kind_of(task.action).begin(task.action, self.progress.so_far.results, self.tools)
         task.state = State.RUNNING
-        for each in (task, *others) if others else ():
-            each.had_company = True
-        workers.start(action.id, partial(self._perform, action))
 
-    def _perform(self, action: Action[object]) -> Performed:
+    def perform(self, action: Action[object]) -> Performed:
+        """Do an action, in any thread.
+
+        Raises:
+            OptbuildError: It failed.
+        """
         with about_action(action.id):
             return self.dispatcher.perform(action)
 
-    def _settle(self, endings: Mapping[str, Performed | BaseException]) -> None:
-        """Record how actions ended."""
-        for name, ending in endings.items():
-            task = self._tasks[ActionId(name)]
-            with about_action(name):
+    def settle(self, endings: Mapping[ActionId, Performed | BaseException]) -> None:
+        """Record how actions ended.
+
+        Raises:
+            OptbuildError: What ends the run.
+        """
+        for action_id, ending in endings.items():
+            task = self._tasks[action_id]
+            with about_action(action_id):
                 if isinstance(ending, Performed):
                     task.state, task.performed = State.UNPROVEN, ending
                     if not self._awaits(task):
@@ -166,21 +138,19 @@ class Scheduler:
                 else:
                     raise ending
         self._decide()
-        self._prove_waiting()
+        self.prove_waiting()
 
-    def _awaits(self, task: Task) -> frozenset[ActionId]:
-        """The missing results that an action's proof is compared with, in whatever order actions end."""
-        so_far = self.progress.so_far
-        return kind_of(task.action).compared_with(task.action, so_far) - so_far.results.ids()
-
-    def _prove_waiting(self, *, idle: bool = False) -> None:
+    def prove_waiting(self, *, idle: bool = False) -> None:
         """Accept finished actions whose proof no longer waits for anything.
 
         Args:
             idle: Nothing runs or can begin; only waiting actions are left.
+
+        Raises:
+            OptbuildError: What ends the run.
         """
         while True:
-            waiting = self._those(State.UNPROVEN)
+            waiting = self.those(State.UNPROVEN)
             ids = {task.action.id for task in waiting}
             ready = [task for task in waiting if not (self._awaits(task) & ids if idle else self._awaits(task))]
             if not ready:
@@ -190,6 +160,15 @@ class Scheduler:
                 with about_action(task.action.id):
                     self._accept(task, task.performed)
             self._decide()
+
+    def _demand_of(self, action: Action[object], *, is_exclusive: bool = False) -> Demand:
+        alone = Exclusivity.ALONE_SOON if is_exclusive else Exclusivity.SHARED
+        return kind_of(action).demand(action, self.tools, self.budget, alone=alone)
+
+    def _awaits(self, task: Task) -> frozenset[ActionId]:
+        """The missing results that an action's proof is compared with, in whatever order actions end."""
+        so_far = self.progress.so_far
+        return kind_of(task.action).compared_with(task.action, so_far) - so_far.results.ids()
 
     def _accept(self, task: Task, done: Performed) -> None:
         """Keep a result if it holds, and continue with what needed it."""
