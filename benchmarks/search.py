@@ -142,7 +142,7 @@ def run(directory: Path, *arguments: str) -> dict[str, Any]:
         "wall_s": wall_s,
         "build_wall_s": record["build_wall_s"],
         "cpu_s": after.children_user + after.children_system - before.children_user - before.children_system,
-        "variants_with_pgo": sum(variant["pgo"] is not None for variant in record["variants"]),
+        "variants_with_pgo": sum(bool(each["pgo"] and each["artifacts"]) for each in record["variants"]),
         "trained": sorted({step["action"] for step in steps.values() if step["kind"] == "train"}),
         "compilations": len(compiled),
         "median_compilation_s": statistics.median(compiled),
