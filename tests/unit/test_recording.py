@@ -22,6 +22,7 @@ class Watcher:
 
     name: str = "watcher"
     slowdown: float = 10.0
+    stop_signals: frozenset[int] = frozenset({2, 15})
 
     def wrap(self, command: Command, output: Path) -> Command:
         return replace(command, argv=("watch", str(output), *command.argv))
@@ -38,13 +39,16 @@ def answering(command: Command) -> Answer:
 
 
 def record_on(
-    invocation: Invocation, root: Path, script: Callable[[Command], Answer] = answering
+    invocation: Invocation,
+    root: Path,
+    script: Callable[[Command], Answer] = answering,
+    observer: Watcher | None = None,
 ) -> tuple[tuple[str, ...], list[Command]]:
     """Record a workload; what was read, and all commands."""
     claim_directory(root)
     executor = ScriptedExecutor(script)
     place = Place(root=root, binaries={"demo": root / "demo"}, stdout=root / "out", stderr=root / "err", extra_env={})
-    found = record(executor, Watcher(), invocation, place, root / "observing")
+    found = record(executor, observer or Watcher(), invocation, place, root / "observing")
     assert not (root / "observing").exists()
     return found.programs, executor.commands
 
@@ -60,7 +64,7 @@ def test_only_the_command_is_watched(tmp_path: Path) -> None:
 
 
 def test_a_server_is_watched_and_its_load_is_not(tmp_path: Path) -> None:
-    """It has more time to be ready, and is stopped by a signal on which observers save their files."""
+    """It has more time to be ready, and is stopped by a signal that the observer bears."""
     server = Server(
         argv=((str(tmp_path / "demo"),),), ready=Ready(kind=ReadyKind.STDOUT, value=("listening",), within_s=5.0)
     )
@@ -82,3 +86,16 @@ def test_a_program_that_fails_is_an_error_as_ever(tmp_path: Path) -> None:
     with pytest.raises(WorkloadError, match="SIGSEGV"):
         record_on(invocation, tmp_path, crashing)
     assert not (tmp_path / "observing").exists()
+
+
+@pytest.mark.parametrize(("bears", "expected"), [({2, 15}, 2), ({15}, 15)])
+def test_a_server_keeps_its_stop_signal_where_the_observer_bears_it(
+    tmp_path: Path, bears: set[int], expected: int
+) -> None:
+    """Perf, told to stop, ends its program by SIGTERM, whatever the program was doing about another signal."""
+    server = Server(
+        argv=((str(tmp_path / "demo"),),), ready=Ready(kind=ReadyKind.STDOUT, value=("listening",), within_s=5.0)
+    )
+    invocation = make_invocation("load", directory=tmp_path, scratch=tmp_path / "s", server=server, stop_signal=2)
+    _, commands = record_on(invocation, tmp_path, observer=Watcher(stop_signals=frozenset(bears)))
+    assert {command.argv[0]: command.stop_signal for command in commands}["watch"] == expected

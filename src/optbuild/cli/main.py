@@ -5,6 +5,8 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import re
+import shlex
 import sys
 from typing import NoReturn
 
@@ -18,6 +20,7 @@ from optbuild.text import sanitize, sanitize_line
 
 _INTERNAL_ERROR_STATUS = 70
 _STDOUT, _STDERR = 1, 2
+_BUILT_PROGRAM = re.compile(r"\{bin(:[^{}]+)?\}")
 _CommandLineMistake: type[Exception] = typer.BadParameter.__mro__[1]  # Click's UsageError, wherever Typer keeps Click
 
 
@@ -31,6 +34,8 @@ def main() -> None:
     own, workload = split_at_dashes(argv)
     context = CliContext(argv=("optbuild", *argv), workload=workload, json="--json" in own)
     try:
+        if not workload:
+            refuse_undivided(own)
         # Typer itself reports what is wrong with a command line; a script that asked for JSON gets it as JSON.
         leave(app(args=list(own), prog_name="optbuild", obj=context, standalone_mode=not context.json) or 0)
     except _CommandLineMistake as mistake:
@@ -61,6 +66,18 @@ def split_at_dashes(argv: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, 
         return argv, ()
     position = argv.index("--")
     return argv[:position], argv[position + 1 :]
+
+
+def refuse_undivided(argv: tuple[str, ...]) -> None:
+    """Refuse a workload without the `--` before it: its words would be taken for arguments of optbuild.
+
+    Raises:
+        UsageError: One of the words is a built program, and is not the value of an option.
+    """
+    for position, word in enumerate(argv):
+        if _BUILT_PROGRAM.fullmatch(word) and not argv[position - 1].startswith("-"):
+            divided = shlex.join(("optbuild", *argv[:position], "--", *argv[position:]))
+            raise UsageError(f"{word} begins the command of a workload, which comes after --", help=divided)
 
 
 def _fail(error: OptbuildError, context: CliContext) -> NoReturn:

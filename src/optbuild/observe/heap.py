@@ -12,6 +12,7 @@ from pathlib import Path
 from optbuild.errors import WorkloadError
 from optbuild.execution.command import Command, Executor
 from optbuild.observe.inlining import InlineResolver
+from optbuild.observe.observer import ORDERLY
 from optbuild.observe.points import points_of_dhat, points_of_heaptrack, shorten
 from optbuild.observe.sites import AllocationSite, find_sites, join_sites
 from optbuild.text import last_lines
@@ -53,6 +54,11 @@ class HeapObserver:
     def slowdown(self) -> float:
         """See `Observer`."""
         return HEAP_SLOWDOWN
+
+    @property
+    def stop_signals(self) -> frozenset[int]:
+        """See `Observer`."""
+        return ORDERLY
 
     def wrap(self, command: Command, output: Path) -> Command:
         """See `Observer`."""
@@ -96,6 +102,11 @@ class HeaptrackObserver:
     def slowdown(self) -> float:
         """See `Observer`."""
         return _HEAPTRACK_SLOWDOWN
+
+    @property
+    def stop_signals(self) -> frozenset[int]:
+        """See `Observer`."""
+        return ORDERLY
 
     def wrap(self, command: Command, output: Path) -> Command:
         """See `Observer`."""

@@ -6,11 +6,15 @@ Sampling and allocation profiling share this form. Not for running workloads: `r
 from __future__ import annotations
 
 from pathlib import Path
+from signal import SIGINT, SIGTERM
 from typing import Protocol, TypeVar
 
 from optbuild.execution.command import Command
 
 T_co = TypeVar("T_co", covariant=True)
+
+ORDERLY = frozenset({SIGINT, SIGTERM})
+"""Signals that servers commonly end on in good order, and on which every tool saves its file."""
 
 
 class Observer(Protocol[T_co]):
@@ -24,6 +28,11 @@ class Observer(Protocol[T_co]):
     @property
     def slowdown(self) -> float:
         """About how many times longer a watched program takes; its timeouts are extended by it."""
+        ...
+
+    @property
+    def stop_signals(self) -> frozenset[int]:
+        """The signals that may stop a watched server: others would lose the tool's file, or the server's own ending."""
         ...
 
     def wrap(self, command: Command, output: Path) -> Command:

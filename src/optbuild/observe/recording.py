@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from signal import SIGINT, SIGTERM
+from signal import SIGTERM
 from typing import Generic, TypeVar
 
 from optbuild.errors import WorkloadError
@@ -66,7 +66,7 @@ def record(
         directory=directory,
     )
     try:
-        run = run_workload(observing, _with_patience(invocation, observer.slowdown), place)
+        run = run_workload(observing, _with_patience(invocation, observer), place)
         if not observing.outputs:
             raise WorkloadError(
                 f"workload {sanitize_line(invocation.name)!r} started no program that {observer.name} could watch",
@@ -77,13 +77,14 @@ def record(
         remove_below(place.root, directory)
 
 
-def _with_patience(invocation: Invocation, slowdown: float) -> Invocation:
-    """The same with more time, and a server that is stopped by a signal on which every observer saves its file."""
+def _with_patience(invocation: Invocation, observer: Observer[T]) -> Invocation:
+    """The same with more time, and a server that is stopped by a signal that the observer bears."""
+    slowdown = observer.slowdown
     longer = replace(
         invocation,
         timeout_s=invocation.timeout_s * slowdown,
         grace_s=invocation.grace_s * slowdown,
-        stop_signal=invocation.stop_signal if invocation.stop_signal in {SIGINT, SIGTERM} else SIGTERM,
+        stop_signal=invocation.stop_signal if invocation.stop_signal in observer.stop_signals else SIGTERM,
     )
     server = invocation.server
     if server is None:

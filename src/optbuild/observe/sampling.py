@@ -6,10 +6,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from signal import SIGTERM
 
 from optbuild.errors import WorkloadError
 from optbuild.execution.command import Command, Executor
 from optbuild.observe.inlining import InlineResolver
+from optbuild.observe.observer import ORDERLY
 from optbuild.observe.raw import RawFrame, RawSamples, RawStack, addresses_of, name_samples
 from optbuild.observe.samples import Samples, Unit
 from optbuild.text import last_lines
@@ -55,6 +57,14 @@ class PerfObserver:
     def slowdown(self) -> float:
         """See `Observer`."""
         return PERF_SLOWDOWN
+
+    @property
+    def stop_signals(self) -> frozenset[int]:
+        """See `Observer`. Told to stop by any signal, perf ends its program by SIGTERM.
+
+        Sources: `__cmd_record` in Linux's tools/perf/builtin-record.c
+        """
+        return frozenset({SIGTERM})
 
     def wrap(self, command: Command, output: Path) -> Command:
         """See `Observer`."""
@@ -108,6 +118,11 @@ class CallgrindObserver:
     def slowdown(self) -> float:
         """See `Observer`."""
         return CALLGRIND_SLOWDOWN
+
+    @property
+    def stop_signals(self) -> frozenset[int]:
+        """See `Observer`."""
+        return ORDERLY
 
     def wrap(self, command: Command, output: Path) -> Command:
         """See `Observer`."""
