@@ -143,17 +143,10 @@ def contest(  # noqa: PLR0913 - what takes turns, and by which rules
     """
     import optbuild.measure.compare  # noqa: F401 - loading scipy takes as long as some rounds: not from the budget
 
-    most_s = settings.counting_share * settings.max_time_s
-    own = _take_own_counts(arms, workloads, venue)
-    others = tuple(workload for workload in workloads if not arms.counts_itself(workload.name))
-    counts, counted_s = count(INSTRUCTIONS, arms, others, venue, run_s=run_s, most_s=most_s)
-    counts += own.counts
-    most_s = settings.allocations_share * settings.max_time_s
-    allocations, allocations_s = count(ALLOCATIONS, arms, others, venue, run_s=run_s, most_s=most_s)
-    counted_s += allocations_s
-    workloads = tuple(workload for workload in workloads if workload in others or workload.name in own.timed)
+    counted = _count_exactly(arms, workloads, settings, venue, run_s=run_s)
+    workloads = counted.timed
     checks = check_machine()
-    budget = Budget(most_s=max(0.0, settings.max_time_s - counted_s), run_s=run_s, clock=venue.clock)
+    budget = Budget(most_s=max(0.0, settings.max_time_s - counted.duration_s), run_s=run_s, clock=venue.clock)
     progress = Progress(emit=venue.emit, action=venue.action, label=venue.label)
     try:
         runs = _place_arms(arms, workloads, venue)
@@ -184,7 +177,7 @@ def contest(  # noqa: PLR0913 - what takes turns, and by which rules
     found = Contest(
         settings=settings,
         checks=checks,
-        counts=shown.of_counts(counts),
+        counts=shown.of_counts(counted.counts),
         series=shown.of_series(sampling.samples.series(runs.cells())),
         judged={cell.name: cell.judged for cell in runs.cells()},
         workload_of={cell.name: cell.workload for cell in runs.cells()},
@@ -201,11 +194,48 @@ def contest(  # noqa: PLR0913 - what takes turns, and by which rules
         cross_validation=cross_validation,
         silent=silent,
         layouts=layouts,
-        allocations=allocations,
+        allocations=counted.allocations,
     )
     for warning in found.warnings:
         venue.emit(Notice(level=Level.WARNING, code=str(warning.kind), message=warning.message))
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counted:
+    """What is exact, and needs no turns.
+
+    Attributes:
+        timed: The workloads that take turns for their time as well.
+    """
+
+    counts: tuple[Count, ...]
+    allocations: tuple[AllocationCount, ...]
+    timed: tuple[Invocation, ...]
+    duration_s: float
+
+
+def _count_exactly(
+    arms: Arms,
+    workloads: tuple[Invocation, ...],
+    settings: SamplingSettings,
+    venue: Venue,
+    *,
+    run_s: Mapping[str, float],
+) -> _Counted:
+    """Count instructions and allocations, each for its share of the time."""
+    own = _take_own_counts(arms, workloads, venue)
+    others = tuple(workload for workload in workloads if not arms.counts_itself(workload.name))
+    most_s = settings.counting_share * settings.max_time_s
+    instructions, instructions_s = count(INSTRUCTIONS, arms, others, venue, run_s=run_s, most_s=most_s)
+    most_s = settings.allocations_share * settings.max_time_s
+    allocations, allocations_s = count(ALLOCATIONS, arms, others, venue, run_s=run_s, most_s=most_s)
+    return _Counted(
+        counts=instructions + own.counts,
+        allocations=allocations,
+        timed=tuple(workload for workload in workloads if workload in others or workload.name in own.timed),
+        duration_s=instructions_s + allocations_s,
+    )
 
 
 def count(
