@@ -166,6 +166,16 @@ def test_an_allocator_pays_where_the_time_is_its_own() -> None:
     assert Remedy.ALLOCATOR not in paying(advise(look(malloc=2, own=98)))
 
 
+def test_the_allocator_that_a_program_has_is_not_advised_to_it() -> None:
+    """Another one may still pay, so its time is named as ever."""
+    advice = advise(replace(look(malloc=30, own=70), allocator="mimalloc"))
+    (found,) = [each for each in advice.findings if each.kind is FindingKind.ALLOCATOR]
+    assert "or try another allocator than mimalloc, such as jemalloc;" in found.todo
+    (prospect,) = [each for each in advice.prospects if each.remedy is Remedy.ALLOCATOR]
+    assert prospect.can_pay
+    assert prospect.reason == "an allocator acts on 30.0% of the time; this program has mimalloc already"
+
+
 @pytest.mark.parametrize(
     ("cause", "kind"),
     [

@@ -48,6 +48,8 @@ def _weigh_prospects(seen: Observation, parts: Parts) -> Iterator[Prospect]:
             reason = "this variant has it already"
         yield Prospect(remedy=remedy, can_pay=can_pay, at_most=rust, reason=reason)
     reason = f"an allocator acts on {format_share(allocating)} of the time"
+    if seen.allocator is not None:
+        reason += f"; this program has {seen.allocator} already"
     yield Prospect(remedy=Remedy.ALLOCATOR, can_pay=allocating >= WORTH, at_most=allocating, reason=reason)
 
 

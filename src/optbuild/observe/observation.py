@@ -89,6 +89,7 @@ class Observation:
         own_crates: The crates of the project's own packages.
         sizes_bytes: Sizes of functions by their symbols.
         has_lto: Crates are optimised together already.
+        allocator: The allocator that it brings along; None for that of the C library.
     """
 
     samples: Samples
@@ -99,6 +100,7 @@ class Observation:
     own_crates: Collection[str] = ()
     sizes_bytes: Mapping[str, int] = field(default_factory=dict)
     has_lto: bool = False
+    allocator: str | None = None
 
     @property
     def waiting_share(self) -> float | None:

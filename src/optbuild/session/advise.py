@@ -34,7 +34,7 @@ from optbuild.session.opening import load_for
 from optbuild.session.request import Machine, RunRequest
 from optbuild.session.stalls import StallClock
 from optbuild.text import sanitize_line
-from optbuild.tools.allocators import find_linked_allocator
+from optbuild.tools.allocators import STATIC, find_linked_allocator
 from optbuild.tools.elf import read_symbol_sizes
 from optbuild.units import format_duration
 from optbuild.workloads.invocation import Invocation, Kind
@@ -109,7 +109,8 @@ def _observe(
     stalls = StallClock()
     profile = turns.profile(workload, {variant: place}).arms[variant]
     stalled = stalls.share()
-    sites, notes = _count(workload, place, build, machine, profile)
+    linked = _find_linked(place)
+    sites, notes = _count(workload, place, build, machine, profile, linked)
     seen = Observation(
         samples=profile.samples,
         wall_s=profile.wall_s,
@@ -119,6 +120,7 @@ def _observe(
         own_crates=_own_crates(build),
         sizes_bytes=_sizes(profile, place),
         has_lto=_has_lto(build),
+        allocator=None if linked == STATIC else linked,
     )
     advice = judge(seen)
     if not profile.samples.unit.is_time:
@@ -142,8 +144,19 @@ def _observe(
     )
 
 
+def _find_linked(place: Place) -> str | None:
+    """The allocator that one of the programs brings along."""
+    found = (find_linked_allocator(path.read_bytes()) for path in place.binaries.values())
+    return next((each for each in found if each is not None), None)
+
+
 def _count(
-    workload: Invocation, place: Place, build: ObservedBuild, machine: Machine, profile: ArmProfile
+    workload: Invocation,
+    place: Place,
+    build: ObservedBuild,
+    machine: Machine,
+    profile: ArmProfile,
+    linked: str | None,
 ) -> tuple[tuple[AllocationSite, ...] | None, list[str]]:
     """Where a workload allocates, or why that is not known."""
     valgrind = shutil.which("valgrind", path=machine.environ.get("PATH"))
@@ -169,10 +182,8 @@ def _count(
     profiles = [each for program in recording.programs for each in program]
     sources = build.ledger.prepared.inputs.project.workspace_root
     found = find_allocations(profiles, place.binaries.values(), resolver, sources)
-    allocators = [find_linked_allocator(path.read_bytes()) for path in place.binaries.values()]
-    hidden = next((each for each in allocators if each is not None), None)
-    if not found.own_blocks and hidden is not None:
-        return None, [f"allocations were not counted: valgrind does not see those of {hidden}"]
+    if not found.own_blocks and linked is not None:
+        return None, [f"allocations were not counted: valgrind does not see those of {linked}"]
     return found.sites, []
 
 
