@@ -72,10 +72,26 @@ def test_where_perf_may_not_sample_callgrind_counts(shared_optbuild: Optbuild, p
     assert found["habits::compute"] > 10_000
 
 
+def path_without(name: str, path: str, directory: Path) -> str:
+    """The same PATH on a machine that lacks a program: all others stand in directories of their own."""
+    kept = []
+    for number, entry in enumerate(map(Path, path.split(os.pathsep))):
+        others = directory / str(number)
+        if (entry / name).exists():
+            others.mkdir(parents=True)
+            for program in entry.iterdir():
+                if program.name != name:
+                    (others / program.name).symlink_to(program)
+        kept.append(str(others if others.exists() else entry))
+    return os.pathsep.join(kept)
+
+
 def test_a_request_that_cannot_be_met_is_refused_before_anything_runs(
     shared_optbuild: Optbuild, project: Path, tmp_path: Path
 ) -> None:
     """With what mends it."""
+    path = path_without("inferno-flamegraph", shared_optbuild.environ["PATH"], tmp_path / "programs")
+    env = {"PATH": path, "CARGO_HOME": str(tmp_path)}
     for words, status, said in (
         (("nosuch",), 2, "unknown variant"),
         (("release", "--diff", "release"), 2, "cannot be compared with itself"),
@@ -84,7 +100,7 @@ def test_a_request_that_cannot_be_met_is_refused_before_anything_runs(
         (("release", "--unwind", "magic"), 2, "choose fp or dwarf"),
         (("release", "-o", "x.svg"), 3, "doctor --fix --flamegraph"),
     ):
-        ended = shared_optbuild.run("flamegraph", *words, cwd=project, env={"CARGO_HOME": str(tmp_path)})
+        ended = shared_optbuild.run("flamegraph", *words, cwd=project, env=env)
         assert said in ended.expect(status).stderr
 
 
