@@ -182,7 +182,7 @@ def bench_search(session: nox.Session) -> None:
     """How long a search of twelve variants takes, over one variant with PGO, both from clean: `-- --work DIR`."""
     session.install("-e", ".")
     _find_llvm_profdata(session)
-    session.run("python", "benchmarks/search.py", *session.posargs)
+    session.run("python", "-m", "benchmarks.search", *session.posargs)
 
 
 @nox.session(name="bench-peers")
@@ -197,4 +197,4 @@ def bench_peers(session: nox.Session) -> None:
 def bench_travel(session: nox.Session) -> None:
     """How much of a profile later releases, another rustc and other targets find again: `-- --work DIR`."""
     session.install("-e", ".")
-    session.run("python", "benchmarks/travel.py", *session.posargs)
+    session.run("python", "-m", "benchmarks.travel", *session.posargs)

@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peer_programs import FILES, PROGRAMS, Program, write_lines
+from benchmarks.registry_sources import copy_sources
 from benchmarks.travel import HOST, capture, write_inputs
 
 OPTBUILD = Path(sys.executable).with_name("optbuild")
@@ -103,20 +104,7 @@ class Shop:
 
     def sources(self, program: Program, way: str) -> Path:
         """A copy of a release's sources, as the registry has them, for one way of building it."""
-        directory = self.work / way / program.name
-        if not directory.exists():
-            fetcher = self.work / "fetch"
-            (fetcher / "src").mkdir(parents=True, exist_ok=True)
-            (fetcher / "src" / "lib.rs").touch()
-            wanted = f'[package]\nname = "fetch"\n[dependencies]\n{program.name} = "={program.release}"\n'
-            (fetcher / "Cargo.toml").write_text(wanted)
-            (fetcher / "Cargo.lock").unlink(missing_ok=True)
-            subprocess.run(["cargo", "fetch", "-q"], cwd=fetcher, check=True)
-            home = Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo"))
-            (found,) = home.glob(f"registry/src/*/{program.name}-{program.release}")
-            shutil.copytree(found, directory)
-            subprocess.run(["cargo", "fetch", "-q", "--locked"], cwd=directory, check=True)
-        return directory
+        return copy_sources(program.name, program.release, self.work / way / program.name, work=self.work)
 
     def call(self, program: Program, step: str, argv: list[str], cwd: Path, extra: Mapping[str, str]) -> bytes:
         """Run a tool of a build; what it says on standard error is kept.

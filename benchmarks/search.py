@@ -9,7 +9,7 @@ For each program, in turns, and each time in a directory of its own:
 measuring. The programs are two of this repository, and crates of the registry, which come by `cargo fetch`.
 Figures are printed and written as JSON, none is asserted: machines are shared and noisy.
 
-Usage: python benchmarks/search.py --work DIR [--only PROGRAM] [--budget TIME] [--out benchmarks/search.json]
+Usage: python -m benchmarks.search --work DIR [--only PROGRAM] [--budget TIME] [--out benchmarks/search.json]
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from benchmarks.registry_sources import copy_sources
 
 OPTBUILD = Path(sys.executable).with_name("optbuild")
 ROOT = Path(__file__).parent.parent
@@ -103,26 +105,13 @@ def prepare(name: str, directory: Path) -> Path:
         kept = "[[workloads]]" + profile.partition("[[workloads]]")[2].partition("[measure]")[0]
         (directory / "optbuild.toml").write_text(f"schema = 1\n{SETTINGS}\n{kept}")
         return directory
-    shutil.copytree(fetch(name, directory.parent), directory)
+    copy_sources(name, CRATES[name], directory, work=directory.parent)
     (directory / "optbuild.toml").write_text(f"schema = 1\n{SETTINGS}\n{WORKLOADS[name]}")
     for seed, file in enumerate(("train.txt", "bench.txt")):
         generator = random.Random(seed)  # noqa: S311 - input of a benchmark
         lines = (" ".join(generator.choice(WORDS) for _ in range(12)) for _ in range(200_000))
         (directory / file).write_text("\n".join(lines) + "\n")
-    subprocess.run(["cargo", "fetch", "-q"], cwd=directory, check=True)
     return directory
-
-
-def fetch(name: str, work: Path) -> Path:
-    """The source of a crate as cargo has unpacked it."""
-    fetcher = work / "fetch"
-    (fetcher / "src").mkdir(parents=True, exist_ok=True)
-    (fetcher / "src" / "lib.rs").touch()
-    wanted = f'[package]\nname = "fetch"\n[dependencies]\n{name} = "={CRATES[name]}"\n'
-    (fetcher / "Cargo.toml").write_text(wanted)
-    subprocess.run(["cargo", "fetch", "-q"], cwd=fetcher, check=True)
-    home = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
-    return next((home / "registry" / "src").glob(f"*/{name}-{CRATES[name]}"))
 
 
 def run(directory: Path, *arguments: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ does, and translated by `optbuild.portable`. Two things are counted, and neither
 Every build is kept in the work directory, so that a run that was stopped goes on where it was, and `--steps` says what
 to do: `match` needs the instrumented builds only, `count` the optimised ones as well. Sources come by `cargo fetch`.
 
-Usage: python benchmarks/travel.py --work DIR [--steps match count] [--only PROGRAM] [--out benchmarks/travel.json]
+Usage: python -m benchmarks.travel --work DIR [--steps match count] [--only PROGRAM] [--out benchmarks/travel.json]
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.registry_sources import copy_sources
 from optbuild.making.training.places import note_places, read_places
 from optbuild.portable.alignment import align_changed, find_changed, locate
 from optbuild.portable.matching import How, Matching, match, render_translated
@@ -178,19 +179,7 @@ class Workshop:
     def sources(self, build: Build) -> Path:
         """A release's sources, as the registry has them."""
         directory = self.work / "src" / f"{build.program}-{build.release}"
-        if not directory.exists():
-            fetcher = self.work / "fetch"
-            (fetcher / "src").mkdir(parents=True, exist_ok=True)
-            (fetcher / "src" / "lib.rs").touch()
-            wanted = f'[package]\nname = "fetch"\n[dependencies]\n{build.program} = "={build.release}"\n'
-            (fetcher / "Cargo.toml").write_text(wanted)
-            (fetcher / "Cargo.lock").unlink(missing_ok=True)
-            subprocess.run(["cargo", "fetch", "-q"], cwd=fetcher, check=True)
-            home = Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo"))
-            (found,) = home.glob(f"registry/src/*/{build.program}-{build.release}")
-            shutil.copytree(found, directory)
-            subprocess.run(["cargo", "fetch", "-q", "--locked"], cwd=directory, check=True)
-        return directory
+        return copy_sources(build.program, build.release, directory, work=self.work)
 
     def build(self, build: Build, name: str, flags: tuple[str, ...]) -> Path:
         """A binary, kept under a name that says how it came about."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+
+from optbuild.errors import OptbuildError
 
 
 class Level(StrEnum):
@@ -138,3 +141,27 @@ def about_action(action: str) -> Iterator[None]:
 def current_action() -> str:
     """The action that this thread's events are about now; empty if there is none."""
     return _current_action.get()
+
+
+@dataclass(slots=True)
+class Ending:
+    """What is told of an action that succeeds; fields as in `ActionFinished`."""
+
+    reused: bool = False
+    outcome: str = ""
+
+
+@contextmanager
+def reported(emit: Emit, action: str, label: str) -> Iterator[Ending]:
+    """Tell that an action begins, and how it ends; what it produced is put into what this gives."""
+    began_s, ending = time.monotonic(), Ending()
+    emit(ActionStarted(action=action, label=label))
+    try:
+        yield ending
+    except OptbuildError:
+        emit(ActionFailed(action=action, label=label, duration_s=time.monotonic() - began_s))
+        raise
+    duration_s = time.monotonic() - began_s
+    emit(
+        ActionFinished(action=action, label=label, duration_s=duration_s, reused=ending.reused, outcome=ending.outcome)
+    )

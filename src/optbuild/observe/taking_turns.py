@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean
 
 from optbuild.errors import WorkloadError
-from optbuild.events import ActionFailed, ActionFinished, ActionProgressed, ActionStarted, Emit, Level, Notice
+from optbuild.events import ActionProgressed, Emit, Level, Notice, reported
 from optbuild.execution.command import ConcurrentExecutor
 from optbuild.observe.discover import SamplingObserver
 from optbuild.observe.effort import FEW_SAMPLES, Effort, is_recorded, plan_effort
@@ -60,18 +60,11 @@ class Turns:
             f"record-{invocation.slug}",
             f"record {sanitize_line(invocation.name)} with {self.observer.name}",
         )
-        began_s = time.monotonic()
-        self.emit(ActionStarted(action=action, label=label))
-        try:
+        with reported(self.emit, action, label) as ending:
             with set_up(self.executor, invocation, next(iter(places.values()))):
                 profile = self._profile(invocation, places, action)
-        except WorkloadError:
-            self.emit(ActionFailed(action=action, label=label, duration_s=time.monotonic() - began_s))
-            raise
-        counts = [arm.count for arm in profile.arms.values() if arm.count is not None]
-        outcome = f"{sum(counts):,} samples" if counts else "every instruction counted"
-        duration_s = time.monotonic() - began_s
-        self.emit(ActionFinished(action=action, label=label, duration_s=duration_s, outcome=outcome))
+            counts = [arm.count for arm in profile.arms.values() if arm.count is not None]
+            ending.outcome = f"{sum(counts):,} samples" if counts else "every instruction counted"
         return profile
 
     def _profile(self, invocation: Invocation, places: Mapping[str, Place], action: str) -> WorkloadProfile:

@@ -7,14 +7,13 @@ once, and their times are looked at.
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optbuild import __version__
 from optbuild.errors import WorkloadError
-from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Level, Notice
+from optbuild.events import Level, Notice, reported
 from optbuild.observe.advice import advise as judge
 from optbuild.observe.benches import find_folded
 from optbuild.observe.discover import Discovered, discover_sampler
@@ -170,15 +169,11 @@ def _count(
     resolver = make_resolver(build, machine)
     observer = HeapObserver(path=Path(valgrind), names_inlined=resolver.program is None)
     action, label = f"heap-{workload.slug}", f"count the allocations of {sanitize_line(workload.name)}"
-    machine.emit(ActionStarted(action=action, label=label))
-    began_s = time.monotonic()
     try:
-        with set_up(machine.executor, workload, place):
+        with reported(machine.emit, action, label), set_up(machine.executor, workload, place):
             recording = record(machine.executor, observer, workload, place, build.directory / "recording")
     except WorkloadError as error:
-        machine.emit(ActionFailed(action=action, label=label, duration_s=time.monotonic() - began_s))
         return None, [f"allocations were not counted: {sanitize_line(error.message)}"]
-    machine.emit(ActionFinished(action=action, label=label, duration_s=time.monotonic() - began_s))
     profiles = [each for program in recording.programs for each in program]
     sources = build.ledger.prepared.inputs.project.workspace_root
     found = find_allocations(profiles, place.binaries.values(), resolver, sources)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optbuild import __version__
-from optbuild.errors import OptbuildError, ToolchainError, UsageError, WorkloadError
-from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Level, Notice
+from optbuild.errors import ToolchainError, UsageError, WorkloadError
+from optbuild.events import Level, Notice, reported
 from optbuild.observe.heap import Allocations, HeapObserver, HeapProfile, HeaptrackObserver, find_allocations
 from optbuild.observe.inlining import InlineResolver
 from optbuild.observe.observer import Observer
@@ -25,7 +24,6 @@ from optbuild.toolchain.lookup import find_program
 from optbuild.toolchain.observers import HEAPTRACK_REMEDY, find_heaptrack
 from optbuild.tools.allocators import STATIC, find_linked_allocator
 from optbuild.tools.dhat import SHORT_LIVED_INSTRUCTIONS
-from optbuild.tools.heaptrack import Heaptrack
 from optbuild.units import format_bytes
 from optbuild.workloads.invocation import Invocation, Kind
 from optbuild.workloads.running import set_up
@@ -94,20 +92,12 @@ class _Watcher:
 
     Attributes:
         program: What it is called in messages.
-        path: Where valgrind is; None for heaptrack.
-        heaptrack: Where its parts are; None for DHAT.
+        make_observer: Makes what runs a workload's programs below it, by what names inlined functions afterwards.
     """
 
+    tool: HeapTool
     program: str
-    path: Path | None = None
-    heaptrack: Heaptrack | None = None
-
-    def make_observer(self, resolver: InlineResolver, machine: Machine) -> Observer[tuple[HeapProfile, ...]]:
-        """What runs a workload's programs below it."""
-        if self.heaptrack is not None:
-            return HeaptrackObserver(executor=machine.executor, environ=machine.environ, heaptrack=self.heaptrack)
-        assert self.path is not None  # noqa: S101 - for mypy: one of both is there
-        return HeapObserver(path=self.path, names_inlined=resolver.program is None)
+    make_observer: Callable[[InlineResolver], Observer[tuple[HeapProfile, ...]]]
 
 
 def _find_watcher(tool: HeapTool, machine: Machine) -> _Watcher:
@@ -124,14 +114,19 @@ def _find_watcher(tool: HeapTool, machine: Machine) -> _Watcher:
                 help=f"install it with the system's package manager, as in: {HEAPTRACK_REMEDY}; or count with "
                 "valgrind: --tool dhat",
             )
-        return _Watcher(program="heaptrack", heaptrack=heaptrack)
+        by_heaptrack = HeaptrackObserver(executor=machine.executor, environ=machine.environ, heaptrack=heaptrack)
+        return _Watcher(tool=tool, program="heaptrack", make_observer=lambda _: by_heaptrack)
     valgrind = find_program("valgrind", machine.environ)
     if valgrind is None:
         raise ToolchainError(
             "valgrind is not on PATH, which counts allocations",
             help=f"install it with the system's package manager, as in: apt-get install valgrind; or {_FROM}",
         )
-    return _Watcher(program="valgrind", path=valgrind)
+    return _Watcher(
+        tool=tool,
+        program="valgrind",
+        make_observer=lambda resolver: HeapObserver(path=valgrind, names_inlined=resolver.program is None),
+    )
 
 
 def _require_visible(binaries: Mapping[str, Path], variant: str, watcher: _Watcher) -> str | None:
@@ -159,7 +154,7 @@ def _require_seen(
         WorkloadError: None of the project's programs ran.
         ToolchainError: The programs' own code was never seen to allocate, and they bring an allocator along.
     """
-    if not found.processes and found.left_out and watcher.heaptrack is not None:
+    if not found.processes and found.left_out and watcher.tool is HeapTool.HEAPTRACK:
         raise WorkloadError(
             f"workload {sanitize_line(workload.name)!r} starts {sanitize_line(found.left_out[0])}, and heaptrack does "
             "not follow what that starts",
@@ -211,43 +206,36 @@ def _count(workload: Invocation, build: ObservedBuild, watcher: _Watcher, machin
     """Run each variant once on a workload."""
     places = build.place(workload)
     resolver = make_resolver(build, machine)
-    observer = watcher.make_observer(resolver, machine)
+    observer = watcher.make_observer(resolver)
     sources = build.ledger.prepared.inputs.project.workspace_root
     found = {}
     with set_up(machine.executor, workload, next(iter(places.values()))):
         for name, place in places.items():
             allocator = _require_visible(place.binaries, name, watcher)
-            with _reported(name, workload, watcher, machine) as outcome:
+            label = f"{name}: count the allocations of {sanitize_line(workload.name)}"
+            with reported(machine.emit, f"heap-{name}-{workload.slug}", label) as ending, _naming(watcher):
                 recording = record(machine.executor, observer, workload, place, build.directory / "recording")
                 profiles = [profile for program in recording.programs for profile in program]
                 allocations = find_allocations(profiles, place.binaries.values(), resolver, sources)
                 _require_seen(allocations, name, workload, allocator, watcher)
-                outcome.append(allocations)
+                total = total_of(allocations.sites)
+                ending.outcome = f"{format_bytes(total.bytes)} in {total.blocks:,} blocks"
             found[name] = _Counted(allocations=allocations, allocator=allocator)
     _tell_left_out(workload, found.values(), machine)
     return found
 
 
 @contextmanager
-def _reported(variant: str, workload: Invocation, watcher: _Watcher, machine: Machine) -> Iterator[list[Allocations]]:
-    """Tell of a watched run, whose result is put into the list."""
-    label = f"{variant}: count the allocations of {sanitize_line(workload.name)}"
-    action, outcome = f"heap-{variant}-{workload.slug}", list[Allocations]()
-    machine.emit(ActionStarted(action=action, label=label))
-    began_s = time.monotonic()
+def _naming(watcher: _Watcher) -> Iterator[None]:
+    """Name what watched a program, in errors that it may have caused."""
     try:
-        yield outcome
-    except OptbuildError as error:
-        machine.emit(ActionFailed(action=action, label=label, duration_s=time.monotonic() - began_s))
-        if isinstance(error, WorkloadError):
-            if watcher.program not in error.message:
-                error.message += f", run by {watcher.program}"
-            if "SIGILL" in error.message and watcher.path is not None:
-                error.help = "valgrind lacks some instructions: look at a variant without `target-cpu`"
+        yield
+    except WorkloadError as error:
+        if watcher.program not in error.message:
+            error.message += f", run by {watcher.program}"
+        if "SIGILL" in error.message and watcher.tool is HeapTool.DHAT:
+            error.help = "valgrind lacks some instructions: look at a variant without `target-cpu`"
         raise
-    total = total_of(outcome[0].sites)
-    said = f"{format_bytes(total.bytes)} in {total.blocks:,} blocks"
-    machine.emit(ActionFinished(action=action, label=label, duration_s=time.monotonic() - began_s, outcome=said))
 
 
 def _tell_left_out(workload: Invocation, counted: Iterable[_Counted], machine: Machine) -> None:

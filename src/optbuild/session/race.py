@@ -56,6 +56,11 @@ class Race:
         return frozenset(self.preference if self.goes_on_elsewhere else self.leavers)
 
     @property
+    def candidates(self) -> tuple[str, ...]:
+        """The arms that began it, without the baseline."""
+        return tuple(arm for arm in self.preference if arm != self.baseline)
+
+    @property
     def goes_on_elsewhere(self) -> bool:
         """Whether another race goes on with combinations that promise to pay."""
         return self.promise is not None and bool(self.promise.kept)

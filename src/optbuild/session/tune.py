@@ -15,6 +15,8 @@ from optbuild.measure.memory import Memory, open_memory
 from optbuild.measure.model import AaVerdict, Verdict
 from optbuild.measure.promise import Effect, Promise, find_promising
 from optbuild.measure.race import make_rule
+from optbuild.measure.sampling import stay_to_the_end
+from optbuild.measure.settings import SamplingSettings
 from optbuild.measure.warnings import WarningKind
 from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.kinds.check_outputs import ProbeOutputs
@@ -192,7 +194,7 @@ def _race(course: Course, after: Heat | None = None) -> Heat:
     course.heats.append(heat)
     began_s = course.clock()
     try:
-        if len(arms.candidates) > 1:
+        if len(race.candidates) > 1:
             settings = replace(
                 sampling_settings(ledger.prepared),
                 max_time_s=most_s,
@@ -200,7 +202,7 @@ def _race(course: Course, after: Heat | None = None) -> Heat:
                 counting_share=0.0,
                 allocations_share=0.0,
             )
-            found = _measure(course, arms, settings=settings, leaving=race, memory=memory)
+            found = _measure(course, arms, settings, memory, race)
             heat.is_sound = not found.silent and found.analysis.aa.verdict is not AaVerdict.INVALID
     finally:
         heat.duration_s = course.clock() - began_s
@@ -210,11 +212,11 @@ def _race(course: Course, after: Heat | None = None) -> Heat:
 def _promise_of(course: Course, screening: Heat) -> Promise:
     """The combinations that a screening makes worth building."""
     race, combined = screening.race, course.search.stages.combined
-    if course.search.stages.reference not in {*find_sizes(course.ledger.built)}:
+    if course.search.stages.reference not in find_sizes(course.ledger.built):
         return Promise(kept=tuple(combined))  # nothing was learnt
     if not screening.is_sound:
         return Promise(refused=dict.fromkeys(combined, "not built: the times of the screening prove nothing"))
-    if race.promise is None and (race.rounds >= race.rule.looks[0] or len(race.preference) <= 2):  # noqa: PLR2004
+    if race.promise is None and (race.rounds >= race.rule.looks[0] or len(race.candidates) <= 1):
         race.decide(race.rounds)
     return race.promise or Promise(refused=dict.fromkeys(combined, _WAITING))
 
@@ -259,8 +261,8 @@ def _choose(course: Course) -> None:
     if search.objective is Objective.SIZE:
         sizes, preference = find_sizes(course.ledger.built), last.race.preference
         course.winner = min((arm for arm in preference if arm in sizes), key=lambda arm: (sizes[arm], preference[arm]))
-    elif len(last.race.preference) == 2:  # noqa: PLR2004 - one candidate: the confirmation decides
-        course.winner = next(arm for arm in last.race.preference if arm != search.baseline.name)
+    elif len(last.race.candidates) == 1:  # the confirmation decides
+        (course.winner,) = last.race.candidates
     elif final is None or not all(heat.is_sound for heat in course.heats):
         course.winner = search.baseline.name
     else:
@@ -310,7 +312,7 @@ def _confirm(course: Course) -> None:
         return
     arms = without(arms, [name for name in arms.candidates if name != winner])
     settings = replace(sampling_settings(ledger.prepared), max_time_s=min(course.left_s(), course.max_time_s))
-    ledger.measured = found = _measure(course, arms, settings=settings, memory=_open_memory(course, "confirm", arms))
+    ledger.measured = found = _measure(course, arms, settings, _open_memory(course, "confirm", arms))
     course.confirmation = next((each for each in found.analysis.comparisons if each.workload is None), None)
     if course.confirmation is not None and course.confirmation.verdict in {Verdict.SLOWER, Verdict.INVALID}:
         _take_back(course)
@@ -326,9 +328,14 @@ def _take_back(course: Course) -> None:
         course.winner = course.search.baseline.name
 
 
-def _measure(course: Course, arms: Arms, **how: object) -> Contest:
-    """Measure some of the arms. The doubts about single numbers of a race are nobody's concern: they prove nothing."""
-    ledger, doubts = course.ledger, _DOUBTS if "leaving" in how else frozenset()
+def _measure(
+    course: Course, arms: Arms, settings: SamplingSettings, memory: Memory, race: Race | None = None
+) -> Contest:
+    """Measure some of the arms, in a race or to the end.
+
+    The doubts about single numbers of a race are nobody's concern: they prove nothing.
+    """
+    ledger, doubts = course.ledger, frozenset[str]() if race is None else _DOUBTS
 
     def emit(event: Event) -> None:
         if not (isinstance(event, Notice) and event.code in doubts):
@@ -336,8 +343,17 @@ def _measure(course: Course, arms: Arms, **how: object) -> Contest:
 
     run_s = {probe.workload.name: ledger.built.results[probe.id].run_s for probe in ledger.plan.of_kind(ProbeOutputs)}
     machine = replace(ledger.machine, emit=emit)
-    action = replace(course.action, label="race" if "leaving" in how else "confirm the winner")
-    return measure(arms, action, ledger.prepared, machine, run_s=run_s, **how)  # type: ignore[arg-type]
+    action = replace(course.action, label="confirm the winner" if race is None else "race")
+    return measure(
+        arms,
+        action,
+        ledger.prepared,
+        machine,
+        run_s=run_s,
+        settings=settings,
+        leaving=stay_to_the_end if race is None else race,
+        memory=memory,
+    )
 
 
 def _open_memory(course: Course, stage: str, arms: Arms) -> Memory:

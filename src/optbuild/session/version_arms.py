@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from optbuild.errors import NotComparableError, OptbuildError, UsageError
-from optbuild.events import ActionFailed, ActionFinished, ActionStarted, Level, Notice
+from optbuild.errors import NotComparableError, UsageError
+from optbuild.events import Level, Notice, reported
 from optbuild.files import sha256_of
 from optbuild.making.outputs.checker import OutputChecker
 from optbuild.making.outputs.leniency import Leniency
@@ -130,15 +129,9 @@ def probe_old(versions: Versions, old: VersionArm, *, fresh: bool) -> VersionArm
     for action in side.prepared.plan.of_kind(ProbeOutputs):
         arm = old.on(action.workload)
         artifacts = {name: _artifact_of(name, path) for name, path in arm.binaries.items()}
-        began_s = time.monotonic()
-        emit(ActionStarted(action=action.id, label=action.label))
-        try:
+        with reported(emit, action.id, action.label) as ending:
             result = checker.probe(action, artifacts, arm.cargo_build)
-        except OptbuildError:
-            emit(ActionFailed(action=action.id, label=action.label, duration_s=time.monotonic() - began_s))
-            raise
-        duration_s = time.monotonic() - began_s
-        emit(ActionFinished(action=action.id, label=action.label, duration_s=duration_s, reused=result.reused))
+            ending.reused = result.reused
         probed[action.workload.name] = result
     return replace(old, probed=probed)
 

@@ -113,8 +113,10 @@ class Together:
         """Whether its source is being written, or nothing has filled it yet that still may."""
         lenders = [(member, task.state) for member in self.members for task in member.users_of(loan.source)]
         states = {state for _, state in lenders}
-        if State.RUNNING in states or states & {State.UNPROVEN, State.DONE}:
-            return State.RUNNING in states
+        if State.RUNNING in states:
+            return True
+        if states & {State.UNPROVEN, State.DONE}:
+            return False
         return any(member.ready() or member.those(State.RUNNING, State.UNPROVEN) for member, _ in lenders)
 
     def _begin(self, member: Scheduler, task: Task, workers: Workers[Performed] | None) -> None:
