@@ -171,6 +171,16 @@ def test_every_command_and_option_has_words() -> None:
     assert all(re.fullmatch(r"  \S.*\S {2,}\S.*", row) for row in rows)
 
 
+def test_the_reference_shows_what_may_be_left_out_and_what_there_is_to_choose_from() -> None:
+    """An argument without need is in brackets, and an option that may be unset names its choices as any other."""
+    page = render_files()["docs/reference/commands.md"]
+    assert "Usage: optbuild compare [OPTIONS] [OLD] [NEW]\n" in page
+    assert "Usage: optbuild explain [OPTIONS] VARIANT\n" in page
+    assert "Usage: optbuild bench [OPTIONS] NAME=PATH…\n" in page
+    assert "  --objective time|size " in page
+    assert not re.findall(r"^  -.* None  .*", page, re.MULTILINE)
+
+
 def test_every_key_of_the_build_profile_has_words() -> None:
     """The reference of the build profile explains every key."""
     page = render_files()["docs/reference/build-profile.md"]
