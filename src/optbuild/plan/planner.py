@@ -14,7 +14,7 @@ from optbuild.plan.kinds.check_outputs import ProbeOutputs, make_output_check, m
 from optbuild.plan.kinds.compile import Recipe, Role
 from optbuild.plan.measure import Arm, HeldOutArm, Measure
 from optbuild.plan.model import Plan, PlannedBolt, PlannedFold, PlannedVariant
-from optbuild.plan.notes import describe_inputs
+from optbuild.plan.notes import describe_counts, describe_inputs
 from optbuild.plan.parts import check_parts, has_parts
 from optbuild.plan.programs import draft_programs
 from optbuild.plan.results import Binaries
@@ -125,7 +125,7 @@ def make_plan(
     planned: list[PlannedVariant] = []
     follows: dict[str, tuple[Follow, ...]] = {}
     probes: tuple[ProbeOutputs, ...] = ()
-    notes = describe_inputs(inputs)
+    notes = (*describe_inputs(inputs), *describe_counts(order, inputs))
     for name in order:
         variant = build_profile.variants[name]
         undecided = variant.bolt is BoltMode.AUTO and (name == baseline or not can_measure)
