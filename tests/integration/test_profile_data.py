@@ -162,8 +162,13 @@ def test_a_check_names_what_is_lost_and_trains_nothing(optbuild: Optbuild, proje
     document = optbuild.run("train", "--check", "--json", cwd=project).expect(1).document
     assert (document["schema"], document["passed"], document["trained_ratio"]) == ("optbuild/train-check/1", False, 1)
     assert document["matched_ratio"] < document["min_matched"]
-    assert document["hot_and_new"][0]["path"].startswith("tally::"), "into which of them it is inlined, LLVM decides"
-    assert "that is below `min-matched`" in optbuild.run("train", "--check", cwd=project).expect(1).stdout
+    hottest = document["hot_and_new"][0]
+    assert hottest["path"].startswith("tally::"), "into which of them it is inlined, LLVM decides"
+    assert 0.8 < hottest["approximate_share"] <= hottest["share"], "a build would keep most of it"
+    assert hottest["approximate_share"] <= document["approximate_ratio"] <= 1 - document["matched_ratio"]
+    shown = optbuild.run("train", "--check", cwd=project).expect(1).stdout
+    assert "more are approximate: their function has changed" in shown
+    assert "that is below `min-matched`" in shown
     assert file.read_bytes() == first
 
 

@@ -154,6 +154,19 @@ def test_the_combination_of_all_that_pays_is_built_and_wins(optbuild: Optbuild, 
     assert again.document["run_id"] == record["run_id"]
 
 
+def test_a_search_that_proves_nothing_answers_no_in_one_document(optbuild: Optbuild, halves: Path) -> None:
+    """With `--write` the answer follows the record, which is all that standard output holds."""
+    profile = halves / "optbuild.toml"
+    factors = '[tune.factors]\nopt-level = [3]\nrustflags = [["-Cdebuginfo=0"]]\n'
+    profile.write_text(profile.read_text().partition("[tune.factors]")[0] + factors)
+    before = profile.read_bytes()
+    ended = optbuild.run("tune", "--write", "--yes", "--json", cwd=halves).expect(1)
+    assert ended.document["search"]["winner"] == "release"
+    assert ended.document["exit_code"] == 0, "the search went well"
+    assert "nothing was written: no candidate is better than release" in ended.stderr
+    assert profile.read_bytes() == before
+
+
 def test_sizes_promise_combinations_without_a_round(optbuild: Optbuild, halves: Path) -> None:
     """They are exact. Everything is built where that was asked for."""
     profile = halves / "optbuild.toml"

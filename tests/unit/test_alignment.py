@@ -6,8 +6,10 @@ import re
 from dataclasses import replace
 
 import pytest
+from inline_snapshot import snapshot
 
 from optbuild.portable.alignment import align_changed, find_changed, locate
+from optbuild.portable.fit import judge_fit, render_fit
 from optbuild.portable.matching import How, Matching, match, render_translated
 from optbuild.portable.model import FunctionCounts, Place, ValueKind
 from optbuild.portable.names import read_name
@@ -131,3 +133,24 @@ def test_a_function_without_places_or_counts_is_not_looked_for() -> None:
     """Profiles without places, and cold functions, are read as ever."""
     assert align(replace(COUNTED, places=())).lost == (replace(COUNTED, places=()),)
     assert find_changed(match([COUNTED], [replace(FUNCTION, hash=FLOW, counters=len(STEPS))]), [FUNCTION]) == []
+
+
+def test_a_fit_says_what_would_be_approximate() -> None:
+    """The cheap gate shows what a build would keep of a changed function, and does not count it as matched."""
+    steps = len(STEPS) * HOT
+    unplaced = replace(COUNTED, name=read_name("_ZN3app4gone17h0000000000000000E"), counters=(steps,), places=())
+    profile, program = [COUNTED, unplaced], [FUNCTION]
+    matching = align_changed(match(profile, program), program, TOLD)
+    fit = judge_fit(matching, profile, program)
+    assert (fit.matched_ratio, fit.approximate_ratio) == (0, matching.approximate_ratio)
+    assert render_fit(fit, 1.0) == snapshot("""\
+0.0% of the counts still fit (was 100.0%)
+50.1% more are approximate: their function has changed
+hot and new:
+   50.1%  app::run (approximate: 50.1%)
+hot and gone:
+   49.9%  app::gone
+""")
+    lost = judge_fit(match(profile, program), profile, program)
+    assert [function.share for function in fit.hot_and_new] == [function.share for function in lost.hot_and_new]
+    assert (lost.approximate_ratio, lost.hot_and_new[0].approximate_share) == (0, 0)

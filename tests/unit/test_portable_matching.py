@@ -162,7 +162,7 @@ def test_a_fit_names_the_hot_functions_that_are_lost() -> None:
         function(f"_ZN3app4copy{NEW}", 2, flow=2),
         function(f"_ZN3app4cold{NEW}", 2, flow=2),
     ]
-    assert render_fit(judge_fit(profile, program), 1.0) == snapshot("""\
+    assert render_fit(judge_fit(match(profile, program), profile, program), 1.0) == snapshot("""\
 70.0% of the counts still fit (was 100.0%)
 hot and new:
    20.0%  app::copy
@@ -173,5 +173,6 @@ hot and gone:
 
 def test_a_fit_without_losses_is_one_line() -> None:
     """A lock of an earlier version does not tell what it was."""
-    fit = judge_fit([count(f"_ZN3app3run{OLD}", 700)], [function(f"_ZN3app3run{NEW}")])
+    profile, program = [count(f"_ZN3app3run{OLD}", 700)], [function(f"_ZN3app3run{NEW}")]
+    fit = judge_fit(match(profile, program), profile, program)
     assert render_fit(fit, None) == "100.0% of the counts still fit\n"

@@ -516,7 +516,7 @@ def test_a_directory_that_does_not_exist_is_told(desk: Desk) -> None:
     """The remedy names the command."""
     with pytest.raises(UsageError, match="the directory ") as caught:
         loaded(desk, directory=desk.root / "gone")
-    assert "optbuild pgo DIR" in caught.value.help
+    assert caught.value.help == "name the directory of a Cargo project, or change to it and name none"
 
 
 def test_a_manifest_that_does_not_exist_is_the_projects_fault(desk: Desk) -> None:

@@ -34,7 +34,7 @@ class RawProfiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PgoProfile:
-    """CheckedProfile counts that passed their checks: optimising takes one of these, and only a merge makes one.
+    """Counts that passed their checks; a `CheckedProfile` with them is what optimising takes.
 
     Attributes:
         functions: Functions in the profile.

@@ -18,10 +18,10 @@ from optbuild.plan.planner import draft_recipe
 from optbuild.portable.aging import merge_aged
 from optbuild.portable.difference import Difference, compare
 from optbuild.portable.encoding import PortableProfile, decode, encode
-from optbuild.portable.fit import judge_fit
 from optbuild.portable.head import TrainedInput, TrainedWorkload, Training
 from optbuild.portable.lent_names import as_instrumented, encode_names, names_path
 from optbuild.portable.lock import Lock, lock_path
+from optbuild.portable.matching import match
 from optbuild.portable.profile_records import join, parse_record
 from optbuild.profile.model import BuildProfile
 from optbuild.profile.variants import CodeLayout
@@ -91,7 +91,6 @@ def train(request: TrainRequest, machine: Machine) -> Trained:
     data = encode(_describe(record, variant, build_profile), counts, written_by=f"optbuild {__version__}")
     new = decode(data, location=str(path))
     program = [as_instrumented(each) for each in records]
-    fit = judge_fit(new.functions, program)
     build = _identify(prepared, variant)
     names = None if build is None else encode_names(program)
     return Trained(
@@ -99,7 +98,7 @@ def train(request: TrainRequest, machine: Machine) -> Trained:
         data=data,
         profile=new,
         names=names,
-        lock=Lock.of(new, matched_ratio=fit.matched_ratio, names=names, build=build),
+        lock=Lock.of(new, matched_ratio=match(new.functions, program).matched_ratio, names=names, build=build),
         difference=None if old is None else compare(old.functions, new.functions),
     )
 

@@ -8,11 +8,13 @@ from pathlib import Path
 from optbuild.errors import ProfileDataError, UsageError
 from optbuild.files import claim_directory
 from optbuild.making.carry_out import carry_out
+from optbuild.making.training.places import align_with_places
 from optbuild.making.training.profile_data import load_lock, load_portable_profile
 from optbuild.making.training.translation import list_functions
 from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.plan.results import Artifact
 from optbuild.portable.fit import Fit, judge_fit
+from optbuild.portable.matching import match
 from optbuild.record.lock import hold_lock
 from optbuild.session.building import describe_site
 from optbuild.session.ledger import Ledger
@@ -58,12 +60,16 @@ def check_training(request: TrainRequest, machine: Machine) -> Checked:
         raise ProfileDataError("there is nothing to check", help="write it: optbuild train", location=str(path))
     profile = load_portable_profile(path)
     lock = load_lock(path, profile)
-    prepared = prepare(replace(request.run, variants=(variant,), measure=False), machine, trusted=True)
-    program = _build(replace(prepared, plan=_only_instrumented(prepared.plan, variant)), request, machine)
+    asked = replace(request.run, variants=(variant,), measure=False, notes_places=True)
+    prepared = prepare(asked, machine, trusted=True)
+    program = list_functions(
+        _build(replace(prepared, plan=_only_instrumented(prepared.plan, variant)), request, machine)
+    )
+    matching = align_with_places(match(profile.functions, program), program, prepared.layout.control_flow)
     return Checked(
         path=path,
         variant=variant,
-        fit=judge_fit(profile.functions, list_functions(program)),
+        fit=judge_fit(matching, profile.functions, program),
         trained_ratio=None if lock is None else lock.matched_ratio,
         min_matched=build_profile.profile_data.min_matched,
     )

@@ -30,7 +30,6 @@ from optbuild.session.run import RunFailedError, run
 from optbuild.text import sanitize_line
 from optbuild.units import format_percent
 
-_PLACE = "verify"
 _STEADY = (
     "let build scripts and macros write the same each time: sorted entries, SOURCE_DATE_EPOCH for the time, no path of "
     "the machine"
@@ -229,7 +228,7 @@ def _check_rebuilt(
     That flag alone gives the directories of build scripts other names. So what differs is built once more in another
     directory with the same flag, and these two are compared.
     """
-    root = layout.root / _PLACE
+    root = layout.rebuilds
     remove_below(layout.root, root)
     try:
         first = _build_from_nothing(asked, variant.name, layout, root / "a", machine)

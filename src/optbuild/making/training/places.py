@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from optbuild.files import storage_error
-from optbuild.portable.alignment import Located
+from optbuild.portable.alignment import Located, align_changed, find_changed, locate
 from optbuild.portable.difference import find_hot, find_shares
+from optbuild.portable.matching import Matching
 from optbuild.portable.model import FunctionCounts, FunctionKey, Place
 from optbuild.portable.names import read_name
 from optbuild.portable.places import locate_counters
+from optbuild.tools.instrumentation import InstrumentedFunction
 from optbuild.tools.llvm_ir import find_outdated, parse_functions
 from optbuild.tools.mangling import without_unit
 from optbuild.tools.profile_text import FunctionRecord
@@ -36,6 +38,17 @@ def read_places(directory: Path, wanted: Collection[Located]) -> dict[Located, t
     except OSError as error:
         raise storage_error(directory, error) from error
     return found
+
+
+def align_with_places(matching: Matching, program: Sequence[InstrumentedFunction], directory: Path) -> Matching:
+    """Give counts to functions that have changed, as far as LLVM has written where their counters are.
+
+    Raises:
+        StorageError: What it has written cannot be read.
+    """
+    changed = find_changed(matching, program)
+    places = read_places(directory, {locate(function) for _, function in changed}) if changed else {}
+    return align_changed(matching, program, places)
 
 
 def note_places(

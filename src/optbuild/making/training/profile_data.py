@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +11,12 @@ from optbuild.events import Level, Notice
 from optbuild.files import sha256_of, storage_error, writing
 from optbuild.making.keys import profile_data_key
 from optbuild.making.training.merging import ProfileMerger, RawMerge, is_intact
-from optbuild.making.training.places import read_places
+from optbuild.making.training.places import align_with_places
 from optbuild.making.training.translation import describe_lost, list_functions
 from optbuild.plan.counts import CheckedProfile
 from optbuild.plan.kinds.profile_data import MatchProfileData
 from optbuild.plan.lent_names import LentNames
 from optbuild.plan.results import Artifact
-from optbuild.portable.alignment import align_changed, find_changed, locate
 from optbuild.portable.encoding import PortableProfile, decode
 from optbuild.portable.lent_names import decode_names, names_path
 from optbuild.portable.lock import Lock, check_lock, lock_path
@@ -116,7 +115,8 @@ def match_profile_data(
     functions = list_functions(program) if action.names is None else load_names(action.names)
     matching = match(profile.functions, functions)
     require_matched(matching, profile, action)
-    matching = _align_changed(matching, functions, action)
+    if action.program is not None:  # an instrumented build has told where counters are
+        matching = align_with_places(matching, functions, action.control_flow)
     text = merger.profdata.work / f"{action.id}.proftext"
     with writing(text):
         text.parent.mkdir(parents=True, exist_ok=True)
@@ -157,15 +157,6 @@ def require_matched(matching: Matching, profile: PortableProfile, action: MatchP
         detail=describe_lost(matching) or None,
         fault=AttemptFault.UNFIT,
     )
-
-
-def _align_changed(matching: Matching, functions: Sequence[InstrumentedFunction], action: MatchProfileData) -> Matching:
-    """The same with functions that have changed, where an instrumented build has told where their counters are."""
-    changed = find_changed(matching, functions)
-    if action.program is None or not changed:
-        return matching
-    places = read_places(action.control_flow, {locate(function) for _, function in changed})
-    return align_changed(matching, functions, places)
 
 
 def _tell_lost(matching: Matching, merger: ProfileMerger) -> None:
