@@ -92,7 +92,7 @@ class Losses:
 
     Attributes:
         processes: How many of the instrumented program started; 0 if unknown.
-        without_counts: Those of them that left no raw profile.
+        without_counts: Those of them that left no raw profile, or replaced themselves and lost what they had counted.
         stray: Raw profiles that were written elsewhere.
         errors: The messages of LLVM's runtime.
     """

@@ -13,7 +13,7 @@ from optbuild.plan.folds import draft_folds
 from optbuild.plan.kinds.check_outputs import ProbeOutputs, make_output_check, make_probe
 from optbuild.plan.measure import Arm, HeldOutArm, Measure
 from optbuild.plan.model import Plan, PlannedBolt, PlannedFold, PlannedVariant
-from optbuild.plan.notes import describe_inputs
+from optbuild.plan.notes import describe_counts, describe_inputs
 from optbuild.plan.programs import draft_programs
 from optbuild.plan.steps.bolt import with_relocations_only
 from optbuild.plan.variants import draft_parts, draft_variant, plan_variant
@@ -113,10 +113,12 @@ def make_plan(
     can_compare = measure and inputs.not_runnable is None
     benchmarks = tuple(workload for workload in inputs.workloads if Use.BENCH in workload.use) if can_compare else ()
     can_measure = bool(benchmarks) and inputs.not_measurable is None
-    growing = _Growing(inputs=inputs, benchmarks=benchmarks, can_measure=can_measure, notes=[*describe_inputs(inputs)])
-    build_profile = inputs.build_profile
-    for name in sorted(variants, key=lambda name: name != growing.baseline):  # stable: the rest in written order
-        growing.add(build_profile.variants[name])
+    baseline = baseline_name(inputs.build_profile)
+    order = sorted(variants, key=lambda name: name != baseline)  # stable: the baseline first, the rest in written order
+    notes = [*describe_inputs(inputs), *describe_counts(order, inputs)]
+    growing = _Growing(inputs=inputs, benchmarks=benchmarks, can_measure=can_measure, notes=notes)
+    for name in order:
+        growing.add(inputs.build_profile.variants[name])
     if can_measure and with_controls:
         growing.add_controls()
     growing.forget_absent_plain()

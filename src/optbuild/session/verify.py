@@ -111,11 +111,12 @@ def _find_variant(build_profile: BuildProfile, wanted: str | None) -> str:
             help=f"name one of: {', '.join(names)}; or a file: optbuild verify FILE --record record.json",
         )
     with_pgo = [name for name in names if build_profile.variants[name].pgo is not PgoMode.OFF]
-    return wanted or (with_pgo or names)[-1]
+    with_counts = [name for name in with_pgo if build_profile.variants[name].takes_foreign_counts]
+    return wanted or (with_counts or with_pgo or names)[-1]
 
 
 def _takes_counts(build_profile: BuildProfile, name: str) -> bool:
-    wants = build_profile.variants[name].pgo is not PgoMode.OFF
+    wants = build_profile.variants[name].takes_foreign_counts
     named = build_profile.profile_data_file is not None
     return wants and named and build_profile.profile_data.use is not UseProfileData.NEVER
 
