@@ -4,9 +4,11 @@ All of them begin with the same Cargo profile (fat LTO, one codegen unit), are t
 compared on inputs that training has not seen. The steps, each of which goes on where it was:
 
 * peers: cargo without a profile, and cargo-pgo as its documentation says: PGO, then PGO with BOLT;
-* tune: `optbuild tune --write`, within `--budget`, then `optbuild build tuned`;
+* tune: `optbuild tune --write`, within `--budget`, then `optbuild build tuned`, or `pgo` where nothing was proven;
 * count: the instructions of each program by callgrind: exact, whatever else the machine does;
 * bench: `optbuild bench`, each of cargo-pgo's two against the tuned one, for `--max-time` each: on a quiet machine.
+
+Times are CPU times: each program does its work on one thread, and other processes change those least.
 
 Everything is kept in the work directory, and results are written after each step. What is there already is not done
 again: remove what is below `bin`, `tune`, `counts` or `bench` for that. cargo-pgo comes by
@@ -54,8 +56,10 @@ pgo = true
 
 [measure]
 baseline = "release"
-max-time = "20s"
+metric = "cpu"
 """
+NOTHING_PROVEN = 1
+"""The exit code of a search that came to its end without a winner that is proven to be faster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +69,7 @@ class Shop:
     Attributes:
         cargo_pgo: The program, in a directory of its own.
         budget: Of each search.
-        max_time: Of each timed comparison.
+        max_time: Of each timed comparison, and of the confirmation in a search.
     """
 
     work: Path
@@ -106,7 +110,15 @@ class Shop:
         """A copy of a release's sources, as the registry has them, for one way of building it."""
         return copy_sources(program.name, program.release, self.work / way / program.name, work=self.work)
 
-    def call(self, program: Program, step: str, argv: list[str], cwd: Path, extra: Mapping[str, str]) -> bytes:
+    def call(
+        self,
+        program: Program,
+        step: str,
+        argv: list[str],
+        cwd: Path,
+        extra: Mapping[str, str],
+        answers: tuple[int, ...] = (0,),
+    ) -> bytes:
         """Run a tool of a build; what it says on standard error is kept.
 
         Raises:
@@ -117,7 +129,9 @@ class Shop:
         print(f"{program.name}: {step}", flush=True)
         with log.open("wb") as stream:
             environment = {**os.environ, **extra}
-            ended = subprocess.run(argv, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=stream, check=True)
+            ended = subprocess.run(argv, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=stream, check=False)
+        if ended.returncode not in answers:
+            ended.check_returncode()
         return ended.stdout
 
 
@@ -172,8 +186,9 @@ def tune(shop: Shop, program: Program, row: dict[str, Any]) -> None:
     profile = directory / "optbuild.toml"
     if not profile.exists():
         profile.write_text("".join(render_profile(shop, program)))
-    options = ["--space", shop.space, "--budget", shop.budget, "--write", "--yes"]
-    said = shop.call(program, "tune", [str(OPTBUILD), "tune", *options, *QUIET], directory, {})
+    options = ["--space", shop.space, "--budget", shop.budget, "--max-time", shop.max_time, "--write", "--yes"]
+    argv = [str(OPTBUILD), "tune", *options, *QUIET]
+    said = shop.call(program, "tune", argv, directory, {}, answers=(0, NOTHING_PROVEN))
     record = json.loads(said)
     variant = "tuned" if "[variants.tuned]" in profile.read_text() else "pgo"  # nothing was proven to be faster
     shop.call(program, "build", [str(OPTBUILD), "build", variant, *QUIET], directory, {})
@@ -248,7 +263,8 @@ def bench(shop: Shop, program: Program, row: dict[str, Any]) -> None:
             kept = shop.work / "bench" / program.name / f"{peer}-{number}.json"
             if not kept.exists():
                 arms = [f"{arm}={shop.binary(program, arm)}" for arm in (peer, "tuned")]
-                argv = [str(OPTBUILD), "bench", *arms, "--max-time", shop.max_time, *QUIET, "--", "{bin}"]
+                argv = [str(OPTBUILD), "bench", *arms, "--metric", "cpu", "--max-time", shop.max_time]
+                argv += [*QUIET, "--", "{bin}"]
                 argv += map(double_braces, arguments)
                 said = shop.call(program, f"bench {peer} {number}", argv, shop.work, {})
                 kept.parent.mkdir(parents=True, exist_ok=True)
@@ -304,7 +320,9 @@ def main() -> None:
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=["peers", "tune", "count"])
     parser.add_argument("--space", default="thorough", help="of the search (default: %(default)s)")
     parser.add_argument("--budget", default="60m", help="of each search (default: %(default)s)")
-    parser.add_argument("--max-time", default="30s", help="of each timed comparison (default: %(default)s)")
+    parser.add_argument(
+        "--max-time", default="30s", help="of each timed comparison and confirmation (default: %(default)s)"
+    )
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     options = parser.parse_args()
     shop = Shop(

@@ -361,7 +361,12 @@ def _usage(name: str, command: Callable[..., Any]) -> Iterator[str]:
             continue
         kind, declared = get_args(parameter.annotation)[:2]
         if isinstance(declared, ArgumentInfo):
-            arguments.append((declared.metavar or "", declared.help or ""))
+            arguments.append(
+                (
+                    _argument_name(declared, kind, is_required=parameter.default is inspect.Parameter.empty),
+                    declared.help or "",
+                )
+            )
         elif isinstance(declared, OptionInfo):
             row = (_option_names(declared, kind), declared.help or "")
             panels.setdefault(declared.rich_help_panel or "Options", []).append(row)
@@ -371,14 +376,22 @@ def _usage(name: str, command: Callable[..., Any]) -> Iterator[str]:
             yield from ("", f"{heading}:", *(f"  {left:<{_LEFT_WIDTH}}  {right}" for left, right in rows))
 
 
+def _argument_name(argument: ArgumentInfo, kind: object, *, is_required: bool) -> str:
+    """The word for an argument: in brackets where it may be left out, with an ellipsis where there may be several."""
+    word = argument.metavar or ""
+    several = any(get_origin(each) is list for each in (kind, *get_args(kind)))
+    return f"{word if is_required else f'[{word}]'}{'…' if several else ''}"
+
+
 def _option_names(option: OptionInfo, kind: object) -> str:
     # Typer takes the first name for a default until the annotation is read.
     declared = [name for name in (option.default, *(option.param_decls or ())) if isinstance(name, str)]
     names = ", ".join(sorted(declared, key=len))
     if kind is bool or option.count:
         return names
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return f"{names} {'|'.join(str(choice.value) for choice in kind)}"
+    for choices in (kind, *get_args(kind)):
+        if isinstance(choices, type) and issubclass(choices, Enum):
+            return f"{names} {'|'.join(str(choice.value) for choice in choices)}"
     return f"{names} {option.metavar}"
 
 

@@ -31,6 +31,7 @@ from optbuild.measure.settings import SamplingSettings
 from optbuild.profile.load import command_line_workload
 from optbuild.profile.model import BuildProfile, MeasureSettings
 from optbuild.profile.workloads import Use
+from optbuild.project.layout import Layout
 from optbuild.record.host import describe_host
 from optbuild.workloads.make_invocation import make_invocation
 from validation.guard_page import Block, Session, Slice, load_within, render
@@ -184,8 +185,7 @@ def measure(executor: LocalExecutor, guard: NoiseGuard, directory: Path, program
         executor=executor,
         emit=lambda _: None,
         environ={},
-        root=directory,
-        directory=directory / "arms",
+        layout=Layout.apart(directory),
         make_guard=lambda: guard,
     )
     arms = Arms(variants={Arm(variant=_PROGRAM): {_PROGRAM: program}})

@@ -20,7 +20,7 @@ OptbuildError                  70  internal error
 ```
 
 An error says what happened (`message`), where (`location`), and what fixes it (`help`). Only `optbuild.cli` catches
-them. Exit code 1 is an answer (a gate or a check failed), not an error; 14 is reserved.
+them. Exit code 1 is an answer (a gate or a check failed, a search proved nothing), not an error; 14 is reserved.
 """
 
 from __future__ import annotations

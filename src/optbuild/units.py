@@ -77,6 +77,11 @@ def format_duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def format_minutes(seconds: float) -> str:
+    """A duration in whole minutes, rounded up, as an option takes it: `2m`."""
+    return f"{math.ceil(seconds / 60)}m"
+
+
 def format_bytes(count: float) -> str:
     """Write a number of bytes for people, in binary units: `312 B`, `9.2 MiB`."""
     size = float(count)

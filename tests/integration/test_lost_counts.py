@@ -47,6 +47,10 @@ fn main() {
     if words.len() > 2 {
         return worker(end);
     }
+    if end == "replaced" {
+        println!("{}", work(std::hint::black_box(1000)));
+        panic!("{}", Command::new(std::env::current_exe().unwrap()).args(["normal", "worker"]).exec());
+    }
     if end == "forked" {
         // A child without a program of its own, and one that becomes another program.
         let child = unsafe { fork() };
@@ -107,6 +111,8 @@ def test_processes_that_leave_no_counts_are_counted(optbuild: Optbuild, project:
         assert variant_of(record, "pgo")["pgo"]["processes_without_counts"] == 1
         if end == "sandboxed":
             assert "LLVM's runtime says" in (warning_of(record) or "")
+    record = build(optbuild, project, "replaced")
+    assert "1 of 1 processes" in (warning_of(record) or "")
     for end in ("normal", "forked"):
         record = build(optbuild, project, end)
         assert warning_of(record) is None, end
@@ -119,6 +125,7 @@ def test_processes_that_add_nothing_to_a_pool_are_counted(optbuild: Optbuild, pr
         stream.write('[raw-profiles]\nfiles = "pool"\n')
     for end in ("exit", "killed", "terminated"):
         assert "1 of 2 processes" in (warning_of(build(optbuild, project, end)) or ""), end
+    assert "1 of 1 processes" in (warning_of(build(optbuild, project, "replaced")) or "")
     for end in ("normal", "forked"):
         assert warning_of(build(optbuild, project, end)) is None, end
     edit(project / "optbuild.toml", 'name = "pool"', 'name = "pool"\nflush-object = true')

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from optbuild.tools.elf_symbols import read_functions
-from tests.integration.optbuild_program import Optbuild, copy_crate, variant_of
+from tests.integration.optbuild_program import Optbuild, copy_crate, edit, variant_of
 
 pytestmark = pytest.mark.pgo
 
@@ -22,6 +22,9 @@ layout = "startup"
 name = "training"
 use = ["train"]
 command = ["{bin}", "sum", "data/train.txt"]
+[profile-data]
+path = "modes.pgodata"
+use = "never"
 """
 
 
@@ -43,3 +46,19 @@ def test_the_linker_puts_functions_in_the_order_of_training(optbuild: Optbuild, 
         next(at for name, (at, _) in functions.items() if part in name) for part in ("5modes4main", "5modes3sum")
     )
     assert main < first
+
+
+def test_counts_with_the_order_are_explained_like_others(optbuild: Optbuild, tmp_path: Path) -> None:
+    """And what is committed are those of a variant without an order, which a file does not tell."""
+    project = copy_crate("modes", tmp_path / "modes")
+    (project / "data").mkdir(exist_ok=True)
+    (project / "data/train.txt").write_text("3 5 7\n")
+    plain = '[variants.pgo]\ninherits = "release"\npgo = true\n'
+    (project / "optbuild.toml").write_text(PROFILE.replace("[variants.startup]", f"{plain}[variants.startup]"))
+    assert "modes::sum" in optbuild.run("explain", "startup", cwd=project).expect(0).stdout
+    assert "does not tell" in optbuild.run("train", "--variant", "startup", cwd=project).expect(2).stderr
+    optbuild.run("train", cwd=project).expect(0)
+    optbuild.run("train", "--check", cwd=project).expect(0)
+    edit(project / "optbuild.toml", '"never"', '"auto"')
+    assert "variant pgo" in optbuild.run("verify", cwd=project).expect(0).stdout
+    assert "startup will be trained" in optbuild.run("build", cwd=project).expect(0).stderr

@@ -19,6 +19,7 @@ from optbuild.measure.sampling import Leaving, stay_to_the_end
 from optbuild.measure.settings import SamplingSettings
 from optbuild.profile.cargo_words import CargoCall, CargoVerb
 from optbuild.profile.workloads import MetricName
+from optbuild.project.layout import Layout
 from optbuild.testing import Answer, Reply, ScriptedExecutor, make_invocation, make_usage
 from optbuild.workloads.cargo_build import CargoBuild, CargoProgram
 from optbuild.workloads.harness import Harness
@@ -116,8 +117,7 @@ class Track:
             executor=self.executor,
             emit=self.heard.append,
             environ={},
-            root=self.root,
-            directory=self.root / "arms",
+            layout=Layout.apart(self.root),
             action="measure-1",
             make_guard=lambda: self.watching,
             clock=lambda: self.now_s,

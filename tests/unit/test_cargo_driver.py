@@ -339,6 +339,27 @@ def test_a_dependency_that_wants_a_newer_rustc_has_a_remedy_of_its_own(bench: Be
     assert ("RUSTUP_TOOLCHAIN" in caught.value.help, "cargo update NAME" in caught.value.help) == (True, True)
 
 
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        (b"  lock file version `5` was found, but this version of Cargo does not understand this lock file", "newer"),
+        (b"error: failed to parse lock file at: /p/Cargo.lock\n\nCaused by:\n  TOML parse error", "conflict"),
+        (b"  failed to load source for dependency `sub`\n\nCaused by:\n  unable to update /p/vendor/sub", "submodule"),
+        (b"  failed to load source for dependency `sub`\n  network failure seems to have happened", "cargo fetch"),
+        (b"As a reminder, you're using offline mode (--offline) which can sometimes cause", "cargo fetch"),
+        (b"error: the listed checksum of `/p/vendor/sub/src/lib.rs` has changed:", "cargo vendor"),
+        (b"error: could not execute process `no-such-sccache rustc -vV` (never executed)", "rustc-wrapper"),
+        (b"error: something else", "mend what cargo says"),
+        (b'error: could not compile `app` (bin "app") due to 1 previous error', "mend what the compiler says"),
+    ],
+)
+def test_what_cargo_refuses_before_it_compiles_has_remedies_of_its_own(bench: Bench, said: bytes, remedy: str) -> None:
+    """No compiler has said anything yet."""
+    with pytest.raises(BuildError) as caught:
+        scripted(bench, Reply(exit_code=101, stderr=b"error: cargo\n" + said)).compile(bench.action(), {}, bench.log)
+    assert remedy in caught.value.help
+
+
 def test_a_program_that_the_profiling_runtime_cannot_be_linked_into_is_told(bench: Bench) -> None:
     """A program without the C library builds, and is fine: there is nothing to mend in what the compiler says."""
     said = (

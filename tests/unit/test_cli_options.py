@@ -7,6 +7,7 @@ from typing import Annotated
 
 import pytest
 import typer
+from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from optbuild.cli.app import app as program
@@ -102,6 +103,17 @@ def test_no_help_text_has_words_that_the_renderer_takes_for_markup() -> None:
     texts = {command.name: command.help or "" for command in commands}
     texts |= {f"{c.name} {p.name}": getattr(p, "help", None) or "" for c in commands for p in c.params}
     assert {name: text for name, text in texts.items() if re.search(r"\[[a-z/]", text)} == {}
+
+
+def test_no_argument_brings_brackets_or_dots_of_its_own() -> None:
+    """Typer adds them, so that `[DIR]` would be shown as `[[DIR]]`."""
+    group = typer.main.get_group(program)
+    fleet = group.commands["fleet"]
+    assert isinstance(fleet, TyperGroup)
+    commands = [*group.commands.values(), *fleet.commands.values()]
+    words = {f"{c.name} {p.name}": p.metavar for c in commands for p in c.params if p.param_type_name == "argument"}
+    assert len(words) > 20
+    assert {name: word for name, word in words.items() if word is None or re.search(r"^\[|…|\.\.\.", word)} == {}
 
 
 def test_the_wrapper_shows_all_options_to_typer() -> None:

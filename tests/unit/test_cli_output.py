@@ -162,6 +162,21 @@ def test_a_step_may_learn_on_the_way_how_long_it_is(capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err.endswith("  pgo: train: 2000 of 50000 raw profiles\n")
 
 
+def test_one_step_is_told_in_the_singular(capsys: pytest.CaptureFixture[str]) -> None:
+    """One crate of unknown many is one crate; one of nine is one of nine crates."""
+    now_s = 0.0
+    with Console(context_of(), clock=lambda: now_s) as console:
+        console.show(ActionStarted(action="a", label="build", unit="crates"))
+        console.show(ActionStarted(action="b", label="build again", unit="crates", total=9))
+        now_s = 11.0
+        console.show(ActionProgressed(action="a", done=1, detail="syn"))
+        console.show(ActionProgressed(action="b", done=1, detail="syn"))
+    assert capsys.readouterr().err.splitlines()[2:] == [
+        "  build: 1 crate, syn",
+        "  build again: 1 of 9 crates, syn",
+    ]
+
+
 def test_a_bar_learns_its_length_on_the_way() -> None:
     """The same with a bar."""
     with Console(context_of(progress="bar")) as console:

@@ -11,6 +11,7 @@ from optbuild.execution.command import Command
 from optbuild.files import claim_directory
 from optbuild.measure.counting import INSTRUCTIONS, Counting
 from optbuild.measure.model import Count
+from optbuild.project.layout import Layout
 from optbuild.testing import Answer, Reply, ScriptedExecutor, make_invocation
 from optbuild.workloads.invocation import Invocation, Moment
 
@@ -62,7 +63,7 @@ class Stand:
             executor=self.executor,
             emit=self.heard.append,
             environ={"PATH": str(self.directory)},
-            root=self.directory / "optbuild",
+            layout=Layout.apart(self.directory / "optbuild"),
             arms={name: {"demo": self.directory / name / "demo"} for name in COUNTS},
             workloads=chosen,
             run_s={workload.name: run_s for workload in chosen},

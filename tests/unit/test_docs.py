@@ -14,6 +14,7 @@ from optbuild.fleet.load import load_fleet
 from optbuild.measure.warnings import WarningKind
 from optbuild.profile.load import load_build_profile
 from optbuild.profile.model import BuildProfile
+from optbuild.project.layout import Layout
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (*sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*.md")))
@@ -46,6 +47,12 @@ def toml_blocks(*, fleets: bool = False) -> Iterator[tuple[str, str]]:
             if is_whole and ("[[projects]]" in fence["body"]) is fleets:
                 line = text_of(page).count("\n", 0, fence.start()) + 1
                 yield f"{page.relative_to(ROOT)}:{line}", fence["body"]
+
+
+def first_cells(heading: str) -> list[str]:
+    """The first cell of each row of the table below a heading of the page on the design."""
+    section = text_of(ROOT / "docs" / "explanation" / "design.md").partition(f"\n{heading}\n")[2].partition("\n## ")[0]
+    return [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
 
 
 def load_in(directory: Path, text: str) -> BuildProfile:
@@ -171,6 +178,16 @@ def test_every_command_and_option_has_words() -> None:
     assert all(re.fullmatch(r"  \S.*\S {2,}\S.*", row) for row in rows)
 
 
+def test_the_reference_shows_what_may_be_left_out_and_what_there_is_to_choose_from() -> None:
+    """An argument without need is in brackets, and an option that may be unset names its choices as any other."""
+    page = render_files()["docs/reference/commands.md"]
+    assert "Usage: optbuild compare [OPTIONS] [OLD] [NEW]\n" in page
+    assert "Usage: optbuild explain [OPTIONS] VARIANT\n" in page
+    assert "Usage: optbuild bench [OPTIONS] NAME=PATH…\n" in page
+    assert "  --objective time|size " in page
+    assert not re.findall(r"^  -.* None  .*", page, re.MULTILINE)
+
+
 def test_every_key_of_the_build_profile_has_words() -> None:
     """The reference of the build profile explains every key."""
     page = render_files()["docs/reference/build-profile.md"]
@@ -195,6 +212,30 @@ def test_every_test_that_the_documents_name_exists() -> None:
     named = set(re.findall(r"`(test_\w+)`", text_of(ROOT / "docs/explanation/pgo-traps.md")))
     assert len(named) > 30
     assert named <= defined, named - defined
+
+
+def test_the_design_names_every_layer_and_its_neighbours() -> None:
+    """Its table has the lines of the contract that import-linter checks, in the same order."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    layers = [{*re.findall(r"\w+", line)} for line in contracts[0]["layers"] if line != "__main__"]
+    assert [{*re.findall(r"`(\w+)`", row)} for row in first_cells("## Layers")] == layers
+
+
+def test_the_design_names_every_room_of_making_and_every_file_of_measure() -> None:
+    """What is added there answers a question, and the page says which."""
+    rooms = {path.parent.name for path in (ROOT / "src/optbuild/making").glob("*/__init__.py")}
+    assert {*re.findall(r"`(\w+)`", " ".join(first_cells("## How a plan is carried out")))} == rooms
+    files = {path.name for path in (ROOT / "src/optbuild/measure").glob("[!_]*.py")}
+    assert {*re.findall(r"`(\w+\.py)`", " ".join(first_cells("## How something is measured")))} == files
+
+
+def test_the_design_names_everything_below_the_directory_of_a_project() -> None:
+    """A path of the layout has a row in its table, and the other way round."""
+    layout = Layout.apart(Path("/own"))
+    paths = [getattr(layout, name) for name, item in vars(Layout).items() if isinstance(item, property)]
+    names = {path.relative_to(layout.root).parts[0] for path in (*paths, layout.artifacts)}
+    cells = " ".join(first_cells("## Files on disk"))
+    assert {*re.findall(r"`([\w.]+)/?[^`]*`", cells)} - {"targets"} == names
 
 
 def test_every_note_at_a_number_is_explained() -> None:

@@ -34,6 +34,7 @@ def program(
     *,
     started: tuple[int, ...],
     ended: tuple[int, ...] = (),
+    replaced: tuple[int, ...] = (),
     came: tuple[int, ...],
     said: bytes = b"",
     stray: Path | None = None,
@@ -43,7 +44,7 @@ def program(
     def run(command: Command) -> Reply:
         directory = pattern_of(command).parent
         marks = marks_directory(directory)
-        names = [*map(str, started), *(f"{pid}e" for pid in ended)]
+        names = [*map(str, started), *(f"{pid}e" for pid in ended), *(f"{pid}r" for pid in replaced)]
         writes = {marks / name: b"" for name in names if marks.is_dir()}
         writes |= {directory / f"7_{pid}.profraw": make_raw_profile(b"x") for pid in came}
         if stray is not None:
@@ -75,6 +76,13 @@ def test_processes_are_told_apart_by_the_id_in_the_file_name() -> None:
     """A file that stands for a process counts, whichever binary wrote it, and whether it can be merged or not."""
     assert lost_processes(["12", "112"], ["7_0_12.profraw", "8_12.profraw"]) == {"112"}
     assert lost_processes([], ["7_12.profraw"]) == set()
+
+
+def test_a_process_that_replaced_itself_lost_counts(workshop: Workshop) -> None:
+    """It left a raw profile with what it counted after that."""
+    workshop.program = program(started=(11, 12), replaced=(12,), came=(11, 12))
+    assert train(workshop).losses == Losses(processes=2, without_counts=1)
+    assert "replaced itself by exec" in warnings(workshop.heard)["processes-without-counts"].message
 
 
 def test_a_process_that_left_no_raw_profile_is_warned_of(workshop: Workshop) -> None:

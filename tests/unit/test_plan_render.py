@@ -51,7 +51,7 @@ def test_a_whole_plan_for_people() -> None:
     assert folded(render_actions(plan)) == snapshot("""\
 variant release: built by compile-cfc67397
 variant lto: built by compile-1c3b8aa5
-variant pgo: built by choose-d78c0d7d
+variant pgo: built by choose-cde4ec15
 
 compile-cfc67397  release: build
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
@@ -102,16 +102,16 @@ compare-2b75b023  lto: outputs of held out
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/held-out-681314dd
 
-object-1690f766  object that marks each start of a program
+object-4122709c  object that marks each start of a program
   argv    /toolchain/bin/rustc --crate-name=optbuild_marks --crate-type=lib --edition=2021
             --emit=obj -Copt-level=2 -Cpanic=abort --target x86_64-unknown-linux-gnu -o
-            /p/target/optbuild/objects/object-1690f766.o
-            /p/target/optbuild/objects/object-1690f766.rs
+            /p/target/optbuild/objects/object-4122709c.o
+            /p/target/optbuild/objects/object-4122709c.rs
   cwd     /p
   writes  /p/target/optbuild/objects
 
-compile-2a13f6c0  pgo: build instrumented without LTO
-  needs   object-1690f766
+compile-2d6aa25f  pgo: build instrumented without LTO
+  needs   object-4122709c
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/train --color never --config 'term.progress.when="never"' --config
@@ -120,36 +120,36 @@ compile-2a13f6c0  pgo: build instrumented without LTO
             --message-format=json-diagnostic-rendered-ansi
   cwd     /p
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Clink-arg=/p/target/optbuild/objects/object-1690f766.o
+  env     CARGO_ENCODED_RUSTFLAGS=-Clink-arg=/p/target/optbuild/objects/object-4122709c.o
             -Cprofile_generate=/p/target/optbuild/stray -Clto=off -Clinker_plugin_lto=no
             -Cembed_bitcode=no
-  writes  /p/target/optbuild/binaries/compile-2a13f6c0
+  writes  /p/target/optbuild/binaries/compile-2d6aa25f
 
-train-aab3a78f  pgo: train on books
-  needs   compile-2a13f6c0
+train-d927b9df  pgo: train on books
+  needs   compile-2d6aa25f
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-aab3a78f/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-d927b9df/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-aab3a78f
+  writes  /p/target/optbuild/raw/train-d927b9df
 
-train-93f1c6ea  pgo: train on logs
-  needs   compile-2a13f6c0
+train-2b54fe39  pgo: train on logs
+  needs   compile-2d6aa25f
   argv    {bin:demo} logs.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-93f1c6ea/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-2b54fe39/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-93f1c6ea
+  writes  /p/target/optbuild/raw/train-2b54fe39
 
-merge-17b20eea  pgo: merge profiles
-  needs   train-aab3a78f, train-93f1c6ea
+merge-0e620676  pgo: merge profiles
+  needs   train-d927b9df, train-2b54fe39
   argv    /toolchain/bin/llvm-profdata merge --input-files={inputs} --output={profdata}
             --failure-mode=any
-  inputs  3 × {profdata:train-aab3a78f}, 1 × {profdata:train-93f1c6ea}
+  inputs  3 × {profdata:train-d927b9df}, 1 × {profdata:train-2b54fe39}
   writes  /p/target/optbuild/profdata
 
-compile-af27d364  pgo: build
-  needs   merge-17b20eea
+compile-fa4c22a4  pgo: build
+  needs   merge-0e620676
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/train --color never --config 'term.progress.when="never"' --config
@@ -158,13 +158,13 @@ compile-af27d364  pgo: build
             'build.warnings="warn"' -vv --message-format=json-diagnostic-rendered-ansi
   cwd     /p
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-17b20eea}
+  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-0e620676}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings
-  writes  /p/target/optbuild/binaries/compile-af27d364
+  writes  /p/target/optbuild/binaries/compile-fa4c22a4
 
-compile-ab70b4da  pgo: build instrumented
+compile-bf551d1d  pgo: build instrumented
   only if the attempt lto-free of pgo is rejected
-  needs   object-1690f766
+  needs   object-4122709c
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/train --color never --config 'term.progress.when="never"' --config
@@ -173,39 +173,39 @@ compile-ab70b4da  pgo: build instrumented
             --message-format=json-diagnostic-rendered-ansi
   cwd     /p
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Clink-arg=/p/target/optbuild/objects/object-1690f766.o
+  env     CARGO_ENCODED_RUSTFLAGS=-Clink-arg=/p/target/optbuild/objects/object-4122709c.o
             -Cprofile_generate=/p/target/optbuild/stray
-  writes  /p/target/optbuild/binaries/compile-ab70b4da
+  writes  /p/target/optbuild/binaries/compile-bf551d1d
 
-train-17934d3f  pgo: train on books
+train-9b11ffd0  pgo: train on books
   only if the attempt lto-free of pgo is rejected
-  needs   compile-ab70b4da
+  needs   compile-bf551d1d
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-17934d3f/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-9b11ffd0/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-17934d3f
+  writes  /p/target/optbuild/raw/train-9b11ffd0
 
-train-96f9bae3  pgo: train on logs
+train-8a377534  pgo: train on logs
   only if the attempt lto-free of pgo is rejected
-  needs   compile-ab70b4da
+  needs   compile-bf551d1d
   argv    {bin:demo} logs.txt
   cwd     /p
-  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-96f9bae3/…/%m_%p.profraw
+  env     LLVM_PROFILE_FILE=/p/target/optbuild/raw/train-8a377534/…/%m_%p.profraw
   timeout 5 min 00 s
-  writes  /p/target/optbuild/raw/train-96f9bae3
+  writes  /p/target/optbuild/raw/train-8a377534
 
-merge-86538cd8  pgo: merge profiles
+merge-ddd05218  pgo: merge profiles
   only if the attempt lto-free of pgo is rejected
-  needs   train-17934d3f, train-96f9bae3
+  needs   train-9b11ffd0, train-8a377534
   argv    /toolchain/bin/llvm-profdata merge --input-files={inputs} --output={profdata}
             --failure-mode=any
-  inputs  3 × {profdata:train-17934d3f}, 1 × {profdata:train-96f9bae3}
+  inputs  3 × {profdata:train-9b11ffd0}, 1 × {profdata:train-8a377534}
   writes  /p/target/optbuild/profdata
 
-compile-727cdea0  pgo: build
+compile-c87299a0  pgo: build
   only if the attempt lto-free of pgo is rejected
-  needs   merge-86538cd8
+  needs   merge-ddd05218
   argv    /toolchain/bin/cargo build --manifest-path /p/Cargo.toml --package demo@0.1.0 --bin demo
             --profile release --target x86_64-unknown-linux-gnu --target-dir
             /p/target/optbuild/train --color never --config 'term.progress.when="never"' --config
@@ -214,34 +214,34 @@ compile-727cdea0  pgo: build
             'build.warnings="warn"' -vv --message-format=json-diagnostic-rendered-ansi
   cwd     /p
   env     RUSTUP_AUTO_INSTALL=0
-  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-86538cd8}
+  env     CARGO_ENCODED_RUSTFLAGS=-Cprofile_use={profdata:merge-ddd05218}
             -Cllvm-args=-pgo-warn-missing-function -Wwarnings
-  writes  /p/target/optbuild/binaries/compile-727cdea0
+  writes  /p/target/optbuild/binaries/compile-c87299a0
 
-choose-d78c0d7d  pgo: the first attempt whose evidence holds
-  needs   compile-af27d364, compile-727cdea0
-  tries   lto-free (compile-af27d364), exact (compile-727cdea0)
+choose-cde4ec15  pgo: the first attempt whose evidence holds
+  needs   compile-fa4c22a4, compile-c87299a0
+  tries   lto-free (compile-fa4c22a4), exact (compile-c87299a0)
 
-compare-6ebe238e  pgo: outputs of books
-  needs   probe-9d157d37, choose-d78c0d7d
+compare-75eba609  pgo: outputs of books
+  needs   probe-9d157d37, choose-cde4ec15
   argv    {bin:demo} --top 20 books.txt
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/books-6e317bcd
 
-compare-baca5f50  pgo: outputs of held out
-  needs   probe-9aba8d39, choose-d78c0d7d
+compare-33a60b7d  pgo: outputs of held out
+  needs   probe-9aba8d39, choose-cde4ec15
   argv    {bin:demo} 'held out.txt'
   cwd     /p
   timeout 5 min 00 s
   writes  /p/target/optbuild/scratch/held-out-681314dd
 
 measure-6a04c9b3  measure
-  needs   compile-cfc67397, compile-1c3b8aa5, choose-d78c0d7d
+  needs   compile-cfc67397, compile-1c3b8aa5, choose-cde4ec15
   argv    {bin:demo} --top 20 books.txt
   argv    {bin:demo} 'held out.txt'
   writes  /p/target/optbuild/arms
-  arms    release (compile-cfc67397), lto (compile-1c3b8aa5), pgo (choose-d78c0d7d)
+  arms    release (compile-cfc67397), lto (compile-1c3b8aa5), pgo (choose-cde4ec15)
   budget  5 min 00 s
   counts  instructions, each once, by perf or callgrind if that takes a tenth of the budget at most
 """)
@@ -361,11 +361,11 @@ def test_a_plan_as_data_says_what_people_read() -> None:
     assert folded(json.dumps(document)) == snapshot("""\
 {"schema": "optbuild/plan/1", "variants": [{"name": "release", "compile": "compile-cfc67397",
             "programs": {}, "merge": null, "attempts": [], "skipped": null, "parts": {}}, {"name":
-            "pgo", "compile": "choose-e240524a", "programs": {}, "merge": "merge-7b4944c4",
-            "attempts": [{"name": "lto-free", "instrument": "compile-2a13f6c0", "merge":
-            "merge-7b4944c4", "compile": "compile-83b2e8bf", "mends": []}, {"name": "exact",
-            "instrument": "compile-ab70b4da", "merge": "merge-68170e9d", "compile":
-            "compile-a7888f5c", "mends": ["not-built", "unfit"]}], "skipped": null, "parts": {}}],
+            "pgo", "compile": "choose-b9a2c316", "programs": {}, "merge": "merge-9d334004",
+            "attempts": [{"name": "lto-free", "instrument": "compile-2d6aa25f", "merge":
+            "merge-9d334004", "compile": "compile-268823a1", "mends": []}, {"name": "exact",
+            "instrument": "compile-bf551d1d", "merge": "merge-9c516b79", "compile":
+            "compile-dc4226b8", "mends": ["not-built", "unfit"]}], "skipped": null, "parts": {}}],
             "estimate": {"seconds": 0.0, "unknown_actions": 0, "memory_bytes": null, "disk_bytes":
             null}, "directories": ["/p/target/optbuild"], "notes": [], "folds": []}
 """)

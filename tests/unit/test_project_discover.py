@@ -192,14 +192,14 @@ def test_a_missing_manifest_names_the_project_above(root: Path) -> None:
     with pytest.raises(UsageError) as caught:
         look_at(inside, Answering())
     assert caught.value.location == str(inside / "Cargo.toml")
-    assert f"optbuild pgo {root}" in caught.value.help
+    assert caught.value.help.endswith(f"cd {root}")
 
 
 def test_a_missing_manifest_with_nothing_above_says_what_to_name(tmp_path: Path) -> None:
-    """Outside any project the remedy is a project's directory."""
+    """Outside any project the remedy is a project's directory, for commands that take none as well."""
     with pytest.raises(UsageError, match="does not exist") as caught:
         look_at(tmp_path, Answering())
-    assert "optbuild pgo DIR" in caught.value.help
+    assert caught.value.help.endswith("cd DIR")
 
 
 def test_cargos_own_words_are_shown_and_inert(root: Path) -> None:

@@ -10,7 +10,8 @@ from optbuild.plan.action import render_argument
 from optbuild.plan.kinds.compile import Compile, Role
 from optbuild.plan.model import Plan
 from optbuild.plan.planner import make_plan
-from optbuild.profile.variants import CodeLayout, PgoMode, Variant
+from optbuild.profile.profile_data import ProfileDataSettings, UseProfileData
+from optbuild.profile.variants import CodeLayout, Lto, PgoMode, Variant
 from optbuild.project.model import Rustflags
 from optbuild.testing import make_build_profile, make_plan_inputs, make_project, make_toolchain
 from optbuild.toolchain.model import Toolchain
@@ -22,10 +23,17 @@ STARTUP = Variant(name="startup", pgo=PgoMode.REQUIRED, layout=CodeLayout.STARTU
 TRACE = ("main", "read", "parse", "work", "print")
 
 
-def _plan(*variants: Variant, toolchain: Toolchain | None = None, flags: tuple[str, ...] = ()) -> Plan:
+def _plan(
+    *variants: Variant,
+    toolchain: Toolchain | None = None,
+    flags: tuple[str, ...] = (),
+    profile_data: UseProfileData = UseProfileData.NEVER,
+) -> Plan:
     project = make_project(rustflags=Rustflags(flags=flags, origin="RUSTFLAGS" if flags else None))
-    build_profile = make_build_profile(RELEASE, *variants)
+    settings = ProfileDataSettings(path="pgo/demo.pgodata", use=profile_data)
+    build_profile = replace(make_build_profile(RELEASE, *variants), profile_data=settings)
     inputs = make_plan_inputs(build_profile=build_profile, project=project, toolchain=toolchain or make_toolchain())
+    inputs = replace(inputs, has_profile_data=profile_data is not UseProfileData.NEVER)
     return make_plan(inputs, tuple(build_profile.variants), measure=False)
 
 
@@ -64,6 +72,23 @@ def test_it_is_trained_on_its_own() -> None:
     plan = _plan(PGO, STARTUP)
     merges = {variant.name: {attempt.merge for attempt in variant.attempts} for variant in plan.variants}
     assert merges["pgo"].isdisjoint(merges["startup"])
+
+
+def test_counts_of_another_variant_are_not_translated() -> None:
+    """The order in which functions first ran is under names that the variant does not have."""
+    plan = _plan(STARTUP, replace(STARTUP, name="other", lto=Lto.THIN))
+    assert not any(attempt.is_translated for variant in plan.variants for attempt in variant.attempts)
+
+
+def test_committed_counts_have_no_order() -> None:
+    """The variant is trained, which the plan tells, or refused where nothing may be trained."""
+    plan = _plan(PGO, STARTUP, profile_data=UseProfileData.AUTO)
+    pgo, startup = (next(each for each in plan.variants if each.name == name) for name in ("pgo", "startup"))
+    assert pgo.attempts[0].name == "profile-data"
+    assert "profile-data" not in [attempt.name for attempt in startup.attempts]
+    assert any(note.startswith("startup will be trained") for note in plan.notes)
+    with pytest.raises(UsageError, match="do not tell in which order"):
+        _plan(PGO, STARTUP, profile_data=UseProfileData.ALWAYS)
 
 
 @pytest.mark.parametrize(

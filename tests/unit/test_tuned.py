@@ -13,9 +13,11 @@ from optbuild.errors import UsageError
 from optbuild.measure.model import Verdict
 from optbuild.profile.load import load_build_profile
 from optbuild.record.model import RunRecord
-from optbuild.record.search import CandidateRecord, SearchRecord
+from optbuild.record.search import CandidateRecord, ScreeningRecord, SearchRecord
+from optbuild.session.earlier import tells_more
+from optbuild.session.proposal import Proposal
 from optbuild.session.request import RunRequest
-from optbuild.session.tuned import add_variant, propose_tuned
+from optbuild.session.tuned import NothingProven, add_variant, propose_tuned
 from optbuild.testing import make_comparison, make_run_record
 from tests.unit.test_init import make_machine
 
@@ -114,16 +116,35 @@ def a_record(winner: str | None, verdict: Verdict | None, objective: str = "time
     )
     confirmed = None if verdict is None else make_comparison(verdict=verdict)
     search = SearchRecord(
-        objective=objective, budget_s=60.0, candidates=(candidate,), winner=winner, confirmation=confirmed
+        objective=objective,
+        budget_s=600.0,
+        max_time_s=20.0,
+        candidates=(candidate,),
+        winner=winner,
+        confirmation=confirmed,
     )
     return replace(make_run_record(), search=search)
 
 
 def propose(directory: Path, record: RunRecord, text: str = PROFILE) -> str:
     """The proposed text."""
+    proposal = answer(directory, record, text)
+    assert isinstance(proposal, Proposal)
+    return proposal.after
+
+
+def refuse(directory: Path, record: RunRecord) -> NothingProven:
+    """Why nothing is proposed."""
+    refusal = answer(directory, record)
+    assert isinstance(refusal, NothingProven)
+    return refusal
+
+
+def answer(directory: Path, record: RunRecord, text: str = PROFILE) -> Proposal | NothingProven:
+    """What is said of a search in a project with this build profile."""
     (directory / "Cargo.toml").write_text("[package]\n")
     (directory / "optbuild.toml").write_text(text)
-    return propose_tuned(record, RunRequest(directory=directory), make_machine(directory)).after
+    return propose_tuned(record, RunRequest(directory=directory), make_machine(directory))
 
 
 def test_a_proven_winner_is_proposed(tmp_path: Path) -> None:
@@ -134,9 +155,39 @@ def test_a_proven_winner_is_proposed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("verdict", [None, Verdict.SAME, Verdict.INCONCLUSIVE, Verdict.SLOWER])
 def test_what_is_not_proven_is_not_written(tmp_path: Path, verdict: Verdict | None) -> None:
-    """It says what the confirmation was."""
-    with pytest.raises(UsageError, match="pgo was chosen, but"):
-        propose(tmp_path, a_record("pgo", verdict))
+    """It says what the confirmation was, and which options give it more time."""
+    refused = refuse(tmp_path, a_record("pgo", verdict))
+    assert "pgo was chosen, but" in refused.message
+    assert "optbuild tune --write --max-time 1m;" in refused.advice
+
+
+def test_a_budget_that_leaves_the_confirmation_no_more_time_grows_too(tmp_path: Path) -> None:
+    """Otherwise the longer confirmation that is advised could not be had."""
+    record = a_record("pgo", Verdict.INCONCLUSIVE)
+    assert record.search is not None
+    record = replace(record, search=replace(record.search, budget_s=600.0, max_time_s=120.0))
+    assert "--max-time 4m --budget 20m" in refuse(tmp_path, record).advice
+
+
+@pytest.mark.parametrize(
+    ("verdict", "objective", "max_time_s", "expected"),
+    [
+        (Verdict.INCONCLUSIVE, "time", 40.0, True),
+        (Verdict.INCONCLUSIVE, "time", 20.0, False),
+        (Verdict.INCONCLUSIVE, "size", 40.0, False),
+        (Verdict.FASTER, "time", 40.0, False),
+        (Verdict.SAME, "time", 40.0, False),
+    ],
+)
+def test_more_time_goes_on_with_a_winner_that_was_not_confirmed(
+    verdict: Verdict, objective: str, max_time_s: float, *, expected: bool
+) -> None:
+    """The advice to give it more time would otherwise show the old result again."""
+    found = a_record("pgo", verdict, objective).search
+    assert found is not None
+    race = ScreeningRecord(looks=(8, 13), confidence=0.95, rounds=13, resumed_rounds=0, duration_s=9.0, series=())
+    found = replace(found, screening=race)
+    assert tells_more(found, budget_s=found.budget_s, max_time_s=max_time_s) is expected
 
 
 def test_the_smallest_program_need_not_be_faster(tmp_path: Path) -> None:
@@ -147,8 +198,7 @@ def test_the_smallest_program_need_not_be_faster(tmp_path: Path) -> None:
 @pytest.mark.parametrize("winner", [None, "release"])
 def test_a_baseline_that_won_is_not_written(tmp_path: Path, winner: str | None) -> None:
     """There is nothing to add."""
-    with pytest.raises(UsageError, match="no candidate is better than release"):
-        propose(tmp_path, a_record(winner, None))
+    assert "no candidate is better than release" in refuse(tmp_path, a_record(winner, None)).message
 
 
 def test_without_a_build_profile_there_is_nowhere_to_write(tmp_path: Path) -> None:

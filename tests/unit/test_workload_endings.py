@@ -39,3 +39,13 @@ def test_every_way_to_end_has_words(tmp_path: Path, exit_code: int, how: str) ->
     with pytest.raises(WorkloadError) as caught:
         check_ending(ended, make_invocation(), stdout=tmp_path / "out", stderr=tmp_path / "err")
     assert caught.value.message == f"workload 'small' ended with {how}, expected exit code 0"
+
+
+@pytest.mark.parametrize(("exit_code", "limit"), [(-25, "RLIMIT_FSIZE"), (-31, "seccomp")])
+def test_a_limit_that_forbids_to_write_counts_is_named(tmp_path: Path, exit_code: int, limit: str) -> None:
+    """Only the instrumented program writes a file, so a run by hand shows nothing."""
+    ended = Completed(command=Command(argv=("x",), cwd=tmp_path), exit_code=exit_code, usage=make_usage())
+    with pytest.raises(WorkloadError) as caught:
+        check_ending(ended, make_invocation(), stdout=tmp_path / "out", stderr=tmp_path / "err")
+    assert limit in caught.value.help
+    assert "writes a file with its counts" in caught.value.help

@@ -74,7 +74,7 @@ def pgo(context: typer.Context, request: RunRequest, directory: options.Director
 def run(
     context: typer.Context,
     request: RunRequest,
-    variants: Annotated[list[str] | None, typer.Argument(metavar="[VARIANT]…", help="Default: all.")] = None,
+    variants: Annotated[list[str] | None, typer.Argument(metavar="VARIANT", help="Default: all.")] = None,
 ) -> None:
     """Build, prove and benchmark every variant of the build profile, or the named ones and the baseline."""
     _run(context.obj, replace(request, variants=tuple(variants or ())))
@@ -86,7 +86,7 @@ def run(
 def build(
     context: typer.Context,
     request: RunRequest,
-    variants: Annotated[list[str] | None, typer.Argument(metavar="[VARIANT]…", help="Default: all.")] = None,
+    variants: Annotated[list[str] | None, typer.Argument(metavar="VARIANT", help="Default: all.")] = None,
 ) -> None:
     """Build (and train) every variant, or the named ones and the baseline; measure nothing."""
     _run(context.obj, replace(request, variants=tuple(variants or ()), measure=False))
@@ -96,7 +96,7 @@ def build(
 @with_common_options
 def bench(
     context: typer.Context,
-    binaries: Annotated[list[str], typer.Argument(metavar="NAME=PATH…", help="Binaries; the first is the baseline.")],
+    binaries: Annotated[list[str], typer.Argument(metavar="NAME=PATH", help="Binaries; the first is the baseline.")],
     stdin: options.Stdin = None,
     env: options.Env = None,
     metric: Annotated[
@@ -154,7 +154,7 @@ app.command()(worker)
 @with_common_options
 def help_(
     context: typer.Context,
-    topic: Annotated[str, typer.Argument(metavar="[TOPIC]", help="exit-codes, or a command.")] = "",
+    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="exit-codes, or a command.")] = "",
 ) -> None:
     """Explain a topic: `optbuild help exit-codes`."""
     from optbuild.cli.help_topics import TOPICS

@@ -224,7 +224,10 @@ class Console:
             reported.at_s = self._clock()
             of_all = reported.started.total if event.total is None else event.total
             total = "" if of_all is None else f" of {of_all}"
-            steps = f"{event.done}{total} {event.unit or reported.started.unit}".rstrip()
+            unit = event.unit or reported.started.unit
+            if (event.done if of_all is None else of_all) == 1:
+                unit = unit.removesuffix("s")
+            steps = f"{event.done}{total} {unit}".rstrip()
             detail = f", {sanitize_line(event.detail)}" if event.detail else ""
             left = describe_time_left(reported.started.expected_s, self._clock() - reported.began_s)
             whole = self._ahead.describe()

@@ -25,7 +25,7 @@ fleet = typer.Typer(
     no_args_is_help=True,
 )
 
-FleetFile = Annotated[Path, typer.Argument(metavar="[FLEET.toml]", help="The list of projects.")]
+FleetFile = Annotated[Path, typer.Argument(metavar="FLEET.toml", help="The list of projects.")]
 _DEFAULT = Path("FLEET.toml")
 
 
@@ -142,7 +142,10 @@ def _run_on_cluster(request: FleetRequest, where: str | int, machine: Machine, *
 def merge(
     context: typer.Context,
     places: Annotated[
-        list[Path], typer.Argument(metavar="[FLEET.toml] DIR…", help="The directories that `fleet run` has written.")
+        list[Path],
+        typer.Argument(
+            metavar="FLEET.toml|DIR", help="The directories that `fleet run` has written, and their FLEET.toml."
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Keep what counts in a directory of its own.")
@@ -170,7 +173,7 @@ def merge(
 def report(
     context: typer.Context,
     place: Annotated[
-        Path, typer.Argument(metavar="[FLEET.toml|DIR]", help="A fleet that was run, or a directory of results.")
+        Path, typer.Argument(metavar="FLEET.toml|DIR", help="A fleet that was run, or a directory of results.")
     ] = _DEFAULT,
     form: Annotated[
         str | None, typer.Option("--format", metavar="FORMAT", help="terminal (the default), markdown, html or json.")

@@ -26,7 +26,7 @@ _WITHOUT = ("out", "max_time", "cross_validate", "allow_debug", "keep_going")
 def heap(
     context: typer.Context,
     request: RunRequest,
-    variant: Annotated[str | None, typer.Argument(metavar="[VARIANT]", help="The variant to look at.")] = None,
+    variant: Annotated[str | None, typer.Argument(metavar="VARIANT", help="The variant to look at.")] = None,
     diff: Annotated[
         str | None, typer.Option("--diff", metavar="BASE", help="Compare with this variant, or file with --from.")
     ] = None,

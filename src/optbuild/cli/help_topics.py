@@ -7,7 +7,7 @@ from collections.abc import Mapping
 TOPICS: Mapping[str, str] = {
     "exit-codes": """\
 0      ok
-1      the answer is no: a gate or a check failed
+1      the answer is no: a gate or a check failed, or a search proved nothing
 2      usage or build profile: nothing was run
 3      environment or toolchain
 10     build

@@ -145,7 +145,7 @@ def doctor(
 def report(
     context: typer.Context,
     run_name: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="A run's id or a record.json; default: the last run.")
+        str | None, typer.Argument(metavar="RUN", help="A run's id or a record.json; default: the last run.")
     ] = None,
     form: Annotated[
         str | None,
@@ -250,7 +250,7 @@ def history(
     context: typer.Context,
     places: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[RECORD|DIR]…", help="Records from elsewhere, beside the stored runs."),
+        typer.Argument(metavar="RECORD|DIR", help="Records from elsewhere, beside the stored runs."),
     ] = None,
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="terminal, html or csv.")] = "terminal",
     output: options.Output = None,
@@ -296,7 +296,7 @@ def schema(
     which: Annotated[
         str,
         typer.Argument(
-            metavar="[NAME]",
+            metavar="NAME",
             help="profile, record, verify, explain, heap, flamegraph, advise, fleet, fleet-plan, fleet-unit or "
             "fleet-report.",
         ),

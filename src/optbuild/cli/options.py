@@ -71,7 +71,7 @@ def read_precision(text: str) -> float | None:
     return None if text == "auto" else read_ratio(text)
 
 
-Directory = Annotated[Path, typer.Argument(metavar="[DIR]", help="The Cargo project.", show_default="here")]
+Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The Cargo project.", show_default="here")]
 BuildProfile = Annotated[
     str | None,
     typer.Option(

@@ -15,17 +15,19 @@ if TYPE_CHECKING:
 
 
 def carry_out(
-    call: CliContext, story: Callable[[Machine], RunRecord], then: Callable[[RunRecord], None] | None = None
+    call: CliContext, story: Callable[[Machine], RunRecord], then: Callable[[RunRecord], int] | None = None
 ) -> None:
     """Run something to its record, print that, and leave with its exit code.
 
     Args:
         call: The call of the program.
         story: What is run.
-        then: What follows once the record of a story that went well is printed.
+        then: What follows once the record of a story that went well is printed; it returns the exit code.
     """
-    from optbuild.cli.ci import show_run_on_ci
+    from optbuild.cli.ci import show_error_on_ci, show_run_on_ci
     from optbuild.cli.console import Console
+    from optbuild.errors import OptbuildError
+    from optbuild.record.model import ErrorRecord
     from optbuild.record.store import render_record
     from optbuild.session.run import RunFailedError
 
@@ -42,9 +44,15 @@ def carry_out(
     if error is not None:
         Console(call).show_error(error)
     show_run_on_ci(call, record)
+    status = record.exit_code
     if error is None and then is not None:
-        then(record)
-    leave(record.exit_code)
+        try:
+            status = then(record)
+        except OptbuildError as refusal:  # standard output holds the record already, and one document is all it holds
+            Console(call).show_error(refusal)
+            show_error_on_ci(call, ErrorRecord.of(refusal))
+            status = refusal.status
+    leave(status)
 
 
 def show_failure(call: CliContext, failure: RunFailedError) -> int:

@@ -32,7 +32,8 @@ def train(
     request: RunRequest,
     directory: options.Directory = Path(),
     variant: Annotated[
-        str | None, typer.Option("--variant", metavar="NAME", help="Default: the last variant with PGO.")
+        str | None,
+        typer.Option("--variant", metavar="NAME", help="Default: the last variant with PGO, without `layout`."),
     ] = None,
     merge: Annotated[
         bool, typer.Option("--merge", help="Add to the counts that are there, which lose half of their say.")

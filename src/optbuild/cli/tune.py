@@ -70,20 +70,31 @@ def tune(
 def _search(asked: TuneRequest, call: CliContext, *, write: bool, yes: bool) -> None:
     from optbuild.session.tune import tune as tune_session
 
-    def add_winner(record: RunRecord) -> None:
-        _write(record, asked, call, yes=yes)
+    def add_winner(record: RunRecord) -> int:
+        return _write(record, asked, call, yes=yes)
 
     carry_out(call, lambda machine: tune_session(asked, machine), then=add_winner if write else None)
 
 
-def _write(record: RunRecord, asked: TuneRequest, call: CliContext, *, yes: bool) -> None:
-    """Add the winner to the build profile; where standard output holds a JSON document, the diff goes beside it."""
+def _write(record: RunRecord, asked: TuneRequest, call: CliContext, *, yes: bool) -> int:
+    """Add the winner to the build profile; where standard output holds a JSON document, the diff goes beside it.
+
+    Returns:
+        The exit code: 1 where nothing is proven, for then the answer is no.
+    """
+    from optbuild.cli.console import Console
     from optbuild.cli.settle import settle
-    from optbuild.session.tuned import propose_tuned
+    from optbuild.events import Level, Notice
+    from optbuild.session.tuned import NothingProven, propose_tuned
 
     with running_machine(call) as machine:
         proposal = propose_tuned(record, asked.run, machine)
+    if isinstance(proposal, NothingProven):
+        notice = Notice(level=Level.WARNING, code="not-proven", message=proposal.message, help=proposal.advice)
+        Console(call).show(notice)
+        return 1
     settle(proposal, call, yes=yes)
+    return 0
 
 
 def _show(asked: TuneRequest, call: CliContext) -> None:

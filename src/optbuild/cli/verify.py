@@ -20,7 +20,7 @@ def verify(
     subject: Annotated[
         str | None,
         typer.Argument(
-            metavar="[VARIANT|FILE]",
+            metavar="VARIANT|FILE",
             help="A variant, by default the last with PGO; with --record a program, or a .tar.gz, .tar.xz, .tar.zst, "
             ".zip or .whl with one.",
         ),

@@ -29,6 +29,7 @@ from optbuild.fleet.sources import PlacedSource, SourceStore, place_of
 from optbuild.fleet.trees import describe_file, find_all_files
 from optbuild.fleet.turns import HostTurns
 from optbuild.fleet.units import SourceKind
+from optbuild.project.layout import Layout
 from optbuild.record.model import RunRecord, WarningRecord
 from optbuild.session.apart import BuiltApart, build_apart
 from optbuild.session.measure_apart import Bench, measure_apart
@@ -231,7 +232,7 @@ def _open_bench(action: Action, built: Built, contents: Contents, machine: Machi
         measure_settings = replace(build_profile.measure, max_time_s=action.max_time_s)
         build_profile = replace(build_profile, measure=measure_settings)
     return Bench(
-        root=root,
+        layout=Layout.apart(root),
         build_profile=build_profile,
         variants={
             variant: {name: programs / file for name, file in files.items()}

@@ -119,7 +119,7 @@ def make_tools(site: Site, jobserver: Jobserver | None) -> Tools:
     inputs, layout, emit, executor = site.inputs, site.inputs.layout, site.emit, site.executor
     build_profile, project = inputs.build_profile, inputs.project
     results = ResultStore(directory=layout.results, emit=emit, fresh=site.fresh)
-    workloads = WorkloadRunner(executor=executor, root=layout.root, stage=layout.root / "stage", logs=site.logs)
+    workloads = WorkloadRunner(executor=executor, root=layout.root, stage=layout.stage, logs=site.logs)
     cargo = CargoDriver(
         executor=executor,
         environ=site.environ,
@@ -134,7 +134,7 @@ def make_tools(site: Site, jobserver: Jobserver | None) -> Tools:
             executor=executor,
             tool=tool,
             environ=site.environ,
-            work=layout.root / "merging",
+            work=layout.merging,
             logs=site.logs,
             timeout_s=build_profile.raw_profiles.merge_timeout_s,
         )
@@ -157,7 +157,7 @@ def make_tools(site: Site, jobserver: Jobserver | None) -> Tools:
         cwd=project.directory,
         environ=site.environ,
         results=results,
-        work=layout.root / "merging",
+        work=layout.merging,
     )
     return Tools(
         executor=executor,
@@ -185,10 +185,8 @@ def make_tools(site: Site, jobserver: Jobserver | None) -> Tools:
             settings=build_profile.raw_profiles,
         ),
         results=results,
-        outputs=OutputChecker(
-            workloads=workloads, results=results, hashes=site.hashes, kept=layout.root / "outputs", emit=emit
-        ),
-        turn=(layout.shared or layout.root) / "stage",
+        outputs=OutputChecker(workloads=workloads, results=results, hashes=site.hashes, kept=layout.outputs, emit=emit),
+        turn=layout.turn,
         logs=site.logs,
     )
 
@@ -198,7 +196,7 @@ def _watch_sources(inputs: PlanInputs) -> SourceWatch:
     root = project.workspace_root
     manifests = [root / "Cargo.toml", root / "Cargo.lock", *(package.manifest for package in project.packages)]
     manifests += project.config_files
-    return SourceWatch(ignored=layout.root, stamp=layout.root / "stamp", manifests=tuple(manifests))
+    return SourceWatch(ignored=layout.root, stamp=layout.stamp, manifests=tuple(manifests))
 
 
 def _required(part: T | None) -> T:

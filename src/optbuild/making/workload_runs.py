@@ -138,7 +138,7 @@ def check_before_building(invocation: Invocation, hashes: InputHashes) -> None:
             location=str(invocation.cwd),
         )
     for key, words in invocation.commands.items():
-        _check_program(invocation, key, words[0])
+        _check_program(invocation, key, words)
     if invocation.stdin is not None and invocation.stdin.is_dir():
         raise UsageError(
             f"workload {invocation.name!r}: its standard input {invocation.stdin} is a directory",
@@ -148,16 +148,18 @@ def check_before_building(invocation: Invocation, hashes: InputHashes) -> None:
     hashes.resolve(invocation)
 
 
-def _check_program(invocation: Invocation, key: str, word: Word) -> None:
-    if len(word) != 1 or not isinstance(word[0], str):
+def _check_program(invocation: Invocation, key: str, words: tuple[Word, ...]) -> None:
+    if len(words[0]) != 1 or not isinstance(words[0][0], str):
         return  # it is built first
-    name = word[0]
+    name = words[0][0]
     path = str(invocation.cwd / name) if "/" in name else name
     if Path(path).is_relative_to(invocation.scratch):
         return  # another of its commands makes it
     if shutil.which(path, path=invocation.env.get("PATH", "")) is None:
+        starts_built = any(not isinstance(piece, str) for word in words[1:] for piece in word)
+        where = f"`{key}`" + ", or the target's `runner` in Cargo's configuration" * starts_built
         raise WorkloadError(
             f"workload {invocation.name!r}: {sanitize_line(name)} is missing or not executable",
-            help=f"install it, or correct `{key}`; a program is looked for in PATH, or relative to cwd",
+            help=f"install it, or correct {where}; a program is looked for in PATH, or relative to cwd",
             location=str(invocation.cwd),
         )

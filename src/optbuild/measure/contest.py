@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TypeVar
 
 from optbuild.errors import WorkloadError
@@ -30,6 +29,7 @@ from optbuild.measure.schedule import PILOT_ROUNDS
 from optbuild.measure.settings import SamplingSettings
 from optbuild.measure.silent import find_silent
 from optbuild.measure.warnings import ResultWarning, WarningKind
+from optbuild.project.layout import Layout
 from optbuild.workloads.invocation import Invocation
 
 T = TypeVar("T")
@@ -42,8 +42,7 @@ class Venue:
 
     Attributes:
         environ: The caller's environment, in whose PATH the tools for counting are looked for.
-        root: The directory with optbuild's marker.
-        directory: Where copies of the binaries are put, at paths of equal length.
+        layout: Where copies of the binaries are put, and files of the tools.
         action: The contest's id in events.
         label: The contest's name for users.
         runner: Starts programs that cannot run here by themselves; its own instructions would be counted.
@@ -54,8 +53,7 @@ class Venue:
     executor: ConcurrentExecutor
     emit: Emit
     environ: Mapping[str, str]
-    root: Path
-    directory: Path
+    layout: Layout
     action: str = "measure"
     label: str = "measure"
     runner: str | None = None
@@ -264,7 +262,7 @@ def count(
         executor=venue.executor,
         emit=venue.emit,
         environ=venue.environ,
-        root=venue.root,
+        layout=venue.layout,
         arms={arm.name: binaries for arm, binaries in arms.variants.items()},
         workloads=workloads,
         run_s=run_s,
@@ -311,10 +309,10 @@ def _place_arms(arms: Arms, workloads: tuple[Invocation, ...], venue: Venue) -> 
     return ArmRuns(
         executor=venue.executor,
         emit=venue.emit,
-        root=venue.root,
-        directory=venue.directory,
+        root=venue.layout.root,
+        directory=venue.layout.arms,
         workloads={workload.name: workload for workload in workloads},
-        copies=arms.copy(workloads, root=venue.root, directory=venue.directory),
+        copies=arms.copy(workloads, root=venue.layout.root, directory=venue.layout.arms),
         baseline=arms.baseline,
         guard=venue.make_guard(),
     )

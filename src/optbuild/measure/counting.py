@@ -20,6 +20,7 @@ from optbuild.files import remove_below, writing
 from optbuild.measure.allocations import find_allocation_counter
 from optbuild.measure.instructions import find_counter
 from optbuild.measure.model import AllocationCount, Count
+from optbuild.project.layout import Layout
 from optbuild.tools.dhat import AllocationTotal
 from optbuild.units import format_duration
 from optbuild.workloads.invocation import Invocation, Kind
@@ -163,7 +164,7 @@ class Counting(Generic[T, C]):
     Attributes:
         what: What is counted.
         environ: The caller's environment, in whose PATH the tools are looked for.
-        root: The directory with optbuild's marker.
+        layout: Where the binary that is counted lies, and what the tool writes.
         arms: The binaries of each variant by name.
         run_s: About how long one run of each workload takes, by its name.
         most_s: The time that it may take; None if only counts were requested. Anything longer is not started.
@@ -174,7 +175,7 @@ class Counting(Generic[T, C]):
     executor: ConcurrentExecutor
     emit: Emit
     environ: Mapping[str, str]
-    root: Path
+    layout: Layout
     arms: Mapping[str, Mapping[str, Path]]
     workloads: tuple[Invocation, ...]
     run_s: Mapping[str, float]
@@ -187,10 +188,10 @@ class Counting(Generic[T, C]):
     def count(self) -> tuple[tuple[C, ...], float]:
         """Count what can be counted; return the counts, and the seconds that it took."""
         self._started_s = self.clock()
-        remove_below(self.root, self._directory)
-        with writing(self._directory):
-            self._directory.mkdir(parents=True)
-        counter = self.what.find(self.executor, self.environ, self._directory, self._is_worth_trying)
+        remove_below(self.layout.root, self.layout.counting)
+        with writing(self.layout.counting):
+            self.layout.counting.mkdir(parents=True)
+        counter = self.what.find(self.executor, self.environ, self.layout.counting, self._is_worth_trying)
         action, label = self.what.action, self.what.label
         self.emit(ActionStarted(action=action, label=label))
         counts = tuple(count for workload in self.workloads for count in self._count(workload, counter))
@@ -202,10 +203,6 @@ class Counting(Generic[T, C]):
     def _is_worth_trying(self, counter: Counter[object]) -> bool:
         """Whether there is anything to count: even a trial takes a second."""
         return any(self._obstacle(workload, counter) is None for workload in self.workloads)
-
-    @property
-    def _directory(self) -> Path:
-        return self.root / "counting"
 
     def _count(self, workload: Invocation, counter: Counter[T] | str) -> Iterable[C]:
         obstacle = counter if isinstance(counter, str) else self._obstacle(workload, counter)
@@ -232,7 +229,7 @@ class Counting(Generic[T, C]):
         return max(0.0, most_s - (self.clock() - self._started_s))
 
     def _count_arm(self, workload: Invocation, arm: str, counter: Counter[T]) -> C:
-        place, output = self._stage(arm), self._directory / "count"
+        place, output = self._stage(arm), self.layout.counting / "count"
         whole_s = workload.timeout_s * counter.slowdown
         timeout_s = whole_s if self.most_s is None else min(whole_s, self._left_s(self.most_s))
         executor = _CountingExecutor(
@@ -257,10 +254,10 @@ class Counting(Generic[T, C]):
         """Put an arm's binaries at the common path: even the length of argv[0] matters."""
         name = even_name("bin", self.arms[arm], self.arms.values())
         return Place(
-            root=self.root,
-            binaries=place_together(self.arms[arm], self._directory / name, root=self.root),
-            stdout=self._directory / "stdout",
-            stderr=self._directory / "stderr",
+            root=self.layout.root,
+            binaries=place_together(self.arms[arm], self.layout.counting / name, root=self.layout.root),
+            stdout=self.layout.counting / "stdout",
+            stderr=self.layout.counting / "stderr",
             extra_env={},
         )
 

@@ -68,7 +68,7 @@ def estimate_changes(stages: Stages, d: Mapping[str, Floats], *, alpha: float) -
         alpha: The error rate of all intervals together.
     """
     effects = {}
-    own = d.get(stages.reference or "")
+    own = d.get(stages.reference)
     for change, arm in stages.alone.items():
         if arm == stages.reference:
             effects[change] = Effect(estimate=0.0, low=0.0, high=0.0)
@@ -87,7 +87,7 @@ def find_doubtful(stages: Stages, effects: Mapping[Change, Effect], *, margin: f
     if not stages.combined:
         return frozenset()
     doubtful = {stages.alone[change] for change, effect in effects.items() if not effect.is_clear(margin)}
-    return frozenset({*doubtful, stages.reference or ""}) if doubtful else frozenset()
+    return frozenset({*doubtful, stages.reference}) if doubtful else frozenset()
 
 
 def find_promising(
@@ -110,12 +110,10 @@ def find_promising(
         for name, changes in stages.combined.items()
         if name not in refused
     }
-    best = min(measured, key=lambda arm: measured[arm], default=None)
     ranked = sorted(foreseen, key=lambda name: (foreseen[name], name))
-    for rival in (best, *ranked[:1]):
+    for rival in (*sorted(measured, key=lambda arm: measured[arm])[:1], *ranked[:1]):
         for name in ranked:
-            at_best = None if rival in {None, name} else _at_best(name, rival, stages, effects, measured)
-            if at_best is not None and at_best > -margin:
+            if name != rival and (at_best := _at_best(name, rival, stages, effects, measured)) > -margin:
                 figure = format_percent(math.expm1(at_best))
                 reason = f"not built: {figure} against {rival} at best, by what its settings bring alone"
                 refused.setdefault(name, reason)
@@ -134,15 +132,11 @@ def _find_idle(changes: tuple[Change, ...], effects: Mapping[Change, Effect], ma
 
 
 def _at_best(
-    name: str,
-    rival: str | None,
-    stages: Stages,
-    effects: Mapping[Change, Effect],
-    measured: Mapping[str, float],
+    name: str, rival: str, stages: Stages, effects: Mapping[Change, Effect], measured: Mapping[str, float]
 ) -> float:
     """How much less a combination may take than a rival at best."""
-    changes, others = stages.combined[name], stages.changes_of(rival or "")
+    changes, others = stages.combined[name], stages.changes_of(rival)
     if others is None:
-        return sum(effects[each].low for each in changes) - measured[rival or ""]
+        return sum(effects[each].low for each in changes) - measured[rival]
     more = sum(effects[each].low for each in changes if each not in others)
     return more - sum(effects[each].high for each in others if each not in changes)

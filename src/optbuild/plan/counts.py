@@ -34,7 +34,7 @@ class RawProfiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PgoProfile:
-    """CheckedProfile counts that passed their checks: optimising takes one of these, and only a merge makes one.
+    """Counts that passed their checks; a `CheckedProfile` with them is what optimising takes.
 
     Attributes:
         functions: Functions in the profile.
@@ -92,7 +92,7 @@ class Losses:
 
     Attributes:
         processes: How many of the instrumented program started; 0 if unknown.
-        without_counts: Those of them that left no raw profile.
+        without_counts: Those of them that left no raw profile, or replaced themselves and lost what they had counted.
         stray: Raw profiles that were written elsewhere.
         errors: The messages of LLVM's runtime.
     """

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from optbuild.plan.draft import PlanInputs
 from optbuild.profile.placeholders import PlaceholderKind
-from optbuild.profile.variants import Lto
+from optbuild.profile.variants import Lto, PgoMode
 from optbuild.project.model import ConfiguredRunner
 from optbuild.text import name_some
 from optbuild.workloads.invocation import Invocation
@@ -45,6 +47,15 @@ def describe_inputs(inputs: PlanInputs) -> tuple[str, ...]:
         for features, names in by_features.items()
     ]
     return tuple(notes)
+
+
+def describe_counts(names: Iterable[str], inputs: PlanInputs) -> tuple[str, ...]:
+    """Which of these variants are trained although counts are committed."""
+    with_pgo = [each for name in names if (each := inputs.build_profile.variants[name]).pgo is not PgoMode.OFF]
+    trained = [each.name for each in with_pgo if not each.takes_foreign_counts]
+    if not trained or not inputs.has_profile_data:
+        return ()
+    return (f"{name_some(trained)} will be trained: committed counts do not tell in which order functions first run",)
 
 
 def _notes_on_runner(runner: ConfiguredRunner, workloads: tuple[Invocation, ...]) -> list[str]:

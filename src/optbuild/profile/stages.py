@@ -23,12 +23,12 @@ class Stages:
     """What each arm of a search changes.
 
     Attributes:
-        reference: The arm that changes nothing; None if there is none, and then nothing waits.
+        reference: The arm that changes nothing; empty if there is none, and then nothing waits.
         alone: By change, the arm that makes only this one.
         combined: By candidate, the changes of those that make several, and that wait for what each brings alone.
     """
 
-    reference: str | None = None
+    reference: str = ""
     alone: Mapping[Change, str] = field(default_factory=dict)
     combined: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
 
@@ -42,7 +42,7 @@ class Stages:
     def renamed(self, names: Mapping[str, str]) -> Stages:
         """The same with other names of some arms."""
         alone = {change: names.get(arm, arm) for change, arm in self.alone.items()}
-        return replace(self, reference=names.get(self.reference or "", self.reference), alone=alone)
+        return replace(self, reference=names.get(self.reference, self.reference), alone=alone)
 
 
 def make_stages(
@@ -57,8 +57,8 @@ def make_stages(
     """
     reference = _reference_levels(factors)
     made = [(_changes(levels, reference), arm) for levels, arm in points]
-    found = next((arm for changes, arm in made if not changes), None)
-    if found is None:
+    found = next((arm for changes, arm in made if not changes), "")
+    if not found:
         return Stages()
     alone: dict[Change, str] = {}
     for changes, arm in made:

@@ -205,3 +205,8 @@ class Variant(CodegenSettings):
     training_lto: TrainingLto = TrainingLto.AUTO
     counters: Counters | None = None
     profiles: Profiles = Profiles.MERGED
+
+    @property
+    def takes_foreign_counts(self) -> bool:
+        """Whether PGO may use counts under other names; these have lost the order in which functions first ran."""
+        return self.pgo is not PgoMode.OFF and self.layout is CodeLayout.DEFAULT

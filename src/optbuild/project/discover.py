@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -184,9 +185,9 @@ def _print_cfg(executor: Executor, command: Command) -> tuple[str, ...]:
 
 def _no_manifest(manifest: Path) -> UsageError:
     above = next((parent for parent in manifest.parent.parents if (parent / "Cargo.toml").is_file()), None)
-    help_text = "name the directory of a Cargo project: optbuild pgo DIR"
+    help_text = "change to the directory of a Cargo project first: cd DIR"
     if above is not None:
-        help_text = f"name the directory of the Cargo project above: optbuild pgo {above}"
+        help_text = f"change to the directory of the Cargo project above: cd {shlex.quote(str(above))}"
     return UsageError(f"{manifest} does not exist", help=help_text, location=str(manifest))
 
 

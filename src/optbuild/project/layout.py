@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """All directories of one project, below `<target-dir>/optbuild/`.
+    """All directories and files of one project, below `<target-dir>/optbuild/`.
 
     Attributes:
         root: The directory with optbuild's marker; everything else is below it.
@@ -28,6 +28,11 @@ class Layout:
         """The layout below a Cargo target directory."""
         root = target_directory / "optbuild"
         return cls(root=root, artifacts=out or root / "artifacts")
+
+    @classmethod
+    def apart(cls, root: Path, shared: Path | None = None) -> Layout:
+        """The layout of a directory that is not in a Cargo target directory."""
+        return cls(root=root, artifacts=root / "artifacts", shared=shared)
 
     def for_target(self, target: str, *, is_first: bool) -> Layout:
         """The same for one of several targets: with its own artifacts; the first one's record is about all of them."""
@@ -84,6 +89,16 @@ class Layout:
         return (self.shared or self.root) / "objects"
 
     @property
+    def stamp(self) -> Path:
+        """A file whose time is that of this file system, to compare sources with."""
+        return self.root / "stamp"
+
+    @property
+    def merging(self) -> Path:
+        """Where profiles are merged."""
+        return self.root / "merging"
+
+    @property
     def profile_data(self) -> Path:
         """Merged profiles, with their content's hash in the name."""
         return self.root / "profdata"
@@ -109,9 +124,54 @@ class Layout:
         return self.root / "scratch"
 
     @property
+    def stage(self) -> Path:
+        """The binaries of one variant while a workload runs them, always at the same path."""
+        return self.root / "stage"
+
+    @property
+    def turn(self) -> Path:
+        """What the run of a workload holds: one at a time, of all versions of a project."""
+        return (self.shared or self.root) / "stage"
+
+    @property
+    def outputs(self) -> Path:
+        """What the baseline wrote, to compare others with."""
+        return self.root / "outputs"
+
+    @property
+    def given(self) -> Path:
+        """Copies of programs that were built elsewhere."""
+        return self.root / "bench"
+
+    @property
     def arms(self) -> Path:
         """Copies of the binaries that are measured, at paths of equal length."""
         return self.root / "arms"
+
+    @property
+    def counting(self) -> Path:
+        """The binary that is counted, and what the tool writes."""
+        return self.root / "counting"
+
+    @property
+    def observing(self) -> Path:
+        """Programs that are observed, and the files of the tools."""
+        return self.root / "observing"
+
+    @property
+    def flame_graphs(self) -> Path:
+        """Pages that were drawn without `-o`."""
+        return self.root / "flamegraphs"
+
+    @property
+    def rebuilds(self) -> Path:
+        """Two builds from nothing, which must give the same bytes."""
+        return self.root / "verify"
+
+    @property
+    def versions(self) -> Path:
+        """Files and builds of the versions that were compared."""
+        return self.root / "compare"
 
     @property
     def search(self) -> Path:

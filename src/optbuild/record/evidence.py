@@ -127,7 +127,8 @@ class PgoRecord:
         in_sample: A benchmark workload has an input that a training workload has as well; None if it is unknown what
             one of them reads.
         flush_object: The instrumented build contained the object that saves counts when a signal ends the program.
-        processes_without_counts: Processes of the instrumented program that left no raw profile in training.
+        processes_without_counts: Processes of the instrumented program that left no raw profile in training, or
+            replaced themselves and lost what they had counted.
         renamed_functions: Functions counted in tests, benches or examples under other names.
         counters: How threads counted: `single`, which may have lost counts, or `atomic`.
         checks: The conditions that were checked.

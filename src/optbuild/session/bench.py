@@ -13,7 +13,7 @@ from pathlib import Path
 
 from optbuild.errors import ToolchainError, UsageError, WorkloadError, WorkloadTimeoutError
 from optbuild.events import Emit, Event, Level, Notice
-from optbuild.files import claim_directory, remove_below, sha256_of
+from optbuild.files import claim_directory, sha256_of
 from optbuild.making.workload_runs import WorkloadRunner, check_before_building
 from optbuild.measure.arms import Arms
 from optbuild.measure.contest import Contest, Venue, contest, count
@@ -32,7 +32,7 @@ from optbuild.record.lock import hold_lock
 from optbuild.record.model import RunRecord
 from optbuild.record.store import RecordStore
 from optbuild.record.variants import ArtifactRecord, VariantRecord, VariantStatus
-from optbuild.session.bench_outputs import compare_outputs
+from optbuild.session.bench_outputs import compare_outputs, place_given
 from optbuild.session.debug_builds import require_optimised_file
 from optbuild.session.inspect import find_layout
 from optbuild.session.journal import Journal
@@ -43,7 +43,6 @@ from optbuild.text import sanitize_line
 from optbuild.workloads.inputs import REWRITTEN, InputHashes
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.make_invocation import make_invocation
-from optbuild.workloads.placing import place_together
 
 _BIN = "bin"
 _RESTORE = "give every run the file as it was: --prepare 'cp FILE {scratch}/FILE', and {scratch}/FILE in the command"
@@ -117,26 +116,19 @@ def bench(request: BenchRequest, machine: Machine) -> RunRecord:
             require_optimised_file(path, name)
     journal = Journal(machine=machine)
     machine = replace(machine, emit=_with_own_remedies(journal.emit))
-    with _workplace(machine) as (root, store), _errors_without_profile(root, keeps_logs=store is not None):
-        workload = _make_invocation(request, machine, root / "scratch")
+    with _workplace(machine) as (layout, store), _errors_without_profile(layout.root, keeps_logs=store is not None):
+        workload = _make_invocation(request, machine, layout.scratch)
         programs = [path.name for path in request.binaries.values()]
         for notice in find_unpassed((workload,), programs, machine, on_command_line=True):
             machine.emit(notice)
         hashes = InputHashes()
         check_before_building(workload, hashes)
-        copies = _copy_binaries(request.binaries, root)
-        runner = WorkloadRunner(
-            executor=machine.executor, root=root, stage=root / "stage", logs=root / "logs" / journal.run_id
-        )
+        copies = place_given({name: {_BIN: path} for name, path in request.binaries.items()}, layout)
+        logs = layout.root / "logs" / journal.run_id
+        runner = WorkloadRunner(executor=machine.executor, root=layout.root, stage=layout.stage, logs=logs)
         outputs, run_s = compare_outputs(workload, copies, runner, hashes, machine.emit)
         arms = Arms(variants={Arm(variant=name): binaries for name, binaries in copies.items()})
-        venue = Venue(
-            executor=machine.executor,
-            emit=machine.emit,
-            environ=machine.environ,
-            root=root,
-            directory=root / "arms",
-        )
+        venue = Venue(executor=machine.executor, emit=machine.emit, environ=machine.environ, layout=layout)
         shown: Contest | None = None
         counts: tuple[Count, ...] = ()
         allocations: tuple[AllocationCount, ...] = ()
@@ -181,17 +173,17 @@ def _with_own_remedies(emit: Emit) -> Emit:
 
 
 @contextmanager
-def _workplace(machine: Machine) -> Iterator[tuple[Path, RecordStore | None]]:
+def _workplace(machine: Machine) -> Iterator[tuple[Layout, RecordStore | None]]:
     """The work directory: the project's, with a place for the record, or a new one outside projects."""
     layout = _find_project(machine)
     if layout is not None:
         claim_directory(layout.root)
         with hold_lock(layout.lock, wait=True, emit=machine.emit):
-            yield layout.root, RecordStore(directory=layout.runs)
+            yield layout, RecordStore(directory=layout.runs)
         return
     with tempfile.TemporaryDirectory(prefix="optbuild-") as name:
         claim_directory(Path(name))
-        yield Path(name), None
+        yield Layout.apart(Path(name)), None
 
 
 def _find_project(machine: Machine) -> Layout | None:
@@ -246,15 +238,6 @@ def _make_invocation(request: BenchRequest, machine: Machine, scratch: Path) -> 
     )
     profile = BuildProfile(path=None, directory=directory, variants={}, measure=MeasureSettings())
     return make_invocation(workload, profile, bins=(_BIN,), default_bin=_BIN, scratch=scratch, environ=machine.environ)
-
-
-def _copy_binaries(binaries: Mapping[str, Path], root: Path) -> dict[str, dict[str, Path]]:
-    """Copies on one file system, where a link can put each in place; programs may read their own names."""
-    remove_below(root, root / "bench")
-    return {
-        name: place_together({_BIN: path}, root / "bench" / f"{index:03d}", root=root)
-        for index, (name, path) in enumerate(binaries.items())
-    }
 
 
 def _describe_binaries(binaries: Mapping[str, Path]) -> tuple[VariantRecord, ...]:

@@ -1,4 +1,4 @@
-"""Compare the outputs of existing binaries: it is unknown which of them is right, so differences are only reported."""
+"""Place existing binaries and compare their outputs: which of them is right is unknown, so differences are reported."""
 
 from __future__ import annotations
 
@@ -6,17 +6,29 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from optbuild.events import Emit, Level, Notice
+from optbuild.files import remove_below
 from optbuild.making.outputs.differences import comparable, differing, find_steady
 from optbuild.making.outputs.leniency import Leniency
 from optbuild.making.outputs.written_parts import OutputWatch, Part
 from optbuild.making.workload_runs import WorkloadRunner
 from optbuild.plan.results import KeptPart, Probed, combined_sha256
+from optbuild.project.layout import Layout
 from optbuild.record.model import OutputRecord
 from optbuild.text import sanitize_line
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
+from optbuild.workloads.placing import place_together
 
 _EXACT = Leniency()
+
+
+def place_given(variants: Mapping[str, Mapping[str, Path]], layout: Layout) -> dict[str, dict[str, Path]]:
+    """Copies on one file system, where a link can put each in place; programs may read their own names."""
+    remove_below(layout.root, layout.given)
+    return {
+        name: place_together(programs, layout.given / f"{index:03d}", root=layout.root)
+        for index, (name, programs) in enumerate(variants.items())
+    }
 
 
 def compare_outputs(

@@ -27,7 +27,7 @@ from optbuild.session.race import Race
 from optbuild.session.search import BUILD_SHARE, Search
 from optbuild.units import format_percent
 
-_CONFIRM_SHARE = 0.25
+CONFIRM_SHARE = 0.25
 """Of the budget at most: what is kept for confirming the winner."""
 
 
@@ -120,7 +120,7 @@ class Course:
         """
         whole_s = max(self.max_time_s, self.ledger.built.wall_s or 0.0)
         wanted_s = max(whole_s - sum(heat.duration_s for heat in self.heats), whole_s / 2 if self.heats else 0.0)
-        room_s = self.left_s() - min(self.max_time_s, _CONFIRM_SHARE * self.search.budget_s)
+        room_s = self.left_s() - min(self.max_time_s, CONFIRM_SHARE * self.search.budget_s)
         return max(0.0, min(wanted_s, room_s)), room_s < wanted_s
 
     @property

@@ -1,15 +1,22 @@
-"""The key of a measurement, and the stored run whose measurement is still valid."""
+"""The key of a measurement, and the stored run or search that is still valid."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from optbuild.making.order.decisions import TOO_LATE
+from optbuild.measure.model import Comparison, Verdict
 from optbuild.plan.fingerprint import fingerprint, make_result_key
 from optbuild.plan.measure import Measure
 from optbuild.plan.results import Binaries
+from optbuild.profile.search_choices import Objective
 from optbuild.record.model import HostRecord, RunRecord
+from optbuild.record.search import SearchRecord
 from optbuild.record.store import RecordStore
 from optbuild.workloads.inputs import InputHashes
+
+WAITING = "not built: there was no time to find out what its settings bring alone"
+"""Why a combination was not built whose settings were not measured alone."""
 
 
 def measurement_key(
@@ -47,3 +54,17 @@ def find_earlier(result_key: str, action: Measure, records: RecordStore) -> RunR
         return None
     is_short = earlier.measure.advice is not None and earlier.measure.max_time_s < action.max_time_s
     return None if is_short else earlier
+
+
+def tells_more(found: SearchRecord, *, budget_s: float, max_time_s: float) -> bool:
+    """Whether a search ended for lack of time, and would tell more with these limits."""
+    if found.budget_s >= budget_s and found.max_time_s >= max_time_s:
+        return False
+    last = found.race or found.screening
+    is_unbuilt = any(each.reason in {TOO_LATE, WAITING} for each in found.candidates)
+    return is_unbuilt or last is None or bool(last.undecided) or is_unproven(found.objective, found.confirmation)
+
+
+def is_unproven(objective: str, confirmation: Comparison | None) -> bool:
+    """Whether a winner was chosen for its time, and its confirmation had too little time to tell."""
+    return objective == Objective.TIME and confirmation is not None and confirmation.verdict is Verdict.INCONCLUSIVE

@@ -23,6 +23,7 @@ from optbuild.measure.settings import SamplingSettings
 from optbuild.profile.load import command_line_workload
 from optbuild.profile.model import BuildProfile, MeasureSettings
 from optbuild.profile.workloads import Use
+from optbuild.project.layout import Layout
 from optbuild.session.request import Machine
 from optbuild.toolchain.model import Finding
 from optbuild.units import format_duration, format_percent
@@ -89,6 +90,7 @@ def _try(machine: Machine, clock: Callable[[], float]) -> Precision:
     with tempfile.TemporaryDirectory(prefix="optbuild-") as directory:
         root = Path(directory)
         claim_directory(root)
+        layout = Layout.apart(root)
         data = root / "zeros"
         data.write_bytes(bytes(_INPUT_BYTES))
         workload = command_line_workload((f"{{bin:{_BIN}}}", str(data)), (Use.BENCH,), root, name)
@@ -97,7 +99,7 @@ def _try(machine: Machine, clock: Callable[[], float]) -> Precision:
             BuildProfile(path=None, directory=root, variants={}, measure=MeasureSettings()),
             bins=(_BIN,),
             default_bin=_BIN,
-            scratch=root / "scratch",
+            scratch=layout.scratch,
             environ=machine.environ,
         )
         binaries = {_BIN: program}
@@ -117,8 +119,7 @@ def _try(machine: Machine, clock: Callable[[], float]) -> Precision:
             executor=machine.executor,
             emit=machine.emit,
             environ=machine.environ,
-            root=root,
-            directory=root / "arms",
+            layout=layout,
             label=f"measure {name} against its copy",
             clock=clock,
         )

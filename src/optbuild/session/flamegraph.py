@@ -74,7 +74,7 @@ def profile_variants(request: FlamegraphRequest, machine: Machine) -> tuple[Prof
         )
         profiles = tuple(turns.profile(workload, build.place(workload)) for workload in build.workloads)
         project = build.ledger.prepared.inputs.project.directory.name
-        pages = build.ledger.prepared.layout.root / "flamegraphs"
+        pages = build.ledger.prepared.layout.flame_graphs
         _warn_of_unnamed(profiles, build)
     profiled = Profiled(project=project, variant=request.variant, base=request.base, workloads=profiles, notes=notes)
     return profiled, pages

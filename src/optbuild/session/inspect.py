@@ -167,7 +167,7 @@ def clean(request: RunRequest, machine: Machine) -> tuple[Path, int]:
     require_ours(layout)  # before the lock, which is a file in it
     if not (root / MARKER).is_file():
         return root, 0
-    with hold_lock(root / "lock", wait=False, emit=machine.emit):
+    with hold_lock(layout.lock, wait=False, emit=machine.emit):
         size_bytes = _size_on_disk(root)
         remove_below(root, root)
     return root, size_bytes

@@ -8,24 +8,23 @@ from pathlib import Path
 
 from optbuild.errors import NotComparableError
 from optbuild.events import Level, Notice
-from optbuild.files import remove_below
 from optbuild.making.workload_runs import WorkloadRunner, check_before_building
 from optbuild.measure.arms import Arms
 from optbuild.measure.contest import Venue, contest
 from optbuild.measure.model import AaVerdict, Arm
 from optbuild.profile.model import BuildProfile
 from optbuild.profile.workloads import Use
+from optbuild.project.layout import Layout
 from optbuild.record.assemble import add_contest, describe_workloads
 from optbuild.record.host import describe_host
 from optbuild.record.model import OutputRecord, RunRecord, WarningRecord
-from optbuild.session.bench_outputs import compare_outputs
+from optbuild.session.bench_outputs import compare_outputs, place_given
 from optbuild.session.measuring import make_settings
 from optbuild.session.request import Machine
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.make_invocation import make_invocation
 from optbuild.workloads.overlap import find_overlaps
-from optbuild.workloads.placing import place_together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +32,13 @@ class Bench:
     """Where something that was built elsewhere is measured.
 
     Attributes:
-        root: A directory with our marker, for everything.
+        layout: Of a directory with our marker, for everything.
         build_profile: Its workloads run where it lies.
         variants: The programs of each variant, the baseline first.
         default_bin: What `{bin}` stands for.
     """
 
-    root: Path
+    layout: Layout
     build_profile: BuildProfile
     variants: Mapping[str, Mapping[str, Path]]
     default_bin: str | None
@@ -67,13 +66,7 @@ def measure_apart(record: RunRecord, bench: Bench) -> RunRecord:
         check_before_building(workload, hashes)
     run_s = _check_outputs(record, workloads, bench, hashes)
     arms = Arms(variants={Arm(variant=name): programs for name, programs in bench.variants.items()})
-    venue = Venue(
-        executor=machine.executor,
-        emit=machine.emit,
-        environ=machine.environ,
-        root=bench.root,
-        directory=bench.root / "arms",
-    )
+    venue = Venue(executor=machine.executor, emit=machine.emit, environ=machine.environ, layout=bench.layout)
     found = contest(arms, workloads, make_settings(bench.build_profile), venue, run_s=run_s)
     for workload in workloads:
         hashes.check_after(workload)
@@ -98,7 +91,7 @@ def _make_invocations(bench: Bench) -> tuple[Invocation, ...]:
             bins=bins,
             default_bin=bench.default_bin,
             needs_runner=False,
-            scratch=bench.root / "scratch",
+            scratch=bench.layout.scratch,
             environ=bench.machine.environ,
         )
         for workload in bench.build_profile.workloads
@@ -110,14 +103,9 @@ def _check_outputs(
     record: RunRecord, workloads: tuple[Invocation, ...], bench: Bench, hashes: InputHashes
 ) -> dict[str, float]:
     """Run every program once, and see that it does what it did where it was built; how long a run takes."""
-    runner = WorkloadRunner(
-        executor=bench.machine.executor, root=bench.root, stage=bench.root / "stage", logs=bench.root / "logs"
-    )
-    remove_below(bench.root, bench.root / "compared")
-    copies = {
-        name: place_together(programs, bench.root / "compared" / f"{index:03d}", root=bench.root)
-        for index, (name, programs) in enumerate(bench.variants.items())
-    }
+    root, stage = bench.layout.root, bench.layout.stage
+    runner = WorkloadRunner(executor=bench.machine.executor, root=root, stage=stage, logs=root / "logs")
+    copies = place_given(bench.variants, bench.layout)
     run_s = {}
     for workload in workloads:
         # differences between variants were judged where they were built, as leniently as the workload asks

@@ -99,7 +99,7 @@ def built_to_observe(
         ledger = Ledger(prepared=prepared, request=asked, machine=machine, history=load_history(layout))
         warn_of_unpassed(ledger)
         arms = _build(ledger)
-        directory = layout.root / "observing"
+        directory = layout.observing
         remove_below(layout.root, directory)
         with writing(directory):
             directory.mkdir()

@@ -51,7 +51,7 @@ def _load_for_all(request: RunRequest, machine: Machine) -> BuildProfile:
             f"{request.directory} is not a directory"
             if is_other
             else f"the directory {request.directory} does not exist",
-            help="name the directory of a Cargo project: optbuild pgo DIR",
+            help="name the directory of a Cargo project, or change to it and name none",
             location=str(request.directory),
         )
     directory = request.directory.resolve()

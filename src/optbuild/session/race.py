@@ -84,7 +84,7 @@ class Race:
     def decide(self, rounds: int) -> None:
         """Choose the combinations that are worth building by the first so many rounds."""
         d = self._until(rounds)
-        own = d.get(self.stages.reference or "", np.zeros(rounds))
+        own = d.get(self.stages.reference, np.zeros(rounds))
         measured = {arm: statistics.hodges_lehmann(each - own[: each.size]) for arm, each in d.items() if each.size}
         effects = estimate_changes(self.stages, d, alpha=self.rule.error)
         self.promise = find_promising(self.stages, effects, measured, margin=self.rule.margin)

@@ -88,7 +88,7 @@ class SourceMaker:
     @property
     def directory(self) -> Path:
         """Below it every source has a directory."""
-        return self.layout.root / "compare" / "target" / "package"
+        return self.layout.versions / "target" / "package"
 
     def from_revision(self, repository: Repository, revision: str, commit: str) -> Source:
         """The files of a revision; those of an earlier comparison are used again.
@@ -158,7 +158,7 @@ class SourceMaker:
                 help="name a program that was built before, such as one of an earlier release",
                 location=str(path),
             )
-        copy = copy_as(path, self.layout.root / "compare" / "renamed" / as_name, owned=self.layout.root)
+        copy = copy_as(path, self.layout.versions / "renamed" / as_name, owned=self.layout.root)
         return BaselineProgram(path=path, copy=copy, sha256=sha256_of(copy), size_bytes=copy.stat().st_size)
 
     def seed(self, source: Source) -> tuple[Path, ...]:
@@ -196,8 +196,7 @@ class SourceMaker:
         return layout
 
     def _layout_of(self, place: Path) -> Layout:
-        root = place / "build"
-        return Layout(root=root, artifacts=root / "artifacts", shared=self.layout.root)
+        return Layout.apart(place / "build", shared=self.layout.root)
 
 
 def _last_use_ns(place: Path) -> int:

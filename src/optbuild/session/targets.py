@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from optbuild.errors import UsageError
 from optbuild.profile.cargo_words import CargoVerb
+from optbuild.profile.faults import find_nearest
 from optbuild.profile.model import BuildProfile
 from optbuild.profile.placeholders import Placeholder, PlaceholderKind, parse_placeholders
 from optbuild.profile.workloads import Workload
 from optbuild.project.default_target import configured_targets
 from optbuild.project.model import BinTarget, CargoConfig, Package, Project
 from optbuild.project.selection import Targets, enabled_features, is_buildable, select_targets
+from optbuild.text import sanitize_line
 from optbuild.tools.builders import split_glibc
 from optbuild.workloads.invocation import Invocation, Moment
 
 _COMMANDS = ("command", "server", "load", *Moment)
+_FEATURE = re.compile(r"[^\s,]+")  # cargo takes several in one word
 _PRODUCTS = (PlaceholderKind.BIN, PlaceholderKind.LIB)
 
 
@@ -44,6 +48,7 @@ def choose_targets(project: Project, build_profile: BuildProfile, names: tuple[s
         if settings.bins or settings.packages:
             error.location = build_profile.where("project", asked) or error.location
         raise
+    _check_features(targets, build_profile, names)
     return targets if settings.all_features else _buildable(targets, build_profile, names, used)
 
 
@@ -93,6 +98,34 @@ def _used_by(workloads: Iterable[Workload]) -> tuple[str, ...]:
 def _are_of_cargo(workloads: tuple[Workload, ...]) -> bool:
     """Whether all that runs are tests and benches, which cargo builds beside a library."""
     return bool(workloads) and all(each.cargo is not None and each.cargo[0] != CargoVerb.RUN for each in workloads)
+
+
+def _check_features(targets: Targets, build_profile: BuildProfile, names: tuple[str, ...]) -> None:
+    """Check that one of the packages has each feature; features of dependencies are cargo's business.
+
+    Raises:
+        UsageError: None has it.
+    """
+    known = {name for package in targets.packages for name in package.features} | {"default"}
+    places = [("project", "features"), *(("variants", name, "features") for name in names)]
+    written = [build_profile.project.features, *(build_profile.variants[name].features for name in names)]
+    for place, features in zip(places, written, strict=True):
+        for feature in _FEATURE.findall(" ".join(features)):
+            package, slash, name = feature.rpartition("/")
+            if (not slash or package in {each.name for each in targets.packages}) and name not in known:
+                raise _no_such_feature(name, targets, build_profile.where(*place))
+
+
+def _no_such_feature(name: str, targets: Targets, location: str | None) -> UsageError:
+    packages = ", ".join(f"`{sanitize_line(package.name)}`" for package in targets.packages)
+    features = sorted({each for package in targets.packages for each in package.features})
+    nearest = find_nearest(name, features)
+    there_are = f"there {'is' if len(features) == 1 else 'are'} {', '.join(map(sanitize_line, features)) or 'none'}"
+    return UsageError(
+        f"no feature `{sanitize_line(name)}` in {packages}",
+        help=f"correct `features`: {there_are if nearest is None else f'did you mean {sanitize_line(nearest)!r}?'}",
+        location=location or str(targets.packages[0].manifest),
+    )
 
 
 def _buildable(targets: Targets, build_profile: BuildProfile, names: tuple[str, ...], used: tuple[str, ...]) -> Targets:

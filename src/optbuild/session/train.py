@@ -14,7 +14,7 @@ from optbuild.making.training.places import note_places
 from optbuild.making.training.profile_data import load_portable_profile
 from optbuild.plan.lent_names import identify_build
 from optbuild.plan.parts import has_parts
-from optbuild.plan.planner import draft_recipe
+from optbuild.plan.variants import draft_recipe
 from optbuild.portable.aging import merge_aged
 from optbuild.portable.difference import Difference, compare
 from optbuild.portable.encoding import PortableProfile, decode, encode
@@ -24,7 +24,7 @@ from optbuild.portable.lock import Lock, lock_path
 from optbuild.portable.matching import match
 from optbuild.portable.profile_records import join, parse_record
 from optbuild.profile.model import BuildProfile
-from optbuild.profile.variants import PgoMode
+from optbuild.profile.variants import CodeLayout
 from optbuild.profile.workloads import Use, Workload
 from optbuild.record.model import RunRecord
 from optbuild.session.opening import load_for
@@ -128,11 +128,18 @@ def find_variant(wanted: str | None, build_profile: BuildProfile) -> str:
     """The variant that is trained.
 
     Raises:
-        UsageError: There is none.
+        UsageError: There is none, or its counts cannot be kept.
     """
-    with_pgo = [name for name, variant in build_profile.variants.items() if variant.pgo is not PgoMode.OFF]
+    with_pgo = [name for name, variant in build_profile.variants.items() if variant.takes_foreign_counts]
     if wanted in with_pgo:
         return wanted or ""
+    in_order = [name for name, variant in build_profile.variants.items() if variant.layout is CodeLayout.STARTUP]
+    if wanted in in_order or (wanted is None and not with_pgo and in_order):
+        raise UsageError(
+            f'variant {wanted or in_order[-1]} has layout = "startup", and a committed file does not tell in which '
+            "order functions first run",
+            help=f"name one of: {', '.join(with_pgo)}" if with_pgo else "add a variant with PGO and without `layout`",
+        )
     if wanted is not None or not with_pgo:
         named = "no variant" if wanted is None else f"no variant {wanted!r} that"
         raise UsageError(

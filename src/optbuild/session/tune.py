@@ -8,7 +8,6 @@ from dataclasses import replace
 from optbuild.errors import OptbuildError, WorkloadTimeoutError
 from optbuild.events import Event, Level, Notice
 from optbuild.files import claim_directory, remove_below
-from optbuild.making.order.decisions import TOO_LATE
 from optbuild.measure.arms import Arms
 from optbuild.measure.contest import Contest
 from optbuild.measure.memory import Memory, open_memory
@@ -28,7 +27,7 @@ from optbuild.record.lock import hold_lock
 from optbuild.record.model import RunRecord
 from optbuild.record.store import RecordStore
 from optbuild.session.course import Course, Heat, without
-from optbuild.session.earlier import measurement_key
+from optbuild.session.earlier import WAITING, is_unproven, measurement_key, tells_more
 from optbuild.session.ledger import Ledger
 from optbuild.session.measuring import measure, sampling_settings
 from optbuild.session.prepare import load_history
@@ -36,9 +35,8 @@ from optbuild.session.race import Race
 from optbuild.session.request import Machine
 from optbuild.session.run import RunFailedError, build, find_arms, is_reusable, warn_of_unpassed
 from optbuild.session.search import TuneRequest, foretell, prepare_search
-from optbuild.units import format_duration, format_percent
+from optbuild.units import format_duration, format_minutes, format_percent
 
-_WAITING = "not built: there was no time to find out what its settings bring alone"
 _DOUBTS = frozenset(
     map(
         str,
@@ -108,7 +106,7 @@ def _build_first(course: Course) -> None:
     Raises:
         OptbuildError: What ended it early.
     """
-    course.making.leave_out(dict.fromkeys(course.search.stages.combined, _WAITING))
+    course.making.leave_out(dict.fromkeys(course.search.stages.combined, WAITING))
     build(course.ledger, course.making)
 
 
@@ -138,21 +136,15 @@ def _find_earlier(course: Course) -> RunRecord | None:
     if ledger.request.fresh:
         return None
     earlier = RecordStore(directory=ledger.prepared.layout.runs).find_complete(ledger.result_key)
-    if earlier is None or earlier.search is None or _has_more_time(course, earlier):
+    if (
+        earlier is None
+        or earlier.search is None
+        or tells_more(earlier.search, budget_s=course.search.budget_s, max_time_s=course.max_time_s)
+    ):
         return None
     message = f"nothing has changed since search {earlier.run_id}: showing its result (--fresh searches again)"
     ledger.emit(Notice(level=Level.INFO, code="reused-run", message=message))
     return earlier
-
-
-def _has_more_time(course: Course, earlier: RunRecord) -> bool:
-    """Whether an earlier search ended for lack of time, and this one has more."""
-    found = earlier.search
-    if found is None or (found.budget_s >= course.search.budget_s and found.max_time_s >= course.max_time_s):
-        return False
-    last = found.race or found.screening
-    is_unbuilt = any(each.reason in {TOO_LATE, _WAITING} for each in found.candidates)
-    return is_unbuilt or last is None or bool(last.undecided)
 
 
 def _contest_key(course: Course) -> str:
@@ -218,7 +210,7 @@ def _promise_of(course: Course, screening: Heat) -> Promise:
         return Promise(refused=dict.fromkeys(combined, "not built: the times of the screening prove nothing"))
     if race.promise is None and (race.rounds >= race.rule.looks[0] or len(race.candidates) <= 1):
         race.decide(race.rounds)
-    return race.promise or Promise(refused=dict.fromkeys(combined, _WAITING))
+    return race.promise or Promise(refused=dict.fromkeys(combined, WAITING))
 
 
 def _find_smaller(course: Course) -> Promise:
@@ -291,13 +283,8 @@ def _describe_more_time(course: Course) -> str:
     """The option that gives races twice the time."""
     _, is_budget = course.racing_s()
     if is_budget:
-        return f"--budget {_doubled(course.search.budget_s)}"
-    return f"--max-time {_doubled(course.max_time_s)}"
-
-
-def _doubled(duration_s: float) -> str:
-    """Twice as long, as an option takes it."""
-    return f"{math.ceil(2 * duration_s / 60)}m"
+        return f"--budget {format_minutes(2 * course.search.budget_s)}"
+    return f"--max-time {format_minutes(2 * course.max_time_s)}"
 
 
 def _confirm(course: Course) -> None:
@@ -372,8 +359,9 @@ def _open_memory(course: Course, stage: str, arms: Arms) -> Memory:
 
 def _forget_rounds(course: Course) -> None:
     """Remove the rounds of a search that came to its end; where more time would tell more, only what confirmed it."""
-    layout, final = course.ledger.prepared.layout, course.final
-    is_open = course.search.objective is Objective.TIME and final is not None and final.would_go_on()
+    layout, final, objective = course.ledger.prepared.layout, course.final, course.search.objective
+    would_go_on = objective is Objective.TIME and final is not None and final.would_go_on()
+    is_open = would_go_on or is_unproven(objective, course.confirmation)
     remove_below(layout.root, layout.search / "confirm.rounds" if is_open else layout.search)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import tomlkit
@@ -16,31 +17,51 @@ from optbuild.profile.presets import PREFIX
 from optbuild.profile.search_choices import Objective
 from optbuild.record.model import RunRecord
 from optbuild.record.search import SearchRecord
+from optbuild.session.course import CONFIRM_SHARE
 from optbuild.session.opening import load_for
 from optbuild.session.proposal import Proposal
 from optbuild.session.request import Machine, RunRequest
 from optbuild.text import BYTE_ORDER_MARK, keep_form
+from optbuild.units import format_minutes
 
 TUNED = "tuned"
 """The name of the variant."""
 _SCHEMA_KEY = re.compile(r"^[ \t]*schema[ \t]*=.*$", re.MULTILINE)
 
 
-def propose_tuned(record: RunRecord, request: RunRequest, machine: Machine) -> Proposal:
-    """Propose a build profile with the winner of a search; write nothing.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NothingProven:
+    """A search that came to its end without a winner that is proven: the answer is no.
+
+    Attributes:
+        advice: What may lead to one.
+    """
+
+    message: str
+    advice: str
+
+
+def propose_tuned(record: RunRecord, request: RunRequest, machine: Machine) -> Proposal | NothingProven:
+    """Propose a build profile with the winner of a search, if it is proven; write nothing.
 
     Raises:
-        UsageError: There is no proven winner, or no build profile that it could be added to.
+        UsageError: There is no build profile that it could be added to.
         BuildProfileError: The build profile cannot be used.
     """
     search, baseline = record.search, record.baseline
     if search is None or baseline is None or search.winner in {None, baseline.name}:
         name = "the baseline" if baseline is None else baseline.name
-        raise UsageError(
-            f"nothing was written: no candidate is better than {name}",
-            help="search a larger space (optbuild tune --space thorough), or keep what you have",
+        return NothingProven(
+            message=f"nothing was written: no candidate is better than {name}",
+            advice="search a larger space (optbuild tune --space thorough), or keep what you have",
         )
-    _require_proven(search)
+    confirmed = search.confirmation
+    if search.objective == Objective.TIME and (confirmed is None or confirmed.verdict is not Verdict.FASTER):
+        said = "it was not confirmed" if confirmed is None else f"the confirmation is {confirmed.verdict}"
+        return NothingProven(
+            message=f"nothing was written: {search.winner} was chosen, but {said}",
+            advice=f"search on with more time: optbuild tune --write {_more_time(search)}; or add the variant by hand",
+        )
     settings = next(each.settings for each in search.candidates if each.variant == search.winner)
     build_profile = load_for(request, machine)
     path = build_profile.path
@@ -110,14 +131,13 @@ def _replaced(text: str, name: str, settings: Mapping[str, Any]) -> str:
     return tomlkit.dumps(document)
 
 
-def _require_proven(search: SearchRecord) -> None:
-    confirmed = search.confirmation
-    if search.objective == Objective.TIME and (confirmed is None or confirmed.verdict is not Verdict.FASTER):
-        said = "it was not confirmed" if confirmed is None else f"the confirmation is {confirmed.verdict}"
-        raise UsageError(
-            f"nothing was written: {search.winner} was chosen, but {said}",
-            help="give the search more time (optbuild tune --budget 2h), or add the variant by hand",
-        )
+def _more_time(search: SearchRecord) -> str:
+    """The options that give the confirmation twice the time, and the budget where that would not leave so much."""
+    longer_s = 2 * search.max_time_s
+    options = f"--max-time {format_minutes(longer_s)}"
+    if longer_s > CONFIRM_SHARE * search.budget_s:
+        options += f" --budget {format_minutes(max(2 * search.budget_s, longer_s / CONFIRM_SHARE))}"
+    return options
 
 
 def _extended(text: str) -> str:

@@ -30,7 +30,6 @@ from optbuild.session.run import RunFailedError, run
 from optbuild.text import sanitize_line
 from optbuild.units import format_percent
 
-_PLACE = "verify"
 _STEADY = (
     "let build scripts and macros write the same each time: sorted entries, SOURCE_DATE_EPOCH for the time, no path of "
     "the machine"
@@ -112,11 +111,12 @@ def _find_variant(build_profile: BuildProfile, wanted: str | None) -> str:
             help=f"name one of: {', '.join(names)}; or a file: optbuild verify FILE --record record.json",
         )
     with_pgo = [name for name in names if build_profile.variants[name].pgo is not PgoMode.OFF]
-    return wanted or (with_pgo or names)[-1]
+    with_counts = [name for name in with_pgo if build_profile.variants[name].takes_foreign_counts]
+    return wanted or (with_counts or with_pgo or names)[-1]
 
 
 def _takes_counts(build_profile: BuildProfile, name: str) -> bool:
-    wants = build_profile.variants[name].pgo is not PgoMode.OFF
+    wants = build_profile.variants[name].takes_foreign_counts
     named = build_profile.profile_data_file is not None
     return wants and named and build_profile.profile_data.use is not UseProfileData.NEVER
 
@@ -228,7 +228,7 @@ def _check_rebuilt(
     That flag alone gives the directories of build scripts other names. So what differs is built once more in another
     directory with the same flag, and these two are compared.
     """
-    root = layout.root / _PLACE
+    root = layout.rebuilds
     remove_below(layout.root, root)
     try:
         first = _build_from_nothing(asked, variant.name, layout, root / "a", machine)

@@ -118,11 +118,11 @@ def probe_old(versions: Versions, old: VersionArm, *, fresh: bool) -> VersionArm
     layout = side.source.layout
     checker = OutputChecker(
         workloads=WorkloadRunner(
-            executor=versions.machine.executor, root=layout.root, stage=layout.root / "stage", logs=versions.logs
+            executor=versions.machine.executor, root=layout.root, stage=layout.stage, logs=versions.logs
         ),
         results=ResultStore(directory=layout.results, emit=emit, fresh=fresh),
         hashes=side.prepared.hashes,
-        kept=layout.root / "outputs",
+        kept=layout.outputs,
         emit=emit,
     )
     probed = {}

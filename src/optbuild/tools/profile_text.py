@@ -28,10 +28,14 @@ class FunctionRecord:
     lines: tuple[str, ...]
 
 
+_TRACES = ":temporal_prof_traces"
+"""Begins the order in which functions first ran: the last part of the header, up to a blank line."""
+
+
 def read_header(lines: Iterable[str]) -> Iterator[str]:
-    """The lines before the first record, which say how the program was instrumented."""
+    """The lines before the first record that say how the program was instrumented."""
     for line in lines:
-        if not line.startswith(("#", ":")):
+        if not line.startswith(("#", ":")) or line.rstrip() == _TRACES:
             return
         yield line
 
@@ -43,7 +47,11 @@ def read_records(lines: Iterable[str]) -> Iterator[FunctionRecord]:
         ValueError: A record is not as expected.
     """
     block: list[str] = []
+    is_trace = False
     for line in chain(lines, ("",)):
+        is_trace = line.rstrip() == _TRACES or (is_trace and bool(line.strip()))
+        if is_trace:
+            continue
         if line.strip():
             # Text before the first record's name is the header of the file.
             block += [] if not block and line.startswith(("#", ":")) else [line.rstrip("\n")]

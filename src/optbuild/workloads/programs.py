@@ -5,6 +5,7 @@ Not for the order in which a workload's programs run: `running` and the module o
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,9 +21,14 @@ from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.invocation import Invocation
 
 PROFILE_FILE = "LLVM_PROFILE_FILE"
+"""The variable that tells an instrumented program where to write its counts."""
 _NOT_STARTED = 127
 _MISSING_LIBRARY = "error while loading shared libraries"  # glibc
-"""The variable that tells an instrumented program where to write its counts."""
+_LIMITS = {
+    -signal.SIGXFSZ: "a limit on the size of files (`ulimit -f`, or the program's own RLIMIT_FSIZE) ended it",
+    -signal.SIGSYS: "a sandbox (seccomp) ended it at a system call that it forbids",
+}
+"""Signals that also end an instrumented program which may not write its counts, and no other variant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +122,11 @@ def _why_it_failed(completed: Completed, invocation: Invocation, tail: str) -> s
         return (
             '`cargo run` tells a program where its shared libraries are: write cargo = ["run", …] instead of `command` '
             "in its [[workloads]] table, or name their directory: env = { LD_LIBRARY_PATH = … }"
+        )
+    if completed.exit_code in _LIMITS:
+        return (
+            f"{_LIMITS[completed.exit_code]}; in training a program also writes a file with its counts when it ends: "
+            "let it do without that limit there (`env` in its [[workloads]] table can say so)"
         )
     return (
         "run its command by hand to see why; set `expect-exit` if that is its normal exit code, and "

@@ -28,7 +28,33 @@ _REMEDIES = (
     ),
     (b"specs require -Zjson-target-spec", "write json-target-spec = true under [unstable] in .cargo/config.toml"),
     (b" requires rustc ", f"use a newer toolchain: {USE_STABLE}; or older dependencies: cargo update NAME --precise"),
+    (
+        b"lock file version `",
+        f"use a newer toolchain: {USE_STABLE}; or delete Cargo.lock: cargo generate-lockfile",
+    ),
+    (
+        b"failed to parse lock file",
+        "take one side of a conflict (git checkout --theirs Cargo.lock), and let cargo correct it: cargo check",
+    ),
+    (b"offline mode", "let cargo download what is missing once (`cargo fetch`), then build offline"),
+    (b"--offline was specified", "let cargo download what is missing once (`cargo fetch`), then build offline"),
+    (b"network failure", "get the dependencies first, where the network can be reached: cargo fetch"),
+    (b"failed to download", "get the dependencies first, where the network can be reached: cargo fetch"),
+    (
+        b"failed to load source for dependency",
+        "put the dependency where Cargo.toml says that it is; if it is a git submodule: git submodule update --init",
+    ),
+    (
+        b"the listed checksum of ",
+        "restore the vendored sources (cargo vendor), or name the edited crate under [patch.crates-io]",
+    ),
+    (
+        b"could not execute process `",
+        "install the program that cargo names, or correct the setting that names it, such as `rustc-wrapper`",
+    ),
+    (b"rustup component add ", "run the command that cargo names above"),
 )
+_OF_COMPILER = b"could not compile `"
 
 
 def cargo_failed(action: Compile, exit_code: int, status: bytes, log: Path) -> OptbuildError:
@@ -68,9 +94,10 @@ def cargo_failed(action: Compile, exit_code: int, status: bytes, log: Path) -> O
         )
     how = f"exit code {exit_code}" if exit_code >= 0 else f"signal {-exit_code}"
     remedies = (remedy for said, remedy in _REMEDIES if said in status)
+    speaker = "the compiler" if _OF_COMPILER in status else "cargo"
     return BuildError(
         f"{action.label}: cargo failed ({how})",
-        help=next(remedies, "mend what the compiler says above; the whole log is in the file named here"),
+        help=next(remedies, f"mend what {speaker} says above; the whole log is in the file named here"),
         location=str(log),
         detail=detail,
     )

@@ -15,7 +15,13 @@ from optbuild.execution.command import Command
 from optbuild.files import writing
 from optbuild.plan.counts import Losses
 from optbuild.text import sanitize_line
-from optbuild.tools.start_marks import count_started, lost_processes, marks_directory, unended_processes
+from optbuild.tools.start_marks import (
+    count_started,
+    lost_processes,
+    marks_directory,
+    replaced_processes,
+    unended_processes,
+)
 
 _ERROR = b"LLVM Profile Error: "
 _MOST_ERRORS = 3
@@ -59,7 +65,7 @@ class LossWatch:
         before = self._stray_before
         return Losses(
             processes=count_started(left),
-            without_counts=len(lost),
+            without_counts=len(lost | replaced_processes(left)),
             stray=sum(before.get(path) != state for path, state in _states(self.stray).items()),
             errors=tuple(dict.fromkeys(self._errors))[:_MOST_ERRORS],
         )
@@ -91,8 +97,8 @@ def describe_losses(losses: Losses, workload: str, stray: Path, *, has_flush_obj
             level=Level.WARNING,
             code="processes-without-counts",
             message=f"{training} lacks the counts of {losses.without_counts:,} of {losses.processes:,} processes of "
-            "the instrumented program: each was ended by a signal, _exit or abort, replaced itself with another "
-            f"program, or could not write a file{said}",
+            "the instrumented program: each was ended by a signal, _exit or abort, replaced itself by exec, or "
+            f"could not write a file{said}",
             help=f"let each process return from `main` or call `exit`; {'' if has_flush_object else flush}"
             "if a sandbox forbids it to write files, train without the sandbox",
         )

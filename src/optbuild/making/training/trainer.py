@@ -272,8 +272,7 @@ class Trainer:
             said = f"; LLVM's runtime says: {'; '.join(losses.errors)}" if losses.errors else ""
             return ProfileDataError(
                 f"training on {name!r} wrote no raw profile: it ran {count} of the instrumented program, and each was "
-                "ended by a signal, _exit or abort, replaced itself with another program, or could not write a "
-                f"file{said}",
+                f"ended by a signal, _exit or abort, replaced itself by exec, or could not write a file{said}",
                 help="let each return from `main` or call `exit`; if a signal ends it, set `flush-object = true` in "
                 "its [[workloads]] table; if a sandbox forbids it to write files, train without the sandbox",
                 location=str(action.directory),

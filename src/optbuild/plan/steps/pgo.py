@@ -226,6 +226,15 @@ def _takes_profile_data(draft: Draft, inputs: PlanInputs) -> bool:
     """Whether a variant may take committed counts; tests and benches that are measured get none of them."""
     if not inputs.has_profile_data:
         return False
+    if not inputs.build_profile.variants[draft.variant].takes_foreign_counts:
+        if inputs.build_profile.profile_data.use is UseProfileData.ALWAYS:
+            raise UsageError(
+                f'variant {draft.variant} has layout = "startup", but committed counts do not tell in which order '
+                "functions first run",
+                help='train it: write use = "auto" under [profile-data]; or remove `layout`',
+                location=inputs.build_profile.where("variants", draft.variant, "layout"),
+            )
+        return False
     measures_programs = any(Use.BENCH in workload.use and workload.call is not None for workload in inputs.workloads)
     if measures_programs and inputs.build_profile.profile_data.use is UseProfileData.ALWAYS:
         raise UsageError(

@@ -148,6 +148,8 @@ def _leaders(alike: list[Variant], variant: Variant) -> list[Variant]:
 
     The second has counts of its own only where those of the first did not fit, for the same reason as here.
     """
+    if not variant.takes_foreign_counts:
+        return []
     same_flow = (other for other in alike if _of(other, _IN_CONTROL_FLOW) == _of(variant, _IN_CONTROL_FLOW))
     return list(dict.fromkeys((*alike[:1], *islice(same_flow, 1))))
 
