@@ -9,7 +9,7 @@ from optbuild.errors import ToolchainError, UsageError
 from optbuild.plan.action import render_argument
 from optbuild.plan.draft import PlanInputs, resolve_backend, resolve_lto
 from optbuild.plan.kinds.compile import Recipe
-from optbuild.plan.planner import draft_recipe
+from optbuild.plan.variants import draft_recipe
 from optbuild.project.cargo_profile import WITH_LTO
 from optbuild.toolchain.packages import USE_NIGHTLY
 from optbuild.tools.rustc import find_codegen_option
