@@ -249,3 +249,13 @@ def test_a_missing_profiler_runtime_is_named(optbuild: Optbuild, project: Path, 
     rustc = _rustc_that_says(tmp_path, f"s|^{real}$|{bare}|")
     fail(optbuild, project, 3, "toolchain", "libprofiler_builtins", real.parent.name, env={"RUSTC": rustc})
     assert not (project / "target").exists()
+
+
+@pytest.mark.skipif("nightly" in ask_rustc("--version"), reason="a nightly accepts it")
+def test_an_option_of_nightly_is_told_before_the_build(optbuild: Optbuild, project: Path) -> None:
+    """A stable rustc refuses it, which cargo would tell after builds have begun; a variable makes rustc accept it."""
+    env = {"RUSTFLAGS": "-Zthreads=2"}
+    ended = fail(optbuild, project, 3, "toolchain", "-Zthreads=2 needs a nightly toolchain", env=env)
+    assert "RUSTUP_TOOLCHAIN=nightly" in ended.error["help"]
+    assert not (project / "target").exists()
+    optbuild.run("build", "release", cwd=project, env={**env, "RUSTC_BOOTSTRAP": "1"}).expect(0)

@@ -34,6 +34,7 @@ from optbuild.session.opening import discover_for, load_for, open_project
 from optbuild.session.placement import Placement
 from optbuild.session.request import Machine, RunRequest, Selection
 from optbuild.session.targets import choose_targets, drop_unused_libs
+from optbuild.session.unstable import require_unstable
 from optbuild.session.workload_choice import (
     make_invocations,
     require_variants_in,
@@ -272,6 +273,7 @@ def _find_lent_names(build_profile: BuildProfile) -> LentNames | None:
 
 def _check_machine(inputs: PlanInputs, names: tuple[str, ...]) -> None:
     require_builder(inputs.toolchain)
+    require_unstable(inputs, names)
     require_target(inputs.toolchain)
     if _IGNORE_RUST_VERSION not in inputs.build_profile.project.cargo_args:
         for package in inputs.targets.packages:

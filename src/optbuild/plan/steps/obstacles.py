@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from optbuild.plan.action import render_argument
-from optbuild.plan.draft import Draft, PlanInputs, resolve_lto
+from optbuild.plan.draft import Draft, PlanInputs, resolve_backend, resolve_lto
 from optbuild.plan.parts import trains
 from optbuild.profile.workloads import Use
 from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.tools.rustc import SWITCHED_OFF, find_codegen_option
+from optbuild.tools.unstable import LLVM, LLVM_FLAG
 from optbuild.workloads.invocation import Invocation
 
 _CLASHING = ("profile-generate", "profile-use", "profile-sample-use", "instrument-coverage")
@@ -53,6 +54,10 @@ def _running_obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | Non
 
 def _flag_obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | None:
     flags = (*draft.recipe.inherited_rustflags, *map(render_argument, draft.recipe.rustflags))
+    backend = resolve_backend(draft.recipe, inputs)
+    if backend != LLVM:
+        remedy = f'write rustflags = ["{LLVM_FLAG}"] in the variant'
+        return f"the codegen backend is {backend}, and only LLVM instruments a program and uses its counts", remedy
     if clash := [flag for flag in flags if any(name in flag.replace("_", "-") for name in _CLASHING)]:
         return f"the rustflags already hold {clash[0]}", "remove that flag: optbuild sets its own"
     if any(flag.startswith("--cap-lints") for flag in flags):
