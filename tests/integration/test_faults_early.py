@@ -160,6 +160,17 @@ def test_a_percent_sign_in_the_target_directory_is_refused(optbuild: Optbuild, p
     assert "CARGO_TARGET_DIR" in ended.error["help"]
 
 
+@pytest.mark.parametrize(("name", "shown"), [("a\nb", "a line break"), ("a\x1fb", "0x1f"), ("a:b", "contains `:`")])
+def test_a_directory_that_no_tool_can_bear_is_refused_early(
+    optbuild: Optbuild, project: Path, tmp_path: Path, name: str, shown: str
+) -> None:
+    """What lists of files, of flags or of directories cannot express would fail after the first build or training."""
+    env = {"CARGO_TARGET_DIR": str(tmp_path / name)}
+    ended = fail(optbuild, project, 2, "usage", shown, env=env)
+    assert "CARGO_TARGET_DIR" in ended.error["help"]
+    assert not (tmp_path / name).exists()
+
+
 # Toolchain
 
 
@@ -249,3 +260,13 @@ def test_a_missing_profiler_runtime_is_named(optbuild: Optbuild, project: Path, 
     rustc = _rustc_that_says(tmp_path, f"s|^{real}$|{bare}|")
     fail(optbuild, project, 3, "toolchain", "libprofiler_builtins", real.parent.name, env={"RUSTC": rustc})
     assert not (project / "target").exists()
+
+
+@pytest.mark.skipif("nightly" in ask_rustc("--version"), reason="a nightly accepts it")
+def test_an_option_of_nightly_is_told_before_the_build(optbuild: Optbuild, project: Path) -> None:
+    """A stable rustc refuses it, which cargo would tell after builds have begun; a variable makes rustc accept it."""
+    env = {"RUSTFLAGS": "-Zthreads=2"}
+    ended = fail(optbuild, project, 3, "toolchain", "-Zthreads=2 needs a nightly toolchain", env=env)
+    assert "RUSTUP_TOOLCHAIN=nightly" in ended.error["help"]
+    assert not (project / "target").exists()
+    optbuild.run("build", "release", cwd=project, env={**env, "RUSTC_BOOTSTRAP": "1"}).expect(0)

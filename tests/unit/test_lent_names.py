@@ -13,7 +13,8 @@ from optbuild.plan.kinds.compile import Compile, Role
 from optbuild.plan.kinds.profile_data import MatchProfileData
 from optbuild.plan.lent_names import LentNames, identify_build
 from optbuild.plan.model import Plan
-from optbuild.plan.planner import draft_recipe, make_plan
+from optbuild.plan.planner import make_plan
+from optbuild.plan.variants import draft_recipe
 from optbuild.portable.lent_names import as_instrumented, decode_names, encode_names
 from optbuild.profile.profile_data import ProfileDataSettings
 from optbuild.profile.variants import Counters, PgoMode, Variant

@@ -164,7 +164,7 @@ def test_a_damaged_profile_is_written_again(workshop: Workshop) -> None:
 def test_workloads_are_merged_by_weight(workshop: Workshop) -> None:
     """The counts of each training run are multiplied so that weights are shares, whatever the runs' lengths."""
     merged = workshop.merger.merge_weighted(MERGE, trained(workshop, 1000, 100))
-    assert content_of(merged.profile.path) == f"100 x {A}\n333 x {B}"
+    assert content_of(merged.profile.path) == f"3 x {A}\n10 x {B}"
     assert (merged.profile.raw_profiles, merged.profile.quarantined) == (4, (f"{A}.bad", f"{B}.bad"))
     assert not merged.reused
 
@@ -396,8 +396,10 @@ def test_functions_that_cannot_be_listed_are_told(workshop: Workshop) -> None:
 
 
 def test_multipliers() -> None:
-    """One workload needs none; of several the longest has the least, and huge counts are not multiplied further."""
+    """They are as small as they may be; of several workloads the longest has the least."""
     assert make_multipliers({A: (7.0, 123)}) == {A: 1}
-    assert make_multipliers({A: (1.0, 1000), B: (1.0, 1000)}) == {A: 100, B: 100}
-    assert make_multipliers({A: (1.0, 800), B: (1.0, 10)}) == {A: 100, B: 8000}
+    assert make_multipliers({A: (1.0, 1000), B: (1.0, 1000)}) == {A: 1, B: 1}
+    assert make_multipliers({A: (1.0, 1040), B: (1.0, 1000)}) == {A: 1, B: 1}
+    assert make_multipliers({A: (1.0, 3000), B: (1.0, 2000)}) == {A: 2, B: 3}
+    assert make_multipliers({A: (1.0, 800), B: (1.0, 10)}) == {A: 1, B: 80}
     assert make_multipliers({A: (1.0, 2**60), B: (1.0, 2**60)}) == {A: 1, B: 1}

@@ -32,6 +32,14 @@ def render(record: RunRecord, name: str, *, width: int = 100, colour: bool = Fal
     return FORMATS[name](record, assemble(record), Screen(width=width, colour=colour))
 
 
+@pytest.mark.parametrize(("metric", "heading"), [("wall", "median time"), ("cpu", "median wall time")])
+def test_medians_that_are_not_of_the_metric_say_what_they_are_of(metric: str, heading: str) -> None:
+    """Under load a wall time may change by a third where the CPU time hardly does."""
+    record = make_measured()
+    record = replace(record, comparisons=tuple(replace(item, metric=metric) for item in record.comparisons))
+    assert f"| {heading} |" in render(record, "markdown")
+
+
 def test_markdown_of_one_workload_is_the_table_of_a_pull_request() -> None:
     """Baseline first, interval and verdict beside every change, absolute time too, the terms of the claim below."""
     assert render(make_measured(), "markdown") == snapshot("""\

@@ -460,3 +460,15 @@ def test_debians_package_is_the_one_with_a_number() -> None:
     )
     assert bolt_package_argvs(22, is_root=True, has=lambda name: name == "zypper") == ()
     assert "export LLVM_BOLT=" in describe_bolt_remedy(22, has=lambda _: False)
+
+
+def test_a_target_file_needs_a_nightly(machine: Machine) -> None:
+    """A stable rustc does not read it; a nightly is asked with the option that it demands."""
+    machine.add(machine.sysroot_tool, LLVM_22)
+    with pytest.raises(ToolchainError, match=r"custom\.json is described by a file") as caught:
+        machine.discover(target="custom.json")
+    assert "RUSTUP_TOOLCHAIN=nightly" in caught.value.help
+    machine.rustc_version = RUSTC.replace("1.95.0", "1.97.0-nightly")
+    found = machine.discover(target="custom.json")
+    assert (found.target, found.accepts_unstable, found.target_installed) == ("custom.json", True, False)
+    assert any("-Zunstable-options" in command.argv for command in machine.commands)

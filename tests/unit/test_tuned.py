@@ -153,6 +153,16 @@ def test_a_proven_winner_is_proposed(tmp_path: Path) -> None:
     assert after.partition("[variants.tuned]\n")[2].splitlines()[:2] == ['inherits = "release"', "pgo = true"]
 
 
+def test_a_winner_with_bolt_keeps_it(tmp_path: Path) -> None:
+    """With "auto" a build without measuring would leave out what the search has chosen."""
+    record = a_record("pgo", Verdict.FASTER)
+    assert record.search is not None
+    (found,) = record.search.candidates
+    bolted = replace(found, settings={"pgo": True, "bolt": "auto"})
+    after = propose(tmp_path, replace(record, search=replace(record.search, candidates=(bolted,))))
+    assert after.partition("[variants.tuned]\n")[2].splitlines()[1:3] == ["pgo = true", "bolt = true"]
+
+
 @pytest.mark.parametrize("verdict", [None, Verdict.SAME, Verdict.INCONCLUSIVE, Verdict.SLOWER])
 def test_what_is_not_proven_is_not_written(tmp_path: Path, verdict: Verdict | None) -> None:
     """It says what the confirmation was, and which options give it more time."""

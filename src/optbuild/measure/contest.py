@@ -139,61 +139,10 @@ def contest(  # noqa: PLR0913 - what takes turns, and by which rules
         WorkloadError: A run failed: an arm that does not work has no ratio.
         WorkloadTimeoutError: A run took longer than its timeout.
     """
-    import optbuild.measure.compare  # noqa: F401 - loading scipy takes as long as some rounds: not from the budget
-
     counted = _count_exactly(arms, workloads, settings, venue, run_s=run_s)
-    workloads = counted.timed
     checks = check_machine()
-    budget = Budget(most_s=max(0.0, settings.max_time_s - counted.duration_s), run_s=run_s, clock=venue.clock)
-    progress = Progress(emit=venue.emit, action=venue.action, label=venue.label)
-    try:
-        runs = _place_arms(arms, workloads, venue)
-        budget.arms = {name: len(copies) for name, copies in runs.copies.items()}
-        sampling = Sampling(
-            arms=arms,
-            runs=runs,
-            settings=settings,
-            budget=budget,
-            progress=progress,
-            leaving=leaving,
-            memory=memory or Memory(),
-        )
-        tainted, noisy, duration_s = _take_samples(sampling, runs, budget, progress)
-    except WorkloadError:
-        progress.fail(budget.elapsed_s())
-        raise
-    silent = find_silent(workloads, runs.counted)
-    layouts = judge_layouts(
-        sampling.judged_series(),
-        arms.layouts,
-        confidence=settings.confidence,
-        min_effect=settings.min_effect,
-        silent=silent.keys(),
-    )
-    shown = as_shipped(layouts, arms.controls)
-    analysis, cross_validation = _analyse(shown.of_series(sampling.judged_series()), arms, settings, silent)
-    found = Contest(
-        settings=settings,
-        checks=checks,
-        counts=shown.of_counts(counted.counts),
-        series=shown.of_series(sampling.samples.series(runs.cells())),
-        judged={cell.name: cell.judged for cell in runs.cells()},
-        workload_of={cell.name: cell.workload for cell in runs.cells()},
-        resources=shown.of_resources(runs.resources()),
-        analysis=analysis,
-        wanted_rounds=sampling.wanted_rounds,
-        round_s=budget.round_s(),
-        duration_s=duration_s,
-        stopped_by_time=not sampling.is_complete,
-        tainted=tainted,
-        noisy=noisy,
-        steal_ratio=runs.guard.steal_ratio(),
-        left=sampling.gone,
-        cross_validation=cross_validation,
-        silent=silent,
-        layouts=layouts,
-        allocations=counted.allocations,
-    )
+    sampled = _take_samples(arms, counted, settings, venue, run_s=run_s, leaving=leaving, memory=memory or Memory())
+    found = _judge(arms, counted, sampled, checks)
     for warning in found.warnings:
         venue.emit(Notice(level=Level.WARNING, code=str(warning.kind), message=warning.message))
     return found
@@ -280,24 +229,94 @@ def describe_budget(contest: Contest) -> str | None:
     return f"the requested precision takes {wanted} rounds: --max-time {int(needed_s // 60) + 1}m"
 
 
-def _take_samples(
-    sampling: Sampling, runs: ArmRuns, budget: Budget, progress: Progress
-) -> tuple[tuple[str, ...], bool, float]:
-    """Measure, and measure again what was disturbed from outside.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sampled:
+    """What the turns gave; fields as in `Contest`."""
 
-    Returns:
-        The reason for each superblock that was disturbed; whether so many were that none is set aside; the seconds.
-    """
-    with runs.set_up():
-        sampling.take()
-        noisy = runs.guard.is_noisy()
-        tainted = sampling.samples.mark_disturbed(runs.guard)
-        if not noisy:
-            sampling.samples.retake_disturbed(sampling.take_superblock, runs.guard, fits=budget.fits)
-        duration_s = budget.elapsed_s()
-        progress.end(duration_s, sampling.samples.rounds, stopped_by_time=not sampling.is_complete)
-        runs.remove_output()
-    return tainted, noisy, duration_s
+    sampling: Sampling
+    tainted: tuple[str, ...]
+    noisy: bool
+    duration_s: float
+
+
+def _take_samples(  # noqa: PLR0913 - what takes turns, and by which rules
+    arms: Arms,
+    counted: _Counted,
+    settings: SamplingSettings,
+    venue: Venue,
+    *,
+    run_s: Mapping[str, float],
+    leaving: Leaving,
+    memory: Memory,
+) -> _Sampled:
+    """Let arms take turns in the time that counting has left, and measure again what was disturbed from outside."""
+    import optbuild.measure.compare  # noqa: F401 - loading scipy takes as long as some rounds: not from the budget
+
+    budget = Budget(most_s=max(0.0, settings.max_time_s - counted.duration_s), run_s=run_s, clock=venue.clock)
+    progress = Progress(emit=venue.emit, action=venue.action, label=venue.label)
+    try:
+        runs = _place_arms(arms, counted.timed, venue)
+        budget.arms = {name: len(copies) for name, copies in runs.copies.items()}
+        sampling = Sampling(
+            arms=arms,
+            runs=runs,
+            settings=settings,
+            budget=budget,
+            progress=progress,
+            leaving=leaving,
+            memory=memory,
+        )
+        with runs.set_up():
+            sampling.take()
+            noisy = runs.guard.is_noisy()
+            tainted = sampling.samples.mark_disturbed(runs.guard)
+            if not noisy:
+                sampling.samples.retake_disturbed(sampling.take_superblock, runs.guard, fits=budget.fits)
+            duration_s = budget.elapsed_s()
+            progress.end(duration_s, sampling.samples.rounds, stopped_by_time=not sampling.is_complete)
+            runs.remove_output()
+    except WorkloadError:
+        progress.fail(budget.elapsed_s())
+        raise
+    return _Sampled(sampling=sampling, tainted=tainted, noisy=noisy, duration_s=duration_s)
+
+
+def _judge(arms: Arms, counted: _Counted, sampled: _Sampled, checks: tuple[MachineCheck, ...]) -> Contest:
+    """Analyse the samples; a variant whose layout is dropped stands as it is without BOLT."""
+    sampling = sampled.sampling
+    runs, settings = sampling.runs, sampling.settings
+    silent = find_silent(counted.timed, runs.counted)
+    layouts = judge_layouts(
+        sampling.judged_series(),
+        arms.layouts,
+        confidence=settings.confidence,
+        min_effect=settings.min_effect,
+        silent=silent.keys(),
+    )
+    shown = as_shipped(layouts, arms.controls)
+    analysis, cross_validation = _analyse(shown.of_series(sampling.judged_series()), arms, settings, silent)
+    return Contest(
+        settings=settings,
+        checks=checks,
+        counts=shown.of_counts(counted.counts),
+        series=shown.of_series(sampling.samples.series(runs.cells())),
+        judged={cell.name: cell.judged for cell in runs.cells()},
+        workload_of={cell.name: cell.workload for cell in runs.cells()},
+        resources=shown.of_resources(runs.resources()),
+        analysis=analysis,
+        wanted_rounds=sampling.wanted_rounds,
+        round_s=sampling.budget.round_s(),
+        duration_s=sampled.duration_s,
+        stopped_by_time=not sampling.is_complete,
+        tainted=sampled.tainted,
+        noisy=sampled.noisy,
+        steal_ratio=runs.guard.steal_ratio(),
+        left=sampling.gone,
+        cross_validation=cross_validation,
+        silent=silent,
+        layouts=layouts,
+        allocations=counted.allocations,
+    )
 
 
 def _take_own_counts(arms: Arms, workloads: tuple[Invocation, ...], venue: Venue) -> OwnCounts:

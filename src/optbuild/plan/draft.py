@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from optbuild.errors import UsageError
 from optbuild.execution import container
 from optbuild.execution.jobserver import MAKEFLAGS
-from optbuild.plan.action import JOBSERVER, Action, ActionId, Argument, Entry, Output
+from optbuild.plan.action import JOBSERVER, Action, ActionId, Argument, Entry, Output, render_argument
 from optbuild.plan.fingerprint import fingerprint, make_action_id
 from optbuild.plan.kinds.compile import Compile, Recipe, Role
 from optbuild.plan.lent_names import LentNames
@@ -30,6 +30,7 @@ from optbuild.tools.builders import CONTAINER_ENGINE, RUSTUP, BuilderCall, Scrip
 from optbuild.tools.cargo import FLAG_SEPARATOR, BuildSettings, build_directory_setting
 from optbuild.tools.cargo_programs import runner_setting
 from optbuild.tools.rustc import LTO_OFF
+from optbuild.tools.unstable import find_backend
 from optbuild.tools.wheels import tag_of_interpreter
 from optbuild.workloads.invocation import Invocation
 
@@ -281,6 +282,13 @@ def resolve_lto(recipe: Recipe, inputs: PlanInputs) -> str:
     if setting is None:
         return resolve_cargo_profile(inputs.project.cargo_profiles, recipe.cargo_profile).lto
     return str(json.loads(setting))
+
+
+def resolve_backend(recipe: Recipe, inputs: PlanInputs) -> str:
+    """What generates the code: a name such as `llvm`, or the path of a library."""
+    flags = (*recipe.inherited_rustflags, *map(render_argument, recipe.rustflags))
+    configured = resolve_cargo_profile(inputs.project.cargo_profiles, recipe.cargo_profile).codegen_backend
+    return find_backend(flags, configured)
 
 
 def for_call(recipe: Recipe, call: CargoCall) -> Recipe:

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from optbuild.errors import UsageError
-from optbuild.plan.action import ActionId, Entry, Id
-from optbuild.plan.draft import Draft, PlanInputs, make_compile
+from optbuild.plan.action import ActionId, Entry
+from optbuild.plan.draft import Draft, PlanInputs
 from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.folds import draft_folds
 from optbuild.plan.kinds.check_outputs import ProbeOutputs, make_output_check, make_probe
-from optbuild.plan.kinds.compile import Recipe, Role
 from optbuild.plan.measure import Arm, HeldOutArm, Measure
 from optbuild.plan.model import Plan, PlannedBolt, PlannedFold, PlannedVariant
 from optbuild.plan.notes import describe_counts, describe_inputs
-from optbuild.plan.parts import check_parts, has_parts
 from optbuild.plan.programs import draft_programs
-from optbuild.plan.results import Binaries
-from optbuild.plan.steps import STEPS
 from optbuild.plan.steps.bolt import with_relocations_only
-from optbuild.plan.steps.codegen import draft_as
-from optbuild.plan.ways import Attempt, Follow, actions_of, make_choice, make_following, make_gathering, with_following
+from optbuild.plan.variants import draft_parts, draft_variant, plan_variant
+from optbuild.plan.ways import Follow
 from optbuild.profile.faults import find_nearest
 from optbuild.profile.model import BuildProfile
 from optbuild.profile.presets import PREFIX
-from optbuild.profile.variants import BoltMode, CodeLayout, PgoMode, Variant
+from optbuild.profile.variants import BoltMode, PgoMode, Variant
 from optbuild.profile.workloads import Use
-from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.workloads.folds import Fold
 from optbuild.workloads.invocation import Invocation
 
@@ -115,66 +110,152 @@ def make_plan(
     """
     if folds:  # a cross-validation trains
         inputs = replace(inputs, has_profile_data=False)
-    build_profile = inputs.build_profile
-    baseline = baseline_name(build_profile)
-    order = sorted(variants, key=lambda name: name != baseline)  # stable: the baseline first, the rest in written order
     can_compare = measure and inputs.not_runnable is None
     benchmarks = tuple(workload for workload in inputs.workloads if Use.BENCH in workload.use) if can_compare else ()
     can_measure = bool(benchmarks) and inputs.not_measurable is None
-    entries: dict[ActionId, Entry[object]] = {}
-    planned: list[PlannedVariant] = []
-    follows: dict[str, tuple[Follow, ...]] = {}
-    probes: tuple[ProbeOutputs, ...] = ()
-    notes = (*describe_inputs(inputs), *describe_counts(order, inputs))
+    baseline = baseline_name(inputs.build_profile)
+    order = sorted(variants, key=lambda name: name != baseline)  # stable: the baseline first, the rest in written order
+    notes = [*describe_inputs(inputs), *describe_counts(order, inputs)]
+    growing = _Growing(inputs=inputs, benchmarks=benchmarks, can_measure=can_measure, notes=notes)
     for name in order:
-        variant = build_profile.variants[name]
-        undecided = variant.bolt is BoltMode.AUTO and (name == baseline or not can_measure)
+        growing.add(inputs.build_profile.variants[name])
+    if can_measure and with_controls:
+        growing.add_controls()
+    growing.forget_absent_plain()
+    planned_folds = growing.add_folds(folds)
+    return Plan(
+        entries=tuple(growing.entries.values()),
+        variants=tuple(growing.planned),
+        measure=_measure(growing, planned_folds) if can_measure else None,
+        directories=(inputs.layout.root, *({inputs.layout.artifacts} - {inputs.layout.root / "artifacts"})),
+        notes=tuple(growing.notes),
+        folds=planned_folds,
+        controls=tuple(growing.controls),
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Growing:
+    """A plan that grows variant by variant, the baseline first.
+
+    Attributes:
+        benchmarks: On what outputs are compared.
+        can_measure: They are measured as well.
+        entries: All that makes the variants; what several need is there once.
+        follows: What follows the compilations of each variant.
+        probes: The baseline's outputs on the benchmarks.
+        controls: Builds that are only measured to be compared with one variant.
+    """
+
+    inputs: PlanInputs
+    benchmarks: tuple[Invocation, ...]
+    can_measure: bool
+    notes: list[str]
+    entries: dict[ActionId, Entry[object]] = field(default_factory=dict)
+    planned: list[PlannedVariant] = field(default_factory=list)
+    follows: dict[str, tuple[Follow, ...]] = field(default_factory=dict)
+    probes: tuple[ProbeOutputs, ...] = ()
+    controls: list[PlannedVariant] = field(default_factory=list)
+
+    @property
+    def baseline(self) -> str:
+        """The name of the baseline."""
+        return baseline_name(self.inputs.build_profile)
+
+    def add(self, variant: Variant) -> None:
+        """Plan a variant: what makes it, and that it does what the baseline does.
+
+        Raises:
+            UsageError: It cannot be built as the build profile requires.
+        """
+        name, inputs = variant.name, self.inputs
+        undecided = variant.bolt is BoltMode.AUTO and (name == self.baseline or not self.can_measure)
         variant = replace(variant, bolt=BoltMode.OFF if undecided else variant.bolt)
-        drafts = _draft_variant(variant, inputs, benchmarks)
-        if (skipped := _find_skipped(name, drafts, build_profile)) is not None:
-            planned.append(PlannedVariant(name=name, compile=None, skipped=skipped))
-            continue
-        built, made = _plan_variant(variant, drafts, inputs)
+        drafts = draft_variant(variant, inputs, self.benchmarks)
+        skipped = _find_skipped(name, drafts, inputs.build_profile)
+        if skipped is not None:
+            self.planned.append(PlannedVariant(name=name, compile=None, skipped=skipped))
+            return
+        built, made = plan_variant(variant, drafts, inputs)
         if undecided:
             built = replace(built, bolt=PlannedBolt(is_optional=True, obstacle=NOT_MEASURED))
-            notes = (*notes, f"variant {name} is built without BOLT: {NOT_MEASURED}")
-        if (same := next((other.name for other in planned if other.compile == built.compile), None)) is not None:
+            self.notes.append(f"variant {name} is built without BOLT: {NOT_MEASURED}")
+        if (same := next((other.name for other in self.planned if other.compile == built.compile), None)) is not None:
             reason = f"it has the same settings as {same}"
-            if is_of_preset(build_profile, name):
-                planned.append(PlannedVariant(name=name, compile=None, skipped=reason))
-                continue
-            notes = (*notes, f"variant {name} is measured although it has an equal: {reason}")
-        _add(entries, made)
-        binaries, follows[name] = built.compile, drafts[0].follows
+            if is_of_preset(inputs.build_profile, name):
+                self.planned.append(PlannedVariant(name=name, compile=None, skipped=reason))
+                return
+            self.notes.append(f"variant {name} is measured although it has an equal: {reason}")
+        self.share(made)
+        self.follows[name] = drafts[0].follows
+        self.planned.append(self._with_programs(built, drafts))
+
+    def _with_programs(self, built: PlannedVariant, drafts: tuple[Draft, ...]) -> PlannedVariant:
+        """The same with the programs that cargo makes for workloads, and with outputs that are compared."""
+        name, binaries = built.name, built.compile
         assert binaries is not None  # noqa: S101 - it is not skipped
         programs = draft_programs(
-            name, built.attempts or drafts[0].last_recipe, follows[name], benchmarks, entries=entries, inputs=inputs
+            name,
+            built.attempts or drafts[0].last_recipe,
+            self.follows[name],
+            self.benchmarks,
+            entries=self.entries,
+            inputs=self.inputs,
         )
-        _add(entries, programs.entries)
-        if name == baseline:
-            probes = tuple(make_probe(workload, programs.of(workload, binaries)) for workload in benchmarks)
-            _add(entries, probes)
+        self.share(programs.entries)
+        if name == self.baseline:
+            self.probes = tuple(make_probe(each, programs.of(each, binaries)) for each in self.benchmarks)
+            self.share(self.probes)
         else:
-            _add(entries, [make_output_check(p, programs.of(p.workload, binaries), name, entries) for p in probes])
-        planned.append(replace(built, programs=programs.built))
-    controls: list[PlannedVariant] = []
-    if can_measure and with_controls:
-        planned, controls = _plan_controls(planned, probes, entries, inputs)
-    planned = [_with_plain(variant, entries) for variant in planned]
-    candidates = [(variant, follows.get(variant.name, ())) for variant in planned[1:]]
-    fold_drafts = tuple(draft_folds(candidates, folds, entries=entries, probes=probes, inputs=inputs))
-    for fold in fold_drafts:
-        _add(entries, fold.entries)
-    planned_folds = tuple(fold.fold for fold in fold_drafts)
-    return Plan(
-        entries=tuple(entries.values()),
-        variants=tuple(planned),
-        measure=_measure(planned, planned_folds, controls, benchmarks, inputs) if can_measure else None,
-        directories=(inputs.layout.root, *({inputs.layout.artifacts} - {inputs.layout.root / "artifacts"})),
-        notes=notes,
-        folds=planned_folds,
-        controls=tuple(controls),
-    )
+            checks = [make_output_check(p, programs.of(p.workload, binaries), name, self.entries) for p in self.probes]
+            self.share(checks)
+        return replace(built, programs=programs.built)
+
+    def add_controls(self) -> None:
+        """Plan what each variant with BOLT is compared with; the baseline is what all others are compared with."""
+        self.planned[1:] = [
+            variant if variant.bolt is None or variant.bolt.obstacle is not None else self._with_controls(variant)
+            for variant in self.planned[1:]
+        ]
+
+    def _with_controls(self, variant: PlannedVariant) -> PlannedVariant:
+        """The same, with its controls: those that are no variants themselves are planned."""
+        assert variant.bolt is not None  # noqa: S101 - for mypy
+        inputs = self.inputs
+        settings = inputs.build_profile.variants[variant.name]
+        plain = replace(settings, bolt=BoltMode.OFF)
+        equal = next((other.name for other in self.planned if _is_alike(plain, other, inputs)), None)
+        drafts = tuple(with_relocations_only(draft, settings, inputs) for draft in draft_parts(settings, inputs))
+        made = {RELOCATIONS_ONLY: plan_variant(settings, drafts, inputs)}
+        if equal is None:
+            made = {WITHOUT_BOLT: plan_variant(plain, draft_parts(plain, inputs), inputs), **made}
+        for what, (build, needed) in made.items():
+            name = f"{variant.name}:{what}"
+            parts = {program: replace(part, name=f"{name}: {program}") for program, part in build.parts.items()}
+            self.controls.append(replace(build, name=name, bolt=None, parts=parts))
+            binaries = build.compile
+            assert binaries is not None  # noqa: S101 - the variant is not skipped
+            self.share(needed)
+            self.share([make_output_check(probe, binaries, name, self.entries) for probe in self.probes])
+        without, relocations_only = equal or f"{variant.name}:{WITHOUT_BOLT}", f"{variant.name}:{RELOCATIONS_ONLY}"
+        return replace(variant, bolt=replace(variant.bolt, without=without, relocations_only=relocations_only))
+
+    def forget_absent_plain(self) -> None:
+        """Compare variants with those without their profile only if these are planned anyway."""
+        self.planned[:] = [_with_plain(variant, self.entries) for variant in self.planned]
+
+    def add_folds(self, folds: tuple[Fold, ...]) -> tuple[PlannedFold, ...]:
+        """Plan each variant with PGO again for each fold."""
+        candidates = [(variant, self.follows.get(variant.name, ())) for variant in self.planned[1:]]
+        drafts = tuple(draft_folds(candidates, folds, entries=self.entries, probes=self.probes, inputs=self.inputs))
+        for draft in drafts:
+            self.share(draft.entries)
+        return tuple(draft.fold for draft in drafts)
+
+    def share(self, more: Iterable[Entry[object]]) -> None:
+        """Add entries; existing ones are shared."""
+        for entry in more:
+            self.entries.setdefault(entry.id, entry)
 
 
 def _find_skipped(name: str, drafts: tuple[Draft, ...], build_profile: BuildProfile) -> str | None:
@@ -189,39 +270,6 @@ def _find_skipped(name: str, drafts: tuple[Draft, ...], build_profile: BuildProf
     return skipped
 
 
-def _plan_controls(
-    planned: list[PlannedVariant],
-    probes: tuple[ProbeOutputs, ...],
-    entries: dict[ActionId, Entry[object]],
-    inputs: PlanInputs,
-) -> tuple[list[PlannedVariant], list[PlannedVariant]]:
-    """The variants, each with BOLT with its controls, and the controls that are no variants themselves."""
-    found = planned[:1]  # the baseline is what others are compared with
-    controls: list[PlannedVariant] = []
-    for variant in planned[1:]:
-        if variant.bolt is None or variant.bolt.obstacle is not None:
-            found.append(variant)
-            continue
-        settings = inputs.build_profile.variants[variant.name]
-        plain = replace(settings, bolt=BoltMode.OFF)
-        equal = next((other.name for other in planned if _is_alike(plain, other, inputs)), None)
-        drafts = tuple(with_relocations_only(draft, settings, inputs) for draft in _drafts(settings, inputs))
-        made = {RELOCATIONS_ONLY: _plan_variant(settings, drafts, inputs)}
-        if equal is None:
-            made = {WITHOUT_BOLT: _plan_variant(plain, _drafts(plain, inputs), inputs), **made}
-        for what, (build, needed) in made.items():
-            name = f"{variant.name}:{what}"
-            parts = {program: replace(part, name=f"{name}: {program}") for program, part in build.parts.items()}
-            controls.append(replace(build, name=name, bolt=None, parts=parts))
-            assert build.compile is not None  # noqa: S101 - the variant is not skipped
-            _add(entries, needed)
-            _add(entries, [make_output_check(probe, build.compile, name, entries) for probe in probes])
-        without, relocations_only = equal or f"{variant.name}:{WITHOUT_BOLT}", f"{variant.name}:{RELOCATIONS_ONLY}"
-        bolt = replace(variant.bolt, without=without, relocations_only=relocations_only)
-        found.append(replace(variant, bolt=bolt))
-    return found, controls
-
-
 def _is_alike(plain: Variant, other: PlannedVariant, inputs: PlanInputs) -> bool:
     """Whether another planned variant has the same settings."""
     if other.compile is None or other.bolt is not None:
@@ -230,124 +278,16 @@ def _is_alike(plain: Variant, other: PlannedVariant, inputs: PlanInputs) -> bool
     return replace(settings, name="", ancestors=()) == replace(plain, name="", ancestors=())
 
 
-def _draft_variant(variant: Variant, inputs: PlanInputs, benchmarks: tuple[Invocation, ...]) -> tuple[Draft, ...]:
-    """A draft of the whole variant, or one for each program if each has a separate profile."""
-    if has_parts(variant, inputs.targets):
-        where = inputs.build_profile.where("variants", variant.name, "profiles")
-        check_parts(variant, inputs.targets, benchmarks, where)
-    return _drafts(variant, inputs)
-
-
-def _drafts(variant: Variant, inputs: PlanInputs) -> tuple[Draft, ...]:
-    if not has_parts(variant, inputs.targets):
-        return (_draft(variant, inputs, None),)
-    return tuple(_draft(variant, inputs, target.name) for target in inputs.targets.bins)
-
-
-def _plan_variant(
-    variant: Variant, drafts: tuple[Draft, ...], inputs: PlanInputs
-) -> tuple[PlannedVariant, tuple[Entry[object], ...]]:
-    """A variant, with the entries that make it."""
-    each = []
-    made: list[Entry[object]] = []
-    for draft in drafts:
-        binaries, attempts, entries = _make_entries(draft, inputs)
-        made += entries
-        each.append(
-            PlannedVariant(
-                name=draft.label,
-                compile=binaries,
-                attempts=attempts,
-                plain=make_compile(draft.last_recipe, inputs, role=Role.BUILD, label="").id if attempts else None,
-                bolt=_bolt_of(variant, draft),
-                puts_in_order=variant.layout is CodeLayout.STARTUP,
-                fallback_allowed=variant.pgo is PgoMode.AUTO,
-                cpu_features=inputs.cpu_needs.get(variant.name, CpuNeeds()).features,
-            )
-        )
-    parts = {draft.program: part for draft, part in zip(drafts, each, strict=True) if draft.program is not None}
-    if not parts:
-        return each[0], tuple(made)
-    built = {name: part.compile for name, part in parts.items() if part.compile is not None}
-    gathering = make_gathering(variant.name, built)
-    whole = replace(each[0], name=variant.name, compile=gathering.id, attempts=(), plain=None, parts=parts)
-    return whole, (*made, gathering)
-
-
-def _bolt_of(variant: Variant, draft: Draft) -> PlannedBolt | None:
-    if variant.bolt is BoltMode.OFF:
-        return None
-    return PlannedBolt(is_optional=variant.bolt is BoltMode.AUTO, obstacle=draft.without_bolt)
-
-
 def _with_plain(build: PlannedVariant, entries: Mapping[ActionId, Entry[object]]) -> PlannedVariant:
     """A build that is compared with one without its profile only if the plan contains that."""
     parts = {name: _with_plain(part, entries) for name, part in build.parts.items()}
     return replace(build, parts=parts, plain=build.plain if build.plain in entries else None)
 
 
-def _draft(variant: Variant, inputs: PlanInputs, program: str | None) -> Draft:
-    draft = _unchanged(variant, inputs, program)
-    for step in STEPS:
-        draft = step(draft, variant, inputs)
-    return draft
-
-
-def draft_recipe(variant: Variant, inputs: PlanInputs) -> Recipe:
-    """What a variant is compiled by, apart from PGO and what follows it."""
-    return draft_as(_unchanged(variant, inputs, None), variant, inputs).recipe
-
-
-def _unchanged(variant: Variant, inputs: PlanInputs, program: str | None) -> Draft:
-    """The project as it is, before any step of a variant."""
-    settings, targets = inputs.build_profile.project, inputs.targets
-    recipe = Recipe(
-        packages=tuple(package.name for package in targets.packages),
-        bins=tuple(target.name for target in targets.bins if not target.is_example),
-        examples=tuple(target.name for target in targets.bins if target.is_example),
-        libs=tuple(lib.file_name for lib in targets.libs),
-        target=inputs.toolchain.target,
-        cargo_profile=settings.cargo_profile,
-        features=settings.features,
-        no_default_features=settings.no_default_features,
-        all_features=settings.all_features,
-        inherited_rustflags=inputs.project.rustflags.flags,
-        cargo_args=settings.cargo_args,
-    )
-    return Draft(variant=variant.name, recipe=recipe, program=program)
-
-
-def _make_entries(
-    draft: Draft, inputs: PlanInputs
-) -> tuple[Id[Binaries], tuple[Attempt, ...], tuple[Entry[object], ...]]:
-    """The binaries of a draft, the attempts that may make them, and the required actions."""
-    if not draft.attempts:
-        compilation = make_compile(draft.last_recipe, inputs, role=Role.BUILD, label=f"{draft.label}: build")
-        following = make_following(compilation.id, draft.follows, draft.label)
-        made = (*draft.actions, compilation, *actions_of(following))
-        return following[-1].binaries if following else compilation.id, (), made
-    entries: list[Entry[object]] = list(draft.actions)
-    attempts = []
-    for attempt in draft.attempts:
-        following = make_following(attempt.compile, draft.follows, draft.label)
-        entries += actions_of(following)
-        attempts.append(with_following(attempt, following))
-    if len(attempts) == 1:
-        return attempts[0].binaries, tuple(attempts), tuple(entries)
-    choice = make_choice(draft.label, tuple(attempts))
-    return choice.id, tuple(attempts), (*entries, choice)
-
-
-def _measure(
-    variants: list[PlannedVariant],
-    folds: tuple[PlannedFold, ...],
-    controls: list[PlannedVariant],
-    workloads: tuple[Invocation, ...],
-    inputs: PlanInputs,
-) -> Measure:
+def _measure(growing: _Growing, folds: tuple[PlannedFold, ...]) -> Measure:
     arms = tuple(
         Arm(variant=item.name, binaries=item.compile, programs=item.programs)
-        for item in variants
+        for item in growing.planned
         if item.compile is not None
     )
     held_out = tuple(
@@ -360,15 +300,17 @@ def _measure(
         for fold in folds
         if fold.build.compile is not None
     )
-    beside = tuple(Arm(variant=item.name, binaries=item.compile) for item in controls if item.compile is not None)
-    settings = inputs.build_profile.measure
+    beside = tuple(
+        Arm(variant=item.name, binaries=item.compile) for item in growing.controls if item.compile is not None
+    )
+    settings = growing.inputs.build_profile.measure
     unlimited = replace(settings, max_time_s=0.0)  # more time gives the same result, only more precisely
     return Measure(
         # Measured binaries are identified by content: how they were made does not affect the result.
         id=make_action_id(
             "measure",
             [arm.variant for arm in arms],
-            [(w.name, w.recipe(), w.metric) for w in workloads],
+            [(w.name, w.recipe(), w.metric) for w in growing.benchmarks],
             unlimited,
             *((arm.variant, arm.workloads) for arm in held_out),
             *(("control", arm.variant) for arm in beside),
@@ -380,15 +322,9 @@ def _measure(
         ),
         label="measure",
         arms=arms,
-        workloads=workloads,
+        workloads=growing.benchmarks,
         max_time_s=settings.max_time_s,
-        directory=inputs.layout.arms,
+        directory=growing.inputs.layout.arms,
         held_out=held_out,
         controls=beside,
     )
-
-
-def _add(entries: dict[ActionId, Entry[object]], more: Iterable[Entry[object]]) -> None:
-    """Add entries to a plan; existing ones are shared."""
-    for entry in more:
-        entries.setdefault(entry.id, entry)

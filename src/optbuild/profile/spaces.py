@@ -26,7 +26,7 @@ SPACES: Mapping[Space, Mapping[str, Levels]] = {
         "codegen-units": (1,),
         "pgo": (True,),
         "target-cpu": (DEFAULT_LEVEL, "x86-64-v3"),
-        "hot-count": (DEFAULT_LEVEL, "p95"),
+        "hot-count": (DEFAULT_LEVEL, "p95", "p99.99"),
         "rustflags": (
             (),
             ("-Cllvm-args=-inline-threshold=500",),

@@ -63,6 +63,14 @@ def find_build_directory(config: CargoConfig, environ: Mapping[str, str]) -> str
     return None if node is None else f"{first_file(node)}: build.build-dir"
 
 
+def find_build_std(config: CargoConfig, environ: Mapping[str, str]) -> str | None:
+    """What asks cargo to build the standard library, for display; None if nothing does. Only a nightly cargo obeys."""
+    if environment_value(environ, "CARGO_UNSTABLE_BUILD_STD"):
+        return "CARGO_UNSTABLE_BUILD_STD"
+    node = config.find("unstable", "build-std")
+    return None if node is None else f"{first_file(node)}: unstable.build-std"
+
+
 def _config_paths(directory: Path, environ: Mapping[str, str]) -> Iterator[Path]:
     """Nearest first; the home's last, unless it was on the way."""
     places = [ancestor / ".cargo" for ancestor in (directory, *directory.parents)]

@@ -63,6 +63,7 @@ def resolve_cargo_profile(profiles: CargoProfiles, name: str) -> CargoProfile:
         strip=_word(_nearest(profiles, lineage, "strip")),
         debug=_word(_nearest(profiles, lineage, "debug")),
         split_debuginfo=_word(_nearest(profiles, lineage, "split-debuginfo")),
+        codegen_backend=_word(_nearest(profiles, lineage, "codegen-backend")),
     )
 
 

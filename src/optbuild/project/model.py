@@ -257,6 +257,7 @@ class CargoProfile:
         strip: As written, in lower case; None if nothing sets it.
         debug: Likewise.
         split_debuginfo: Likewise.
+        codegen_backend: Likewise.
     """
 
     lto: str
@@ -269,6 +270,7 @@ class CargoProfile:
     strip: str | None = None
     debug: str | None = None
     split_debuginfo: str | None = None
+    codegen_backend: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from optbuild.measure.metrics import METRICS
 from optbuild.measure.model import Comparison, Resources
+from optbuild.profile.workloads import MetricName
 from optbuild.record.model import RunRecord, TargetRecord
 from optbuild.record.variants import VariantRecord, VariantStatus
 from optbuild.report.cross_validation import cross_validation_tables
@@ -72,6 +73,13 @@ def _nouns(comparisons: Iterable[Comparison]) -> str:
     return " and ".join(METRICS[name].noun if name in METRICS else sanitize_line(name) for name in metrics) or "time"
 
 
+def _median_heading(record: RunRecord) -> str:
+    """What the medians are of: wall time, which has to be said where another metric is compared."""
+    metrics = {name for item in record.comparisons for name in item.metric.split("+")}
+    is_other = bool(metrics) and metrics <= METRICS.keys() - {MetricName.WALL}
+    return "median wall time" if is_other else "median time"
+
+
 def suite_heading(record: RunRecord) -> str:
     """The same with its scope: `time vs release (geomean of 3)`."""
     workloads = workloads_of(record)
@@ -87,7 +95,7 @@ def _comparison_table(record: RunRecord) -> Table:
         Column(heading=suite_heading(record), align=Align.RIGHT),
         Column(heading=_interval_heading(record)),
         Column(heading="verdict"),
-        *((Column(heading="median time", align=Align.RIGHT, optional=True),) if single else ()),
+        *((Column(heading=_median_heading(record), align=Align.RIGHT, optional=True),) if single else ()),
         Column(heading="max RSS", align=Align.RIGHT, optional=True),
         *_build_columns(record),
     )
@@ -170,7 +178,7 @@ def _workload_table(record: RunRecord) -> Table:
         Column(heading=change_heading(record, cells.values()), align=Align.RIGHT),
         Column(heading=_interval_heading(record)),
         Column(heading="verdict"),
-        Column(heading="median time", align=Align.RIGHT, optional=True),
+        Column(heading=_median_heading(record), align=Align.RIGHT, optional=True),
     )
     rows = []
     measured = [variant for variant in baseline_first(record) if variant.status not in _UNBUILT]

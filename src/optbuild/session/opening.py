@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 from optbuild.errors import UsageError
 from optbuild.profile.load import default_build_profile, find_build_profile, load_build_profile
 from optbuild.profile.model import BuildProfile, PresetName
-from optbuild.project.cargo_config import load_cargo_config
+from optbuild.project.cargo_config import find_build_std, load_cargo_config
 from optbuild.project.discover import load_project
 from optbuild.project.model import Project
 from optbuild.project.rustc_programs import configured_rustc
@@ -17,8 +18,10 @@ from optbuild.session.targets import choose_target
 from optbuild.toolchain.discover import discover_toolchain
 from optbuild.toolchain.model import Toolchain
 from optbuild.tools.builders import split_glibc
+from optbuild.tools.unstable import BOOTSTRAP, find_unstable
 
 _PRESET = "preset:"
+_BUILD_STD = re.compile(r"build[-_]std(=.*)?$")
 
 
 def load_for(request: RunRequest, machine: Machine) -> BuildProfile:
@@ -73,8 +76,9 @@ def discover_for(build_profile: BuildProfile, machine: Machine, *, trusted: bool
         directory = build_profile.directory
     config = load_cargo_config(directory, machine.environ)
     rustc = configured_rustc(config, machine.environ)
+    in_words = any(_BUILD_STD.match(option) for option in find_unstable(build_profile.project.cargo_args))
     target, target_origin = choose_target(build_profile, config, machine.environ)
-    return discover_toolchain(
+    toolchain = discover_toolchain(
         directory=directory,
         target=target,
         target_origin=target_origin,
@@ -86,8 +90,12 @@ def discover_for(build_profile: BuildProfile, machine: Machine, *, trusted: bool
         interpreters=build_profile.project.interpreters,
         auditable=build_profile.project.auditable,
         glibc=split_glibc(build_profile.project.target or "")[1],
+        build_std="cargo-args" if in_words else find_build_std(config, machine.environ),
         trusted=trusted,
     )
+    # rustc reads that variable from there as well.
+    is_told = config.find("env", BOOTSTRAP) is not None
+    return replace(toolchain, accepts_unstable=True) if is_told else toolchain
 
 
 def open_project(manifest: Path, toolchain: Toolchain, machine: Machine) -> Project:

@@ -34,12 +34,14 @@ from optbuild.session.opening import discover_for, load_for, open_project
 from optbuild.session.placement import Placement
 from optbuild.session.request import Machine, RunRequest, Selection
 from optbuild.session.targets import choose_targets, drop_unused_libs
+from optbuild.session.unstable import require_unstable
 from optbuild.session.workload_choice import (
     make_invocations,
     require_variants_in,
     require_workloads,
     with_command_line,
 )
+from optbuild.text import sanitize_line
 from optbuild.toolchain.doctor import free_disk_bytes
 from optbuild.toolchain.lookup import Inquiry
 from optbuild.toolchain.requirements import (
@@ -168,6 +170,7 @@ def prepare(
     _check_machine(inputs, names)
     if request.measure:
         _check_measuring(inputs, names, request)
+    _require_no_separator(layout.root)
     require_ours(layout)
     hashes = InputHashes(KnownHashes(path=layout.input_hashes))
     _check_workloads(inputs, targets, hashes)
@@ -272,6 +275,7 @@ def _find_lent_names(build_profile: BuildProfile) -> LentNames | None:
 
 def _check_machine(inputs: PlanInputs, names: tuple[str, ...]) -> None:
     require_builder(inputs.toolchain)
+    require_unstable(inputs, names)
     require_target(inputs.toolchain)
     if _IGNORE_RUST_VERSION not in inputs.build_profile.project.cargo_args:
         for package in inputs.targets.packages:
@@ -288,6 +292,16 @@ def _check_machine(inputs: PlanInputs, names: tuple[str, ...]) -> None:
         require_bolt(inputs.toolchain)
     root = inputs.layout.root
     require_disk(root, free_bytes=free_disk_bytes(root), needed_bytes=_LEAST_DISK_BYTES)
+
+
+def _require_no_separator(root: Path) -> None:
+    """Refuse a directory that cargo cannot build below: it lists directories for the loader, with `:` between them."""
+    if os.pathsep in str(root):
+        raise UsageError(
+            f"cargo cannot build below {sanitize_line(str(root))}: its path contains `{os.pathsep}`",
+            help="name another target directory: export CARGO_TARGET_DIR=DIR",
+            location=sanitize_line(str(root)),
+        )
 
 
 def require_ours(layout: Layout) -> None:

@@ -14,7 +14,7 @@ from optbuild.making.training.places import note_places
 from optbuild.making.training.profile_data import load_portable_profile
 from optbuild.plan.lent_names import identify_build
 from optbuild.plan.parts import has_parts
-from optbuild.plan.planner import draft_recipe
+from optbuild.plan.variants import draft_recipe
 from optbuild.portable.aging import merge_aged
 from optbuild.portable.difference import Difference, compare
 from optbuild.portable.encoding import PortableProfile, decode, encode

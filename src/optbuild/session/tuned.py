@@ -62,7 +62,7 @@ def propose_tuned(record: RunRecord, request: RunRequest, machine: Machine) -> P
             message=f"nothing was written: {search.winner} was chosen, but {said}",
             advice=f"search on with more time: optbuild tune --write {_more_time(search)}; or add the variant by hand",
         )
-    settings = next(each.settings for each in search.candidates if each.variant == search.winner)
+    settings = _as_measured(next(each.settings for each in search.candidates if each.variant == search.winner))
     build_profile = load_for(request, machine)
     path = build_profile.path
     if path is None:
@@ -129,6 +129,14 @@ def _replaced(text: str, name: str, settings: Mapping[str, Any]) -> str:
     for key, value in settings.items():
         table[key] = value
     return tomlkit.dumps(document)
+
+
+def _as_measured(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that give the programs that were measured: a winner with BOLT was chosen for it.
+
+    With "auto" every build without measuring would leave it out.
+    """
+    return {key: True if (key, level) == ("bolt", "auto") else level for key, level in settings.items()}
 
 
 def _more_time(search: SearchRecord) -> str:

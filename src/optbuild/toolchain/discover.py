@@ -19,12 +19,21 @@ from optbuild.toolchain.builders import discover_builder
 from optbuild.toolchain.lookup import Inquiry, find_program, is_program, output_text
 from optbuild.toolchain.model import OLDEST_CARGO, BoltTools, Candidate, Tool, Toolchain
 from optbuild.toolchain.observers import find_inferno
-from optbuild.toolchain.packages import USE_STABLE, describe_bolt_remedy, describe_remedy, find_rustup_toolchain
+from optbuild.toolchain.packages import (
+    USE_NIGHTLY,
+    USE_STABLE,
+    describe_bolt_remedy,
+    describe_remedy,
+    find_rustup_toolchain,
+)
 from optbuild.toolchain.search import list_places, search_llvm_profdata
 from optbuild.toolchain.trust import refuse_toolchain_by_path
 from optbuild.tools import rustc
 from optbuild.tools.builders import BuilderName
+from optbuild.tools.rustc import is_specification
+from optbuild.tools.unstable import accepts_unstable
 
+_LIBRARY_SOURCES = Path("lib/rustlib/src/rust/library")  # where cargo's build-std looks for them
 _INSTALL_RUST = "install Rust with rustup (https://rustup.rs), or put its directory on PATH"
 
 
@@ -41,6 +50,7 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
     glibc: str | None = None,
     interpreters: tuple[str, ...] = (),
     auditable: bool = False,
+    build_std: str | None = None,
     trusted: bool,
 ) -> Toolchain:
     """Find the toolchain in force in a directory.
@@ -57,6 +67,7 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
         glibc: The version of glibc that it shall link with.
         interpreters: The Pythons that it builds wheels for.
         auditable: cargo-auditable shall embed the list of dependencies.
+        build_std: What asks cargo to build the standard library, if anything does.
         trusted: Whether programs that the repository names may be run.
 
     Raises:
@@ -71,7 +82,16 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
     compiler, host = _ask_rustc(rustc_path, inquiry)
     cargo = _ask_cargo(_find_cargo(inquiry), inquiry)
     triple = host if target in {"host", "host-tuple"} else target
+    unstable = accepts_unstable(compiler.version, environ)
+    if is_specification(triple) and not unstable:
+        raise ToolchainError(
+            f"the target {triple} is described by a file, which rustc {compiler.version} does not read",
+            help=f"{USE_NIGHTLY}; or build for one of: rustc --print target-list",
+            location=target_origin or triple,
+        )
     facts = _ask_target(rustc_path, triple, inquiry)
+    sources = facts.sysroot / _LIBRARY_SOURCES
+    rustup_toolchain = find_rustup_toolchain(facts.sysroot, environ)
     profdata: Tool | None = None
     searched: tuple[Candidate, ...] = ()
     bolt: BoltTools | None = None
@@ -97,9 +117,13 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
         pgo_tools_remedy=describe_remedy(
             rustc_release=compiler.version,
             llvm_major=compiler.llvm_major,
-            rustup_toolchain=find_rustup_toolchain(facts.sysroot, environ),
+            rustup_toolchain=rustup_toolchain,
             has=lambda name: find_program(name, environ) is not None,
         ),
+        accepts_unstable=unstable,
+        build_std=build_std if unstable else None,
+        library_sources=sources if (sources / "Cargo.lock").is_file() else None,
+        rustup_toolchain=rustup_toolchain,
         bolt=bolt,
         searched_for_bolt=searched_for_bolt,
         bolt_remedy=describe_bolt_remedy(compiler.llvm_major, has=lambda name: find_program(name, environ) is not None),

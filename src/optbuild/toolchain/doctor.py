@@ -14,8 +14,9 @@ from optbuild.toolchain.packages import USE_STABLE
 from optbuild.toolchain.requirements import (
     describe_missing_bolt,
     describe_missing_profdata,
+    find_library_problem,
+    profiler_remedy,
     require_platform,
-    target_remedy,
 )
 from optbuild.toolchain.search import VARIABLE
 from optbuild.tools.rustc import parse_release
@@ -136,13 +137,11 @@ def _builder(builder: FoundBuilder) -> tuple[Finding, ...]:
 
 def _target(toolchain: Toolchain) -> Finding:
     origin = "" if toolchain.target_origin is None else f" (from {toolchain.target_origin})"
-    if not toolchain.target_installed:
-        return Finding(
-            level=Level.ERROR,
-            subject="target",
-            message=f"{toolchain.target}{origin} is not installed",
-            remedy=target_remedy(toolchain),
-        )
+    problem = find_library_problem(toolchain)
+    if problem is not None:
+        message, remedy = problem
+        message = f"{message.removeprefix('the target ')}{origin}"  # the line begins with that word
+        return Finding(level=Level.ERROR, subject="target", message=message, remedy=remedy)
     return Finding(level=Level.INFO, subject="target", message=f"{toolchain.target}{origin}")
 
 
@@ -179,7 +178,7 @@ def _profiler_runtime(toolchain: Toolchain) -> Finding:
             level=Level.ERROR,
             subject="profiler runtime",
             message=f"libprofiler_builtins is missing for {toolchain.target}",
-            remedy=USE_STABLE if toolchain.target_installed else target_remedy(toolchain),
+            remedy=profiler_remedy(toolchain),
         )
     return Finding(level=Level.INFO, subject="profiler runtime", message=str(runtime))
 

@@ -23,6 +23,7 @@ from optbuild.toolchain.packages import (
     rustup_component_argv,
 )
 from optbuild.tools import inferno
+from optbuild.tools.rustc import is_specification
 
 _INSTALL_S = 1800.0  # a download on a slow line
 
@@ -31,6 +32,7 @@ class Need(Enum):
     """What a step provides."""
 
     TARGET = "the target's standard library"
+    LIBRARY_SOURCES = "the sources of the standard library"
     LLVM_PROFDATA = "a matching llvm-profdata"
     BOLT = "LLVM's BOLT"
     BUILDER = "what calls cargo"
@@ -77,6 +79,14 @@ def make_install_steps(
                 why=f"{toolchain.target} is not installed for {rustup_toolchain}",
             )
         )
+    if Need.LIBRARY_SOURCES in missing_needs(toolchain) and rustup_toolchain is not None:
+        steps.append(
+            InstallStep(
+                argv=("rustup", "component", "add", "rust-src", "--toolchain", rustup_toolchain),
+                need=Need.LIBRARY_SOURCES,
+                why="build-std compiles the standard library, and its sources are not installed",
+            )
+        )
     major = toolchain.rustc.llvm_major
     if Need.LLVM_PROFDATA in missing_needs(toolchain) and major is not None:
         why = f"there is no llvm-profdata of LLVM {major}"
@@ -106,7 +116,10 @@ def make_install_steps(
 def missing_needs(toolchain: Toolchain) -> frozenset[Need]:
     """The missing parts of a toolchain that can be installed."""
     missing = set()
-    if not toolchain.target_installed:
+    builds_library = toolchain.build_std is not None
+    if builds_library and toolchain.library_sources is None:
+        missing.add(Need.LIBRARY_SOURCES)
+    if not (builds_library or toolchain.target_installed or is_specification(toolchain.target)):
         missing.add(Need.TARGET)
     if toolchain.llvm_profdata is None:
         missing.add(Need.LLVM_PROFDATA)

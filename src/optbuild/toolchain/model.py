@@ -108,7 +108,11 @@ class Toolchain:
         searched: The places that were searched for it, in order; the last one was taken if there is a tool.
         profiler_runtime: The library that instrumented binaries are linked with.
         target_installed: The target's standard library is there.
+        accepts_unstable: It accepts `-Z` flags.
+        build_std: What asks cargo to build the standard library from its sources, for display; None if nothing does.
+        library_sources: Where these sources are; None if they are not installed.
         pgo_tools_remedy: The command that would install a matching llvm-profdata on this system.
+        rustup_toolchain: Its name in rustup; None if rustup does not manage it.
         bolt: LLVM's BOLT of the same LLVM major; None if there is none.
         searched_for_bolt: The places that were searched for it, in order.
         bolt_remedy: The command that would install it.
@@ -126,7 +130,11 @@ class Toolchain:
     searched: tuple[Candidate, ...]
     profiler_runtime: Path | None
     target_installed: bool
+    accepts_unstable: bool = False
+    build_std: str | None = None
+    library_sources: Path | None = None
     pgo_tools_remedy: str = "optbuild doctor --fix"
+    rustup_toolchain: str | None = None
     bolt: BoltTools | None = None
     searched_for_bolt: tuple[Candidate, ...] = ()
     bolt_remedy: str = "optbuild doctor --fix"

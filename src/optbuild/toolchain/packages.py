@@ -13,6 +13,8 @@ Has = Callable[[str], bool]
 
 USE_STABLE = "rustup toolchain install stable, then: export RUSTUP_TOOLCHAIN=stable"
 """The remedy if the toolchain itself is unsuitable."""
+USE_NIGHTLY = "rustup toolchain install nightly, then: export RUSTUP_TOOLCHAIN=nightly"
+"""The remedy if something is asked for that only nightly toolchains do."""
 
 # `[renames.llvm-tools]` is in the channel manifest of 1.68, but not in that of 1.63.
 _LLVM_TOOLS_SINCE = (1, 68)

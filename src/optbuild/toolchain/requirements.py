@@ -8,7 +8,7 @@ from pathlib import Path
 from optbuild.errors import ToolchainError
 from optbuild.toolchain.model import Candidate, Toolchain
 from optbuild.toolchain.packages import USE_STABLE
-from optbuild.tools.rustc import is_new_enough
+from optbuild.tools.rustc import is_new_enough, is_specification
 from optbuild.units import format_bytes
 
 
@@ -30,17 +30,32 @@ def require_platform(platform: str) -> None:
 
 
 def require_target(toolchain: Toolchain) -> None:
-    """Check that the target's standard library is installed.
+    """Check that the target's standard library is installed, or that cargo can build it.
 
     Raises:
         ToolchainError: It is not.
     """
-    if not toolchain.target_installed:
-        raise ToolchainError(
-            f"the target {toolchain.target} is not installed for rustc {toolchain.rustc.version}",
-            help=target_remedy(toolchain),
-            location=toolchain.target_origin or toolchain.target,
-        )
+    problem = find_library_problem(toolchain)
+    if problem is not None:
+        message, remedy = problem
+        location = toolchain.build_std or toolchain.target_origin or toolchain.target
+        raise ToolchainError(f"{message} for rustc {toolchain.rustc.version}", help=remedy, location=location)
+
+
+def find_library_problem(toolchain: Toolchain) -> tuple[str, str] | None:
+    """Why there is no standard library for the target, and what mends that; None if there is one."""
+    target = toolchain.target
+    if toolchain.build_std is not None:
+        if toolchain.library_sources is not None:
+            return None
+        remedy = f"rustup component add rust-src --toolchain {toolchain.rustup_toolchain or 'nightly'}"
+        return "the sources of the standard library, which build-std compiles, are not installed", remedy
+    if toolchain.target_installed:
+        return None
+    if is_specification(target):
+        keys = 'build-std = ["std", "panic_abort"] and json-target-spec = true'
+        return f"the target {target} has no standard library", f"write {keys} under [unstable] in .cargo/config.toml"
+    return f"the target {target} is not installed", target_remedy(toolchain)
 
 
 def require_builder(toolchain: Toolchain) -> None:
@@ -96,8 +111,8 @@ def require_pgo_tools(toolchain: Toolchain) -> None:
     if toolchain.profiler_runtime is None:
         raise ToolchainError(
             f"the profiler runtime (libprofiler_builtins) for {toolchain.target} is missing from {rustc}",
-            help=USE_STABLE,
-            location=str(toolchain.sysroot / "lib" / "rustlib" / toolchain.target / "lib"),
+            help=profiler_remedy(toolchain),
+            location=str(toolchain.sysroot / "lib" / "rustlib"),
         )
     if toolchain.llvm_profdata is None:
         raise ToolchainError(
@@ -154,6 +169,13 @@ def _describe_missing(name: str, toolchain: Toolchain, searched: tuple[Candidate
         return f"{wanted}, and none was found"
     found = ", ".join(f"{place.path} of {place.outcome}" for place in others)
     return f"{wanted}, and only {found} was found"
+
+
+def profiler_remedy(toolchain: Toolchain) -> str:
+    """What gives the target rustc's profiler runtime: it comes with the target, and build-std cannot make it."""
+    if is_specification(toolchain.target):
+        return "build only variants without PGO (`optbuild run VARIANT`), or for a target of rustup's"
+    return USE_STABLE if toolchain.target_installed else target_remedy(toolchain)
 
 
 def target_remedy(toolchain: Toolchain) -> str:

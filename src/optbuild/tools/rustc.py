@@ -165,7 +165,8 @@ def _numbers(release: str) -> tuple[int, ...]:
 
 def target_argv(rustc: Path, target: str) -> tuple[str, ...]:
     """The argv that makes rustc print, in this order, its sysroot, the target's library directory and its cfg."""
-    return (str(rustc), "--print", "sysroot", "--print", "target-libdir", "--print", "cfg", "--target", target)
+    asked = ("--print", "sysroot", "--print", "target-libdir", "--print", "cfg", "--target", target)
+    return (str(rustc), *_for_specification(target), *asked)
 
 
 def parse_target(text: str) -> TargetFacts:
@@ -183,7 +184,16 @@ def parse_target(text: str) -> TargetFacts:
 
 def target_cpus_argv(rustc: Path, target: str) -> tuple[str, ...]:
     """The argv that makes rustc list the CPUs that it can compile for."""
-    return (str(rustc), "--print", "target-cpus", "--target", target)
+    return (str(rustc), *_for_specification(target), "--print", "target-cpus", "--target", target)
+
+
+def is_specification(target: str) -> bool:
+    """Whether a target is described by a JSON file of the user's, which only a nightly rustc reads."""
+    return target.endswith(".json")
+
+
+def _for_specification(target: str) -> tuple[str, ...]:
+    return ("-Zunstable-options",) if is_specification(target) else ()
 
 
 def parse_target_cpus(text: str) -> tuple[str, ...]:

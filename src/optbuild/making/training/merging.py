@@ -38,7 +38,8 @@ from optbuild.units import format_bytes, format_share
 
 K = TypeVar("K")
 
-_MULTIPLIER_STEPS = 100  # the least multiplier: rounding it to a whole number then moves a share by half a percent
+_MULTIPLIER_STEPS = 10  # the least multiplier at most: rounding to whole numbers then moves no share by more than...
+_SHARE_ERROR = 0.05  # ... this, and less precise are the weights that people write
 _TRAINED_ITSELF = "no action needed: the variant is trained itself"
 _COUNT_LIMIT = 2**60  # counters have 64 bits; the sum must stay well below
 # Many files are merged in portions to show progress. A portion takes a few seconds; reading and writing its result is
@@ -355,7 +356,9 @@ def _portions(raw: RawProfiles) -> Iterator[tuple[str, ...]]:
 def make_multipliers(shares: Mapping[K, tuple[float, int]]) -> dict[K, int]:
     """Whole factors that give each workload its weight's share of all counts, whatever its length.
 
-    `llvm-profdata` multiplies counts; without this, the longest workload would dominate the profile.
+    `llvm-profdata` multiplies counts; without this, the longest workload would dominate the profile. The factors are as
+    small as they may be: LLVM makes better code of small counts. With jsonxf 1.1.1 and rustc 1.95, three times the same
+    counts and more gave a program that takes 10% more instructions.
 
     Args:
         shares: For each training run its weight and its own total count, both above zero.
@@ -365,8 +368,16 @@ def make_multipliers(shares: Mapping[K, tuple[float, int]]) -> dict[K, int]:
     per_weight = {training: total / weight for training, (weight, total) in shares.items()}
     longest = max(per_weight.values())
     merged = longest * sum(weight for weight, _ in shares.values())
-    steps = max(1.0, min(_MULTIPLIER_STEPS, _COUNT_LIMIT / merged))
-    return {training: math.floor(longest / value * steps + 0.5) for training, value in per_weight.items()}
+    most = max(1, min(_MULTIPLIER_STEPS, int(_COUNT_LIMIT / merged)))
+    ratios = {training: longest / value for training, value in per_weight.items()}
+    fitting = (steps for steps in range(1, most) if all(_is_near(ratio * steps) for ratio in ratios.values()))
+    steps = next(fitting, most)
+    return {training: math.floor(ratio * steps + 0.5) for training, ratio in ratios.items()}
+
+
+def _is_near(factor: float) -> bool:
+    """Whether a factor is almost a whole number."""
+    return abs(math.floor(factor + 0.5) / factor - 1) <= _SHARE_ERROR
 
 
 def is_intact(profile: PgoProfile) -> bool:
