@@ -160,6 +160,17 @@ def test_a_percent_sign_in_the_target_directory_is_refused(optbuild: Optbuild, p
     assert "CARGO_TARGET_DIR" in ended.error["help"]
 
 
+@pytest.mark.parametrize(("name", "shown"), [("a\nb", "a line break"), ("a\x1fb", "0x1f"), ("a:b", "contains `:`")])
+def test_a_directory_that_no_tool_can_bear_is_refused_early(
+    optbuild: Optbuild, project: Path, tmp_path: Path, name: str, shown: str
+) -> None:
+    """What lists of files, of flags or of directories cannot express would fail after the first build or training."""
+    env = {"CARGO_TARGET_DIR": str(tmp_path / name)}
+    ended = fail(optbuild, project, 2, "usage", shown, env=env)
+    assert "CARGO_TARGET_DIR" in ended.error["help"]
+    assert not (tmp_path / name).exists()
+
+
 # Toolchain
 
 

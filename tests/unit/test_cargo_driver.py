@@ -371,14 +371,6 @@ def test_a_program_that_the_profiling_runtime_cannot_be_linked_into_is_told(benc
     assert "needs the C library" in caught.value.help
 
 
-def test_a_directory_that_cargo_cannot_build_in_has_a_remedy(bench: Bench) -> None:
-    """Cargo lists directories for the loader, with a colon between them."""
-    said = b"error: failed to join paths\n\nCaused by:\n  path segment contains separator `:`\n"
-    with pytest.raises(BuildError) as caught:
-        scripted(bench, Reply(exit_code=101, stderr=said)).compile(bench.action(), {}, bench.log)
-    assert caught.value.help.endswith("export CARGO_TARGET_DIR=DIR")
-
-
 def test_cargo_ended_by_a_signal_is_told(bench: Bench) -> None:
     """A negative exit code is the signal, and without an `error` line the last ones are shown."""
     status = b"".join(b"line %d\n" % number for number in range(30))

@@ -157,6 +157,16 @@ OBSTACLES = [
         "no raw profile can be written below /p/100%/target/optbuild: its path contains a percent sign",
         "CARGO_TARGET_DIR",
     ),
+    (
+        {"layout": Layout.of(Path("/p/two\nlines/target"))},
+        "no counts can be kept below /p/two^Jlines/target/optbuild: its path contains a line break",
+        "CARGO_TARGET_DIR",
+    ),
+    (
+        {"layout": Layout.of(Path("/p/a\x1fb/target"))},
+        "no counts can be kept below /p/a^_b/target/optbuild: its path contains the byte 0x1f",
+        "CARGO_TARGET_DIR",
+    ),
 ]
 
 

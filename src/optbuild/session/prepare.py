@@ -41,6 +41,7 @@ from optbuild.session.workload_choice import (
     require_workloads,
     with_command_line,
 )
+from optbuild.text import sanitize_line
 from optbuild.toolchain.doctor import free_disk_bytes
 from optbuild.toolchain.lookup import Inquiry
 from optbuild.toolchain.requirements import (
@@ -169,6 +170,7 @@ def prepare(
     _check_machine(inputs, names)
     if request.measure:
         _check_measuring(inputs, names, request)
+    _require_no_separator(layout.root)
     require_ours(layout)
     hashes = InputHashes(KnownHashes(path=layout.input_hashes))
     _check_workloads(inputs, targets, hashes)
@@ -290,6 +292,16 @@ def _check_machine(inputs: PlanInputs, names: tuple[str, ...]) -> None:
         require_bolt(inputs.toolchain)
     root = inputs.layout.root
     require_disk(root, free_bytes=free_disk_bytes(root), needed_bytes=_LEAST_DISK_BYTES)
+
+
+def _require_no_separator(root: Path) -> None:
+    """Refuse a directory that cargo cannot build below: it lists directories for the loader, with `:` between them."""
+    if os.pathsep in str(root):
+        raise UsageError(
+            f"cargo cannot build below {sanitize_line(str(root))}: its path contains `{os.pathsep}`",
+            help="name another target directory: export CARGO_TARGET_DIR=DIR",
+            location=sanitize_line(str(root)),
+        )
 
 
 def require_ours(layout: Layout) -> None:

@@ -22,10 +22,6 @@ _REMEDIES = (
         b"--locked was passed",
         "let cargo bring Cargo.lock up to date (`cargo check`), or write `locked = false` under [project]",
     ),
-    (
-        b"path segment contains separator",
-        "cargo cannot build below a directory with `:` in its name: export CARGO_TARGET_DIR=DIR",
-    ),
     (b"specs require -Zjson-target-spec", "write json-target-spec = true under [unstable] in .cargo/config.toml"),
     (b" requires rustc ", f"use a newer toolchain: {USE_STABLE}; or older dependencies: cargo update NAME --precise"),
     (

@@ -6,12 +6,17 @@ from optbuild.plan.action import render_argument
 from optbuild.plan.draft import Draft, PlanInputs, resolve_backend, resolve_lto
 from optbuild.plan.parts import trains
 from optbuild.profile.workloads import Use
+from optbuild.text import sanitize_line
 from optbuild.toolchain.cpu import CpuNeeds
+from optbuild.tools.cargo import FLAG_SEPARATOR
 from optbuild.tools.rustc import SWITCHED_OFF, find_codegen_option
 from optbuild.tools.unstable import LLVM, LLVM_FLAG
 from optbuild.workloads.invocation import Invocation
 
 _CLASHING = ("profile-generate", "profile-use", "profile-sample-use", "instrument-coverage")
+_UNBEARABLE = {"\n": "a line break", FLAG_SEPARATOR: "the byte 0x1f"}
+"""What llvm-profdata's lists of files, and cargo's of flags, cannot express."""
+_ELSEWHERE = "name another target directory: export CARGO_TARGET_DIR=DIR"
 _FAT = ("fat", "", "y", "yes", "on", "true")  # how rustc may be asked for it
 
 
@@ -19,6 +24,9 @@ def find_obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | None:
     """Why this variant cannot be instrumented, llvm-profdata apart, and what mends it."""
     if (clash := _flag_obstacle(draft, inputs)) is not None:
         return clash
+    root = str(inputs.layout.root)
+    if unbearable := next((name for byte, name in _UNBEARABLE.items() if byte in root), None):
+        return f"no counts can be kept below {sanitize_line(root)}: its path contains {unbearable}", _ELSEWHERE
     if inputs.toolchain.profiler_runtime is None:
         return f"rustc has no profiler runtime for {inputs.toolchain.target}", "use a toolchain of rustup"
     return None
@@ -47,8 +55,7 @@ def _running_obstacle(draft: Draft, inputs: PlanInputs) -> tuple[str, str] | Non
     if needs.missing_here:
         return f"this machine's CPU lacks {', '.join(needs.missing_here)}", "train on a machine whose CPU has them"
     if "%" in str(root):  # a pattern for the program that writes the profile, without an escape
-        remedy = "name another target directory: export CARGO_TARGET_DIR=DIR"
-        return f"no raw profile can be written below {root}: its path contains a percent sign", remedy
+        return f"no raw profile can be written below {root}: its path contains a percent sign", _ELSEWHERE
     return None
 
 
