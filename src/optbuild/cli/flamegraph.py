@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from optbuild.cli import options
+from optbuild.cli.choices import require_choice
 from optbuild.cli.context import CliContext, screen_of, write_out, write_result
 from optbuild.cli.machine import running_machine
 from optbuild.cli.options import with_common_options, with_run_request
-from optbuild.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from optbuild.session.drawing import Form
+    from optbuild.session.flamegraph import FlamegraphRequest
     from optbuild.session.request import RunRequest
 
 _WITHOUT = ("max_time", "cross_validate", "keep_going")
@@ -61,19 +65,13 @@ def flamegraph(
     """
     from dataclasses import replace
 
-    from optbuild.cli.console import Console
-    from optbuild.events import Level, Notice
     from optbuild.files import require_writable
-    from optbuild.report.flame.document import render_document
-    from optbuild.report.flame.table import make_report
-    from optbuild.report.formats.terminal import render_terminal
-    from optbuild.session.drawing import Form, choose_form, draw, require_renderer
-    from optbuild.session.flamegraph import FlamegraphRequest, profile_variants
+    from optbuild.session.drawing import choose_form, require_renderer
+    from optbuild.session.flamegraph import FlamegraphRequest
     from optbuild.tools.perf_record import CallGraph
 
     call: CliContext = context.obj
-    if unwind not in set(CallGraph):
-        raise UsageError(f"there is no way {unwind!r} to unwind", help="choose fp or dwarf")
+    require_choice(unwind, list(CallGraph), "way to unwind")
     chosen = choose_form(form, output)
     require_renderer(chosen, call.environ)
     if output is not None:
@@ -85,13 +83,27 @@ def flamegraph(
         workload=workload,
         call_graph=CallGraph(unwind),
     )
+    _record_and_draw(asked, chosen, output, call)
+
+
+def _record_and_draw(asked: FlamegraphRequest, form: Form | None, output: Path | None, call: CliContext) -> None:
+    """Write the form that was asked for; without one the table to standard output, and a page to a file."""
+    from optbuild.cli.console import Console
+    from optbuild.events import Level, Notice
+    from optbuild.report.flame.document import render_document
+    from optbuild.report.flame.table import make_report
+    from optbuild.report.formats.terminal import render_terminal
+    from optbuild.session.drawing import Form, draw
+    from optbuild.session.flamegraph import profile_variants
+
     with running_machine(call) as machine:
         profiled, pages = profile_variants(asked, machine)
         table = render_terminal(make_report(profiled), screen_of(call, output))
         target = output
-        if chosen is None:
-            chosen, target = Form.HTML, pages / f"{variant}{'' if diff is None else f'-{diff}'}.html"
-        text = table if chosen is Form.TABLE else draw(profiled, chosen, machine)
+        if form is None:
+            base = "" if asked.base is None else f"-{asked.base}"
+            form, target = Form.HTML, pages / f"{asked.variant}{base}.html"
+        text = table if form is Form.TABLE else draw(profiled, form, machine)
     if target is not None:
         write_result(text, target)
         Console(call).show(Notice(level=Level.INFO, code="written", message=f"wrote {target}"))

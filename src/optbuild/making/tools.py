@@ -75,7 +75,6 @@ class Tools:
 
     Attributes:
         training: The trainer; None if no `llvm-profdata` fits rustc; such a plan has no training.
-        merging: The merger, likewise.
         turn: The place that a run of a workload holds: one at a time, of all versions of a project.
         logs: The directory for the output of programs.
     """
@@ -86,7 +85,6 @@ class Tools:
     rebuilder: Rebuilder
     sources: SourceWatch
     training: Trainer | None
-    merging: ProfileMerger | None
     prover: Prover
     bolt: BoltDriver
     bolt_trainer: BoltTrainer
@@ -102,7 +100,9 @@ class Tools:
         Raises:
             ToolchainError: No `llvm-profdata` fits rustc.
         """
-        return _required(self.training)
+        if self.training is None:
+            raise ToolchainError("no llvm-profdata fits rustc", help="optbuild doctor --fix")
+        return self.training
 
     @property
     def merger(self) -> ProfileMerger:
@@ -111,13 +111,12 @@ class Tools:
         Raises:
             ToolchainError: No `llvm-profdata` fits rustc.
         """
-        return _required(self.merging)
+        return self.trainer.merger
 
 
 def make_tools(site: Site, jobserver: Jobserver | None) -> Tools:
     """Construct everything that performs the actions of a run."""
     inputs, layout, emit, executor = site.inputs, site.inputs.layout, site.emit, site.executor
-    build_profile, project = inputs.build_profile, inputs.project
     results = ResultStore(directory=layout.results, emit=emit, fresh=site.fresh)
     workloads = WorkloadRunner(executor=executor, root=layout.root, stage=layout.stage, logs=site.logs)
     cargo = CargoDriver(
@@ -127,38 +126,7 @@ def make_tools(site: Site, jobserver: Jobserver | None) -> Tools:
         sysroot=inputs.toolchain.sysroot,
         jobserver=jobserver,
     )
-    tool = inputs.toolchain.llvm_profdata
-    merging = training = None
-    if tool is not None:
-        profdata = Profdata(
-            executor=executor,
-            tool=tool,
-            environ=site.environ,
-            work=layout.merging,
-            logs=site.logs,
-            timeout_s=build_profile.raw_profiles.merge_timeout_s,
-        )
-        merging = ProfileMerger(profdata=profdata, results=results, directory=layout.profile_data, emit=emit)
-        training = Trainer(
-            workloads=workloads,
-            merger=merging,
-            results=results,
-            hashes=site.hashes,
-            root=layout.root,
-            run_id=site.run_id,
-            kept=layout.quarantine,
-            stray=layout.stray_profiles,
-            settings=build_profile.raw_profiles,
-            emit=emit,
-        )
-    probe = WarningProbe(
-        executor=executor,
-        rustc=inputs.toolchain.rustc,
-        cwd=project.directory,
-        environ=site.environ,
-        results=results,
-        work=layout.merging,
-    )
+    training = _make_trainer(site, results, workloads)
     return Tools(
         executor=executor,
         environ=site.environ,
@@ -168,13 +136,7 @@ def make_tools(site: Site, jobserver: Jobserver | None) -> Tools:
         ),
         sources=_watch_sources(inputs),
         training=training,
-        merging=merging,
-        prover=Prover(
-            profdata=None if merging is None else merging.profdata,
-            probe=probe,
-            demanded=build_profile.evidence,
-            emit=emit,
-        ),
+        prover=_make_prover(site, results, training),
         bolt=BoltDriver(executor=executor, environ=site.environ, logs=site.logs),
         bolt_trainer=BoltTrainer(
             workloads=workloads,
@@ -182,7 +144,7 @@ def make_tools(site: Site, jobserver: Jobserver | None) -> Tools:
             hashes=site.hashes,
             environ=site.environ,
             root=layout.root,
-            settings=build_profile.raw_profiles,
+            settings=inputs.build_profile.raw_profiles,
         ),
         results=results,
         outputs=OutputChecker(workloads=workloads, results=results, hashes=site.hashes, kept=layout.outputs, emit=emit),
@@ -191,15 +153,51 @@ def make_tools(site: Site, jobserver: Jobserver | None) -> Tools:
     )
 
 
+def _make_trainer(site: Site, results: ResultStore, workloads: WorkloadRunner) -> Trainer | None:
+    """What trains and merges; None if no `llvm-profdata` fits rustc."""
+    inputs, layout = site.inputs, site.inputs.layout
+    tool, settings = inputs.toolchain.llvm_profdata, inputs.build_profile.raw_profiles
+    if tool is None:
+        return None
+    profdata = Profdata(
+        executor=site.executor,
+        tool=tool,
+        environ=site.environ,
+        work=layout.merging,
+        logs=site.logs,
+        timeout_s=settings.merge_timeout_s,
+    )
+    return Trainer(
+        workloads=workloads,
+        merger=ProfileMerger(profdata=profdata, results=results, directory=layout.profile_data, emit=site.emit),
+        results=results,
+        hashes=site.hashes,
+        root=layout.root,
+        run_id=site.run_id,
+        kept=layout.quarantine,
+        stray=layout.stray_profiles,
+        settings=settings,
+        emit=site.emit,
+    )
+
+
+def _make_prover(site: Site, results: ResultStore, training: Trainer | None) -> Prover:
+    inputs = site.inputs
+    probe = WarningProbe(
+        executor=site.executor,
+        rustc=inputs.toolchain.rustc,
+        cwd=inputs.project.directory,
+        environ=site.environ,
+        results=results,
+        work=inputs.layout.merging,
+    )
+    profdata = None if training is None else training.merger.profdata
+    return Prover(profdata=profdata, probe=probe, demanded=inputs.build_profile.evidence, emit=site.emit)
+
+
 def _watch_sources(inputs: PlanInputs) -> SourceWatch:
     project, layout = inputs.project, inputs.layout
     root = project.workspace_root
     manifests = [root / "Cargo.toml", root / "Cargo.lock", *(package.manifest for package in project.packages)]
     manifests += project.config_files
     return SourceWatch(ignored=layout.root, stamp=layout.stamp, manifests=tuple(manifests))
-
-
-def _required(part: T | None) -> T:
-    if part is None:
-        raise ToolchainError("no llvm-profdata fits rustc", help="optbuild doctor --fix")
-    return part

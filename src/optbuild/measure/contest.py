@@ -282,7 +282,7 @@ def _take_samples(  # noqa: PLR0913 - what takes turns, and by which rules
 
 
 def _judge(arms: Arms, counted: _Counted, sampled: _Sampled, checks: tuple[MachineCheck, ...]) -> Contest:
-    """Analyse the samples, with the layouts that are kept in the place of the variants that asked for them."""
+    """Analyse the samples; a variant whose layout is dropped stands as it is without BOLT."""
     sampling = sampled.sampling
     runs, settings = sampling.runs, sampling.settings
     silent = find_silent(counted.timed, runs.counted)

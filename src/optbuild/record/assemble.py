@@ -106,32 +106,27 @@ def describe_build(
         published: Where its binaries were published; None if they are only kept.
         in_sample: Whether any measured input was in its training.
     """
-    step_records = tuple(map(_describe_step, steps))
     asked, variant = variant, built.shipped(variant)
     found = {name: describe_pgo(part, built, in_sample=in_sample) for name, part in variant.parts.items()}
     pgo_by_bin = {name: pgo for name, pgo in found.items() if pgo is not None}
     pgo = describe_pgo(variant, built, in_sample=in_sample) or next(iter(pgo_by_bin.values()), None)
-    is_baseline = asked is built.plan.baseline
-    if not built.is_built(variant):
-        failed = not built.serving(variant).isdisjoint(built.failures)
-        return VariantRecord(
-            name=asked.name,
-            baseline=is_baseline,
-            status=VariantStatus.FAILED if failed else VariantStatus.SKIPPED,
-            reason=built.skipped.get(asked.name),
-            steps=step_records,
-            pgo=pgo,
-            pgo_by_bin=pgo_by_bin,
-            quarantined=describe_quarantine(variant, built),
-            cpu_features=variant.cpu_features,
-            bolt=describe_bolt(asked, built),
-        )
-    assert variant.compile is not None  # noqa: S101 - `is_built` has said so
-    reused = all(step.reused for step in steps)
-    return VariantRecord(
+    record = VariantRecord(
         name=asked.name,
-        baseline=is_baseline,
-        status=VariantStatus.REUSED if reused else VariantStatus.BUILT,
+        baseline=asked is built.plan.baseline,
+        status=VariantStatus.SKIPPED if built.serving(variant).isdisjoint(built.failures) else VariantStatus.FAILED,
+        steps=tuple(map(_describe_step, steps)),
+        pgo=pgo,
+        pgo_by_bin=pgo_by_bin,
+        quarantined=describe_quarantine(variant, built),
+        cpu_features=variant.cpu_features,
+        bolt=describe_bolt(asked, built),
+    )
+    if not built.is_built(variant):
+        return replace(record, reason=built.skipped.get(asked.name))
+    assert variant.compile is not None  # noqa: S101 - `is_built` has said so
+    return replace(
+        record,
+        status=VariantStatus.REUSED if all(step.reused for step in steps) else VariantStatus.BUILT,
         artifacts=tuple(
             ArtifactRecord(
                 bin=name,
@@ -142,12 +137,6 @@ def describe_build(
             for name, artifact in built.results[variant.compile].artifacts.items()
         ),
         build_s=_build_s(steps, built),
-        steps=step_records,
-        pgo=pgo,
-        pgo_by_bin=pgo_by_bin,
-        quarantined=describe_quarantine(variant, built),
-        cpu_features=variant.cpu_features,
-        bolt=describe_bolt(asked, built),
     )
 
 
