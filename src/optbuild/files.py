@@ -112,12 +112,20 @@ def link_or_copy(source: Path, target: Path) -> None:
             atomic_copy(source, target)
 
 
+_IN_ITS_PLACE = "a file, or a symbolic link to nothing, is where a directory has to be: move it away, and run again"
+_WRITING = {
+    errno.EEXIST: _IN_ITS_PLACE,
+    errno.ENOTDIR: _IN_ITS_PLACE,
+    errno.EISDIR: "a directory is where a file has to be: name a file in it, or another one",
+    errno.ENOENT: "make the directory for it, or name a file in another one",
+}
+"""What helps where something cannot be written for another reason than space or permission."""
+
+
 def storage_error(path: Path, error: OSError, *, size_bytes: int | None = None) -> StorageError:
     """Turn the operating system's refusal to write into an error with a remedy."""
     size = "" if size_bytes is None else f" ({size_bytes} bytes)"
-    remedy = "free some disk space, or make the directory writable, and run again"
-    if error.errno in {errno.EEXIST, errno.ENOTDIR}:
-        remedy = "a file, or a symbolic link to nothing, is where a directory has to be: move it away, and run again"
+    remedy = _WRITING.get(error.errno or 0, "free some disk space, or make the directory writable, and run again")
     return StorageError(
         f"cannot write {path}{size}: {error.strerror or error}",
         help=remedy,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from optbuild.record.lock import hold_lock
 from tests.integration.git_history import FILES, MAIN, MANIFEST, PROFILE, History, warnings_of
 from tests.integration.optbuild_program import Optbuild, ask_rustc
 
@@ -33,6 +34,8 @@ def test_a_revision_that_means_nothing_or_two_things_is_refused(history: History
     assert "the version to compare with is missing" in history.refused()
     assert "unknown variant 'fast'" in history.refused("refs/tags/v1", "--variant", "fast")
     assert history.sources(), "files are put there, and nothing is built"
+    with hold_lock(history.directory / "target" / "optbuild" / "lock", wait=False, emit=lambda _: None):
+        assert "git knows no revision" in history.refused("v7", "--no-wait"), "which needs no lock"
 
 
 def test_what_a_clone_does_not_hold_is_named_with_what_fetches_it(history: History, tmp_path: Path) -> None:

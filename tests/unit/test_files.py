@@ -24,6 +24,7 @@ from optbuild.files import (
     refused_by_system,
     remove_below,
     sha256_of,
+    writing,
 )
 
 MS_RDONLY, MS_REMOUNT, MNT_DETACH = 1, 32, 2
@@ -444,3 +445,14 @@ def test_a_second_name_costs_no_space(tmp_path: Path) -> None:
     assert target.samefile(source)
     with pytest.raises(StorageError, match="/new/target"):
         link_or_copy(source, target)
+
+
+def test_a_place_where_no_file_can_be_is_no_matter_of_space(tmp_path: Path) -> None:
+    """The remedy is another name."""
+    with pytest.raises(StorageError) as caught:
+        atomic_write(tmp_path, b"x")
+    assert "name a file in it" in caught.value.help
+    gone = tmp_path / "gone" / "report.html"
+    with pytest.raises(StorageError) as caught, writing(gone):
+        gone.write_bytes(b"x")
+    assert "make the directory" in caught.value.help

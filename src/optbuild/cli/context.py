@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
+from optbuild.toolchain.started_by_cargo import without_proxys_own
+
 if TYPE_CHECKING:
     from optbuild.errors import OptbuildError
     from optbuild.record.model import RunRecord
@@ -26,7 +28,7 @@ class CliContext:
     Attributes:
         argv: The whole command line, for the record.
         workload: The words after the first `--`.
-        environ: The caller's environment.
+        environ: The caller's environment, without what rustup adds for `cargo optbuild`.
         json: One JSON document goes to standard output, even on failure.
         debug: Show tracebacks.
         colour: `--color`.
@@ -35,7 +37,9 @@ class CliContext:
 
     argv: tuple[str, ...]
     workload: tuple[str, ...]
-    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))  # noqa: TID251 - the one reader
+    environ: Mapping[str, str] = field(
+        default_factory=lambda: without_proxys_own(os.environ)  # noqa: TID251 - the one reader
+    )
     json: bool = False
     debug: bool = False
     verbosity: int = 0

@@ -47,10 +47,12 @@ def compare(request: CompareRequest, machine: Machine) -> RunRecord:
     require_platform(machine.platform)
     layout = find_layout(request.run, machine, trusted=True)
     require_ours(layout)
+    repository = _find_repository(request, machine)
+    commits = _resolve(request, repository)  # a wrong name need not wait for another run
     claim_directory(layout.root)
     with hold_lock(layout.lock, wait=request.run.wait, emit=machine.emit):
         versions = Versions(machine=machine, layout=layout, command_line=request.run.command_line)
-        _prepare(request, versions)
+        _prepare(request, versions, repository, commits)
         _announce(versions, request.profile_of)
         try:
             build_versions(versions)
@@ -64,10 +66,9 @@ def compare(request: CompareRequest, machine: Machine) -> RunRecord:
             raise RunFailedError(error, versions.close(error)) from error
 
 
-def _prepare(request: CompareRequest, versions: Versions) -> None:
-    """Put the files of both versions where they are built, and find out what would stop that later."""
-    run, machine = request.run, replace(versions.machine, emit=versions.emit)
-    sources = SourceMaker(layout=versions.layout, machine=machine)
+def _find_repository(request: CompareRequest, machine: Machine) -> Repository | None:
+    """The repository of the project; a program can be compared without one."""
+    run = request.run
     repository = find_repository(run.directory.resolve(), machine.executor, machine.environ)
     if repository is None and (request.old is not None or request.new is not None):
         raise UsageError(
@@ -76,7 +77,15 @@ def _prepare(request: CompareRequest, versions: Versions) -> None:
             "optbuild compare --baseline-binary PATH",
             location=str(run.directory.resolve()),
         )
-    commits = _resolve(request, repository)
+    return repository
+
+
+def _prepare(
+    request: CompareRequest, versions: Versions, repository: Repository | None, commits: Mapping[str, str]
+) -> None:
+    """Put the files of both versions where they are built, and find out what would stop that later."""
+    run, machine = request.run, replace(versions.machine, emit=versions.emit)
+    sources = SourceMaker(layout=versions.layout, machine=machine)
     new = _open(request.new, commits.get(NEW), repository, sources, run)
     makes = SideMaker(
         request=run,
