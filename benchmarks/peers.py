@@ -302,6 +302,21 @@ def render_table(results: Mapping[str, Any]) -> Iterator[str]:
             yield f"| {name} | {counts['release'] / 1e6:.1f} M | {' | '.join(cells).replace('-', '−')} |"
 
 
+def render_times(results: Mapping[str, Any]) -> Iterator[str]:
+    """The tuned program's time against each of cargo-pgo's, on each held-out run, as a table of peers.md has it."""
+    yield f"| program | run | {' | '.join(f'tuned vs {peer}' for peer in PEERS)} |"
+    yield "| :-- | --: |" + " :-- |" * len(PEERS)
+    for name, row in results.items():
+        found = row.get("bench", {})
+        for number in found.get(PEERS[0], {}):
+            told = [found[peer][number] for peer in PEERS if number in found.get(peer, {})]
+            cells = (
+                f"{item['change']:+.1%} [{item['ci_low']:+.1%}, {item['ci_high']:+.1%}] {item['verdict']}"
+                for item in told
+            )
+            yield f"| {name} | {number} | {' | '.join(cells).replace('-', '−')} |"
+
+
 STEPS: Mapping[str, Callable[[Shop, Program, dict[str, Any]], None]] = {
     "peers": build_peers,
     "tune": tune,
@@ -342,7 +357,7 @@ def main() -> None:
             STEPS[step](shop, program, row)
             found["tuned_over"] = summarise(results)
             options.out.write_text(json.dumps(found, indent=1) + "\n")
-    print("\n".join(render_table(results)))
+    print("\n".join([*render_table(results), "", *render_times(results)]))
     print(json.dumps(found.get("tuned_over")))
 
 

@@ -30,10 +30,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.registry_sources import copy_sources
-from optbuild.making.training.places import note_places, read_places
-from optbuild.portable.alignment import align_changed, find_changed, locate
+from optbuild.making.training.outlines import move_by_outlines, note_outlines
 from optbuild.portable.matching import How, Matching, match, render_translated
-from optbuild.portable.profile_records import join, parse_record
+from optbuild.portable.profile_records import parse_record
 from optbuild.tools.instrumentation import InstrumentedFunction, parse_instrumented
 from optbuild.tools.profile_text import read_records
 from optbuild.tools.rustc import write_ir_flags
@@ -324,10 +323,9 @@ def find_matched(shop: Workshop, journey: Journey) -> tuple[dict[str, Any], Matc
     each = [(record, parse_record(record)) for record in records]
     total = sum(counts.total for _, counts in each)
     by_name = sum(counts.total for record, counts in each if (record.name, record.hash) in known)
-    trained = note_places(join(counts for _, counts in each), records, shop.flow(journey.trained))
+    trained = note_outlines(records, shop.flow(journey.trained))
     matching = match(trained, functions)
-    changed = {locate(function) for _, function in find_changed(matching, functions)}
-    matching = align_changed(matching, functions, read_places(shop.flow(journey.used), changed))
+    matching = move_by_outlines(matching, functions, shop.flow(journey.used))
     lost = [(counts.name.path, counts.total / total) for counts in matching.lost[:8]]
     found = {
         "by_name": by_name / total,

@@ -198,11 +198,11 @@ def test_a_function_that_has_changed_takes_the_counts_of_what_is_still_there(opt
     assert pgo["matched_ratio"] < 0.1
     assert 0.8 < pgo["approximate_ratio"] <= 1 - pgo["matched_ratio"]
     assert (pgo["applied"], pgo["missing_functions"], pgo["mismatched_functions"]) == (True, 0, 0)
-    assert trained * 0.8 < pgo["total_count"] <= trained
+    assert trained * 0.8 < pgo["total_count"] < trained * 1.5, "the new selection is taken for even: half of its block"
     assert "one that has changed" in result.stderr
     file = project / "pgo" / "tally.pgodata"
     profile = decode(file.read_bytes(), location="here")
-    bare = [replace(function, places=()) for function in profile.functions]
+    bare = [replace(function, outline=()) for function in profile.functions]
     file.write_bytes(encode(profile.training, bare, written_by="test"))
     file.with_name("tally.pgodata.lock").unlink()
     pgo = variant_of(build(optbuild, project), "pgo")["pgo"]

@@ -54,7 +54,8 @@ def test_blocks_are_read_with_their_counters_and_successors() -> None:
     """Counters are no code, an instruction may have several lines, and labels may be quoted."""
     (function,) = parse_functions(UNIT, {(RUN, 77)})
     assert (function.symbol, function.hash, function.counters) == (RUN, 77, 4)
-    assert [block.counters for block in function.blocks] == [((3, 0),), ((2, 1),), (), ((0, 0),), ((1, 0),)]
+    assert [block.counters for block in function.blocks] == [(3,), (), (), (0,), (1,)]
+    assert [block.choices for block in function.blocks] == [(), (2,), (), (), ()]
     assert [block.successors for block in function.blocks] == [
         ("9", '"then it is"'),
         ("9", "7", "7"),
@@ -67,6 +68,8 @@ def test_blocks_are_read_with_their_counters_and_successors() -> None:
         code=("%8 = invoke i32 @_ZN3app4walk17h0000000000000000E(ptr %0) to label %9 unwind label %10",),
         successors=("9", "10"),
         counters=(),
+        choices=(),
+        sites=((0, 0),),
     )
 
 

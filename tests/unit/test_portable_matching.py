@@ -7,9 +7,9 @@ from inline_snapshot import snapshot
 
 from optbuild.portable.fit import judge_fit, render_fit
 from optbuild.portable.matching import How, match, render_translated
-from optbuild.portable.model import FunctionCounts, Name, Site, ValueKind
+from optbuild.portable.model import FunctionCounts, Site, ValueKind
 from optbuild.portable.names import read_name
-from optbuild.portable.profile_records import join, parse_record
+from optbuild.portable.profile_records import join, parse_record, parse_records
 from optbuild.tools.instrumentation import InstrumentedFunction
 from optbuild.tools.profile_text import FunctionRecord, read_records
 
@@ -28,12 +28,6 @@ def function(
 ) -> InstrumentedFunction:
     """A function of the program that is built."""
     return InstrumentedFunction(symbol, flow, counters, sites)
-
-
-def named(symbol: str) -> Name:
-    """A function as the target of a call."""
-    name = read_name(symbol)
-    return (name.path, name.detail)
 
 
 STEPS = [
@@ -82,6 +76,27 @@ def test_what_found_its_instance_is_not_given_to_another() -> None:
     assert [item.function.name for item in matching.matches] == [counted]
 
 
+def test_a_copy_that_a_crate_compiled_gets_the_counts_of_that_crate() -> None:
+    """Crates compile generic and inlined functions for themselves: hot in one, a copy may never run in another."""
+    profile = join([count(f"app.1f-cgu.0;_ZN3lib4push{OLD}", 900), count(f"cold.2e-cgu.0;_ZN3lib4push{OLD}", 1)])
+    program = [function(f"{unit};_ZN3lib4push{NEW}") for unit in ("cold.77-cgu.3", "app.88-cgu.1", "new.99-cgu.0")]
+    matching = match(profile, program)
+    assert [item.counts.counters for item in matching.matches] == [(1,), (900,)], "a copy of another crate gets none"
+    assert [item.counts.counters for item in match(profile, program[2:]).matches] == [(901,)], (
+        "unless it is the only one"
+    )
+
+
+def test_a_called_function_is_the_copy_of_its_crate() -> None:
+    """LLVM promotes a call to the function that is named: the copy of another crate would not be what is called."""
+    called = (read_name(f"app.1f-cgu.0;_ZN3lib4push{OLD}"), 1)
+    profile = [count(f"_ZN3app3run{OLD}", 5, values={ValueKind.CALL_TARGET: (((called, 5),),)})]
+    program = [function(f"_ZN3app3run{NEW}", sites=(1, 0, 0)),
+               *(function(f"{unit};_ZN3lib4push{NEW}") for unit in ("cold.77-cgu.3", "app.88-cgu.1"))]  # fmt: skip
+    text = "".join(render_translated(match(profile, program), program))
+    assert f"app.88-cgu.1;_ZN3lib4push{NEW}:5\n" in text
+
+
 def test_instances_that_cannot_be_told_apart_get_the_sum() -> None:
     """A legacy name does not tell instances apart: each gets what all counted, so that none that is hot is cold."""
     profile = join([count(f"_ZN3app3run{OLD}", 5), count("_ZN3app3run17h2222222222222222E", 7)])
@@ -127,7 +142,7 @@ _ZN3app4call{OLD}:6
 
 def test_a_record_is_translated_with_its_values() -> None:
     """Counters stay, and a function that was called gets the name that it has in the program."""
-    profile = join(map(parse_record, read_records(TEXT.splitlines(keepends=True))))
+    profile = join(parse_records(read_records(TEXT.splitlines(keepends=True))))
     program = [function(f"_ZN3app3run{NEW}", 2, flow=77, sites=(2, 1, 0)), function(f"_ZN3app4call{NEW}", flow=3)]
     text = "".join(render_translated(match(profile, program), program))
     assert text == f":ir\n_ZN3app3run{NEW}\n77\n2\n9\n0\n2\n0\n2\n1\n_ZN3app4call{NEW}:6\n0\n1\n1\n1\n16:4\n\n"
@@ -136,7 +151,7 @@ def test_a_record_is_translated_with_its_values() -> None:
 
 def test_values_are_left_out_where_places_differ() -> None:
     """Which place is which is not known where their number is another one; LLVM wants as many as there are."""
-    profile = join(map(parse_record, read_records(TEXT.splitlines(keepends=True))))
+    profile = join(parse_records(read_records(TEXT.splitlines(keepends=True))))
     program = [function(f"_ZN3app3run{NEW}", 2, flow=77, sites=(1, 1, 0))]
     text = "".join(render_translated(match(profile, program), program))
     assert text == f":ir\n_ZN3app3run{NEW}\n77\n2\n9\n0\n2\n0\n1\n0\n1\n1\n1\n16:4\n\n"

@@ -18,7 +18,7 @@ from optbuild.portable.aging import merge_aged
 from optbuild.portable.difference import compare, render_difference
 from optbuild.portable.encoding import decode, encode
 from optbuild.portable.head import TrainedInput, TrainedWorkload, Training
-from optbuild.portable.model import FunctionCounts, Place, Site, ValueKind
+from optbuild.portable.model import Edge, FunctionCounts, OutlineBlock, Site, ValueKind
 from optbuild.portable.profile_records import join
 from optbuild.portable.spelling import FunctionName
 
@@ -32,11 +32,11 @@ TRAINING = Training(
 
 
 def make(path: str, *counters: int, flow: int = 1, values: dict[ValueKind, tuple[Site, ...]] | None = None,
-         instances: int = 1, places: tuple[Place, ...] = ()) -> FunctionCounts:  # fmt: skip
+         instances: int = 1, outline: tuple[OutlineBlock, ...] = (), unit: str = "") -> FunctionCounts:  # fmt: skip
     """Counts of a function without generic arguments."""
-    name = FunctionName(path=path, detail=path)
+    name = FunctionName(path=path, detail=path, unit=unit)
     return FunctionCounts(
-        name=name, hash=flow, instances=instances, counters=counters, values=values or {}, places=places
+        name=name, hash=flow, instances=instances, counters=counters, values=values or {}, outline=outline
     )
 
 
@@ -45,11 +45,19 @@ def write(functions: Sequence[FunctionCounts], *, limit: int = 1 << 20) -> bytes
     return encode(TRAINING, functions, written_by="optbuild 0", size_limit_bytes=limit)
 
 
-CALLED: Site = ((("app::f", "app::f<u8>"), 7), (("app::g", "app::g"), 2))
-PLACES = (Place(counter=1, near=7, code=(1 << 24) - 1, shape=255), Place(counter=0, near=0, code=3, shape=0))
+CALLED: Site = (
+    ((FunctionName(path="app::f", detail="app::f<u8>"), 3), 7),
+    ((FunctionName(path="app::g", detail="app::g", unit="lib"), 0), 2),
+)
+OUTLINE = (
+    OutlineBlock(near=7, code=(1 << 24) - 1, shape=255, counters=(1,), edges=(Edge(to=1, counters=(0,)), Edge(to=0))),
+    OutlineBlock(near=0, code=3, shape=0, choices=(0,), sites=((0, 1), (1, 0))),
+)
 SOME = (
     make("app::main", 1, 0, 0),
-    make("app::changes", 1, 2, places=PLACES),
+    make("app::changes", 1, 2, outline=OUTLINE),
+    make("app::copied", 4, unit="lib"),
+    make("app::copied", 5, unit="app"),
     make("app::run", 500, 0, 3, values={ValueKind.CALL_TARGET: (CALLED, ())}),
     make("app::copy", 9, values={ValueKind.SIZE: (((16, 4),),)}),
 )
@@ -68,7 +76,7 @@ def test_a_profile_is_read_as_it_was_written() -> None:
     found = decode(write(SOME), location="app.pgodata")
     assert found.training == TRAINING
     assert list(found.functions) == join(SOME)
-    assert found.totals.total_count == 516
+    assert found.totals.total_count == 525
 
 
 @given(st.lists(counts, max_size=8), st.randoms(use_true_random=False))
@@ -88,21 +96,29 @@ def test_the_head_is_plain_text() -> None:
     assert json.loads(text)["training"]["workloads"][0]["inputs"] == [{"path": "books.txt", "sha256": "0" * 64}]
 
 
-def test_places_are_left_out_before_any_counts_are() -> None:
+def test_outlines_are_left_out_before_any_counts_are() -> None:
     """They serve only functions that will change; a budget that the counts alone keep takes no counts away."""
-    functions = [make(f"app::f{number:03}", 5, number * 7919 % 1009, places=PLACES) for number in range(100)]
-    bare = [replace(function, places=()) for function in functions]
+    functions = [make(f"app::f{number:03}", 5, number * 7919 % 1009, outline=OUTLINE) for number in range(100)]
+    bare = [replace(function, outline=()) for function in functions]
     limit = len(write(bare).partition(b"\n---\n")[2])
     assert len(write(functions).partition(b"\n---\n")[2]) > limit
     assert write(functions, limit=limit) == write(bare)
 
 
-def test_places_outlive_a_merge() -> None:
+def test_outlines_outlive_a_merge() -> None:
     """Those of the older training stay where the newer one has none, and the newer ones win."""
-    newer = tuple(replace(place, near=1) for place in PLACES)
-    old, new = make("app::f", 8, 4, places=PLACES), make("app::f", 1, 1)
-    assert [function.places for function in merge_aged([old], [new])] == [PLACES]
-    assert [function.places for function in merge_aged([old], [replace(new, places=newer)])] == [newer]
+    newer = tuple(replace(block, near=1) for block in OUTLINE)
+    old, new = make("app::f", 8, 4, outline=OUTLINE), make("app::f", 1, 1)
+    assert [function.outline for function in merge_aged([old], [new])] == [OUTLINE]
+    assert [function.outline for function in merge_aged([old], [replace(new, outline=newer)])] == [newer]
+
+
+def test_a_file_of_an_earlier_optbuild_is_read() -> None:
+    """It noted where counters are in another way, which is passed over, and called functions without their crate."""
+    row = b'["app::f",0,1,1,[5],{"0":[[[["app::g","app::g"],5]]]},[0,2,3,4]]\n'
+    (function,) = decode(_with_content(write(SOME), row), location="f").functions
+    assert (function.counters, function.outline, function.name.unit) == ((5,), (), "")
+    assert function.values[ValueKind.CALL_TARGET] == ((((FunctionName(path="app::g", detail="app::g"), 0), 5),),)
 
 
 def test_the_coldest_are_left_out_to_keep_it_small() -> None:
@@ -201,10 +217,13 @@ def test_a_function_that_is_there_twice_is_refused() -> None:
         b'["a",0,1,1,[true]]\n',
         b'["a",0,1,1,["x"]]\n',
         b'["a",0,1,1,[1],{"7":[]}]\n',
-        b'["a",0,1,1,[1],{},[1,2,3,4]]\n',
-        b'["a",0,1,1,[1],{},[0,2,3]]\n',
-        b'["a",0,1,1,[1],{},[0,2,16777216,0]]\n',
-        b'["a",0,1,1,[1],{},[0,2,3,4],0]\n',
+        b'["a",0,1,1,[1],{},"",[[1,2]]]\n',
+        b'["a",0,1,1,[1],{},"",[[1,2,16777216]]]\n',
+        b'["a",0,1,1,[1],{},"",[[1,2,3,[[1]]]]]\n',
+        b'["a",0,1,1,[1],{},"",[[1,2,3,[],[1]]]]\n',
+        b'["a",0,1,1,[1],{},"",[[1,2,3,[],[],[],[[9,0]]]]]\n',
+        b'["a",0,1,1,[1],{},"",[[1,2,3]],0]\n',
+        b'["a",0,1,1,[1],{"0":[[[["a","b","",-1],1]]]}]\n',
         b'["a",0,1,1,[1],{"0":[[["x",3]]]}]\n',
         b'["a",3,1,1,[1]]\n',
         b"[" * 5000 + b"\n",

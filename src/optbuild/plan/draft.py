@@ -55,7 +55,7 @@ class PlanInputs:
         lent_names: The names of the program that was trained, if they are committed as well.
         has_profile_data: The committed counts that the build profile names are there.
         last_rustflags: Added where a variant is compiled for good, not where it is instrumented for training.
-        notes_places: LLVM writes where the counters are that training counts: the counts are to be committed.
+        notes_outlines: LLVM writes where the counters are that training counts: the counts are to be committed.
         workload_keys: By name a fingerprint of each workload's recipe, which would be made anew for every training.
     """
 
@@ -76,7 +76,7 @@ class PlanInputs:
     lent_names: LentNames | None = None
     has_profile_data: bool = False
     last_rustflags: tuple[str, ...] = ()
-    notes_places: bool = False
+    notes_outlines: bool = False
     workload_keys: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from optbuild.portable.model import FunctionCounts
+from optbuild.portable.model import FunctionCounts, FunctionKey
 from optbuild.portable.profile_records import join
 
 
@@ -18,7 +18,7 @@ def merge_aged(old: Sequence[FunctionCounts], new: Sequence[FunctionCounts]) -> 
     return join((*_aged(old, current), *new))
 
 
-def _aged(old: Iterable[FunctionCounts], current: dict[tuple[str, str, int], FunctionCounts]) -> list[FunctionCounts]:
+def _aged(old: Iterable[FunctionCounts], current: dict[FunctionKey, FunctionCounts]) -> list[FunctionCounts]:
     kept = []
     for function in old:
         halved = _halve(function)

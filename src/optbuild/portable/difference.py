@@ -77,12 +77,12 @@ def find_shares(functions: Iterable[FunctionCounts]) -> dict[str, float]:
     return {path: count / total for path, count in counts.items()}
 
 
-def find_hot(shares: dict[str, float]) -> set[str]:
-    """The paths that have `HOT_SHARE` of the counts together."""
+def find_hot(shares: dict[str, float], together: float = HOT_SHARE) -> set[str]:
+    """The hottest paths that have a share of the counts together."""
     found: set[str] = set()
     reached = 0.0
     for path, share in sorted(shares.items(), key=lambda item: (-item[1], item[0])):
-        if reached >= HOT_SHARE or not share:
+        if reached >= together or not share:
             break
         found.add(path)
         reached += share

@@ -10,14 +10,22 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from optbuild.errors import ProfileDataError
 from optbuild.portable.head import Body, Head, Totals, Training
-from optbuild.portable.model import FunctionCounts, Place, Site, Value, ValueKind
+from optbuild.portable.model import (
+    Edge,
+    FunctionCounts,
+    FunctionKey,
+    OutlineBlock,
+    Site,
+    Value,
+    ValueKind,
+)
 from optbuild.portable.profile_records import COUNT_LIMIT, join
 from optbuild.portable.spelling import FunctionName
 from optbuild.portable.strangers import name_stranger
@@ -29,7 +37,8 @@ _END_OF_HEAD = b"\n---\n"
 _MOST_CONTENT_BYTES = 1 << 30
 _MOST_HEAD_BYTES = 1 << 24
 _HASH_LIMIT = 1 << 64
-_PLACE_LIMIT = (1 << 24) - 1
+_OF_EARLIER = 2  # parts of a called function, in a file of an earlier optbuild
+_BLOCK_HASH_LIMIT = (1 << 24) - 1
 DEFAULT_SIZE_LIMIT_BYTES = 1 << 20
 
 
@@ -88,13 +97,13 @@ def encode(
 
 
 def _pack_within(functions: Sequence[FunctionCounts], limit: int) -> tuple[list[FunctionCounts], bytes, bytes]:
-    """As many of the hottest as fit, packed and as they are; the places of counters go first."""
+    """As many of the hottest as fit, packed and as they are; outlines go first."""
 
     def pack(kept: Sequence[FunctionCounts]) -> tuple[bytes, bytes]:
         content = "".join(map(_write_function, kept)).encode("utf-8", "surrogatepass")
         return zlib.compress(content, 9), content
 
-    for kept in (functions, [replace(function, places=()) for function in functions]):
+    for kept in (functions, [replace(function, outline=()) for function in functions]):
         packed, content = pack(kept)
         if len(packed) <= limit:
             return list(kept), packed, content
@@ -113,11 +122,32 @@ def _write_function(function: FunctionCounts) -> str:
     name = function.name
     detail = 0 if name.detail == name.path else name.detail
     row: list[Any] = [name.path, detail, function.hash, function.instances, _shorten(function.counters)]
-    if function.values or function.places:
-        row.append({str(int(kind)): sites for kind, sites in sorted(function.values.items())})
-    if function.places:
-        row.append([number for place in function.places for number in astuple(place)])
+    if function.values or function.outline or name.unit:
+        values = {
+            str(int(kind)): [[(_write_value(value), count) for value, count in site] for site in sites]
+            for kind, sites in sorted(function.values.items())
+        }
+        row.append(values)
+    if function.outline or name.unit:
+        row.append(name.unit)
+    if function.outline:
+        row.append([_write_block(block) for block in function.outline])
     return json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def _write_value(value: Value) -> int | list[Any]:
+    if isinstance(value, int):
+        return value
+    name, flow = value
+    return [name.path, name.detail, name.unit, flow]
+
+
+def _write_block(block: OutlineBlock) -> list[Any]:
+    row = [block.near, block.code, block.shape]
+    lists = [[(edge.to, *edge.counters) for edge in block.edges], block.counters, block.choices, block.sites]
+    while lists and not lists[-1]:
+        lists.pop()
+    return [*row, *lists]
 
 
 def _shorten(counters: Iterable[int]) -> list[int]:
@@ -213,7 +243,7 @@ def _broken(what: str, location: str) -> ProfileDataError:
 
 
 def _read_functions(content: str) -> Iterator[FunctionCounts]:
-    last: tuple[str, str, int] | None = None
+    last: FunctionKey | None = None
     for line in content.split("\n"):
         if not line:
             continue
@@ -227,25 +257,41 @@ def _read_functions(content: str) -> Iterator[FunctionCounts]:
 
 def _read_function(row: Any) -> FunctionCounts:  # noqa: ANN401 - foreign JSON
     path, detail, function_hash, instances, counters, *rest = row
-    values = rest[0] if rest else {}
-    places = rest[1] if rest[1:] else []
-    if not isinstance(path, str) or not isinstance(values, dict) or rest[2:]:
+    if not isinstance(path, str) or rest[3:]:
         raise TypeError("a row of another form")
+    values: Mapping[str, Any] = rest[0] if rest else {}
+    # Where the unit is, an earlier optbuild noted the places of counters: they are of no use.
+    unit = rest[1] if rest[1:] and isinstance(rest[1], str) else ""
+    blocks: Sequence[Any] = rest[2] if rest[2:] else ()
     counters = tuple(_lengthen(counters))
     return FunctionCounts(
-        name=FunctionName(path=path, detail=path if detail == 0 else _text(detail)),
+        name=FunctionName(path=path, detail=path if detail == 0 else _text(detail), unit=unit),
         hash=_whole(function_hash, _HASH_LIMIT - 1),
         instances=_whole(instances, _HASH_LIMIT),
         counters=counters,
         values=_read_values(values),
-        places=tuple(_read_places(places, len(counters))),
+        outline=tuple(_read_block(block, len(blocks), len(counters)) for block in blocks),
     )
 
 
-def _read_places(numbers: Sequence[Any], counters: int) -> Iterator[Place]:
-    for counter, *hashes in zip(*(numbers[start::4] for start in range(4)), strict=True):
-        near, code, shape = (_whole(number, _PLACE_LIMIT) for number in hashes)
-        yield Place(counter=_whole(counter, counters - 1), near=near, code=code, shape=shape)
+def _read_block(row: Sequence[Any], blocks: int, counters: int) -> OutlineBlock:
+    near, code, shape, *lists = row
+    if lists[4:]:
+        raise TypeError("a block of another form")
+    edges, own, choices, sites = (lists[number] if lists[number:] else () for number in range(4))
+
+    def read_counters(numbers: Iterable[Any]) -> tuple[int, ...]:
+        return tuple(_whole(number, counters - 1) for number in numbers)
+
+    return OutlineBlock(
+        near=_whole(near, _BLOCK_HASH_LIMIT),
+        code=_whole(code, _BLOCK_HASH_LIMIT),
+        shape=_whole(shape, _BLOCK_HASH_LIMIT),
+        edges=tuple(Edge(to=_whole(to, blocks - 1), counters=read_counters(counted)) for to, *counted in edges),
+        counters=read_counters(own),
+        choices=read_counters(choices),
+        sites=tuple((ValueKind(kind), _whole(site, _HASH_LIMIT)) for kind, site in sites),
+    )
 
 
 def _lengthen(counters: Iterable[int]) -> Iterator[int]:
@@ -268,8 +314,10 @@ def _read_values(values: Mapping[str, Any]) -> dict[ValueKind, tuple[Site, ...]]
 def _read_value(value: Any, kind: ValueKind) -> Value:  # noqa: ANN401 - foreign JSON
     if kind is ValueKind.SIZE:
         return _whole(value, _HASH_LIMIT - 1)
-    path, detail = value
-    return (_text(path), _text(detail))
+    parts: Sequence[Any] = value
+    path, detail, unit, flow = (*parts, "", 0) if len(parts) == _OF_EARLIER else parts
+    name = FunctionName(path=_text(path), detail=_text(detail), unit=_text(unit))
+    return (name, _whole(flow, _HASH_LIMIT - 1))
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - foreign JSON

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from optbuild.portable.difference import find_hot, find_shares
-from optbuild.portable.matching import How, Matching
+from optbuild.portable.matching import Matching
 from optbuild.portable.model import FunctionCounts
 from optbuild.portable.names import read_name
 from optbuild.text import sanitize_line
@@ -52,10 +52,8 @@ class Fit:
 def judge_fit(matching: Matching, profile: Sequence[FunctionCounts], program: Sequence[InstrumentedFunction]) -> Fit:
     """Sort out the hot functions of a profile that a program has lost, and those that have only changed."""
     hot = find_hot(find_shares(profile))
-    changed = [found.sources[0] for found in matching.matches if found.how is How.CHANGED]
-    before = {counts.key: counts for counts in profile}
-    shares = _share_by_path([*matching.lost, *(before[counts.key] for counts in changed)], matching)
-    approximate = _share_by_path(changed, matching)
+    shares = _share_by_path([*matching.lost, *matching.approximate], matching)
+    approximate = _share_by_path(matching.approximate, matching)
     lost = [
         LostFunction(path=path, share=share, approximate_share=approximate.get(path, 0.0))
         for path, share in sorted(shares.items(), key=lambda one: -one[1])

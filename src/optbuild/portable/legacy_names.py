@@ -38,9 +38,9 @@ def read_legacy_name(symbol: str) -> FunctionName:
     elements = tuple(map(_decode, _elements(symbol)))
     if elements and _HASH.fullmatch(elements[-1]):
         elements = elements[:-1]
-    if not elements:
-        raise ValueError("no path")
     text = "::".join(elements)
+    if not text:
+        raise ValueError("no path")
     try:
         path = _Reader(tuple(_tokens(text))).whole_path()
     except (IndexError, ValueError, RecursionError):

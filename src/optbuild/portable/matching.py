@@ -4,6 +4,9 @@ A function is looked for in steps, and the first that finds counts ends the sear
 without generic arguments, then as of an implementation for any type, then in any crate, since code moves from one into
 another. In each of these the control flow has to be the same. Then it may differ, as long as the number of counters is
 equal: a compiler that lays out blocks in another order gives another hash to what is the same function.
+
+Crates compile copies of generic and inlined functions for themselves. In each step the copy of the same crate is looked
+for first: `Vec::push` may be hot in one crate and never run in another.
 """
 
 from __future__ import annotations
@@ -12,13 +15,13 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from optbuild.portable.model import FunctionCounts, Name, ValueKind
+from optbuild.portable.model import FunctionCounts, FunctionKey, ValueKind
 from optbuild.portable.names import read_name
 from optbuild.portable.profile_records import add, render_record
 from optbuild.portable.spelling import FunctionName, for_any_type, in_any_crate
 from optbuild.tools.instrumentation import InstrumentedFunction
 
-TRANSLATOR = "2"
+TRANSLATOR = "3"
 """Changes whenever the same profile and the same program would give other counts."""
 
 
@@ -37,11 +40,25 @@ class How(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """A function of a program, and what was counted in it."""
+    """A function of a program, and what was counted in it.
+
+    Attributes:
+        sources: The functions of the profile that it is.
+        how: It was found.
+        moved: Their counts under the numbers that its counters have, where these are others.
+    """
 
     function: InstrumentedFunction
     sources: tuple[FunctionCounts, ...]
     how: How
+    moved: FunctionCounts | None = None
+
+    @property
+    def counts(self) -> FunctionCounts:
+        """What it gets."""
+        if self.moved is not None:
+            return self.moved
+        return add(self.sources) if len(self.sources) > 1 else self.sources[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +70,14 @@ class Matching:
         lost: Counted functions that none of the program is, the hottest first.
         total_count: All counts of the profile.
         matched_count: Those that found a function as it was.
-        approximate_count: Those that found one that has changed, see `optbuild.portable.alignment`.
+        approximate: Counted functions that the program has with other code, see `optbuild.portable.alignment`.
     """
 
     matches: tuple[Match, ...]
     lost: tuple[FunctionCounts, ...]
     total_count: int
     matched_count: int
-    approximate_count: int = 0
+    approximate: tuple[FunctionCounts, ...] = ()
 
     @property
     def matched_ratio(self) -> float:
@@ -70,7 +87,7 @@ class Matching:
     @property
     def approximate_ratio(self) -> float:
         """The share of the counts that found a function that has changed."""
-        return self.approximate_count / self.total_count if self.total_count else 0.0
+        return sum(each.total for each in self.approximate) / self.total_count if self.total_count else 0.0
 
 
 _Key = Callable[[FunctionName, int, int], Hashable]
@@ -91,6 +108,12 @@ _STEPS: dict[How, _Key] = {
 }
 
 
+def _keys_of(how: How) -> tuple[_Key, _Key]:
+    """For a copy of the same crate, and for any."""
+    key_of = _STEPS[how]
+    return lambda name, flow, counters: (name.unit, key_of(name, flow, counters)), key_of
+
+
 SAME_FLOW = (How.INSTANCE, How.PATH)
 """The steps that suffice for two builds of the same sources by the same compiler."""
 
@@ -101,8 +124,8 @@ def match(
     """Find for each function of a program what was counted in it, in some of the steps."""
     names = {function.name: read_name(function.name) for function in program}
     found: dict[str, Match] = {}
-    used: set[tuple[str, str, int]] = set()
-    for how, key_of in ((how, key_of) for how, key_of in _STEPS.items() if how in steps):
+    used: set[FunctionKey] = set()
+    for how, key_of in ((step, key_of) for step in _STEPS if step in steps for key_of in _keys_of(step)):
         sources: dict[Hashable, list[FunctionCounts]] = {}
         for counts in profile:
             # What has found its function already is not given to others that are less sure.
@@ -128,21 +151,26 @@ def match(
 
 def render_translated(matching: Matching, program: Iterable[InstrumentedFunction]) -> Iterator[str]:
     """The profile as LLVM's text, under the names that its functions have in a program."""
-    by_detail: dict[Name, list[str]] = {}
-    by_path: dict[str, list[str]] = {}
+    symbols: dict[Hashable, list[str]] = {}
+    for found in matching.matches:
+        for source in found.sources:
+            symbols.setdefault(source.key, []).append(found.function.name)
     for function in program:
-        name = read_name(function.name)
-        by_detail.setdefault((name.path, name.detail), []).append(function.name)
-        by_path.setdefault(name.path, []).append(function.name)
+        for key in _called_by(read_name(function.name)):
+            symbols.setdefault(key, []).append(function.name)
 
-    def symbols_of(name: Name) -> Sequence[str]:
-        return by_detail[name] if name in by_detail else by_path.get(name[0], ())
+    def symbols_of(called: FunctionKey) -> Sequence[str]:
+        return next((symbols[key] for key in (called, *_called_by(called[0])) if key in symbols), ())
 
     yield ":ir\n"
     for found in matching.matches:
         function = found.function
-        counts = add(found.sources) if len(found.sources) > 1 else found.sources[0]
-        yield render_record(function.name, function.hash, _with_fitting_sites(counts, function), symbols_of)
+        yield render_record(function.name, function.hash, _with_fitting_sites(found.counts, function), symbols_of)
+
+
+def _called_by(name: FunctionName) -> tuple[Hashable, ...]:
+    """What a called function is looked for by, the surest first."""
+    return name, (name.path, name.detail), (name.path, None, name.unit), name.path
 
 
 def _with_fitting_sites(counts: FunctionCounts, function: InstrumentedFunction) -> FunctionCounts:

@@ -17,31 +17,53 @@ class ValueKind(IntEnum):
     VTABLE = 2
 
 
-Name = tuple[str, str]
-"""A function's path and detail, see `FunctionName`."""
-FunctionKey = tuple[str, str, int]
-"""A function's path and detail, and the hash of its control flow."""
-Value = int | Name
-"""A size, or the function that was called."""
+FunctionKey = tuple[FunctionName, int]
+"""A function's name, and the hash of its control flow."""
+Value = int | FunctionKey
+"""A size, or the function that was called; its hash is 0 where it is none that has counters."""
 Site = tuple[tuple[Value, int], ...]
 """The values seen at one place, each with how often."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a counter is.
+class Edge:
+    """A way from a block to another one.
 
     Attributes:
-        counter: Its number.
-        near: A hash of what its block does, and what the blocks next to it do.
-        code: A hash of what its block does.
-        shape: A hash of how its block begins and ends, for one that does something else now.
+        to: The number of the block that it leads to.
+        counters: Those that count it.
     """
 
-    counter: int
+    to: int
+    counters: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutlineBlock:
+    """What a block of a function does, and what counts it.
+
+    Attributes:
+        near: A hash of what it does, and what the blocks next to it do.
+        code: A hash of what it does.
+        shape: A hash of how it begins and ends, for one that does something else now.
+        counters: Those that count how often it runs.
+        choices: Those of its selections, in its order.
+        sites: Where values are seen, in its order: the kind, and the number among those of the function.
+        edges: What may follow, in the order of its last instruction.
+    """
+
     near: int
     code: int
     shape: int
+    counters: tuple[int, ...] = ()
+    choices: tuple[int, ...] = ()
+    sites: tuple[tuple[int, int], ...] = ()
+    edges: tuple[Edge, ...] = ()
+
+
+Located = tuple[str, int]
+"""A function's mangled name, without its unit, and its control flow: where its outline is told."""
+Outlines = Mapping[Located, tuple[OutlineBlock, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +76,7 @@ class FunctionCounts:
         instances: How many functions these are the counts of.
         counters: In LLVM's order.
         values: The sites of each kind of which a value was seen, in LLVM's order.
-        places: Where the counters are, in the order of the blocks; empty where it was not noted.
+        outline: Its blocks, in LLVM's order; empty where they were not noted.
     """
 
     name: FunctionName
@@ -62,7 +84,7 @@ class FunctionCounts:
     instances: int
     counters: tuple[int, ...]
     values: Mapping[ValueKind, tuple[Site, ...]]
-    places: tuple[Place, ...] = ()
+    outline: tuple[OutlineBlock, ...] = ()
 
     @property
     def total(self) -> int:
@@ -72,4 +94,4 @@ class FunctionCounts:
     @property
     def key(self) -> FunctionKey:
         """What no two of a profile share."""
-        return (self.name.path, self.name.detail, self.hash)
+        return (self.name, self.hash)

@@ -1,12 +1,13 @@
 """Function names without what tells one build, compiler or mangling from another.
 
-Left out are the hash of a legacy name, the disambiguators of a v0 name, the codegen unit before a local function, and
-suffixes that LLVM appends. Names of C and other languages stay as they are.
+Left out are the hash of a legacy name, the disambiguators of a v0 name, and suffixes that LLVM appends. Of the codegen
+unit before a local function the crate is kept. Names of C and other languages stay as they are.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 
 from optbuild.portable.legacy_names import read_legacy_name
@@ -15,6 +16,7 @@ from optbuild.portable.v0_names import read_v0_name
 from optbuild.tools.mangling import without_unit
 
 _SUFFIX = re.compile(r"(?<=17h[0-9a-f]{16}E)\..*", re.DOTALL)
+_UNIT = re.compile(r"(?P<crate>\w+)\.[0-9a-f]+-cgu\.[^;]*;")
 
 
 @lru_cache(maxsize=1 << 16)
@@ -24,7 +26,12 @@ def read_name(symbol: str) -> FunctionName:
     Args:
         symbol: Its mangled name, the codegen unit before it or not.
     """
-    bare = without_unit(symbol)
+    name = _read_bare(without_unit(symbol))
+    unit = _UNIT.match(symbol)
+    return name if unit is None else replace(name, unit=unit["crate"])
+
+
+def _read_bare(bare: str) -> FunctionName:
     try:
         if bare.startswith("_R"):
             return read_v0_name(bare)

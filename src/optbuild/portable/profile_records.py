@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 
-from optbuild.portable.model import FunctionCounts, Name, Site, Value, ValueKind
+from optbuild.portable.model import FunctionCounts, FunctionKey, Outlines, Site, Value, ValueKind
 from optbuild.portable.names import read_name
 from optbuild.tools.mangling import without_unit
 from optbuild.tools.profile_text import FunctionRecord
@@ -21,8 +22,28 @@ COUNT_LIMIT = (1 << 64) - 3
 _EXTERNAL = "** External Symbol **"
 
 
-def parse_record(record: FunctionRecord) -> FunctionCounts:
+def parse_records(records: Iterable[FunctionRecord], outlines: Outlines | None = None) -> list[FunctionCounts]:
+    """Read the records of one program, which call each other.
+
+    Args:
+        records: Under the names of the program.
+        outlines: Of its functions, as far as they are known.
+
+    Raises:
+        ValueError: A record is not as expected.
+    """
+    records = list(records)
+    known = {record.name: (outlines or {}).get((without_unit(record.name), record.hash), ()) for record in records}
+    callees = {record.name: (read_name(record.name), record.hash) for record in records}
+    return [replace(parse_record(record, callees), outline=known[record.name]) for record in records]
+
+
+def parse_record(record: FunctionRecord, callees: Mapping[str, FunctionKey] | None = None) -> FunctionCounts:
     """Read a record.
+
+    Args:
+        record: Of a function.
+        callees: What functions that it may call are, by their mangled names.
 
     Raises:
         ValueError: It is not as expected.
@@ -37,7 +58,7 @@ def parse_record(record: FunctionRecord) -> FunctionCounts:
                 continue
             for _ in range(int(line)):
                 kind = ValueKind(int(next(lines)))
-                sites = tuple([_parse_site(lines, kind) for _ in range(int(next(lines)))])
+                sites = tuple([_parse_site(lines, kind, callees or {}) for _ in range(int(next(lines)))])
                 if any(sites):
                     values[kind] = sites
     except StopIteration:
@@ -47,20 +68,15 @@ def parse_record(record: FunctionRecord) -> FunctionCounts:
     )
 
 
-def _parse_site(lines: Iterator[str], kind: ValueKind) -> Site:
+def _parse_site(lines: Iterator[str], kind: ValueKind, callees: Mapping[str, FunctionKey]) -> Site:
     found: Counter[Value] = Counter()
     for _ in range(int(next(lines))):
         text, _, count = next(lines).rpartition(":")
         if text == _EXTERNAL:
             continue
-        value: Value = int(text) if kind is ValueKind.SIZE else _name_of(text)
+        value: Value = int(text) if kind is ValueKind.SIZE else callees.get(text) or (read_name(text), 0)
         found[value] += int(count)
     return _sorted_site(found)
-
-
-def _name_of(symbol: str) -> Name:
-    name = read_name(without_unit(symbol))
-    return (name.path, name.detail)
 
 
 def _sorted_site(values: Mapping[Value, int]) -> Site:
@@ -70,7 +86,7 @@ def _sorted_site(values: Mapping[Value, int]) -> Site:
 
 def join(functions: Iterable[FunctionCounts]) -> list[FunctionCounts]:
     """Sum what has one name and one control flow, and sort it: the same counts give the same list."""
-    by_key: dict[tuple[str, str, int], list[FunctionCounts]] = {}
+    by_key: dict[FunctionKey, list[FunctionCounts]] = {}
     for function in functions:
         by_key.setdefault(function.key, []).append(function)
     return [
@@ -103,7 +119,7 @@ def add(functions: Sequence[FunctionCounts]) -> FunctionCounts:
         instances=sum(function.instances for function in functions),
         counters=counters,
         values=values,
-        places=next((function.places for function in reversed(functions) if function.places), ()),
+        outline=next((function.outline for function in reversed(functions) if function.outline), ()),
     )
 
 
@@ -115,7 +131,7 @@ def _add_sites(sites: Iterable[Site]) -> Site:
 
 
 def render_record(
-    symbol: str, function_hash: int, counts: FunctionCounts, symbols_of: Callable[[Name], Sequence[str]]
+    symbol: str, function_hash: int, counts: FunctionCounts, symbols_of: Callable[[FunctionKey], Sequence[str]]
 ) -> str:
     """The text of a record for a function of a program.
 
@@ -137,7 +153,7 @@ def render_record(
     return "\n".join((*lines, "", ""))
 
 
-def _render_values(site: Site, symbols_of: Callable[[Name], Sequence[str]]) -> Iterator[str]:
+def _render_values(site: Site, symbols_of: Callable[[FunctionKey], Sequence[str]]) -> Iterator[str]:
     for value, count in site:
         if isinstance(value, int):
             yield f"{value}:{count}"

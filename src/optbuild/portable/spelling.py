@@ -30,17 +30,19 @@ class Spelling:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class FunctionName:
     """What a mangled name says of a function that another build, compiler or mangling says as well.
 
     Attributes:
         path: Which item it is: `core::str::trim`, `<alloc::vec::Vec as core::clone::Clone>::clone`.
         detail: Which instance, as far as the name tells; equal only between names of the same mangling.
+        unit: The crate that a copy was compiled in, which only that crate calls; empty for a function that all share.
     """
 
     path: str
     detail: str
+    unit: str = ""
 
 
 def plain(text: str) -> Spelling:

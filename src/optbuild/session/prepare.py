@@ -164,7 +164,7 @@ def prepare(
         lent_names=_find_lent_names(build_profile) if has_profile_data else None,
         has_profile_data=has_profile_data and not (is_runnable and _trains_here(build_profile, request)),
         last_rustflags=request.last_rustflags,
-        notes_places=request.notes_places,
+        notes_outlines=request.notes_outlines,
         cpu_needs=find_cpu_needs(build_profile, names, project, toolchain, inquiry),
     )
     _check_machine(inputs, names)

@@ -36,7 +36,7 @@ class RunRequest:
         cross_validate: Build PGO variants with profiles that leave workloads out in turn, and measure them on those.
         fresh: Reuse no earlier result.
         ignore_profile_data: Train, whatever counts are committed.
-        notes_places: Let LLVM write where the counters are that training counts.
+        notes_outlines: Let LLVM write where the counters are that training counts.
         target: Which of the build profile's `targets` it is about; None for the first one, or the only one.
         require_profile_data: Take the committed counts or fail; train nothing.
         rustflags: Added to those of every variant.
@@ -62,7 +62,7 @@ class RunRequest:
     keep_going: bool = False
     fresh: bool = False
     ignore_profile_data: bool = False
-    notes_places: bool = False
+    notes_outlines: bool = False
     require_profile_data: bool = False
     target: str | None = None
     rustflags: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from pathlib import Path
 from optbuild import __version__
 from optbuild.errors import ProfileDataError, UsageError
 from optbuild.files import atomic_write, sha256_of
-from optbuild.making.training.places import note_places
+from optbuild.making.training.outlines import note_outlines
 from optbuild.making.training.profile_data import load_portable_profile
 from optbuild.plan.lent_names import identify_build
 from optbuild.plan.parts import has_parts
@@ -22,7 +22,6 @@ from optbuild.portable.head import TrainedInput, TrainedWorkload, Training
 from optbuild.portable.lent_names import as_instrumented, encode_names, names_path
 from optbuild.portable.lock import Lock, lock_path
 from optbuild.portable.matching import match
-from optbuild.portable.profile_records import join, parse_record
 from optbuild.profile.model import BuildProfile
 from optbuild.profile.variants import CodeLayout
 from optbuild.profile.workloads import Use, Workload
@@ -81,11 +80,11 @@ def train(request: TrainRequest, machine: Machine) -> Trained:
     build_profile = load_for(request.run, machine)
     variant, path = find_variant(request.variant, build_profile), find_path(build_profile)
     old = load_portable_profile(path) if path.is_file() else None  # a broken one is told before anything is built
-    asked = replace(request.run, variants=(variant,), measure=False, ignore_profile_data=True, notes_places=True)
+    asked = replace(request.run, variants=(variant,), measure=False, ignore_profile_data=True, notes_outlines=True)
     record = run(asked, machine)
     records = _read_counts(record, variant, machine, path)
     prepared = prepare(asked, machine, trusted=True)
-    counts = note_places(join(map(parse_record, records)), records, prepared.inputs.layout.control_flow)
+    counts = note_outlines(records, prepared.inputs.layout.control_flow)
     if request.merge and old is not None:
         counts = merge_aged(old.functions, counts)
     data = encode(_describe(record, variant, build_profile), counts, written_by=f"optbuild {__version__}")

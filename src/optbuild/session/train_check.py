@@ -8,7 +8,7 @@ from pathlib import Path
 from optbuild.errors import ProfileDataError, UsageError
 from optbuild.files import claim_directory
 from optbuild.making.carry_out import carry_out
-from optbuild.making.training.places import align_with_places
+from optbuild.making.training.outlines import move_by_outlines
 from optbuild.making.training.profile_data import load_lock, load_portable_profile
 from optbuild.making.training.translation import list_functions
 from optbuild.plan.model import Plan, PlannedVariant
@@ -60,12 +60,12 @@ def check_training(request: TrainRequest, machine: Machine) -> Checked:
         raise ProfileDataError("there is nothing to check", help="write it: optbuild train", location=str(path))
     profile = load_portable_profile(path)
     lock = load_lock(path, profile)
-    asked = replace(request.run, variants=(variant,), measure=False, notes_places=True)
+    asked = replace(request.run, variants=(variant,), measure=False, notes_outlines=True)
     prepared = prepare(asked, machine, trusted=True)
     program = list_functions(
         _build(replace(prepared, plan=_only_instrumented(prepared.plan, variant)), request, machine)
     )
-    matching = align_with_places(match(profile.functions, program), program, prepared.layout.control_flow)
+    matching = move_by_outlines(match(profile.functions, program), program, prepared.layout.control_flow)
     return Checked(
         path=path,
         variant=variant,

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 _COUNTER = re.compile(
-    r"call void @llvm\.instrprof\.increment(?:\.step)?\(ptr @[^,]+, "
+    r"call void @llvm\.instrprof\.increment(?P<step>\.step)?\(ptr @[^,]+, "
     r"i64 (?P<flow>\d+), i32 (?P<counters>\d+), i32 (?P<counter>\d+)[,)]"
 )
+_SITE = re.compile(r"call void @llvm\.instrprof\.value\.profile\(.*, i32 (?P<kind>\d+), i32 (?P<site>\d+)\)")
 _OF_PROFILE = "@llvm.instrprof."
 _PHI = " = phi "
 _DEFINED = re.compile(r'[^@\n]*@(?P<quote>"?)(?P<name>[^"(\n]+)(?P=quote)\(')
@@ -36,13 +37,17 @@ class Block:
     Attributes:
         code: Its instructions in text but for those of the profile, and phis; one of several lines is whole.
         successors: The labels of those that may follow, in the order of its last instruction.
-        counters: The counters in it, each with how many of these precede it: none where it counts the block itself.
+        counters: Those that count how often it runs.
+        choices: Those that count how often a selection in it takes its first value, in its order.
+        sites: Where values are seen in it, in its order: LLVM's number of the kind, and which place of the function.
     """
 
     label: str
     code: tuple[str, ...]
     successors: tuple[str, ...]
-    counters: tuple[tuple[int, int], ...]
+    counters: tuple[int, ...]
+    choices: tuple[int, ...]
+    sites: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,14 +102,23 @@ def _parse_blocks(lines: Iterable[str]) -> Iterator[Block]:
 
 
 def _make_block(label: str, instructions: Sequence[str]) -> Block:
-    code, counters = list[str](), list[tuple[int, int]]()
+    code, counters, choices, sites = list[str](), list[int](), list[int](), list[tuple[int, int]]()
     for instruction in instructions:
         if counter := _COUNTER.search(instruction):
-            counters.append((int(counter["counter"]), len(code)))
+            (choices if counter["step"] else counters).append(int(counter["counter"]))
+        elif site := _SITE.search(instruction):
+            sites.append((int(site["kind"]), int(site["site"])))
         elif _OF_PROFILE not in instruction and _PHI not in instruction:
             code.append(instruction)
     successors = tuple(_TARGET.findall(code[-1])) if code else ()
-    return Block(label=label, code=tuple(code), successors=successors, counters=tuple(counters))
+    return Block(
+        label=label,
+        code=tuple(code),
+        successors=successors,
+        counters=tuple(counters),
+        choices=tuple(choices),
+        sites=tuple(sites),
+    )
 
 
 def find_outdated(files: Iterable[tuple[PurePath, int]]) -> list[PurePath]:

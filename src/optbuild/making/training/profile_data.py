@@ -11,7 +11,7 @@ from optbuild.events import Level, Notice
 from optbuild.files import sha256_of, storage_error, writing
 from optbuild.making.keys import profile_data_key
 from optbuild.making.training.merging import ProfileMerger, RawMerge, is_intact
-from optbuild.making.training.places import align_with_places
+from optbuild.making.training.outlines import move_by_outlines
 from optbuild.making.training.translation import describe_lost, list_functions
 from optbuild.plan.counts import CheckedProfile
 from optbuild.plan.kinds.profile_data import MatchProfileData
@@ -115,8 +115,8 @@ def match_profile_data(
     functions = list_functions(program) if action.names is None else load_names(action.names)
     matching = match(profile.functions, functions)
     require_matched(matching, profile, action)
-    if action.program is not None:  # an instrumented build has told where counters are
-        matching = align_with_places(matching, functions, action.control_flow)
+    if action.program is not None:  # an instrumented build has told what blocks do
+        matching = move_by_outlines(matching, functions, action.control_flow)
     text = merger.profdata.work / f"{action.id}.proftext"
     with writing(text):
         text.parent.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,7 @@ from optbuild.files import writing
 from optbuild.plan.results import Artifact
 from optbuild.portable.matching import SAME_FLOW, Matching, match, render_translated
 from optbuild.portable.names import read_name
-from optbuild.portable.profile_records import join, parse_record
+from optbuild.portable.profile_records import join, parse_records
 from optbuild.text import sanitize_line
 from optbuild.tools.instrumentation import InstrumentedFunction, parse_instrumented
 from optbuild.tools.mangling import function_path
@@ -115,7 +115,7 @@ def write_matched(source: Path, target: Path, program: Sequence[InstrumentedFunc
         StorageError: The file cannot be written.
     """
     with _reading(source) as lines:
-        matching = match(join(map(parse_record, read_records(lines))), program, SAME_FLOW)
+        matching = match(join(parse_records(read_records(lines))), program, SAME_FLOW)
     with writing(target), target.open("w", encoding="utf-8", errors=_AS_IT_IS) as stream:
         stream.writelines(render_translated(matching, program))
     return matching

@@ -107,7 +107,7 @@ def _plan_attempt(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -> Dra
         return _plan_translation(draft, way, inputs, tool)
     # 1. Instrument: a build that counts what it executes. Performed by making/kinds/compile.
     objects = _make_objects(inputs)
-    instrumented = _instrument(draft, way, inputs, objects, writes_ir=inputs.notes_places)
+    instrumented = _instrument(draft, way, inputs, objects, writes_ir=inputs.notes_outlines)
     # 2. Train: run it on each training workload, which yields that workload's counts. making/training/trainer
     runs = _train(instrumented, draft, inputs)
     # 3. Merge: combine the counts of all workloads by weight into a checked profile. making/training/merging
