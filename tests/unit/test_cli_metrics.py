@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from inline_snapshot import snapshot
 
 from optbuild.cli.metrics import read_metric
 from optbuild.errors import UsageError
@@ -22,9 +21,21 @@ def test_instructions_are_counted_and_not_tested() -> None:
     assert [read_metric(name) for name in ("instructions", "allocations")] == list(ExactMetric)
 
 
-@pytest.mark.parametrize("text", ["", "Wall", "heap", "instructions "])
-def test_another_metric_is_answered_by_those_there_are(text: str) -> None:
-    """A wrong name is a wrong command line."""
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("", None),
+        ("Wall", "wall"),
+        ("instructions ", "instructions"),
+        ("heap", "allocations"),
+        ("max_rss", "rss"),
+        ("page faults", "faults"),
+        ("energy", None),
+    ],
+)
+def test_another_metric_is_answered_by_those_there_are(text: str, meant: str | None) -> None:
+    """A wrong name is a wrong command line; what it most likely means is named first."""
     with pytest.raises(UsageError, match=f"there is no metric {text!r}") as caught:
         read_metric(text)
-    assert caught.value.help == snapshot("choose one of: wall, cpu, faults, rss, instructions, allocations")
+    known = "choose one of: wall, cpu, faults, rss, instructions, allocations"
+    assert caught.value.help == (known if meant is None else f"did you mean {meant}? {known}")

@@ -24,6 +24,7 @@ from optbuild.testing import (
     make_project,
     make_toolchain,
 )
+from optbuild.tools.llvm_bolt import EMIT_RELOCATIONS
 from optbuild.tools.llvm_objcopy import Keep
 from optbuild.workloads.folds import Fold
 
@@ -203,6 +204,30 @@ def test_programs_keep_of_their_symbols_what_cargo_would_leave(
     project = make_project(cargo_profiles=CargoProfiles(tables=({}, {"release": table}), environ={}))
     plan = _plan(replace(BOLT, **settings), project=project, measure=False)  # type: ignore[arg-type]  # fields of Variant
     assert {each.keep for each in plan.of_kind(BoltOptimise)} == {keep}
+
+
+@pytest.mark.parametrize(
+    ("table", "flags", "is_needed"),
+    [
+        ({"strip": "symbols", "debug": 2, "split-debuginfo": "packed"}, (), True),
+        ({"split-debuginfo": "unpacked"}, (), True),
+        ({}, ("-C", "split-debuginfo=packed"), True),
+        ({"split-debuginfo": "packed"}, ("-Csplit-debuginfo=off",), False),
+        ({"strip": "symbols", "debug": 2}, (), False),
+    ],
+)
+def test_debug_information_is_not_packed_where_relocations_are_kept(
+    table: dict[str, object], flags: tuple[str, ...], *, is_needed: bool
+) -> None:
+    """Rustc cannot pack it there; it is stripped in the end, or the variant is refused."""
+    project = make_project(
+        cargo_profiles=CargoProfiles(tables=({}, {"release": table}), environ={}),
+        rustflags=Rustflags(flags=flags, origin="RUSTFLAGS" if flags else None),
+    )
+    plan = _plan(BOLT, project=project, measure=False)
+    built = [[render_argument(flag) for flag in each.recipe.rustflags] for each in plan.of_kind(Compile)]
+    linked = {"-Csplit-debuginfo=off" in flags for flags in built if EMIT_RELOCATIONS in flags}
+    assert linked == {is_needed}
 
 
 def test_a_server_gets_a_library_that_lets_it_exit() -> None:

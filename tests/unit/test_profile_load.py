@@ -222,7 +222,7 @@ optbuild.toml:4: `project.manifest`: "../Cargo.toml" leaves the workspace: it is
 optbuild.toml:5: `project.features`: expected a list of texts, got "a"
   help: write it as a list: ["a"]
 optbuild.toml:6: `project.locked`: expected true or false, got "yes"
-  help: write true or false
+  help: write for instance `locked = true`
 optbuild.toml:8: `variants.lto.inherits` names the unknown variant "relase"
   help: did you mean "release"? write "lto", "bad name" or "release"
 optbuild.toml:9: `variants.lto.lto`: expected "off", "thin" or "fat", got "fatt"
@@ -230,20 +230,20 @@ optbuild.toml:9: `variants.lto.lto`: expected "off", "thin" or "fat", got "fatt"
 optbuild.toml:10: unknown key `variants.lto.codegen-unit`
   help: did you mean `codegen-units`?
 optbuild.toml:11: `variants.lto.opt-level`: expected 0, 1, 2, 3, "s" or "z", got true
-  help: write 0, 1, 2, 3, "s" or "z"
+  help: write for instance `opt-level = 0`
 optbuild.toml:12: `variants.lto.strip`: expected true, false, "none", "debuginfo" or "symbols", got 1
-  help: write true, false, "none", "debuginfo" or "symbols"
+  help: write for instance `strip = true`
 optbuild.toml:13: `variants.lto.debug`: expected true, false, 0, 1, 2, "none", "line-directives-only",
     "line-tables-only", "limited" or "full", got 1.0
-  help: write true, false, 0, 1, 2, "none", "line-directives-only", "line-tables-only", "limited" or "full"
+  help: write for instance `debug = true`
 optbuild.toml:14: `variants.lto.pgo`: expected true, false or "auto", got 1
-  help: write true, false or "auto"
+  help: write for instance `pgo = true`
 optbuild.toml:15: `variants.lto.bolt`: expected true, false or "auto", got 1
-  help: write true, false or "auto"
+  help: write for instance `bolt = true`
 optbuild.toml:16: `variants."bad name"`: not a name for a variant
   help: use letters, digits, `.`, `_` and `-`, and begin with a letter, a digit or `_`
 optbuild.toml:18: `variants.release.codegen-units`: expected an integer of 1 or more, got 0
-  help: write an integer of 1 or more
+  help: write for instance `codegen-units = 1`
 optbuild.toml:20: `workloads[0].name`: more than one line
   help: write a name of one line
 optbuild.toml:21: `workloads[0].command[1]`: unknown placeholder {"a":1}
@@ -252,11 +252,11 @@ optbuild.toml:21: `workloads[0].command[1]`: unknown placeholder {"a":1}
 optbuild.toml:21: `workloads[0].command[2]`: a NUL character, which no program can receive
   help: remove the `\\u0000` from the text
 optbuild.toml:22: `workloads[0].timeout`: expected a duration such as "500ms", "30s", "5m" or "1h", got 3
-  help: write a duration such as "500ms", "30s", "5m" or "1h"
+  help: write for instance `timeout = "500ms"`
 optbuild.toml:23: `workloads[0].use[0]`: expected "train" or "bench", got "trian"
   help: did you mean "train"?
 optbuild.toml:24: `workloads[0].weight`: expected a number above 0, got nan
-  help: write a number above 0
+  help: write for instance `weight = 1.0`
 optbuild.toml:25: `workloads[0].compare-output`: `{bin}/x` contains braces, and placeholders are not replaced
     here
   help: write a plain relative path
@@ -271,11 +271,12 @@ optbuild.toml:31: two workloads are named "s"
 optbuild.toml:32: `workloads[2].cwd`: "/etc" is an absolute path: /etc
   help: write a relative path that stays inside HERE
 optbuild.toml:33: `workloads[2].command`: expected a list of texts, not empty, got an empty list
-  help: write a list of texts, not empty
-optbuild.toml:34: `workloads[2].metric`: the metric `instructions` needs a newer optbuild
-  help: remove it, or upgrade: pip install --upgrade cargo-optbuild
+  help: write for instance `command = ["…"]`
+optbuild.toml:34: `workloads[2].metric`: expected "wall", "cpu", "faults" or "rss", got "instructions"
+  help: leave `metric` out, or write another one: instructions are counted in every run and reported beside
+    it, exact; to compare by them alone: optbuild bench NAME=PATH… --metric instructions -- CMD
 optbuild.toml:35: `workloads[2].expect-exit`: expected an integer from 0 to 255, got 256
-  help: write an integer from 0 to 255
+  help: write for instance `expect-exit = 0`
 optbuild.toml:36: `workloads[3].command` is missing
   help: add `command = ["{bin}", …]`, `cargo = ["bench", …]`, or `server = […]` and `load = […]`
 optbuild.toml:36: `workloads[3].name` is missing
@@ -283,18 +284,18 @@ optbuild.toml:36: `workloads[3].name` is missing
 optbuild.toml:39: `measure.baseline` names the unknown variant "relese"
   help: did you mean "release"? write "lto", "bad name" or "release"
 optbuild.toml:40: `measure.precision`: expected a ratio above zero, such as "1%" or 0.01, got 0
-  help: write a ratio above zero, such as "1%" or 0.01
+  help: write for instance `precision = "auto"`
 optbuild.toml:41: `measure.confidence`: expected a number above 0.5 and below 1, got 1
-  help: write a number above 0.5 and below 1
+  help: write for instance `confidence = 0.95`
 optbuild.toml:42: `measure.max-time`: expected a duration such as "500ms", "30s", "5m" or "1h", got "5
     minutes"
-  help: write a duration such as "500ms", "30s", "5m" or "1h"
+  help: write for instance `max-time = "500ms"`
 optbuild.toml:44: `gates.variant` names the unknown variant "pgoo"
   help: write "lto", "bad name" or "release"
 optbuild.toml:45: `gates.min-gain`: expected a ratio such as "3%" or 0.03, not below zero, got -0.03
-  help: write a ratio such as "3%" or 0.03, not below zero
+  help: write for instance `min-gain = "1%"`
 optbuild.toml:46: `gates.on-inconclusive`: expected "fail" or "pass", got "skip"
-  help: write "fail" or "pass"
+  help: write for instance `on-inconclusive = "fail"`
 """)
 
 
@@ -646,11 +647,11 @@ def test_wrong_raw_profile_settings_are_explained(tmp_path: Path) -> None:
 optbuild.toml:3: `raw-profiles.files`: expected "auto", "process" or "pool", got "pol"
   help: did you mean "pool"?
 optbuild.toml:4: `raw-profiles.disk-budget`: expected a size such as "500MB" or "20GiB", got "5G"
-  help: write a size such as "500MB" or "20GiB"
+  help: write for instance `disk-budget = "500MB"`
 optbuild.toml:5: `raw-profiles.salvage`: expected true or false, got "yes"
-  help: write true or false
+  help: write for instance `salvage = true`
 optbuild.toml:6: `raw-profiles.salvage-floor`: expected a share of at most "100%", got "120%"
-  help: write a share of at most "100%"
+  help: write for instance `salvage-floor = "1%"`
 """)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from optbuild.errors import UsageError
 from optbuild.measure.metrics import ExactMetric
+from optbuild.profile.metric_names import find_metric
 from optbuild.profile.workloads import MetricName
 
 
@@ -18,5 +19,7 @@ def read_metric(text: str) -> MetricName | ExactMetric:
     try:
         return MetricName(text)
     except ValueError:
-        known = ", ".join([*MetricName, *ExactMetric])
-        raise UsageError(f"there is no metric {text!r}", help=f"choose one of: {known}") from None
+        known = f"choose one of: {', '.join([*MetricName, *ExactMetric])}"
+        meant = find_metric(text)
+        remedy = known if meant is None else f"did you mean {meant}? {known}"
+        raise UsageError(f"there is no metric {text!r}", help=remedy) from None

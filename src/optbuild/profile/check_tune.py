@@ -47,4 +47,6 @@ def _refused(path: KeyPath, key: str, level: object) -> Iterator[Fault]:
     except ValidationError as error:
         for fault in explain(error, as_variant):
             written, place = render_key_path(("variants", "level", key)), render_key_path(path)
-            yield Fault(path=path, message=fault.message.replace(written, place), help=fault.help)
+            yield Fault(
+                path=path, message=fault.message.replace(written, place), help=fault.help.replace(f"`{key} = ", "`")
+            )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -14,10 +16,12 @@ from optbuild.profile.faults import (
     RefusedValueError,
     find_nearest,
     render_choices,
+    render_inline,
     render_key_path,
     render_value,
 )
 from optbuild.profile.merge import value_at
+from optbuild.profile.metric_names import suggest_metric
 from optbuild.profile.schema import make_profile_schema
 
 _UNKNOWN_KEY = {"unexpected_keyword_argument", "extra_forbidden"}
@@ -28,7 +32,7 @@ _UPGRADE = "remove it, or upgrade: pip install --upgrade cargo-optbuild"
 _LATER_KEYS: Mapping[KeyPath, frozenset[str]] = {
     ("workloads", "*"): frozenset({"runner"}),
 }
-_LATER_METRICS = frozenset({"instructions"})
+_ANY = '"…"'  # a text that only the author knows
 _KINDS = {"object": "a table", "string": "a text", "boolean": "true or false"}
 
 
@@ -86,19 +90,95 @@ def _explain_value(path: KeyPath, details: ErrorDetails, value: object, schema: 
     reason = details.get("ctx", {}).get("error")
     if isinstance(reason, RefusedValueError):
         return Fault(path=path, message=f"`{written}`: {reason}", help=reason.help)
-    if path[-1] == "metric" and value in _LATER_METRICS:
-        return Fault(path=path, message=f"`{written}`: the metric `{value}` needs a newer optbuild", help=_UPGRADE)
     node = _node_at(schema, path)
     expected = str(reason).removeprefix("expected ") if reason is not None else _describe(node, schema)
     message = f"`{written}`: expected {expected}, got {render_value(value)}"
-    return Fault(path=path, message=message, help=_suggest(value, node) or f"write {expected}")
+    return Fault(path=path, message=message, help=_suggest(path, value, schema) or f"write {expected}")
 
 
-def _suggest(value: object, node: dict[str, Any]) -> str | None:
-    if isinstance(value, str) and node.get("type") == "array":
-        return f"write it as a list: [{render_value(value)}]"
+def _suggest(path: KeyPath, value: object, schema: dict[str, Any]) -> str | None:
+    """What to write instead: what was meant, if that can be seen; otherwise an example."""
+    node = _node_at(schema, path)
+    if isinstance(value, str) and path[-1] == "metric" and (metric := suggest_metric(value)):
+        return metric
     nearest = find_nearest(value, [option for option in node.get("enum", ()) if isinstance(option, str)])
-    return f'did you mean "{nearest}"?' if nearest else None
+    if nearest is not None:
+        return f'did you mean "{nearest}"?'
+    if isinstance(value, str) and (meant := _sibling_with(path, value, schema)):
+        return f"did you mean `{meant} = {render_value(value)}`?"
+    if node.get("type") == "array" and _is_text_for(value, _follow(node["items"], schema)):
+        return f"write it as a list: {render_inline(_split_words(value) if node.get('minItems') else [value])}"
+    if isinstance(value, list) and len(value) == 1 and _is_text_for(value[0], node):
+        return f"write it without the brackets: `{path[-1]} = {render_value(value[0])}`"
+    return _write_example(path, schema)
+
+
+def _is_text_for(value: object, node: dict[str, Any]) -> TypeGuard[str]:
+    if not isinstance(value, str) or node.get("type") != "string":
+        return False
+    return value in node.get("enum", (value,)) and re.search(node.get("pattern", ""), value) is not None
+
+
+def _split_words(text: str) -> list[str]:
+    """A command as its author would write it to a shell, as a list."""
+    try:
+        return shlex.split(text) or [text]
+    except ValueError:  # a quotation mark without its partner
+        return [text]
+
+
+def _sibling_with(path: KeyPath, value: str, schema: dict[str, Any]) -> str | None:
+    """The only other key of the same table that a word is a value of."""
+    siblings = _node_at(schema, path[:-1]).get("properties", {})
+    takers = [key for key, node in siblings.items() if key != path[-1] and value in _choices(node, schema)]
+    return takers[0] if len(takers) == 1 else None
+
+
+def _choices(node: dict[str, Any], schema: dict[str, Any]) -> list[object]:
+    options = [_follow(option, schema) for option in (node, *node.get("anyOf", ()))]
+    return [value for option in options for value in option.get("enum", ())]
+
+
+def _write_example(path: KeyPath, schema: dict[str, Any]) -> str | None:
+    """A line that the schema allows; for a table, its heading and one of its keys."""
+    node, key = _node_at(schema, path), path[-1]
+    if isinstance(key, int) and "properties" in node:
+        return f"write it as a table below a heading of its own: `[[{render_key_path(path[:-1])}]]`"
+    if isinstance(key, int):
+        example = _example_of(node, schema)
+        return example and f"write for instance {example}"
+    if "properties" in _follow(node.get("additionalProperties") or {}, schema):
+        return f"write a heading for each, such as `[{render_key_path((*path, 'NAME'))}]`"
+    if "properties" in node and "examples" not in node:
+        examples = {name: _example_of(child, schema) or _ANY for name, child in node["properties"].items()}
+        name = min(examples, key=lambda name: _ANY in examples[name])  # the first that is given in full, if any is
+        heading = f"write the heading `[{render_key_path(path)}]`, and below it for instance"
+        return f"{heading} `{name} = {examples[name]}`"
+    example = _example_of(node, schema)
+    return example and f"write for instance `{key} = {example}`"
+
+
+def _example_of(node: dict[str, Any], schema: dict[str, Any]) -> str | None:
+    """A value that the schema allows, as it stands behind `KEY = `."""
+    node = _follow(node, schema)
+    found: str | None = None
+    match node:
+        case {"examples": [example, *_]}:
+            found = render_inline(example)
+        case {"enum": choices}:
+            found = "true" if any(choice is True for choice in choices) else render_value(choices[0])
+        case {"type": "integer" | "number", "default": number} | {"type": "integer", "minimum": number}:
+            found = render_value(number)
+        case {"anyOf": options}:
+            found = next((example for option in options if (example := _example_of(option, schema))), None)
+        case {"type": "boolean"}:
+            found = "true"
+        case {"type": "array", "items": items}:
+            inner = _example_of(items, schema)
+            found = inner and f"[{inner}]"
+        case {"type": "string"}:
+            found = _ANY
+    return found
 
 
 def _node_at(schema: dict[str, Any], path: KeyPath) -> dict[str, Any]:
@@ -116,7 +196,7 @@ def _node_at(schema: dict[str, Any], path: KeyPath) -> dict[str, Any]:
 
 def _follow(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     reference = node.get("$ref")
-    return schema["$defs"][reference.rpartition("/")[2]] if reference else node
+    return {**schema["$defs"][reference.rpartition("/")[2]], **node} if reference else node
 
 
 def _describe(node: dict[str, Any], schema: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 KeyPath = tuple[str | int, ...]
@@ -58,6 +58,15 @@ def render_value(value: object) -> str:
         return "true" if value else "false"
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
     return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"
+
+
+def render_inline(value: object) -> str:
+    """Write a value in full, as it stands behind `KEY = ` in TOML."""
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{key} = {render_inline(item)}' for key, item in value.items())} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(render_inline, value))}]"
+    return render_value(value)
 
 
 def render_choices(values: Iterable[object]) -> str:

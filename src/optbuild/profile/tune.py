@@ -39,6 +39,7 @@ class TuneSettings:
         Field(
             description='Settings of a variant, each with the values to try; "default" leaves it as the baseline '
             "has it. They replace those of `space`.",
+            examples=[{"lto": ["off", "thin", "fat"], "pgo": [False, True]}],
             json_schema_extra={"propertyNames": {"enum": list(FACTORS)}},
         ),
     ] = field(default_factory=dict)

@@ -72,7 +72,10 @@ class Workload:
     ] = None
     ready: Annotated[
         ReadySettings | None,
-        Field(description="How the server shows that it is ready; default: it accepts connections."),
+        Field(
+            description="How the server shows that it is ready; default: it accepts connections.",
+            examples=[{"tcp": "{port}", "within": "30s"}],
+        ),
     ] = None
     load: Annotated[
         Argv | None,
@@ -91,9 +94,9 @@ class Workload:
         Field(strict=True, gt=0, allow_inf_nan=False, description="Its share in the merged PGO profile."),
     ] = 1.0
     stdin: Annotated[Word | None, Field(description="A file for its standard input, relative to this file.")] = None
-    env: Annotated[Mapping[VariableName, Word], Field(description="Environment variables to set.")] = field(
-        default_factory=dict
-    )
+    env: Annotated[
+        Mapping[VariableName, Word], Field(description="Environment variables to set.", examples=[{"LANG": "C"}])
+    ] = field(default_factory=dict)
     pass_env: Annotated[
         tuple[VariableName, ...], Field(description="Environment variables to take from the caller.")
     ] = ()

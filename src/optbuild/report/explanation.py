@@ -94,44 +94,36 @@ def _number(count: int, noun: str) -> str:
 
 def _hot_table(program: ExplainedProgram, found: Explanation, rows: int) -> Table:
     hot = [function for function in program.functions if (function.share or 0.0) >= _LEAST_SHARE]
-    return Table(
-        caption="The hottest functions, by the counts of training",
-        columns=(
-            Column(heading="counts", align=Align.RIGHT),
-            Column(heading="function"),
-            Column(heading=found.against, align=Align.RIGHT, optional=True),
-            Column(heading=found.variant, align=Align.RIGHT),
-            Column(heading="what became of it"),
-        ),
-        rows=tuple(_hot_row(function) for function in hot[:rows]),
-    )
-
-
-def _hot_row(function: ExplainedFunction) -> tuple[Cell, ...]:
-    share = Cell(text=format_share(function.share or 0.0))
-    return (share, _name_cell(function), *_size_cells(function), Cell(text=_say_change(function)))
+    figures = [(format_share(function.share or 0.0), function) for function in hot[:rows]]
+    return _function_table("The hottest functions, by the counts of training", "counts", figures, found)
 
 
 def _size_table(program: ExplainedProgram, found: Explanation, rows: int) -> Table:
     changed = [function for function in program.functions if abs(_growth(function)) >= _LEAST_CHANGE_BYTES]
     changed.sort(key=lambda function: (-abs(_growth(function)), function.name))
+    figures = [(_say_growth(_growth(function)), function) for function in changed[:rows]]
+    return _function_table("The largest changes in size", "change", figures, found)
+
+
+def _say_growth(size_bytes: int) -> str:
+    return f"{'+' if size_bytes > 0 else '−'}{format_bytes(abs(size_bytes))}"
+
+
+def _function_table(
+    caption: str, what: str, figures: Iterable[tuple[str, ExplainedFunction]], found: Explanation
+) -> Table:
     return Table(
-        caption="The largest changes in size",
+        caption=caption,
         columns=(
-            Column(heading="change", align=Align.RIGHT),
+            Column(heading=what, align=Align.RIGHT),
             Column(heading="function"),
             Column(heading=found.against, align=Align.RIGHT, optional=True),
             Column(heading=found.variant, align=Align.RIGHT),
             Column(heading="what became of it"),
         ),
         rows=tuple(
-            (
-                Cell(text=f"{'+' if _growth(each) > 0 else '−'}{format_bytes(abs(_growth(each)))}"),
-                _name_cell(each),
-                *_size_cells(each),
-                Cell(text=_say_change(each)),
-            )
-            for each in changed[:rows]
+            (Cell(text=figure), _name_cell(function), *_size_cells(function), Cell(text=_say_change(function)))
+            for figure, function in figures
         ),
     )
 

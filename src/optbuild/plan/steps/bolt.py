@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from optbuild.errors import UsageError
-from optbuild.plan.action import Id, render_argument
+from optbuild.plan.action import Argument, Id, render_argument
 from optbuild.plan.counts import BranchCounts
 from optbuild.plan.draft import Draft, PlanInputs
 from optbuild.plan.fingerprint import make_action_id
@@ -74,7 +74,7 @@ def add_bolt(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
     chain = _chain_of(draft, variant, inputs)
     return replace(
         draft,
-        last_rustflags=((EMIT_RELOCATIONS,), (KEEP_SYMBOLS,)),
+        last_rustflags=((EMIT_RELOCATIONS,), (KEEP_SYMBOLS,), *_keep_debug_whole(draft, inputs)),
         follows=(*draft.follows, partial(_follow_with_bolt, chain, inputs)),
     )
 
@@ -236,6 +236,17 @@ def _has_debug(variant: Variant, profile: CargoProfile) -> bool:
     return written is not None and written not in _NO_DEBUG
 
 
+def _splits_debug(draft: Draft, inputs: PlanInputs) -> bool:
+    own = find_codegen_option(_flags_of(draft), "split-debuginfo")
+    split = _cargo_profile(draft, inputs).split_debuginfo if own is None else own[1]
+    return split not in {None, "off"}
+
+
+def _keep_debug_whole(draft: Draft, inputs: PlanInputs) -> tuple[Argument, ...]:
+    """The flag without which rustc would pack debug information: it cannot where the linker keeps relocations."""
+    return (("-Csplit-debuginfo=off",),) if _splits_debug(draft, inputs) else ()
+
+
 def _cargo_profile(draft: Draft, inputs: PlanInputs) -> CargoProfile:
     return resolve_cargo_profile(inputs.project.cargo_profiles, draft.recipe.cargo_profile)
 
@@ -257,13 +268,11 @@ def _find_project_obstacle(draft: Draft, variant: Variant, inputs: PlanInputs) -
     if clash := [flag for flag in _flags_of(draft) if _strips(flag)]:
         return f"the rustflags strip the program ({clash[0]})", 'remove that flag, and write `strip = "symbols"`'
     keep = _find_keep(draft, variant, inputs)
-    if keep is Keep.ALL and _has_debug(variant, _cargo_profile(draft, inputs)):
-        split = _cargo_profile(draft, inputs).split_debuginfo
-        if split not in {None, "off"}:
-            return (
-                "its debug information is in separate files, which BOLT would not change",
-                'set split-debuginfo = "off"',
-            )
+    if keep is Keep.ALL and _has_debug(variant, _cargo_profile(draft, inputs)) and _splits_debug(draft, inputs):
+        return (
+            "its debug information is in separate files, which BOLT would not change",
+            'set split-debuginfo = "off"',
+        )
     measured = [each.name for each in inputs.workloads if Use.BENCH in each.use and each.call is not None]
     if measured:
         return f"{measured[0]!r} measures tests or benches, which BOLT has no counts for", "measure it with `command`"
