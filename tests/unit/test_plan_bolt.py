@@ -30,6 +30,7 @@ from optbuild.workloads.folds import Fold
 
 RELEASE = Variant(name="release")
 PGO = Variant(name="pgo", pgo=PgoMode.REQUIRED)
+SPLIT = "-Cllvm-args=-enable-split-machine-functions"
 BOLT = Variant(name="bolt", ancestors=("pgo",), pgo=PgoMode.REQUIRED, bolt=BoltMode.REQUIRED)
 TRAIN = make_invocation("{bin:demo}", "a.txt", name="training", use=(Use.TRAIN,), weight=3.0)
 BENCH = make_invocation("{bin:demo}", "b.txt", name="benchmark", use=(Use.BENCH,))
@@ -142,6 +143,10 @@ def test_a_cross_validation_counts_nothing_on_what_is_left_out() -> None:
             {"project": make_project(rustflags=Rustflags(flags=("-Clink-arg=-Wl,-s",), origin="RUSTFLAGS"))},
             "the rustflags strip the program",
         ),
+        (
+            {"project": make_project(rustflags=Rustflags(flags=(SPLIT,), origin="RUSTFLAGS"))},
+            "llvm-bolt crashes on functions that LLVM has split",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_when_planning(changes: dict[str, Any], reason: str) -> None:
@@ -153,6 +158,15 @@ def test_what_cannot_be_is_refused_when_planning(changes: dict[str, Any], reason
     bolt = _plan(replace(variant, bolt=BoltMode.AUTO), **changes).named("bolt").bolt
     assert bolt is not None
     assert reason in (bolt.obstacle or "")
+
+
+@pytest.mark.parametrize("flag", ["-Cllvm-args=-inline-threshold=500", f"{SPLIT}=false"])
+def test_other_flags_of_llvm_are_no_obstacle(flag: str) -> None:
+    """BOLT lays out such a program like any other."""
+    project = make_project(rustflags=Rustflags(flags=(flag,), origin="RUSTFLAGS"))
+    bolt = _plan(replace(BOLT, pgo=PgoMode.OFF), project=project).named("bolt").bolt
+    assert bolt is not None
+    assert bolt.obstacle is None
 
 
 def test_programs_with_profiles_of_their_own_are_counted_alone() -> None:

@@ -39,7 +39,7 @@ def _plan(
     inputs = make_plan_inputs(build_profile=build_profile, project=project, toolchain=toolchain or make_toolchain())
     inputs = replace(inputs, has_profile_data=profile_data is not UseProfileData.NEVER)
     if workloads is not None:
-        inputs = replace(inputs, workloads=workloads, workload_keys={each.name: each.name for each in workloads})
+        inputs = replace(inputs, workloads=workloads)
     return make_plan(inputs, tuple(build_profile.variants), measure=False)
 
 

@@ -10,6 +10,7 @@ What BOLT alone brings is not what the two binaries differ in: relocations forbi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import partial
@@ -42,6 +43,9 @@ _NO_DEBUG = frozenset({"0", "false", "none"})
 _STRIPS_BY_ITSELF_SINCE = (1, 77)
 """The first cargo that strips debug information where none is asked for: that of the standard library."""
 _STRIPPING = frozenset({"-s", "--strip-all", "-S", "--strip-debug", "-x", "--discard-all"})
+
+_LLVM_ARGS = re.compile(r"(?:-C|--codegen=)?llvm[-_]args=(?P<words>.*)", re.DOTALL)
+_SPLIT_FUNCTIONS = "enable-split-machine-functions"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,6 +271,8 @@ def _find_project_obstacle(draft: Draft, variant: Variant, inputs: PlanInputs) -
         return f"{library} is a library, and BOLT is for programs", "leave the library out of all commands"
     if clash := [flag for flag in _flags_of(draft) if _strips(flag)]:
         return f"the rustflags strip the program ({clash[0]})", 'remove that flag, and write `strip = "symbols"`'
+    if clash := [flag for flag in _flags_of(draft) if _splits_functions(flag)]:
+        return f"llvm-bolt crashes on functions that LLVM has split ({clash[0]})", "remove that flag: BOLT splits them"
     keep = _find_keep(draft, variant, inputs)
     if keep is Keep.ALL and _has_debug(variant, _cargo_profile(draft, inputs)) and _splits_debug(draft, inputs):
         return (
@@ -312,3 +318,9 @@ def _strips(flag: str) -> bool:
     if name.replace("_", "-") not in {"link-arg", "link-args", "pre-link-arg", "pre-link-args"}:
         return False
     return any(word in _STRIPPING for argument in value.split() for word in argument.removeprefix("-Wl,").split(","))
+
+
+def _splits_functions(flag: str) -> bool:
+    found = _LLVM_ARGS.fullmatch(flag)
+    words = found["words"].split() if found is not None else ()
+    return any(word.lstrip("-") in {_SPLIT_FUNCTIONS, f"{_SPLIT_FUNCTIONS}=true"} for word in words)
