@@ -112,6 +112,16 @@ def test_a_layout_that_is_too_large_is_dropped(shared_optbuild: Optbuild, tally:
         assert "bolt is shipped without BOLT" in " ".join(text.split())
 
 
+def test_packed_debug_information_is_no_obstacle_where_it_is_stripped(optbuild: Optbuild, tmp_path: Path) -> None:
+    """Rustc cannot pack it while the linker keeps relocations, and nobody gets it."""
+    project = copy_crate("tally", tmp_path / "tally")
+    (project / "optbuild.toml").write_text(TALLY % "true")
+    with (project / "Cargo.toml").open("a") as manifest:
+        manifest.write('[profile.release]\ndebug = 2\nsplit-debuginfo = "packed"\nstrip = "symbols"\n')
+    record = optbuild.run("build", "bolt", "--json", cwd=project).expect(0).document
+    assert variant_of(record, "bolt")["bolt"]["kept"]
+
+
 def test_a_server_that_a_signal_ends_is_counted(optbuild: Optbuild, tmp_path: Path) -> None:
     """It never returns from `main`, and its branches are there all the same; without PGO, too."""
     project = copy_crate("answers", tmp_path / "answers")

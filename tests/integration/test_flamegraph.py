@@ -97,7 +97,7 @@ def test_a_request_that_cannot_be_met_is_refused_before_anything_runs(
         (("release", "--diff", "release"), 2, "cannot be compared with itself"),
         (("release", "--workload", "wrods"), 2, "did you mean"),
         (("release", "--format", "png"), 2, "there is no format 'png'"),
-        (("release", "--unwind", "magic"), 2, "choose fp or dwarf"),
+        (("release", "--unwind", "magic"), 2, "choose one of: fp, dwarf"),
         (("release", "-o", "x.svg"), 3, "doctor --fix --flamegraph"),
     ):
         ended = shared_optbuild.run("flamegraph", *words, cwd=project, env=env)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,20 +8,13 @@ import pytest
 from optbuild.errors import AttemptFault, ProfileDataError
 from optbuild.making.proof.checks import check_evidence, find_refusal
 from optbuild.making.proof.evidence import Check, PgoEvidence
-from optbuild.plan.counts import PgoProfile
 from optbuild.plan.results import Compiled, ProfileUse
 from optbuild.profile.model import EvidenceSettings
+from optbuild.testing import make_compiled, make_pgo_profile
 from optbuild.tools.llvm_profdata import ProfileHeader
 
 GOOD = PgoEvidence(
-    profile=PgoProfile(
-        path=Path("/d/ab.profdata"),
-        sha256="ab",
-        functions=100,
-        functions_with_counts=60,
-        total_count=1000,
-        raw_profiles=1,
-    ),
+    profile=make_pgo_profile(),
     header=ProfileHeader(kind="indexed", version=13, is_ir_level=True),
     crates=(),
     missing_functions=25,
@@ -34,16 +26,7 @@ GOOD = PgoEvidence(
     differs=True,
 )
 USE = ProfileUse(missing_functions=25, mismatched_functions=2, profiled=("demo", "helper"))
-COMPILED = Compiled(
-    artifacts={},
-    duration_s=1.0,
-    units=2,
-    reused=False,
-    fresh_target_units=0,
-    executables=(),
-    log=Path("/logs/build.log"),
-    profile_use=USE,
-)
+COMPILED = make_compiled(units=2, profile_use=USE)
 
 
 def judge(

@@ -8,9 +8,9 @@ import pytest
 
 from optbuild.making.proof.evidence import PgoEvidence, gather_evidence
 from optbuild.plan.action import ActionId
-from optbuild.plan.counts import CheckedProfile, CrateCounts, PgoProfile
+from optbuild.plan.counts import CheckedProfile, CrateCounts
 from optbuild.plan.results import Artifact, Compiled, ProfileUse
-from optbuild.testing import make_indexed_profile
+from optbuild.testing import make_compiled, make_indexed_profile, make_pgo_profile
 from optbuild.tools.llvm_profdata import ProfileHeader
 
 CRATES = (CrateCounts(name="demo", functions=100, functions_with_counts=60, total_count=1000),)
@@ -43,16 +43,7 @@ def compiled(missing: int = 0, mismatched: int = 0, hashes: dict[str, str] | Non
         missing_names={"": names("b", missing)},
         profiled=("demo",),
     )
-    return Compiled(
-        artifacts=artifacts(**(hashes or {"demo": "new"})),
-        duration_s=1.0,
-        units=1,
-        reused=False,
-        fresh_target_units=0,
-        executables=(),
-        log=Path("/logs/build.log"),
-        profile_use=use,
-    )
+    return make_compiled(artifacts=artifacts(**(hashes or {"demo": "new"})), profile_use=use)
 
 
 @pytest.fixture
@@ -60,9 +51,7 @@ def merged(tmp_path: Path) -> CheckedProfile:
     """A profile of 100 functions."""
     path = tmp_path / "ab.profdata"
     path.write_bytes(make_indexed_profile(b"counts"))
-    profile = PgoProfile(
-        path=path, sha256="ab", functions=100, functions_with_counts=60, total_count=1000, raw_profiles=1
-    )
+    profile = make_pgo_profile(path=path)
     return CheckedProfile(profile=profile, duration_s=0.0, reused=False, crates=CRATES)
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -9,6 +8,7 @@ from optbuild.errors import AttemptFault, ProfileDataError
 from optbuild.making.proof.lost_functions import check_nothing_lost, check_nothing_more, find_lost
 from optbuild.plan.counts import ProfileContents
 from optbuild.plan.results import Compiled, ProfileUse
+from optbuild.testing import make_compiled
 
 RAN = "_ZN4demo4work17haaaaaaaaaaaaaaaaE"
 IDLE = "_ZN4demo4idle17haaaaaaaaaaaaaaaaE"
@@ -90,16 +90,7 @@ def compiled(*missing: str, mismatched: int = 0) -> Compiled:
     use = ProfileUse(
         missing_functions=len(missing), mismatched_functions=mismatched, missing_names={"": frozenset(missing)}
     )
-    return Compiled(
-        artifacts={},
-        duration_s=1.0,
-        units=1,
-        reused=False,
-        fresh_target_units=0,
-        executables=(),
-        log=Path("/logs/build.log"),
-        profile_use=use,
-    )
+    return make_compiled(profile_use=use)
 
 
 def test_functions_that_never_ran_may_be_missing() -> None:

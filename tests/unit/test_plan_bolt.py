@@ -24,11 +24,13 @@ from optbuild.testing import (
     make_project,
     make_toolchain,
 )
+from optbuild.tools.llvm_bolt import EMIT_RELOCATIONS
 from optbuild.tools.llvm_objcopy import Keep
 from optbuild.workloads.folds import Fold
 
 RELEASE = Variant(name="release")
 PGO = Variant(name="pgo", pgo=PgoMode.REQUIRED)
+SPLIT = "-Cllvm-args=-enable-split-machine-functions"
 BOLT = Variant(name="bolt", ancestors=("pgo",), pgo=PgoMode.REQUIRED, bolt=BoltMode.REQUIRED)
 TRAIN = make_invocation("{bin:demo}", "a.txt", name="training", use=(Use.TRAIN,), weight=3.0)
 BENCH = make_invocation("{bin:demo}", "b.txt", name="benchmark", use=(Use.BENCH,))
@@ -141,6 +143,10 @@ def test_a_cross_validation_counts_nothing_on_what_is_left_out() -> None:
             {"project": make_project(rustflags=Rustflags(flags=("-Clink-arg=-Wl,-s",), origin="RUSTFLAGS"))},
             "the rustflags strip the program",
         ),
+        (
+            {"project": make_project(rustflags=Rustflags(flags=(SPLIT,), origin="RUSTFLAGS"))},
+            "llvm-bolt crashes on functions that LLVM has split",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_when_planning(changes: dict[str, Any], reason: str) -> None:
@@ -152,6 +158,15 @@ def test_what_cannot_be_is_refused_when_planning(changes: dict[str, Any], reason
     bolt = _plan(replace(variant, bolt=BoltMode.AUTO), **changes).named("bolt").bolt
     assert bolt is not None
     assert reason in (bolt.obstacle or "")
+
+
+@pytest.mark.parametrize("flag", ["-Cllvm-args=-inline-threshold=500", f"{SPLIT}=false"])
+def test_other_flags_of_llvm_are_no_obstacle(flag: str) -> None:
+    """BOLT lays out such a program like any other."""
+    project = make_project(rustflags=Rustflags(flags=(flag,), origin="RUSTFLAGS"))
+    bolt = _plan(replace(BOLT, pgo=PgoMode.OFF), project=project).named("bolt").bolt
+    assert bolt is not None
+    assert bolt.obstacle is None
 
 
 def test_programs_with_profiles_of_their_own_are_counted_alone() -> None:
@@ -203,6 +218,30 @@ def test_programs_keep_of_their_symbols_what_cargo_would_leave(
     project = make_project(cargo_profiles=CargoProfiles(tables=({}, {"release": table}), environ={}))
     plan = _plan(replace(BOLT, **settings), project=project, measure=False)  # type: ignore[arg-type]  # fields of Variant
     assert {each.keep for each in plan.of_kind(BoltOptimise)} == {keep}
+
+
+@pytest.mark.parametrize(
+    ("table", "flags", "is_needed"),
+    [
+        ({"strip": "symbols", "debug": 2, "split-debuginfo": "packed"}, (), True),
+        ({"split-debuginfo": "unpacked"}, (), True),
+        ({}, ("-C", "split-debuginfo=packed"), True),
+        ({"split-debuginfo": "packed"}, ("-Csplit-debuginfo=off",), False),
+        ({"strip": "symbols", "debug": 2}, (), False),
+    ],
+)
+def test_debug_information_is_not_packed_where_relocations_are_kept(
+    table: dict[str, object], flags: tuple[str, ...], *, is_needed: bool
+) -> None:
+    """Rustc cannot pack it there; it is stripped in the end, or the variant is refused."""
+    project = make_project(
+        cargo_profiles=CargoProfiles(tables=({}, {"release": table}), environ={}),
+        rustflags=Rustflags(flags=flags, origin="RUSTFLAGS" if flags else None),
+    )
+    plan = _plan(BOLT, project=project, measure=False)
+    built = [[render_argument(flag) for flag in each.recipe.rustflags] for each in plan.of_kind(Compile)]
+    linked = {"-Csplit-debuginfo=off" in flags for flags in built if EMIT_RELOCATIONS in flags}
+    assert linked == {is_needed}
 
 
 def test_a_server_gets_a_library_that_lets_it_exit() -> None:

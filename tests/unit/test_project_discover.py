@@ -7,21 +7,14 @@ from pathlib import Path
 import pytest
 
 from optbuild.errors import ToolchainError, UsageError
-from optbuild.execution.command import Command, Completed, OnLine, ProgramNotFoundError, Usage
+from optbuild.execution.command import Command, Completed, OnLine, ProgramNotFoundError
 from optbuild.project.discover import discover_git, load_project
 from optbuild.project.model import BinTarget, GitState, Package, Project, SourceTarget
+from optbuild.testing import make_usage
 from optbuild.tools import git
 from optbuild.tools.cargo_metadata import metadata_argv, parse_metadata
 
-USAGE = Usage(
-    wall_s=0.1,
-    user_s=0.1,
-    system_s=0.0,
-    peak_rss_bytes=1,
-    peak_rss_floor_bytes=1,
-    major_faults=0,
-    involuntary_switches=0,
-)
+USAGE = make_usage()
 Answer = Callable[[Command], Completed]
 
 

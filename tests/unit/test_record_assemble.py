@@ -15,7 +15,7 @@ from optbuild.measure.machine_checks import MachineCheck
 from optbuild.measure.model import A_PRIME, AaCheck, AaVerdict, Analysis, Resources, Series, Superblock
 from optbuild.measure.settings import SamplingSettings
 from optbuild.plan.action import Action, ActionId
-from optbuild.plan.counts import CheckedProfile, Counts, CrateCounts, PgoProfile
+from optbuild.plan.counts import CheckedProfile, Counts, CrateCounts
 from optbuild.plan.kinds.check_outputs import CompareOutputs, ProbeOutputs
 from optbuild.plan.kinds.compile import Compile
 from optbuild.plan.kinds.merge import MergeProfiles
@@ -41,7 +41,9 @@ from optbuild.record.variants import VariantRecord, VariantStatus
 from optbuild.testing import (
     TARGET,
     make_comparison,
+    make_compiled,
     make_package,
+    make_pgo_profile,
     make_plan_inputs,
     make_project,
     make_run_record,
@@ -54,15 +56,7 @@ INPUTS = make_plan_inputs()
 PLAN = make_plan(INPUTS, ("release", "lto", "pgo"), measure=True)
 PRINTED = KeptPart(sha256="01", size_bytes=2, kept=None)
 NOTHING = KeptPart(sha256="00", size_bytes=0, kept=None)
-PROFILE = PgoProfile(
-    path=Path("/d/ab.profdata"),
-    sha256="ab",
-    functions=100,
-    functions_with_counts=60,
-    total_count=1000,
-    raw_profiles=2,
-    quarantined=("bad.profraw",),
-)
+PROFILE = make_pgo_profile(raw_profiles=2, quarantined=("bad.profraw",))
 
 
 EVIDENCE = PgoEvidence(
@@ -98,15 +92,7 @@ def result_of(action: Action[object], *, fresh: bool) -> object:
         artifact = Artifact(
             bin="demo", path=action.directory / "demo", sha256=action.id, size_bytes=7, produced_by=action.id
         )
-        return Compiled(
-            artifacts={"demo": artifact},
-            duration_s=1.0,
-            units=1,
-            reused=fresh,
-            fresh_target_units=int(fresh),
-            executables=(),
-            log=Path("/l"),
-        )
+        return make_compiled(artifacts={"demo": artifact}, reused=fresh, fresh_target_units=int(fresh))
     if isinstance(action, Train):
         return Counts(profile=PROFILE, duration_s=1.0, reused=fresh)
     if isinstance(action, MergeProfiles):

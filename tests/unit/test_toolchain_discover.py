@@ -7,7 +7,8 @@ import pytest
 from inline_snapshot import snapshot
 
 from optbuild.errors import ToolchainError
-from optbuild.execution.command import Command, Completed, OnLine, ProgramNotFoundError, Usage
+from optbuild.execution.command import Command, Completed, OnLine, ProgramNotFoundError
+from optbuild.testing import make_usage
 from optbuild.toolchain import search
 from optbuild.toolchain.discover import discover_git, discover_toolchain
 from optbuild.toolchain.model import Candidate, Tool, Toolchain
@@ -75,17 +76,8 @@ class Machine:
         if isinstance(answer, ProgramNotFoundError):
             raise answer
         code, text = (0, answer) if isinstance(answer, str) else answer
-        usage = Usage(
-            wall_s=0.0,
-            user_s=0.0,
-            system_s=0.0,
-            peak_rss_bytes=0,
-            peak_rss_floor_bytes=0,
-            major_faults=0,
-            involuntary_switches=0,
-        )
         out, err = (text.encode(), b"") if code == 0 else (b"", text.encode())
-        return Completed(command=command, exit_code=code, stdout=out, stderr=err, usage=usage)
+        return Completed(command=command, exit_code=code, stdout=out, stderr=err, usage=make_usage())
 
     def _rustc(self, command: Command) -> Answer:
         if command.argv[1] == "-vV":

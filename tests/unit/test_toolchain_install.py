@@ -8,7 +8,8 @@ import pytest
 from inline_snapshot import snapshot
 
 from optbuild.events import Event, Notice
-from optbuild.execution.command import Command, Completed, OnLine, ProgramNotFoundError, Usage
+from optbuild.execution.command import Command, Completed, OnLine, ProgramNotFoundError
+from optbuild.testing import make_usage
 from optbuild.testing.values import make_bolt_tools
 from optbuild.toolchain.install import InstallStep, Need, make_install_steps, run_install
 from optbuild.toolchain.model import Tool, Toolchain
@@ -175,17 +176,8 @@ class Scripted:
         ending = self.endings[command.argv[0]]
         if isinstance(ending, ProgramNotFoundError):
             raise ending
-        usage = Usage(
-            wall_s=0.0,
-            user_s=0.0,
-            system_s=0.0,
-            peak_rss_bytes=0,
-            peak_rss_floor_bytes=0,
-            major_faults=0,
-            involuntary_switches=0,
-        )
         stderr = b"error: no network\x1b[1m\n" if ending else b""
-        return Completed(command=command, exit_code=ending, stderr=stderr, usage=usage, timed_out=ending < 0)
+        return Completed(command=command, exit_code=ending, stderr=stderr, usage=make_usage(), timed_out=ending < 0)
 
 
 STEPS = tuple(InstallStep(argv=(name, "install"), need=Need.LLVM_PROFDATA, why="none") for name in ("a", "b", "c"))

@@ -6,18 +6,10 @@ import pytest
 
 from optbuild.errors import ToolchainError
 from optbuild.execution.command import ProgramNotFoundError
-from optbuild.plan.counts import PgoProfile
-from optbuild.testing import Reply
+from optbuild.testing import Reply, make_pgo_profile
 from tests.unit.build_cases import Workshop
 
-PROFILE = PgoProfile(
-    path=Path("/d/ab.profdata"),
-    sha256="ab",
-    functions=100,
-    functions_with_counts=60,
-    total_count=1000,
-    raw_profiles=1,
-)
+PROFILE = make_pgo_profile()
 HEARD = b"warning: optbuild_probe.2e-cgu.0: no profile data available for function optbuild_probe Hash = 38 up to 0\n"
 
 

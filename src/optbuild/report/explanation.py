@@ -94,44 +94,36 @@ def _number(count: int, noun: str) -> str:
 
 def _hot_table(program: ExplainedProgram, found: Explanation, rows: int) -> Table:
     hot = [function for function in program.functions if (function.share or 0.0) >= _LEAST_SHARE]
-    return Table(
-        caption="The hottest functions, by the counts of training",
-        columns=(
-            Column(heading="counts", align=Align.RIGHT),
-            Column(heading="function"),
-            Column(heading=found.against, align=Align.RIGHT, optional=True),
-            Column(heading=found.variant, align=Align.RIGHT),
-            Column(heading="what became of it"),
-        ),
-        rows=tuple(_hot_row(function) for function in hot[:rows]),
-    )
-
-
-def _hot_row(function: ExplainedFunction) -> tuple[Cell, ...]:
-    share = Cell(text=format_share(function.share or 0.0))
-    return (share, _name_cell(function), *_size_cells(function), Cell(text=_say_change(function)))
+    figures = [(format_share(function.share or 0.0), function) for function in hot[:rows]]
+    return _function_table("The hottest functions, by the counts of training", "counts", figures, found)
 
 
 def _size_table(program: ExplainedProgram, found: Explanation, rows: int) -> Table:
     changed = [function for function in program.functions if abs(_growth(function)) >= _LEAST_CHANGE_BYTES]
     changed.sort(key=lambda function: (-abs(_growth(function)), function.name))
+    figures = [(_say_growth(_growth(function)), function) for function in changed[:rows]]
+    return _function_table("The largest changes in size", "change", figures, found)
+
+
+def _say_growth(size_bytes: int) -> str:
+    return f"{'+' if size_bytes > 0 else '−'}{format_bytes(abs(size_bytes))}"
+
+
+def _function_table(
+    caption: str, what: str, figures: Iterable[tuple[str, ExplainedFunction]], found: Explanation
+) -> Table:
     return Table(
-        caption="The largest changes in size",
+        caption=caption,
         columns=(
-            Column(heading="change", align=Align.RIGHT),
+            Column(heading=what, align=Align.RIGHT),
             Column(heading="function"),
             Column(heading=found.against, align=Align.RIGHT, optional=True),
             Column(heading=found.variant, align=Align.RIGHT),
             Column(heading="what became of it"),
         ),
         rows=tuple(
-            (
-                Cell(text=f"{'+' if _growth(each) > 0 else '−'}{format_bytes(abs(_growth(each)))}"),
-                _name_cell(each),
-                *_size_cells(each),
-                Cell(text=_say_change(each)),
-            )
-            for each in changed[:rows]
+            (Cell(text=figure), _name_cell(function), *_size_cells(function), Cell(text=_say_change(function)))
+            for figure, function in figures
         ),
     )
 
@@ -186,7 +178,7 @@ def _say_change(function: ExplainedFunction) -> str:
         case FunctionChange.INLINED:
             return "inlined" if function.against is not None else "inlined in both"
         case FunctionChange.NEW:
-            return "has code of its own now"
+            return "has its own code now"
         case FunctionChange.SPLIT:
             cold = 0 if function.variant is None else function.variant.cold_bytes
             return f"split: {format_bytes(cold)} of it are cold"
@@ -201,10 +193,10 @@ def _explain_words(program: ExplainedProgram, found: Explanation) -> Iterator[st
         of = program.profile.of
         yield (
             f"Counts say how often the blocks of a function ran in training ({of}), not how long they took. Instances "
-            "of generic code are one function. An inlined function has no code of its own: its callers contain it."
+            "of generic code are one function. An inlined function has no separate code: its callers contain it."
         )
     if any(each.change is FunctionChange.GONE for each in program.functions):
-        yield "Gone: without code of its own, and without counts: merged with others, or inlined before counting."
+        yield "Gone: it has neither code nor counts, because it was merged with others or inlined before counting."
     if uncounted := sum(crate.uncounted_bytes for crate in program.crates):
         yield (
             f"Not counted ({format_bytes(uncounted)}): the precompiled standard library, code in C, and what the "

@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from optbuild.plan.counts import PgoProfile
 from optbuild.plan.draft import PlanInputs
+from optbuild.plan.results import Compiled
 from optbuild.profile.model import BuildProfile, ProjectSettings
 from optbuild.profile.placeholders import parse_placeholders
 from optbuild.profile.variants import Counters, Lto, PgoMode, Variant
@@ -52,6 +54,33 @@ def make_bolt_tools() -> BoltTools:
         objcopy=_TOOLCHAIN / "bin/llvm-objcopy",
         strip=_TOOLCHAIN / "bin/llvm-strip",
     )
+
+
+def make_pgo_profile(**changes: Any) -> PgoProfile:  # noqa: ANN401 - fields of PgoProfile
+    """A profile of a hundred functions, sixty of which ran; there is no file."""
+    profile = PgoProfile(
+        path=Path("/d/ab.profdata"),
+        sha256="ab",
+        functions=100,
+        functions_with_counts=60,
+        total_count=1000,
+        raw_profiles=1,
+    )
+    return replace(profile, **changes)
+
+
+def make_compiled(**changes: Any) -> Compiled:  # noqa: ANN401 - fields of Compiled
+    """What came of a compilation without artifacts."""
+    compiled = Compiled(
+        artifacts={},
+        duration_s=1.0,
+        units=1,
+        reused=False,
+        fresh_target_units=0,
+        executables=(),
+        log=Path("/logs/build.log"),
+    )
+    return replace(compiled, **changes)
 
 
 def make_package(*, directory: Path = _PROJECT, bins: tuple[str, ...] = ("demo",), **changes: Any) -> Package:  # noqa: ANN401 - fields of Package

@@ -238,7 +238,7 @@ class OutputChecker:
                 level=Level.WARNING,
                 code="valgrind-is-timed",
                 message=f"workload {sanitize_line(invocation.name)!r}: a bench of it counts instructions below "
-                "valgrind, so that its wall time is that of valgrind, and no measure of the program",
+                "valgrind: its wall time is that of valgrind, and says nothing about the program",
                 help="measure another workload: a bench that takes times, or a `command`; and remove this one",
             )
         )

@@ -10,12 +10,13 @@ What BOLT alone brings is not what the two binaries differ in: relocations forbi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import partial
 
 from optbuild.errors import UsageError
-from optbuild.plan.action import Id, render_argument
+from optbuild.plan.action import Argument, Id, render_argument
 from optbuild.plan.counts import BranchCounts
 from optbuild.plan.draft import Draft, PlanInputs
 from optbuild.plan.fingerprint import make_action_id
@@ -42,6 +43,9 @@ _NO_DEBUG = frozenset({"0", "false", "none"})
 _STRIPS_BY_ITSELF_SINCE = (1, 77)
 """The first cargo that strips debug information where none is asked for: that of the standard library."""
 _STRIPPING = frozenset({"-s", "--strip-all", "-S", "--strip-debug", "-x", "--discard-all"})
+
+_LLVM_ARGS = re.compile(r"(?:-C|--codegen=)?llvm[-_]args=(?P<words>.*)", re.DOTALL)
+_SPLIT_FUNCTIONS = "enable-split-machine-functions"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +78,7 @@ def add_bolt(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
     chain = _chain_of(draft, variant, inputs)
     return replace(
         draft,
-        last_rustflags=((EMIT_RELOCATIONS,), (KEEP_SYMBOLS,)),
+        last_rustflags=((EMIT_RELOCATIONS,), (KEEP_SYMBOLS,), *_keep_debug_whole(draft, inputs)),
         follows=(*draft.follows, partial(_follow_with_bolt, chain, inputs)),
     )
 
@@ -236,6 +240,17 @@ def _has_debug(variant: Variant, profile: CargoProfile) -> bool:
     return written is not None and written not in _NO_DEBUG
 
 
+def _splits_debug(draft: Draft, inputs: PlanInputs) -> bool:
+    own = find_codegen_option(_flags_of(draft), "split-debuginfo")
+    split = _cargo_profile(draft, inputs).split_debuginfo if own is None else own[1]
+    return split not in {None, "off"}
+
+
+def _keep_debug_whole(draft: Draft, inputs: PlanInputs) -> tuple[Argument, ...]:
+    """The flag without which rustc would pack debug information: it cannot where the linker keeps relocations."""
+    return (("-Csplit-debuginfo=off",),) if _splits_debug(draft, inputs) else ()
+
+
 def _cargo_profile(draft: Draft, inputs: PlanInputs) -> CargoProfile:
     return resolve_cargo_profile(inputs.project.cargo_profiles, draft.recipe.cargo_profile)
 
@@ -256,14 +271,14 @@ def _find_project_obstacle(draft: Draft, variant: Variant, inputs: PlanInputs) -
         return f"{library} is a library, and BOLT is for programs", "leave the library out of all commands"
     if clash := [flag for flag in _flags_of(draft) if _strips(flag)]:
         return f"the rustflags strip the program ({clash[0]})", 'remove that flag, and write `strip = "symbols"`'
+    if clash := [flag for flag in _flags_of(draft) if _splits_functions(flag)]:
+        return f"llvm-bolt crashes on functions that LLVM has split ({clash[0]})", "remove that flag: BOLT splits them"
     keep = _find_keep(draft, variant, inputs)
-    if keep is Keep.ALL and _has_debug(variant, _cargo_profile(draft, inputs)):
-        split = _cargo_profile(draft, inputs).split_debuginfo
-        if split not in {None, "off"}:
-            return (
-                "its debug information is in separate files, which BOLT would not change",
-                'set split-debuginfo = "off"',
-            )
+    if keep is Keep.ALL and _has_debug(variant, _cargo_profile(draft, inputs)) and _splits_debug(draft, inputs):
+        return (
+            "its debug information is in separate files, which BOLT would not change",
+            'set split-debuginfo = "off"',
+        )
     measured = [each.name for each in inputs.workloads if Use.BENCH in each.use and each.call is not None]
     if measured:
         return f"{measured[0]!r} measures tests or benches, which BOLT has no counts for", "measure it with `command`"
@@ -303,3 +318,9 @@ def _strips(flag: str) -> bool:
     if name.replace("_", "-") not in {"link-arg", "link-args", "pre-link-arg", "pre-link-args"}:
         return False
     return any(word in _STRIPPING for argument in value.split() for word in argument.removeprefix("-Wl,").split(","))
+
+
+def _splits_functions(flag: str) -> bool:
+    found = _LLVM_ARGS.fullmatch(flag)
+    words = found["words"].split() if found is not None else ()
+    return any(word.lstrip("-") in {_SPLIT_FUNCTIONS, f"{_SPLIT_FUNCTIONS}=true"} for word in words)
