@@ -302,15 +302,17 @@ def _confirm(course: Course) -> None:
     ledger.measured = found = _measure(course, arms, settings, _open_memory(course, "confirm", arms))
     course.confirmation = next((each for each in found.analysis.comparisons if each.workload is None), None)
     if course.confirmation is not None and course.confirmation.verdict in {Verdict.SLOWER, Verdict.INVALID}:
-        _take_back(course)
+        _take_back(course, f"{winner} did not confirm what it showed in the race")
+    elif course.confirmation is None and course.final is None:
+        _take_back(course, f"there was no time for a single round of {winner}")
     if not is_reusable(found.analysis, course.action.workloads, ledger.prepared.hashes):
         ledger.result_key = None
 
 
-def _take_back(course: Course) -> None:
+def _take_back(course: Course, reason: str) -> None:
     """The winner is slower than the baseline, or nothing can be said: unless size was asked for, the baseline stays."""
     if course.search.objective is Objective.TIME:
-        message = f"{course.winner} did not confirm what it showed in the race: {course.search.baseline.name} stays"
+        message = f"{reason}: {course.search.baseline.name} stays"
         course.ledger.emit(Notice(level=Level.WARNING, code="not-confirmed", message=message))
         course.winner = course.search.baseline.name
 
