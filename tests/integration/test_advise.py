@@ -61,3 +61,11 @@ def test_benches_whose_time_does_not_grow_with_their_work_are_pointed_out(optbui
     assert [finding["kind"] for finding in found["findings"]] == ["folded-bench"]
     assert "2 ns for 10 and 2 ns for 10,000" in found["findings"][0]["figure"]
     assert "black_box" in optbuild.run("advise", cwd=project).expect(0).stdout
+
+
+def test_what_cargo_runs_without_times_of_its_own_gets_no_advice(optbuild: Optbuild, tmp_path: Path) -> None:
+    """It is not sampled, and says what would be."""
+    project = copy_crate("tally", tmp_path / "tally")
+    workload = '[[workloads]]\nname = "tests"\ncargo = ["test"]\n'
+    (project / "optbuild.toml").write_text(f"schema = 1\n\n[variants.release]\n\n{workload}")
+    assert "name a workload with `command`" in " ".join(optbuild.run("advise", cwd=project).expect(0).stdout.split())

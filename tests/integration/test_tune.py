@@ -199,3 +199,16 @@ def test_a_search_of_nothing_is_refused_before_anything_is_built(
     assert words in error["message"]
     assert "optbuild.toml:" in error["location"]
     assert not (project / "target" / "optbuild").exists()
+
+
+def test_a_single_candidate_without_a_round_is_no_winner(optbuild: Optbuild, tmp_path: Path) -> None:
+    """It had nobody to race against, and there was no time to measure it: nothing speaks for it."""
+    project = copy_crate("tally", tmp_path / "tally")
+    (project / "src" / "main.rs").write_text("fn main() { std::thread::sleep(std::time::Duration::from_secs(1)) }")
+    profile = project / "optbuild.toml"
+    one = '\n[tune.factors]\ncodegen-units = ["default", 1]\n'
+    profile.write_text(profile.read_text().replace('max-time = "1s"', 'max-time = "1ms"') + one)
+    ended = optbuild.run("tune", "--json", cwd=project).expect(0)
+    search = ended.document["search"]
+    assert (search["winner"], search["confirmation"], len(search["candidates"])) == ("release", None, 1)
+    assert "no time for a single round" in " ".join(each["message"] for each in ended.document["warnings"])

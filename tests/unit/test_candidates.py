@@ -146,11 +146,11 @@ def test_each_wrong_factor_and_level_is_told_with_its_line(tmp_path: Path) -> No
             '4: `tune.space`: expected "quick", "thorough" or "size", got "quik"; did you mean "quick"?',
             '6: `tune.factors.lto[0]`: expected "off", "thin" or "fat", got "of"; did you mean "off"?',
             '6: `tune.factors.lto` has "fat" twice; remove one of the two',
-            "7: `tune.factors.ltoo` is no setting of a variant; did you mean `lto`?",
+            "7: `tune.factors.ltoo` is not a setting of a variant; did you mean `lto`?",
             "8: `tune.factors.codegen-units[0]`: expected an integer of 1 or more, got 0; write for instance `1`",
             '9: `tune.factors.hot-count[0]`: expected "default", a count above zero, or one of p80, p90, p95, p99',
             '9: `tune.factors.hot-count[2]`: expected "default", a count above zero, or one of p80, p90, p95, p99',
-            "10: `tune.factors.inherits` is no setting of a variant; the settings of a variant are lto, codegen-u",
+            "10: `tune.factors.inherits` is not a setting of a variant; the settings of a variant are lto, codege",
             "11: `tune.factors.panic`: expected a list of values, not empty, got an empty list; write a list of v",
         ]
     )

@@ -6,11 +6,11 @@ from optbuild.profile.cargo_words import CargoCall, CargoVerb, TargetOption, par
 from optbuild.profile.faults import RefusedValueError
 
 _NOTHING_ELSE = (
-    "before `--` stand only names and --bench, --test, --bin, --example, --benches, --tests, --lib, --bins, --examples,"
-    " --all-targets, -p; what `cargo {verb}` passes on to programs stands after `--`"
+    "before `--`, write only names and --bench, --test, --bin, --example, --benches, --tests, --lib, --bins,"
+    " --examples, --all-targets, -p; what `cargo {verb}` passes on to programs follows `--`"
 )
 _NOTHING_ELSE_TO_RUN = (
-    "before `--` stand only names and --bin, --example, -p; what `cargo run` passes on to programs stands after `--`"
+    "before `--`, write only names and --bin, --example, -p; what `cargo run` passes on to programs follows `--`"
 )
 
 

@@ -78,7 +78,7 @@ rev = "v1"
 """
     found = "\n".join(_problems(tmp_path, text)).replace(str(tmp_path), "DIR").replace(str(tmp_path.parent), "PARENT")
     assert found == snapshot("""\
-FLEET.toml:3 `path`: "nope" is no directory: DIR/nope
+FLEET.toml:3 `path`: "nope" is not a directory: DIR/nope
 FLEET.toml:4 unknown key `projects[0].buildprofile`
 FLEET.toml:6 `git` without `rev`: another version could be there tomorrow
 FLEET.toml:8 "a b" is not a name of a crate

@@ -94,7 +94,7 @@ def test_comparisons_of_versions_are_in_no_series() -> None:
     assert series.changes == (-0.1, -0.11)
     found = assemble_history(make_series(records), runs=4, of_versions=2)
     assert found.report.footnotes[-1] == (
-        "Left out: 2 comparisons of versions, for an old version is no baseline that later runs share; see them: "
+        "Left out: 2 comparisons of versions: an old version is not a baseline that later runs share; see them: "
         "optbuild runs"
     )
 

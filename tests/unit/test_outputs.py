@@ -572,3 +572,17 @@ def test_a_bench_below_valgrind_is_told_to_be_no_measure(workshop: Workshop) -> 
     """How long valgrind takes says nothing of the program."""
     prints_of_a_bench(workshop, "same\n", "same\n", CargoVerb.BENCH)
     assert [notice.code for notice in workshop.notices] == ["valgrind-is-timed"]
+
+
+def test_what_looks_like_a_mark_of_the_build_is_proposed_under_a_condition(workshop: Workshop) -> None:
+    """A hash may be a result: the help says when the key may be written, and so does that of builds to blame."""
+    probed = probe(workshop, "id 0a1b2c3d")
+    with pytest.raises(NotComparableError) as caught:
+        compare(workshop, probed, "id 9f8e7d6c")
+    help_text = caught.value.help
+    assert "find out which of the two is right before you ship either; if this is no result, but changes" in help_text
+    assert "`compare-filter = ['" in help_text
+    with pytest.raises(NotComparableError, match="builds are not reproducible") as caught:
+        compare(workshop, probed, "id 9f8e7d6c", rebuild=rebuilds(workshop, "id 00000aaa"))
+    assert "SOURCE_DATE_EPOCH" in caught.value.help
+    assert "`compare-filter = ['" in caught.value.help

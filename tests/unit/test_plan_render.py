@@ -12,6 +12,7 @@ from optbuild.plan.forecast import Estimate, Expectation, Forecast
 from optbuild.plan.overview import render_overview
 from optbuild.plan.planner import make_plan
 from optbuild.plan.render import describe_estimate, plan_to_dict, render_actions, shell_like
+from optbuild.profile.placeholders import parse_placeholders
 from optbuild.profile.profile_data import ProfileDataSettings, UseProfileData
 from optbuild.profile.variants import CodeLayout, PgoMode, Variant
 from optbuild.profile.workloads import Use
@@ -19,6 +20,8 @@ from optbuild.record.history import History
 from optbuild.session.forecast import estimate_all, estimate_runs
 from optbuild.testing import make_build_profile, make_invocation, make_plan_inputs, make_project, make_toolchain
 from optbuild.toolchain.cpu import CpuNeeds
+from optbuild.workloads.invocation import Ready, Server
+from optbuild.workloads.readiness import ReadyKind
 
 UNKNOWN = Estimate(each_s={})
 BOOKS = make_invocation("{bin:demo}", "--top", "20", "books.txt", name="books", weight=3.0)
@@ -355,7 +358,7 @@ def test_a_plan_as_data_says_what_people_read() -> None:
             "merge": "argv how inputs writes",
             "choose": "tries",
             "compare": "argv server ready beside cwd env stdin timeout inputs writes",
-            "measure": "argv arms budget counts writes",
+            "measure": "argv server arms budget counts writes",
         }
     )
     assert folded(json.dumps(document)) == snapshot("""\
@@ -484,3 +487,21 @@ def test_without_committed_counts_nothing_is_said_of_them() -> None:
     """Most projects have none."""
     plan = make_plan(make_plan_inputs(), ("release", "pgo"), measure=False)
     assert "profile data" not in render_overview(plan, {}, UNKNOWN)
+
+
+def test_a_server_is_shown_beside_its_load() -> None:
+    """What is timed is one command, what serves it the other: on the screen, in every command, and as data."""
+    ready = Ready(kind=ReadyKind.TCP, value=("7",), within_s=30.0)
+    words = tuple(tuple(parse_placeholders(word)) for word in ("{bin:demo}", "--port", "{port}"))
+    served = make_invocation("load", "{port}", name="requests", server=Server(argv=words, ready=ready))
+    plan = make_plan(make_plan_inputs(workloads=(served, BOOKS)), ("release", "pgo"), measure=True)
+    screen = [line.split(maxsplit=1) for line in render_overview(plan, {}, UNKNOWN).splitlines() if line]
+    commands = [line for line in screen if line[0] in {"argv", "server", "load"}]
+    assert commands == [
+        ["server", "{bin:demo} --port {port}"],
+        ["load", "load {port}"],
+        ["argv", "{bin:demo} --top 20 books.txt"],
+    ]
+    (measure,) = (each for each in plan_to_dict(plan)["actions"] if each["kind"] == "measure")  # type: ignore[attr-defined]
+    assert measure["server"] == [["{bin:demo}", "--port", "{port}"]]
+    assert "\n  server  {bin:demo} --port {port}\n" in render_actions(plan).rpartition("measure")[2]

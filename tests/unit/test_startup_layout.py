@@ -10,12 +10,15 @@ from optbuild.plan.action import render_argument
 from optbuild.plan.kinds.compile import Compile, Role
 from optbuild.plan.model import Plan
 from optbuild.plan.planner import make_plan
+from optbuild.profile.cargo_words import parse_cargo_words
 from optbuild.profile.profile_data import ProfileDataSettings, UseProfileData
 from optbuild.profile.variants import CodeLayout, Lto, PgoMode, Variant
+from optbuild.profile.workloads import Use
 from optbuild.project.model import Rustflags
-from optbuild.testing import make_build_profile, make_plan_inputs, make_project, make_toolchain
+from optbuild.testing import make_build_profile, make_invocation, make_plan_inputs, make_project, make_toolchain
 from optbuild.toolchain.model import Toolchain
 from optbuild.tools.temporal_traces import parse_traces
+from optbuild.workloads.invocation import Invocation
 
 RELEASE = Variant(name="release")
 PGO = Variant(name="pgo", pgo=PgoMode.REQUIRED)
@@ -28,12 +31,15 @@ def _plan(
     toolchain: Toolchain | None = None,
     flags: tuple[str, ...] = (),
     profile_data: UseProfileData = UseProfileData.NEVER,
+    workloads: tuple[Invocation, ...] | None = None,
 ) -> Plan:
     project = make_project(rustflags=Rustflags(flags=flags, origin="RUSTFLAGS" if flags else None))
     settings = ProfileDataSettings(path="pgo/demo.pgodata", use=profile_data)
     build_profile = replace(make_build_profile(RELEASE, *variants), profile_data=settings)
     inputs = make_plan_inputs(build_profile=build_profile, project=project, toolchain=toolchain or make_toolchain())
     inputs = replace(inputs, has_profile_data=profile_data is not UseProfileData.NEVER)
+    if workloads is not None:
+        inputs = replace(inputs, workloads=workloads)
     return make_plan(inputs, tuple(build_profile.variants), measure=False)
 
 
@@ -89,6 +95,16 @@ def test_committed_counts_have_no_order() -> None:
     assert any(note.startswith("startup will be trained") for note in plan.notes)
     with pytest.raises(UsageError, match="do not tell in which order"):
         _plan(PGO, STARTUP, profile_data=UseProfileData.ALWAYS)
+
+
+def test_an_order_needs_a_training_that_runs_the_program() -> None:
+    """Counts of tests and benches are taken by name, and the order is lost; it is that of commands beside them."""
+    call = parse_cargo_words(("bench",))
+    benches = replace(make_invocation(name="benches", use=(Use.TRAIN,)), call=call)
+    command = make_invocation("{bin:demo}", name="command", use=(Use.TRAIN,))
+    with pytest.raises(UsageError, match="their order is lost"):
+        _plan(STARTUP, workloads=(benches,))
+    assert _plan(STARTUP, workloads=(benches, command)).variants[-1].attempts
 
 
 @pytest.mark.parametrize(

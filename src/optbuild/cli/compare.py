@@ -55,7 +55,7 @@ def compare(
     old, new = _settle_revisions(old, new, has_binary=baseline_binary is not None)
     if request.build_profile is not None and build_profile_of is not None:
         raise UsageError(
-            "-f names one build profile for both versions, so that --build-profile-of has nothing to choose",
+            "-f names one build profile for both versions, so --build-profile-of has nothing to choose",
             help="leave out one of the two",
         )
     if baseline_binary is not None and build_profile_of not in {None, ProfileOwner.NEW}:
@@ -79,7 +79,7 @@ def _settle_revisions(old: str | None, new: str | None, *, has_binary: bool) -> 
     """The old and the new revision; where a program stands for the old one, the first that is named is the new one."""
     if has_binary and new is not None:
         raise UsageError(
-            "--baseline-binary stands for OLD, and two revisions are named as well",
+            "--baseline-binary replaces OLD, so only NEW may be named",
             help="name at most the new one: optbuild compare --baseline-binary PATH v1.3.0",
         )
     if has_binary:

@@ -148,7 +148,7 @@ def merge(
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Keep what counts in a directory of its own.")
+        Path | None, typer.Option("--out", metavar="DIR", help="Copy what counts into this directory.")
     ] = None,
     as_json: options.Json = False,
 ) -> None:

@@ -250,7 +250,7 @@ def history(
     context: typer.Context,
     places: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="RECORD|DIR", help="Records from elsewhere, beside the stored runs."),
+        typer.Argument(metavar="RECORD|DIR", help="Records from elsewhere, in addition to the stored runs."),
     ] = None,
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="terminal, html or csv.")] = "terminal",
     output: options.Output = None,

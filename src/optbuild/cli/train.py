@@ -48,9 +48,7 @@ def train(
 
     call: CliContext = context.obj
     if check and merge:
-        raise UsageError(
-            "--check writes nothing, so that --merge has nothing to add to", help="leave out one of the two"
-        )
+        raise UsageError("--check writes nothing, so --merge has nothing to add to", help="leave out one of the two")
     if request.workload:
         raise UsageError(
             "counts that are committed come from the training workloads of the build profile, not from a command line",

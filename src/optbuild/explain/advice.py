@@ -41,7 +41,7 @@ def _advise_on_hot_code(program: ExplainedProgram) -> Iterator[str]:
         names = name_some([sanitize_line(each.name) for each in small], _SHOWN)
         yield (
             f"Small, hot, and still called: {names}. Without fat LTO, `#[inline]` lets other crates inline such "
-            "a function. With it the compiler has decided against inlining, and `-Cllvm-args=-inline-threshold=N` "
+            "a function. With it, the compiler decided against inlining, and `-Cllvm-args=-inline-threshold=N` "
             "moves that limit. Measure before you keep either."
         )
 

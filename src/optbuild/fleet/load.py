@@ -140,7 +140,7 @@ def _find_path_faults(place: KeyPath, table: Mapping[str, Any], directory: Path)
     path, build_profile = table.get("path"), table.get("build-profile")
     if _is_word(path) and not (directory / path / "Cargo.toml").is_file():
         found = directory / path
-        what = "has no Cargo.toml" if found.is_dir() else "is no directory"
+        what = "has no Cargo.toml" if found.is_dir() else "is not a directory"
         message = f"`path`: {render_value(path)} {what}: {found}"
         yield Fault(path=(*place, "path"), message=message, help="name the directory of a Cargo project")
     if _is_word(build_profile):
@@ -175,4 +175,4 @@ def _find_duplicates(tables: list[tuple[KeyPath, dict[str, Any]]]) -> Iterator[F
         name = table.get("name")
         if isinstance(name, str) and names.setdefault(name, number) != number:
             message = f"the name {render_value(name)} is that of number {names[name]} as well"
-            yield Fault(path=(*place, "name"), message=message, help="give each project a name of its own")
+            yield Fault(path=(*place, "name"), message=message, help="give each project its own name")

@@ -11,6 +11,7 @@ from optbuild.plan.action import Entry, Id
 from optbuild.plan.results import Binaries
 from optbuild.units import format_duration
 from optbuild.workloads.invocation import Invocation
+from optbuild.workloads.words import render_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,7 @@ class Measure(Entry[None]):
         """The arms and their workloads."""
         return {
             "argv": [list(workload.shown_argv()) for workload in self.workloads],
+            "server": [list(render_words(each.server.argv)) for each in self.workloads if each.server is not None],
             "arms": [
                 *(f"{arm.variant} ({arm.binaries})" for arm in (*self.arms, *self.controls)),
                 *(f"{arm.variant} ({arm.binaries}) on {', '.join(arm.workloads)} only" for arm in self.held_out),

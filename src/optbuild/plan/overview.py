@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from optbuild.plan.action import ActionId, Argument, Output, render_argument
 from optbuild.plan.forecast import Estimate, Expectation, Forecast
@@ -17,6 +17,7 @@ from optbuild.tools.llvm_bolt import EMIT_RELOCATIONS, KEEP_SYMBOLS
 from optbuild.tools.rustc import HOT_COUNT, ORDER_BY_PROFILE, ORDER_BY_START, PROFILE_USE, WARN, WARN_MISSING_FUNCTIONS
 from optbuild.units import format_duration, format_share
 from optbuild.workloads.invocation import Invocation
+from optbuild.workloads.words import render_words
 
 _GAP = 2
 _MOST_COMMANDS = 6
@@ -117,8 +118,8 @@ def _workload_facts(plan: Plan) -> list[tuple[str, str]]:
     facts = [("trains on", _names(trained))] if trained else []
     if plan.measure is not None:
         facts.append(("measures on", f"{_names(measured)}, for at most {format_duration(plan.measure.max_time_s)}"))
-    commands = dict.fromkeys(shell_like(workload.shown_argv()) for workload in (*trained, *measured))
-    facts += [("argv", command) for command in [*commands][:_MOST_COMMANDS]]
+    commands = dict.fromkeys(command for workload in (*trained, *measured) for command in _commands(workload))
+    facts += [*commands][:_MOST_COMMANDS]
     if (more := len(commands) - _MOST_COMMANDS) > 0:
         facts.append(("", f"and {more} more"))
     if plan.controls:
@@ -126,6 +127,13 @@ def _workload_facts(plan: Plan) -> list[tuple[str, str]]:
     if plan.folds:
         facts.append(("cross-validates", f"{len(plan.folds)} further builds, each without some of the training"))
     return facts
+
+
+def _commands(workload: Invocation) -> Iterator[tuple[str, str]]:
+    """What is timed, and the server that it is sent to."""
+    if workload.server is not None:
+        yield "server", shell_like(render_words(workload.server.argv))
+    yield "argv" if workload.server is None else "load", shell_like(workload.shown_argv())
 
 
 def _names(workloads: Sequence[Invocation]) -> str:

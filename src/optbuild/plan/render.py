@@ -152,7 +152,7 @@ def _texts(key: str, value: object) -> list[str]:
     if isinstance(value, dict):
         return [f"{name}={text}" for name, text in value.items()]
     if isinstance(value, list):
-        if key == "argv" and value and isinstance(value[0], list):
+        if key in {"argv", "server"} and isinstance(value[0], list):
             return [shell_like(argv) for argv in value]
         return [shell_like(value)] if key in {"argv", "server"} else [", ".join(map(str, value))]
     return [str(value)]

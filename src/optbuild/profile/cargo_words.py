@@ -154,6 +154,6 @@ def _refusal(word: str, option: str, verb: CargoVerb, known: tuple[str, ...]) ->
     meant = f"did you mean `{nearest}`? " if nearest else ""
     return RefusedValueError(
         f"{render_value(word)} is not known here",
-        help=f"{meant}before `--` stand only names and {', '.join((*known, _PACKAGE[0]))};"
-        f" what `cargo {verb}` passes on to programs stands after `--`",
+        help=f"{meant}before `--`, write only names and {', '.join((*known, _PACKAGE[0]))};"
+        f" what `cargo {verb}` passes on to programs follows `--`",
     )

@@ -71,7 +71,7 @@ def find_target_faults(tree: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault(
             path=("project", "target"),
             message="`project.target` cannot be combined with `targets`",
-            help="remove `target`; the first of `targets` stands for it where a command is about one",
+            help="remove `target`; a command that is about one target takes the first of `targets`",
         )
     for index, target in enumerate(targets):
         if target in targets[:index]:

@@ -34,7 +34,7 @@ def _unknown(name: str) -> Fault:
     nearest = find_nearest(name, FACTORS)
     return Fault(
         path=("tune", "factors", name),
-        message=f"`{render_key_path(('tune', 'factors', name))}` is no setting of a variant",
+        message=f"`{render_key_path(('tune', 'factors', name))}` is not a setting of a variant",
         help=f"did you mean `{nearest}`?" if nearest else f"the settings of a variant are {', '.join(FACTORS)}",
     )
 

@@ -178,7 +178,7 @@ def _say_change(function: ExplainedFunction) -> str:
         case FunctionChange.INLINED:
             return "inlined" if function.against is not None else "inlined in both"
         case FunctionChange.NEW:
-            return "has code of its own now"
+            return "has its own code now"
         case FunctionChange.SPLIT:
             cold = 0 if function.variant is None else function.variant.cold_bytes
             return f"split: {format_bytes(cold)} of it are cold"
@@ -193,10 +193,10 @@ def _explain_words(program: ExplainedProgram, found: Explanation) -> Iterator[st
         of = program.profile.of
         yield (
             f"Counts say how often the blocks of a function ran in training ({of}), not how long they took. Instances "
-            "of generic code are one function. An inlined function has no code of its own: its callers contain it."
+            "of generic code are one function. An inlined function has no separate code: its callers contain it."
         )
     if any(each.change is FunctionChange.GONE for each in program.functions):
-        yield "Gone: without code of its own, and without counts: merged with others, or inlined before counting."
+        yield "Gone: it has neither code nor counts, because it was merged with others or inlined before counting."
     if uncounted := sum(crate.uncounted_bytes for crate in program.crates):
         yield (
             f"Not counted ({format_bytes(uncounted)}): the precompiled standard library, code in C, and what the "

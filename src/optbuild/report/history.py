@@ -190,7 +190,7 @@ def _left_out(of_versions: int) -> tuple[str, ...]:
     if not of_versions:
         return ()
     listed = f"{_count(of_versions, 'comparison')} of versions"
-    return (f"Left out: {listed}, for an old version is no baseline that later runs share; see them: optbuild runs",)
+    return (f"Left out: {listed}: an old version is not a baseline that later runs share; see them: optbuild runs",)
 
 
 def _count(number: int, noun: str) -> str:

@@ -187,7 +187,12 @@ def _look_at_benches(workload: Invocation, place: Place, machine: Machine) -> Ad
     with set_up(machine.executor, workload, place):
         run = run_workload(machine.executor, workload, place)
     findings = tuple(find_folded(run.benchmarks))
-    checked = f"{len(run.benchmarks)} benchmarks measure themselves"
+    count = len(run.benchmarks)
+    note = f"{count} benchmark{'s measure themselves' if count != 1 else ' measures itself'}; {len(findings)} of them "
+    note += "look as if their work had been removed"
+    if not count:
+        note = "nothing can be said: what cargo runs is not sampled, and it prints no times of benchmarks; name a "
+        note += "workload with `command`: optbuild advise -- {bin} ARGS"
     return AdviceOnWorkload(
         workload=workload.name,
         summary="",
@@ -200,7 +205,7 @@ def _look_at_benches(workload: Invocation, place: Place, machine: Machine) -> Ad
         allocated_bytes=None,
         findings=findings,
         prospects=(),
-        notes=(f"{checked}; {len(findings)} of them look as if their work had been removed",),
+        notes=(note,),
     )
 
 

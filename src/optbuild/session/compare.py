@@ -72,7 +72,7 @@ def _find_repository(request: CompareRequest, machine: Machine) -> Repository | 
     repository = find_repository(run.directory.resolve(), machine.executor, machine.environ)
     if repository is None and (request.old is not None or request.new is not None):
         raise UsageError(
-            "this project is in no git repository, so that it has no revisions",
+            "this project is not in a git repository, so it has no revisions",
             help="git init, and commit each version; or name the program of the old one: "
             "optbuild compare --baseline-binary PATH",
             location=str(run.directory.resolve()),

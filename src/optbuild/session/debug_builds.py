@@ -35,7 +35,7 @@ def require_optimised(build_profile: BuildProfile, names: Iterable[str], project
         seen = _what_is_seen(build_profile.variants[name], resolved, project.rustflags.flags)
         if seen:
             raise UsageError(
-                f"variant {name} would be a debug build, which is no benchmark: Cargo profile {cargo_profile} gives "
+                f"variant {name} would be a debug build, whose times say nothing: Cargo profile {cargo_profile} gives "
                 + ", ".join(seen),
                 help=f'name an optimised Cargo profile (cargo-profile = "release" under [project]), or: {ALLOW}',
                 location=build_profile.where("project", "cargo-profile") or build_profile.where("variants", name),
@@ -83,13 +83,13 @@ def require_optimised_file(path: Path, named: str) -> None:
     marks = find_debug_marks(path.read_bytes())
     if marks.instrumented:
         raise UsageError(
-            f"{named} is instrumented, so that it counts while it runs: it has the section {marks.instrumented[0]}",
+            f"{named} is instrumented and counts while it runs: it has the section {marks.instrumented[0]}",
             help=f"name the optimised program; or: {ALLOW}",
             location=str(path),
         )
     if marks.is_debug_build:
         raise UsageError(
-            f"{named} looks like a debug build, which is no benchmark: {', '.join(marks.seen)}",
+            f"{named} looks like a debug build, whose times say nothing: {', '.join(marks.seen)}",
             help=f"build it with cargo build --release; or, if that is what you ship: {ALLOW}",
             location=str(path),
         )

@@ -138,7 +138,7 @@ def _read(path: str) -> ProgramSymbols:
         raise UsageError(f"{path} cannot be read: {error}", help="optbuild build --fresh", location=path) from error
     if found is None:
         raise UsageError(
-            f"the functions of {path} cannot be read: it is no ELF program",
+            f"the functions of {path} cannot be read: it is not an ELF program",
             help="explain a variant that is built for Linux",
             location=path,
         )

@@ -194,7 +194,7 @@ def _choose_countable(build: ObservedBuild) -> tuple[Invocation, ...]:
     found = tuple(workload for workload in build.workloads if workload.kind is not Kind.CARGO)
     if not found:
         raise WorkloadError(
-            "every benchmark workload is run by cargo: such a bench repeats its work until a time has passed, so that "
+            "every benchmark workload is run by cargo: such a bench repeats its work until a time has passed, so "
             "its allocations say nothing",
             help="write a [[workloads]] table with `command` or `server`, or name a command: optbuild heap VARIANT "
             "-- {bin} ARGS",

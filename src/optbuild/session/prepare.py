@@ -255,7 +255,7 @@ def _has_profile_data(build_profile: BuildProfile) -> bool:
         return True
     if settings.use is UseProfileData.ALWAYS:
         raise ProfileDataError(
-            f"there is no {settings.path}, from which counts are to be taken always",
+            f"there is no {settings.path}, from which every build must take its counts",
             help='write it: optbuild train; or write use = "auto" under [profile-data]',
             location=build_profile.where("profile-data", "path") or str(file),
         )

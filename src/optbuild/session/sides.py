@@ -169,7 +169,7 @@ class SideMaker:
         if outside:
             named = outside[0]
             raise UsageError(
-                f"`{sanitize_line(named.key)}` is at {sanitize_line(named.text)}, outside of the repository, so that "
+                f"`{sanitize_line(named.key)}` is at {sanitize_line(named.text)}, outside of the repository, so "
                 f"git does not know what it was in {source.name}",
                 help="add it to the repository, as a directory or a submodule, or name a version or a git revision; "
                 "or build both versions yourself: optbuild bench old=PATH new=PATH -- {bin} ARGS",

@@ -82,7 +82,8 @@ def _run(course: Course) -> RunRecord:
         _say(course, line)
     _build_first(course)
     _require_candidates(course)
-    earlier = _find_earlier(course)
+    ledger.result_key = _search_key(course)
+    earlier = _find_earlier(course, ledger.result_key)
     if earlier is not None:
         return earlier
     if search.objective is Objective.SIZE:
@@ -127,15 +128,20 @@ def _require_candidates(course: Course) -> None:
     )
 
 
-def _find_earlier(course: Course) -> RunRecord | None:
-    """The record of the same search, if nothing has changed since, and more time would change nothing."""
-    ledger, search = course.ledger, course.search
+def _search_key(course: Course) -> str:
+    """What a later search finds this one by."""
+    search = course.search
     candidates = [(each.name, each.settings, each.name in search.stages.combined) for each in search.candidates]
     asked = (search.objective, search.max_size_growth, candidates)
-    ledger.result_key = make_action_id("search", asked, _contest_key(course))
+    return make_action_id("search", asked, _contest_key(course))
+
+
+def _find_earlier(course: Course, key: str) -> RunRecord | None:
+    """The record of the same search, if nothing has changed since, and more time would change nothing."""
+    ledger = course.ledger
     if ledger.request.fresh:
         return None
-    earlier = RecordStore(directory=ledger.prepared.layout.runs).find_complete(ledger.result_key)
+    earlier = RecordStore(directory=ledger.prepared.layout.runs).find_complete(key)
     if (
         earlier is None
         or earlier.search is None
@@ -149,10 +155,8 @@ def _find_earlier(course: Course) -> RunRecord | None:
 
 def _contest_key(course: Course) -> str:
     """Everything that decides what rounds of this search belong to: binaries, inputs, settings and the machine."""
-    ledger, action = course.ledger, course.action
-    found = ((name, ledger.built.results.find(binaries)) for name, binaries in action.measured())
-    arms = [(name, each) for name, each in found if each is not None]
-    return measurement_key(action, arms, ledger.prepared.hashes, describe_host())
+    ledger = course.ledger
+    return measurement_key(course.action, ledger.built.results, ledger.prepared.hashes, describe_host())
 
 
 def _race(course: Course, after: Heat | None = None) -> Heat:
@@ -302,15 +306,17 @@ def _confirm(course: Course) -> None:
     ledger.measured = found = _measure(course, arms, settings, _open_memory(course, "confirm", arms))
     course.confirmation = next((each for each in found.analysis.comparisons if each.workload is None), None)
     if course.confirmation is not None and course.confirmation.verdict in {Verdict.SLOWER, Verdict.INVALID}:
-        _take_back(course)
+        _take_back(course, f"{winner} did not confirm what it showed in the race")
+    elif course.confirmation is None and course.final is None:
+        _take_back(course, f"there was no time for a single round of {winner}")
     if not is_reusable(found.analysis, course.action.workloads, ledger.prepared.hashes):
         ledger.result_key = None
 
 
-def _take_back(course: Course) -> None:
+def _take_back(course: Course, reason: str) -> None:
     """The winner is slower than the baseline, or nothing can be said: unless size was asked for, the baseline stays."""
     if course.search.objective is Objective.TIME:
-        message = f"{course.winner} did not confirm what it showed in the race: {course.search.baseline.name} stays"
+        message = f"{reason}: {course.search.baseline.name} stays"
         course.ledger.emit(Notice(level=Level.WARNING, code="not-confirmed", message=message))
         course.winner = course.search.baseline.name
 

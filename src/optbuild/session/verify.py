@@ -157,7 +157,7 @@ def _read_lock(build_profile: BuildProfile) -> Lock | None:
 
 def _check_lock(lock: Lock | None, build_profile: BuildProfile, record: RunRecord) -> Iterator[VerifiedCheck]:
     if lock is None:
-        yield _fail("lock", "there is none beside the counts", "commit the lock as well, or train anew: optbuild train")
+        yield _fail("lock", "the counts have no lock", "commit the lock as well, or train anew: optbuild train")
         return
     yield _pass("lock", f"belongs to the counts ({lock.content_sha256[:16]}…)")
     trained, found = lock.training.rustc, "unknown" if record.toolchain is None else record.toolchain.rustc

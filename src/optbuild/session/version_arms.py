@@ -10,7 +10,7 @@ from optbuild.errors import NotComparableError, UsageError
 from optbuild.events import Level, Notice, reported
 from optbuild.files import sha256_of
 from optbuild.making.outputs.checker import OutputChecker
-from optbuild.making.outputs.leniency import Leniency
+from optbuild.making.outputs.leniency import Leniency, condition_of
 from optbuild.making.outputs.versions import OutputComparison, compare_versions
 from optbuild.making.result_store import ResultStore
 from optbuild.making.workload_runs import WorkloadRunner
@@ -153,13 +153,15 @@ def compare_outputs(versions: Versions, old: VersionArm, new: VersionArm, *, fai
         if found.equal is not False:
             continue
         message = f"workload {sanitize_line(workload.name)!r}: the versions do not write the same: {found.difference}"
+        lenient = "`compare-filter` passes over text"
+        if found.proposal is not None:
+            lenient = f"{condition_of(found.proposal)}: `{found.proposal}`"
         if fails:
             raise NotComparableError(
-                message, help="find out which of the two is right; or measure nevertheless: --compare-output warn"
+                message,
+                help=f"find out which of the two is right; {lenient}; or measure nevertheless: --compare-output warn",
             )
-        remedy = (
-            "they may not do the same work: see whether that explains the change; `compare-filter` passes over text"
-        )
+        remedy = f"they may not do the same work: see whether that explains the change; {lenient}"
         versions.emit(Notice(level=Level.WARNING, code="outputs-differ", message=message, help=remedy))
 
 

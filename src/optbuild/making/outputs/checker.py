@@ -18,7 +18,7 @@ from optbuild.making.cargo.rebuilding import Rebuild
 from optbuild.making.keys import output_key
 from optbuild.making.outputs.bench_output import are_measurements
 from optbuild.making.outputs.differences import comparable, differing, find_steady, first_difference, propose
-from optbuild.making.outputs.leniency import Leniency
+from optbuild.making.outputs.leniency import Leniency, condition_of
 from optbuild.making.outputs.written_parts import STDOUT, OutputWatch, Part
 from optbuild.making.result_store import ResultStore
 from optbuild.making.workload_runs import KEPT_BYTES, WorkloadRunner
@@ -113,7 +113,7 @@ class OutputChecker:
         Raises:
             NotComparableError: The outputs differ, or what the workload reads has changed meanwhile.
         """
-        invocation = action.workload
+        invocation, leniency = action.workload, _leniency(action.workload)
         key = output_key(action, binaries, self.hashes, cargo_build, baseline=probed)
         stored = self.results.load(key, Compared)
         if stored is not None:
@@ -124,9 +124,11 @@ class OutputChecker:
             measured = _is_measured_otherwise(invocation, probed.parts, found)
             if measured:
                 self._report_measurements(invocation)
-            fault = None if measured else self._find_fault(action, probed, found)
+            different = () if measured or not probed.parts else differing(probed.parts, found, leniency)
+            lenient = _describe_leniency(different[0], action, probed, found) if different else ""
+            fault = self._describe_fault(different[0], lenient, action, probed, found) if different else None
         if fault is not None:
-            raise self._explain(fault, action, probed, rebuild)
+            raise self._explain(fault, lenient, action, probed, rebuild)
         self.workloads.output(action.id).unlink(missing_ok=True)
         compared = Compared(
             sha256=combined_sha256({name: part.sha256 for name, part in found.items()}),
@@ -138,7 +140,7 @@ class OutputChecker:
         return compared
 
     def _explain(
-        self, fault: NotComparableError, action: CompareOutputs, probed: Probed, rebuild: Rebuild | None
+        self, fault: NotComparableError, lenient: str, action: CompareOutputs, probed: Probed, rebuild: Rebuild | None
     ) -> NotComparableError:
         """Say whose fault it is that outputs differ: the variant's, or that of builds that are not reproducible."""
         unlike = None if rebuild is None else self._find_unlike(action, probed, rebuild)
@@ -148,7 +150,7 @@ class OutputChecker:
         return NotComparableError(
             f"{fault.message}; nor does a second build of the baseline print that: "
             f"builds are not reproducible{because}",
-            help=f'{REMEDY}; or set `compare-output = "none"` in its [[workloads]] table',
+            help=f'{REMEDY}{lenient}; or set `compare-output = "none"` in its [[workloads]] table',
             location=fault.location,
         )
 
@@ -188,23 +190,14 @@ class OutputChecker:
 
             yield run, watch
 
-    def _find_fault(
-        self, action: CompareOutputs, probed: Probed, found: Mapping[str, Part]
-    ) -> NotComparableError | None:
+    def _describe_fault(
+        self, name: str, lenient: str, action: CompareOutputs, probed: Probed, found: Mapping[str, Part]
+    ) -> NotComparableError:
         """What refuses a candidate that writes something else than the baseline does."""
-        leniency = _leniency(action.workload)
-        different = differing(probed.parts, found, leniency) if probed.parts else ()
-        if not different:
-            return None
-        name = different[0]
-        proposal = propose(probed.parts, found, name, leniency)
-        harmless = None if proposal is None else f"such a difference is none to you: `{proposal}`"
-        if proposal is None and action.workload.compare_output == "auto" and name != STDOUT:
-            harmless = 'only what it prints counts: `compare-output = "stdout"`'
-        lenient = "" if harmless is None else f"; if {harmless} in its [[workloads]] table"
         is_left = self.workloads.keep_output(action.id) or name != STDOUT
+        difference = first_difference(probed.parts, found, name, _leniency(action.workload))
         return NotComparableError(
-            f"{action.label}: not what the baseline prints" + first_difference(probed.parts, found, name, leniency),
+            f"{action.label}: not what the baseline prints{difference}",
             help="it was neither timed nor published; find out which of the two is right before you ship either"
             + lenient,
             location=str(found[name].path if name in found and is_left else action.workload.cwd),
@@ -245,7 +238,7 @@ class OutputChecker:
                 level=Level.WARNING,
                 code="valgrind-is-timed",
                 message=f"workload {sanitize_line(invocation.name)!r}: a bench of it counts instructions below "
-                "valgrind, so that its wall time is that of valgrind, and no measure of the program",
+                "valgrind: its wall time is that of valgrind, and says nothing about the program",
                 help="measure another workload: a bench that takes times, or a `command`; and remove this one",
             )
         )
@@ -286,6 +279,16 @@ class OutputChecker:
 
     def _warn(self, message: str, help: str) -> None:  # noqa: A002 - the word users read
         self.emit(Notice(level=Level.WARNING, code="outputs-not-compared", message=message, help=help))
+
+
+def _describe_leniency(name: str, action: CompareOutputs, probed: Probed, found: Mapping[str, Part]) -> str:
+    """The end of a help that says which key lets a difference pass, where it looks harmless."""
+    proposal = propose(probed.parts, found, name, _leniency(action.workload))
+    if proposal is not None:
+        return f"; {condition_of(proposal)}: `{proposal}` in its [[workloads]] table"
+    if action.workload.compare_output == "auto" and name != STDOUT:
+        return '; if only what it prints counts: `compare-output = "stdout"` in its [[workloads]] table'
+    return ""
 
 
 def _leniency(invocation: Invocation) -> Leniency:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from math import ceil, log10
@@ -19,11 +19,24 @@ _NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
 _WHOLE = re.compile(r"[-+]?\d+")
 _MOST_TOLERANCE = 1e-3  # beyond this, numbers that differ are different results, not different rounding
 _LEAST_EXPONENT = -15
-# These differ from run to run by nature: dates with a time, times of day, durations.
-_PASSING = (
+_WEEKDAY = "((Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?"
+_MONTH = "(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+# These differ from run to run by nature: dates with a time, in three ways of writing, times of day, durations.
+_OF_A_RUN = (
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d:?\d\d)?",
+    rf"\b{_WEEKDAY}\d\d? {_MONTH} \d{{4}} \d\d:\d\d(:\d\d)?( [+-]\d{{4}}| [A-Z]{{3,4}})?",
+    rf"\b{_WEEKDAY}{_MONTH} [ \d]\d \d\d:\d\d:\d\d( [A-Z]{{3,4}})? \d{{4}}",
     r"\b\d\d?:\d\d:\d\d([.,]\d+)?",
     r"\d+(\.\d+)? ?(ns|us|µs|ms|s|sec|secs|seconds)\b",
+)
+# These from build to build: days, identifiers, addresses, and hashes, such as a program's own or that of its commit. A
+# hash has a letter, so that no large number is taken for one.
+_OF_A_BUILD = (
+    r"\b\d{4}-\d\d-\d\d\b",
+    rf"\b{_WEEKDAY}(\d\d? {_MONTH}|{_MONTH} \d\d?,?) \d{{4}}\b",
+    r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b",
+    r"\b0x[0-9a-fA-F]+\b",
+    r"\bg?(?=\d*[a-f])[0-9a-f]{7,}\b",
 )
 
 
@@ -84,25 +97,41 @@ class Leniency:
 
 
 def propose_leniency(expected: bytes, found: bytes) -> str | None:
-    """The key that would accept a difference that looks like a time or like different rounding.
+    """The key that would accept a difference that looks like a time, a hash, or different rounding.
 
     Returns:
-        The key and its value as written in a build profile; None if the difference looks like neither.
+        The key and its value as written in a build profile; None if the difference looks like none of them.
     """
     lines = [text.decode("utf-8", "surrogateescape").splitlines() for text in (expected, found)]
     different = [(left, right) for left, right in zip(*lines, strict=False) if left != right]
-    if not different:
+    if not different or len(lines[0]) != len(lines[1]):
         return None
-    passing = [text for text in _PASSING if _differ_in(re.compile(text), *different[0])]
-    patterns = [re.compile(text) for text in passing]
-    if _without(patterns, different[0][0]) == _without(patterns, different[0][1]):
-        return f"compare-filter = [{', '.join(map(_quoted, passing))}]"
+    if filters := _filters_for(different):
+        return f"compare-filter = [{', '.join(map(_quoted, filters))}]"
     differences = [_relative_difference(left, right) for left, right in different]
     known = [each for each in differences if each is not None]
-    if len(lines[0]) != len(lines[1]) or len(known) < len(differences) or max(known) > _MOST_TOLERANCE:
+    if len(known) < len(differences) or max(known) > _MOST_TOLERANCE:
         return None
     exponent = max(_LEAST_EXPONENT, ceil(log10(max(known)))) if max(known) else _LEAST_EXPONENT
     return f'compare-tolerance = "1e{exponent}"'
+
+
+def condition_of(proposal: str) -> str:
+    """When a proposed key may be written: a hash can be the result of a program as well as a mark of its build."""
+    if any(_quoted(pattern) in proposal for pattern in _OF_A_BUILD):
+        return "if this is no result, but changes with each build (the program's own hash, a date, a commit)"
+    return "if such a difference is none to you"
+
+
+def _filters_for(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """The patterns that make the lines of each pair equal; none if they cannot."""
+    filters = []
+    for text in (*_OF_A_RUN, *_OF_A_BUILD):
+        pattern = re.compile(text)
+        if any(_differ_in(pattern, *pair) for pair in pairs):
+            filters.append(text)
+            pairs = [(_without([pattern], left), _without([pattern], right)) for left, right in pairs]
+    return filters if all(left == right for left, right in pairs) else []
 
 
 def _differ_in(pattern: re.Pattern[str], left: str, right: str) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from optbuild.making.outputs.leniency import Leniency
+from optbuild.making.outputs.leniency import Leniency, propose_leniency
 from optbuild.making.outputs.written_parts import STDOUT
 from optbuild.plan.results import KeptPart, Probed
 from optbuild.text import sanitize_line
@@ -26,11 +26,13 @@ class OutputComparison:
         equal: None where there is nothing to compare: one of the two varies by itself, or both are silent.
         left_out: What one of the versions writes otherwise each time.
         difference: Where they first differ, for people.
+        proposal: The key that would let that pass, where it looks harmless.
     """
 
     equal: bool | None
     left_out: tuple[str, ...] = ()
     difference: str = ""
+    proposal: str | None = None
 
 
 def compare_versions(old: Probed, new: Probed, leniency: Leniency) -> OutputComparison:
@@ -42,7 +44,9 @@ def compare_versions(old: Probed, new: Probed, leniency: Leniency) -> OutputComp
     differing = [name for name in names if not _are_alike(old.parts.get(name), new.parts.get(name), leniency)]
     if differing:
         difference = _describe(differing[0], old.parts, new.parts, leniency)
-        return OutputComparison(equal=False, left_out=left_out, difference=difference)
+        kept = _kept(old.parts.get(differing[0]), new.parts.get(differing[0]))
+        proposal = None if kept is None else propose_leniency(*leniency.align(*kept))
+        return OutputComparison(equal=False, left_out=left_out, difference=difference, proposal=proposal)
     shows_something = any(old.parts[name].size_bytes for name in names)
     return OutputComparison(equal=True if shows_something else None, left_out=left_out)
 
@@ -54,11 +58,10 @@ def _are_alike(old: KeptPart | None, new: KeptPart | None, leniency: Leniency) -
     return old.sha256 == new.sha256 or (kept is not None and leniency.are_close(*kept))
 
 
-def _kept(old: KeptPart, new: KeptPart) -> tuple[Path, Path] | None:
+def _kept(old: KeptPart | None, new: KeptPart | None) -> tuple[Path, Path] | None:
     """Where both can be read."""
-    if old.kept is None or new.kept is None or not old.kept.is_file() or not new.kept.is_file():
-        return None
-    return old.kept, new.kept
+    one, other = old and old.kept, new and new.kept
+    return (one, other) if one and other and one.is_file() and other.is_file() else None
 
 
 def _describe(name: str, olds: Mapping[str, KeptPart], news: Mapping[str, KeptPart], leniency: Leniency) -> str:

@@ -42,7 +42,7 @@ def check_order(traces: Sequence[Sequence[str]], functions: Mapping[str, tuple[i
             passed=None if in_order is None else in_order >= _LEAST_IN_ORDER,
             value=in_order,
             unit=Unit.RATIO,
-            fault="the linker has not put functions in the order in which they first ran",
+            fault="the linker did not put functions in the order in which they first ran",
             help="check in the log that rustc linked with its own lld",
             is_of_attempt=True,
         ),

@@ -17,6 +17,7 @@ from optbuild.plan.action import Argument, Id, Output, render_argument
 from optbuild.plan.counts import CheckedProfile
 from optbuild.plan.draft import Draft, PlanInputs
 from optbuild.profile.variants import CodeLayout, PgoMode, Variant
+from optbuild.profile.workloads import Use
 from optbuild.tools.rustc import ORDER_BY_PROFILE, ORDER_BY_START, is_new_enough
 
 _NOTE_FIRST_RUN = "-Cllvm-args=--pgo-temporal-instrumentation"
@@ -71,6 +72,12 @@ def _find_obstacle(draft: Draft, variant: Variant, inputs: PlanInputs) -> tuple[
         return "the order is that of PGO's training, and the variant has no PGO", "write `pgo = true`"
     if "linux" not in inputs.toolchain.target:
         return f"the linker for {inputs.toolchain.target} cannot do that", "build for Linux"
+    training = [workload for workload in inputs.workloads if Use.TRAIN in workload.use]
+    if training and all(workload.call is not None for workload in training):
+        return (
+            "all that trains it is run by cargo, whose counts are taken by name: their order is lost",
+            "train it on a workload with `command` as well",
+        )
     flags = (*draft.recipe.inherited_rustflags, *map(render_argument, draft.recipe.rustflags))
     named = [flag for flag in flags if "linker=" in flag or ("fuse-ld=" in flag and not flag.endswith("lld"))]
     if named:
