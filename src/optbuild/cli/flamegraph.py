@@ -49,15 +49,7 @@ def flamegraph(
             help="fp: built with frame pointers. dwarf: as it is built for use, with what its debug information tells.",
         ),
     ] = "fp",
-    max_time: Annotated[
-        float | None,
-        typer.Option(
-            "--max-time",
-            metavar="TIME",
-            parser=options.read_duration_s,
-            help="What recording a workload may take; default: 1m.",
-        ),
-    ] = None,
+    max_time: Annotated[float | None, options.own_max_time("What recording a workload may take; default: 1m.")] = None,
 ) -> None:
     """Show where a variant spends its time on its benchmark workloads: a table, and a page or picture.
 
