@@ -321,8 +321,8 @@ it: optbuild flamegraph VARIANT.
 bo^[oks: 40.0% of the time is the kernel's, most of it called by app::load. At most −40.0%. To do: make fewer
 and larger calls: BufReader and BufWriter around files and sockets, one `write` for many lines, memory that is
 kept instead of given back; no build setting reaches this time.
-At most: the time that is saved if that part took none at all (Amdahl). What is really gained, a measurement
-shows: optbuild run.
+At most: the time that is saved if that part took none at all (Amdahl). Only a measurement shows the real
+gain: optbuild run.
 """)
 
 

@@ -203,3 +203,20 @@ def test_sources_of_a_package_are_those_of_all_its_targets(tmp_path: Path) -> No
         (tmp_path / name).write_text(name)
     assert read_package_sources(tmp_path) == ("src/bin/other.rs", "src/main.rs", "src/part/mod.rs")
     assert read_package_sources(tmp_path / "elsewhere") == ()
+
+
+@pytest.mark.parametrize(
+    ("call", "word"),
+    [
+        (UsageCall(words=("--all", FILE), file="foo.txt", suffix=".txt"), "foo.txt"),
+        (README, "data/a.txt"),
+        (UsageCall(words=("--all", FILE)), "FILE"),
+    ],
+)
+def test_a_documented_call_without_its_file_is_shown(call: UsageCall, word: str) -> None:
+    """It is the better workload, and only its author has the file; until then the tests are what runs."""
+    found = guess_workloads(make_facts(ARGUMENTS, call, tests=(TEST,)))
+    assert found.surety is Surety.TEST
+    shown = next(item for item in found.workloads if not item.is_active)
+    assert shown.words == ("{bin}", "--all", word)
+    assert "there is no such file here. Put a typical one in its place" in shown.comment

@@ -18,7 +18,7 @@ from optbuild.plan.forecast import Expectation
 from optbuild.plan.kinds.make_object import MakeObject
 from optbuild.plan.measure import Measure
 from optbuild.plan.planner import make_plan
-from optbuild.plan.results import Binaries
+from optbuild.plan.results import Binaries, Results
 from optbuild.profile.model import BuildProfile, MeasureSettings
 from optbuild.profile.variants import TrainingLto, Variant
 from optbuild.profile.workloads import Use
@@ -134,8 +134,7 @@ class Machine:
         }
 
     def _measure(self, action: Measure, outcome: Built, world: World) -> set[str]:
-        arms = [(arm.variant, outcome.results[arm.binaries]) for arm in action.arms]
-        key = measurement_key(action, arms, InputHashes(), world.host)
+        key = measurement_key(action, outcome.results, InputHashes(), world.host)
         records = RecordStore(directory=Layout.of(self.directory / "target").runs)
         if find_earlier(key, action, records) is not None:
             return set()
@@ -297,9 +296,8 @@ def test_what_cargo_gives_its_programs_decides_a_measurement(tmp_path: Path) -> 
     action = plan.measure
 
     def key(build: CargoBuild | None) -> str:
-        return measurement_key(
-            action, [("release", Binaries(artifacts={}, reused=False, cargo_build=build))], InputHashes(), HOST
-        )
+        built = Results({action.arms[0].binaries: Binaries(artifacts={}, reused=False, cargo_build=build)})
+        return measurement_key(action, built, InputHashes(), HOST)
 
     def build(**env: str) -> CargoBuild:
         program = CargoProgram(name="speed", arguments=(), cwd=tmp_path, env=env, harness=Harness.OTHER)

@@ -27,8 +27,8 @@ def assemble_advice(document: AdviceDocument) -> Report:
     summaries = [f"{sanitize_line(each.workload)}: {each.summary}." for each in document.workloads if each.summary]
     notes = [line for each in document.workloads for line in _describe(each)]
     notes.append(
-        "At most: the time that is saved if that part took none at all (Amdahl). What is really gained, a measurement "
-        "shows: optbuild run."
+        "At most: the time that is saved if that part took none at all (Amdahl). Only a measurement shows "
+        "the real gain: optbuild run."
     )
     title = sanitize_line(f"Where the time of {document.variant} goes, and what can pay")
     return Report(title=title, status=tuple(map(sentence, summaries)), tables=tuple(tables), footnotes=tuple(notes))

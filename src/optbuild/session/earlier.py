@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from optbuild.making.order.decisions import TOO_LATE
 from optbuild.measure.model import Comparison, Verdict
 from optbuild.plan.fingerprint import fingerprint, make_result_key
 from optbuild.plan.measure import Measure
-from optbuild.plan.results import Binaries
+from optbuild.plan.results import Results
 from optbuild.profile.search_choices import Objective
 from optbuild.record.model import HostRecord, RunRecord
 from optbuild.record.search import SearchRecord
@@ -19,17 +17,12 @@ WAITING = "not built: there was no time to find out what its settings bring alon
 """Why a combination was not built whose settings were not measured alone."""
 
 
-def measurement_key(
-    action: Measure,
-    arms: Iterable[tuple[str, Binaries]],
-    hashes: InputHashes,
-    host: HostRecord,
-) -> str:
+def measurement_key(action: Measure, results: Results, hashes: InputHashes, host: HostRecord) -> str:
     """The key of a measurement: its recipe, and the content of binaries and inputs, on a machine like this.
 
     Args:
         action: The measuring.
-        arms: Each variant with its binaries.
+        results: The binaries of its arms, as far as they were built.
         hashes: The hashes of the workloads' inputs.
         host: The machine.
 
@@ -37,7 +30,10 @@ def measurement_key(
         NotComparableError: An input has changed since the run began.
     """
     binaries: dict[str, str] = {}
-    for variant, arm in arms:
+    for variant, built in action.measured():
+        arm = results.find(built)
+        if arm is None:
+            continue
         binaries |= {f"{variant} {name}": artifact.sha256 for name, artifact in arm.artifacts.items()}
         if arm.cargo_build is not None:  # the arguments and the environment that cargo gives to programs
             binaries[f"cargo {variant}"] = fingerprint(arm.cargo_build)

@@ -129,8 +129,7 @@ class _Forecaster:
         """The expectation for the measurement."""
         if (waits_for := self._waits_for(measure.needs)) is not None:
             return self.expect_run(measure, f"after {waits_for!r}")
-        arms = [(name, self.results[built]) for name, built in measure.measured()]
-        key = measurement_key(measure, arms, self.kept.hashes, host)
+        key = measurement_key(measure, self.results, self.kept.hashes, host)
         outlook = Outlook()
         if find_earlier(key, measure, records) is not None:
             return self._forecast(measure, outlook.expectation, outlook.kept)

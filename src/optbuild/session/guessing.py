@@ -185,6 +185,9 @@ def _documented(program: Program, facts: Facts) -> Iterator[ProposedWorkload]:
             )
         elif files:
             yield from _pairs(program, call, files, comment, active=True)
+        else:
+            why = "there is no such file here. Put a typical one in its place: users' work says more than tests"
+            yield from _pairs(program, call, (_named_by(call),), f"{comment} Not proposed: {why}.", active=False)
 
 
 def _files_for(call: UsageCall, facts: Facts) -> tuple[SampleFile, ...]:
@@ -314,6 +317,11 @@ def _workload(program: Program, call: UsageCall, file: SampleFile | None) -> Pro
 
 def _unknown() -> SampleFile:
     return SampleFile(path="FILE", size_bytes=1)
+
+
+def _named_by(call: UsageCall) -> SampleFile:
+    """The file that the documentation names."""
+    return _unknown() if call.file is None else SampleFile(path=call.file, size_bytes=1)
 
 
 def _literal(text: str) -> str:

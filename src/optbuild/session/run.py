@@ -69,6 +69,7 @@ def run_prepared(prepared: Prepared, request: RunRequest, machine: Machine) -> R
     """
     with opened(prepared, request, machine) as ledger:
         build(ledger)
+        ledger.result_key = _find_result_key(ledger)
         earlier = _find_earlier(ledger)
         if earlier is not None:
             _keep_layouts(ledger, {each.name for each in earlier.variants if each.bolt is not None and each.bolt.kept})
@@ -140,15 +141,18 @@ def _build_together(works: Sequence[tuple[Ledger, Making]], loans: tuple[Loan, .
         publish(ledger.built, ledger.prepared.layout)
 
 
-def _find_earlier(ledger: Ledger) -> RunRecord | None:
-    """An earlier run whose result is still valid: same binaries, workloads, inputs and settings, and enough time."""
+def _find_result_key(ledger: Ledger) -> str | None:
+    """What a later run finds this one by; None if nothing is measured, or something is missing."""
     action, built = ledger.plan.measure, ledger.built
     if action is None or built.failures:
         return None
-    found = ((name, built.results.find(binaries)) for name, binaries in action.measured())
-    arms = [(name, each) for name, each in found if each is not None]
-    ledger.result_key = measurement_key(action, arms, ledger.prepared.hashes, describe_host())
-    if ledger.request.fresh:
+    return measurement_key(action, built.results, ledger.prepared.hashes, describe_host())
+
+
+def _find_earlier(ledger: Ledger) -> RunRecord | None:
+    """An earlier run whose result is still valid: same binaries, workloads, inputs and settings, and enough time."""
+    action = ledger.plan.measure
+    if action is None or ledger.result_key is None or ledger.request.fresh:
         return None
     records = RecordStore(directory=ledger.prepared.layout.runs, emit=ledger.emit)
     earlier = find_earlier(ledger.result_key, action, records)

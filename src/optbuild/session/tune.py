@@ -82,7 +82,8 @@ def _run(course: Course) -> RunRecord:
         _say(course, line)
     _build_first(course)
     _require_candidates(course)
-    earlier = _find_earlier(course)
+    ledger.result_key = _search_key(course)
+    earlier = _find_earlier(course, ledger.result_key)
     if earlier is not None:
         return earlier
     if search.objective is Objective.SIZE:
@@ -127,15 +128,20 @@ def _require_candidates(course: Course) -> None:
     )
 
 
-def _find_earlier(course: Course) -> RunRecord | None:
-    """The record of the same search, if nothing has changed since, and more time would change nothing."""
-    ledger, search = course.ledger, course.search
+def _search_key(course: Course) -> str:
+    """What a later search finds this one by."""
+    search = course.search
     candidates = [(each.name, each.settings, each.name in search.stages.combined) for each in search.candidates]
     asked = (search.objective, search.max_size_growth, candidates)
-    ledger.result_key = make_action_id("search", asked, _contest_key(course))
+    return make_action_id("search", asked, _contest_key(course))
+
+
+def _find_earlier(course: Course, key: str) -> RunRecord | None:
+    """The record of the same search, if nothing has changed since, and more time would change nothing."""
+    ledger = course.ledger
     if ledger.request.fresh:
         return None
-    earlier = RecordStore(directory=ledger.prepared.layout.runs).find_complete(ledger.result_key)
+    earlier = RecordStore(directory=ledger.prepared.layout.runs).find_complete(key)
     if (
         earlier is None
         or earlier.search is None
@@ -149,10 +155,8 @@ def _find_earlier(course: Course) -> RunRecord | None:
 
 def _contest_key(course: Course) -> str:
     """Everything that decides what rounds of this search belong to: binaries, inputs, settings and the machine."""
-    ledger, action = course.ledger, course.action
-    found = ((name, ledger.built.results.find(binaries)) for name, binaries in action.measured())
-    arms = [(name, each) for name, each in found if each is not None]
-    return measurement_key(action, arms, ledger.prepared.hashes, describe_host())
+    ledger = course.ledger
+    return measurement_key(course.action, ledger.built.results, ledger.prepared.hashes, describe_host())
 
 
 def _race(course: Course, after: Heat | None = None) -> Heat:
