@@ -38,7 +38,10 @@ def tune(
     budget: Annotated[
         float | None,
         typer.Option(
-            "--budget", metavar="TIME", parser=options.read_duration_s, help="For builds and measuring; default: 60m."
+            "--budget",
+            metavar="TIME",
+            parser=options.read_duration_s,
+            help="Budget for builds and measuring; default: 60m.",
         ),
     ] = None,
     max_time: Annotated[
