@@ -16,7 +16,7 @@ import pytest
 from optbuild.errors import ToolchainError, UsageError
 from optbuild.execution.local import LocalExecutor
 from optbuild.project.cargo_config import load_cargo_config
-from optbuild.project.discover import discover_git, load_project
+from optbuild.project.discover import discover_git_state, load_project
 from optbuild.project.model import GitState, Project
 from optbuild.project.rustc_programs import configured_rustc, rustc_wrappers
 from optbuild.project.rustflags import settle_rustflags
@@ -306,7 +306,7 @@ def test_a_workspace_is_read_with_all_that_matters(
     assert project.config_files == (root / ".cargo/config.toml",)
     assert project.git == GitState(commit=commit, dirty=False)
     write(root / "tool/src/new.rs")
-    assert discover_git(root, executor, environ) == GitState(commit=commit, dirty=True)
+    assert discover_git_state(root, executor, environ) == GitState(commit=commit, dirty=True)
 
 
 def test_looking_at_a_project_runs_nothing_of_it(
@@ -348,12 +348,12 @@ def test_without_a_repository_nothing_is_known_of_the_revision(
 ) -> None:
     """A directory outside version control has neither a commit nor a state."""
     environ["GIT_CEILING_DIRECTORIES"] = str(tmp_path.parent)
-    assert discover_git(tmp_path, executor, environ) == GitState(commit=None, dirty=None)
+    assert discover_git_state(tmp_path, executor, environ) == GitState(commit=None, dirty=None)
 
 
 def test_without_git_nothing_is_known_of_the_revision(tmp_path: Path, executor: LocalExecutor) -> None:
     """A missing git is no error."""
-    assert discover_git(tmp_path, executor, {"PATH": str(tmp_path)}) == GitState(commit=None, dirty=None)
+    assert discover_git_state(tmp_path, executor, {"PATH": str(tmp_path)}) == GitState(commit=None, dirty=None)
 
 
 def test_a_manifest_that_cargo_refuses_is_a_usage_error(

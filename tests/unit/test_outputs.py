@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,27 @@ def test_builds_that_are_not_reproducible_are_blamed_and_no_variant(workshop: Wo
     assert Path(caught.value.location).read_text() == "third"
 
 
+@pytest.mark.parametrize(
+    "printed",
+    [
+        ["a", "a", "b", "a"],  # the variant, run again, prints what the baseline printed
+        ["a", "a", "b", "c"],
+        ["a", "a", "b", "b", "b", "b", "c"],  # the second build of the baseline prints now this and now that
+        ["a", "a", "b", "b", "b", "a", "b"],
+    ],
+)
+def test_output_that_varies_now_and_then_is_not_blamed_on_builds(workshop: Workshop, printed: list[str]) -> None:
+    """Two runs of the baseline may print the same by chance."""
+    texts = iter(printed)
+    workshop.program = lambda _: Reply(stdout=next(texts).encode())
+    probed = probe(workshop)
+    with pytest.raises(NotComparableError, match="its output varies from run to run") as caught:
+        compare(workshop, probed, rebuild=rebuilds(workshop, "second"))
+    assert "reproducible" not in caught.value.message
+    assert '`compare-output = "none"`' in caught.value.help
+    assert list(texts) == []
+
+
 def test_a_variant_is_blamed_where_the_baseline_is_built_alike(workshop: Workshop) -> None:
     """A second build that prints the same, or cannot be done, takes nothing off the variant."""
 
@@ -196,7 +218,7 @@ def test_a_difference_is_found_again_and_not_kept(workshop: Workshop) -> None:
     for _ in range(2):
         with pytest.raises(NotComparableError):
             compare(workshop, probed, "other")
-    assert len(workshop.runs()) == 4
+    assert len(workshop.runs()) == 8
 
 
 @pytest.mark.parametrize("lost", ["deleted", "too large"])
@@ -482,8 +504,8 @@ def test_a_declared_file_may_lie_in_scratch(workshop: Workshop) -> None:
 
 
 def print_with(*suffixes: str) -> Callable[[Command], Reply]:
-    """A program that prints its content with another suffix each time."""
-    left = iter(suffixes)
+    """A program that prints its content with another suffix each time, and with the last one from then on."""
+    left = chain(suffixes, repeat(suffixes[-1]))
     return lambda command: Reply(stdout=print_binary(command).stdout + next(left).encode())
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from optbuild.errors import ToolchainError, UsageError
 from optbuild.execution.command import Command, Completed, OnLine, ProgramNotFoundError
-from optbuild.project.discover import discover_git, load_project
+from optbuild.project.discover import discover_git_state, load_project
 from optbuild.project.model import BinTarget, GitState, Package, Project, SourceTarget
 from optbuild.testing import make_usage
 from optbuild.tools import git
@@ -287,7 +287,7 @@ def scripted_git(**answers: tuple[int, str]) -> Answering:
 )
 def test_the_revision_is_what_git_says(executor: Answering, expected: GitState) -> None:
     """What git cannot say is not known; where the filters are not known, no file is looked at."""
-    assert discover_git(Path("/p"), executor, {}) == expected
+    assert discover_git_state(Path("/p"), executor, {}) == expected
 
 
 def test_filters_of_the_repository_are_switched_off() -> None:
@@ -297,7 +297,9 @@ def test_filters_of_the_repository_are_switched_off() -> None:
         "worktree\0filter.w.process\0local\0filter.a.b=c.required\0"
     )
     executor = scripted_git(rev_parse=(0, "abc"), config=(0, listing), status=(0, ""))
-    discover_git(Path("/p"), executor, {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "k", "GIT_CONFIG_VALUE_0": "v"})
+    discover_git_state(
+        Path("/p"), executor, {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "k", "GIT_CONFIG_VALUE_0": "v"}
+    )
     env = executor.commands[-1].env
     count = int(env["GIT_CONFIG_COUNT"])
     settings = {env[f"GIT_CONFIG_KEY_{i}"]: env[f"GIT_CONFIG_VALUE_{i}"] for i in range(count)}

@@ -11,7 +11,7 @@ from optbuild.execution.command import Command, Completed, OnLine, ProgramNotFou
 from optbuild.testing import make_usage
 from optbuild.toolchain import search
 from optbuild.toolchain.discover import discover_git, discover_toolchain
-from optbuild.toolchain.model import Candidate, Tool, Toolchain
+from optbuild.toolchain.model import SearchedPlace, Tool, Toolchain
 from optbuild.toolchain.packages import bolt_package_argvs, describe_bolt_remedy
 from optbuild.toolchain.requirements import require_bolt, require_pgo_tools
 
@@ -109,7 +109,7 @@ def test_a_toolchain_with_rustups_own_llvm_tools(machine: Machine) -> None:
     assert found.llvm_profdata == Tool(
         name="llvm-profdata", path=tool, version="22.1.2-rust-1.95.0-stable", llvm_major=22
     )
-    assert found.searched == (Candidate(path=tool, outcome="LLVM 22"),)
+    assert found.searched == (SearchedPlace(path=tool, outcome="LLVM 22"),)
     assert found.profiler_runtime == machine.libdir / "libprofiler_builtins-3c4d.rlib"
     assert found.target_installed
     require_pgo_tools(found)
@@ -439,7 +439,7 @@ def test_a_bolt_that_lacks_a_part_is_passed_over(machine: Machine, missing: str)
     bolt = machine.add("usr/lib/llvm-22/bin/llvm-bolt", BOLT)
     toolchain = machine.discover()
     assert toolchain.bolt is None
-    assert toolchain.searched_for_bolt[-1] == Candidate(path=bolt, outcome=f"LLVM 22, but no {missing}")
+    assert toolchain.searched_for_bolt[-1] == SearchedPlace(path=bolt, outcome=f"LLVM 22, but no {missing}")
     with pytest.raises(ToolchainError, match=f"only .*llvm-bolt of LLVM 22, but no {missing}") as refused:
         require_bolt(toolchain)
     assert refused.value.exit_code == 3

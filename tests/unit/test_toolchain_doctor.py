@@ -10,7 +10,7 @@ from optbuild.errors import ToolchainError
 from optbuild.events import Level
 from optbuild.testing.values import make_bolt_tools
 from optbuild.toolchain.doctor import LOW_DISK_BYTES, examine, examine_further_target, free_disk_bytes
-from optbuild.toolchain.model import Candidate, Finding, Tool, Toolchain
+from optbuild.toolchain.model import Finding, SearchedPlace, Tool, Toolchain
 from optbuild.toolchain.requirements import require_disk, require_pgo_tools, require_platform, require_rust_version
 
 HOST = "x86_64-unknown-linux-gnu"
@@ -22,7 +22,7 @@ GOOD = Toolchain(
     sysroot=Path("/rust"),
     target_cfg=("unix",),
     llvm_profdata=Tool(name="llvm-profdata", path=Path("/llvm/llvm-profdata"), version="22.1.2", llvm_major=22),
-    searched=(Candidate(path=Path("/llvm/llvm-profdata"), outcome="LLVM 22"),),
+    searched=(SearchedPlace(path=Path("/llvm/llvm-profdata"), outcome="LLVM 22"),),
     profiler_runtime=Path("/rust/lib/libprofiler_builtins-1.rlib"),
     target_installed=True,
     pgo_tools_remedy="rustup component add llvm-tools --toolchain stable",
@@ -106,7 +106,7 @@ def test_everything_that_is_missing_has_a_remedy() -> None:
         target_installed=False,
         profiler_runtime=None,
         llvm_profdata=None,
-        searched=(Candidate(path=Path("/14/llvm-profdata"), outcome="LLVM 14"),),
+        searched=(SearchedPlace(path=Path("/14/llvm-profdata"), outcome="LLVM 14"),),
     )
     assert _mended(_examine(found, git=None, free=LOW_DISK_BYTES - 1)) == snapshot(
         [
@@ -169,7 +169,7 @@ def test_a_compiler_without_llvm_is_an_error() -> None:
 
 def test_a_named_llvm_profdata_that_was_passed_over_is_told() -> None:
     """LLVM_PROFDATA is not silently ignored."""
-    mine = Candidate(path=Path("/mine/llvm-profdata"), outcome="LLVM 14")
+    mine = SearchedPlace(path=Path("/mine/llvm-profdata"), outcome="LLVM 14")
     found = replace(GOOD, searched=(mine, *GOOD.searched))
     assert _mended(_examine(found, environ={"LLVM_PROFDATA": "/mine/llvm-profdata"})) == snapshot(
         [

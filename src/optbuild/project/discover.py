@@ -93,7 +93,7 @@ def load_project(  # noqa: PLR0913 - what to look at, and what to look with
         cargo_profiles=load_cargo_profiles(metadata.workspace_root / "Cargo.toml", config, environ),
         rustc_wrappers=rustc_wrappers(config, environ),
         config_files=config.files,
-        git=discover_git(root, executor, environ),
+        git=discover_git_state(root, executor, environ),
         runner=find_runner(config, environ, target, target_cfg),
         build_directory_origin=find_build_directory(config, environ),
         runner_is_text=isinstance(config.find(*runner_key(target)), Setting),
@@ -101,7 +101,7 @@ def load_project(  # noqa: PLR0913 - what to look at, and what to look with
     )
 
 
-def discover_git(directory: Path, executor: Executor, environ: Mapping[str, str]) -> GitState:
+def discover_git_state(directory: Path, executor: Executor, environ: Mapping[str, str]) -> GitState:
     """Ask git for the revision of a directory; without git or a repository nothing is known.
 
     Raises:

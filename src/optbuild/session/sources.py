@@ -17,7 +17,7 @@ from pathlib import Path
 from optbuild.errors import UsageError
 from optbuild.files import atomic_copy, atomic_write, claim_directory, remove_below, sha256_of, storage_error, writing
 from optbuild.project.checkout import Checkout, fill_pointers
-from optbuild.project.discover import discover_git
+from optbuild.project.discover import discover_git_state
 from optbuild.project.layout import Layout
 from optbuild.project.repository import Repository
 from optbuild.project.working_copy import WorkingCopy
@@ -134,7 +134,7 @@ class SourceMaker:
         return Source(
             name=WORKING_TREE,
             commit=commit,
-            dirty=discover_git(repository.top, self.machine.executor, self.machine.environ).dirty,
+            dirty=discover_git_state(repository.top, self.machine.executor, self.machine.environ).dirty,
             home=repository.top,
             files=copy.directory,
             layout=self._layout(place),

@@ -12,7 +12,7 @@ from optbuild.execution.command import ProgramNotFoundError
 from optbuild.text import last_lines, sanitize_line
 from optbuild.toolchain import search
 from optbuild.toolchain.lookup import Inquiry, find_program, is_program, output_text
-from optbuild.toolchain.model import BoltTools, Candidate, Tool
+from optbuild.toolchain.model import BoltTools, SearchedPlace, Tool
 from optbuild.tools import llvm_bolt
 
 VARIABLE = "LLVM_BOLT"
@@ -23,7 +23,7 @@ _RUNTIME = Path("lib") / "libbolt_rt_instr.a"
 
 def search_bolt(
     major: int, inquiry: Inquiry, *, sysroot: Path, host: str
-) -> tuple[BoltTools | None, tuple[Candidate, ...]]:
+) -> tuple[BoltTools | None, tuple[SearchedPlace, ...]]:
     """Take the first BOLT of the LLVM major that is complete; also return what every place up to it had.
 
     Args:
@@ -35,11 +35,13 @@ def search_bolt(
     Raises:
         InterruptedRunError: A signal arrived.
     """
-    searched: list[Candidate] = []
+    searched: list[SearchedPlace] = []
     for path in _places(major, inquiry.environ):
         tool, outcome = _examine(path, major, inquiry)
         tools, lacking = (None, None) if tool is None else _complete(tool, sysroot, host, inquiry.environ)
-        searched.append(Candidate(path=path, outcome=outcome if lacking is None else f"{outcome}, but no {lacking}"))
+        searched.append(
+            SearchedPlace(path=path, outcome=outcome if lacking is None else f"{outcome}, but no {lacking}")
+        )
         if tools is not None:
             return tools, tuple(searched)
     return None, tuple(searched)

@@ -17,7 +17,7 @@ from optbuild.text import last_lines, sanitize_line
 from optbuild.toolchain.bolt import search_bolt
 from optbuild.toolchain.builders import discover_builder
 from optbuild.toolchain.lookup import Inquiry, find_program, is_program, output_text
-from optbuild.toolchain.model import OLDEST_CARGO, BoltTools, Candidate, Tool, Toolchain
+from optbuild.toolchain.model import OLDEST_CARGO, BoltTools, SearchedPlace, Tool, Toolchain
 from optbuild.toolchain.observers import find_inferno
 from optbuild.toolchain.packages import (
     USE_NIGHTLY,
@@ -93,9 +93,9 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
     sources = facts.sysroot / _LIBRARY_SOURCES
     rustup_toolchain = find_rustup_toolchain(facts.sysroot, environ)
     profdata: Tool | None = None
-    searched: tuple[Candidate, ...] = ()
+    searched: tuple[SearchedPlace, ...] = ()
     bolt: BoltTools | None = None
-    searched_for_bolt: tuple[Candidate, ...] = ()
+    searched_for_bolt: tuple[SearchedPlace, ...] = ()
     if compiler.llvm_major is not None:
         places = list_places(compiler.llvm_major, sysroot=facts.sysroot, host=host, environ=environ)
         profdata, searched = search_llvm_profdata(compiler.llvm_major, places, inquiry)

@@ -44,7 +44,7 @@ class BoltTools:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class SearchedPlace:
     """A place that was searched for a matching llvm-profdata or llvm-bolt.
 
     Attributes:
@@ -127,7 +127,7 @@ class Toolchain:
     sysroot: Path
     target_cfg: tuple[str, ...]
     llvm_profdata: Tool | None
-    searched: tuple[Candidate, ...]
+    searched: tuple[SearchedPlace, ...]
     profiler_runtime: Path | None
     target_installed: bool
     accepts_unstable: bool = False
@@ -136,7 +136,7 @@ class Toolchain:
     pgo_tools_remedy: str = "optbuild doctor --fix"
     rustup_toolchain: str | None = None
     bolt: BoltTools | None = None
-    searched_for_bolt: tuple[Candidate, ...] = ()
+    searched_for_bolt: tuple[SearchedPlace, ...] = ()
     bolt_remedy: str = "optbuild doctor --fix"
     target_origin: str | None = None
     builder: FoundBuilder = FoundBuilder()

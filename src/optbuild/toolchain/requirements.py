@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from optbuild.errors import ToolchainError
-from optbuild.toolchain.model import Candidate, Toolchain
+from optbuild.toolchain.model import SearchedPlace, Toolchain
 from optbuild.toolchain.packages import USE_STABLE
 from optbuild.tools.rustc import is_new_enough, is_specification
 from optbuild.units import format_bytes
@@ -162,7 +162,7 @@ def describe_missing_bolt(toolchain: Toolchain) -> str:
     return _describe_missing("llvm-bolt", toolchain, toolchain.searched_for_bolt)
 
 
-def _describe_missing(name: str, toolchain: Toolchain, searched: tuple[Candidate, ...]) -> str:
+def _describe_missing(name: str, toolchain: Toolchain, searched: tuple[SearchedPlace, ...]) -> str:
     wanted = f"rustc {toolchain.rustc.version} needs an {name} of LLVM {toolchain.rustc.llvm_major}"
     others = [place for place in searched if re.match(r"LLVM \d+", place.outcome)]
     if not others:

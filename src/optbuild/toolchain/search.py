@@ -9,7 +9,7 @@ from pathlib import Path
 from optbuild.execution.command import ProgramNotFoundError
 from optbuild.text import last_lines, sanitize_line
 from optbuild.toolchain.lookup import Inquiry, find_program, is_program, output_text
-from optbuild.toolchain.model import Candidate, Tool
+from optbuild.toolchain.model import SearchedPlace, Tool
 from optbuild.tools import llvm_profdata
 
 VARIABLE = "LLVM_PROFDATA"
@@ -43,13 +43,13 @@ def list_places(major: int, *, sysroot: Path, host: str, environ: Mapping[str, s
 
 def search_llvm_profdata(
     major: int, places: tuple[Path, ...], inquiry: Inquiry
-) -> tuple[Tool | None, tuple[Candidate, ...]]:
+) -> tuple[Tool | None, tuple[SearchedPlace, ...]]:
     """Take the first tool of the LLVM major; also return what every place up to it had.
 
     Raises:
         InterruptedRunError: A signal arrived.
     """
-    searched: list[Candidate] = []
+    searched: list[SearchedPlace] = []
     for place in places:
         tool, candidate = _examine_place(place, inquiry)
         searched.append(candidate)
@@ -58,26 +58,26 @@ def search_llvm_profdata(
     return None, tuple(searched)
 
 
-def _examine_place(place: Path, inquiry: Inquiry) -> tuple[Tool | None, Candidate]:
+def _examine_place(place: Path, inquiry: Inquiry) -> tuple[Tool | None, SearchedPlace]:
     if os.sep in str(place):
         path = inquiry.directory / place
         if not is_program(path):
-            return None, Candidate(path=path, outcome="not a program" if path.exists() else NOT_THERE)
+            return None, SearchedPlace(path=path, outcome="not a program" if path.exists() else NOT_THERE)
     else:
         found = find_program(str(place), inquiry.environ)
         if found is None:
-            return None, Candidate(path=place, outcome="not on PATH")
+            return None, SearchedPlace(path=place, outcome="not on PATH")
         path = found
     try:
         answer = inquiry.ask(llvm_profdata.version_argv(path))
     except ProgramNotFoundError as error:
-        return None, Candidate(path=path, outcome=f"cannot run: {error.reason}")
+        return None, SearchedPlace(path=path, outcome=f"cannot run: {error.reason}")
     try:
         version = llvm_profdata.parse_version(output_text(answer))
     except ValueError as error:
         reason = sanitize_line(last_lines(answer.stderr, 1)) or str(error)
-        return None, Candidate(path=path, outcome=f"cannot run: {reason}")
+        return None, SearchedPlace(path=path, outcome=f"cannot run: {reason}")
     if version.major is None:
-        return None, Candidate(path=path, outcome=f"Apple LLVM {version.version}, which counts differently")
+        return None, SearchedPlace(path=path, outcome=f"Apple LLVM {version.version}, which counts differently")
     tool = Tool(name="llvm-profdata", path=path, version=version.version, llvm_major=version.major)
-    return tool, Candidate(path=path, outcome=f"LLVM {version.major}")
+    return tool, SearchedPlace(path=path, outcome=f"LLVM {version.major}")

@@ -31,6 +31,9 @@ from optbuild.workloads.harness import Harness
 from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
 
+_MORE_RUNS = 2
+"""Of a program that differs from the baseline: enough to see output that varies often, and cheap beside a build."""
+
 
 @dataclass(slots=True, kw_only=True)
 class OutputChecker:
@@ -127,8 +130,10 @@ class OutputChecker:
             different = () if measured or not probed.parts else differing(probed.parts, found, leniency)
             lenient = _describe_leniency(different[0], action, probed, found) if different else ""
             fault = self._describe_fault(different[0], lenient, action, probed, found) if different else None
+            varies = fault is not None and _varies(run_once, watch, probed, found, leniency)
         if fault is not None:
-            raise self._explain(fault, lenient, action, probed, rebuild)
+            self.workloads.keep_output(action.id)  # if it is not large
+            raise self._explain(fault, lenient, action, probed, None if varies else rebuild, varies=varies)
         self.workloads.output(action.id).unlink(missing_ok=True)
         compared = Compared(
             sha256=combined_sha256({name: part.sha256 for name, part in found.items()}),
@@ -140,10 +145,26 @@ class OutputChecker:
         return compared
 
     def _explain(
-        self, fault: NotComparableError, lenient: str, action: CompareOutputs, probed: Probed, rebuild: Rebuild | None
+        self,
+        fault: NotComparableError,
+        lenient: str,
+        action: CompareOutputs,
+        probed: Probed,
+        rebuild: Rebuild | None,
+        *,
+        varies: bool,
     ) -> NotComparableError:
-        """Say whose fault it is that outputs differ: the variant's, or that of builds that are not reproducible."""
-        unlike = None if rebuild is None else self._find_unlike(action, probed, rebuild)
+        """Say whose fault it is that outputs differ: the variant's, that of chance, or of builds that are not alike."""
+        unlike = None
+        if rebuild is not None:
+            unlike, varies = self._find_unlike(action, probed, rebuild)
+        if varies:
+            return NotComparableError(
+                f"{fault.message}; but its output varies from run to run: the same program has just printed two things",
+                help="make its output the same each time (a fixed seed, sorted output, whole answers of a server)"
+                f'{lenient}; or set `compare-output = "none"` in its [[workloads]] table',
+                location=fault.location,
+            )
         if unlike is None:
             return fault
         because = f": {'; '.join(unlike)}" if unlike else ""
@@ -154,19 +175,26 @@ class OutputChecker:
             location=fault.location,
         )
 
-    def _find_unlike(self, action: CompareOutputs, probed: Probed, rebuild: Rebuild) -> tuple[str, ...] | None:
-        """What build scripts do otherwise in a second build of the baseline; None where that prints the same."""
-        name = f"{action.id}-again"
+    def _find_unlike(
+        self, action: CompareOutputs, probed: Probed, rebuild: Rebuild
+    ) -> tuple[tuple[str, ...] | None, bool]:
+        """What build scripts do otherwise in a second build of the baseline, None where that prints the same.
+
+        Also whether that build prints now this and now that.
+        """
+        name, leniency = f"{action.id}-again", _leniency(action.workload)
         try:
             with (
                 rebuild() as rebuilt,
                 self._set_up(action.workload, dict(rebuilt.artifacts), name, None) as (run_once, watch),
             ):
                 run_once()
-                differs = differing(probed.parts, comparable(watch.parts, probed), _leniency(action.workload))
+                found = comparable(watch.parts, probed)
+                differs = differing(probed.parts, found, leniency)
+                varies = _varies(run_once, watch, probed, found, leniency)
         except (BuildError, StorageError, WorkloadError):
-            return None  # it shows nothing, and the difference that was found is the error to tell
-        return rebuilt.differences if differs else None
+            return None, False  # it shows nothing, and the difference that was found is the error to tell
+        return rebuilt.differences if differs else None, varies
 
     @contextmanager
     def _set_up(
@@ -289,6 +317,32 @@ def _describe_leniency(name: str, action: CompareOutputs, probed: Probed, found:
     if action.workload.compare_output == "auto" and name != STDOUT:
         return '; if only what it prints counts: `compare-output = "stdout"` in its [[workloads]] table'
     return ""
+
+
+def _varies(
+    run_once: Callable[[], float],
+    watch: OutputWatch,
+    probed: Probed,
+    before: Mapping[str, Part],
+    leniency: Leniency,
+) -> bool:
+    """Whether a program that is run again differs from the baseline otherwise than before.
+
+    The baseline ran twice only, and may have printed the same by chance.
+    """
+    differs = bool(differing(probed.parts, before, leniency))
+    for _ in range(_MORE_RUNS):
+        try:
+            run_once()
+        except WorkloadError:
+            return False  # that is another matter
+        again = comparable(watch.parts, probed)
+        if bool(differing(probed.parts, again, leniency)) != differs:
+            return True
+        other = (again[name].sha256 != part.sha256 for name, part in before.items() if name in again)
+        if leniency.tolerance is None and any(other):
+            return True
+    return False
 
 
 def _leniency(invocation: Invocation) -> Leniency:
