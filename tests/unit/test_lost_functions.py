@@ -130,8 +130,16 @@ def test_what_is_there_for_one_cpu_alone_rejects_the_counts_of_another_variant()
     ) as caught:
         check_nothing_more("pgo-v3", compiled(rebuilt(IDLE), "_ZN4demo8dot_avx217h0123456789abcdefE"), twin)
     assert caught.value.fault is AttemptFault.UNFIT
-    with pytest.raises(ProfileDataError, match="nothing to compare it with"):
-        check_nothing_more("pgo-v3", compiled(), None)
+
+
+def test_without_the_other_variant_no_function_may_lack_data() -> None:
+    """It was skipped, or trained otherwise: what has data for every function needs no comparison, and no training."""
+    check_nothing_more("pgo-v3", compiled(), None)
+    check_nothing_more("thin", compiled(), None, are_renamed=True)
+    for found in (compiled(rebuilt(IDLE)), replace(compiled(), profile_use=None)):
+        with pytest.raises(ProfileDataError, match="nothing to compare it with") as caught:
+            check_nothing_more("pgo-v3", found, None)
+        assert caught.value.fault is AttemptFault.UNFIT
 
 
 def test_where_names_differ_functions_are_compared_by_path() -> None:

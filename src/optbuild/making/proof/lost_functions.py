@@ -55,6 +55,9 @@ def check_nothing_lost(
 def check_nothing_more(variant: str, compiled: Compiled, twin: Compiled | None, *, are_renamed: bool = False) -> None:
     """Check that compiling with other settings has met no function without data that has data with the twin's.
 
+    Where no function lacks data, there is none to compare: that holds without the twin, which may have been skipped or
+    trained otherwise.
+
     Args:
         variant: The name of the variant.
         compiled: Its optimising compilation.
@@ -62,11 +65,14 @@ def check_nothing_more(variant: str, compiled: Compiled, twin: Compiled | None, 
         are_renamed: Functions have other names there, and are compared by path.
 
     Raises:
-        ProfileDataError: There is such a function, or nothing to compare it with.
+        ProfileDataError: There is such a function, or functions lack data and there is nothing to compare them with.
     """
+    without_data = _without_data(compiled, are_renamed=are_renamed)
+    if compiled.profile_use is not None and not without_data:
+        return
     what = "there is nothing to compare it with"
     if twin is not None:
-        more = _without_data(compiled, are_renamed=are_renamed) - _without_data(twin, are_renamed=are_renamed)
+        more = without_data - _without_data(twin, are_renamed=are_renamed)
         if not more:
             return
         what = f"{len(more)} functions exist only with its own settings and have no counts, {min(more)} among them"
