@@ -81,7 +81,21 @@ def run_prepared(prepared: Prepared, request: RunRequest, machine: Machine) -> R
 
 @contextmanager
 def opened(prepared: Prepared, request: RunRequest, machine: Machine) -> Iterator[Ledger]:
-    """A run that has begun and holds its project: an error within becomes a record of what was finished.
+    """A run that has begun, and has said what is known of it before the builds; see `begun`.
+
+    Raises:
+        OptbuildError: The run could not begin.
+        RunFailedError: It began and failed.
+    """
+    with begun(prepared, request, machine) as ledger:
+        _announce_not_measured(ledger)
+        _announce_estimate(ledger)
+        yield ledger
+
+
+@contextmanager
+def begun(prepared: Prepared, request: RunRequest, machine: Machine) -> Iterator[Ledger]:
+    """A run or a search that has begun and holds its project: an error within becomes a record of what was finished.
 
     Raises:
         OptbuildError: The run could not begin.
@@ -98,8 +112,6 @@ def opened(prepared: Prepared, request: RunRequest, machine: Machine) -> Iterato
             for note in prepared.plan.notes:
                 ledger.emit(Notice(level=Level.INFO, code="plan", message=note))
             warn_of_unpassed(ledger)
-            _announce_not_measured(ledger)
-            _announce_estimate(ledger)
             yield ledger
         except OptbuildError as error:
             cause = blame_deletion(error, layout.root)

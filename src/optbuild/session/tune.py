@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from optbuild.errors import OptbuildError, WorkloadTimeoutError
 from optbuild.events import Event, Level, Notice
-from optbuild.files import claim_directory, remove_below
+from optbuild.files import remove_below
 from optbuild.measure.arms import Arms
 from optbuild.measure.contest import Contest
 from optbuild.measure.memory import Memory, open_memory
@@ -23,17 +23,14 @@ from optbuild.profile.search_choices import Objective
 from optbuild.profile.stages import Stages
 from optbuild.record.describe_search import find_sizes
 from optbuild.record.host import describe_host
-from optbuild.record.lock import hold_lock
 from optbuild.record.model import RunRecord
 from optbuild.record.store import RecordStore
 from optbuild.session.course import Course, Heat, without
 from optbuild.session.earlier import WAITING, is_unproven, measurement_key, tells_more
-from optbuild.session.ledger import Ledger
 from optbuild.session.measuring import measure, sampling_settings
-from optbuild.session.prepare import load_history
 from optbuild.session.race import Race
 from optbuild.session.request import Machine
-from optbuild.session.run import RunFailedError, build, find_arms, is_reusable, warn_of_unpassed
+from optbuild.session.run import begun, build, find_arms, is_reusable
 from optbuild.session.search import TuneRequest, foretell, prepare_search
 from optbuild.units import format_duration, format_minutes, format_percent
 
@@ -54,30 +51,17 @@ def tune(request: TuneRequest, machine: Machine) -> RunRecord:
         RunFailedError: It began and failed; what was found is kept and in the record.
     """
     search = prepare_search(request, machine, trusted=True)
-    layout = search.prepared.layout
-    claim_directory(layout.root)
-    if layout.artifacts.parent != layout.root:
-        claim_directory(layout.artifacts)
-    with hold_lock(layout.lock, wait=request.run.wait, emit=machine.emit):
-        ledger = Ledger(
-            prepared=search.prepared,
-            request=replace(request.run, keep_going=True),
-            machine=machine,
-            history=load_history(layout),
-        )
+    with begun(search.prepared, replace(request.run, keep_going=True), machine) as ledger:
         course = Course(search=search, ledger=ledger)
         try:
             return _run(course)
-        except OptbuildError as error:
+        except OptbuildError:
             ledger.search = course.describe()
-            raise RunFailedError(error, ledger.close(error)) from error
+            raise
 
 
 def _run(course: Course) -> RunRecord:
     ledger, search = course.ledger, course.search
-    for note in search.plan.notes:
-        ledger.emit(Notice(level=Level.INFO, code="plan", message=note))
-    warn_of_unpassed(ledger)
     for line in foretell(search, ledger.history):
         _say(course, line)
     _build_first(course)
