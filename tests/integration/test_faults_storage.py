@@ -20,6 +20,9 @@ pytestmark = pytest.mark.pgo
 
 Mount = Callable[[Path, str], None]
 
+GONE = "mv target gone; rm -rf gone; exit 3"
+"""Moved away first, so that nothing else can fail before the marker is gone."""
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
@@ -78,10 +81,19 @@ def test_a_directory_where_the_lock_is_needed(optbuild: Optbuild, project: Path)
 
 def test_a_target_directory_that_is_deleted_meanwhile(optbuild: Optbuild, project: Path) -> None:
     """As by `cargo clean` in another terminal: that is told, and the next run makes all of it anew."""
-    write_profile(project, bench="rm -rf target; exit 3")
+    write_profile(project, bench=GONE)
     fail(optbuild, project, 17, "storage", "target/optbuild was deleted while optbuild worked in it")
     write_profile(project)
     optbuild.run("build", cwd=project).expect(0)
+
+
+def test_a_target_directory_that_is_deleted_during_a_search(optbuild: Optbuild, project: Path) -> None:
+    """A search tells it as a run does."""
+    write_profile(project, bench=GONE)
+    path = project / "optbuild.toml"
+    path.write_text(path.read_text() + "\n[tune.factors]\nopt-level = [3, 2]\n")
+    ended = optbuild.run("tune", "--json", cwd=project).expect(17)
+    assert "target/optbuild was deleted while optbuild worked in it" in ended.stderr
 
 
 def test_a_full_disk_under_the_logs(optbuild: Optbuild, project: Path, mount: Mount) -> None:
