@@ -37,7 +37,7 @@ def flamegraph(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="svg, html, folded, speedscope, firefox or table; default: what the name of the file tells.",
+            help="svg, html, folded, speedscope, firefox or table; default: by the name of the file.",
         ),
     ] = None,
     output: options.Output = None,
