@@ -185,6 +185,9 @@ def test_the_reference_shows_what_may_be_left_out_and_what_there_is_to_choose_fr
     assert "Usage: optbuild explain [OPTIONS] VARIANT\n" in page
     assert "Usage: optbuild bench [OPTIONS] NAME=PATH…\n" in page
     assert "  --objective time|size " in page
+    limits = dict(re.findall(r"^## optbuild (.*?)$(?:(?!^## ).*\n)*?  --max-time TIME +(.*)$", page, re.MULTILINE))
+    assert limits["advise"] == "What sampling a workload may take; default: 30s."
+    assert limits["pgo"] == "Budget for all measuring."
     assert not re.findall(r"^  -.* None  .*", page, re.MULTILINE)
 
 

@@ -310,7 +310,7 @@ def test_the_name_of_a_file_tells_the_form() -> None:
     assert choose_form(None, Path("a/b.SVG")) is Form.SVG
     assert choose_form("folded", Path("a.svg")) is Form.FOLDED
     assert choose_form(None, None) is None
-    with pytest.raises(UsageError, match=r"x\.png does not tell"):
+    with pytest.raises(UsageError, match=r"x\.png does not say"):
         choose_form(None, Path("x.png"))
     with pytest.raises(UsageError, match="no format 'png'"):
         choose_form("png", None)

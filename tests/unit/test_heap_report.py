@@ -86,7 +86,7 @@ books: 12.0 KiB in 103 blocks, 87.4% of them short-lived; at most 8.1 KiB at onc
 4.0 KiB     100           90     64 B  app::words (src/main.rs:7)
 (not shown at this width: share)
 
-A short-lived block is of a site whose blocks live 500 instructions at most on average.
+A block is short-lived if the blocks of its site live 500 instructions at most, on average.
 At peak: when the program had most bytes. What the standard library allocates is shown at its
 caller.
 """)
@@ -116,7 +116,7 @@ books: 53 blocks, −47.0% against 100
 4.0 KiB  1.0 KiB     100   50  app::words (src/main.rs:7)
 (not shown at this width: at peak before, now)
 
-A short-lived block is of a site whose blocks live 500 instructions at most on average.
+A block is short-lived if the blocks of its site live 500 instructions at most, on average.
 At peak: when the program had most bytes. What the standard library allocates is shown at its
 caller.
 """)
@@ -151,7 +151,7 @@ def test_amounts_without_lifetimes_stay_without() -> None:
 def test_a_process_that_was_killed_leaves_no_file(tmp_path: Path) -> None:
     """Half a file of one process is passed over; nothing at all is an error."""
     (tmp_path / "000.12").write_text('{"dhatFileVersion":2')
-    with pytest.raises(WorkloadError, match="writes nothing"):
+    with pytest.raises(WorkloadError, match="wrote nothing"):
         HeapObserver(path=Path("/usr/bin/valgrind")).read(tmp_path / "000")
 
 

@@ -47,6 +47,18 @@ def test_in_sample_stands_in_the_line_and_in_every_table() -> None:
         assert any(cell.text == "pgo (in-sample)" for row in table.rows for cell in row)
 
 
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(1, "1 superblock was disturbed from outside; it was kept"), (7, "7 superblocks were disturbed")],
+)
+def test_disturbed_superblocks_are_counted(count: int, said: str) -> None:
+    """Of a noisy machine, where none is set aside."""
+    record = make_measured("a")
+    assert record.noise is not None
+    noise = replace(record.noise, noisy=True, tainted_rounds=count)
+    assert f"noisy machine: {said}" in notes(replace(record, noise=noise))
+
+
 def test_only_what_was_trained_on_is_labelled() -> None:
     """Each workload has its own label, all together say on how many, and the line below says on which."""
     record = with_in_sample(make_measured("a", "b", "c"), a=True, b=False, c=None)

@@ -16,7 +16,7 @@ from optbuild.cli.options import with_common_options, with_run_request
 if TYPE_CHECKING:
     from optbuild.session.request import RunRequest
 
-_WITHOUT = ("train", "out", "cross_validate", "keep_going")
+_WITHOUT = ("train", "out", "max_time", "cross_validate", "keep_going")
 
 
 @with_common_options
@@ -29,6 +29,7 @@ def advise(
         str | None, typer.Option("--variant", metavar="NAME", help="The variant to look at; default: the baseline.")
     ] = None,
     workload: options.OneWorkload = None,
+    max_time: Annotated[float | None, options.own_max_time("What sampling a workload may take; default: 30s.")] = None,
 ) -> None:
     """Say before anything is built twice what can pay: LTO, PGO, BOLT, another allocator, other code, or nothing.
 
@@ -42,7 +43,9 @@ def advise(
     from optbuild.session.advise import advise as advise_session
 
     call: CliContext = context.obj
-    asked = AdviseRequest(run=replace(request, directory=directory), variant=variant, workload=workload)
+    asked = AdviseRequest(
+        run=replace(request, directory=directory, max_time_s=max_time), variant=variant, workload=workload
+    )
     with running_machine(call) as machine:
         found = advise_session(asked, machine)
     write_out(render_advice(found) if call.json else render_terminal(assemble_advice(found), screen_of(call)))

@@ -73,7 +73,7 @@ def find_working_directory() -> Path:
     except OSError as error:
         raise UsageError(
             f"the directory that this shell is in cannot be read: {error.strerror}",
-            help="it may have been deleted and made anew: cd to the project again",
+            help="it may have been deleted and created again: cd to the project again",
         ) from error
 
 

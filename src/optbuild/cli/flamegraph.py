@@ -37,7 +37,7 @@ def flamegraph(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="svg, html, folded, speedscope, firefox or table; default: what the name of the file tells.",
+            help="svg, html, folded, speedscope, firefox or table; default: by the name of the file.",
         ),
     ] = None,
     output: options.Output = None,
@@ -46,18 +46,10 @@ def flamegraph(
         typer.Option(
             "--unwind",
             metavar="HOW",
-            help="fp: built with frame pointers. dwarf: as it is built for use, with what its debug information tells.",
+            help="fp: build with frame pointers; dwarf: record the program as it ships, by its debug information.",
         ),
     ] = "fp",
-    max_time: Annotated[
-        float | None,
-        typer.Option(
-            "--max-time",
-            metavar="TIME",
-            parser=options.read_duration_s,
-            help="What recording a workload may take; default: 1m.",
-        ),
-    ] = None,
+    max_time: Annotated[float | None, options.own_max_time("What recording a workload may take; default: 1m.")] = None,
 ) -> None:
     """Show where a variant spends its time on its benchmark workloads: a table, and a page or picture.
 

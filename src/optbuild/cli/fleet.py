@@ -84,7 +84,7 @@ def run(
         ),
     ] = None,
     jobs: options.Jobs = None,
-    max_time: options.MaxTime = None,
+    max_time: Annotated[float | None, options.own_max_time("Budget for all measuring of each unit.")] = None,
     keep_going: options.KeepGoing = False,
     fresh: options.Fresh = False,
     no_wait: options.NoWait = False,

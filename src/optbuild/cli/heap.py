@@ -38,7 +38,7 @@ def heap(
         ),
     ] = None,
     tool: Annotated[
-        str, typer.Option("--tool", metavar="TOOL", help="What counts: dhat, or heaptrack for large programs.")
+        str, typer.Option("--tool", metavar="TOOL", help="The tool that counts: dhat, or heaptrack for large programs.")
     ] = "dhat",
     sort: Annotated[str, typer.Option("--sort", metavar="KEY", help="bytes, blocks, short-lived or peak.")] = "bytes",
     top: Annotated[int, typer.Option("--top", metavar="N", min=1, help="How many sites to show.")] = 20,

@@ -116,7 +116,7 @@ def doctor(
     fix: Annotated[bool, typer.Option("--fix", help="Install what is missing, after asking.")] = False,
     yes: options.Yes = False,
     draws: Annotated[
-        bool, typer.Option("--flamegraph", help="With --fix: also what draws flame graphs as SVG.")
+        bool, typer.Option("--flamegraph", help="With --fix: also install what draws flame graphs as SVG.")
     ] = False,
     measure: Annotated[bool, typer.Option("--measure", help="Check how precisely this machine measures.")] = False,
     build_profile: options.BuildProfile = None,
@@ -157,7 +157,7 @@ def report(
         ),
     ] = None,
     output: options.Output = None,
-    title: Annotated[str | None, typer.Option("--title", metavar="TEXT", help="The heading, in place of ours.")] = None,
+    title: Annotated[str | None, typer.Option("--title", metavar="TEXT", help="The heading of the report.")] = None,
     template: Annotated[
         Path | None, typer.Option("--template", metavar="FILE", help="Fill in this jinja2 template instead.")
     ] = None,

@@ -71,6 +71,11 @@ def read_precision(text: str) -> float | None:
     return None if text == "auto" else read_ratio(text)
 
 
+def own_max_time(help_text: str) -> Any:  # noqa: ANN401 - what Typer's functions return
+    """`--max-time` of a command where it is not the budget for all measuring."""
+    return typer.Option("--max-time", metavar="TIME", parser=read_duration_s, help=help_text)
+
+
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The Cargo project.", show_default="here")]
 BuildProfile = Annotated[
     str | None,

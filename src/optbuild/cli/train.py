@@ -36,7 +36,7 @@ def train(
         typer.Option("--variant", metavar="NAME", help="Default: the last variant with PGO, without `layout`."),
     ] = None,
     merge: Annotated[
-        bool, typer.Option("--merge", help="Add to the counts that are there, which lose half of their say.")
+        bool, typer.Option("--merge", help="Add to the committed counts, whose weight is halved.")
     ] = False,
     check: Annotated[
         bool,

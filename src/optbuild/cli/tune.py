@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @with_common_options
-@with_run_request(without=("cross_validate", "keep_going"))
+@with_run_request(without=("cross_validate", "keep_going", "max_time"))
 def tune(
     context: typer.Context,
     request: RunRequest,
@@ -38,8 +38,15 @@ def tune(
     budget: Annotated[
         float | None,
         typer.Option(
-            "--budget", metavar="TIME", parser=options.read_duration_s, help="For builds and measuring; default: 60m."
+            "--budget",
+            metavar="TIME",
+            parser=options.read_duration_s,
+            help="Budget for builds and measuring; default: 60m.",
         ),
+    ] = None,
+    max_time: Annotated[
+        float | None,
+        options.own_max_time("For the race (at least as long as the builds took), and for the confirmation."),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the candidates and what is left out; build nothing.")
@@ -58,7 +65,8 @@ def tune(
     from optbuild.session.search import TuneRequest
 
     call: CliContext = context.obj
-    asked = TuneRequest(run=replace(request, directory=directory), space=space, objective=objective, budget_s=budget)
+    run = replace(request, directory=directory, max_time_s=max_time)
+    asked = TuneRequest(run=run, space=space, objective=objective, budget_s=budget)
     if dry_run:
         if write:
             raise UsageError("--dry-run finds no winner that --write could add", help="leave out one of the two")

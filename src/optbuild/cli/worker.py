@@ -17,11 +17,13 @@ from optbuild.cli.options import with_common_options
 @with_common_options
 def worker(
     context: typer.Context,
-    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="The scheduler's, such as tcp://HOST:8786.")],
+    address: Annotated[
+        str, typer.Argument(metavar="ADDRESS", help="The scheduler's address, such as tcp://HOST:8786.")
+    ],
     bench: Annotated[
         bool, typer.Option("--bench", help="Measure, alone on this machine, instead of building.")
     ] = False,
-    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="What people see of it.")] = None,
+    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="The name that people see.")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Where it writes; default: a temporary directory.")
     ] = None,

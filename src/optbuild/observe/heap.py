@@ -75,7 +75,7 @@ class HeapObserver:
                 continue
         if not found:
             raise WorkloadError(
-                "the program ended in a way in which valgrind writes nothing about it",
+                "valgrind wrote nothing, because of how the program ended",
                 help="let it end by itself, or by the signal in `stop-signal`",
             )
         return tuple(found)

@@ -74,7 +74,7 @@ def _find_waiting(seen: Observation, _: Parts, __: tuple[HotFunction, ...]) -> I
         yield _finding(
             FindingKind.WAITING,
             share,
-            f"{format_share(share)} of {format_duration(seen.wall_s)} nothing of the program runs: it waits",
+            f"{format_share(share)} of {format_duration(seen.wall_s)} the program does not run: it waits",
             "find what it waits for (a disk, another program, a timer, a lock: strace -f -r, or perf trace); no build "
             "setting reaches this time",
         )

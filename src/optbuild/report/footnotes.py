@@ -56,9 +56,9 @@ def _measuring(record: RunRecord) -> Iterator[str]:
         if record.noise.steal_ratio is not None:
             facts.append(f"steal {unsigned_percent(record.noise.steal_ratio)}")
         if record.noise.noisy:
-            facts.append(
-                f"noisy machine: {record.noise.tainted_rounds} superblocks were disturbed from outside; all were kept"
-            )
+            count = record.noise.tainted_rounds
+            were, all_were = ("s were", "all were") if count != 1 else (" was", "it was")
+            facts.append(f"noisy machine: {count} superblock{were} disturbed from outside; {all_were} kept")
         elif record.noise.tainted_rounds:
             taken = _taken_again(record)
             facts.append(f"superblocks disturbed from outside: {record.noise.tainted_rounds}, measured again: {taken}")

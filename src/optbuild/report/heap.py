@@ -154,7 +154,7 @@ def _place(place: _Place) -> str:
 
 def _footnotes(document: HeapDocument, top: int) -> Iterable[str]:
     if document.short_lived is not None:
-        yield f"A short-lived block is of a site whose blocks live {document.short_lived} at most on average."
+        yield f"A block is short-lived if the blocks of its site live {document.short_lived} at most, on average."
     if document.tool is HeapTool.HEAPTRACK:
         yield "A short-lived block was freed before the program allocated another one."
     yield "At peak: when the program had most bytes. What the standard library allocates is shown at its caller."

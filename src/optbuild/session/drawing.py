@@ -59,7 +59,7 @@ def choose_form(asked: str | None, output: Path | None) -> Form | None:
         return None
     if output.suffix.lower() not in _BY_ENDING:
         raise UsageError(
-            f"the name of {output.name} does not tell what to write", help=f"name it with --format: {known}"
+            f"the name of {output.name} does not say what to write", help=f"name it with --format: {known}"
         )
     return _BY_ENDING[output.suffix.lower()]
 

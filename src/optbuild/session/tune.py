@@ -23,7 +23,7 @@ from optbuild.profile.search_choices import Objective
 from optbuild.profile.stages import Stages
 from optbuild.record.describe_search import find_sizes
 from optbuild.record.host import describe_host
-from optbuild.record.lock import hold_lock
+from optbuild.record.lock import blaming_deletion, hold_lock
 from optbuild.record.model import RunRecord
 from optbuild.record.store import RecordStore
 from optbuild.session.course import Course, Heat, without
@@ -67,7 +67,8 @@ def tune(request: TuneRequest, machine: Machine) -> RunRecord:
         )
         course = Course(search=search, ledger=ledger)
         try:
-            return _run(course)
+            with blaming_deletion(layout.root):
+                return _run(course)
         except OptbuildError as error:
             ledger.search = course.describe()
             raise RunFailedError(error, ledger.close(error)) from error

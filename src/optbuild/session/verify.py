@@ -34,7 +34,7 @@ _STEADY = (
     "let build scripts and macros write the same each time: sorted entries, SOURCE_DATE_EPOCH for the time, no path of "
     "the machine"
 )
-_TRAIN = "train anew: optbuild train; until then builds take the counts as far as they match"
+_TRAIN = "train again: optbuild train; until then builds take the counts as far as they match"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +157,7 @@ def _read_lock(build_profile: BuildProfile) -> Lock | None:
 
 def _check_lock(lock: Lock | None, build_profile: BuildProfile, record: RunRecord) -> Iterator[VerifiedCheck]:
     if lock is None:
-        yield _fail("lock", "the counts have no lock", "commit the lock as well, or train anew: optbuild train")
+        yield _fail("lock", "the counts have no lock", "commit the lock as well, or train again: optbuild train")
         return
     yield _pass("lock", f"belongs to the counts ({lock.content_sha256[:16]}…)")
     trained, found = lock.training.rustc, "unknown" if record.toolchain is None else record.toolchain.rustc
@@ -169,7 +169,7 @@ def _check_lock(lock: Lock | None, build_profile: BuildProfile, record: RunRecor
         yield _pass("translator", f"version {TRANSLATOR}")
     else:
         figure = f"written with version {lock.translator}, read with version {TRANSLATOR}"
-        yield _fail("translator", figure, "train anew with this optbuild, or use the one that wrote the lock")
+        yield _fail("translator", figure, "train again with this optbuild, or use the one that wrote the lock")
     workloads = {each.name: each for each in build_profile.workloads if Use.TRAIN in each.use}
     yield _check_workloads(lock.training.workloads, workloads)
     yield _check_inputs(lock.training.workloads, workloads, build_profile.directory)

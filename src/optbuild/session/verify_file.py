@@ -81,7 +81,7 @@ def verify_file(request: VerifyFileRequest, machine: Machine) -> Verification:
         raise storage_error(path, error) from error
     except BrokenArchiveError as error:
         raise UsageError(
-            f"{path} cannot be read: {error}", help="pack or download it once more", location=str(path)
+            f"{path} cannot be read: {error}", help="pack or download it again", location=str(path)
         ) from error
     return _judge(read, request, record, names)
 
@@ -182,7 +182,7 @@ def _look(data: bytes, name: str) -> tuple[ElfFacts | None, tuple[str, ...]]:
             return None, find_instrumented_sections(data)
         elf = read_elf(data)
     except ValueError as error:
-        raise UsageError(f"{name} cannot be read: {error}", help="build or download it once more") from error
+        raise UsageError(f"{name} cannot be read: {error}", help="build or download it again") from error
     return elf, elf.instrumentation
 
 

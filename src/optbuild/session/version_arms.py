@@ -159,7 +159,7 @@ def compare_outputs(versions: Versions, old: VersionArm, new: VersionArm, *, fai
         if fails:
             raise NotComparableError(
                 message,
-                help=f"find out which of the two is right; {lenient}; or measure nevertheless: --compare-output warn",
+                help=f"find out which of the two is right; {lenient}; or measure anyway: --compare-output warn",
             )
         remedy = f"they may not do the same work: see whether that explains the change; {lenient}"
         versions.emit(Notice(level=Level.WARNING, code="outputs-differ", message=message, help=remedy))

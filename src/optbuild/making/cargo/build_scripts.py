@@ -58,7 +58,7 @@ class BuildScripts(Listener):
             scripts[package_id] = script = read_script_run(name, out_dir, root, self.earlier)
             when, why = ("runs in every build", script.always) if script.always else ("ran again", script.again)
             if why is not None:
-                message = f"the build script of {sanitize_line(name)} {when}: {why}; what it belongs to is built anew"
+                message = f"the build script of {sanitize_line(name)} {when}: {why}; what it belongs to is built again"
                 remedy = "name only files that are there, and that no build changes, by cargo:rerun-if-changed"
                 self.emit(Notice(level=Level.INFO, code="build-script-ran", message=message, help=remedy))
         return scripts

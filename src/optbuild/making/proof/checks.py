@@ -37,7 +37,7 @@ def check_evidence(
 def check_use(evidence: PgoEvidence, compiled: Compiled, *, does_rustc_warn: bool) -> Iterator[Check]:
     """The conditions that no setting can waive: the profile is valid, was passed on and read, and had an effect."""
     header, use = evidence.header, compiled.profile_use
-    retry = "run again with --fresh, which builds and trains anew"
+    retry = "run again with --fresh, which builds and trains again"
     yield Check(
         name="a merged profile of IR level",
         passed=header is not None and header.kind == "indexed" and header.is_ir_level,

@@ -34,7 +34,7 @@ def check_order(traces: Sequence[Sequence[str]], functions: Mapping[str, tuple[i
             name="the profile has the order in which functions first ran",
             passed=bool(places),
             fault="the profile does not say in which order functions first ran",
-            help="run again with --fresh, which trains anew",
+            help="run again with --fresh, which trains again",
             is_of_attempt=True,
         ),
         Check(

@@ -97,8 +97,8 @@ def describe_losses(losses: Losses, workload: str, stray: Path, *, has_flush_obj
             level=Level.WARNING,
             code="processes-without-counts",
             message=f"{training} lacks the counts of {losses.without_counts:,} of {losses.processes:,} processes of "
-            "the instrumented program: each was ended by a signal, _exit or abort, replaced itself by exec, or "
-            f"could not write a file{said}",
+            "the instrumented program: each was ended by a signal, _exit or abort, replaced itself by exec, "
+            f"which loses what it had counted, or could not write a file{said}",
             help=f"let each process return from `main` or call `exit`; {'' if has_flush_object else flush}"
             "if a sandbox forbids it to write files, train without the sandbox",
         )

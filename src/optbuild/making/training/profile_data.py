@@ -86,7 +86,7 @@ def find_lent_names(path: Path, profile: PortableProfile) -> LentNames | None:
     if sha256_of(names) != lock.names_sha256:
         raise ProfileDataError(
             f"{names} does not belong to the lock beside it",
-            help="take all files from the same commit (git checkout), delete this one, or train anew: optbuild train",
+            help="take all files from the same commit (git checkout), delete this one, or train again: optbuild train",
             location=str(names),
         )
     load_names(names)
@@ -152,7 +152,7 @@ def require_matched(matching: Matching, profile: PortableProfile, action: MatchP
         f"only {found} of the counts in {action.file.name}, trained on {sanitize_line(profile.training.package)} "
         f"by {sanitize_line(profile.training.rustc)}, find their function "
         f"(`min-matched` is {format_share(action.min_matched)})",
-        help="train anew: optbuild train; or set `min-matched` under [profile-data]",
+        help="train again: optbuild train; or set `min-matched` under [profile-data]",
         location=str(action.file),
         detail=describe_lost(matching) or None,
         fault=AttemptFault.UNFIT,
