@@ -9,6 +9,7 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -33,13 +34,22 @@ VERSION_CONTROL = frozenset({".git", ".hg", ".jj", ".svn"})
 """Directories of version control: they change with every fetch and every status, and are not part of a project."""
 _MARKER_TEXT = "optbuild made this directory; `optbuild clean` may delete it and everything below it.\n"
 
+_OPEN_FILES = tuple(map(Path, ("/dev", "/dev/fd", "/proc/self/fd")))
+"""What lies here are names of files that are open, `/dev/stdout` for instance."""
+
 
 def atomic_write(path: Path, data: bytes) -> None:
     """Replace a file's content atomically: a reader sees the old or the new bytes, never a mixture.
 
+    A device or a pipe is written to: a file in its place would take it from the whole system.
+
     Raises:
         StorageError: The disk is full or the directory cannot be written; the old file is intact.
     """
+    if _is_stream(path):
+        with writing(path):
+            path.write_bytes(data)
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -65,11 +75,24 @@ def require_writable(path: Path) -> None:
         StorageError: Its directory cannot be written or made, or it is a directory.
     """
     parent = next(folder for folder in path.parents if folder.exists())
+    if _is_stream(path):
+        if not os.access(path, os.W_OK):
+            raise storage_error(path, OSError(errno.EACCES, os.strerror(errno.EACCES)))
+        return
     if path.is_dir():
         raise storage_error(path, IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)))
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
         number = errno.EACCES if parent.is_dir() else errno.ENOTDIR
         raise storage_error(path, OSError(number, os.strerror(number)))
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a path names a device, a pipe or a socket, by itself or through a link, or an open file of `/dev`."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # it is not there, or nothing may be known of it: writing says so
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or path.parent in _OPEN_FILES
 
 
 def atomic_copy(source: Path, target: Path) -> None:

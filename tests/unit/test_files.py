@@ -23,6 +23,7 @@ from optbuild.files import (
     link_or_copy,
     refused_by_system,
     remove_below,
+    require_writable,
     sha256_of,
     writing,
 )
@@ -456,3 +457,21 @@ def test_a_place_where_no_file_can_be_is_no_matter_of_space(tmp_path: Path) -> N
     with pytest.raises(StorageError) as caught, writing(gone):
         gone.write_bytes(b"x")
     assert "make the directory" in caught.value.help
+
+
+def test_a_device_or_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    """`-o /dev/null` by root made a file of it; for others it was refused, since nothing can be made beside it."""
+    link, pipe = tmp_path / "null", tmp_path / "pipe"
+    link.symlink_to("/dev/null")
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        for path in (link, pipe):
+            require_writable(path)
+            atomic_write(path, b"a report")
+        assert os.read(reader, 100) == b"a report"
+    finally:
+        os.close(reader)
+    assert (link.is_symlink(), pipe.is_fifo()) == (True, True)
+    assert sorted(tmp_path.iterdir()) == [link, pipe]
+    require_writable(Path("/dev/null"))

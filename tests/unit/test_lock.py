@@ -10,7 +10,7 @@ import pytest
 from optbuild.errors import BuildError, InterruptedRunError, LockHeldError, StorageError
 from optbuild.events import Event
 from optbuild.files import claim_directory
-from optbuild.record.lock import blame_deletion, hold_lock
+from optbuild.record.lock import blame_deletion, blaming_deletion, hold_lock
 
 
 def ignore(_: Event) -> None:
@@ -50,6 +50,20 @@ def test_a_clean_while_a_run_waits_leaves_it_a_directory_of_ours(tmp_path: Path)
     path = tmp_path / "own/lock"
     with hold_lock(path, wait=True, emit=ignore):
         claim_directory(path.parent)
+
+
+@pytest.mark.parametrize("error", [BuildError("no such file", help="h"), FileNotFoundError(2, "gone", "Cargo.lock")])
+def test_every_command_that_holds_the_lock_blames_a_deletion(tmp_path: Path, error: Exception) -> None:
+    """Also for what nothing foresaw; without a deletion the error stays what it is."""
+    claim_directory(tmp_path / "own")
+    with pytest.raises(type(error)), blaming_deletion(tmp_path / "own"):
+        raise error
+    shutil.rmtree(tmp_path / "own")
+    with (
+        pytest.raises(StorageError, match="was deleted while optbuild worked in it"),
+        blaming_deletion(tmp_path / "own"),
+    ):
+        raise error
 
 
 def test_a_deletion_is_blamed_for_the_error_that_follows_from_it(tmp_path: Path) -> None:

@@ -52,7 +52,26 @@ def hold_lock(path: Path, *, wait: bool, emit: Emit) -> Iterator[None]:
         lock.release()
 
 
-def blame_deletion(error: OptbuildError, claimed: Path) -> OptbuildError:
+@contextmanager
+def blaming_deletion(claimed: Path) -> Iterator[None]:
+    """Let an error tell of a deletion, if somebody has deleted what a command works on.
+
+    Args:
+        claimed: The directory that belongs to optbuild, whose lock is held.
+
+    Raises:
+        StorageError: It was deleted.
+    """
+    try:
+        yield
+    except (OptbuildError, OSError) as error:
+        cause = blame_deletion(error, claimed)
+        if cause is error:
+            raise
+        raise cause from error
+
+
+def blame_deletion(error: OptbuildError | OSError, claimed: Path) -> OptbuildError | OSError:
     """The error of a run; if somebody has deleted what it works on, such as `cargo clean`, nothing else is to blame."""
     if isinstance(error, InterruptedRunError) or not claim_again(claimed):
         return error

@@ -9,7 +9,7 @@ from optbuild.errors import OptbuildError, UsageError
 from optbuild.events import Level, Notice
 from optbuild.files import claim_directory
 from optbuild.project.repository import Repository, find_repository
-from optbuild.record.lock import hold_lock
+from optbuild.record.lock import blaming_deletion, hold_lock
 from optbuild.record.model import RunRecord
 from optbuild.session.compare_request import CompareRequest
 from optbuild.session.debug_builds import require_optimised_file
@@ -50,20 +50,25 @@ def compare(request: CompareRequest, machine: Machine) -> RunRecord:
     repository = _find_repository(request, machine)
     commits = _resolve(request, repository)  # a wrong name need not wait for another run
     claim_directory(layout.root)
-    with hold_lock(layout.lock, wait=request.run.wait, emit=machine.emit):
+    with hold_lock(layout.lock, wait=request.run.wait, emit=machine.emit), blaming_deletion(layout.root):
         versions = Versions(machine=machine, layout=layout, command_line=request.run.command_line)
         _prepare(request, versions, repository, commits)
         _announce(versions, request.profile_of)
         try:
-            build_versions(versions)
-            old, new = _old_arm(versions), arm_of(versions.ledgers[NEW])
-            with about(OLD, str(versions.program.path) if versions.program else versions.sides[OLD].source.name):
-                old = probe_old(versions, old, fresh=request.run.fresh)
-            compare_outputs(versions, old, new, fails=request.on_difference is OnDifference.FAIL)
-            run_contest(versions, old, new)
+            with blaming_deletion(layout.root):
+                _carry_out(request, versions)
             return versions.close()
         except OptbuildError as error:
             raise RunFailedError(error, versions.close(error)) from error
+
+
+def _carry_out(request: CompareRequest, versions: Versions) -> None:
+    build_versions(versions)
+    old, new = _old_arm(versions), arm_of(versions.ledgers[NEW])
+    with about(OLD, str(versions.program.path) if versions.program else versions.sides[OLD].source.name):
+        old = probe_old(versions, old, fresh=request.run.fresh)
+    compare_outputs(versions, old, new, fails=request.on_difference is OnDifference.FAIL)
+    run_contest(versions, old, new)
 
 
 def _find_repository(request: CompareRequest, machine: Machine) -> Repository | None:

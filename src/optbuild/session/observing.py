@@ -17,7 +17,7 @@ from optbuild.making.carry_out import carry_out
 from optbuild.measure.arms import ArmBinaries, Arms
 from optbuild.observe.inlining import InlineResolver, find_symbolizer
 from optbuild.plan.model import PlannedVariant
-from optbuild.record.lock import hold_lock
+from optbuild.record.lock import blaming_deletion, hold_lock
 from optbuild.session.building import describe_site
 from optbuild.session.ledger import Ledger
 from optbuild.session.prepare import load_history, prepare
@@ -95,7 +95,7 @@ def built_to_observe(
     prepared = prepare(asked, machine, trusted=True)
     layout = prepared.layout
     claim_directory(layout.root)
-    with hold_lock(layout.lock, wait=asked.wait, emit=machine.emit):
+    with hold_lock(layout.lock, wait=asked.wait, emit=machine.emit), blaming_deletion(layout.root):
         ledger = Ledger(prepared=prepared, request=asked, machine=machine, history=load_history(layout))
         warn_of_unpassed(ledger)
         arms = _build(ledger)

@@ -19,7 +19,7 @@ from optbuild.plan.measure import HeldOutArm, Measure
 from optbuild.plan.render import describe_estimate
 from optbuild.project.source_marks import find_variables, read_package_sources
 from optbuild.record.host import describe_host
-from optbuild.record.lock import blame_deletion, hold_lock
+from optbuild.record.lock import blaming_deletion, hold_lock
 from optbuild.record.model import RunRecord
 from optbuild.record.store import RecordStore
 from optbuild.session.building import describe_site, publish
@@ -112,10 +112,10 @@ def begun(prepared: Prepared, request: RunRequest, machine: Machine) -> Iterator
             for note in prepared.plan.notes:
                 ledger.emit(Notice(level=Level.INFO, code="plan", message=note))
             warn_of_unpassed(ledger)
-            yield ledger
+            with blaming_deletion(layout.root):
+                yield ledger
         except OptbuildError as error:
-            cause = blame_deletion(error, layout.root)
-            raise RunFailedError(cause, ledger.close(cause)) from error
+            raise RunFailedError(error, ledger.close(error)) from error
 
 
 def build(ledger: Ledger, making: Making | None = None) -> None:

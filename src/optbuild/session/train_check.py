@@ -15,7 +15,7 @@ from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.plan.results import Artifact
 from optbuild.portable.fit import Fit, judge_fit
 from optbuild.portable.matching import match
-from optbuild.record.lock import hold_lock
+from optbuild.record.lock import blaming_deletion, hold_lock
 from optbuild.session.building import describe_site
 from optbuild.session.ledger import Ledger
 from optbuild.session.opening import load_for
@@ -95,7 +95,7 @@ def _only_instrumented(plan: Plan, name: str) -> Plan:
 def _build(prepared: Prepared, request: TrainRequest, machine: Machine) -> dict[str, Artifact]:
     layout = prepared.layout
     claim_directory(layout.root)
-    with hold_lock(layout.lock, wait=request.run.wait, emit=machine.emit):
+    with hold_lock(layout.lock, wait=request.run.wait, emit=machine.emit), blaming_deletion(layout.root):
         ledger = Ledger(prepared=prepared, request=request.run, machine=machine, history=load_history(layout))
         built = carry_out(prepared.plan, describe_site(ledger))
     error = built.ended_by or next(iter(built.failures.values()), None)

@@ -357,8 +357,9 @@ def make_multipliers(shares: Mapping[K, tuple[float, int]]) -> dict[K, int]:
     """Whole factors that give each workload its weight's share of all counts, whatever its length.
 
     `llvm-profdata` multiplies counts; without this, the longest workload would dominate the profile. The factors are as
-    small as they may be: LLVM makes better code of small counts. With jsonxf 1.1.1 and rustc 1.95, three times the same
-    counts and more gave a program that takes 10% more instructions.
+    small as they may be: large counts can make LLVM's code worse. With jsonxf 1.1.1 and rustc 1.95, twice the same
+    counts and more gave a program that takes 10% more instructions on one of two inputs; two other programs do not
+    care.
 
     Args:
         shares: For each training run its weight and its own total count, both above zero.
