@@ -265,5 +265,5 @@ def test_a_program_that_was_shipped_stands_for_the_old_version(optbuild: Optbuil
     assert report.startswith("turns: turns-1.0.0 → working tree (release)\n")
 
     assert "missing or not executable" in history.refused("--baseline-binary", tmp_path / "nothing")
-    assert "in no git repository" in history.refused("v1")
-    assert "in no git repository" in history.refused("--baseline-binary", shipped, "v2")
+    assert "not in a git repository" in history.refused("v1")
+    assert "not in a git repository" in history.refused("--baseline-binary", shipped, "v2")

@@ -14,11 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
 from optbuild.portable.model import OutlineBlock
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 _MOST = 1e6  # the solver is exact to 1e-7
@@ -104,7 +103,7 @@ def solve_flows(outline: Sequence[OutlineBlock], known: Known) -> Flows:
     solved = linprog(prices, A_eq=cast("Any", sums), b_eq=targets, method="highs")
     if solved.x is None:
         raise ValueError(f"no flow was found: {solved.message}")
-    flow: NDArray[np.float64] = np.maximum(solved.x, 0.0) * scale
+    flow: NDArray[np.float64] = solved.x.clip(min=0.0) * scale
     return Flows(
         blocks=tuple(float(flow[variables].sum()) for variables in into),
         edges={key: float(flow[column[key]]) for key in keys},
