@@ -55,7 +55,7 @@ class PlanInputs:
         lent_names: The names of the program that was trained, if they are committed as well.
         has_profile_data: The committed counts that the build profile names are there.
         last_rustflags: Added where a variant is compiled for good, not where it is instrumented for training.
-        notes_outlines: LLVM writes where the counters are that training counts: the counts are to be committed.
+        notes_outlines: LLVM writes what the blocks do that training counts: the counts are to be committed.
         workload_keys: By name a fingerprint of each workload's recipe, which would be made anew for every training.
     """
 

@@ -10,7 +10,7 @@ flows from the others.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import SequenceMatcher
 from itertools import chain
 
@@ -32,8 +32,11 @@ LEAST_SURE = 2 / 3
 """The share of a function's blocks that must be found by what they do: with fewer it is another function."""
 LEAST_FOUND = 0.8
 """The share of its counts whose block or edge must be found: what is not would be guessed."""
-_SURE: tuple[Callable[[OutlineBlock], int], ...] = (lambda block: block.near, lambda block: block.code)
-_KEYS = (*_SURE, lambda block: block.shape)
+_KEYS: tuple[Callable[[OutlineBlock], int], ...] = (
+    lambda block: block.near,
+    lambda block: block.code,
+    lambda block: block.shape,
+)
 
 
 def find_changed(
@@ -94,9 +97,11 @@ def _renumber(matching: Matching, outlines: Outlines) -> Matching:
 
 
 def _renumbered(found: Match, outlines: Outlines) -> Match:
-    counts = found.counts
     new = outlines.get(locate(found.function), ())
-    if not counts.outline or not new or _has_same_counters(counts.outline, new):
+    if not new:
+        return found
+    counts = found.counts
+    if not counts.outline or _has_same_counters(counts.outline, new):
         return found
     moved = _move(counts, found.function, new)
     return replace(found, moved=moved)
@@ -124,33 +129,26 @@ def _align_changed(matching: Matching, program: Collection[InstrumentedFunction]
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Pairs:
-    """Which block of the old function is which of the new one, and how many of these are sure."""
-
-    old_of: Mapping[int, int]
-    sure: int
-
-
 def _move(counts: FunctionCounts, function: InstrumentedFunction, new: Sequence[OutlineBlock]) -> FunctionCounts | None:
     """The counts of a function under the numbers of another version; None if it is another function."""
     old = counts.outline
     for outline, counters in ((old, len(counts.counters)), (new, function.counters)):
         if _find_counters(outline, range(len(outline))) != set(range(counters)):
             return None
-    pairs = _pair(old, new)
-    found = _find_counters(old, set(pairs.old_of.values()))
-    if pairs.sure < LEAST_SURE * max(len(old), len(new)):
+    pairs = list(_align(old, new, range(len(old)), range(len(new)), _KEYS))
+    old_of = {number: before for number, before, _ in pairs}
+    found = _find_counters(old, set(old_of.values()))
+    if sum(is_sure for *_, is_sure in pairs) < LEAST_SURE * max(len(old), len(new)):
         return None
     if sum(counts.counters[counter] for counter in found) < LEAST_FOUND * counts.total:
         return None
     flows = solve_flows(old, know_counters(old, counts.counters))
-    moved = solve_flows(new, _know_pairs(old, new, flows, pairs.old_of))
+    moved = solve_flows(new, _know_pairs(old, new, flows, old_of))
     moved_counters = _read_counters(new, moved, function.counters)
-    for number, before in pairs.old_of.items():
+    for number, before in old_of.items():
         for choice, choice_before in zip(new[number].choices, old[before].choices, strict=False):
             moved_counters[choice] = counts.counters[choice_before]
-    values = _move_sites(counts, old, new, function, pairs.old_of)
+    values = _move_sites(counts, old, new, function, old_of)
     return replace(counts, counters=tuple(moved_counters), values=values, outline=())
 
 
@@ -213,20 +211,14 @@ def _move_sites(
     return {kind: tuple(sites) for kind, sites in moved.items() if sites}
 
 
-def _pair(old: Sequence[OutlineBlock], new: Sequence[OutlineBlock]) -> _Pairs:
-    old_numbers, new_numbers = list(range(len(old))), list(range(len(new)))
-    sure = sum(1 for _ in _align(old, new, old_numbers, new_numbers, _SURE))
-    return _Pairs(old_of=dict(_align(old, new, old_numbers, new_numbers, _KEYS)), sure=sure)
-
-
 def _align(
     old: Sequence[OutlineBlock],
     new: Sequence[OutlineBlock],
     old_numbers: Sequence[int],
     new_numbers: Sequence[int],
     keys: Sequence[Callable[[OutlineBlock], int]],
-) -> Iterator[tuple[int, int]]:
-    """Each block of the new function that is found in the old one, and its number there."""
+) -> Iterator[tuple[int, int, bool]]:
+    """Each block of the new function that is found in the old one, its number there, and whether it does the same."""
     if not keys or not old_numbers or not new_numbers:
         return
     key_of = keys[0]
@@ -238,4 +230,5 @@ def _align(
     for block in matcher.get_matching_blocks():
         yield from _align(old, new, old_numbers[end_old : block.a], new_numbers[end_new : block.b], keys[1:])
         end_old, end_new = block.a + block.size, block.b + block.size
-        yield from zip(new_numbers[block.b : end_new], old_numbers[block.a : end_old], strict=True)
+        found = zip(new_numbers[block.b : end_new], old_numbers[block.a : end_old], strict=True)
+        yield from ((number, before, len(keys) > 1) for number, before in found)

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import zip_longest
 
-from optbuild.portable.model import FunctionCounts, FunctionKey, Outlines, Site, Value, ValueKind
+from optbuild.portable.model import FunctionCounts, FunctionKey, Site, Value, ValueKind
 from optbuild.portable.names import read_name
-from optbuild.tools.mangling import without_unit
 from optbuild.tools.profile_text import FunctionRecord
 
 COUNT_LIMIT = (1 << 64) - 3
@@ -22,20 +20,15 @@ COUNT_LIMIT = (1 << 64) - 3
 _EXTERNAL = "** External Symbol **"
 
 
-def parse_records(records: Iterable[FunctionRecord], outlines: Outlines | None = None) -> list[FunctionCounts]:
-    """Read the records of one program, which call each other.
-
-    Args:
-        records: Under the names of the program.
-        outlines: Of its functions, as far as they are known.
+def parse_records(records: Iterable[FunctionRecord]) -> list[FunctionCounts]:
+    """Read the records of one program, in their order; its functions call each other.
 
     Raises:
         ValueError: A record is not as expected.
     """
     records = list(records)
-    known = {record.name: (outlines or {}).get((without_unit(record.name), record.hash), ()) for record in records}
     callees = {record.name: (read_name(record.name), record.hash) for record in records}
-    return [replace(parse_record(record, callees), outline=known[record.name]) for record in records]
+    return [parse_record(record, callees) for record in records]
 
 
 def parse_record(record: FunctionRecord, callees: Mapping[str, FunctionKey] | None = None) -> FunctionCounts:

@@ -44,15 +44,17 @@ _ELSEWHERE: Mapping[str, str] = {
 
 def find_metric(word: str) -> str | None:
     """The metric, or what is counted beside one, that the author of `word` most likely meant."""
-    plain = "-".join(word.lower().replace("_", " ").split())
-    names = {plain: name for name, called in _SYNONYMS.items() for plain in (name, *called)}
-    return names.get(plain) or find_nearest(plain, [*MetricName, *COUNTED])
+    names = {called: name for name, synonyms in _SYNONYMS.items() for called in (name, *synonyms)}
+    return names.get(_plain(word)) or find_nearest(_plain(word), [*MetricName, *COUNTED])
 
 
 def suggest_metric(word: str) -> str | None:
     """What to write in a build profile instead of a metric that does not exist; None if nothing comes near."""
     meant = find_metric(word)
-    plain = "-".join(word.lower().replace("_", " ").split())
-    if plain in _ELSEWHERE or meant is None:
-        return _ELSEWHERE.get(plain)
+    if _plain(word) in _ELSEWHERE or meant is None:
+        return _ELSEWHERE.get(_plain(word))
     return COUNTED.get(meant, f'did you mean "{meant}"?')
+
+
+def _plain(word: str) -> str:
+    return "-".join(word.lower().replace("_", " ").split())

@@ -80,7 +80,7 @@ class Layout:
 
     @property
     def control_flow(self) -> Path:
-        """What LLVM writes of instrumented builds for committed counts: where their counters are."""
+        """What LLVM writes of instrumented builds for committed counts: what their blocks do."""
         return (self.shared or self.root) / "flow"
 
     @property

@@ -36,7 +36,7 @@ class RunRequest:
         cross_validate: Build PGO variants with profiles that leave workloads out in turn, and measure them on those.
         fresh: Reuse no earlier result.
         ignore_profile_data: Train, whatever counts are committed.
-        notes_outlines: Let LLVM write where the counters are that training counts.
+        notes_outlines: Let LLVM write what the blocks do that training counts.
         target: Which of the build profile's `targets` it is about; None for the first one, or the only one.
         require_profile_data: Take the committed counts or fail; train nothing.
         rustflags: Added to those of every variant.

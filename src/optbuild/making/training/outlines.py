@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from optbuild.files import storage_error
@@ -11,7 +12,7 @@ from optbuild.portable.difference import find_hot, find_shares
 from optbuild.portable.matching import Matching
 from optbuild.portable.model import FunctionCounts, Located, OutlineBlock
 from optbuild.portable.outline import outline
-from optbuild.portable.profile_records import join, parse_record, parse_records
+from optbuild.portable.profile_records import join, parse_records
 from optbuild.tools.instrumentation import InstrumentedFunction
 from optbuild.tools.llvm_ir import find_outdated, parse_functions
 from optbuild.tools.mangling import without_unit
@@ -53,7 +54,7 @@ def move_by_outlines(matching: Matching, program: Sequence[InstrumentedFunction]
 
 
 def note_outlines(records: Iterable[FunctionRecord], directory: Path) -> list[FunctionCounts]:
-    """The counts of a training, those of hot functions with their outlines: they tell instances of one name apart.
+    """The counts of a training, those of hot functions with their outlines: other builds find them again by these.
 
     Args:
         records: Under the names of the program that was trained.
@@ -64,11 +65,10 @@ def note_outlines(records: Iterable[FunctionRecord], directory: Path) -> list[Fu
         StorageError: A file cannot be read or removed.
     """
     records = list(records)
-    counted = [(record, parse_record(record)) for record in records]
-    hot = find_hot(find_shares(counts for _, counts in counted), OUTLINED_SHARE)
-    wanted = {
-        (without_unit(record.name), record.hash)
-        for record, counts in counted
-        if counts.total and counts.name.path in hot
-    }
-    return join(parse_records(records, read_outlines(directory, wanted)))
+    counted = parse_records(records)
+    hot = find_hot(find_shares(counted), OUTLINED_SHARE)
+    located = [(without_unit(record.name), record.hash) for record in records]
+    wanted = {place for place, counts in zip(located, counted, strict=True) if counts.total and counts.name.path in hot}
+    outlines = read_outlines(directory, wanted)
+    pairs = zip(located, counted, strict=True)
+    return join(replace(counts, outline=outlines.get(place, ())) for place, counts in pairs)

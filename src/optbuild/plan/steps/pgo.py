@@ -264,7 +264,7 @@ def _instrument(
 
 
 def _write_ir(inputs: PlanInputs) -> tuple[Argument, ...]:
-    """The flags that tell where counters are, if this LLVM knows them."""
+    """The flags that tell what blocks do, if this LLVM knows them."""
     if (inputs.toolchain.rustc.llvm_major or 0) < WRITES_IR_SINCE:
         return ()
     return tuple((flag,) for flag in write_ir_flags(inputs.layout.control_flow))
