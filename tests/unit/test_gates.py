@@ -8,16 +8,17 @@ import pytest
 from inline_snapshot import snapshot
 
 from optbuild.errors import UsageError
-from optbuild.measure.model import AllocationCount, Resources, Verdict
+from optbuild.measure.model import AaVerdict, AllocationCount, Resources, Verdict
 from optbuild.profile.gates import GateSettings
 from optbuild.record.gate import GateVerdict
 from optbuild.record.judge import is_accepted, judge
-from optbuild.record.model import RunRecord, WorkloadRecord
+from optbuild.record.model import RunRecord, WarningRecord, WorkloadRecord
 from optbuild.record.search import SearchRecord
 from optbuild.record.variants import VariantStatus
 from optbuild.report.formats import GATE_FORMATS
 from optbuild.report.model import Screen
 from optbuild.testing import make_comparison, make_run_record, make_variant_record
+from tests.unit.report_cases import make_noise
 
 ALL = GateSettings(
     min_gain=0.03, max_regression=0.02, max_size_growth=0.1, max_rss_growth=0.1, max_build_time_growth=0.5
@@ -78,6 +79,19 @@ def test_an_invalid_session_decides_nothing() -> None:
     """No number of a session whose control failed is shown."""
     (gate,) = judge(measured(-0.21, -0.19, verdict=Verdict.INVALID), GateSettings(min_gain=0.03))
     assert (gate.verdict, gate.found) == (GateVerdict.INCONCLUSIVE, None)
+    assert "its own copy measured differently" in gate.reason
+
+
+def test_a_workload_that_proves_nothing_is_named_as_the_cause() -> None:
+    """The control agreed: it is not the machine that has to be mended."""
+    warning = WarningRecord(code="run-too-short", message="books: a run takes 0.8 ms: give it work", help="")
+    record = measured(-0.21, -0.19, verdict=Verdict.INVALID)
+    sound = replace(record, noise=make_noise(), warnings=(warning,))
+    (gate,) = judge(sound, GateSettings(min_gain=0.03))
+    assert (gate.reason, gate.help) == (warning.message, "mend the workload, then optbuild pgo --fresh")
+    unsound = replace(sound, noise=make_noise(verdict=AaVerdict.INVALID))
+    (gate,) = judge(unsound, GateSettings(min_gain=0.03))
+    assert "its own copy measured differently" in gate.reason
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from optbuild.errors import UsageError
-from optbuild.measure.model import Comparison, Resources, Verdict
+from optbuild.measure.model import AaVerdict, Comparison, Resources, Verdict
+from optbuild.measure.warnings import WarningKind
 from optbuild.profile.gates import GateSettings
 from optbuild.record.gate import GateRecord, GateVerdict
 from optbuild.record.model import RunRecord
@@ -15,7 +16,8 @@ from optbuild.units import format_bytes, format_percent
 
 _MISSING = frozenset({VariantStatus.FAILED, VariantStatus.SKIPPED})
 _WORST_FIRST = (GateVerdict.FAIL, GateVerdict.INCONCLUSIVE, GateVerdict.PASS)
-_MEASURE_AGAIN = "optbuild pgo --fresh"
+_SILENT = frozenset({WarningKind.TOO_SHORT, WarningKind.FIXED_DURATION})
+"""Why the times of a workload prove nothing, in a session that is sound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,10 +173,14 @@ def _regressions(record: RunRecord, variant: str) -> list[_Found]:
 def _of_comparison(record: RunRecord, comparison: Comparison | None) -> _Found:
     if comparison is None:
         return _Found(reason="it was not measured", help="optbuild pgo, or: optbuild run")
+    again = f"optbuild {'compare' if record.arms else 'pgo'} --fresh"
     if comparison.verdict is Verdict.INVALID:
+        said = "; ".join(warning.message for warning in record.warnings if warning.code in _SILENT)
+        if said and record.noise is not None and record.noise.aa.verdict is not AaVerdict.INVALID:
+            return _Found(workload=comparison.workload, reason=said, help=f"mend the workload, then {again}")
         reason = "the baseline and its own copy measured differently: the session proves nothing"
-        return _Found(workload=comparison.workload, reason=reason, help=f"quieten the machine, then {_MEASURE_AGAIN}")
-    advice = record.measure.advice if record.measure and record.measure.advice else _MEASURE_AGAIN
+        return _Found(workload=comparison.workload, reason=reason, help=f"quieten the machine, then {again}")
+    advice = record.measure.advice if record.measure and record.measure.advice else again
     if comparison.ci_low is None or comparison.ci_high is None:
         reason = f"{comparison.rounds} rounds are too few for an interval"
         return _Found(value=comparison.change, workload=comparison.workload, reason=reason, help=advice)
