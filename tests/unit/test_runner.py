@@ -44,6 +44,7 @@ from optbuild.testing import (
     make_toolchain,
     make_variants,
 )
+from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.workloads.folds import Fold
 from optbuild.workloads.invocation import Invocation
 from tests.unit.build_cases import Workshop, llvm_profdata, trained_program
@@ -102,6 +103,7 @@ class Run:
             build_profile=make_build_profile(*self.variants, directory=self.workshop.directory),
             workloads=workloads,
             toolchain=make_toolchain(),
+            cpu_needs={variant.name: CpuNeeds() for variant in self.variants},
         )
         names = tuple(v.name for v in self.variants)
         self.plan: Plan = make_plan(self.inputs, names, measure=True, folds=self.folds)
@@ -453,6 +455,32 @@ def test_an_attempt_that_lost_something_is_followed_by_the_next(run: Run) -> Non
     ]
     assert [(notice.level, notice.code) for notice in run.workshop.notices] == [(Level.INFO, "next-attempt")]
     assert len(outcome.steps_of(pgo)) == 1 + 2 * len(ATTEMPT)
+
+
+def test_where_counts_do_not_fit_a_cpu_one_variant_for_it_is_trained_for_all(tmp_path: Path) -> None:
+    """What was refused once is not compiled again to be refused again."""
+    v3 = replace(PGO, name="v3", target_cpu="x86-64-v3")
+    flags = [replace(v3, name=name, rustflags=(f"-Cllvm-args=-{name}",)) for name in ("a", "b")]
+    run = Run(Workshop(tmp_path), variants=(RELEASE, PGO, v3, *flags))
+
+    refuse = rejecting(times=1)
+    run.cargo = lambda command: (refuse if "x86-64-v3" in str(command.env) else cargo)(command)
+    outcome = run.carry_out()
+    assert run.built() == ["release", "pgo", "v3", "a", "b"]
+    made = [(step.action.label, _kind(step.action)) for step in outcome.steps.values()]
+    assert [label for label, kind in made if kind == "instrument"] == [
+        "pgo: build instrumented without LTO",
+        "v3: build instrumented without LTO",
+    ]
+    assert [label for label, kind in made if kind == "optimise"] == [
+        *("pgo: build", "v3: build", "v3: build"),
+        *("a: build", "b: build"),
+    ]
+    assert {name: [each.reason for each in all_] for name, all_ in outcome.rejected.items() if name != "v3"} == {
+        name: ["the counts of pgo did not fit v3"] for name in ("a", "b")
+    }
+    taken = [outcome.attempt_of(run.plan.named(name)) for name in ("v3", "a", "b")]
+    assert [attempt and attempt.shared_with for attempt in taken] == [None, "v3", "v3"]
 
 
 def test_counts_that_no_run_can_have_made_are_counted_again_atomically(run: Run) -> None:

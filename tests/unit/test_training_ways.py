@@ -119,15 +119,19 @@ def ways_beside(variant: Variant, *others: Variant) -> list[str]:
 
 
 def test_variants_for_several_cpus_are_trained_once() -> None:
-    """With the binary of the one for any CPU; should that lose something, each falls back to its own."""
+    """With the binary of the one for any CPU; should that lose something, each is trained like any other."""
     plan = make_plan(built(LTO, V3, V4), ("release", "pgo", "pgo-v3", "pgo-v4"), measure=False)
     firsts = [variant.attempts[0] for variant in plan.variants[1:]]
     assert len({attempt.instrument for attempt in firsts}) == len({attempt.merge for attempt in firsts}) == 1
     assert len({attempt.compile for attempt in firsts}) == 3
     assert [attempt.is_shared for attempt in firsts] == [False, True, True]
-    shared, exact = plan.variants[2].attempts
-    assert (shared.name, shared.lossless, exact.name, exact.is_shared) == ("shared", True, "exact", False)
-    assert set(exact.mends) == {AttemptFault.NOT_BUILT, AttemptFault.UNFIT}
+    shared, own, exact = plan.variants[2].attempts
+    assert [(each.name, each.lossless) for each in (shared, own, exact)] == [
+        ("shared", True),
+        ("lto-free", True),
+        ("exact", False),
+    ]
+    assert set(own.mends) == set(exact.mends) == {AttemptFault.NOT_BUILT, AttemptFault.UNFIT}
     flags = []
     for built_by in (shared.instrument, exact.instrument, shared.compile):
         assert built_by is not None
@@ -160,7 +164,7 @@ def test_variants_that_differ_only_in_rustflags_share_one_training() -> None:
 )
 def test_what_has_no_twin_is_trained_for_its_own_cpu(others: tuple[Variant, ...]) -> None:
     """Nothing would be spared, or nothing would be there to hold it against."""
-    expected = ["shared", "exact"] if [other.name for other in others] == ["v3"] else ["lto-free", "exact"]
+    expected = [*(["shared"] if [other.name for other in others] == ["v3"] else []), "lto-free", "exact"]
     assert ways_beside(V3, *others) == expected
 
 
@@ -197,6 +201,12 @@ def test_where_names_differ_counts_are_translated_before_anything_is_trained() -
             replace(THIN, name="flags", rustflags=("-Cllvm-args=-inline-threshold=1",)),
             (LTO, THIN),
             [("translated", "pgo"), ("shared", "thin"), ("exact", None)],
+        ),
+        # Where the counts of all do not fit a CPU, those of the first variant for it may.
+        (
+            replace(V3, name="flags", rustflags=("-Cllvm-args=-inline-threshold=1",)),
+            (LTO, V3),
+            [("shared", "pgo"), ("shared", "pgo-v3"), ("exact", None)],
         ),
         (
             replace(THIN, training_lto=TrainingLto.SAME),
@@ -245,7 +255,7 @@ def test_a_twin_counts_only_where_it_is_built_before() -> None:
         ({"lto": None}, ["shared", "exact"]),
         ({"training_lto": TrainingLto.OFF}, ["shared", "lto-free"]),
         ({"training_lto": TrainingLto.SAME}, ["exact"]),
-        ({"counters": None}, ["shared", "exact", "exact-atomic"]),
+        ({"counters": None}, ["shared", "lto-free", "exact", "exact-atomic"]),
     ],
 )
 def test_a_shared_training_falls_back_to_the_ways_there_are_without(

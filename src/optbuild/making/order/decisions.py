@@ -125,10 +125,32 @@ class Decisions:
         for other in variant.attempts[variant.attempts.index(attempt) + 1 :]:
             if fault in other.mends and failed.isdisjoint(self.progress.plan.needed_by(other.binaries)):
                 self._take(variant, other, Rejection(attempt=attempt, reason=error.message))
+                self._spare_followers(variant, attempt, fault)
                 message = f"variant {variant.name}: {attempt.name} training was rejected; retrying as {other.name}: "
                 self.emit(Notice(level=Level.INFO, code="next-attempt", message=message + error.message))
                 return True
         return False
+
+    def _spare_followers(self, leader: PlannedVariant, rejected: Attempt, fault: AttemptFault) -> None:
+        """Let variants that would take the same counts, and otherwise those of the leader, take the leader's at once.
+
+        They are for the same CPU or have its control flow: what did not fit the leader would not fit them either, and
+        each would be built to show it.
+        """
+        if rejected.shared_with is None:
+            return
+        so_far = self.progress.so_far
+        for follower in self.progress.plan.variants:
+            current = so_far.attempt_of(follower)
+            if current is None or current.compile in so_far.results:
+                continue
+            if (current.name, current.shared_with) != (rejected.name, rejected.shared_with):
+                continue
+            later = follower.attempts[follower.attempts.index(current) + 1 :]
+            own = next((each for each in later if each.shared_with == leader.name and fault in each.mends), None)
+            if own is not None:
+                reason = f"the counts of {rejected.shared_with} did not fit {leader.name}"
+                self._take(follower, own, Rejection(attempt=current, reason=reason))
 
     def _take(self, variant: PlannedVariant, attempt: Attempt, rejected: Rejection) -> None:
         """Continue with another attempt; a variant's folds are trained in the same way."""

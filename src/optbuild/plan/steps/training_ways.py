@@ -14,6 +14,7 @@ counts not fit, that build is the one that is trained.
 
 The evidence decides whether a variant may keep the counts of another: they find their functions, no function loses
 counts, and none lacks them that has them there, such as code that is compiled in for a CPU's features or by `--cfg`.
+Where the counts do not fit a CPU, the first variant that is for it is trained, and the others for it share its counts.
 
 Threads that count in the same place at the same time may produce impossible counts. If that happens, the last way is
 retried with atomic counters, unless the variant sets its counters.
@@ -101,17 +102,35 @@ def _sharing_ways(draft: Draft, own: tuple[Way, ...], variant: Variant, inputs: 
     if variant.training_lto is TrainingLto.SAME or not inputs.shares_training:
         return own
     alike = _earlier_alike(variant, inputs)
-    twin = next((other for other in alike if _of(other, _IN_NAMES) == _of(variant, _IN_NAMES)), None)
-    if twin is None:
+    twins = [other for other in alike if _of(other, _IN_NAMES) == _of(variant, _IN_NAMES)]
+    if not twins:
         return (*(_translated(own[0], other) for other in _leaders(alike, variant)), *own)
-    as_twin = draft_as(draft, twin, inputs)
-    if _linking_ways(as_twin, twin, inputs)[0] != own[0]:
+    first = twins[0]
+    as_first = _built_as(first, own[0], draft, inputs)
+    if as_first is None:
         return own
-    label = f"{own[0].label} as {twin.name}"
-    built_as_twin = replace(own[0], label=label, rustflags=as_twin.recipe.rustflags, lossless=True)
-    leaders = _leaders(_earlier_alike(twin, inputs), twin)
-    shared = replace(built_as_twin, name="shared", counts_of=twin)
-    return (*(_translated(built_as_twin, other) for other in leaders), shared, *(own[1:] or own))
+    leaders = _leaders(_earlier_alike(first, inputs), first)
+    ways = [*(_translated(as_first, other) for other in leaders), _shared(as_first, first)]
+    if variant.target_cpu == first.target_cpu:
+        return (*ways, *(own[1:] or own))
+    # Code that was compiled in for a CPU has counts only with the first variant that is for the same one.
+    same_cpu = next((other for other in twins if other.target_cpu == variant.target_cpu), None)
+    as_same = None if same_cpu is None else _built_as(same_cpu, own[0], draft, inputs)
+    if same_cpu is None or as_same is None:
+        return (*ways, *own)
+    return (*ways, _shared(as_same, same_cpu), *(own[1:] or own))
+
+
+def _built_as(twin: Variant, way: Way, draft: Draft, inputs: PlanInputs) -> Way | None:
+    """A way with the rustflags of a variant of the same names; None if that one is not built in this way at first."""
+    as_twin = draft_as(draft, twin, inputs)
+    if _linking_ways(as_twin, twin, inputs)[0] != way:
+        return None
+    return replace(way, label=f"{way.label} as {twin.name}", rustflags=as_twin.recipe.rustflags, lossless=True)
+
+
+def _shared(way: Way, twin: Variant) -> Way:
+    return replace(way, name="shared", counts_of=twin)
 
 
 def _translated(way: Way, other: Variant) -> Way:
