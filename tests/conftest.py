@@ -19,7 +19,7 @@ import pytest
 from optbuild.errors import OptbuildError
 from optbuild.execution.local import LocalExecutor
 from optbuild.toolchain.builders import discover_builder
-from optbuild.toolchain.discover import discover_toolchain
+from optbuild.toolchain.discover import Wanted, discover_toolchain
 from optbuild.toolchain.lookup import Inquiry
 from optbuild.toolchain.model import Toolchain
 from optbuild.toolchain.requirements import require_bolt, require_pgo_tools
@@ -135,11 +135,8 @@ def _find_lack_of(require: Callable[[Toolchain], None]) -> str | None:
         with LocalExecutor(emit=lambda _: None) as executor:
             require(
                 discover_toolchain(
-                    directory=Path.cwd(),
-                    target="host",
-                    environ=dict(os.environ),
-                    executor=executor,
-                    configured_rustc=None,
+                    Wanted(),
+                    Inquiry(executor=executor, directory=Path.cwd(), environ=dict(os.environ)),
                     trusted=True,
                 )
             )

@@ -34,6 +34,7 @@ from optbuild.profile.workloads import Use
 from optbuild.project.layout import Layout
 from optbuild.record.host import describe_host
 from optbuild.workloads.make_invocation import make_invocation
+from optbuild.workloads.words import BuiltNames
 from validation.guard_page import Block, Session, Slice, load_within, render
 from validation.real import MARK, ROOT, compile_program
 
@@ -168,8 +169,7 @@ def measure(executor: LocalExecutor, guard: NoiseGuard, directory: Path, program
     invocation = make_invocation(
         workload,
         BuildProfile(path=None, directory=directory, variants={}, measure=MeasureSettings()),
-        bins=(_PROGRAM,),
-        default_bin=_PROGRAM,
+        BuiltNames(bins=(_PROGRAM,), default_bin=_PROGRAM),
         scratch=directory / "scratch",
         environ={},
     )

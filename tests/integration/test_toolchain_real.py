@@ -15,9 +15,9 @@ from optbuild.errors import ToolchainError
 from optbuild.events import Event, Notice
 from optbuild.execution.command import Command
 from optbuild.execution.local import LocalExecutor
-from optbuild.toolchain.discover import discover_toolchain
+from optbuild.toolchain.discover import Wanted, discover_toolchain
 from optbuild.toolchain.install import make_install_steps, run_install
-from optbuild.toolchain.lookup import find_program
+from optbuild.toolchain.lookup import Inquiry, find_program
 from optbuild.toolchain.model import Toolchain
 from optbuild.toolchain.requirements import require_pgo_tools
 from optbuild.tools import llvm_profdata
@@ -39,14 +39,8 @@ def executor() -> Iterator[LocalExecutor]:
 
 
 def _discover(directory: Path, executor: LocalExecutor, environ: dict[str, str], *, trusted: bool = True) -> Toolchain:
-    return discover_toolchain(
-        directory=directory,
-        target="host",
-        environ=environ,
-        executor=executor,
-        configured_rustc=None,
-        trusted=trusted,
-    )
+    inquiry = Inquiry(executor=executor, directory=directory, environ=environ)
+    return discover_toolchain(Wanted(), inquiry, trusted=trusted)
 
 
 def test_the_real_toolchain_is_found_and_fits(tmp_path: Path, executor: LocalExecutor) -> None:

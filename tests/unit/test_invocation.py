@@ -15,7 +15,7 @@ from optbuild.profile.workloads import MetricName, Use, Workload, slug
 from optbuild.project.model import LibFile, LibKind
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.make_invocation import make_invocation
-from optbuild.workloads.words import Values
+from optbuild.workloads.words import BuiltNames, Values
 
 SCRATCH = Path("/scratch")
 BINS = ("wordfreq", "tool")
@@ -52,8 +52,7 @@ def make_from(
     return make_invocation(
         workload,
         profile,
-        bins=BINS,
-        default_bin=default_bin,
+        BuiltNames(bins=BINS, default_bin=default_bin),
         scratch=SCRATCH,
         environ=environ or {},
         written=written,
@@ -148,7 +147,7 @@ def library_word(directory: Path, word: str, *libs: LibFile) -> str:
     """What a word of a command is shown as where libraries are built and no program is."""
     workload = Workload(name="books", command=("python3", word))
     profile = BuildProfile(path=None, directory=directory, variants={"release": Variant(name="release")})
-    made = make_invocation(workload, profile, bins=(), default_bin=None, libs=libs, scratch=SCRATCH, environ={})
+    made = make_invocation(workload, profile, BuiltNames(libs=libs), scratch=SCRATCH, environ={})
     assert made.bins == tuple(item.file_name for item in libs if item.file_name in made.shown_argv()[1])
     return made.shown_argv()[1]
 
@@ -187,11 +186,9 @@ def test_a_runner_stands_before_the_binary(tmp_path: Path) -> None:
     profile = BuildProfile(path=None, directory=tmp_path, variants={"release": Variant(name="release")})
 
     def shown(*words: str, needs_runner: bool = True) -> tuple[str, ...]:
-        made = make_invocation(
-            Workload(name="books", command=words, prepare=("{bin}", "--warm")),
-            profile, bins=BINS, default_bin="tool", runner=("qemu", "-L", "/x"), scratch=SCRATCH, environ={},
-            needs_runner=needs_runner,
-        )  # fmt: skip
+        built = BuiltNames(bins=BINS, default_bin="tool", runner=("qemu", "-L", "/x"), needs_runner=needs_runner)
+        workload = Workload(name="books", command=words, prepare=("{bin}", "--warm"))
+        made = make_invocation(workload, profile, built, scratch=SCRATCH, environ={})
         assert made.commands["prepare"][0] == ("qemu",)
         return made.shown_argv()
 
@@ -250,7 +247,9 @@ def test_what_a_workload_is_known_to_write_is_no_input(tmp_path: Path) -> None:
     (scratch / slug("books")).mkdir(parents=True)
     (scratch / slug("books") / "left").touch()
 
-    invocation = make_invocation(workload, profile, bins=BINS, default_bin="wordfreq", scratch=scratch, environ={})
+    invocation = make_invocation(
+        workload, profile, BuiltNames(bins=BINS, default_bin="wordfreq"), scratch=scratch, environ={}
+    )
 
     assert (invocation.inputs, invocation.named) == ((), ())
 
@@ -292,7 +291,7 @@ def test_a_program_that_a_workload_makes_is_no_input(tmp_path: Path) -> None:
     (scratch / slug("books")).mkdir(parents=True)
     (scratch / slug("books") / "driver").touch()
     profile = BuildProfile(path=None, directory=tmp_path, variants={"release": Variant(name="release")})
-    made = make_invocation(workload, profile, bins=BINS, default_bin="tool", scratch=scratch, environ={})
+    made = make_invocation(workload, profile, BuiltNames(bins=BINS, default_bin="tool"), scratch=scratch, environ={})
     assert (made.programs, made.inputs, made.bins) == ((), (), ("tool",))
     assert make(tmp_path, "run.sh", "{bin}").programs == ()
     assert make(tmp_path, "{bin}", "run.sh").programs == ()

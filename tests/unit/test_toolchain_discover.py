@@ -10,7 +10,8 @@ from optbuild.errors import ToolchainError
 from optbuild.execution.command import Command, Completed, OnLine, ProgramNotFoundError
 from optbuild.testing import make_usage
 from optbuild.toolchain import search
-from optbuild.toolchain.discover import discover_git, discover_toolchain
+from optbuild.toolchain.discover import Wanted, discover_git, discover_toolchain
+from optbuild.toolchain.lookup import Inquiry
 from optbuild.toolchain.model import SearchedPlace, Tool, Toolchain
 from optbuild.toolchain.packages import bolt_package_argvs, describe_bolt_remedy
 from optbuild.toolchain.requirements import require_bolt, require_pgo_tools
@@ -60,15 +61,9 @@ class Machine:
     def discover(
         self, *, target: str = "host", configured: str | None = None, origin: str = "build.rustc", trusted: bool = True
     ) -> Toolchain:
-        return discover_toolchain(
-            directory=self.project,
-            target=target,
-            environ=self.environ,
-            executor=self,
-            configured_rustc=configured,
-            rustc_origin=origin,
-            trusted=trusted,
-        )
+        wanted = Wanted(target=target, rustc=configured, rustc_origin=origin)
+        inquiry = Inquiry(executor=self, directory=self.project, environ=self.environ)
+        return discover_toolchain(wanted, inquiry, trusted=trusted)
 
     def run(self, command: Command, *, on_stdout: OnLine | None = None, on_stderr: OnLine | None = None) -> Completed:
         self.commands.append(command)
@@ -407,7 +402,7 @@ def test_git_is_optional(machine: Machine) -> None:
     """Git is found with its version, or is None."""
 
     def discover() -> Tool | None:
-        return discover_git(directory=machine.project, environ=machine.environ, executor=machine)
+        return discover_git(Inquiry(executor=machine, directory=machine.project, environ=machine.environ))
 
     assert discover() is None
     path = machine.add("bin/git", "git version 2.47.3\n")

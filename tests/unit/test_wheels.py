@@ -34,7 +34,7 @@ from optbuild.tools.wheels import (
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.make_invocation import make_invocation
 from optbuild.workloads.placing import place_together
-from optbuild.workloads.words import Values
+from optbuild.workloads.words import BuiltNames, Values
 
 INFO = "demo-0.1.0.dist-info"
 FILES = {
@@ -153,9 +153,7 @@ def invocation_of(*command: str, python: Path | None = Path("/python3.12"), **en
     return make_invocation(
         profile.workloads[0],
         profile,
-        bins=(),
-        default_bin=None,
-        python=python,
+        BuiltNames(python=python),
         scratch=Path("/p/target/optbuild/scratch"),
         environ={},
     )

@@ -43,6 +43,7 @@ from optbuild.text import sanitize_line
 from optbuild.workloads.inputs import REWRITTEN, InputHashes
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.make_invocation import make_invocation
+from optbuild.workloads.words import BuiltNames
 
 _BIN = "bin"
 _RESTORE = "give every run the file as it was: --prepare 'cp FILE {scratch}/FILE', and {scratch}/FILE in the command"
@@ -237,7 +238,8 @@ def _make_invocation(request: BenchRequest, machine: Machine, scratch: Path) -> 
         conclude=command_line_words(request.conclude) or None,
     )
     profile = BuildProfile(path=None, directory=directory, variants={}, measure=MeasureSettings())
-    return make_invocation(workload, profile, bins=(_BIN,), default_bin=_BIN, scratch=scratch, environ=machine.environ)
+    built = BuiltNames(bins=(_BIN,), default_bin=_BIN)
+    return make_invocation(workload, profile, built, scratch=scratch, environ=machine.environ)
 
 
 def _describe_binaries(binaries: Mapping[str, Path]) -> tuple[VariantRecord, ...]:

@@ -29,7 +29,7 @@ from optbuild.toolchain.model import Finding
 from optbuild.units import format_duration, format_percent
 from optbuild.workloads.make_invocation import make_invocation
 from optbuild.workloads.programs import run_program
-from optbuild.workloads.words import Values
+from optbuild.workloads.words import BuiltNames, Values
 
 # Small programs that every system has, that only compute, and that also run from a copy.
 _PROGRAMS = ("sha256sum", "shasum", "md5sum", "cksum")
@@ -97,8 +97,7 @@ def _try(machine: Machine, clock: Callable[[], float]) -> Precision:
         invocation = make_invocation(
             workload,
             BuildProfile(path=None, directory=root, variants={}, measure=MeasureSettings()),
-            bins=(_BIN,),
-            default_bin=_BIN,
+            BuiltNames(bins=(_BIN,), default_bin=_BIN),
             scratch=layout.scratch,
             environ=machine.environ,
         )

@@ -29,7 +29,7 @@ from optbuild.text import sanitize_line
 from optbuild.toolchain.discover import discover_git
 from optbuild.toolchain.doctor import examine, examine_further_target, free_disk_bytes
 from optbuild.toolchain.install import InstallStep, make_install_steps, run_install
-from optbuild.toolchain.lookup import find_program
+from optbuild.toolchain.lookup import Inquiry, find_program
 from optbuild.toolchain.model import Finding, Toolchain
 from optbuild.toolchain.observers import examine_observers
 
@@ -223,7 +223,7 @@ def examine_machine(
         environ=machine.environ,
         directory=directory,
         platform=machine.platform,
-        git=discover_git(directory=directory, environ=machine.environ, executor=machine.executor),
+        git=discover_git(Inquiry(executor=machine.executor, directory=directory, environ=machine.environ)),
         free_disk_bytes=free_disk_bytes(directory),
     )
     observers = examine_observers(machine.environ, is_root=os.geteuid() == 0)

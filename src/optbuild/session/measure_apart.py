@@ -25,6 +25,7 @@ from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.make_invocation import make_invocation
 from optbuild.workloads.overlap import find_overlaps
+from optbuild.workloads.words import BuiltNames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +85,12 @@ def measure_apart(record: RunRecord, bench: Bench) -> RunRecord:
 
 def _make_invocations(bench: Bench) -> tuple[Invocation, ...]:
     bins = tuple(dict.fromkeys(name for programs in bench.variants.values() for name in programs))
+    built = BuiltNames(bins=bins, default_bin=bench.default_bin, needs_runner=False)
     return tuple(
         make_invocation(
             workload,
             bench.build_profile,
-            bins=bins,
-            default_bin=bench.default_bin,
-            needs_runner=False,
+            built,
             scratch=bench.layout.scratch,
             environ=bench.machine.environ,
         )

@@ -15,7 +15,8 @@ from optbuild.project.model import Project
 from optbuild.project.rustc_programs import configured_rustc
 from optbuild.session.request import Machine, RunRequest
 from optbuild.session.targets import choose_target
-from optbuild.toolchain.discover import discover_toolchain
+from optbuild.toolchain.discover import Wanted, discover_toolchain
+from optbuild.toolchain.lookup import Inquiry
 from optbuild.toolchain.model import Toolchain
 from optbuild.tools.builders import split_glibc
 from optbuild.tools.unstable import BOOTSTRAP, find_unstable
@@ -78,21 +79,19 @@ def discover_for(build_profile: BuildProfile, machine: Machine, *, trusted: bool
     rustc = configured_rustc(config, machine.environ)
     in_words = any(_BUILD_STD.match(option) for option in find_unstable(build_profile.project.cargo_args))
     target, target_origin = choose_target(build_profile, config, machine.environ)
-    toolchain = discover_toolchain(
-        directory=directory,
+    wanted = Wanted(
         target=target,
         target_origin=target_origin,
-        environ=machine.environ,
-        executor=machine.executor,
-        configured_rustc=None if rustc is None else rustc.value,
+        rustc=None if rustc is None else rustc.value,
         rustc_origin="" if rustc is None else rustc.origin,
         builder=build_profile.project.builder,
         interpreters=build_profile.project.interpreters,
         auditable=build_profile.project.auditable,
         glibc=split_glibc(build_profile.project.target or "")[1],
         build_std="cargo-args" if in_words else find_build_std(config, machine.environ),
-        trusted=trusted,
     )
+    inquiry = Inquiry(executor=machine.executor, directory=directory, environ=machine.environ)
+    toolchain = discover_toolchain(wanted, inquiry, trusted=trusted)
     # rustc reads that variable from there as well.
     is_told = config.find("env", BOOTSTRAP) is not None
     return replace(toolchain, accepts_unstable=True) if is_told else toolchain

@@ -21,6 +21,7 @@ from optbuild.toolchain.runnable import why_not_runnable
 from optbuild.tools.builders import BUILDERS
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.make_invocation import make_invocation
+from optbuild.workloads.words import BuiltNames
 from optbuild.workloads.written import WrittenFiles
 
 
@@ -128,6 +129,14 @@ def make_invocations(
         UsageError: A placeholder stands for nothing, or for something that is not built.
     """
     default = default_bin(targets)
+    built = BuiltNames(
+        bins=tuple(target.name for target in targets.bins),
+        default_bin=None if default is None else default.name,
+        libs=targets.libs,
+        runner=() if project.runner is None else project.runner.argv,
+        needs_runner=why_not_runnable(toolchain) is not None,
+        python=next(iter(toolchain.builder.interpreters), None),
+    )
     written = WrittenFiles(path=layout.written)
     not_built = _not_built(project, targets)
     invocations = []
@@ -136,12 +145,7 @@ def make_invocations(
             made = make_invocation(
                 workload,
                 build_profile,
-                bins=tuple(target.name for target in targets.bins),
-                default_bin=None if default is None else default.name,
-                libs=targets.libs,
-                runner=() if project.runner is None else project.runner.argv,
-                needs_runner=why_not_runnable(toolchain) is not None,
-                python=next(iter(toolchain.builder.interpreters), None),
+                built,
                 scratch=layout.scratch,
                 environ=environ,
                 written=written.of(workload),

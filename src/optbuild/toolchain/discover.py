@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from optbuild.errors import ToolchainError
-from optbuild.execution.command import Completed, Executor, ProgramNotFoundError
+from optbuild.execution.command import Completed, ProgramNotFoundError
 from optbuild.text import last_lines, sanitize_line
 from optbuild.toolchain.bolt import search_bolt
 from optbuild.toolchain.builders import discover_builder
@@ -37,37 +37,49 @@ _LIBRARY_SOURCES = Path("lib/rustlib/src/rust/library")  # where cargo's build-s
 _INSTALL_RUST = "install Rust with rustup (https://rustup.rs), or put its directory on PATH"
 
 
-def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked through, by name
-    *,
-    directory: Path,
-    target: str,
-    target_origin: str | None = None,
-    environ: Mapping[str, str],
-    executor: Executor,
-    configured_rustc: str | None,
-    rustc_origin: str = "build.rustc",
-    builder: BuilderName = BuilderName.CARGO,
-    glibc: str | None = None,
-    interpreters: tuple[str, ...] = (),
-    auditable: bool = False,
-    build_std: str | None = None,
-    trusted: bool,
-) -> Toolchain:
-    """Find the toolchain in force in a directory.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a build profile, cargo's configuration and variables ask for.
 
-    Args:
-        directory: Where cargo will run: rustup chooses by it.
+    Attributes:
         target: `host`, which cargo calls `host-tuple` as well, or a triple, or the path of a target's JSON file.
         target_origin: The key of cargo's configuration that names it, if any.
-        environ: The caller's environment.
-        executor: Runs the programs.
-        configured_rustc: The compiler that a variable or cargo's configuration names, if any.
+        rustc: The compiler that a variable or cargo's configuration names, if any.
         rustc_origin: What names it: one of the caller's variables, in capitals, or a key of cargo's configuration.
         builder: What calls cargo.
         glibc: The version of glibc that it shall link with.
         interpreters: The Pythons that it builds wheels for.
         auditable: cargo-auditable shall embed the list of dependencies.
         build_std: What asks cargo to build the standard library, if anything does.
+    """
+
+    target: str = "host"
+    target_origin: str | None = None
+    rustc: str | None = None
+    rustc_origin: str = "build.rustc"
+    builder: BuilderName = BuilderName.CARGO
+    glibc: str | None = None
+    interpreters: tuple[str, ...] = ()
+    auditable: bool = False
+    build_std: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _LlvmTools:
+    """The tools of rustc's LLVM, and where they were looked for; fields as in `Toolchain`."""
+
+    llvm_profdata: Tool | None = None
+    searched: tuple[SearchedPlace, ...] = ()
+    bolt: BoltTools | None = None
+    searched_for_bolt: tuple[SearchedPlace, ...] = ()
+
+
+def discover_toolchain(wanted: Wanted, inquiry: Inquiry, *, trusted: bool) -> Toolchain:
+    """Find the toolchain in force in a directory.
+
+    Args:
+        wanted: What is asked for.
+        inquiry: Asks programs where cargo will run: rustup chooses by the directory.
         trusted: Whether programs that the repository names may be run.
 
     Raises:
@@ -75,31 +87,28 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
             repository.
         InterruptedRunError: A signal arrived.
     """
+    environ = inquiry.environ
     if not trusted:
-        refuse_toolchain_by_path(directory, environ)
-    inquiry = Inquiry(executor=executor, directory=directory, environ=environ)
-    rustc_path = _find_rustc(inquiry, configured_rustc, rustc_origin, trusted=trusted)
+        refuse_toolchain_by_path(inquiry.directory, environ)
+    rustc_path = _find_rustc(inquiry, wanted.rustc, wanted.rustc_origin, trusted=trusted)
     compiler, host = _ask_rustc(rustc_path, inquiry)
     cargo = _ask_cargo(_find_cargo(inquiry), inquiry)
-    triple = host if target in {"host", "host-tuple"} else target
+    triple = host if wanted.target in {"host", "host-tuple"} else wanted.target
     unstable = accepts_unstable(compiler.version, environ)
     if is_specification(triple) and not unstable:
         raise ToolchainError(
             f"the target {triple} is described by a file, which rustc {compiler.version} does not read",
             help=f"{USE_NIGHTLY}; or build for one of: rustc --print target-list",
-            location=target_origin or triple,
+            location=wanted.target_origin or triple,
         )
     facts = _ask_target(rustc_path, triple, inquiry)
     sources = facts.sysroot / _LIBRARY_SOURCES
     rustup_toolchain = find_rustup_toolchain(facts.sysroot, environ)
-    profdata: Tool | None = None
-    searched: tuple[SearchedPlace, ...] = ()
-    bolt: BoltTools | None = None
-    searched_for_bolt: tuple[SearchedPlace, ...] = ()
-    if compiler.llvm_major is not None:
-        places = list_places(compiler.llvm_major, sysroot=facts.sysroot, host=host, environ=environ)
-        profdata, searched = search_llvm_profdata(compiler.llvm_major, places, inquiry)
-        bolt, searched_for_bolt = search_bolt(compiler.llvm_major, inquiry, sysroot=facts.sysroot, host=host)
+    llvm = _search_llvm_tools(compiler.llvm_major, inquiry, sysroot=facts.sysroot, host=host)
+
+    def has(name: str) -> bool:
+        return find_program(name, environ) is not None
+
     return Toolchain(
         rustc=compiler,
         cargo=cargo,
@@ -107,40 +116,52 @@ def discover_toolchain(  # noqa: PLR0913 - everything the machine is asked throu
         target=triple,
         sysroot=facts.sysroot,
         target_cfg=facts.cfg,
-        llvm_profdata=profdata,
-        searched=searched,
+        llvm_profdata=llvm.llvm_profdata,
+        searched=llvm.searched,
         profiler_runtime=next(iter(sorted(facts.libdir.glob("libprofiler_builtins-*.rlib"))), None),
-        target_origin=target_origin,
-        builder=discover_builder(builder, glibc, inquiry, interpreters, auditable=auditable),
+        target_origin=wanted.target_origin,
+        builder=discover_builder(
+            wanted.builder, wanted.glibc, inquiry, wanted.interpreters, auditable=wanted.auditable
+        ),
         inferno=find_inferno(environ),
         target_installed=any(facts.libdir.glob("libcore-*.rlib")),
         pgo_tools_remedy=describe_remedy(
             rustc_release=compiler.version,
             llvm_major=compiler.llvm_major,
             rustup_toolchain=rustup_toolchain,
-            has=lambda name: find_program(name, environ) is not None,
+            has=has,
         ),
         accepts_unstable=unstable,
-        build_std=build_std if unstable else None,
+        build_std=wanted.build_std if unstable else None,
         library_sources=sources if (sources / "Cargo.lock").is_file() else None,
         rustup_toolchain=rustup_toolchain,
-        bolt=bolt,
-        searched_for_bolt=searched_for_bolt,
-        bolt_remedy=describe_bolt_remedy(compiler.llvm_major, has=lambda name: find_program(name, environ) is not None),
+        bolt=llvm.bolt,
+        searched_for_bolt=llvm.searched_for_bolt,
+        bolt_remedy=describe_bolt_remedy(compiler.llvm_major, has=has),
     )
 
 
-def discover_git(*, directory: Path, environ: Mapping[str, str], executor: Executor) -> Tool | None:
+def _search_llvm_tools(major: int | None, inquiry: Inquiry, *, sysroot: Path, host: str) -> _LlvmTools:
+    """Look for the tools of a major version; None, as Cranelift's rustc has it, needs none."""
+    if major is None:
+        return _LlvmTools()
+    places = list_places(major, sysroot=sysroot, host=host, environ=inquiry.environ)
+    profdata, searched = search_llvm_profdata(major, places, inquiry)
+    bolt, searched_for_bolt = search_bolt(major, inquiry, sysroot=sysroot, host=host)
+    return _LlvmTools(llvm_profdata=profdata, searched=searched, bolt=bolt, searched_for_bolt=searched_for_bolt)
+
+
+def discover_git(inquiry: Inquiry) -> Tool | None:
     """Find git, which is optional; None if it is missing or does not answer.
 
     Raises:
         InterruptedRunError: A signal arrived.
     """
-    path = find_program("git", environ)
+    path = find_program("git", inquiry.environ)
     if path is None:
         return None
     try:
-        answer = Inquiry(executor=executor, directory=directory, environ=environ).ask((str(path), "--version"))
+        answer = inquiry.ask((str(path), "--version"))
     except ProgramNotFoundError:
         return None
     match = re.match(r"git version (\S+)", output_text(answer))

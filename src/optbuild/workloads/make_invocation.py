@@ -13,27 +13,21 @@ from optbuild.profile.cargo_words import parse_cargo_words
 from optbuild.profile.model import BuildProfile
 from optbuild.profile.placeholders import PlaceholderKind
 from optbuild.profile.workloads import ReadySettings, Workload, slug
-from optbuild.project.model import LibFile
 from optbuild.workloads.environment import is_secret_name, make_workload_env
 from optbuild.workloads.invocation import Invocation, Moment, Ready, Server
 from optbuild.workloads.named_files import find_absent_paths, find_named_path, find_programs
 from optbuild.workloads.output_files import find_output_files
 from optbuild.workloads.readiness import ReadyKind, check_ready_value
-from optbuild.workloads.words import Values, Word, WordFiller, Words, named_in, render_words
+from optbuild.workloads.words import BuiltNames, Values, Word, WordFiller, Words, named_in, render_words
 
 _CARGO = "cargo"
 
 
-def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by name
+def make_invocation(
     workload: Workload,
     build_profile: BuildProfile,
+    built: BuiltNames,
     *,
-    bins: tuple[str, ...],
-    default_bin: str | None,
-    libs: tuple[LibFile, ...] = (),
-    runner: tuple[str, ...] = (),
-    needs_runner: bool = True,
-    python: Path | None = None,
     scratch: Path,
     environ: Mapping[str, str],
     written: frozenset[Path] = frozenset(),
@@ -43,12 +37,7 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
     Args:
         workload: As in the build profile.
         build_profile: Whose directory its paths are relative to.
-        bins: The binaries that will be built.
-        default_bin: What `{bin}` stands for, if unambiguous.
-        libs: The libraries that will be built.
-        runner: What starts the programs that are built.
-        needs_runner: They do not run here without it.
-        python: The interpreter that a wheel is built for, if one is built.
+        built: What it may name.
         scratch: Where scratch directories are created.
         environ: The caller's environment.
         written: What it is known to have created, and is therefore not an input.
@@ -59,17 +48,7 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
     """
     _refuse_secrets(workload)
     name = slug(workload.name)
-    fill = WordFiller(
-        workload.name,
-        bins=bins,
-        default_bin=default_bin,
-        libs=libs,
-        scratch=scratch / name,
-        environ=environ,
-        runner=runner,
-        needs_runner=needs_runner,
-        python=python,
-    )
+    fill = WordFiller(workload=workload.name, built=built, scratch=scratch / name, environ=environ)
     call = None if workload.cargo is None else parse_cargo_words(tuple(map(fill.text, workload.cargo)))
     argv = fill.words(workload.command or workload.load or (_CARGO, *(workload.cargo or ())))
     # None of cargo's words is a file; the programs run where cargo would be called.
@@ -116,7 +95,7 @@ def make_invocation(  # noqa: PLR0913 - all that placeholders may stand for, by 
         port_env=port_env,
         needs_flush_object=server is not None if workload.flush_object is None else workload.flush_object,
         call=call,
-        runner=() if call is None else runner,
+        runner=() if call is None else built.runner,
     )
 
 

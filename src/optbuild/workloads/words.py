@@ -94,43 +94,42 @@ def _shown(piece: str | Placeholder) -> str:
     return f"{{{piece.kind}:{piece.argument}}}" if piece.argument else f"{{{piece.kind}}}"
 
 
-class WordFiller:
-    """Fills the placeholders of one workload that are known when planning.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltNames:
+    """What is built, by the names that workloads call it, and what starts it.
 
-    Args:
-        workload: Its name, for errors.
-        bins: The binaries that will be built.
+    Attributes:
+        bins: The binaries.
         default_bin: What `{bin}` stands for, if unambiguous.
-        libs: The libraries that will be built.
-        scratch: What `{scratch}` stands for.
-        environ: The caller's environment, for `{env:NAME}`.
-        runner: What starts the programs that are built, if configured.
+        libs: The libraries.
+        runner: What starts the binaries, if configured.
         needs_runner: They do not run here without it.
         python: The interpreter that a wheel is built for; None if none is built.
     """
 
-    def __init__(  # noqa: PLR0913 - all that placeholders may stand for, by name
-        self,
-        workload: str,
-        *,
-        bins: tuple[str, ...],
-        default_bin: str | None,
-        libs: tuple[LibFile, ...],
-        scratch: Path,
-        environ: Mapping[str, str],
-        runner: tuple[str, ...] = (),
-        needs_runner: bool = True,
-        python: Path | None = None,
-    ) -> None:
-        self._workload = workload
-        self._bins = bins
-        self._default_bin = default_bin
-        self._libs = libs
-        self._scratch = scratch
-        self._environ = environ
-        self._runner = runner
-        self._needs_runner = needs_runner
-        self._python = python
+    bins: tuple[str, ...] = ()
+    default_bin: str | None = None
+    libs: tuple[LibFile, ...] = ()
+    runner: tuple[str, ...] = ()
+    needs_runner: bool = True
+    python: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordFiller:
+    """Fills the placeholders of one workload that are known when planning.
+
+    Attributes:
+        workload: Its name, for errors.
+        built: What it may name.
+        scratch: What `{scratch}` stands for.
+        environ: The caller's environment, for `{env:NAME}`.
+    """
+
+    workload: str
+    built: BuiltNames
+    scratch: Path
+    environ: Mapping[str, str]
 
     def words(self, texts: Iterable[str]) -> Words:
         """Fill an argv, with the runner before a program that is built.
@@ -139,17 +138,15 @@ class WordFiller:
             UsageError: A placeholder has no value: no such binary, an ambiguous `{bin}`, an unset variable, a secret;
                 or a binary that needs a runner is not the program itself.
         """
-        words = tuple(map(self.word, texts))
-        if not self._runner or not named_in(words, PlaceholderKind.BIN):
+        words, runner = tuple(map(self.word, texts)), self.built.runner
+        if not runner or not named_in(words, PlaceholderKind.BIN):
             return words
         if named_in(words[1:], PlaceholderKind.BIN) or len(words[0]) > 1:
-            if not self._needs_runner:
+            if not self.built.needs_runner:
                 return words
-            message = (
-                f"{{bin}} does not run here by itself, and {self._runner[0]} can run it only as a command's program"
-            )
+            message = f"{{bin}} does not run here by itself, and {runner[0]} can run it only as a command's program"
             raise self._error(message, "let the command begin with {bin}, without a script around it")
-        return (*((word,) for word in self._runner), *words)
+        return (*((word,) for word in runner), *words)
 
     def word(self, text: str) -> Word:
         """Fill everything except built files and ports; join neighbouring text."""
@@ -169,7 +166,7 @@ class WordFiller:
         name = piece.argument or ""
         match piece.kind:
             case PlaceholderKind.SCRATCH:
-                return str(self._scratch)
+                return str(self.scratch)
             case PlaceholderKind.ENV:
                 return self._variable(piece, name)
             case PlaceholderKind.LIB:
@@ -181,38 +178,38 @@ class WordFiller:
 
     def _of_wheel(self, placeholder: Placeholder) -> str | Placeholder:
         """The interpreter, or the directory of the unpacked wheel, which only a run knows."""
-        if self._python is None:
+        if self.built.python is None:
             remedy = 'write builder = "maturin" under [project]'
             raise self._error(f"{_shown(placeholder)}: no wheel is built", remedy)
-        return str(self._python) if placeholder.kind is PlaceholderKind.PYTHON else placeholder
+        return str(self.built.python) if placeholder.kind is PlaceholderKind.PYTHON else placeholder
 
     def _variable(self, placeholder: Placeholder, name: str) -> str:
         if is_secret_name(name):
             raise self._error(
                 f"{_shown(placeholder)} looks like a secret", "arguments are shown and recorded: use a file"
             )
-        if name not in self._environ:
+        if name not in self.environ:
             raise self._error(f"{_shown(placeholder)}: that variable is not set", f"set it first: export {name}=…")
-        return self._environ[name]
+        return self.environ[name]
 
     def _binary(self, placeholder: Placeholder, name: str) -> Placeholder:
-        known = ", ".join(f"{{bin:{bin_name}}}" for bin_name in self._bins)
-        if not self._bins:
+        known = ", ".join(f"{{bin:{bin_name}}}" for bin_name in self.built.bins)
+        if not self.built.bins:
             raise self._error(f"{_shown(placeholder)}: no program is built", "use {lib}, or write `bins`")
         if not name:
-            if self._default_bin is None:
+            if self.built.default_bin is None:
                 raise self._error("{bin} could be any of several binaries", f"name one: {known}")
-            return Placeholder(kind=PlaceholderKind.BIN, argument=self._default_bin)
-        if name not in self._bins:
+            return Placeholder(kind=PlaceholderKind.BIN, argument=self.built.default_bin)
+        if name not in self.built.bins:
             raise self._error(f"{_shown(placeholder)}: no such binary is built", f"there is {known}")
         return placeholder
 
     def _library(self, name: str) -> Placeholder:
         """A library by its name, the shared one if it has two files, or by its file's name."""
-        found = [lib for lib in self._libs if not name or lib.is_called(name)]
+        found = [lib for lib in self.built.libs if not name or lib.is_called(name)]
         if len({lib.name for lib in found}) == 1:
             return Placeholder(kind=PlaceholderKind.LIB, argument=found[0].file_name)
-        known = ", ".join(f"{{lib:{lib.name}}}" for lib in self._libs)
+        known = ", ".join(f"{{lib:{lib.name}}}" for lib in self.built.libs)
         if found:
             raise self._error("{lib} could be any of several libraries", f"name one: {known}")
         remedy = 'libraries without crate-type "cdylib" or "staticlib" are for Rust only: see its Cargo.toml'
@@ -220,7 +217,7 @@ class WordFiller:
         raise self._error(message, f"there is {known}" if known else remedy)
 
     def _error(self, message: str, help: str) -> UsageError:  # noqa: A002 - the word users read
-        return UsageError(f"workload {self._workload!r}: {message}", help=help)
+        return UsageError(f"workload {self.workload!r}: {message}", help=help)
 
 
 def _joined(pieces: Iterable[str | Placeholder]) -> Iterator[str | Placeholder]:
