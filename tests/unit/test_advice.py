@@ -163,6 +163,7 @@ def test_an_allocator_pays_where_the_time_is_its_own() -> None:
     (found,) = [each for each in advice.findings if each.kind is FindingKind.ALLOCATOR]
     assert "1,000 blocks a run, 1 for each millisecond" in found.figure
     assert "90.0% of the blocks" in found.todo
+    assert 'or try mimalloc, which allocator = "mimalloc" in a variant links' in found.todo
     assert Remedy.ALLOCATOR not in paying(advise(look(malloc=2, own=98)))
 
 

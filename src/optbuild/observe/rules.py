@@ -106,13 +106,15 @@ def _find_allocating(seen: Observation, parts: Parts, _: tuple[HotFunction, ...]
         said += f": {total.blocks:,} blocks a run, {rate:,.0f} for each millisecond of CPU time"
         where = f"{top.function} ({top.location})" if top.location else top.function
         first = f"begin with {where}, which asks for {format_share(top.blocks / total.blocks)} of the blocks; "
-    another = "another allocator" if seen.allocator is None else f"another allocator than {seen.allocator}"
-    such_as = " or ".join(name for name in ("mimalloc", "jemalloc") if name != seen.allocator)
+    another = 'mimalloc, which allocator = "mimalloc" in a variant links without a change to the source'
+    if seen.allocator is not None:
+        such_as = " or ".join(name for name in ("mimalloc", "jemalloc") if name != seen.allocator)
+        another = f"another allocator than {seen.allocator}, such as {such_as}"
     yield _finding(
         FindingKind.ALLOCATOR,
         share,
         said,
-        f"{first}allocate less (reuse buffers, borrow, reserve), or try {another}, such as {such_as}; see every place: "
+        f"{first}allocate less (reuse buffers, borrow, reserve), or try {another}; see every place: "
         "optbuild heap VARIANT",
     )
 

@@ -27,7 +27,7 @@ from optbuild.project.selection import Targets
 from optbuild.toolchain.cpu import CpuNeeds
 from optbuild.toolchain.model import Toolchain
 from optbuild.tools.builders import CONTAINER_ENGINE, RUSTUP, BuilderCall, Script, guard_of_rustup, noting_engine
-from optbuild.tools.cargo import FLAG_SEPARATOR, BuildSettings, build_directory_setting
+from optbuild.tools.cargo import FLAG_SEPARATOR, RUSTFLAGS, BuildSettings, build_directory_setting
 from optbuild.tools.cargo_programs import runner_setting
 from optbuild.tools.rustc import LTO_OFF
 from optbuild.tools.unstable import find_backend
@@ -52,6 +52,7 @@ class PlanInputs:
         python: Tells what cargo would run, in cargo's place.
         shares_training: A variant may take the counts of another one.
         lockfile_sha256: Of `Cargo.lock`, if there is one.
+        locked_packages: The names of all packages in it.
         lent_names: The names of the program that was trained, if they are committed as well.
         has_profile_data: The committed counts that the build profile names are there.
         last_rustflags: Added where a variant is compiled for good, not where it is instrumented for training.
@@ -73,6 +74,7 @@ class PlanInputs:
     python: Path = Path(sys.executable)
     shares_training: bool = True
     lockfile_sha256: str | None = None
+    locked_packages: frozenset[str] = frozenset()
     lent_names: LentNames | None = None
     has_profile_data: bool = False
     last_rustflags: tuple[str, ...] = ()
@@ -135,6 +137,8 @@ def make_compile(
     """The action that compiles a recipe; equal recipes give equal actions."""
     if role is not Role.INSTRUMENT:
         recipe = _for_good(recipe, inputs)
+    made = (piece.action for flag in recipe.rustflags for piece in flag if isinstance(piece, Output))
+    needs = tuple(dict.fromkeys((*needs, *made)))
     project, builder = inputs.project, inputs.toolchain.builder
     # What cargo builds by itself has the id that it always had.
     called: tuple[object, ...] = () if builder.auditor is None else (builder.auditor.name,)
@@ -376,7 +380,7 @@ def _cargo_env(recipe: Recipe) -> dict[str, Argument]:
         joined = list(words[0])
         for word in words[1:]:
             joined += [FLAG_SEPARATOR, *word]
-        env["CARGO_ENCODED_RUSTFLAGS"] = tuple(joined)
+        env[RUSTFLAGS] = tuple(joined)
     return env
 
 

@@ -14,6 +14,7 @@ from optbuild.plan.model import Plan, PlannedVariant
 from optbuild.plan.render import describe_estimate, shell_like
 from optbuild.text import name_some, sanitize_line
 from optbuild.tools.llvm_bolt import EMIT_RELOCATIONS, KEEP_SYMBOLS
+from optbuild.tools.mimalloc import ARCHIVE, END_OF_WHOLE, LINK_WHOLE
 from optbuild.tools.rustc import HOT_COUNT, ORDER_BY_PROFILE, ORDER_BY_START, PROFILE_USE, WARN, WARN_MISSING_FUNCTIONS
 from optbuild.units import format_duration, format_share
 from optbuild.workloads.invocation import Invocation
@@ -21,7 +22,16 @@ from optbuild.workloads.words import render_words
 
 _GAP = 2
 _MOST_COMMANDS = 6
-_FLAGS_OF_STEPS = (PROFILE_USE, ORDER_BY_START, WARN_MISSING_FUNCTIONS, WARN, EMIT_RELOCATIONS, KEEP_SYMBOLS)
+_FLAGS_OF_STEPS = (
+    PROFILE_USE,
+    ORDER_BY_START,
+    WARN_MISSING_FUNCTIONS,
+    WARN,
+    EMIT_RELOCATIONS,
+    KEEP_SYMBOLS,
+    LINK_WHOLE,
+    END_OF_WHOLE,
+)
 _Forecasts = Mapping[ActionId, Forecast]
 
 
@@ -95,6 +105,8 @@ def _show_flag(flag: Argument) -> str:
             return f'hot-count = "{share}"'
         case (str() as head, Output()) if head == ORDER_BY_PROFILE:
             return 'layout = "startup"'
+        case (_, Output(name=archive)) if archive == ARCHIVE:
+            return 'allocator = "mimalloc"'
         case (str() as whole,) if whole.startswith(HOT_COUNT):
             return f"hot-count = {whole.removeprefix(HOT_COUNT)}"
         case _:

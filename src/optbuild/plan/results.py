@@ -158,7 +158,7 @@ class Compiled(Binaries):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadeObject:
-    """An object that is linked into instrumented builds."""
+    """An object or an archive that is linked into programs."""
 
     path: Path
     reused: bool

@@ -20,7 +20,7 @@ from optbuild.profile.variants import Lto, PgoMode, Variant, VariantSettings
 _NEEDS_PGO = frozenset({"hot-count", "layout", "training-lto", "counters", "profiles"})
 _ADDED = ("features", "rustflags")
 # Not in the name of any function, so that variants which differ only in them may share one training.
-_SHARES_TRAINING = ("target_cpu", "rustflags", "hot_count", "bolt", "layout")
+_SHARES_TRAINING = ("target_cpu", "rustflags", "hot_count", "allocator", "bolt", "layout")
 _AFTER_LINKING = ("bolt", "layout")
 # What a level is called after in a name, where it would not be clear by itself.
 _PREFIXES = {"codegen-units": "cu", "opt-level": "o", "hot-count": "hot-", "lto": "lto-", "debug": "debug-"}
@@ -101,14 +101,15 @@ def cost_of(variant: Variant, baseline: Variant) -> tuple[Any, ...]:
 def risk_of(variant: Variant, baseline: Variant) -> tuple[int, ...]:
     """What speaks against a variant where times do not: the first difference decides, less is better.
 
-    A program that runs on fewer CPUs, steps after linking, another behaviour, flags of LLVM, training, and how long a
-    link of the whole program takes.
+    A program that runs on fewer CPUs, steps after linking, another behaviour, another allocator, flags of LLVM,
+    training, and how long a link of the whole program takes.
     """
     behaves = ("panic", "features", "overflow_checks", "opt_level")
     return (
         variant.target_cpu != baseline.target_cpu,
         sum(getattr(variant, key, None) not in _UNSET for key in _AFTER_LINKING),
         sum(getattr(variant, key) != getattr(baseline, key) for key in behaves),
+        variant.allocator != baseline.allocator,
         len(variant.rustflags) - len(baseline.rustflags),
         variant.pgo is not PgoMode.OFF,
         variant.hot_count is not None,

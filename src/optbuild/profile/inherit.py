@@ -8,6 +8,7 @@ from typing import Any
 
 from optbuild.profile.faults import Fault, KeyPath, find_nearest, render_choices, render_key_path, render_value
 from optbuild.profile.variants import (
+    Allocator,
     BoltMode,
     CodegenSettings,
     CodeLayout,
@@ -87,6 +88,7 @@ def _resolve(name: str, settings: Mapping[str, VariantSettings]) -> Variant:
         pgo=_nearest("pgo", nearest_first) or PgoMode.OFF,
         bolt=_nearest("bolt", nearest_first) or BoltMode.OFF,
         layout=_nearest("layout", nearest_first) or CodeLayout.DEFAULT,
+        allocator=_nearest("allocator", nearest_first) or Allocator.DEFAULT,
         training_lto=_nearest("training_lto", nearest_first) or TrainingLto.AUTO,
         counters=_nearest("counters", nearest_first),
         profiles=_nearest("profiles", nearest_first) or Profiles.MERGED,

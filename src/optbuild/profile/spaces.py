@@ -33,6 +33,7 @@ SPACES: Mapping[Space, Mapping[str, Levels]] = {
             ("-Cllvm-args=-enable-ext-tsp-block-placement",),
             ("-Cllvm-args=-enable-split-machine-functions",),
         ),
+        "allocator": (DEFAULT_LEVEL, "mimalloc"),
         "bolt": (False, "auto"),
     },
     Space.SIZE: {

@@ -53,6 +53,14 @@ class CodeLayout(StrEnum):
     STARTUP = "startup"
 
 
+class Allocator(StrEnum):
+    """What serves a program's requests for memory."""
+
+    DEFAULT = "default"
+    """What it brings, or else the C library."""
+    MIMALLOC = "mimalloc"
+
+
 class TrainingLto(StrEnum):
     """How the instrumented binary of a PGO variant with link-time optimisation is linked."""
 
@@ -153,6 +161,14 @@ class VariantSettings(CodegenSettings):
             "touches fewer pages. It needs PGO, Linux and rustc's own linker."
         ),
     ] = None
+    allocator: Annotated[
+        Allocator | None,
+        Field(
+            description='What the programs ask for memory: "mimalloc" is linked into them in place of the C library\'s '
+            'allocator, without a change to the source; "default" is what they have. It needs Linux and the GNU C '
+            "library, and a C compiler."
+        ),
+    ] = None
     training_lto: Annotated[
         TrainingLto | None,
         Field(
@@ -190,6 +206,7 @@ class Variant(CodegenSettings):
         pgo: Whether it is built with PGO.
         bolt: Whether BOLT lays out its programs anew.
         layout: The order of its functions.
+        allocator: What its programs ask for memory.
         training_lto: How its instrumented binary is linked.
         counters: How its instrumented binary counts; None for `single`, then `atomic` if that fails.
         profiles: What its programs are optimised with.
@@ -202,6 +219,7 @@ class Variant(CodegenSettings):
     pgo: PgoMode = PgoMode.OFF
     bolt: BoltMode = BoltMode.OFF
     layout: CodeLayout = CodeLayout.DEFAULT
+    allocator: Allocator = Allocator.DEFAULT
     training_lto: TrainingLto = TrainingLto.AUTO
     counters: Counters | None = None
     profiles: Profiles = Profiles.MERGED

@@ -85,8 +85,13 @@ class Layout:
 
     @property
     def linked_objects(self) -> Path:
-        """Objects that are linked into instrumented builds."""
+        """Objects and archives that are linked into programs."""
         return (self.shared or self.root) / "objects"
+
+    @property
+    def allocator(self) -> Path:
+        """A package with another allocator, and cargo's target directory for it."""
+        return (self.shared or self.root) / "allocator"
 
     @property
     def stamp(self) -> Path:

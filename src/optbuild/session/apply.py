@@ -5,7 +5,7 @@ from __future__ import annotations
 from optbuild.errors import UsageError
 from optbuild.plan.planner import check_variants
 from optbuild.plan.steps.codegen import cargo_profile_settings
-from optbuild.profile.variants import PgoMode, Variant
+from optbuild.profile.variants import Allocator, PgoMode, Variant
 from optbuild.project.cargo_profile import find_override
 from optbuild.project.manifest_edit import set_profile_keys
 from optbuild.session.opening import discover_for, for_host, load_for, open_project
@@ -67,6 +67,9 @@ def _left_out(variant: Variant) -> tuple[str, ...]:
         f"rustflags are not part of a Cargo profile: write {flags} as `build.rustflags` in .cargo/config.toml": flags,
         f"features are not part of a Cargo profile: cargo build --features {','.join(variant.features)}": (
             variant.features
+        ),
+        f"the allocator is not part of a Cargo profile: use the crate `{variant.allocator}` in the program itself": (
+            variant.allocator is not Allocator.DEFAULT
         ),
         f"PGO is not part of a Cargo profile: optbuild build {variant.name}": variant.pgo is not PgoMode.OFF,
     }

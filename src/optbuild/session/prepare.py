@@ -20,6 +20,7 @@ from optbuild.profile.variants import BoltMode, PgoMode
 from optbuild.profile.workloads import Use
 from optbuild.project.cargo_config import load_cargo_config
 from optbuild.project.layout import Layout
+from optbuild.project.lockfile import load_locked_packages
 from optbuild.project.model import Project
 from optbuild.project.selection import Targets
 from optbuild.record.history import History
@@ -161,6 +162,7 @@ def prepare(
         not_runnable=None if is_runnable else obstacle,
         shares_training=not request.ignore_profile_data,
         lockfile_sha256=None if project.lockfile is None else sha256_of(project.lockfile),
+        locked_packages=load_locked_packages(project.lockfile),
         lent_names=_find_lent_names(build_profile) if has_profile_data else None,
         has_profile_data=has_profile_data and not (is_runnable and _trains_here(build_profile, request)),
         last_rustflags=request.last_rustflags,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from optbuild.plan.kinds.train import Train
 from optbuild.plan.model import Plan
 from optbuild.plan.overview import render_overview
 from optbuild.plan.planner import baseline_name, make_plan
+from optbuild.plan.steps.allocator import find_allocator_obstacle
 from optbuild.profile.candidates import Candidate, find_baseline_levels, make_candidates
 from optbuild.profile.model import BuildProfile
 from optbuild.profile.search_choices import Combinations, Objective, Space
@@ -22,13 +23,17 @@ from optbuild.profile.spaces import factors_of, objective_of
 from optbuild.profile.stages import Stages, make_stages
 from optbuild.profile.tune import DEFAULT_LEVEL, Levels
 from optbuild.profile.variants import PgoMode, Variant
+from optbuild.project.lockfile import load_locked_packages
+from optbuild.project.model import Project
 from optbuild.record.history import History
 from optbuild.record.search import LeftOutRecord
+from optbuild.session.builders import for_builder
 from optbuild.session.cpus import find_cpu_needs
 from optbuild.session.forecast import estimate_all, estimate_runs
 from optbuild.session.opening import discover_for, load_for, open_project
 from optbuild.session.prepare import Prepared, prepare
 from optbuild.session.request import Machine, RunRequest
+from optbuild.session.targets import choose_targets
 from optbuild.text import sanitize_line
 from optbuild.toolchain.lookup import Inquiry
 from optbuild.toolchain.model import Toolchain
@@ -105,9 +110,10 @@ def prepare_search(request: TuneRequest, machine: Machine, *, trusted: bool) -> 
     _require_searchable(build_profile, factors, baseline)
     toolchain = discover_for(build_profile, machine, trusted=trusted)
     left_out: dict[str, str] = {}
-    known = _known_here(factors, build_profile, toolchain, left_out)
+    project = open_project((build_profile.directory / build_profile.project.manifest).resolve(), toolchain, machine)
+    known = _known_here(factors, build_profile, project, toolchain, left_out)
     found = make_candidates(baseline, known, build_profile.variants)
-    found = _fitting(found, build_profile, toolchain, machine, left_out)
+    found = _fitting(found, build_profile, project, toolchain, machine, left_out)
     prepared = prepare(request.run, machine, trusted=trusted, build_profile=_with_candidates(build_profile, found))
     if prepared.plan.measure is None:
         raise UsageError(
@@ -171,20 +177,35 @@ def _require_searchable(build_profile: BuildProfile, factors: Mapping[str, Level
 
 
 def _known_here(
-    factors: Mapping[str, Levels], build_profile: BuildProfile, toolchain: Toolchain, left_out: dict[str, str]
+    factors: Mapping[str, Levels],
+    build_profile: BuildProfile,
+    project: Project,
+    toolchain: Toolchain,
+    left_out: dict[str, str],
 ) -> Mapping[str, Levels]:
-    """The factors without levels of a space that belong to another architecture; written ones are an error later."""
-    if "target-cpu" in build_profile.tune.factors or toolchain.target.startswith("x86_64"):
-        return factors
-    foreign = [level for level in factors.get("target-cpu", ()) if str(level).startswith(_CPU_OF_X86)]
-    left_out |= {f"target-cpu = {level}": f"{toolchain.target} has no such CPU" for level in foreign}
-    kept = tuple(level for level in factors.get("target-cpu", ()) if level not in foreign) or (DEFAULT_LEVEL,)
-    return {key: kept if key == "target-cpu" else levels for key, levels in factors.items()}
+    """The factors without levels of a space that cannot be had here; written ones are an error later."""
+    written = build_profile.tune.factors
+    foreign: dict[str, Callable[[Any], str | None]] = {}
+    if "target-cpu" not in written and not toolchain.target.startswith("x86_64"):
+        no_such = f"{toolchain.target} has no such CPU"
+        foreign["target-cpu"] = lambda level: no_such if str(level).startswith(_CPU_OF_X86) else None
+    if "allocator" not in written:
+        chosen = choose_targets(project, build_profile, (baseline_name(build_profile),))
+        targets = for_builder(chosen, build_profile)
+        obstacle = find_allocator_obstacle(toolchain, targets, load_locked_packages(project.lockfile))
+        foreign["allocator"] = lambda level: None if obstacle is None or level == DEFAULT_LEVEL else obstacle[0]
+    known = dict(factors)
+    for key in foreign.keys() & factors.keys():
+        reasons = {level: reason for level in factors[key] if (reason := foreign[key](level)) is not None}
+        left_out |= {f"{key} = {level}": reason for level, reason in reasons.items()}
+        known[key] = tuple(level for level in factors[key] if level not in reasons) or (DEFAULT_LEVEL,)
+    return known
 
 
 def _fitting(
     candidates: tuple[Candidate, ...],
     build_profile: BuildProfile,
+    project: Project,
     toolchain: Toolchain,
     machine: Machine,
     left_out: dict[str, str],
@@ -192,7 +213,6 @@ def _fitting(
     """The candidates that this machine's CPU can run."""
     if not any(each.variant.target_cpu or each.variant.rustflags for each in candidates):
         return candidates
-    project = open_project((build_profile.directory / build_profile.project.manifest).resolve(), toolchain, machine)
     inquiry = Inquiry(executor=machine.executor, directory=project.directory, environ=machine.environ)
     names = tuple(each.name for each in candidates)
     with located(build_profile.where("tune", "factors", "target-cpu")):

@@ -13,7 +13,9 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 _KIND_OF_PATH = re.compile("(?:dependency|crate|native|framework|all)=")
-FLAG_SEPARATOR = "\x1f"  # between the flags in CARGO_ENCODED_RUSTFLAGS
+RUSTFLAGS = "CARGO_ENCODED_RUSTFLAGS"
+"""The variable that goes before all other sources of flags for rustc."""
+FLAG_SEPARATOR = "\x1f"  # between the flags in it
 # Arguments that keep the parsed lines unchanged. They override variables and configuration files, and programs that
 # cargo starts do not inherit them.
 _AS_READ = ("--color", "never", "--config", 'term.progress.when="never"', "--config", "term.quiet=false")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from optbuild.errors import AttemptFault, BuildError, NotComparableError, OptbuildError
 from optbuild.making.built import Built
+from optbuild.making.cargo.allocator import check_allocator
 from optbuild.making.cargo.kept import find_cargo_build, find_kept
 from optbuild.making.keys import Kept
 from optbuild.making.kinds.kind import Kind, Outlook, Retry, Shown
@@ -17,7 +18,8 @@ from optbuild.plan.action import JOBSERVER, ActionId, Output, resolve_argument
 from optbuild.plan.counts import CheckedProfile
 from optbuild.plan.forecast import Expectation
 from optbuild.plan.kinds.compile import Compile, Role
-from optbuild.plan.results import PROFDATA, Binaries, Compiled, Results
+from optbuild.plan.kinds.make_allocator import MakeAllocator
+from optbuild.plan.results import PROFDATA, Binaries, Compiled, MadeObject, Results
 from optbuild.units import format_bytes
 
 LTO_BYTES = 2 << 30
@@ -93,7 +95,9 @@ class CompileKind(Kind[Compile, Compiled]):
         return compared_with(action, built)
 
     def prove(self, action: Compile, result: Compiled, built: Built, tools: Tools) -> Proof | None:
-        """Look for the evidence that the profile took effect."""
+        """Look for the allocator, and for the evidence that the profile took effect."""
+        if any(isinstance(built.plan.entry(need), MakeAllocator) for need in action.needs):
+            check_allocator(action.label, result)
         return tools.prover.prove(action, result, built)
 
     def fault(self, action: Compile, error: OptbuildError) -> AttemptFault | None:
@@ -110,7 +114,9 @@ def environment_of(action: Compile, results: Results, tools: Tools) -> dict[str,
         if output == JOBSERVER:
             return tools.cargo.jobserver_auth
         checked = results[output.action]
-        assert isinstance(checked, CheckedProfile)  # noqa: S101 - the only result whose outputs are named in one
+        if isinstance(checked, MadeObject):
+            return str(checked.path)
+        assert isinstance(checked, CheckedProfile)  # noqa: S101 - nothing else has outputs that are named in one
         if output.name != PROFDATA:
             return str(checked.profile.hot_counts[output.name])
         return str(checked.profile.path)

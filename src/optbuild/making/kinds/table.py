@@ -9,6 +9,7 @@ from optbuild.making.kinds import bolt
 from optbuild.making.kinds.check_outputs import CompareKind, ProbeKind
 from optbuild.making.kinds.compile import CompileKind
 from optbuild.making.kinds.kind import Kind
+from optbuild.making.kinds.make_allocator import AllocatorKind
 from optbuild.making.kinds.make_object import ObjectKind
 from optbuild.making.kinds.merge import MergeKind
 from optbuild.making.kinds.profile_data import MatchKind
@@ -17,6 +18,7 @@ from optbuild.plan.action import Action
 from optbuild.plan.kinds.bolt import BoltInstrument, BoltMerge, BoltOptimise, BoltTrain, Strip
 from optbuild.plan.kinds.check_outputs import CompareOutputs, ProbeOutputs
 from optbuild.plan.kinds.compile import Compile
+from optbuild.plan.kinds.make_allocator import MakeAllocator
 from optbuild.plan.kinds.make_object import MakeObject
 from optbuild.plan.kinds.merge import MergeProfiles
 from optbuild.plan.kinds.profile_data import MatchProfileData
@@ -25,6 +27,7 @@ from optbuild.plan.kinds.train import Train
 KINDS: Mapping[type[Action[Any]], Kind[Any, Any]] = {
     Compile: CompileKind(),
     MakeObject: ObjectKind(),
+    MakeAllocator: AllocatorKind(),
     Train: TrainKind(),
     MergeProfiles: MergeKind(),
     MatchProfileData: MatchKind(),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from optbuild.plan.draft import Draft, PlanInputs
-from optbuild.plan.steps import bolt, codegen, pgo, startup
+from optbuild.plan.steps import allocator, bolt, codegen, pgo, startup
 from optbuild.profile.variants import Variant
 
 Step = Callable[[Draft, Variant, PlanInputs], Draft]
@@ -17,6 +17,7 @@ Step = Callable[[Draft, Variant, PlanInputs], Draft]
 STEPS: tuple[Step, ...] = (
     *codegen.FLAG_STEPS,
     startup.check_layout,
+    allocator.add_allocator,  # before PGO, as the next one
     bolt.add_bolt,  # before PGO, whose last compilation it adds flags to; its own actions follow that
     pgo.add_feedback,  # last: it compiles the recipe of all steps before it twice
 )

@@ -78,7 +78,11 @@ def add_bolt(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
     chain = _chain_of(draft, variant, inputs)
     return replace(
         draft,
-        last_rustflags=((EMIT_RELOCATIONS,), (KEEP_SYMBOLS,), *_keep_debug_whole(draft, inputs)),
+        last_rustflags=(
+            *draft.last_rustflags,
+            *((EMIT_RELOCATIONS,), (KEEP_SYMBOLS,)),
+            *_keep_debug_whole(draft, inputs),
+        ),
         follows=(*draft.follows, partial(_follow_with_bolt, chain, inputs)),
     )
 
