@@ -212,3 +212,21 @@ def test_a_single_candidate_without_a_round_is_no_winner(optbuild: Optbuild, tmp
     search = ended.document["search"]
     assert (search["winner"], search["confirmation"], len(search["candidates"])) == ("release", None, 1)
     assert "no time for a single round" in " ".join(each["message"] for each in ended.document["warnings"])
+
+
+def test_a_space_leaves_out_what_cannot_be_linked_here(optbuild: Optbuild, project: Path) -> None:
+    """A program that brings mimalloc is searched without a second one, and told so; levels that are written are not."""
+    search = ("tune", "--space", "thorough", "--dry-run", "--json")
+    shown = json.loads(optbuild.run(*search, cwd=project).expect(0).stdout)
+    assert any("allocator" in each["settings"] for each in shown["candidates"])
+    lock = project / "Cargo.lock"
+    lock.write_text(f'{lock.read_text()}\n[[package]]\nname = "libmimalloc-sys"\nversion = "0.1.49"\n')
+    shown = json.loads(optbuild.run(*search, cwd=project).expect(0).stdout)
+    assert not any("allocator" in each["settings"] for each in shown["candidates"])
+    (left_out,) = (each for each in shown["left_out"] if each["variant"] == "allocator = mimalloc")
+    assert "Cargo.lock has libmimalloc-sys" in left_out["reason"]
+    profile = project / "optbuild.toml"
+    written = '\n[tune.factors]\nallocator = ["mimalloc"]\n'
+    profile.write_text(profile.read_text().replace(SEARCH, written))
+    error = optbuild.run("tune", "--dry-run", "--json", cwd=project).expect(2).error
+    assert 'allocator = "mimalloc", but the project\'s Cargo.lock has libmimalloc-sys' in error["message"]
