@@ -41,3 +41,6 @@ def test_a_program_gets_it_without_knowing(optbuild: Optbuild, tmp_path: Path) -
         assert (b"mimalloc: process init" in told) is has_it
     again = optbuild.run("build", "--json", cwd=project).expect(0).document
     assert {variant["status"] for variant in again["variants"]} == {"reused"}
+    seen = optbuild.run("heap", "mimalloc", "--json", cwd=project).expect(0).document
+    assert seen["allocator"] is None
+    assert seen["workloads"][0]["sites"], "what it would hide is seen in a program without it"

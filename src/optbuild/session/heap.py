@@ -70,7 +70,8 @@ def heap(request: HeapRequest, machine: Machine) -> HeapDocument:
         )
     watcher = _find_watcher(request.tool, machine)
     names = (request.variant,) if request.base is None else (request.base, request.variant)
-    with built_to_observe(replace(request.run, bench_only=request.workload), names, machine) as build:
+    asked = replace(request.run, bench_only=request.workload)
+    with built_to_observe(asked, names, machine, sees_allocations=True) as build:
         workloads = _choose_countable(build)
         counted = [_count(workload, build, watcher, machine) for workload in workloads]
     found = [_describe(workload.name, counts, request) for workload, counts in zip(workloads, counted, strict=True)]

@@ -17,9 +17,12 @@ from optbuild.making.carry_out import carry_out
 from optbuild.measure.arms import ArmBinaries, Arms
 from optbuild.observe.inlining import InlineResolver, find_symbolizer
 from optbuild.plan.model import PlannedVariant
+from optbuild.profile.model import BuildProfile
+from optbuild.profile.variants import Allocator
 from optbuild.record.lock import blaming_deletion, hold_lock
 from optbuild.session.building import describe_site
 from optbuild.session.ledger import Ledger
+from optbuild.session.opening import load_for
 from optbuild.session.prepare import load_history, prepare
 from optbuild.session.request import Machine, RunRequest
 from optbuild.session.run import find_arms, warn_of_unpassed
@@ -77,7 +80,12 @@ class ObservedBuild:
 
 @contextmanager
 def built_to_observe(
-    request: RunRequest, names: tuple[str, ...], machine: Machine, *, rustflags: tuple[str, ...] = OBSERVABLE_FLAGS
+    request: RunRequest,
+    names: tuple[str, ...],
+    machine: Machine,
+    *,
+    rustflags: tuple[str, ...] = OBSERVABLE_FLAGS,
+    sees_allocations: bool = False,
 ) -> Iterator[ObservedBuild]:
     """Build variants, train and prove those with PGO as ever, and hold the project until they have been observed.
 
@@ -86,13 +94,15 @@ def built_to_observe(
         names: The variants; the one that others are compared with is first.
         machine: With what.
         rustflags: What makes them observable.
+        sees_allocations: The variants are built without an allocator that would hide what they ask for.
 
     Raises:
         UsageError: The request cannot be met.
         OptbuildError: A build, a training or a workload failed.
     """
     asked = replace(request, variants=names, baseline=names[0], last_rustflags=rustflags)
-    prepared = prepare(asked, machine, trusted=True)
+    build_profile = _with_visible_allocations(load_for(asked, machine)) if sees_allocations else None
+    prepared = prepare(asked, machine, trusted=True, build_profile=build_profile)
     layout = prepared.layout
     claim_directory(layout.root)
     with hold_lock(layout.lock, wait=asked.wait, emit=machine.emit), blaming_deletion(layout.root):
@@ -112,6 +122,12 @@ def built_to_observe(
         finally:
             remove_below(layout.root, directory)
             prepared.remember_files()
+
+
+def _with_visible_allocations(build_profile: BuildProfile) -> BuildProfile:
+    """The same with the C library's allocator, which is watched; what programs ask for does not depend on it."""
+    variants = {name: replace(each, allocator=Allocator.DEFAULT) for name, each in build_profile.variants.items()}
+    return replace(build_profile, variants=variants)
 
 
 def make_resolver(build: ObservedBuild, machine: Machine) -> InlineResolver:
