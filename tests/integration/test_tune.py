@@ -185,6 +185,7 @@ def test_sizes_promise_combinations_without_a_round(optbuild: Optbuild, halves: 
     ("tune", "words"),
     [
         ('factors = { hot-count = ["default", "p95"] }', "has an effect only with PGO"),
+        ('factors = { count-scale = ["default", 0.1] }', "`tune.factors.count-scale` has an effect only with PGO"),
         ('factors = { lto = ["default"] }', "there is nothing to search"),
         ('factors = { target-cpu = ["default", "x86-64-v9"] }', "x86-64-v9"),
     ],

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optbuild.making.training.merging import make_multipliers
+from optbuild.making.training.scaling import make_multipliers
 from optbuild.plan.action import ActionId
 from optbuild.plan.fingerprint import fingerprint
 from optbuild.plan.kinds.compile import Recipe

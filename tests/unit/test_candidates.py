@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,8 @@ def test_without_a_profile_there_is_nothing_that_it_decides() -> None:
     """The hot count has no effect without PGO: such combinations are one."""
     found = names_of(pgo=(False, True), hot_count=("default", "p95"))
     assert found == snapshot(["pgo", "pgo-hot-p95"])
+    found = names_of(pgo=(False, True), lto=("thin", "fat"), count_scale=("default", 0.1))
+    assert found == snapshot(["thin", "fat", "pgo-thin", "pgo-thin-scale-0.1", "pgo-fat", "pgo-fat-scale-0.1"])
 
 
 def test_what_shares_a_training_comes_one_after_the_other() -> None:
@@ -105,6 +108,7 @@ def test_portable_and_plain_variants_are_preferred() -> None:
     assert risk_of(plain, RELEASE) < risk_of(Variant(name="b", target_cpu="x86-64-v3"), RELEASE)
     assert risk_of(Variant(name="c", lto=Lto.THIN), RELEASE) < risk_of(Variant(name="d", lto=Lto.FAT), RELEASE)
     assert risk_of(plain, RELEASE) < risk_of(Variant(name="e", panic="abort"), RELEASE)
+    assert risk_of(plain, RELEASE) < risk_of(replace(plain, count_scale=0.1, lto=Lto.OFF), RELEASE)
 
 
 @pytest.mark.parametrize("space", list(Space))
@@ -136,6 +140,7 @@ def test_each_wrong_factor_and_level_is_told_with_its_line(tmp_path: Path) -> No
     path.write_text(
         "schema = 1\n[variants.release]\n[tune]\nspace = 'quik'\n[tune.factors]\n"
         "lto = ['of', 'fat', 'fat']\nltoo = ['off']\ncodegen-units = [0]\nhot-count = ['p77', 'default', true]\n"
+        "count-scale = ['default', 1, 0, 1.5, -0.1, true, nan, '10%']\n"
         "inherits = ['release']\npanic = []\n"
     )
     with pytest.raises(BuildProfileError) as caught:
@@ -150,7 +155,13 @@ def test_each_wrong_factor_and_level_is_told_with_its_line(tmp_path: Path) -> No
             "8: `tune.factors.codegen-units[0]`: expected an integer of 1 or more, got 0; write for instance `1`",
             '9: `tune.factors.hot-count[0]`: expected "default", a count above zero, or one of p80, p90, p95, p99',
             '9: `tune.factors.hot-count[2]`: expected "default", a count above zero, or one of p80, p90, p95, p99',
-            "10: `tune.factors.inherits` is not a setting of a variant; the settings of a variant are lto, codege",
-            "11: `tune.factors.panic`: expected a list of values, not empty, got an empty list; write a list of v",
+            "10: `tune.factors.count-scale[2]`: expected a number above zero and of 1 at most, such as 0.1, got 0",
+            "10: `tune.factors.count-scale[3]`: expected a number above zero and of 1 at most, such as 0.1, got 1",
+            "10: `tune.factors.count-scale[4]`: expected a number above zero and of 1 at most, such as 0.1, got -",
+            "10: `tune.factors.count-scale[5]`: expected a number above zero and of 1 at most, such as 0.1, got t",
+            "10: `tune.factors.count-scale[6]`: expected a number above zero and of 1 at most, such as 0.1, got n",
+            '10: `tune.factors.count-scale[7]`: expected a number above zero and of 1 at most, such as 0.1, got "',
+            "11: `tune.factors.inherits` is not a setting of a variant; the settings of a variant are lto, codege",
+            "12: `tune.factors.panic`: expected a list of values, not empty, got an empty list; write a list of v",
         ]
     )

@@ -10,6 +10,7 @@ import pytest
 
 from optbuild.errors import AttemptFault, ProfileDataError
 from optbuild.plan.kinds.compile import Compile, Role
+from optbuild.plan.kinds.merge import MergeProfiles
 from optbuild.plan.kinds.profile_data import MatchProfileData
 from optbuild.plan.lent_names import LentNames, identify_build
 from optbuild.plan.model import Plan
@@ -94,13 +95,13 @@ def test_a_file_that_is_none_is_refused(data: bytes) -> None:
     assert caught.value.help.startswith("delete it")
 
 
-def plan_with(*, build: str | None = None, lockfile: str | None = "aa") -> Plan:
+def plan_with(*, build: str | None = None, lockfile: str | None = "aa", variant: Variant = PGO) -> Plan:
     """The plan of a project with committed counts and names; by default those of this very build."""
     profile = replace(
-        make_build_profile(Variant(name="release"), PGO), profile_data=ProfileDataSettings(path="pgo/demo.pgodata")
+        make_build_profile(Variant(name="release"), variant), profile_data=ProfileDataSettings(path="pgo/demo.pgodata")
     )
     inputs = make_plan_inputs(build_profile=profile, has_profile_data=True, lockfile_sha256=lockfile)
-    own = identify_build(draft_recipe(PGO, inputs), inputs.project, inputs.toolchain, lockfile)
+    own = identify_build(draft_recipe(variant, inputs), inputs.project, inputs.toolchain, lockfile)
     lent = LentNames(file=Path("/p/pgo/demo.pgodata.names"), build=build or own)
     return make_plan(replace(inputs, lent_names=lent), ("release", "pgo"), measure=False)
 
@@ -114,6 +115,15 @@ def test_the_build_that_was_trained_needs_no_instrumented_one() -> None:
     serving = plan.serving(plan.variants[1])
     assert [match.names for match in plan.find(MatchProfileData, serving)] == [Path("/p/pgo/demo.pgodata.names")]
     assert {action.role for action in plan.find(Compile, serving)} == {Role.OPTIMISE}
+
+
+def test_committed_counts_are_scaled_like_others() -> None:
+    """By committed names, by those of a build, and in the training that mends both."""
+    plans = [plan_with(variant=replace(PGO, count_scale=scale)) for scale in (None, 0.1)]
+    plain, small = ([plan.action(each.merge) for each in plan.variants[1].attempts] for plan in plans)
+    assert [action.count_scale for action in small if isinstance(action, MatchProfileData | MergeProfiles)] == [0.1] * 3
+    assert not {action.id for action in plain} & {action.id for action in small}
+    assert "each count × 0.1" in str(small[0].details()["how"])
 
 
 @pytest.mark.parametrize("plan", [plan_with(build="b" * 64), plan_with(lockfile=None)])

@@ -11,7 +11,8 @@ from optbuild.events import ActionProgressed
 from optbuild.execution.command import Command, ProgramNotFoundError
 from optbuild.files import sha256_of
 from optbuild.making.training import merging
-from optbuild.making.training.merging import RawMerge, is_intact, make_multipliers
+from optbuild.making.training.merging import RawMerge, is_intact
+from optbuild.making.training.scaling import make_multipliers
 from optbuild.plan.action import Id
 from optbuild.plan.counts import Counts, CrateCounts, PgoProfile, RawProfiles, Unusable
 from optbuild.plan.kinds.merge import MergeProfiles
@@ -176,6 +177,25 @@ def test_an_unchanged_merge_is_reused(workshop: Workshop) -> None:
     assert again.reused
     assert again.profile == first.profile
     assert len(workshop.tool_runs("merge")) == 1
+
+
+def test_counts_are_scaled_at_last(workshop: Workshop) -> None:
+    """The summary is that of the scaled counts, and so are the shares of them; nothing but the profile is left."""
+
+    def tool(command: Command) -> Answer:
+        if command.argv[2] == "--text":
+            text = Path(command.argv[3].removeprefix("--output="))
+            return Reply(writes={text: b":ir\nmain\n7\n2\n800\n0\n\n"})
+        is_scaled = command.argv[1] == "show" and command.argv[-1].endswith(".scaled.profdata")
+        return Reply(stdout=shown(total=80)) if is_scaled else llvm_profdata(command)
+
+    workshop.tool = tool
+    action = replace(MERGE, id=Id("merge-2"), count_scale=0.1)
+    merged = workshop.merger.merge_weighted(action, trained(workshop, 1000, 100))
+    assert content_of(merged.profile.path) == "1 x :ir\nmain\n7\n2\n80\n0\n\n"
+    assert merged.profile.total_count == 80
+    assert list((workshop.layout.root / "merging").iterdir()) == []
+    assert workshop.merger.merge_weighted(action, trained(workshop, 1000, 100)).reused
 
 
 def test_a_merge_is_done_again_when_something_changed(workshop: Workshop) -> None:

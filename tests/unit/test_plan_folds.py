@@ -213,3 +213,17 @@ def test_a_fold_of_a_variant_with_translated_counts_leaves_them_out_before_they_
         assert (own.program, own.min_matched) == (merge.program, merge.min_matched)
         assert own.needs == (*own.weights, merge.program, merge.counted)
         assert own.weights.keys() < merge.weights.keys()
+
+
+def test_a_fold_has_the_scale_of_its_variant() -> None:
+    """Another scale is another profile."""
+    plan = plan_of(RELEASE, ONE_WAY, replace(ONE_WAY, name="small", count_scale=0.1))
+    merges = {fold.build.name: plan.entry(fold.build.attempts[0].merge) for fold in plan.folds}
+    scales = {name: merge.count_scale for name, merge in merges.items() if isinstance(merge, MergeProfiles)}
+    assert scales == {
+        "pgo without books": None,
+        "pgo without logs": None,
+        "small without books": 0.1,
+        "small without logs": 0.1,
+    }
+    assert len({merge.id for merge in merges.values()}) == 4

@@ -191,3 +191,14 @@ def test_each_program_takes_the_translated_counts_of_the_same_program() -> None:
         assert all(isinstance(merge, MergeProfiles) for merge in merges)
         weights = [merge.weights for merge in merges if isinstance(merge, MergeProfiles)]
         assert weights[0] == weights[1]
+
+
+def test_the_counts_of_each_program_are_scaled() -> None:
+    """By the scale of the variant; training is shared with the one without."""
+    plan = plan_of(NORTH, SOUTH, ALL, variants=(EACH, replace(EACH, name="small", count_scale=0.1)))
+    plain, small = (
+        [merge for part in variant.parts.values() for merge in plan.find(MergeProfiles, (part.attempts[0].merge,))]
+        for variant in plan.variants[1:]
+    )
+    assert [merge.count_scale for merge in (*plain, *small)] == [None] * 3 + [0.1] * 3
+    assert [merge.weights for merge in plain] == [merge.weights for merge in small]

@@ -297,6 +297,7 @@ def test_a_screen_of_a_search_stays_one() -> None:
         ({"hot_count": "p95"}, 'hot-count = "p95"'),
         ({"hot_count": 1000}, "hot-count = 1000"),
         ({"layout": CodeLayout.STARTUP}, 'layout = "startup"'),
+        ({"count_scale": 0.001}, "count-scale = 0.001"),
     ],
 )
 def test_a_screen_names_settings_as_the_build_profile_does(settings: dict[str, Any], shown: str) -> None:

@@ -13,6 +13,7 @@ from optbuild.events import Event
 from optbuild.execution.command import Command
 from optbuild.files import claim_directory
 from optbuild.plan.kinds.compile import Compile
+from optbuild.plan.kinds.merge import MergeProfiles
 from optbuild.profile.workloads import Use
 from optbuild.session import prepare as prepare_module
 from optbuild.session.opening import load_for
@@ -577,3 +578,13 @@ def test_named_variants_without_pgo_are_refused_before_the_toolchain_is_looked_f
     with pytest.raises(UsageError, match="no variant that is compared with release has PGO"):
         desk.prepare(selection=Selection.NAMED, variants=("lto",), cross_validate=True)
     assert desk.executor.commands == []
+
+
+def test_counts_that_are_committed_are_as_they_were_counted(desk: Desk) -> None:
+    """Each build scales them for itself; by a scaled file they would be scaled twice."""
+    desk.write(
+        "schema = 1\n[variants.release]\n[variants.pgo]\npgo = true\ncount-scale = 0.1\n"
+        '[[workloads]]\nname = "a"\ncommand = ["{bin}"]\nuse = ["train", "bench"]\n'
+    )
+    plans = [desk.prepare(notes_outlines=is_committed).plan for is_committed in (False, True)]
+    assert [{merge.count_scale for merge in plan.of_kind(MergeProfiles)} for plan in plans] == [{0.1}, {None}]

@@ -69,7 +69,7 @@ def test_a_space_is_screened_by_one_change_at_a_time_with_pgo() -> None:
         {"fat": ("lto = fat", "pgo = false"), "fat-pgo-hot-p95": ("lto = fat", "hot-count = p95")}
     )
     thorough = stages_of(SPACES[Space.THOROUGH])
-    assert (len(thorough.alone), len(thorough.combined)) == (7, 40)
+    assert (len(thorough.alone), len(thorough.combined)) == (10, 277)
 
 
 def test_the_baseline_never_waits() -> None:

@@ -263,3 +263,32 @@ def test_a_flag_that_would_silence_the_evidence_is_refused() -> None:
     with pytest.raises(UsageError, match="--cap-lints in the rustflags silences rustc") as caught:
         draft_of(PGO, recipe=recipe)
     assert "remove --cap-lints" in caught.value.help
+
+
+def test_a_scale_of_counts_is_part_of_the_merge_alone() -> None:
+    """Where it is set, and not 1: the ids of all else, and so what is kept of it, stay as they are."""
+    drafts = []
+    for scale in (None, 1.0, 0.1, 0.01):
+        variant = replace(PGO, count_scale=scale)
+        inputs = make_plan_inputs(build_profile=make_build_profile(Variant(name="release"), variant))
+        drafts.append(draft_of(variant, inputs))
+    found = [[action for action in draft.actions if isinstance(action, MergeProfiles)] for draft in drafts]
+    assert [merge.count_scale for (merge,) in found] == [None, None, 0.1, 0.01]
+    assert len({merge.id for (merge,) in found}) == 3
+    assert drafts[0].actions == drafts[1].actions
+    before = [[action.id for action in draft.actions if action.kind != "merge"][:-1] for draft in drafts]
+    assert all(ids == before[0] for ids in before)
+    assert [merge.details()["how"] for (merge,) in found] == [
+        *(None, None, "each count × 0.1, 1 at least", "each count × 0.01, 1 at least"),
+    ]
+
+
+def test_a_scale_of_counts_needs_counts() -> None:
+    """Without PGO there are none; a scale of 1 asks for nothing, so that a variant may cancel what it inherits."""
+    variant = Variant(name="plain", count_scale=0.1)
+    profile = make_build_profile(variant, origins={("variants", "plain", "count-scale"): "optbuild.toml:4"})
+    with pytest.raises(UsageError, match=r"plain has count-scale = 0\.1, but no PGO") as caught:
+        draft_of(variant, make_plan_inputs(build_profile=profile))
+    assert "`pgo = true`" in caught.value.help
+    assert caught.value.location == "optbuild.toml:4"
+    assert draft_of(replace(variant, count_scale=1.0)).actions == ()

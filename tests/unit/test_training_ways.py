@@ -317,3 +317,17 @@ def test_variants_that_differ_in_their_ways_share_those_they_have_in_common() ->
     (exact,) = plan.variants[1].attempts
     assert plan.variants[2].attempts[1].compile == exact.compile
     assert Path(plan.action(exact.compile).label).name == "same: build"
+
+
+def test_variants_that_differ_only_in_the_scale_of_counts_share_one_training() -> None:
+    """Each has its own merge of the same counts, also where they get other names."""
+    small = replace(LTO, name="small", count_scale=0.1)
+    thin = replace(small, name="thin", lto=Lto.THIN)
+    plan = make_plan(built(LTO, small, thin), ("release", "pgo", "small", "thin"), measure=False)
+    first, shared, translated = (variant.attempts[0] for variant in plan.variants[1:])
+    assert (shared.name, shared.shared_with, shared.instrument) == ("shared", "pgo", first.instrument)
+    assert (translated.is_translated, translated.shared_with) == (True, "pgo")
+    merges = [merge for each in (first, shared, translated) for merge in plan.find(MergeProfiles, (each.merge,))]
+    assert [merge.count_scale for merge in merges] == [None, 0.1, 0.1]
+    assert len({merge.id for merge in merges}) == 3
+    assert merges[0].weights == merges[1].weights == merges[2].weights

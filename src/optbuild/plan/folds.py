@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 
 from optbuild.plan.action import ActionId, Entry, Id
 from optbuild.plan.draft import PlanInputs, entry_of, make_compile, with_profile
-from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.kinds.check_outputs import ProbeOutputs, make_output_check
 from optbuild.plan.kinds.compile import Compile, Role
-from optbuild.plan.kinds.merge import MergeProfiles
+from optbuild.plan.kinds.merge import MergeProfiles, make_merge_id
 from optbuild.plan.kinds.train import Train
 from optbuild.plan.model import PlannedFold, PlannedVariant
 from optbuild.plan.programs import draft_programs
@@ -108,10 +107,9 @@ def _leave_out(
         for training, weight in merge.weights.items()
         if entry_of(Train, training, entries).workload.name not in fold.left_out
     }
-    names = () if merge.program is None else (merge.program, merge.min_matched)
     rest = replace(
         merge,
-        id=make_action_id("merge", weights, *names),
+        id=make_merge_id(weights, program=merge.program, min_matched=merge.min_matched, count_scale=merge.count_scale),
         needs=(*weights, *(need for need in (merge.program, merge.counted) if need is not None)),
         label=f"{name}: merge profiles",
         weights=weights,

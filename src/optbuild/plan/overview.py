@@ -8,6 +8,7 @@ from optbuild.plan.action import ActionId, Argument, Output, render_argument
 from optbuild.plan.forecast import Estimate, Expectation, Forecast
 from optbuild.plan.kinds.bolt import BoltTrain
 from optbuild.plan.kinds.compile import Compile, Recipe
+from optbuild.plan.kinds.merge import MergeProfiles
 from optbuild.plan.kinds.profile_data import MatchProfileData
 from optbuild.plan.kinds.train import Train
 from optbuild.plan.model import Plan, PlannedVariant
@@ -79,6 +80,7 @@ def _variant_row(plan: Plan, place: int, forecasts: _Forecasts) -> tuple[str, st
         *(["pgo"] if trains else ["pgo from profile data"] if takes else []),
         *(["bolt"] if laid_out else []),
         *_settings(builds[-1].recipe),
+        *_scales(plan, serving),
     ]
     return variant.name, ", ".join(settings) or "none: as cargo builds it", steps, _expected(serving, forecasts)
 
@@ -96,6 +98,13 @@ def _settings(recipe: Recipe) -> list[str]:
     features = [f"features = {','.join(recipe.features)}"] if recipe.features else []
     flags = [flag for flag in map(_show_flag, recipe.rustflags) if not flag.startswith(_FLAGS_OF_STEPS)]
     return [*settings, *features, *flags]
+
+
+def _scales(plan: Plan, serving: frozenset[ActionId]) -> list[str]:
+    """What the counts are multiplied by."""
+    merged = [action.count_scale for action in plan.find(MergeProfiles, serving)]
+    matched = [action.count_scale for action in plan.find(MatchProfileData, serving)]
+    return [f"count-scale = {scale}" for scale in dict.fromkeys((*merged, *matched)) if scale is not None]
 
 
 def _show_flag(flag: Argument) -> str:

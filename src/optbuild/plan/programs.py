@@ -13,9 +13,8 @@ from dataclasses import dataclass, field, replace
 
 from optbuild.plan.action import ActionId, Entry, Id
 from optbuild.plan.draft import PlanInputs, entry_of, for_call, make_compile, with_profile
-from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.kinds.compile import Compile, Recipe, Role
-from optbuild.plan.kinds.merge import MergeProfiles
+from optbuild.plan.kinds.merge import MergeProfiles, make_merge_id
 from optbuild.plan.results import Binaries
 from optbuild.plan.ways import Attempt, Follow, actions_of, make_choice, make_following, with_following
 from optbuild.profile.cargo_words import CargoCall
@@ -100,7 +99,7 @@ def _with_counts(
     )
     own = replace(
         merge,
-        id=make_action_id("merge", merge.weights, program.id),
+        id=make_merge_id(merge.weights, program=program.id, count_scale=merge.count_scale),
         needs=(*merge.weights, program.id),
         label=f"{label}: counts by its names",
         program=program.id,

@@ -10,6 +10,7 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -17,13 +18,20 @@ from pydantic import TypeAdapter
 from optbuild.profile.tune import DEFAULT_LEVEL, Levels
 from optbuild.profile.variants import Lto, PgoMode, Variant, VariantSettings
 
-_NEEDS_PGO = frozenset({"hot-count", "layout", "training-lto", "counters", "profiles"})
+_NEEDS_PGO = frozenset({"hot-count", "count-scale", "layout", "training-lto", "counters", "profiles"})
 _ADDED = ("features", "rustflags")
 # Not in the name of any function, so that variants which differ only in them may share one training.
-_SHARES_TRAINING = ("target_cpu", "rustflags", "hot_count", "allocator", "bolt", "layout")
+_SHARES_TRAINING = ("target_cpu", "rustflags", "hot_count", "count_scale", "allocator", "bolt", "layout")
 _AFTER_LINKING = ("bolt", "layout")
 # What a level is called after in a name, where it would not be clear by itself.
-_PREFIXES = {"codegen-units": "cu", "opt-level": "o", "hot-count": "hot-", "lto": "lto-", "debug": "debug-"}
+_PREFIXES = {
+    "codegen-units": "cu",
+    "opt-level": "o",
+    "hot-count": "hot-",
+    "count-scale": "scale-",
+    "lto": "lto-",
+    "debug": "debug-",
+}
 _UNSET = (None, (), "off", DEFAULT_LEVEL)
 _LTO_COST = {None: 0, Lto.OFF: 0, Lto.THIN: 1, Lto.FAT: 2}
 
@@ -113,6 +121,7 @@ def risk_of(variant: Variant, baseline: Variant) -> tuple[int, ...]:
         len(variant.rustflags) - len(baseline.rustflags),
         variant.pgo is not PgoMode.OFF,
         variant.hot_count is not None,
+        variant.count_scale is not None,
         _LTO_COST[variant.lto],
         variant.codegen_units != baseline.codegen_units,
     )
@@ -133,7 +142,7 @@ def _with_effect(levels: Mapping[str, Any], baseline: Variant) -> dict[str, Any]
 
 def _vary(baseline: Variant, levels: Mapping[str, Any]) -> Variant:
     written = {key: level for key, level in levels.items() if level != DEFAULT_LEVEL}
-    settings = TypeAdapter(VariantSettings).validate_python(written)
+    settings = _settings_reader().validate_python(written)
     values: dict[str, Any] = {
         each.name: value
         for each in fields(VariantSettings)
@@ -141,6 +150,12 @@ def _vary(baseline: Variant, levels: Mapping[str, Any]) -> Variant:
     }
     values |= {key: (*getattr(baseline, key), *(getattr(settings, key) or ())) for key in _ADDED}
     return replace(baseline, ancestors=(baseline.name, *baseline.ancestors), **values)
+
+
+@cache
+def _settings_reader() -> TypeAdapter[VariantSettings]:
+    """Reads the settings of a variant; making it takes longer than planning a candidate."""
+    return TypeAdapter(VariantSettings)
 
 
 def _named(

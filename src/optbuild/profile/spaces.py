@@ -27,6 +27,7 @@ SPACES: Mapping[Space, Mapping[str, Levels]] = {
         "pgo": (True,),
         "target-cpu": (DEFAULT_LEVEL, "x86-64-v3"),
         "hot-count": (DEFAULT_LEVEL, "p95", "p99.99"),
+        "count-scale": (DEFAULT_LEVEL, 0.1, 0.001),
         "rustflags": (
             (),
             ("-Cllvm-args=-inline-threshold=500",),

@@ -262,6 +262,19 @@ HotCount = Annotated[
 ]
 
 
+def _read_count_scale(value: object) -> object:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1:
+        return value
+    raise ValueError("expected a number above zero and of 1 at most, such as 0.1")
+
+
+CountScale = Annotated[
+    float,
+    BeforeValidator(_read_count_scale),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 1, "examples": [0.1]}),
+]
+
+
 def _toml_key(name: str) -> str:
     """The TOML key of a field: kebab-case, without the unit, which the value has."""
     return name.removesuffix("_s").removesuffix("_bytes").replace("_", "-")

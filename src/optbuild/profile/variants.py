@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, WithJsonSch
 
 from optbuild.profile.values import (
     STRICT_KEYS,
+    CountScale,
     HotCount,
     Name,
     Text,
@@ -120,6 +121,13 @@ class CodegenSettings:
         Field(
             description="From which count of the PGO profile on code is hot: a count, or that of the blocks that make "
             'up a share of all counts, such as "p95"; "default" is LLVM\'s. Less hot code gives a smaller program.'
+        ),
+    ] = None
+    count_scale: Annotated[
+        CountScale | None,
+        Field(
+            description="What each count of the PGO profile is multiplied by, such as 0.1, as if training had been "
+            "shorter; no count becomes 0. What ran rarely then weighs more. 1 leaves the counts as they are."
         ),
     ] = None
 

@@ -17,6 +17,10 @@ def with_request(build_profile: BuildProfile, request: RunRequest) -> BuildProfi
     if request.ignore_profile_data or request.require_profile_data:
         use = UseProfileData.NEVER if request.ignore_profile_data else UseProfileData.ALWAYS
         build_profile = replace(build_profile, profile_data=replace(build_profile.profile_data, use=use))
+    if request.notes_outlines:
+        # Counts are committed as they were counted: each build scales them for itself.
+        variants = {name: replace(variant, count_scale=None) for name, variant in build_profile.variants.items()}
+        build_profile = replace(build_profile, variants=variants)
     if request.baseline is not None:
         build_profile = replace(build_profile, measure=replace(build_profile.measure, baseline=request.baseline))
     if request.bench_only is not None:

@@ -41,7 +41,7 @@ from optbuild.units import format_duration
 
 BUILD_SHARE = 0.6
 """Of the budget: after it, no further candidate is begun."""
-_MOST_CANDIDATES = 256
+_MOST_CANDIDATES = 512
 _CPU_OF_X86 = "x86-64"
 
 
@@ -167,7 +167,7 @@ def _require_searchable(build_profile: BuildProfile, factors: Mapping[str, Level
         )
     levels = factors.get("pgo", (baseline.pgo is not PgoMode.OFF,))
     has_pgo = any(level is not False for level in levels if level != "default" or baseline.pgo is not PgoMode.OFF)
-    written = [key for key in ("hot-count", "layout") if len(factors.get(key, ())) > 1]
+    written = [key for key in ("hot-count", "count-scale", "layout") if len(factors.get(key, ())) > 1]
     if written and not has_pgo:
         raise UsageError(
             f"`tune.factors.{written[0]}` has an effect only with PGO, and no candidate has it",

@@ -9,7 +9,7 @@ Sources:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
@@ -65,3 +65,19 @@ def read_records(lines: Iterable[str]) -> Iterator[FunctionRecord]:
 def write_record(name: str, record: FunctionRecord) -> str:
     """A record's text under a given name."""
     return "\n".join((name, *record.lines, "", ""))
+
+
+def map_records(lines: Iterable[str], change: Callable[[FunctionRecord], FunctionRecord]) -> Iterator[str]:
+    """The text of a profile with other records; what stands before the first one stays as it is.
+
+    Raises:
+        ValueError: A record is not as expected.
+    """
+    lines, is_trace = iter(lines), False
+    for line in lines:
+        is_trace = line.rstrip() == _TRACES or (is_trace and bool(line.strip()))
+        if not is_trace and line.strip() and not line.startswith(("#", ":")):
+            for record in map(change, read_records(chain((line,), lines))):
+                yield write_record(record.name, record)
+            return
+        yield line

@@ -6,12 +6,10 @@ merged are found and named, and the rest is merged just as strictly.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar
 
 from optbuild.errors import AttemptFault, ProfileDataError
 from optbuild.events import ActionProgressed, Emit, Level, Notice
@@ -19,6 +17,7 @@ from optbuild.files import atomic_copy, sha256_of
 from optbuild.making.keys import merge_key
 from optbuild.making.result_store import ResultStore
 from optbuild.making.training.profdata import MergeEnding, Profdata
+from optbuild.making.training.scaling import make_multipliers, write_scaled
 from optbuild.making.training.translation import (
     describe_lost,
     find_unknown,
@@ -36,12 +35,7 @@ from optbuild.tools.instrumentation import parse_functions
 from optbuild.tools.llvm_profdata import OVERFLOW, ProfileSummary
 from optbuild.units import format_bytes, format_share
 
-K = TypeVar("K")
-
-_MULTIPLIER_STEPS = 10  # the least multiplier at most: rounding to whole numbers then moves no share by more than...
-_SHARE_ERROR = 0.05  # ... this, and less precise are the weights that people write
 _TRAINED_ITSELF = "no action needed: the variant is trained itself"
-_COUNT_LIMIT = 2**60  # counters have 64 bits; the sum must stay well below
 # Many files are merged in portions to show progress. A portion takes a few seconds; reading and writing its result is
 # negligible.
 _PORTION_FILES = 10_000
@@ -192,6 +186,30 @@ class ProfileMerger:
         summary = self.profdata.summarise(ending.output)
         return replace(merge, unfinished=ending.output, summary=summary, renamed_functions=renamed)
 
+    def scale(self, merge: RawMerge, scale: float | None, *, label: str) -> RawMerge:
+        """Multiply each count, after all that is judged by counts.
+
+        Args:
+            merge: The counts.
+            scale: What by; None leaves them as they are.
+            label: Names what is written.
+
+        Raises:
+            ProfileDataError: `llvm-profdata` failed.
+        """
+        if merge.unfinished is None or scale is None:
+            return merge
+        text = self.profdata.write_text(merge.unfinished)
+        scaled = text.with_name(f"{label}.scaled.proftext")
+        try:
+            write_scaled(text, scaled, scale)
+            ending = self.merge_all([(1, scaled)], f"{label}.scaled")
+        finally:
+            for path in (text, scaled, merge.unfinished):
+                path.unlink(missing_ok=True)
+        assert ending.output is not None  # noqa: S101 - `merge_all` has seen to it
+        return replace(merge, unfinished=ending.output, summary=self.profdata.summarise(ending.output))
+
     def accept(self, merge: RawMerge, *, label: str) -> PgoProfile:
         """Keep the counts of one workload.
 
@@ -257,6 +275,7 @@ class ProfileMerger:
             merge, matched_ratio = self._match(merge, program, counted, action)
         elif functions := self.functions_of(program):
             merge = self.translate(merge, functions, label=action.id)
+        merge = self.scale(merge, action.count_scale, label=action.id)
         quarantined = tuple(name for item in profiles.values() for name in item.quarantined)
         profile = replace(self.accept(merge, label=action.id), quarantined=quarantined, matched_ratio=matched_ratio)
         crates = self.profdata.look_into(profile.path).crates
@@ -351,34 +370,6 @@ def _portions(raw: RawProfiles) -> Iterator[tuple[str, ...]]:
     length = max(1, min(_PORTION_FILES, int(_PORTION_BYTES / max(1.0, mean_bytes))))
     for start in range(0, len(raw.names), length):
         yield raw.names[start : start + length]
-
-
-def make_multipliers(shares: Mapping[K, tuple[float, int]]) -> dict[K, int]:
-    """Whole factors that give each workload its weight's share of all counts, whatever its length.
-
-    `llvm-profdata` multiplies counts; without this, the longest workload would dominate the profile. The factors are as
-    small as they may be: large counts can make LLVM's code worse. With jsonxf 1.1.1 and rustc 1.95, twice the same
-    counts and more gave a program that takes 10% more instructions on one of two inputs; two other programs do not
-    care.
-
-    Args:
-        shares: For each training run its weight and its own total count, both above zero.
-    """
-    if len(shares) == 1:
-        return dict.fromkeys(shares, 1)
-    per_weight = {training: total / weight for training, (weight, total) in shares.items()}
-    longest = max(per_weight.values())
-    merged = longest * sum(weight for weight, _ in shares.values())
-    most = max(1, min(_MULTIPLIER_STEPS, int(_COUNT_LIMIT / merged)))
-    ratios = {training: longest / value for training, value in per_weight.items()}
-    fitting = (steps for steps in range(1, most) if all(_is_near(ratio * steps) for ratio in ratios.values()))
-    steps = next(fitting, most)
-    return {training: math.floor(ratio * steps + 0.5) for training, ratio in ratios.items()}
-
-
-def _is_near(factor: float) -> bool:
-    """Whether a factor is almost a whole number."""
-    return abs(math.floor(factor + 0.5) / factor - 1) <= _SHARE_ERROR
 
 
 def is_intact(profile: PgoProfile) -> bool:

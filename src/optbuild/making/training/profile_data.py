@@ -127,6 +127,7 @@ def match_profile_data(
     assert merged.output is not None  # noqa: S101 - `merge_all` has seen to it
     summary = merger.profdata.summarise(merged.output)
     raw = RawMerge(unfinished=merged.output, summary=summary, unusable=(), raw_profiles=0)
+    raw = merger.scale(raw, action.count_scale, label=action.id)
     kept = replace(
         merger.accept(raw, label=action.label),
         matched_ratio=matching.matched_ratio,

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from optbuild.plan.action import Action, Id
 from optbuild.plan.counts import CheckedProfile, Counts
+from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.results import Binaries
 from optbuild.tools.llvm_profdata import merge_argv
 
@@ -26,6 +27,7 @@ class MergeProfiles(Action[CheckedProfile]):
         min_matched: The share of the counts that must find their function in a build of another variant; None for
             programs of the same variant, any share of which will do.
         counted: Builds the instrumented programs of that other variant.
+        count_scale: What each count is multiplied by in the end; None leaves them as they are.
     """
 
     kind: ClassVar[str] = "merge"
@@ -36,10 +38,34 @@ class MergeProfiles(Action[CheckedProfile]):
     program: Id[Binaries] | None = None
     min_matched: float | None = None
     counted: Id[Binaries] | None = None
+    count_scale: float | None = None
 
     def details(self) -> Mapping[str, object]:
         """The call of llvm-profdata."""
         weighted = [f"{weight:g} × {{profdata:{train}}}" for train, weight in self.weights.items()]
         argv = merge_argv(self.tool, inputs_file=Path("{inputs}"), output=Path("{profdata}"))
-        how = None if self.program is None else f"by the names that functions have in {self.program}"
-        return {"argv": list(argv), "how": how, "inputs": weighted, "writes": str(self.directory)}
+        named = [] if self.program is None else [f"by the names that functions have in {self.program}"]
+        how = "; ".join([*named, *describe_scale(self.count_scale)])
+        return {"argv": list(argv), "how": how or None, "inputs": weighted, "writes": str(self.directory)}
+
+
+def make_merge_id(
+    weights: Mapping[Id[Counts], float],
+    *,
+    program: Id[Binaries] | None = None,
+    min_matched: float | None = None,
+    count_scale: float | None = None,
+) -> Id[CheckedProfile]:
+    """The id of a merge by all that decides its result; what is not set is not in it."""
+    names = [each for each in (program, min_matched) if each is not None]
+    return make_action_id("merge", weights, *names, *scale_in_id(count_scale))
+
+
+def scale_in_id(count_scale: float | None) -> tuple[Mapping[str, float], ...]:
+    """What a scale adds to the id of an action that makes a profile: nothing if there is none."""
+    return () if count_scale is None else ({"count-scale": count_scale},)
+
+
+def describe_scale(count_scale: float | None) -> list[str]:
+    """What a plan says of a scale."""
+    return [] if count_scale is None else [f"each count × {count_scale}, 1 at least"]

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from optbuild.plan.action import Action, Id
 from optbuild.plan.counts import CheckedProfile
+from optbuild.plan.kinds.merge import describe_scale
 from optbuild.plan.results import Binaries
 from optbuild.tools.llvm_profdata import merge_argv
 
@@ -25,6 +26,7 @@ class MatchProfileData(Action[CheckedProfile]):
         tool: The `llvm-profdata` that fits rustc.
         directory: Where the profile is kept that comes of it, its content's hash in the name.
         control_flow: Where LLVM has written the control flow of the program.
+        count_scale: What each count is multiplied by in the end; None leaves them as they are.
     """
 
     kind: ClassVar[str] = "profile-data"
@@ -36,9 +38,11 @@ class MatchProfileData(Action[CheckedProfile]):
     tool: Path
     directory: Path
     control_flow: Path
+    count_scale: float | None = None
 
     def details(self) -> Mapping[str, object]:
         """The file, and the call of llvm-profdata."""
         argv = merge_argv(self.tool, inputs_file=Path("{inputs}"), output=Path("{profdata}"))
-        how = f"by the names that functions have in {self.program or self.names}"
+        named = f"by the names that functions have in {self.program or self.names}"
+        how = "; ".join([named, *describe_scale(self.count_scale)])
         return {"argv": list(argv), "how": how, "inputs": [str(self.file)], "writes": str(self.directory)}

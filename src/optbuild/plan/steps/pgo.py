@@ -31,7 +31,7 @@ from optbuild.plan.draft import (
 from optbuild.plan.fingerprint import make_action_id
 from optbuild.plan.kinds.compile import Compile, Role
 from optbuild.plan.kinds.make_object import MakeObject
-from optbuild.plan.kinds.merge import MergeProfiles
+from optbuild.plan.kinds.merge import MergeProfiles, make_merge_id, scale_in_id
 from optbuild.plan.kinds.profile_data import MatchProfileData
 from optbuild.plan.kinds.train import Train
 from optbuild.plan.lent_names import identify_build
@@ -67,6 +67,7 @@ def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
     """Put instrumented compilation, training and merging before the variant's own compilation."""
     if variant.pgo is PgoMode.OFF:
         _require_no_hot_count(variant, inputs)
+        _require_no_count_scale(variant, inputs)
         return draft
     tool = inputs.toolchain.llvm_profdata
     takes, untrainable = _takes_profile_data(draft, inputs), find_training_obstacle(draft, inputs)
@@ -98,6 +99,15 @@ def _require_no_hot_count(variant: Variant, inputs: PlanInputs) -> None:
             "there are no counts",
             help='remove `hot-count`, write hot-count = "default", or add `pgo = true`',
             location=inputs.build_profile.where("variants", variant.name, "hot-count"),
+        )
+
+
+def _require_no_count_scale(variant: Variant, inputs: PlanInputs) -> None:
+    if (scale := _count_scale(variant)) is not None:
+        raise UsageError(
+            f"variant {variant.name} has count-scale = {scale}, but no PGO: without a profile there are no counts",
+            help="remove `count-scale`, write count-scale = 1, or add `pgo = true`",
+            location=inputs.build_profile.where("variants", variant.name, "count-scale"),
         )
 
 
@@ -143,7 +153,7 @@ def _plan_translation(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) ->
     own = _merge(tuple(run for run in runs if isinstance(run, Train)), draft, inputs, tool)
     merge = replace(
         own,
-        id=make_action_id("merge", own.weights, names.id, MIN_MATCHED),
+        id=make_merge_id(own.weights, program=names.id, min_matched=MIN_MATCHED, count_scale=own.count_scale),
         needs=(*own.weights, names.id, counted.id),
         label=f"{draft.label}: translate the counts of {other.label}",
         program=names.id,
@@ -208,8 +218,9 @@ def _match(
     """Give committed counts the names of functions: those of an instrumented build, or committed ones."""
     file, settings = inputs.build_profile.profile_data_file, inputs.build_profile.profile_data
     assert file is not None  # noqa: S101 - for mypy: it is taken
+    scale = _count_scale(inputs.build_profile.variants[draft.variant])
     return MatchProfileData(
-        id=make_action_id("profile-data", file, settings.min_matched, program or names),
+        id=make_action_id("profile-data", file, settings.min_matched, program or names, *scale_in_id(scale)),
         needs=() if program is None else (program,),
         label=f"{draft.label}: match profile data",
         file=file,
@@ -219,6 +230,7 @@ def _match(
         tool=tool.path,
         directory=inputs.layout.profile_data,
         control_flow=inputs.layout.control_flow,
+        count_scale=scale,
     )
 
 
@@ -327,13 +339,15 @@ def _train(instrument: Compile, draft: Draft, inputs: PlanInputs) -> tuple[Compi
 
 def _merge(trainings: tuple[Train, ...], draft: Draft, inputs: PlanInputs, tool: Tool) -> MergeProfiles:
     weights = {training.id: training.workload.weight for training in trainings}
+    scale = _count_scale(inputs.build_profile.variants[draft.variant])
     return MergeProfiles(
-        id=make_action_id("merge", weights),
+        id=make_merge_id(weights, count_scale=scale),
         needs=tuple(weights),
         label=f"{draft.label}: merge profiles",
         weights=weights,
         tool=tool.path,
         directory=inputs.layout.profile_data,
+        count_scale=scale,
     )
 
 
@@ -356,3 +370,8 @@ def _hot_count(profile: Action[CheckedProfile], variant: Variant) -> tuple[Argum
             return ((f"{HOT_COUNT}{count}",),)
         case share:
             return ((HOT_COUNT, Output(action=profile.id, name=share)),)
+
+
+def _count_scale(variant: Variant) -> float | None:
+    """What counts are multiplied by once they are merged, so that training is shared; None leaves them as they are."""
+    return None if variant.count_scale == 1 else variant.count_scale
