@@ -590,6 +590,7 @@ def test_the_resolved_profile_is_plain_data(tmp_path: Path) -> None:
                     "pgo": "required",
                     "bolt": "off",
                     "layout": "default",
+                    "allocator": "default",
                     "training-lto": "auto",
                     "profiles": "merged",
                 },
