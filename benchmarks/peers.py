@@ -217,7 +217,7 @@ def render_profile(shop: Shop, program: Program) -> Iterator[str]:
     yield PROFILE
     for use in ("train", "bench"):
         for number, arguments in enumerate(shop.runs(program, use)):
-            words = json.dumps(["{bin}", *map(double_braces, arguments)])
+            words = json.dumps([f"{{bin:{program.name}}}", *map(double_braces, arguments)])
             yield f'\n[[workloads]]\nname = "{use} {number}"\ncommand = {words}\nuse = ["{use}"]\n'
 
 
