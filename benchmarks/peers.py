@@ -206,7 +206,8 @@ def tune(shop: Shop, program: Program, row: dict[str, Any]) -> None:
     }
     for built in record["variants"]:
         for artifact in built["artifacts"]:
-            shop.keep(program, f"candidates/{built['name']}", Path(artifact["path"]))
+            if artifact["bin"] == program.name:
+                shop.keep(program, f"candidates/{built['name']}", Path(artifact["path"]))
     shop.keep(program, "tuned", directory / "target" / "optbuild" / "artifacts" / variant / program.name)
     kept.parent.mkdir(exist_ok=True)
     kept.write_text(json.dumps(row["tune"], indent=1))
