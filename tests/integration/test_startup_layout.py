@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from tests.integration.optbuild_program import Optbuild, copy_crate, edit, varia
 
 pytestmark = pytest.mark.pgo
 
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "many-commands"
 PROFILE = """\
 schema = 1
 [variants.release]
@@ -62,3 +65,13 @@ def test_counts_with_the_order_are_explained_like_others(optbuild: Optbuild, tmp
     edit(project / "optbuild.toml", '"never"', '"auto"')
     assert "variant pgo" in optbuild.run("verify", cwd=project).expect(0).stdout
     assert "startup will be trained" in optbuild.run("build", cwd=project).expect(0).stderr
+
+
+def test_a_long_start_touches_fewer_pages(optbuild: Optbuild, tmp_path: Path) -> None:
+    """The example, with fewer commands: what registers them lies together, which PGO alone has no reason for."""
+    project = shutil.copytree(EXAMPLE, tmp_path / "many", ignore=shutil.ignore_patterns("target"))
+    commands = project / "src" / "commands.rs"
+    commands.write_text(re.sub(r"c\d{3} = (?:\d{3}|[89]\d),", "", commands.read_text()))
+    record = optbuild.run("run", "--json", "--max-time", "5s", cwd=project).expect(0).document
+    change = {each["candidate"]: each["change"] for each in record["comparisons"] if each["metric"] == "faults"}
+    assert change["startup"] < -0.025 < change["pgo"]
