@@ -186,17 +186,17 @@ def _known_here(
     """The factors without levels of a space that cannot be had here; written ones are an error later."""
     written = build_profile.tune.factors
     foreign: dict[str, Callable[[Any], str | None]] = {}
-    if "target-cpu" not in written and not toolchain.target.startswith("x86_64"):
+    if "target-cpu" in factors.keys() - written.keys() and not toolchain.target.startswith("x86_64"):
         no_such = f"{toolchain.target} has no such CPU"
         foreign["target-cpu"] = lambda level: no_such if str(level).startswith(_CPU_OF_X86) else None
-    if "allocator" not in written:
+    if "allocator" in factors.keys() - written.keys():
         chosen = choose_targets(project, build_profile, (baseline_name(build_profile),))
         targets = for_builder(chosen, build_profile)
         obstacle = find_allocator_obstacle(toolchain, targets, load_locked_packages(project.lockfile))
         foreign["allocator"] = lambda level: None if obstacle is None or level == DEFAULT_LEVEL else obstacle[0]
     known = dict(factors)
-    for key in foreign.keys() & factors.keys():
-        reasons = {level: reason for level in factors[key] if (reason := foreign[key](level)) is not None}
+    for key, find_reason in foreign.items():
+        reasons = {level: reason for level in factors[key] if (reason := find_reason(level)) is not None}
         left_out |= {f"{key} = {level}": reason for level, reason in reasons.items()}
         known[key] = tuple(level for level in factors[key] if level not in reasons) or (DEFAULT_LEVEL,)
     return known
