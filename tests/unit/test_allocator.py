@@ -171,7 +171,7 @@ def test_it_is_compiled_once(action: MakeAllocator, tmp_path: Path) -> None:
         assert (made.reused, made.path.read_bytes()) == (reused, b"!<arch>\n")
     (command,) = executor.commands
     assert command.argv == action.argv
-    assert {"--locked", "--release"} < set(command.argv)
+    assert {"--locked", "--profile", "release"} < set(command.argv)
     assert (command.env["CARGO_ENCODED_RUSTFLAGS"], command.env["SOURCE_DATE_EPOCH"]) == ("", "0")
     assert (action.package / "Cargo.lock").read_text() == render_package()["Cargo.lock"]
 
@@ -188,8 +188,8 @@ def test_where_it_cannot_be_compiled_the_remedy_is_told(action: MakeAllocator, t
 
 def test_messages_without_it_name_no_archive() -> None:
     """Cargo tells of other build scripts, and in other lines."""
-    assert find_archive("") is None
-    assert find_archive('   Compiling x\n{"reason":"build-finished","success":true}\n') is None
+    assert find_archive(b"") is None
+    assert find_archive(b'   Compiling x\n{"reason":"build-finished","success":true}\n') is None
 
 
 def test_a_program_without_it_is_refused(tmp_path: Path) -> None:

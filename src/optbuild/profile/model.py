@@ -5,8 +5,8 @@ Not for reading files (`load`) nor for resolving inheritance (`inherit`). Field 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, NewType
@@ -285,6 +285,10 @@ class BuildProfile:
         if settings.path is None or settings.use is UseProfileData.NEVER:
             return None
         return self.directory / settings.path
+
+    def with_each_variant(self, change: Callable[[Variant], Variant]) -> BuildProfile:
+        """The same with every variant changed in one way."""
+        return replace(self, variants={name: change(variant) for name, variant in self.variants.items()})
 
     def where(self, table: str, name: str, *keys: str) -> str | None:
         """`file:line` of a variant or workload, or of a key written in it; None if no file has it."""

@@ -19,19 +19,16 @@ def with_request(build_profile: BuildProfile, request: RunRequest) -> BuildProfi
         build_profile = replace(build_profile, profile_data=replace(build_profile.profile_data, use=use))
     if request.notes_outlines:
         # Counts are committed as they were counted: each build scales them for itself.
-        variants = {name: replace(variant, count_scale=None) for name, variant in build_profile.variants.items()}
-        build_profile = replace(build_profile, variants=variants)
+        build_profile = build_profile.with_each_variant(lambda variant: replace(variant, count_scale=None))
     if request.baseline is not None:
         build_profile = replace(build_profile, measure=replace(build_profile.measure, baseline=request.baseline))
     if request.bench_only is not None:
         build_profile = _with_only_benchmark(build_profile, request.bench_only)
     if not request.rustflags:
         return build_profile
-    variants = {
-        name: replace(variant, rustflags=(*(variant.rustflags or ()), *request.rustflags))
-        for name, variant in build_profile.variants.items()
-    }
-    return replace(build_profile, variants=variants)
+    return build_profile.with_each_variant(
+        lambda variant: replace(variant, rustflags=(*variant.rustflags, *request.rustflags))
+    )
 
 
 def _with_only_benchmark(build_profile: BuildProfile, name: str) -> BuildProfile:

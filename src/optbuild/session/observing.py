@@ -126,8 +126,7 @@ def built_to_observe(
 
 def _with_visible_allocations(build_profile: BuildProfile) -> BuildProfile:
     """The same with the C library's allocator, which is watched; what programs ask for does not depend on it."""
-    variants = {name: replace(each, allocator=Allocator.DEFAULT) for name, each in build_profile.variants.items()}
-    return replace(build_profile, variants=variants)
+    return build_profile.with_each_variant(lambda variant: replace(variant, allocator=Allocator.DEFAULT))
 
 
 def make_resolver(build: ObservedBuild, machine: Machine) -> InlineResolver:

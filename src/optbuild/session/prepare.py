@@ -16,7 +16,7 @@ from optbuild.plan.model import Plan, PlannedFold
 from optbuild.plan.planner import make_plan, select_pgo_variants, select_variants
 from optbuild.profile.model import BuildProfile
 from optbuild.profile.profile_data import UseProfileData
-from optbuild.profile.variants import BoltMode, PgoMode
+from optbuild.profile.variants import Allocator, BoltMode, PgoMode
 from optbuild.profile.workloads import Use
 from optbuild.project.cargo_config import load_cargo_config
 from optbuild.project.layout import Layout
@@ -162,7 +162,9 @@ def prepare(
         not_runnable=None if is_runnable else obstacle,
         shares_training=not request.ignore_profile_data,
         lockfile_sha256=None if project.lockfile is None else sha256_of(project.lockfile),
-        locked_packages=load_locked_packages(project.lockfile),
+        locked_packages=load_locked_packages(project.lockfile)
+        if _links_allocator(build_profile, names)
+        else frozenset(),
         lent_names=_find_lent_names(build_profile) if has_profile_data else None,
         has_profile_data=has_profile_data and not (is_runnable and _trains_here(build_profile, request)),
         last_rustflags=request.last_rustflags,
@@ -178,6 +180,11 @@ def prepare(
     _check_workloads(inputs, targets, hashes)
     plan = _make_plan(inputs, names, request, hashes)
     return Prepared(inputs=inputs, plan=plan, hashes=hashes, shared_jobs=shared_jobs)
+
+
+def _links_allocator(build_profile: BuildProfile, names: tuple[str, ...]) -> bool:
+    """Whether a variant has an allocator that the project must not have as well."""
+    return any(build_profile.variants[name].allocator is not Allocator.DEFAULT for name in names)
 
 
 def _select(build_profile: BuildProfile, request: RunRequest) -> tuple[str, ...]:

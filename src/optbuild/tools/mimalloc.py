@@ -15,9 +15,16 @@ Sources:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
+
+from optbuild.tools.cargo import (
+    BuildScriptExecuted,
+    BuildSettings,
+    make_build_argv,
+    parse_message,
+    short_package_name,
+)
 
 CRATE = "libmimalloc-sys"
 """The package of crates.io."""
@@ -69,19 +76,21 @@ def _render_locked(name: str, version: str, needs: tuple[str, ...], checksum: st
 
 def build_argv(cargo: Path, *, package: Path, target: str, target_directory: Path) -> tuple[str, ...]:
     """The call of cargo that compiles it and tells where the archive is."""
-    return (
-        *(str(cargo), "build", "--release", "--locked", "--target", target),
-        *("--config", "profile.release.opt-level=3", "--config", "profile.release.debug=false"),
-        *("--manifest-path", str(package / "Cargo.toml"), "--target-dir", str(target_directory)),
-        "--message-format=json",
+    settings = BuildSettings(
+        manifest=package / "Cargo.toml",
+        packages=(),
+        target=target,
+        target_directory=target_directory,
+        cargo_profile="release",
+        config=(("profile.release.opt-level", "3"), ("profile.release.debug", "false")),
+        locked=True,
     )
+    return make_build_argv(str(cargo), settings)
 
 
-def find_archive(messages: str) -> Path | None:
+def find_archive(messages: bytes) -> Path | None:
     """The archive, by what cargo has told in JSON; None if it has not."""
-    for line in messages.splitlines():
-        if line.startswith('{"reason":"build-script-executed"'):
-            message = json.loads(line)
-            if f"{CRATE}@" in message["package_id"]:
-                return Path(message["out_dir"]) / ARCHIVE
+    for message in map(parse_message, messages.splitlines()):
+        if isinstance(message, BuildScriptExecuted) and short_package_name(message.package_id) == CRATE:
+            return None if message.out_dir is None else message.out_dir / ARCHIVE
     return None

@@ -34,6 +34,8 @@ ORDER_BY_PROFILE = "-Clink-arg=-Wl,--irpgo-profile="
 ORDER_BY_START = "-Clink-arg=-Wl,--bp-startup-sort=function"
 """Let lld put functions in the order in which a profile saw them first run."""
 TARGET_CPU = "-Ctarget-cpu="
+STATIC_C_LIBRARY = 'target_feature="crt-static"'
+"""The line of `--print=cfg` by which programs are linked with the C library statically."""
 LTO_OFF = "-Clto=off"
 """No link-time optimisation, whatever precedes it."""
 WARN_MISSING_FUNCTIONS = "-Cllvm-args=-pgo-warn-missing-function"

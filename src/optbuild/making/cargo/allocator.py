@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from optbuild.errors import BuildError
 from optbuild.execution.command import Command, Executor
 from optbuild.execution.tool import run_tool
-from optbuild.files import atomic_write, writing
+from optbuild.files import atomic_copy, atomic_write
 from optbuild.plan.kinds.make_allocator import MakeAllocator
 from optbuild.plan.results import Binaries, MadeObject
 from optbuild.text import last_lines, sanitize_line
@@ -36,7 +35,7 @@ def make_allocator(action: MakeAllocator, executor: Executor, environ: Mapping[s
     env = {_DATE: "0", **environ, RUSTFLAGS: "", "RUSTUP_AUTO_INSTALL": "0", "CARGO_TERM_COLOR": "never"}
     completed = run_tool(executor, "cargo", Command(argv=action.argv, cwd=action.cwd, env=env))
     atomic_write(log, completed.stderr)
-    archive = find_archive(completed.stdout.decode("utf-8", "replace"))
+    archive = find_archive(completed.stdout)
     if completed.exit_code != 0 or archive is None or not archive.is_file():
         raise BuildError(
             f"{action.label}: cargo could not compile {CRATE} (exit code {completed.exit_code})",
@@ -44,11 +43,7 @@ def make_allocator(action: MakeAllocator, executor: Executor, environ: Mapping[s
             location=str(log),
             detail=last_lines(completed.stderr),
         )
-    unfinished = action.file.with_suffix(".unfinished")
-    with writing(action.file):
-        action.file.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(archive, unfinished)
-        unfinished.replace(action.file)
+    atomic_copy(archive, action.file)
     return MadeObject(path=action.file, reused=False)
 
 

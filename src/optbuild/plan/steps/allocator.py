@@ -19,8 +19,7 @@ from optbuild.project.selection import Targets
 from optbuild.toolchain.model import Toolchain
 from optbuild.tools.builders import BuilderName
 from optbuild.tools.mimalloc import ARCHIVE, CRATE, END_OF_WHOLE, LINK_WHOLE, render_package
-
-_STATIC = 'target_feature="crt-static"'
+from optbuild.tools.rustc import STATIC_C_LIBRARY
 
 
 def add_allocator(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
@@ -52,7 +51,7 @@ def find_allocator_obstacle(
     toolchain: Toolchain, targets: Targets, locked_packages: frozenset[str]
 ) -> tuple[str, str] | None:
     """Why no allocator can be linked into these programs, and what mends it."""
-    if "linux-gnu" not in toolchain.target or _STATIC in toolchain.target_cfg:
+    if "linux-gnu" not in toolchain.target or STATIC_C_LIBRARY in toolchain.target_cfg:
         reason = f"programs for {toolchain.target} cannot take the place of their C library's"
         return reason, "build for Linux with the GNU C library, linked dynamically"
     if toolchain.builder.name is not BuilderName.CARGO:

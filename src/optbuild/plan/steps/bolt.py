@@ -33,11 +33,10 @@ from optbuild.tools import preload_object
 from optbuild.tools.linked_object import ObjectForm
 from optbuild.tools.llvm_bolt import EMIT_RELOCATIONS, KEEP_SYMBOLS
 from optbuild.tools.llvm_objcopy import Keep
-from optbuild.tools.rustc import find_codegen_option, parse_release
+from optbuild.tools.rustc import STATIC_C_LIBRARY, find_codegen_option, parse_release
 from optbuild.workloads.invocation import Invocation
 
 _ARCHITECTURES = ("x86_64", "aarch64")
-_STATIC = 'target_feature="crt-static"'
 _KEEPS = {"none": Keep.ALL, "false": Keep.ALL, "debuginfo": Keep.NO_DEBUG, "symbols": Keep.NONE, "true": Keep.NONE}
 _NO_DEBUG = frozenset({"0", "false", "none"})
 _STRIPS_BY_ITSELF_SINCE = (1, 77)
@@ -309,7 +308,7 @@ def _find_platform_obstacle(inputs: PlanInputs) -> tuple[str, str] | None:
         return f"BOLT does not support {target}", "build for Linux on x86_64 or aarch64"
     if architecture != host.partition("-")[0] or inputs.not_runnable is not None:
         return f"programs for {target} cannot be instrumented on {host}", "build on such a machine"
-    if _STATIC in toolchain.target_cfg:
+    if STATIC_C_LIBRARY in toolchain.target_cfg:
         reason = "a statically linked program does not call BOLT's runtime, so it would write no counts"
         return reason, "build for a target that links dynamically, such as x86_64-unknown-linux-gnu"
     if toolchain.bolt is None:

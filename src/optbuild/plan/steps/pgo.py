@@ -66,8 +66,7 @@ _MENDS_PROFILE_DATA = frozenset({AttemptFault.NOT_BUILT, AttemptFault.UNFIT})
 def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
     """Put instrumented compilation, training and merging before the variant's own compilation."""
     if variant.pgo is PgoMode.OFF:
-        _require_no_hot_count(variant, inputs)
-        _require_no_count_scale(variant, inputs)
+        _require_no_counts(variant, inputs)
         return draft
     tool = inputs.toolchain.llvm_profdata
     takes, untrainable = _takes_profile_data(draft, inputs), find_training_obstacle(draft, inputs)
@@ -92,23 +91,19 @@ def add_feedback(draft: Draft, variant: Variant, inputs: PlanInputs) -> Draft:
     return draft
 
 
-def _require_no_hot_count(variant: Variant, inputs: PlanInputs) -> None:
-    if variant.hot_count not in {None, "default"}:
-        raise UsageError(
-            f"variant {variant.name} has hot-count = {json.dumps(variant.hot_count)}, but no PGO: without a profile "
-            "there are no counts",
-            help='remove `hot-count`, write hot-count = "default", or add `pgo = true`',
-            location=inputs.build_profile.where("variants", variant.name, "hot-count"),
-        )
-
-
-def _require_no_count_scale(variant: Variant, inputs: PlanInputs) -> None:
-    if (scale := _count_scale(variant)) is not None:
-        raise UsageError(
-            f"variant {variant.name} has count-scale = {scale}, but no PGO: without a profile there are no counts",
-            help="remove `count-scale`, write count-scale = 1, or add `pgo = true`",
-            location=inputs.build_profile.where("variants", variant.name, "count-scale"),
-        )
+def _require_no_counts(variant: Variant, inputs: PlanInputs) -> None:
+    """Refuse what only counts give an effect."""
+    for key, value, unset in (
+        ("hot-count", variant.hot_count, '"default"'),
+        ("count-scale", _count_scale(variant), "1"),
+    ):
+        if value not in {None, "default"}:
+            raise UsageError(
+                f"variant {variant.name} has {key} = {json.dumps(value)}, but no PGO: without a profile "
+                "there are no counts",
+                help=f"remove `{key}`, write {key} = {unset}, or add `pgo = true`",
+                location=inputs.build_profile.where("variants", variant.name, key),
+            )
 
 
 def _plan_attempt(draft: Draft, way: Way, inputs: PlanInputs, tool: Tool) -> Draft:

@@ -111,14 +111,16 @@ def _sharing_ways(draft: Draft, own: tuple[Way, ...], variant: Variant, inputs: 
         return own
     leaders = _leaders(_earlier_alike(first, inputs), first)
     ways = [*(_translated(as_first, other) for other in leaders), _shared(as_first, first)]
-    if variant.target_cpu == first.target_cpu:
-        return (*ways, *(own[1:] or own))
     # Code that was compiled in for a CPU has counts only with the first variant that is for the same one.
     same_cpu = next((other for other in twins if other.target_cpu == variant.target_cpu), None)
-    as_same = None if same_cpu is None else _built_as(same_cpu, own[0], draft, inputs)
-    if same_cpu is None or as_same is None:
+    if same_cpu is None:
         return (*ways, *own)
-    return (*ways, _shared(as_same, same_cpu), *(own[1:] or own))
+    if same_cpu is not first:
+        as_same = _built_as(same_cpu, own[0], draft, inputs)
+        if as_same is None:
+            return (*ways, *own)
+        ways.append(_shared(as_same, same_cpu))
+    return (*ways, *(own[1:] or own))
 
 
 def _built_as(twin: Variant, way: Way, draft: Draft, inputs: PlanInputs) -> Way | None:
