@@ -40,6 +40,7 @@ LIBRARY_PROFILE = 'schema = 1\n\n[variants.release]\n[variants.size]\ninherits =
 def test_a_variant_is_explained_by_its_counts(optbuild: Optbuild, tmp_path: Path) -> None:
     """The function that training ran most comes first; a stripped program is built again with its symbols."""
     project = copy_crate("tally", tmp_path / "tally")
+    built = optbuild.run("build", "release", "--json", cwd=project).expect(0).document
     document = optbuild.run("explain", "pgo", "--json", cwd=project).expect(0).document
     schema = json.loads(optbuild.run("schema", "explain", cwd=project).expect(0).stdout)
     jsonschema.validate(document, schema)
@@ -50,6 +51,8 @@ def test_a_variant_is_explained_by_its_counts(optbuild: Optbuild, tmp_path: Path
     assert hottest["share"] > 0.5
     assert program["profile"]["functions_with_counts"] > 0
     assert next(crate for crate in program["crates"] if crate["crate"] == "tally")["ran_bytes"] > 0
+    assert optbuild.run("report", "--format", "json", cwd=project).expect(0).document["run_id"] == built["run_id"]
+    assert "made by explain" in optbuild.run("runs", cwd=project).expect(0).stdout
     edit(project / "Cargo.toml", "[workspace]", "[profile.release]\nstrip = true\n\n[workspace]")
     stripped = optbuild.run("explain", "pgo", cwd=project).expect(0)
     assert "Both were built with -Cstrip=none" in " ".join(stripped.stdout.split())

@@ -113,6 +113,20 @@ def test_without_a_name_the_newest_is_found(store: RecordStore) -> None:
     assert store.find(None).run_id == "20260103-000000-cccc"
 
 
+def test_the_last_run_is_one_that_was_asked_for(store: RecordStore) -> None:
+    """`explain`, `train` and `verify` build as well; what is to be reported or judged is what ran before them."""
+    store.save(replace(FULL, run_id="20260104-000000-dddd", made_for="explain"))
+    assert store.find(None).run_id == "20260103-000000-cccc"
+    assert store.find("20260104").made_for == "explain"
+
+
+def test_a_run_that_a_command_made_for_itself_is_found_where_there_is_no_other(tmp_path: Path) -> None:
+    """It is more than nothing."""
+    store = RecordStore(directory=tmp_path)
+    store.save(replace(FULL, run_id="20260104-000000-dddd", made_for="train"))
+    assert store.find(None).run_id == "20260104-000000-dddd"
+
+
 @pytest.mark.parametrize("name", ["20260102-000000-bbbb", "20260102"])
 def test_a_run_is_found_by_its_beginning(store: RecordStore, name: str) -> None:
     """As much of the id as is needed will do."""

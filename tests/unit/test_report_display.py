@@ -118,6 +118,11 @@ def test_a_hostile_name_takes_one_line_in_the_list() -> None:
     assert "\x1b" not in text
 
 
+def test_a_run_that_a_command_made_says_so() -> None:
+    """It has no figures, and is not what `optbuild report` takes."""
+    assert render_runs([replace(make_failed(), comparisons=(), made_for="verify")]).endswith("  made by verify\n")
+
+
 def test_no_runs_say_how_to_make_one() -> None:
     """An empty list is an answer with a next step."""
     assert render_runs([]) == "no stored runs; create one: optbuild pgo\n"

@@ -262,6 +262,8 @@ class RunRecord:
     """One run.
 
     Attributes:
+        made_for: The command that the run was a step of: `explain`, `train` or `verify`. It is not the last run that a
+            user asked for. None where the run itself was asked for.
         result_key: Hash of everything that decides the result; a run with the same hash need not be measured again.
         build_profile: The resolved build profile, in the keys of `optbuild.toml`.
         inputs: What workloads for training and benchmarks read, as far as this run has looked at it.
@@ -285,6 +287,7 @@ class RunRecord:
     started_at: str
     finished_at: str
     command_line: tuple[str, ...]
+    made_for: str | None = None
     result_key: str | None = None
     project: ProjectRecord | None = None
     toolchain: ToolchainRecord | None = None

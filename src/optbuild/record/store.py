@@ -119,7 +119,7 @@ class RecordStore:
         return tuple(record for path in paths if (record := self._load(path)) is not None)
 
     def find(self, run_id: str | None) -> RunRecord:
-        """One record by its id or an unambiguous beginning of it; the newest if none is named.
+        """One record by its id or an unambiguous beginning of it; the newest that was asked for if none is named.
 
         Raises:
             UsageError: There is no such record.
@@ -130,7 +130,7 @@ class RecordStore:
                 raise UsageError(
                     f"no stored run below {self.directory}", help="make one: optbuild pgo", location=str(self.directory)
                 )
-            return records[-1]
+            return next((each for each in reversed(records) if each.made_for is None), records[-1])
         found = [record for record in records if record.run_id.startswith(run_id)]
         if len(found) != 1:
             what = "several stored runs begin" if found else "no stored run begins"

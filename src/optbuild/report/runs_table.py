@@ -47,7 +47,7 @@ def _best(record: RunRecord) -> str:
     suite = [item for item in record.comparisons if item.workload is None]
     best = min(suite, key=_rank, default=None)
     if best is None:
-        return "–"
+        return "–" if record.made_for is None else f"made by {sanitize_line(record.made_for)}"
     change = "" if best.verdict is Verdict.INVALID else f" {change_cell(best).text.rstrip(MARK)}"
     said = f"{sanitize_line(best.candidate)}{change} {best.verdict}"
     if best.verdict is Verdict.INVALID:

@@ -57,7 +57,7 @@ def explain(request: ExplainRequest, machine: Machine) -> Explanation:
     """
     build_profile = load_for(request.run, machine)
     against = _find_against(request, build_profile)
-    asked = replace(request.run, variants=(request.variant, against), measure=False)
+    asked = replace(request.run, variants=(request.variant, against), measure=False, made_for="explain")
     flags: tuple[str, ...] = ()
     record = run(asked, machine)
     symbols = _read_both(record, request, against)

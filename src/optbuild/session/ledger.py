@@ -85,6 +85,7 @@ class Ledger(Journal):
         inputs, overlaps = self.prepared.inputs, self.prepared.overlaps
         record = replace(
             self.begin_record(self.request.command_line, error, stopped=stopped),
+            made_for=self.request.made_for,
             result_key=self.result_key,
             project=assemble.describe_project(_with_new_lockfile(inputs.project), inputs.targets),
             toolchain=assemble.describe_toolchain(inputs.toolchain),

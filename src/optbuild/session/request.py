@@ -44,6 +44,7 @@ class RunRequest:
         baseline: The variant that others are compared with, instead of the build profile's.
         allow_debug: Measure even what is built without optimisation.
         bench_only: The one benchmark workload that is run, instead of all.
+        made_for: The command that the run is a step of; None where the run itself was asked for.
     """
 
     directory: Path
@@ -72,6 +73,7 @@ class RunRequest:
     allow_debug: bool = False
     wait: bool = True
     command_line: tuple[str, ...] = ()
+    made_for: str | None = None
 
     @property
     def has_command(self) -> bool:

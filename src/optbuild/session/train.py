@@ -80,7 +80,14 @@ def train(request: TrainRequest, machine: Machine) -> Trained:
     build_profile = load_for(request.run, machine)
     variant, path = find_variant(request.variant, build_profile), find_path(build_profile)
     old = load_portable_profile(path) if path.is_file() else None  # a broken one is told before anything is built
-    asked = replace(request.run, variants=(variant,), measure=False, ignore_profile_data=True, notes_outlines=True)
+    asked = replace(
+        request.run,
+        variants=(variant,),
+        measure=False,
+        ignore_profile_data=True,
+        notes_outlines=True,
+        made_for="train",
+    )
     record = run(asked, machine)
     records = _read_counts(record, variant, machine, path)
     prepared = prepare(asked, machine, trusted=True)

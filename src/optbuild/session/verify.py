@@ -63,7 +63,7 @@ def verify(request: VerifyRequest, machine: Machine) -> Verification:
     takes_counts = _takes_counts(build_profile, name)
     _require_something(build_profile, name, request, takes_counts=takes_counts)
     lock = _read_lock(build_profile) if takes_counts else None
-    asked = replace(request.run, variants=(name,), measure=False, require_profile_data=takes_counts)
+    asked = replace(request.run, variants=(name,), measure=False, require_profile_data=takes_counts, made_for="verify")
     checks: list[VerifiedCheck] = []
     try:
         record = run(asked, machine)
