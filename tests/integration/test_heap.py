@@ -48,6 +48,17 @@ def test_every_allocation_is_found_at_the_code_that_asked_for_it(shared_optbuild
     assert not (project / "target" / "optbuild" / "observing").exists()
 
 
+def test_a_variant_that_is_watched_without_bolt_says_so(shared_optbuild: Optbuild, project: Path) -> None:
+    """Only measuring decides on an optional layout, and whoever observes measures nothing."""
+    build_profile = project / "optional-bolt.toml"
+    build_profile.write_text(
+        (project / "optbuild.toml").read_text() + '\n[variants.laid-out]\ninherits = "release"\nbolt = "auto"\n'
+    )
+    words = ("heap", "laid-out", "-f", str(build_profile), "--workload", "grow")
+    told = shared_optbuild.run(*words, cwd=project).expect(0).stderr
+    assert "variant laid-out is built without BOLT" in told
+
+
 def test_two_variants_are_compared_site_by_site(shared_optbuild: Optbuild, project: Path) -> None:
     """An optimisation that keeps all allocations shows no difference, however it inlines."""
     words = ("heap", "smaller", "--diff", "release", "--workload", "grow", "--json")

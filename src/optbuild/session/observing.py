@@ -25,7 +25,7 @@ from optbuild.session.ledger import Ledger
 from optbuild.session.opening import load_for
 from optbuild.session.prepare import load_history, prepare
 from optbuild.session.request import Machine, RunRequest
-from optbuild.session.run import find_arms, warn_of_unpassed
+from optbuild.session.run import announce_plan, find_arms, warn_of_unpassed
 from optbuild.workloads.invocation import Invocation
 from optbuild.workloads.placing import even_name, place_together
 from optbuild.workloads.programs import Place
@@ -107,6 +107,7 @@ def built_to_observe(
     claim_directory(layout.root)
     with hold_lock(layout.lock, wait=asked.wait, emit=machine.emit), blaming_deletion(layout.root):
         ledger = Ledger(prepared=prepared, request=asked, machine=machine, history=load_history(layout))
+        announce_plan(ledger)
         warn_of_unpassed(ledger)
         arms = _build(ledger)
         directory = layout.observing

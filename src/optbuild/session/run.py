@@ -109,8 +109,7 @@ def begun(prepared: Prepared, request: RunRequest, machine: Machine) -> Iterator
         history = load_history(layout)  # including the results of a run that held the lock before
         ledger = Ledger(prepared=prepared, request=request, machine=machine, history=history)
         try:
-            for note in prepared.plan.notes:
-                ledger.emit(Notice(level=Level.INFO, code="plan", message=note))
+            announce_plan(ledger)
             warn_of_unpassed(ledger)
             with blaming_deletion(layout.root):
                 yield ledger
@@ -227,6 +226,12 @@ def find_arms(ledger: Ledger, action: Measure) -> Arms:
 def is_reusable(analysis: Analysis, workloads: tuple[Invocation, ...], hashes: InputHashes) -> bool:
     """Whether a later run may reuse a result: the harness was sound, and the inputs have not changed."""
     return analysis.aa.verdict is not AaVerdict.INVALID and all(map(hashes.is_steady, workloads))
+
+
+def announce_plan(ledger: Ledger) -> None:
+    """Say before the builds what is special about them."""
+    for note in ledger.plan.notes:
+        ledger.emit(Notice(level=Level.INFO, code="plan", message=note))
 
 
 def warn_of_unpassed(ledger: Ledger) -> None:

@@ -12,11 +12,10 @@ from dataclasses import replace
 from functools import partial
 
 from optbuild.errors import BuildError
-from optbuild.events import Level, Notice
 from optbuild.making.order.together import Loan
 from optbuild.session.ledger import Ledger
 from optbuild.session.prepare import load_history
-from optbuild.session.run import build_together, warn_of_unpassed
+from optbuild.session.run import announce_plan, build_together, warn_of_unpassed
 from optbuild.session.seeding import seed_directory
 from optbuild.session.sides import Side, about
 from optbuild.session.sources import SourceMaker
@@ -50,8 +49,7 @@ def _begin(versions: Versions, side: Side) -> Ledger:
         machine=replace(side.machine, emit=versions.emit_for(side.name)),
         history=load_history(versions.layout),
     )
-    for note in side.prepared.plan.notes:
-        ledger.emit(Notice(level=Level.INFO, code="plan", message=note))
+    announce_plan(ledger)
     if side.name == NEW:
         warn_of_unpassed(ledger)
     return ledger
