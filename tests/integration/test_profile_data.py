@@ -181,6 +181,8 @@ def test_counts_that_no_longer_fit_are_not_taken(optbuild: Optbuild, project: Pa
     error = build(optbuild, project, status=13)["error"]
     assert "of the counts in tally.pgodata" in error["message"]
     assert "`min-matched` is 90.0%" in error["message"]
+    assert "one that has changed" in error["message"]
+    assert "optbuild train --check" in error["help"]
     say(project, "auto")
     result = optbuild.run("build", "--json", cwd=project).expect(0)
     assert variant_of(result.document, "pgo")["pgo"]["source"] == "trained"

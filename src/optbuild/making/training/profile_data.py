@@ -114,9 +114,9 @@ def match_profile_data(
     profile = load_portable_profile(action.file)
     functions = list_functions(program) if action.names is None else load_names(action.names)
     matching = match(profile.functions, functions)
-    require_matched(matching, profile, action)
     if action.program is not None:  # an instrumented build has told what blocks do
         matching = move_by_outlines(matching, functions, action.control_flow)
+    _require_matched(matching, profile, action)
     text = merger.profdata.work / f"{action.id}.proftext"
     with writing(text):
         text.parent.mkdir(parents=True, exist_ok=True)
@@ -140,7 +140,7 @@ def match_profile_data(
     return result
 
 
-def require_matched(matching: Matching, profile: PortableProfile, action: MatchProfileData) -> None:
+def _require_matched(matching: Matching, profile: PortableProfile, action: MatchProfileData) -> None:
     """Accept a profile only where enough of its counts found their function.
 
     Raises:
@@ -149,11 +149,14 @@ def require_matched(matching: Matching, profile: PortableProfile, action: MatchP
     if matching.total_count and matching.matched_ratio >= action.min_matched:
         return
     found = format_share(matching.matched_ratio if matching.total_count else 0.0)
+    approximate = matching.approximate_ratio
+    changed = f", and {format_share(approximate)} one that has changed" if approximate else ""
     raise ProfileDataError(
         f"only {found} of the counts in {action.file.name}, trained on {sanitize_line(profile.training.package)} "
         f"by {sanitize_line(profile.training.rustc)}, find their function "
-        f"(`min-matched` is {format_share(action.min_matched)})",
-        help="train again: optbuild train; or set `min-matched` under [profile-data]",
+        f"(`min-matched` is {format_share(action.min_matched)}){changed}",
+        help="train again: optbuild train; or lower `min-matched` under [profile-data]: `optbuild train --check` shows "
+        "which counts are kept",
         location=str(action.file),
         detail=describe_lost(matching) or None,
         fault=AttemptFault.UNFIT,
