@@ -59,7 +59,8 @@ class ExplainedFunction:
     Attributes:
         name: As a person writes it; closures are named after the function that they are in.
         crate: None for `main`, C and what has no crate.
-        count: How often its blocks ran in training, all together; None without a profile.
+        count: How often its blocks ran in training, all together, with the weights of workloads and `count-scale`, as the
+            compiler got it; None without a profile.
         share: Of all counts.
         against: Its code in the program that is compared with; None where it has none of its own.
         variant: Its code in the variant.
