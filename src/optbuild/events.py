@@ -145,7 +145,7 @@ def current_action() -> str:
 
 @dataclass(slots=True)
 class Ending:
-    """What is told of an action that succeeds; fields as in `ActionFinished`."""
+    """What is reported of an action that succeeds; fields as in `ActionFinished`."""
 
     reused: bool = False
     outcome: str = ""

@@ -96,7 +96,7 @@ def test_the_build_that_was_trained_needs_no_instrumented_one(optbuild: Optbuild
     foreign = encode_names(replace(each, name=re.sub("17h[0-9a-f]{4}", "17h0000", each.name)) for each in functions)
     names.write_bytes(foreign)
     refused = optbuild.run("build", cwd=project).expect(13)
-    assert "does not belong to the lock beside it" in refused.stderr
+    assert "does not belong to the lock next to it" in refused.stderr
     told = json.loads(lock.read_text())
     lock.write_text(json.dumps({**told, "names_sha256": hashlib.sha256(foreign).hexdigest()}))
     pgo = variant_of(build(optbuild, project), "pgo")["pgo"]
@@ -141,7 +141,7 @@ def test_a_lock_of_another_profile_is_refused(optbuild: Optbuild, project: Path)
     start = text.index('"0000') + 1
     lock.write_text(text[: start + 64] + text[start + 68 :])
     error = build(optbuild, project, status=13)["error"]
-    assert "does not belong to the profile beside it" in error["message"]
+    assert "does not belong to the profile next to it" in error["message"]
 
 
 def add_branch(project: Path) -> None:

@@ -52,14 +52,14 @@ def test_the_linker_puts_functions_in_the_order_of_training(optbuild: Optbuild, 
 
 
 def test_counts_with_the_order_are_explained_like_others(optbuild: Optbuild, tmp_path: Path) -> None:
-    """And what is committed are those of a variant without an order, which a file does not tell."""
+    """And what is committed are those of a variant without an order, which a file does not hold."""
     project = copy_crate("modes", tmp_path / "modes")
     (project / "data").mkdir(exist_ok=True)
     (project / "data/train.txt").write_text("3 5 7\n")
     plain = '[variants.pgo]\ninherits = "release"\npgo = true\n'
     (project / "optbuild.toml").write_text(PROFILE.replace("[variants.startup]", f"{plain}[variants.startup]"))
     assert "modes::sum" in optbuild.run("explain", "startup", cwd=project).expect(0).stdout
-    assert "does not tell" in optbuild.run("train", "--variant", "startup", cwd=project).expect(2).stderr
+    assert "does not say in which" in optbuild.run("train", "--variant", "startup", cwd=project).expect(2).stderr
     optbuild.run("train", cwd=project).expect(0)
     optbuild.run("train", "--check", cwd=project).expect(0)
     edit(project / "optbuild.toml", '"never"', '"auto"')

@@ -75,7 +75,7 @@ def test_what_is_close_enough_is_shown_as_equal(tmp_path: Path) -> None:
 
 def test_a_hash_is_let_pass_under_a_condition() -> None:
     """What looks like a program's own hash may be the result of a program that hashes."""
-    assert "if this is no result, but changes with each build" in condition_of(f"compare-filter = ['{HASH}']")
+    assert "if this is not a result, but changes with each build" in condition_of(f"compare-filter = ['{HASH}']")
     assert condition_of('compare-tolerance = "1e-9"') == "if such a difference is none to you"
 
 

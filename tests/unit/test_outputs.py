@@ -602,7 +602,9 @@ def test_what_looks_like_a_mark_of_the_build_is_proposed_under_a_condition(works
     with pytest.raises(NotComparableError) as caught:
         compare(workshop, probed, "id 9f8e7d6c")
     help_text = caught.value.help
-    assert "find out which of the two is right before you ship either; if this is no result, but changes" in help_text
+    assert (
+        "find out which of the two is right before you ship either; if this is not a result, but changes" in help_text
+    )
     assert "`compare-filter = ['" in help_text
     with pytest.raises(NotComparableError, match="builds are not reproducible") as caught:
         compare(workshop, probed, "id 9f8e7d6c", rebuild=rebuilds(workshop, "id 00000aaa"))

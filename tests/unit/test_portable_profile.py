@@ -232,7 +232,7 @@ def test_a_function_that_is_there_twice_is_refused() -> None:
 )
 def test_rows_that_no_profile_has_are_refused(row: bytes) -> None:
     """Whoever writes such a file gets an error, and never a crash."""
-    with pytest.raises(ProfileDataError, match="holds what is no function"):
+    with pytest.raises(ProfileDataError, match="holds something that is not a function"):
         decode(_with_content(write(SOME), row), location="f")
 
 

@@ -273,8 +273,8 @@ optbuild.toml:32: `workloads[2].cwd`: "/etc" is an absolute path: /etc
 optbuild.toml:33: `workloads[2].command`: expected a list of texts, not empty, got an empty list
   help: write for instance `command = ["…"]`
 optbuild.toml:34: `workloads[2].metric`: expected "wall", "cpu", "faults" or "rss", got "instructions"
-  help: leave `metric` out, or write another one: instructions are counted in every run and reported beside
-    it, exact; to compare by them alone: optbuild bench NAME=PATH… --metric instructions -- CMD
+  help: leave `metric` out, or write another one: instructions are counted in every run and reported as well,
+    exact; to compare by them alone: optbuild bench NAME=PATH… --metric instructions -- CMD
 optbuild.toml:35: `workloads[2].expect-exit`: expected an integer from 0 to 255, got 256
   help: write for instance `expect-exit = 0`
 optbuild.toml:36: `workloads[3].command` is missing

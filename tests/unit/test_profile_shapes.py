@@ -80,7 +80,7 @@ def test_a_wrong_shape_is_told_with_an_example(above: str, tmp_path: Path) -> No
         (f'{SERVER}ready = "listening"', 'write for instance `ready = { tcp = "{port}", within = "30s" }`'),
         ('measure = "wall"', 'write the heading `[measure]`, and below it for instance `metric = "wall"`'),
         ('variants = ["pgo"]', "write a heading for each, such as `[variants.NAME]`"),
-        ('workloads = ["w"]', "write it as a table below a heading of its own: `[[workloads]]`"),
+        ('workloads = ["w"]', "write it as a table with its own heading: `[[workloads]]`"),
         ('[variants.release]\npgo = "yes"', "write for instance `pgo = true`"),
     ],
 )

@@ -177,7 +177,7 @@ def test_what_a_race_leaves_open_is_said() -> None:
     undecided = make_race(undecided=("lto", "wide"), detectable=0.031)
     text = shown(make_search(race=undecided))
     assert "The race with combinations: 9 rounds; candidates could leave after 8, 13." in text
-    assert "did not tell lto, wide from its winner. Up to 3.1% between them might have gone unseen." in text
+    assert "did not distinguish lto, wide from its winner. Up to 3.1% between them might have gone unseen." in text
     text = shown(make_search(race=replace(undecided, detectable=None)))
     assert "Any difference between them might have gone unseen." in text
     assert "might have gone unseen" not in shown(make_search(race=make_race()))

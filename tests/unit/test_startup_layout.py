@@ -93,7 +93,7 @@ def test_committed_counts_have_no_order() -> None:
     assert pgo.attempts[0].name == "profile-data"
     assert "profile-data" not in [attempt.name for attempt in startup.attempts]
     assert any(note.startswith("startup will be trained") for note in plan.notes)
-    with pytest.raises(UsageError, match="do not tell in which order"):
+    with pytest.raises(UsageError, match="do not say in which order"):
         _plan(PGO, STARTUP, profile_data=UseProfileData.ALWAYS)
 
 

@@ -85,7 +85,7 @@ def _search(asked: TuneRequest, call: CliContext, *, write: bool, yes: bool) -> 
 
 
 def _write(record: RunRecord, asked: TuneRequest, call: CliContext, *, yes: bool) -> int:
-    """Add the winner to the build profile; where standard output holds a JSON document, the diff goes beside it.
+    """Add the winner to the build profile; where standard output holds JSON, the diff goes to standard error.
 
     Returns:
         The exit code: 1 where nothing is proven, for then the answer is no.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def dask_setup(worker: Worker) -> None:
-    """Give a worker its means; what happens is told to nobody but the record of the unit.
+    """Give a worker its means; what happens is reported only in the record of the unit.
 
     A terminal sends its interrupt to this process as well; who submitted the fleet ends it in order.
     """

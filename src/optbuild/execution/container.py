@@ -1,6 +1,6 @@
 """Run a program in the image that a builder used: a stand-in for its container engine, and a runner for its programs.
 
-A program of its own that needs only the standard library, like the launcher. The stand-in (`--note`) keeps how the
+A separate program that needs only the standard library, like the launcher. The stand-in (`--note`) keeps how the
 builder starts the container for its build, and starts it. The runner (`--start`) starts the same container for another
 program: the same engine, image, mounts and user, but the environment of the program alone.
 

@@ -1,1 +1,1 @@
-"""What a variant's settings did to a program: its functions beside those of another build. Pure."""
+"""What a variant's settings did to a program: its functions compared with those of another build. Pure."""

@@ -1,4 +1,4 @@
-"""What machines tell each other about a unit, as JSON: what to do, and what was built."""
+"""What machines send each other about a unit, as JSON: what to do, and what was built."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Action:
 
     Attributes:
         sources: The project's files, where it is a path; empty where the worker fetches them.
-        beside: The files beside the fleet's that it needs.
+        beside: The files next to the fleet's that it needs.
         identity: Of the sources, where they travel.
         url: Where a repository is, if the fleet's file names it by a path.
         idle_within_s: How long a benchmark worker waits for its machine to become idle.

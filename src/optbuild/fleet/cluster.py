@@ -2,7 +2,7 @@
 
 A worker offers a resource whose name holds the version of optbuild. Dask gives a task only to a worker that offers what
 it asks for: so a plain worker of Dask, and one of another version, get none. A task that no worker can take would wait
-for ever, so that is found out before anything is submitted.
+for ever, so this is checked before anything is submitted.
 
 Sources:
     Dask.distributed, "Worker Resources": https://distributed.dask.org/en/stable/resources.html
@@ -50,7 +50,7 @@ class Crew:
 
     @classmethod
     def of(cls, workers: Mapping[str, Mapping[str, Any]]) -> Crew:
-        """Sort the workers that a scheduler tells of."""
+        """Sort the workers that a scheduler knows."""
         offers = {address: tuple(worker.get("resources") or ()) for address, worker in workers.items()}
         own = {resource_of("build"), resource_of("bench")}
         strangers = (

@@ -218,7 +218,7 @@ class _Trip:
         try:
             gave_up = measure.exception()
             text = "" if gave_up is not None else measure.result()
-        except OSError as error:  # the scheduler is gone before it has handed over what it told of
+        except OSError as error:  # the scheduler is gone before it has handed over what it announced
             self.flights[str(measure.key)] = flight
             raise SchedulerLostError from error
         if gave_up is not None:

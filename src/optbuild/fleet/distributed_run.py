@@ -23,7 +23,7 @@ def run_on_cluster(request: FleetRequest, address: str, machine: Machine, *, idl
     """Do the units of a fleet on the cluster at an address; results are kept here, as they come.
 
     Raises:
-        UsageError: The fleet's file, or a build profile beside it, cannot be used: nothing was submitted.
+        UsageError: The fleet's file, or a build profile next to it, cannot be used: nothing was submitted.
         ToolchainError: The cluster lacks something, now or for too long; what was finished is kept.
         StorageError: A result cannot be kept.
         InterruptedRunError: A signal arrived; what was finished is kept.
@@ -66,7 +66,7 @@ def run_on_local_cluster(
 def make_preparer(
     fleet: Fleet, request: FleetRequest, machine: Machine, *, idle_within_s: float
 ) -> Callable[[Unit], tuple[Action, Contents]]:
-    """What is sent for each unit: the files of a path, and those beside the fleet's that it needs."""
+    """What is sent for each unit: the files of a path, and those next to the fleet's that it needs."""
 
     def prepare(unit: Unit) -> tuple[Action, Contents]:
         beside = find_fleet_files(unit, fleet, machine)

@@ -1,6 +1,6 @@
 """How long a unit of a fleet may take in all: what it runs is ended, and the unit fails.
 
-A workload has a timeout of its own; this is for all the rest: a build script that waits for ever, a project that is
+A workload has its own timeout; this is for all the rest: a build script that waits for ever, a project that is
 larger than it seemed.
 """
 

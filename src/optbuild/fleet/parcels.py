@@ -109,7 +109,7 @@ def _safe(name: str) -> PurePosixPath:
 
 
 def find_fleet_files(unit: Unit, fleet: Fleet, machine: Machine) -> Tree:
-    """What a unit needs of the files beside the fleet's: its build profile, what that extends, and what workloads name.
+    """The files next to the fleet's that a unit needs: its build profile, what that extends, and what workloads name.
 
     Files outside of the workspace are taken to be on every machine.
 

@@ -41,7 +41,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matrix:
-    """The jobs of a fleet. Nothing stands beside `include`: a CI system would take it for another axis."""
+    """The jobs of a fleet. `include` is the only key: a CI system would take another one for an axis."""
 
     include: tuple[Job, ...]
 

@@ -61,7 +61,7 @@ class UnitResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitList:
-    """All units of a fleet, which a part of it leaves beside its results: so a merge knows what is missing."""
+    """All units of a fleet, which a part of it stores with its results, so a merge knows what is missing."""
 
     schema: Literal["optbuild/fleet-units/1"] = UNITS_SCHEMA
     optbuild_version: str = __version__
@@ -144,7 +144,7 @@ class ResultStore:
             ) from error
 
     def save(self, result: UnitResult) -> None:
-        """Write a result; an older one of the same unit is replaced. A log gets a file beside it.
+        """Write a result; an older one of the same unit is replaced. A log gets a file next to it.
 
         Raises:
             StorageError: It cannot be written; the older one is intact.

@@ -26,7 +26,7 @@ from optbuild.session.run import RunFailedError
 from optbuild.session.run import run as run_project
 
 OUT_NAME = "target/optbuild-fleet"
-"""Where results are without `--out`, beside the fleet's file."""
+"""Where results are without `--out`, next to the fleet's file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class FleetRequest:
 
     Attributes:
         file: The fleet's file, absolute.
-        out: Where results go; None stands for a directory beside the file.
+        out: Where results go; None stands for a directory next to the file.
         shard: Only this part of it.
         keep_going: Continue with other variants of a project when one fails.
         fresh: Do finished units again.
@@ -61,7 +61,7 @@ def run_fleet(request: FleetRequest, machine: Machine) -> FleetReport:
     """Do the units of a fleet, or of a shard of it, that are not done yet; one that fails ends no other.
 
     Raises:
-        UsageError: The fleet's file, or a build profile beside it, cannot be used: nothing was run.
+        UsageError: The fleet's file, or a build profile next to it, cannot be used: nothing was run.
         LockHeldError: Another run writes to the same directory, and this one may not wait.
         StorageError: A result cannot be kept.
         InterruptedRunError: A signal arrived; what was finished is kept.

@@ -50,7 +50,7 @@ class Station:
     Attributes:
         name: What people call the worker.
         directory: Its own, emptied before each unit.
-        stop: Made when the worker is told to end.
+        stop: Made when the worker is asked to end.
     """
 
     name: str
@@ -86,7 +86,7 @@ def build(action: Action, contents: Contents, station: Station) -> tuple[Built, 
     """Build a unit, and hand over what is needed to measure it.
 
     Raises:
-        InterruptedRunError: The worker is told to end.
+        InterruptedRunError: The worker is asked to end.
     """
     started = _now()
     built = Built(worker=station.name, identity=action.identity)
@@ -123,7 +123,7 @@ def measure(action: Action, built: Built, contents: Contents, station: Station) 
         station: This worker.
 
     Raises:
-        InterruptedRunError: The worker is told to end.
+        InterruptedRunError: The worker is asked to end.
     """
     if built.failure is not None:
         return Outcome(result=built.failure, worker=built.worker)

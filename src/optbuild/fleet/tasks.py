@@ -23,7 +23,7 @@ def build(action: str, contents: Contents) -> Parcel:
     """Build a unit. It may run twice: the same files are built again.
 
     Raises:
-        Reschedule: This worker is told to end; another one does it.
+        Reschedule: This worker is asked to end; another one does it.
     """
     try:
         built, handed = station.build(parse_action(action), contents, _own())
@@ -36,7 +36,7 @@ def measure(action: str, parcel: Parcel) -> str:
     """Measure a unit. It may run twice: who asked for it counts one result.
 
     Raises:
-        Reschedule: This worker is told to end; another one does it.
+        Reschedule: This worker is asked to end; another one does it.
     """
     built = parse_built(parcel["document"])
     try:

@@ -89,7 +89,7 @@ def find_all_files(top: Path, *, start: Path) -> Tree:
 
 
 def list_files(top: Path, machine: Machine) -> Iterator[Path]:
-    """The files of a directory that are not made anew: what git tells of, or all where there is no repository."""
+    """The files of a directory that no build makes: those that git knows, or all where there is no repository."""
     repository = find_repository(top, machine.executor, machine.environ)
     if repository is None:
         yield from _walk(top)

@@ -37,7 +37,7 @@ class HostTurns:
 
     @contextmanager
     def building(self) -> Iterator[None]:
-        """Wait until nobody measures or waits to measure; then build beside others."""
+        """Wait until nobody measures or waits to measure; then build alongside others."""
         with self._open("turn") as turn, self._open("work") as work:
             fcntl.flock(turn, fcntl.LOCK_EX)
             fcntl.flock(work, fcntl.LOCK_SH)
@@ -65,7 +65,7 @@ class HostTurns:
             except BlockingIOError as error:
                 raise LockHeldError(
                     "this machine has a benchmark worker already, and two would disturb each other",
-                    help="start builders beside it: optbuild worker ADDRESS; or stop the other one",
+                    help="start builders alongside it: optbuild worker ADDRESS; or stop the other one",
                     location=str(self._path("bench")),
                 ) from error
             yield

@@ -62,7 +62,7 @@ class Unit:
     Attributes:
         id: A hash of what is asked for; the same on every machine.
         project: What reports call the project.
-        build_profile: The file beside the fleet's, as written there; None stands for the project's own.
+        build_profile: The file next to the fleet's, as written there; None stands for the project's own.
         variants: Empty stands for all.
         target: None stands for what the build profile says.
         builds: About how many builds it takes.
@@ -91,7 +91,7 @@ def make_units(fleet: Fleet) -> tuple[Unit, ...]:
     """The units of a fleet, in the order of its file.
 
     Raises:
-        BuildProfileError: A build profile beside the fleet's file is wrong.
+        BuildProfileError: A build profile next to the fleet's file is wrong.
         UsageError: A build profile that is known does not have a variant that is named.
     """
     estimator = _Estimator(directory=fleet.directory)

@@ -74,7 +74,7 @@ class Making:
         Args:
             scheduler: What did the last one.
             took_s: How long that took.
-            is_finished: Nothing ended it, nor what was carried out beside it.
+            is_finished: Nothing ended it, nor what was carried out alongside it.
         """
         self._wall_s += took_s
         changed_by = _check_sources(scheduler.tools.sources)

@@ -75,7 +75,7 @@ def _is_of(profile: DhatProfile, binaries: Mapping[str, Path]) -> bool:
 
 
 def _find_hiding(binaries: Mapping[str, Path]) -> str | None:
-    """The allocator that hides allocations; a program without symbols does not tell its name."""
+    """The allocator that hides allocations; a program without symbols does not name it."""
     found = [find_linked_allocator(path.read_bytes()) for path in binaries.values()]
     named = next((name for name in found if name is not None), None)
     return named if named is None or named == STATIC else f"its own allocator, {named}"

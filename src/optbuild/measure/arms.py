@@ -38,7 +38,7 @@ class Arms:
         held_out: For some workloads, the binaries of variants whose profiles left that workload out.
         programs: For each workload that cargo would run, its programs: by variant, and by held-out arm.
         controls: The binaries of arms that are compared only with those that they control.
-        layouts: For each variant that BOLT has laid out, what it is compared with beside the baseline.
+        layouts: For each variant that BOLT has laid out, what it is compared with besides the baseline.
     """
 
     variants: Mapping[Arm, Mapping[str, Path]]

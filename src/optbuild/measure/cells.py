@@ -76,7 +76,7 @@ def check_benchmarks(workload: Invocation, arm: str, known: Collection[Cell], ru
 
 
 def check_peak(workload: Invocation, arm: str, run: WorkloadRun) -> None:
-    """Refuse a peak of memory that the kernel does not tell from that of the process which started the program.
+    """Refuse a peak of memory that the kernel does not distinguish from that of the process which started the program.
 
     Raises:
         WorkloadError: It is not above that.
@@ -85,7 +85,7 @@ def check_peak(workload: Invocation, arm: str, run: WorkloadRun) -> None:
     if usage.peak_rss_bytes <= usage.peak_rss_floor_bytes:
         raise WorkloadError(
             f"workload {sanitize_line(workload.name)!r}, measuring {sanitize_line(arm)}: it needs at most "
-            f"{format_bytes(usage.peak_rss_floor_bytes)} of memory, below which the kernel cannot tell how much",
+            f"{format_bytes(usage.peak_rss_floor_bytes)} of memory, below which the kernel cannot say how much",
             help='count its page faults: metric = "faults"',
         )
 

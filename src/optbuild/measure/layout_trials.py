@@ -1,6 +1,6 @@
 """Judge whether BOLT's layout of a variant pays: against the same variant without BOLT, and with relocations only.
 
-Pure. The arms take turns with all others, so the differences are paired. The three are a family of their own: what is
+Pure. The arms take turns with all others, so the differences are paired. The three are a separate family: what is
 reported of the variant itself is compared with the baseline, as for every other one.
 """
 

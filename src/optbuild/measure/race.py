@@ -167,7 +167,7 @@ def choose_winner(rule: RaceRule, d: Mapping[str, Floats], preference: Mapping[s
 def find_undecided(
     rule: RaceRule, d: Mapping[str, Floats], *, winner: str, baseline: str
 ) -> tuple[tuple[str, ...], float | None]:
-    """The candidates that are left beside the winner, and how large a difference from it might have gone unseen.
+    """The candidates that are left besides the winner, and how large a difference from it might have gone unseen.
 
     A race is decided once one candidate is left at most: how that compares with the baseline is confirmed anyway.
 
@@ -175,7 +175,7 @@ def find_undecided(
         rule: Of the race.
         d: As in `find_leavers`.
         winner: Of those.
-        baseline: The arm that is no candidate.
+        baseline: The arm that is not a candidate.
 
     Returns:
         The arms, and the widest half-width of their intervals as a ratio; None if there are too few rounds for one.

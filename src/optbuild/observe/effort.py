@@ -50,7 +50,7 @@ def plan_effort(*, run_cpu_s: float, run_wall_s: float, arms: int, max_time_s: f
     """
     cpu_s, wall_s = max(run_cpu_s, 1e-4), max(run_wall_s, 1e-4)
     recordings = 1 if arms == 1 else _RECORDINGS
-    # Starting perf takes longer than a short program, so that a short one is sampled densely instead of often.
+    # Starting perf takes longer than a short program runs, so a short one is sampled densely instead of often.
     wanted_hz = int(WANTED_SAMPLES / recordings / cpu_s)
     most_hz = int(_MOST_SAMPLES[call_graph] / cpu_s)
     frequency_hz = max(_SLOWEST_HZ, min(max(_USUAL_HZ, min(wanted_hz, _FASTEST_HZ)), most_hz))

@@ -78,7 +78,7 @@ class Unobserved:
         wall_s: Its time.
         cpu_s: Its CPU time.
         benchmark_s: The mean of what its benchmarks measured themselves; None if there are none. A benchmark repeats
-            its work until a time has passed, so that the CPU time of the whole run says nothing.
+            its work until a time has passed, so the CPU time of the whole run says nothing.
     """
 
     wall_s: float

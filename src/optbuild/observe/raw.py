@@ -58,7 +58,7 @@ def join_raw(parts: Iterable[RawSamples]) -> RawSamples:
         ValueError: There is none.
     """
     given = tuple(parts)
-    each = tuple(part for part in given if part.stacks) or given[:1]  # one of nothing has no unit of its own
+    each = tuple(part for part in given if part.stacks) or given[:1]  # one of nothing has no unit
     if not each:
         raise ValueError("nothing was recorded")
     counts = [part.count for part in each if part.count is not None]

@@ -1,7 +1,7 @@
 """Run a workload once while an observer watches its programs.
 
 What is watched is what is measured: the command, the server while it is under load, or the programs that cargo would
-run. What a workload does beside that (`prepare`, a load generator) is not.
+run. What a workload does besides (`prepare`, a load generator) is not.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _with_patience(invocation: Invocation, observer: Observer[T]) -> Invocation:
 
 @dataclass(slots=True, kw_only=True)
 class _ObservingExecutor(Generic[T]):
-    """Wraps an executor: the programs that write to a file are watched, each with a file of its own.
+    """Wraps an executor: the programs that write to a file are watched, each with its own file.
 
     Attributes:
         stdout: The file that identifies them.

@@ -32,7 +32,7 @@ _RUNTIME = re.compile(r"^<?(?:tokio::runtime|async_std::task|smol::|async_execut
 _TASKS = re.compile(
     r"^<?(?:tokio::runtime::scheduler::|tokio::task::coop|async_std::task|smol::|async_executor::|futures_executor::)"
 )
-"""What runs tasks. In tokio it lies itself on a thread of the pool for blocking work, so that the innermost decides."""
+"""What runs tasks. In tokio it lies itself on a thread of the pool for blocking work, so the innermost decides."""
 _BLOCKING = re.compile(r"tokio::runtime::blocking::(?:task|pool)")
 _COPYING = re.compile(r"^(?:__)?mem(?:move|cpy)")
 _COPY_BLOCK_S, _COPY_BYTE_S = 1e-7, 1e-9

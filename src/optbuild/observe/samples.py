@@ -129,7 +129,7 @@ def join(parts: Iterable[Samples]) -> Samples:
         ValueError: There is none, or they have several units.
     """
     given = tuple(parts)
-    each = tuple(part for part in given if part.stacks) or given[:1]  # one of nothing has no unit of its own
+    each = tuple(part for part in given if part.stacks) or given[:1]  # one of nothing has no unit
     units = {(part.unit, part.tool) for part in each}
     if len(units) != 1:
         raise ValueError(f"recordings of {len(units)} kinds cannot be added up")

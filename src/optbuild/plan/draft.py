@@ -207,7 +207,7 @@ def _cargo_script(inputs: PlanInputs) -> Mapping[Path, str]:
 
 
 def _rustup_guard(inputs: PlanInputs) -> Mapping[Path, str]:
-    """The stand-in of rustup, in a directory of its own."""
+    """The stand-in of rustup, in its own directory."""
     rustup = inputs.toolchain.builder.env.get(RUSTUP)
     if rustup is None:
         return {}
@@ -216,7 +216,7 @@ def _rustup_guard(inputs: PlanInputs) -> Mapping[Path, str]:
 
 
 def _noting_engine(inputs: PlanInputs) -> Mapping[Path, str]:
-    """The stand-in of the container engine, in a directory of its own."""
+    """The stand-in of the container engine, in its own directory."""
     engine = inputs.toolchain.builder.engine
     if engine is None:
         return {}

@@ -102,7 +102,7 @@ class Plan:
         variants: The baseline first.
         measure: The measuring at the end.
         folds: The folds of a cross-validation.
-        controls: What is built only to be measured beside variants: never published, and in no table.
+        controls: What is built only to be measured alongside variants: never published, and in no table.
         directories: Where the run writes.
         notes: What the user should know before it starts, such as the origin of rustflags.
     """

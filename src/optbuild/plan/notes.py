@@ -55,7 +55,7 @@ def describe_counts(names: Iterable[str], inputs: PlanInputs) -> tuple[str, ...]
     trained = [each.name for each in with_pgo if not each.takes_foreign_counts]
     if not trained or not inputs.has_profile_data:
         return ()
-    return (f"{name_some(trained)} will be trained: committed counts do not tell in which order functions first run",)
+    return (f"{name_some(trained)} will be trained: committed counts do not say in which order functions first run",)
 
 
 def _notes_on_runner(runner: ConfiguredRunner, workloads: tuple[Invocation, ...]) -> list[str]:

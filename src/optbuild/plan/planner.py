@@ -103,7 +103,7 @@ def make_plan(
         variants: Names of the variants to build; the baseline must be among them.
         measure: Also compare outputs and benchmark.
         folds: What to leave out of training in turn, for a cross-validation.
-        with_controls: Also build what only tells whether BOLT pays; a search has arms without it.
+        with_controls: Also build what only shows whether BOLT pays; a search has arms without it.
 
     Raises:
         UsageError: A variant cannot be built as the build profile requires.

@@ -53,7 +53,7 @@ class Attempt:
         lossless: Accepted only where no function with counts is lost: it instruments another recipe than it optimises.
         mends: What may be wrong with an earlier attempt for this one to be taken in its place.
         shared_with: The variant whose counts it takes, if another was trained.
-        is_translated: Functions have other names there: a build of its own, which is never run, lends the names.
+        is_translated: Functions have other names there: a separate build, which is never run, lends the names.
         after: What is made of the compiled binaries, one of the other.
     """
 

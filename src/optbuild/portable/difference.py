@@ -51,7 +51,7 @@ class Difference:
 
 
 def compare(old: Sequence[FunctionCounts], new: Sequence[FunctionCounts]) -> Difference:
-    """Find what changed; shares are compared, so that a longer training is no change."""
+    """Find what changed; shares are compared, so a longer training is not a change."""
     before, after = find_shares(old), find_shares(new)
     hot_before, hot_after = find_hot(before), find_hot(after)
 

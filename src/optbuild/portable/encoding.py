@@ -181,7 +181,7 @@ def decode(data: bytes, *, location: str) -> PortableProfile:
     try:
         functions = tuple(_read_functions(content.decode("utf-8", "surrogatepass")))
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise _broken(f"holds what is no function: {error}", location) from error
+        raise _broken(f"holds something that is not a function: {error}", location) from error
     return PortableProfile(
         training=head.training, totals=head.totals, content_sha256=head.body.content_sha256, functions=functions
     )
@@ -191,7 +191,7 @@ def split(data: bytes, *, location: str) -> tuple[Head, bytes]:
     """Read the head of a file, and give what follows it.
 
     Raises:
-        ProfileDataError: It is no portable profile, of a later format, or its head is cut short.
+        ProfileDataError: It is not a portable profile, is of a later format, or its head is cut short.
     """
     if not data.startswith(MAGIC):
         if MAGIC.startswith(data):

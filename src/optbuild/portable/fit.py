@@ -38,7 +38,7 @@ class Fit:
 
     Attributes:
         matched_ratio: The share of the counts that find their function.
-        approximate_ratio: The share of those that find one that has changed, which is no part of the other.
+        approximate_ratio: The share of those that find one that has changed, which the other does not include.
         hot_and_new: Hot functions that the program has with other code, the hottest first.
         hot_and_gone: Hot functions that the program has under no such name.
     """
@@ -80,7 +80,7 @@ def render_fit(fit: Fit, trained_ratio: float | None) -> str:
 
     Args:
         fit: How well it fits.
-        trained_ratio: The same share for the program that was trained, where the lock tells it.
+        trained_ratio: The same share for the program that was trained, where the lock has it.
     """
     before = "" if trained_ratio is None else f" (was {format_share(trained_ratio)})"
     lines = [f"{format_share(fit.matched_ratio)} of the counts still fit{before}"]

@@ -1,6 +1,6 @@
 """The functions of the program that was trained, `*.pgodata.names`: a build that equals it needs no other for names.
 
-Mangled names hold hashes, which hardly compress, and no other build has them. So they are in a file of their own, which
+Mangled names hold hashes, which hardly compress, and no other build has them. So they are in a separate file, which
 a project may leave out. Functions of one build tell nothing about another: the lock says of which build these are.
 """
 
@@ -40,7 +40,7 @@ def decode_names(data: bytes, *, location: str) -> tuple[InstrumentedFunction, .
     """
     remedy = "delete it: a build then finds the names itself; or train anew: optbuild train"
     if not data.startswith(_MAGIC):
-        raise ProfileDataError(f"{location} is no list of names of this version", help=remedy, location=location)
+        raise ProfileDataError(f"{location} is not a list of names of this version", help=remedy, location=location)
     try:
         content = zlib.decompressobj().decompress(data[len(_MAGIC) :], _MOST_CONTENT_BYTES)
         rows = [json.loads(line) for line in content.decode("utf-8", "surrogatepass").splitlines()]

@@ -1,4 +1,4 @@
-"""The lock beside a portable profile: which counts it belongs to, what trained them, and which translator read them."""
+"""The lock of a portable profile: which counts it belongs to, what trained them, and which translator read them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Lock(BaseModel):
         translator: The version of the rules by which counts find their function.
         training: As in the profile's head.
         matched_ratio: The share of the counts that found their function in the program that was trained; what `--merge`
-            keeps of older trainings need not. None in a lock that does not tell it.
+            keeps of older trainings need not. None in a lock without it.
         names_sha256: Of the file with the names of the program that was trained; None where there is none.
         build: Which build those are of.
     """
@@ -72,7 +72,7 @@ def check_lock(path: Path, data: bytes, profile: PortableProfile) -> Lock:
     Args:
         path: The lock's, for errors.
         data: What is in it.
-        profile: The profile beside it.
+        profile: The profile that it accompanies.
 
     Returns:
         What the lock says.
@@ -87,6 +87,6 @@ def check_lock(path: Path, data: bytes, profile: PortableProfile) -> Lock:
         what = f"{path} cannot be read: {error.errors()[0]['msg']}"
         raise ProfileDataError(what, help=remedy, location=str(path)) from error
     if lock.content_sha256 != profile.content_sha256:
-        what = f"{path} does not belong to the profile beside it: it names other counts"
+        what = f"{path} does not belong to the profile next to it: it names other counts"
         raise ProfileDataError(what, help=remedy, location=str(path))
     return lock

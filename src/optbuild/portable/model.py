@@ -71,7 +71,7 @@ class FunctionCounts:
     """What was counted in a function, or in several that have the same name and control flow.
 
     Attributes:
-        name: Without what tells builds apart.
+        name: Without what differs between builds.
         hash: LLVM's, of the control flow.
         instances: How many functions these are the counts of.
         counters: In LLVM's order.

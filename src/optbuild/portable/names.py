@@ -1,4 +1,4 @@
-"""Function names without what tells one build, compiler or mangling from another.
+"""Function names without what differs between builds, compilers and manglings.
 
 Left out are the hash of a legacy name, the disambiguators of a v0 name, and suffixes that LLVM appends. Of the codegen
 unit before a local function the crate is kept. Names of C and other languages stay as they are.

@@ -70,7 +70,7 @@ def outline(function: CountedFunction) -> tuple[OutlineBlock, ...]:
 
 
 def _only_counts(block: Block, before: Sequence[str]) -> bool:
-    """Whether a block is no more than an edge, as one is that LLVM had to split to count it."""
+    """Whether a block is only an edge, as one is that LLVM had to split to count it."""
     return (
         len(before) == 1
         and len(block.successors) == 1

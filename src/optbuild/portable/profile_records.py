@@ -16,7 +16,7 @@ from optbuild.portable.names import read_name
 from optbuild.tools.profile_text import FunctionRecord
 
 COUNT_LIMIT = (1 << 64) - 3
-"""The largest counter that a profile holds: those above have a meaning of their own (LLVM's `InstrProf.h`)."""
+"""The largest counter that a profile holds: those above have special meanings (LLVM's `InstrProf.h`)."""
 _EXTERNAL = "** External Symbol **"
 
 

@@ -1,7 +1,7 @@
 """One spelling for a function, however its name is mangled: the parts that both parsers put names together from.
 
 A spelling has two strengths. The *path* says which item a function is, and keeps nothing of generic arguments: an
-instance and its generic source have the same. The *detail* keeps them as far as a mangling tells them.
+instance and its generic source have the same. The *detail* keeps them as far as a mangling has them.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def function_type(parameters: Sequence[Spelling], result: Spelling) -> Spelling:
 
 
 def object_type(principal: Spelling | None) -> Spelling:
-    """A trait object: the marker traits beside its own stand in an order that says nothing."""
+    """A trait object: the order of the marker traits after its own means nothing."""
     return plain("dyn") if principal is None else plain(f"dyn {principal.path}")
 
 

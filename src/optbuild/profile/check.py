@@ -63,7 +63,7 @@ def find_reference_faults(tree: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def find_target_faults(tree: Mapping[str, Any]) -> Iterator[Fault]:
-    """Find a target beside a list of targets, and one that the list has twice."""
+    """Find a `target` next to a list of targets, and one that the list has twice."""
     targets = value_at(tree, ("project", "targets"))
     if not isinstance(targets, list):
         return

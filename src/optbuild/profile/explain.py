@@ -143,7 +143,7 @@ def _write_example(path: KeyPath, schema: dict[str, Any]) -> str | None:
     """A line that the schema allows; for a table, its heading and one of its keys."""
     node, key = _node_at(schema, path), path[-1]
     if isinstance(key, int) and "properties" in node:
-        return f"write it as a table below a heading of its own: `[[{render_key_path(path[:-1])}]]`"
+        return f"write it as a table with its own heading: `[[{render_key_path(path[:-1])}]]`"
     if isinstance(key, int):
         example = _example_of(node, schema)
         return example and f"write for instance {example}"

@@ -8,12 +8,12 @@ from optbuild.profile.faults import find_nearest
 from optbuild.profile.workloads import MetricName
 
 COUNTED: Mapping[str, str] = {
-    "instructions": "leave `metric` out, or write another one: instructions are counted in every run and reported "
-    "beside it, exact; to compare by them alone: optbuild bench NAME=PATH… --metric instructions -- CMD",
+    "instructions": "leave `metric` out, or write another one: instructions are counted in every run and "
+    "reported as well, exact; to compare by them alone: optbuild bench NAME=PATH… --metric instructions -- CMD",
     "allocations": "write `allocations = true` under [measure], which counts them in every run; to compare by them "
     "alone: optbuild bench NAME=PATH… --metric allocations -- CMD",
 }
-"""What is counted beside a metric, and how to have it."""
+"""What is counted along with a metric, and how to have it."""
 
 _SYNONYMS: Mapping[str, tuple[str, ...]] = {
     MetricName.WALL: (
@@ -43,7 +43,7 @@ _ELSEWHERE: Mapping[str, str] = {
 
 
 def find_metric(word: str) -> str | None:
-    """The metric, or what is counted beside one, that the author of `word` most likely meant."""
+    """The metric, or what is counted along with one, that the author of `word` most likely meant."""
     names = {called: name for name, synonyms in _SYNONYMS.items() for called in (name, *synonyms)}
     return names.get(_plain(word)) or find_nearest(_plain(word), [*MetricName, *COUNTED])
 

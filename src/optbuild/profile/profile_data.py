@@ -1,4 +1,4 @@
-"""What a build profile may say of counts that are committed beside it: `[profile-data]`."""
+"""What a build profile may say of counts that are committed with it: `[profile-data]`."""
 
 from __future__ import annotations
 

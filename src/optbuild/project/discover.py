@@ -228,7 +228,7 @@ def _dylibs(
 ) -> tuple[str, ...]:
     """The files of the shared libraries of Rust among a package's dependencies in the workspace, and among theirs.
 
-    One that is an `rlib` as well is left out: rustc takes that, unless it is told to prefer what is shared.
+    One that is an `rlib` as well is left out: rustc takes that, unless it is asked to prefer what is shared.
     """
     by_name = {member.name: member for member in members}
     found: dict[str, None] = {}

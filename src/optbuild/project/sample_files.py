@@ -10,7 +10,7 @@ from pathlib import Path
 
 _DATA_NAMES = ("corpus", "data", "fixtures", "inputs", "samples", "testdata", "test-data", "test_data")
 _PARENTS = ("benches", "examples", "tests")
-# What is built, or describes the project, is no input of its programs.
+# What is built, or describes the project, is not an input of its programs.
 _NOT_DATA = frozenset(
     {".rs", ".toml", ".lock", ".md", ".sh", ".py", ".rlib", ".so", ".o", ".snap", ".stderr", ".stdout"}
 )
@@ -37,7 +37,7 @@ class SampleFile:
     @property
     def suffix(self) -> str:
         """Its extension with the dot, in lower case; empty where there is none."""
-        return os.path.splitext(self.path)[1].lower()  # noqa: PTH122 - a text that is no path of this machine's
+        return os.path.splitext(self.path)[1].lower()  # noqa: PTH122 - a text, not a path on this machine
 
 
 def find_data_directories(directory: Path, package: Path) -> tuple[str, ...]:
@@ -53,7 +53,7 @@ def find_data_directories(directory: Path, package: Path) -> tuple[str, ...]:
 
 
 def find_sample_files(directory: Path, package: Path) -> tuple[SampleFile, ...]:
-    """What lies in directories with sample files and beside tests, benches and examples; the largest first."""
+    """What lies in directories with sample files, and next to tests, benches and examples; the largest first."""
     own = [package.relative_to(directory) / parent for parent in _PARENTS] if package.is_relative_to(directory) else []
     parents = (*map(Path, _PARENTS), *own)
     places = dict.fromkeys((*find_data_directories(directory, package), *(place.as_posix() for place in parents)))

@@ -16,7 +16,7 @@ class Targets:
     """What is built, by one call of cargo.
 
     Attributes:
-        packages: The packages that cargo is told to build.
+        packages: The packages that cargo is asked to build.
         bins: Their programs: binaries, and examples requested by name.
         libs: Their libraries for other languages.
     """

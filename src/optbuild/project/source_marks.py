@@ -109,5 +109,5 @@ def _below(directory: Path) -> Iterator[Path]:
     for number, path in enumerate(sorted(directory.rglob("*.rs"))):
         if number >= _MOST_FILES:
             return
-        if "bin" not in path.relative_to(directory).parts[:-1]:  # programs beside this one
+        if "bin" not in path.relative_to(directory).parts[:-1]:  # other programs of the package
             yield path

@@ -1,7 +1,7 @@
 """A copy of a working tree as it is: uncommitted changes and new files included, what git ignores by links.
 
 A copy, because paths are in programs: only so do both sides of a comparison lie at paths of equal length. Files that
-have not changed keep their times, so that cargo finds them fresh.
+have not changed keep their times, so cargo finds them fresh.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class WorkingCopy:
     without: Path
 
     def update(self) -> tuple[str, ...]:
-        """Make the copy equal to the working tree; what build scripts have written beside it stays. Its files.
+        """Make the copy equal to the working tree; what build scripts have written next to it stays. Its files.
 
         Raises:
             StorageError: Something cannot be written.

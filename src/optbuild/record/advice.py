@@ -1,4 +1,4 @@
-"""What `optbuild advise` says, as data; its JSON has a schema of its own. Not for finding it: `observe/advice` does."""
+"""What `optbuild advise` says, as data; its JSON has its own schema. Not for finding it: `observe/advice` does."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class RaceFindings:
         first_rounds: Of the arms that took part in each round up to the first look.
         leavers: By name.
         resumed_rounds: How many rounds an earlier run had taken.
-        undecided: Arms that had not left at the end, beside the winner.
+        undecided: Arms that had not left at the end, besides the winner.
         detectable: The difference from the winner that might have gone unseen there, as a ratio; None if there were too
             few rounds to say.
     """

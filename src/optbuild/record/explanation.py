@@ -1,4 +1,4 @@
-"""What `optbuild explain` found about a variant: its functions beside those of another, as data; its JSON has a schema.
+"""What `optbuild explain` found: a variant's functions compared with those of another, as data; its JSON has a schema.
 
 Not for finding it: `explain` compares programs, and `session` builds them.
 """
@@ -59,8 +59,8 @@ class ExplainedFunction:
     Attributes:
         name: As a person writes it; closures are named after the function that they are in.
         crate: None for `main`, C and what has no crate.
-        count: How often its blocks ran in training, all together, with the weights of workloads and `count-scale`, as the
-            compiler got it; None without a profile.
+        count: How often its blocks ran in training, all together, as the compiler got it: with the weights of workloads
+            and with `count-scale`. None without a profile.
         share: Of all counts.
         against: Its code in the program that is compared with; None where it has none of its own.
         variant: Its code in the variant.
@@ -126,7 +126,7 @@ class UsedProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainedProgram:
-    """One program of a variant beside that of another.
+    """One program of a variant, compared with that of another.
 
     Attributes:
         profile: None where neither has PGO.

@@ -1,4 +1,4 @@
-"""What `optbuild heap` found, as data; its JSON has a schema of its own.
+"""What `optbuild heap` found, as data; its JSON has its own schema.
 
 Not for recording: `observe/heap` does that.
 """

@@ -54,7 +54,7 @@ def hold_lock(path: Path, *, wait: bool, emit: Emit) -> Iterator[None]:
 
 @contextmanager
 def blaming_deletion(claimed: Path) -> Iterator[None]:
-    """Let an error tell of a deletion, if somebody has deleted what a command works on.
+    """Let an error mention a deletion, if somebody has deleted what a command works on.
 
     Args:
         claimed: The directory that belongs to optbuild, whose lock is held.

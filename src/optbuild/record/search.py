@@ -14,7 +14,7 @@ class CandidateRecord:
     """One candidate of a search.
 
     Attributes:
-        settings: What a build profile would say of it beside `inherits`, in the keys of `optbuild.toml`.
+        settings: What a build profile would say of it besides `inherits`, in the keys of `optbuild.toml`.
         build_s: How long it takes to build alone, training included, by this run and earlier ones; None if unknown.
         size_bytes: Of its binaries in total; None if it was not built.
         dropped_after: The rounds after which it left the race; None if it stayed to the end, or did not take part.
@@ -39,7 +39,7 @@ class CandidateRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOutRecord:
-    """A combination of levels that is no candidate, and why."""
+    """A combination of levels that is not a candidate, and why."""
 
     variant: str
     reason: str
@@ -74,7 +74,7 @@ class ScreeningRecord:
         looks: After which rounds candidates could leave.
         confidence: That the best candidate did not leave by mistake.
         resumed_rounds: How many of its rounds an earlier run had taken.
-        undecided: Those that had not left at the end, beside the winner.
+        undecided: Those that had not left at the end, besides the winner.
         detectable: The difference from the winner that might have gone unseen there, as a ratio; None if all but one
             had left, or if there were too few rounds to say.
         series: The raw values of the metric that decides.

@@ -49,7 +49,7 @@ class Machine:
 
     @property
     def fingerprint(self) -> str:
-        """Eight hexadecimal digits that tell it from others."""
+        """Eight hexadecimal digits that distinguish it from others."""
         parts = (self.cpu, self.cores, self.memory_gib, self.governor, self.target)
         return hashlib.sha256("\0".join(map(str, parts)).encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
@@ -102,8 +102,8 @@ class Series:
 def make_series(records: Iterable[RunRecord]) -> tuple[Series, ...]:
     """Sort runs into series, in the order in which the runs first show them; a run counts once.
 
-    Runs that do not tell their machine, and comparisons that are invalid or have no interval, are in none. Nor are
-    comparisons of versions: their baseline is another program each time, so that there is nothing that could last.
+    Runs that do not name their machine, and comparisons that are invalid or have no interval, are in none. Nor are
+    comparisons of versions: their baseline is another program each time, so nothing could last.
     """
     found: dict[SeriesKey, list[Point]] = {}
     unique = {record.run_id: record for record in records if not record.arms}

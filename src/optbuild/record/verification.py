@@ -1,4 +1,4 @@
-"""What `optbuild verify` found: one row for each thing that was looked at, as data; its JSON has a schema of its own.
+"""What `optbuild verify` found: one row for each thing that was looked at, as data; its JSON has its own schema.
 
 Not for looking: `verify_binary` judges files, and `session` builds.
 """

@@ -211,7 +211,9 @@ def _cpu(program: ShippedProgram, record: RunRecord, origin: Origin | None) -> V
     if needs is None:
         return _check(name, None, "the record does not say which features its code needs")
     if claimed is not None and claimed not in _LEVEL_NAMES:
-        return _check(name, None, f"target-cpu {claimed} is no level; its code needs {', '.join(needs) or 'no more'}")
+        return _check(
+            name, None, f"target-cpu {claimed} is not a level; its code needs {', '.join(needs) or 'no more'}"
+        )
     if claimed is None and record.toolchain is not None and not record.toolchain.target.startswith("x86_64"):
         figure = f"its code needs {', '.join(needs)}" if needs else "any CPU of the target"
         return _check(name, None if needs else True, figure)

@@ -41,7 +41,7 @@ def inert_on_ci(text: str) -> str:
 
 
 def named_by_fact(told: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Facts that were told of names, as name and fact: each fact once, with the names of a few that it is true of."""
+    """Facts about names, as name and fact: each fact once, with the names of a few that it is true of."""
     names: dict[str, list[str]] = {}
     for name, fact in told:
         names.setdefault(fact, []).append(name)

@@ -79,7 +79,7 @@ def _describe_races(search: SearchRecord) -> Iterator[str]:
 def _describe_undecided(race: ScreeningRecord) -> str:
     names = name_some([*map(sanitize_line, race.undecided)])
     unseen = "Any difference" if race.detectable is None else f"Up to {format_percent(race.detectable).lstrip('+')}"
-    return f"The race did not tell {names} from its winner. {unseen} between them might have gone unseen."
+    return f"The race did not distinguish {names} from its winner. {unseen} between them might have gone unseen."
 
 
 def _describe_winner(search: SearchRecord, winner: str, baseline: str) -> str:

@@ -16,7 +16,7 @@ from optbuild.session.request import Machine, RunRequest
 def propose_cargo_profile(name: str, request: RunRequest, machine: Machine) -> Proposal:
     """Propose a `Cargo.toml` with a variant's settings; write nothing and run no project code.
 
-    Cargo reads profiles only in the workspace's root manifest, so that is the one to change.
+    Cargo reads profiles only in the workspace's root manifest, so that one is changed.
 
     Raises:
         UsageError: The variant does not exist, it sets nothing that a Cargo profile can hold, or the manifest cannot be

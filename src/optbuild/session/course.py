@@ -46,14 +46,14 @@ class Heat:
     is_sound: bool = True
 
     def undecided(self) -> tuple[tuple[str, ...], float | None]:
-        """Those that are left beside the winner, and the difference that might have gone unseen there."""
+        """Those that are left besides the winner, and the difference that might have gone unseen there."""
         race = self.race
         if not race.rounds or race.goes_on_elsewhere:
             return (), None
         return find_undecided(race.rule, race.remaining(), winner=race.winner(), baseline=race.baseline)
 
     def would_go_on(self) -> bool:
-        """Whether more time would tell more."""
+        """Whether more time could decide more."""
         return bool(self.undecided()[0]) and self.race.rounds < self.race.rule.looks[-1]
 
     def describe(self) -> RaceFindings:

@@ -48,7 +48,7 @@ def choose_form(asked: str | None, output: Path | None) -> Form | None:
     """The form that is asked for, or that a file's name tells; None if there is neither.
 
     Raises:
-        UsageError: There is no such form, or the file's name tells none.
+        UsageError: There is no such form, or the file's name suggests none.
     """
     known = ", ".join(Form)
     if asked is not None:

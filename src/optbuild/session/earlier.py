@@ -53,7 +53,7 @@ def find_earlier(result_key: str, action: Measure, records: RecordStore) -> RunR
 
 
 def tells_more(found: SearchRecord, *, budget_s: float, max_time_s: float) -> bool:
-    """Whether a search ended for lack of time, and would tell more with these limits."""
+    """Whether a search ended for lack of time, and could decide more with these limits."""
     if found.budget_s >= budget_s and found.max_time_s >= max_time_s:
         return False
     last = found.race or found.screening

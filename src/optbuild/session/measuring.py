@@ -36,7 +36,7 @@ def measure(  # noqa: PLR0913 - what is measured, where, and by which rules
         arms: The baseline first.
         action: The plan's measurement.
         prepared: What the plan belongs to.
-        machine: Where; it is told of progress and warnings.
+        machine: Where; progress and warnings are reported to it.
         run_s: About how long one run of each workload takes, by its name.
         settings: How long and how precisely; None for those of the build profile.
         leaving: Which candidates leave before the end.

@@ -32,7 +32,7 @@ from optbuild.workloads.programs import Place
 
 OBSERVABLE_FLAGS = ("-Cforce-frame-pointers=yes", "-Cdebuginfo=limited", "-Cstrip=none")
 """Stacks by frame pointers, and the names of inlined functions. None of them changes a mangled name, so a PGO profile
-fits as before; rustc itself takes the last of several values, so that they win over those of Cargo's profile.
+fits as before; rustc itself takes the last of several values, so they win over those of Cargo's profile.
 
 `line-tables-only` would be less, but it has inlined functions without their paths.
 """

@@ -25,6 +25,6 @@ class Placement:
 
     @property
     def placed(self) -> BuildProfile:
-        """The build profile as if it lay beside the manifest, for whoever looks at the project."""
+        """The build profile as if it lay next to the manifest, for whoever looks at the project."""
         project = replace(self.build_profile.project, manifest=self.manifest.name)
         return replace(self.build_profile, directory=self.manifest.parent, project=project)

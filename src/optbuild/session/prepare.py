@@ -213,7 +213,7 @@ def _find_layout(
 
 
 def _check_measuring(inputs: PlanInputs, names: tuple[str, ...], request: RunRequest) -> None:
-    """Refuse to measure what is no release build, what this CPU cannot run, or what no variant takes part in."""
+    """Refuse to measure anything but release builds, what this CPU cannot run, or what no variant takes part in."""
     require_variants_in(inputs.workloads, inputs.build_profile, names)
     if not request.allow_debug:
         require_optimised(inputs.build_profile, names, inputs.project)

@@ -26,7 +26,7 @@ class Race:
     A race of a search in stages begins as a screening: arms stay until it is clear what their changes bring. If
     combinations then promise to pay, it ends, and another race goes on with those; otherwise it goes on itself.
 
-    It depends on the rounds alone, so that a race that was interrupted goes on with the rounds that are kept.
+    It depends on the rounds alone, so an interrupted race goes on with the rounds that are kept.
 
     Attributes:
         preference: Less is preferred where times do not decide; by arm, the baseline included.

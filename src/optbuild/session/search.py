@@ -278,7 +278,7 @@ def foretell(search: Search, history: History) -> tuple[str, ...]:
     estimate = estimate_all(search.plan, history)
     known = "how long the builds take is not known yet"
     if estimate.seconds:
-        rest = f", {estimate.unknown} actions of unknown length beside that" if estimate.unknown else ""
+        rest = f", {estimate.unknown} actions of unknown length besides" if estimate.unknown else ""
         known = f"last time all builds took {format_duration(estimate.seconds)}{rest}"
     limits = f"the search takes at most {format_duration(search.budget_s)}; {_describe_limits(search)}"
     return what, built, f"{limits}; {known}"

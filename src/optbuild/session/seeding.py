@@ -1,11 +1,11 @@
 """The first build of a version begins with what cargo has built of another one: most dependencies are the same.
 
 Packages of a registry have the same hash wherever the workspace lies, and cargo uses them again from a copy of its
-target directory. Packages of the workspace have the same hash as well, and cargo tells by time stamps whether their
+target directory. Packages of the workspace have the same hash as well, and cargo decides by time stamps whether their
 files have changed since. A copy is therefore given time stamps that are older than every file of the version, so that
 cargo builds these packages again.
 
-Not for the user's own target directory, nor for results of optbuild: the keys of those tell what they hold for.
+Not for the user's own target directory, nor for results of optbuild: the keys of those say what they hold for.
 
 Sources:
     cargo 1.95, `src/cargo/core/compiler/fingerprint/mod.rs` ("Fingerprints and Metadata", `find_stale_file`)

@@ -1,6 +1,6 @@
 """What a comparison of versions is built from: a revision, the working tree, or nothing, for a program that is there.
 
-Every source has files of its own below optbuild's directory, at paths of equal length: paths are in programs. Cargo
+Every source has its own files below optbuild's directory, at paths of equal length: paths are in programs. Cargo
 looks for a workspace in the directories above a package, and would find the user's; it ends that search at a directory
 `target/package`, where it builds packages for itself.
 
@@ -149,7 +149,7 @@ class SourceMaker:
         """Take a copy of a program, under the name that the new one has: programs may print theirs.
 
         Raises:
-            UsageError: It is no program.
+            UsageError: It is not a program.
             StorageError: The copy cannot be written.
         """
         if not path.is_file() or not os.access(path, os.X_OK):
@@ -206,7 +206,7 @@ def _last_use_ns(place: Path) -> int:
 
 
 def copy_as(program: Path, target: Path, *, owned: Path) -> Path:
-    """Copy a program to a directory of its own, under another name.
+    """Copy a program to its own directory, under another name.
 
     Raises:
         StorageError: It cannot be written.

@@ -96,7 +96,7 @@ def _used_by(workloads: Iterable[Workload]) -> tuple[str, ...]:
 
 
 def _are_of_cargo(workloads: tuple[Workload, ...]) -> bool:
-    """Whether all that runs are tests and benches, which cargo builds beside a library."""
+    """Whether all that runs are tests and benches, which cargo builds along with a library."""
     return bool(workloads) and all(each.cargo is not None and each.cargo[0] != CargoVerb.RUN for each in workloads)
 
 

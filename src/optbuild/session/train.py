@@ -79,7 +79,7 @@ def train(request: TrainRequest, machine: Machine) -> Trained:
     """
     build_profile = load_for(request.run, machine)
     variant, path = find_variant(request.variant, build_profile), find_path(build_profile)
-    old = load_portable_profile(path) if path.is_file() else None  # a broken one is told before anything is built
+    old = load_portable_profile(path) if path.is_file() else None  # a broken one is reported before anything is built
     asked = replace(
         request.run,
         variants=(variant,),
@@ -142,7 +142,7 @@ def find_variant(wanted: str | None, build_profile: BuildProfile) -> str:
     in_order = [name for name, variant in build_profile.variants.items() if variant.layout is CodeLayout.STARTUP]
     if wanted in in_order or (wanted is None and not with_pgo and in_order):
         raise UsageError(
-            f'variant {wanted or in_order[-1]} has layout = "startup", and a committed file does not tell in which '
+            f'variant {wanted or in_order[-1]} has layout = "startup", and a committed file does not say in which '
             "order functions first run",
             help=f"name one of: {', '.join(with_pgo)}" if with_pgo else "add a variant with PGO and without `layout`",
         )

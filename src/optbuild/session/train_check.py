@@ -32,7 +32,7 @@ class Checked:
         path: The file.
         variant: Whose program it was compared with.
         fit: What of it the program still has.
-        trained_ratio: The share that found its function when it was trained, where the lock tells it.
+        trained_ratio: The share that found its function when it was trained, where the lock has it.
         min_matched: The share that the build profile asks for.
     """
 
@@ -52,7 +52,7 @@ def check_training(request: TrainRequest, machine: Machine) -> Checked:
     """Build the instrumented program and compare its functions with the committed counts; nothing is trained or kept.
 
     Raises:
-        OptbuildError: There is no portable profile, the request cannot be met, or the program is not built.
+        OptbuildError: There is no portable profile, the request cannot be met, or the program cannot be built.
     """
     build_profile = load_for(request.run, machine)
     variant, path = find_variant(request.variant, build_profile), find_path(build_profile)

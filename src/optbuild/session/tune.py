@@ -251,7 +251,7 @@ def _choose(course: Course) -> None:
 
 
 def _announce_winner(course: Course, final: Heat | None) -> None:
-    """Say what was chosen, and what it could not be told from."""
+    """Say what was chosen, and what it could not be distinguished from."""
     winner, is_size = course.winner, course.search.objective is Objective.SIZE
     if final is None:
         if winner == course.search.baseline.name:
@@ -348,7 +348,7 @@ def _open_memory(course: Course, stage: str, arms: Arms) -> Memory:
 
 
 def _forget_rounds(course: Course) -> None:
-    """Remove the rounds of a search that came to its end; where more time would tell more, only what confirmed it."""
+    """Remove the rounds of a search that came to its end; where more time could decide more, only what confirmed it."""
     layout, final, objective = course.ledger.prepared.layout, course.final, course.search.objective
     would_go_on = objective is Objective.TIME and final is not None and final.would_go_on()
     is_open = would_go_on or is_unproven(objective, course.confirmation)

@@ -223,7 +223,7 @@ def _check_matched(variant: VariantRecord, build_profile: BuildProfile) -> Itera
 def _check_rebuilt(
     asked: RunRequest, variant: VariantRecord, layout: Layout, machine: Machine
 ) -> Iterator[VerifiedCheck]:
-    """Build everything again in a directory of its own, whose paths are given the names of the first one's.
+    """Build everything again in another directory, whose paths are given the names of the first one's.
 
     That flag alone gives the directories of build scripts other names. So what differs is built once more in another
     directory with the same flag, and these two are compared.

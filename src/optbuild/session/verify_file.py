@@ -41,7 +41,7 @@ class VerifyFileRequest:
         file: A program, or an archive that holds one.
         record: A run's id, or the path of a record.
         bin: Which program, where there are several; None takes the only one.
-        run: Whose stored runs `record` is one of, where it is no path.
+        run: Whose stored runs `record` is one of, where it is not a path.
     """
 
     file: Path

@@ -137,7 +137,7 @@ def probe_old(versions: Versions, old: VersionArm, *, fresh: bool) -> VersionArm
 
 
 def compare_outputs(versions: Versions, old: VersionArm, new: VersionArm, *, fails: bool) -> None:
-    """Compare what both versions write on each workload; versions may differ, so that people are only told.
+    """Compare what both versions write on each workload; versions may differ, so a difference is only reported.
 
     Raises:
         NotComparableError: They differ, and `fails` is set.

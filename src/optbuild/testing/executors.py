@@ -130,7 +130,7 @@ class ScriptedExecutor:
 
 
 class ScriptedProgram:
-    """A program of a script that runs beside others.
+    """A program of a script that runs alongside others.
 
     Attributes:
         stopped: Whether it was stopped.
@@ -195,7 +195,7 @@ def load_recording(path: Path) -> Recording:
     """Read a recording, a JSON file.
 
     Raises:
-        ValueError: The file is no recording.
+        ValueError: The file is not a recording.
     """
     return TypeAdapter(Recording).validate_json(path.read_bytes())
 

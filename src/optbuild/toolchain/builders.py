@@ -1,4 +1,4 @@
-"""Look for a builder: its program on PATH or beside optbuild's own, its version, and whether it finds what it needs."""
+"""Look for a builder: its program on PATH or next to optbuild's, its version, and whether it finds what it needs."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _why_untold(first: Path | None, *_others: Path | None) -> str | None:
     """Why it would not be known which of several wheels trains and measures."""
     if first is None or tag_of_interpreter(first) is not None:
         return None
-    return f"the name of {sanitize_line(str(first))} does not tell its version: name it as in python3.12"
+    return f"the name of {sanitize_line(str(first))} does not say its version: name it as in python3.12"
 
 
 def _find_engine(inquiry: Inquiry) -> tuple[Path | None, str | None]:
@@ -126,7 +126,7 @@ def _to_guard(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _variables(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """The Python beside a program, which has the packages that were installed with it."""
+    """The Python next to a program, which has the packages that were installed with it."""
     python = path.parent / "python3"
     return {_ZIG_PYTHON: str(python)} if _ZIG_PYTHON not in environ and is_program(python) else {}
 
@@ -138,7 +138,7 @@ def _ask(path: Path, argv: tuple[str, ...], inquiry: Inquiry) -> tuple[str, str 
         return "unknown", f"{path} cannot be run: {error.reason}"
     version = _VERSION.search(output_text(answer))
     if answer.exit_code != 0 or version is None:
-        return "unknown", f"{path} does not tell its version"
+        return "unknown", f"{path} does not say its version"
     return version.group(), None
 
 

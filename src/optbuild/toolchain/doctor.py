@@ -61,7 +61,7 @@ def examine(
 
 
 def examine_further_target(found: Toolchain | ToolchainError | UsageError) -> tuple[Finding, ...]:
-    """Check what a target needs of its own, beside the first one, whose tools are the same.
+    """Check what a target needs in addition to the first one, whose tools are the same.
 
     Args:
         found: The toolchain that was discovered for it.

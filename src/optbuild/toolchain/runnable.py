@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from optbuild.toolchain.model import Toolchain
 
-# What a kernel runs in addition to programs of its own architecture.
+# What a kernel runs in addition to programs of its architecture.
 _ALSO_RUNS = {("linux", "x86_64"): frozenset({"x86"})}
 _X32 = frozenset({'target_arch="x86_64"', 'target_pointer_width="32"'})
 

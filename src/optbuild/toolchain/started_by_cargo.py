@@ -2,7 +2,7 @@
 
 Its proxies decide on a toolchain by the working directory, and set it for all that they start: a project elsewhere, or
 another version of this one, would lose the toolchain of its own `rust-toolchain` file. They also put the toolchain's
-shared libraries into the search path, where no program expects them, so that nothing would be reused after a call of
+shared libraries into the search path, where no program expects them, so nothing would be reused after a call of
 `optbuild` itself. What the user chose (`cargo +nightly`, RUSTUP_TOOLCHAIN) stays.
 
 Sources:

@@ -1,6 +1,6 @@
 """Programs in archives: tar, compressed or not, and zip, which wheels are. Nothing is extracted to disk.
 
-An archive comes from elsewhere, so that its words are not believed: members are read as streams, no name becomes a
+An archive comes from elsewhere, so its words are not believed: members are read as streams, no name becomes a
 path, links are never followed, and no more is read than `Limits` allows, whatever the archive says of its sizes.
 """
 
@@ -144,7 +144,7 @@ def _members_of_tar(path: Path, limits: Limits) -> Iterator[tuple[str, IO[bytes]
                     stream = archive.extractfile(member)
                     assert stream is not None  # noqa: S101 - for mypy: a regular file has one
                     yield member.name, stream
-        while unpacked.read(_BLOCK_BYTES):  # what follows the last member tells whether the file is whole
+        while unpacked.read(_BLOCK_BYTES):  # what follows the last member shows whether the file is whole
             pass
 
 

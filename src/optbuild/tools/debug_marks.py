@@ -1,6 +1,6 @@
 """Signs in a program's file that it was built without optimisation, or to be instrumented; nothing of it is run.
 
-rustc writes its flags nowhere, so that only their traces are left:
+rustc writes its flags nowhere, so only their traces are left:
 
 - Debug assertions compile in the checks of unsafe preconditions, each with its message. Without them no such message is
   in a program, because the standard library of rustup is built without.

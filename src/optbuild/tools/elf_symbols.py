@@ -33,7 +33,7 @@ class LinkedProgram:
 
 
 def read_linked(path: Path, *, longest_name: int) -> LinkedProgram | None:
-    """Look at a file; None if it is no linked ELF file.
+    """Look at a file; None if it is not a linked ELF file.
 
     Raises:
         ValueError: It is damaged.

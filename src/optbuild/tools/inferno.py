@@ -43,7 +43,7 @@ def place_below(first: str, second: str, *, title: str) -> str:
     """Two pictures as one, the second below the first, without what reacts to a pointer: names show when it rests.
 
     Raises:
-        ValueError: One of them is no picture of inferno's.
+        ValueError: One of them is not a picture by inferno.
     """
     drawings = [
         _CONTROLS.sub("", _SCRIPT.sub("", _PROLOGUE.sub("", each, count=1))).strip() for each in (first, second)

@@ -1,6 +1,6 @@
 """Read the functions of an instrumented program, each with the hash of its control flow, from the program itself.
 
-A profile tells them too, but only after a run. An object file that was never linked tells them as well, so that this
+A profile has them too, but only after a run. An object file that was never linked has them as well, so that this
 works for targets whose programs cannot even be linked here.
 
 Sources:

@@ -75,7 +75,7 @@ def _render_locked(name: str, version: str, needs: tuple[str, ...], checksum: st
 
 
 def build_argv(cargo: Path, *, package: Path, target: str, target_directory: Path) -> tuple[str, ...]:
-    """The call of cargo that compiles it and tells where the archive is."""
+    """The call of cargo that compiles it and names the archive."""
     settings = BuildSettings(
         manifest=package / "Cargo.toml",
         packages=(),
@@ -89,7 +89,7 @@ def build_argv(cargo: Path, *, package: Path, target: str, target_directory: Pat
 
 
 def find_archive(messages: bytes) -> Path | None:
-    """The archive, by what cargo has told in JSON; None if it has not."""
+    """The archive, as cargo's JSON names it; None if it does not."""
     for message in map(parse_message, messages.splitlines()):
         if isinstance(message, BuildScriptExecuted) and short_package_name(message.package_id) == CRATE:
             return None if message.out_dir is None else message.out_dir / ARCHIVE

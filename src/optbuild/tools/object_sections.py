@@ -1,7 +1,7 @@
 """The sections of an object file or a linked program, by name: ELF, Mach-O and COFF, and archives of objects.
 
 Only what is needed to find a section's bytes is read. Of a name there may be several: a function that several objects
-may hold has sections of its own.
+may hold has its own sections.
 
 Sources:
     The ELF section header table: https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.sheader.html

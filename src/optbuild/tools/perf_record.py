@@ -99,7 +99,7 @@ def make_script_argv(perf: str, recording: Path) -> tuple[str, ...]:
 
 
 def read_script(lines: Iterable[str]) -> Iterator[PerfSample | Lost]:
-    """Read what `perf script` writes; what is no sample is passed over.
+    """Read what `perf script` writes; whatever is not a sample is skipped.
 
     Args:
         lines: Its output. It may be large, so it is read as it comes.

@@ -2,9 +2,9 @@
 
 A process that is killed, or calls `_exit`, or may not open files any more, leaves no raw profile, and nothing in the
 profiles of others says that it ran. Linked into instrumented builds, and into nothing else, the object's constructor
-makes an empty file with the process's id for a name. It does so beside the directory that LLVM_PROFILE_FILE names, and
+makes an empty file with the process's id for a name. It does so next to the directory that LLVM_PROFILE_FILE names, and
 only where somebody has made a directory for marks there. Its destructor makes another one: where processes add their
-counts to a pool of files, no raw profile has an id, and the second mark tells that they were added. A third one shows
+counts to a pool of files, no raw profile has an id, and the second mark shows that they were added. A third one shows
 that a process started a program again without having ended: `exec` replaced it, and what it had counted is lost.
 
 A process that has only been forked runs no constructor, and needs no mark: its counts go to the file of the process
@@ -153,6 +153,6 @@ def lost_processes(marks: Iterable[str], raw_profiles: Iterable[str]) -> frozens
 
 
 def unended_processes(marks: Iterable[str]) -> frozenset[str]:
-    """The ids of processes that started and came to no end of their own, after which their counts are in a pool."""
+    """The ids of processes that started and did not end by themselves, after which their counts are in a pool."""
     names = frozenset(marks)
     return frozenset(name for name in names if name.isdigit() and name + _END not in names)

@@ -52,7 +52,7 @@ class ProgramSymbols:
 
     Attributes:
         machine: As the ELF header has it, such as `EM_X86_64`.
-        functions: In the order of their addresses; several names of one address stand beside each other.
+        functions: In the order of their addresses; several names of one address follow each other.
     """
 
     machine: str
@@ -102,7 +102,7 @@ def _functions(elf: Any, data: bytes) -> Iterator[FunctionSymbol]:  # noqa: ANN4
 def is_same_code(one: bytes, other: bytes, machine: str) -> bool:
     """Whether two functions differ in nothing but the distances to what they refer to.
 
-    The linker fills these in, so that they differ as soon as anything else of a program has another size. For another
+    The linker fills these in, so they differ as soon as anything else of a program has another size. For another
     machine than x86-64 only equal bytes are the same.
     """
     if one == other:

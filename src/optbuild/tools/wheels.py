@@ -73,7 +73,7 @@ def read_extension(path: Path, module: str) -> bytes:
 
     Args:
         path: The wheel.
-        module: The library's name in rustc, by which it is told from others.
+        module: The library's name in rustc, which distinguishes it from others.
 
     Raises:
         ValueError: It holds none, or several, or is damaged.

@@ -2,7 +2,7 @@
 
 The programs run one after another, as cargo would run them, from copies: the next variant's build overwrites cargo's
 files. A test or bench may start the package's binaries by the path that cargo gave them when it was compiled, so before
-each run the binaries of its own build are put there.
+each run the binaries of its build are put there.
 
 The results of a bench that measures itself are read, and its output is reduced to what two variants can be compared by:
 a bench prints times, but nothing that it computes.
@@ -46,7 +46,7 @@ from optbuild.workloads.words import LOADER_PATH, Values, join_paths
 _Number = TypeVar("_Number", int, float)
 _SHORTEST_TIMEOUT_S = 0.001
 _WHOLE = frozenset({Harness.VALGRIND, Harness.OTHER})  # what is measured as a whole
-# What measures whenever it is not told otherwise
+# What measures unless it is asked not to
 _NAMES = {Harness.CRITERION: "Criterion", Harness.DIVAN: "Divan", Harness.GUNGRAUN: "Gungraun"}
 _HASH = re.compile("-[0-9a-f]{16}$")  # in the file names of tests and benches
 # Where each keeps its results, which it would compare with an earlier run's.
@@ -196,7 +196,7 @@ def _benchmarks_of(runs: list[_ProgramRun], invocation: Invocation) -> dict[str,
 
 
 def _is_asked(program: CargoProgram) -> bool:
-    """Whether a program is of a harness that measures whenever it is not told otherwise, and is not."""
+    """Whether a program is of a harness that measures unless it is asked not to, and is not asked."""
     measures = measures_itself(program.harness, program.arguments)
     return program.harness in _NAMES and (measures or counts_itself(program.harness, program.arguments))
 

@@ -168,7 +168,7 @@ class Invocation:
         return named_in((*chain(*self.commands.values()), *ready, *self.port_env.values()), PlaceholderKind.PORT)
 
     def env_with(self, values: Values) -> Mapping[str, str]:
-        """The whole environment of one run; shared libraries that stand beside the programs are found."""
+        """The whole environment of one run; shared libraries next to the programs are found."""
         directory = values.library_directory(self.bins)
         libraries = {} if directory is None else {LOADER_PATH: join_paths(directory, self.env.get(LOADER_PATH))}
         if (wheel := values.binaries.get(WHEEL)) is not None:

@@ -1,7 +1,7 @@
 """The hashes of large files, kept from run to run: such a file is read once, and known by its stamp from then on.
 
 A stamp that is younger than clocks are fine proves nothing: a file may be written twice within one tick, and keep its
-size. Git calls such an entry racy and reads the file again; here it is not kept, so that the next run reads it again.
+size. Git calls such an entry racy and reads the file again; here it is not kept, so the next run reads it again.
 
 Sources:
     Git, "Use of index and Racy Git problem": https://git-scm.com/docs/racy-git

@@ -1,6 +1,6 @@
 """What a load generator says of the requests that it made, where it is one whose report is known.
 
-A load that runs for a fixed time takes that time whatever the server does. What it reports beside that, its requests
+A load that runs for a fixed time takes that time whatever the server does. What it reports besides, its requests
 per second, does say something: its inverse is the time per request, of which less is better, as of any other time.
 To add a load generator, write its parser and give it a line in `_GENERATORS`.
 """
@@ -46,7 +46,7 @@ class LoadReport:
         """What is the same in every run of programs that do the same: the answers, without their times.
 
         Args:
-            is_timed: The load ran for a fixed time, so that the number of answers tells the speed.
+            is_timed: The load ran for a fixed time, so the number of answers is its speed.
         """
         statuses = sorted(name for name, count in self.statuses.items() if count)
         shown = statuses if is_timed else dict(self.statuses)
@@ -244,7 +244,7 @@ def _parse_k6(text: str) -> LoadReport | None:
 
     Sources:
         Both forms in https://github.com/grafana/k6/blob/master/internal/js/summary_test.go, the text in `summary.js`
-        and `summary-legacy.js` beside it.
+        and `summary-legacy.js` next to it.
     """
     try:
         return _k6_from_json(TypeAdapter(_K6Report).validate_json(text))

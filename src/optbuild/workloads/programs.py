@@ -21,7 +21,7 @@ from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.invocation import Invocation
 
 PROFILE_FILE = "LLVM_PROFILE_FILE"
-"""The variable that tells an instrumented program where to write its counts."""
+"""The variable that names the file into which an instrumented program writes its counts."""
 _NOT_STARTED = 127
 _MISSING_LIBRARY = "error while loading shared libraries"  # glibc
 _LIMITS = {

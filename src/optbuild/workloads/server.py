@@ -1,6 +1,6 @@
 """A workload of a server and a load: start, wait, load, and stop in a way that lets the server write its profile.
 
-Each run has a server of its own, and no two run at once: variants never compete. The load's wall time is what counts,
+Each run has its own server, and no two run at once: variants never compete. The load's wall time is what counts,
 so it should be a fixed number of requests; of a load that runs for a fixed time and whose report is known, the time per
 request. CPU time and memory are the server's, from its start to its end.
 """

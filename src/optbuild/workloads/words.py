@@ -27,7 +27,7 @@ They have the name of a program, the file name of a library or the name of a por
 
 
 LOADER_PATH = "DYLD_FALLBACK_LIBRARY_PATH" if sys.platform == "darwin" else "LD_LIBRARY_PATH"
-"""The variable that tells the loader of directories with shared libraries."""
+"""The variable that names directories with shared libraries to the loader."""
 _SHARED_LIBRARY = re.compile(r"lib.+\.(?:dylib|so(?:\.[\d.]+)?)")
 
 
@@ -70,7 +70,7 @@ class Values:
     ports: Mapping[str, int] = field(default_factory=dict)
 
     def library_directory(self, known: Collection[str]) -> str | None:
-        """Where shared libraries stand beside the programs that load them; None where there are none but known ones."""
+        """Where shared libraries stand next to the programs that load them; None without other than known ones."""
         found = (path for name, path in self.binaries.items() if is_shared_library(name) and name not in known)
         path = next(found, None)
         return None if path is None else str(path.parent)

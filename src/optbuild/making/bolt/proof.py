@@ -81,7 +81,7 @@ def _find_lost(before: Path, after: Path) -> list[str]:
         "its read-only relocations (RELRO)": old.relro is not new.relro,
         "its stack that cannot be executed": new.executable_stack and not old.executable_stack,
         "its position independence": old.position_independent and not new.position_independent,
-        # BOLT flips the last bit, so that the two programs can be told apart.
+        # BOLT flips the last bit, so that the two programs differ.
         "its build ID": old_id is not None and (new_id is None or new_id[:-1] != old_id[:-1]),
     }
     return [what for what, is_lost in lost.items() if is_lost]

@@ -1,7 +1,7 @@
 """Count branches: run programs that BOLT has instrumented on a workload, and merge what they wrote.
 
-A process writes its counts when it ends by itself, to a file of its own whose place is part of the program. So the
-files of a training are told apart by when it ran: no other one writes to the same directory meanwhile.
+A process writes its counts when it ends by itself, to its own file, whose place is part of the program. So the
+files of a training are distinguished by when it ran: no other one writes to the same directory meanwhile.
 """
 
 from __future__ import annotations

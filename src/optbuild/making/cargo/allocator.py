@@ -17,7 +17,7 @@ from optbuild.tools.mimalloc import CRATE, MARK, find_archive, render_package
 
 _WITHOUT = "build the variant without it: remove `allocator`"
 _DATE = "SOURCE_DATE_EPOCH"
-"""Mimalloc's messages tell when it was compiled, which would differ each time."""
+"""Mimalloc's messages say when it was compiled, which would differ each time."""
 
 
 def make_allocator(action: MakeAllocator, executor: Executor, environ: Mapping[str, str], *, log: Path) -> MadeObject:

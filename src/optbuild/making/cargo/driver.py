@@ -53,7 +53,7 @@ class CargoDriver:
 
     @property
     def jobserver_auth(self) -> str:
-        """How cargo is told of the jobs that it shares."""
+        """How cargo learns of the jobs that it shares."""
         assert self.jobserver is not None  # noqa: S101 - a plan whose builds share jobs is carried out with one
         return self.jobserver.auth
 

@@ -1,6 +1,6 @@
 """Copies of what a build made, out of cargo's directory, where the next build with other flags overwrites it.
 
-How cargo would run them is kept beside them, for those who look before cargo is asked again.
+How cargo would run them is kept with them, for those who look before cargo is asked again.
 """
 
 from __future__ import annotations

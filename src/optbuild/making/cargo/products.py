@@ -15,7 +15,7 @@ from optbuild.workloads.cargo_build import PACKAGE_NAME, CargoBuild, CargoProgra
 from optbuild.workloads.harness import find_harness
 
 DEBUG_SUFFIXES = frozenset({".dwp", ".pdb"})
-"""Those of files of debug information, which stand beside what they are about."""
+"""Those of files of debug information, which stand next to what they are about."""
 # What rustup's stand-in for cargo sets for itself.
 _OF_RUSTUP = re.compile("RUSTUP_|RUST_RECURSION_COUNT$|PATH$")
 
@@ -29,7 +29,7 @@ class Products(Listener):
         files: By name.
         debug: The files of debug information of each.
         programs: What cargo would have run.
-        started: The binaries beside them, which they may start.
+        started: The binaries next to them, which they may start.
     """
 
     action: Compile
@@ -55,7 +55,7 @@ class Products(Listener):
         if self.action.recipe.call is None:
             found = self._find_named(unit)
             self.files |= found
-            # Only what cargo names: beside it may lie what a build with other settings has left.
+            # Only what cargo names: next to it may lie what a build with other settings has left.
             debug = tuple(path for path in unit.filenames if path.suffix in DEBUG_SUFFIXES and path.is_file())
             self.debug |= dict.fromkeys(found, debug)
         elif unit.executable is not None and "bin" in unit.target.kind and not unit.profile.test:
@@ -74,7 +74,7 @@ class Products(Listener):
         """Take a program that cargo would have run."""
         call = self.action.recipe.call
         if call is not None and call.packages and program.env.get(PACKAGE_NAME) not in call.packages:
-            return  # it was only built beside theirs, so that features unify
+            return  # it was built with theirs only so that features unify
         path = Path(program.argv[0])
         added = {name: value for name, value in program.env.items() if self.given.get(name) != value}
         self.files[path.name] = path

@@ -24,7 +24,7 @@ _PROGRAMS = frozenset({"bin", "example", "test", "bench"})
 class ProfileWarnings(Listener):
     """Counts them, over all crates of a build.
 
-    A builder that makes several wheels calls cargo for each, and each has warnings of its own: the highest count holds.
+    A builder that makes several wheels calls cargo for each, and each has its own warnings: the highest count holds.
 
     Attributes:
         missing: Functions without counts, in the present call of cargo.

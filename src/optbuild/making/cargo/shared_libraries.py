@@ -26,7 +26,7 @@ from optbuild.workloads.words import is_shared_library
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedLibraries(Listener):
-    """Finds those that a build has made, or was told of.
+    """Finds those that a build has made or names.
 
     Attributes:
         sysroot: Where rustc's toolchain lies, for its own.
@@ -58,7 +58,7 @@ class SharedLibraries(Listener):
         loaded = find_loaded(programs, [path for path in candidates if path.resolve() not in known])
         if loaded:
             names = f"{', '.join(map(sanitize_line, products.wanted))} loads {', '.join(map(sanitize_line, loaded))}"
-            message = f"{names}, which only `cargo run` would find: kept with it, and the loader is told where"
+            message = f"{names}, which only `cargo run` would find: kept with it, and the loader gets their directory"
             self.emit(Notice(level=Level.INFO, code="shared-libraries", message=message))
         return loaded
 

@@ -41,7 +41,7 @@ class Decisions:
 
     @property
     def has_deadline(self) -> bool:
-        """Whether time may end before all variants are built, so that it matters which ones come first."""
+        """Whether time may end before all variants are built, so their order matters."""
         return self.is_late is not never
 
     def skip_late(self, running: Collection[ActionId]) -> None:

@@ -1,4 +1,4 @@
-"""Hold every variant's output against the baseline's, before anything is timed.
+"""Compare every variant's output with the baseline's, before anything is timed.
 
 A miscompiled binary that skips work is fast; publishing its gain is the worst this tool could do.
 """
@@ -32,7 +32,7 @@ from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
 
 _MORE_RUNS = 2
-"""Of a program that differs from the baseline: enough to see output that varies often, and cheap beside a build."""
+"""Of a program that differs from the baseline: enough to see output that often varies, and quick."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class OutputChecker:
 
         Args:
             action: What to run.
-            binaries: All that was built; each program stands beside the others.
+            binaries: All that was built; all programs stand in one directory.
             cargo_build: How cargo would start them, where the workload is that.
 
         Raises:
@@ -200,7 +200,7 @@ class OutputChecker:
     def _set_up(
         self, invocation: Invocation, binaries: dict[str, Artifact], log_name: str, cargo_build: CargoBuild | None
     ) -> Iterator[tuple[Callable[[], float], OutputWatch]]:
-        """Set a workload up and give what runs it once and tells the seconds that took, and what sees its outputs."""
+        """Set a workload up and give what runs it once and returns the seconds that took, and what sees its outputs."""
         paths = {name: artifact.path for name, artifact in binaries.items()}
         stdout = self.workloads.output(log_name)
         leniency = _leniency(invocation)

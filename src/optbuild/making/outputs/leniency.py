@@ -30,7 +30,7 @@ _OF_A_RUN = (
     r"\d+(\.\d+)? ?(ns|us|µs|ms|s|sec|secs|seconds)\b",
 )
 # These from build to build: days, identifiers, addresses, and hashes, such as a program's own or that of its commit. A
-# hash has a letter, so that no large number is taken for one.
+# hash has a letter, so no large number is taken for one.
 _OF_A_BUILD = (
     r"\b\d{4}-\d\d-\d\d\b",
     rf"\b{_WEEKDAY}(\d\d? {_MONTH}|{_MONTH} \d\d?,?) \d{{4}}\b",
@@ -119,7 +119,7 @@ def propose_leniency(expected: bytes, found: bytes) -> str | None:
 def condition_of(proposal: str) -> str:
     """When a proposed key may be written: a hash can be the result of a program as well as a mark of its build."""
     if any(_quoted(pattern) in proposal for pattern in _OF_A_BUILD):
-        return "if this is no result, but changes with each build (the program's own hash, a date, a commit)"
+        return "if this is not a result, but changes with each build (the program's own hash, a date, a commit)"
     return "if such a difference is none to you"
 
 

@@ -43,7 +43,7 @@ def load_portable_profile(path: Path) -> PortableProfile:
 
 
 def load_lock(path: Path, profile: PortableProfile) -> Lock | None:
-    """Read the lock beside a profile; None where there is none.
+    """Read the lock of a profile; None where there is none.
 
     Raises:
         ProfileDataError: It is another one's.
@@ -74,7 +74,7 @@ def load_names(path: Path) -> tuple[InstrumentedFunction, ...]:
 
 
 def find_lent_names(path: Path, profile: PortableProfile) -> LentNames | None:
-    """The names that are committed beside a profile; None where they or their lock are not.
+    """The names that are committed with a profile; None where they or their lock are not.
 
     Raises:
         ProfileDataError: They are those of another profile, or damaged.
@@ -85,7 +85,7 @@ def find_lent_names(path: Path, profile: PortableProfile) -> LentNames | None:
         return None
     if sha256_of(names) != lock.names_sha256:
         raise ProfileDataError(
-            f"{names} does not belong to the lock beside it",
+            f"{names} does not belong to the lock next to it",
             help="take all files from the same commit (git checkout), delete this one, or train again: optbuild train",
             location=str(names),
         )
@@ -104,7 +104,7 @@ def match_profile_data(
         merger: Keeps what comes of it.
 
     Raises:
-        ProfileDataError: The file is no portable profile, or too little of it is in the program.
+        ProfileDataError: The file is not a portable profile, or too little of it is in the program.
         StorageError: A file cannot be read or written.
     """
     key = profile_data_key(action, program, merger.profdata.tool.version)
@@ -114,7 +114,7 @@ def match_profile_data(
     profile = load_portable_profile(action.file)
     functions = list_functions(program) if action.names is None else load_names(action.names)
     matching = match(profile.functions, functions)
-    if action.program is not None:  # an instrumented build has told what blocks do
+    if action.program is not None:  # an instrumented build has noted what blocks do
         matching = move_by_outlines(matching, functions, action.control_flow)
     _require_matched(matching, profile, action)
     text = merger.profdata.work / f"{action.id}.proftext"

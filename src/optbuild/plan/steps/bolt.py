@@ -5,7 +5,7 @@ relocations and symbols for it. The flags for this are in no mangled name, so th
 without BOLT, and one training serves both.
 
 What BOLT alone brings is not what the two binaries differ in: relocations forbid the linker some shortcuts. So two
-*controls* are measured beside a variant: without BOLT, and with relocations only.
+*controls* are measured alongside a variant: without BOLT, and with relocations only.
 """
 
 from __future__ import annotations
@@ -212,7 +212,7 @@ def _chain_of(draft: Draft, variant: Variant, inputs: PlanInputs) -> _Chain:
 def _training_workloads(draft: Draft, inputs: PlanInputs) -> tuple[Invocation, ...]:
     """Those that run the programs themselves: what cargo would run for others holds the same code elsewhere.
 
-    A program with a profile of its own is laid out alone, so a workload that runs others as well has not got them.
+    A program with its own profile is laid out alone, so a workload that runs others as well does not count for it.
     """
     names = (*draft.recipe.bins, *draft.recipe.examples)
     return tuple(

@@ -236,7 +236,7 @@ def _takes_profile_data(draft: Draft, inputs: PlanInputs) -> bool:
     if not inputs.build_profile.variants[draft.variant].takes_foreign_counts:
         if inputs.build_profile.profile_data.use is UseProfileData.ALWAYS:
             raise UsageError(
-                f'variant {draft.variant} has layout = "startup", but committed counts do not tell in which order '
+                f'variant {draft.variant} has layout = "startup", but committed counts do not say in which order '
                 "functions first run",
                 help='train it: write use = "auto" under [profile-data]; or remove `layout`',
                 location=inputs.build_profile.where("variants", draft.variant, "layout"),
@@ -271,7 +271,7 @@ def _instrument(
 
 
 def _write_ir(inputs: PlanInputs) -> tuple[Argument, ...]:
-    """The flags that tell what blocks do, if this LLVM knows them."""
+    """The flags that note what blocks do, if this LLVM knows them."""
     if (inputs.toolchain.rustc.llvm_major or 0) < WRITES_IR_SINCE:
         return ()
     return tuple((flag,) for flag in write_ir_flags(inputs.layout.control_flow))
