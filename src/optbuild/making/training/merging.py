@@ -6,10 +6,12 @@ merged are found and named, and the rest is merged just as strictly.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 from optbuild.errors import AttemptFault, ProfileDataError
 from optbuild.events import ActionProgressed, Emit, Level, Notice
@@ -34,6 +36,8 @@ from optbuild.text import sanitize_line
 from optbuild.tools.instrumentation import parse_functions
 from optbuild.tools.llvm_profdata import OVERFLOW, ProfileSummary
 from optbuild.units import format_bytes, format_share
+
+T = TypeVar("T")
 
 _TRAINED_ITSELF = "no action needed: the variant is trained itself"
 # Many files are merged in portions to show progress. A portion takes a few seconds; reading and writing its result is
@@ -172,19 +176,15 @@ class ProfileMerger:
         """
         if merge.unfinished is None:
             return merge
-        text = self.profdata.write_text(merge.unfinished)
-        translated = text.with_name(f"{label}.translated.proftext")
-        try:
-            known, renamed = write_translated(text, translated, functions)
+
+        def rewrite(source: Path, target: Path) -> int:
+            known, renamed = write_translated(source, target, functions)
             if not known:
                 raise _nothing_of_the_program(label)
-            ending = self.merge_all([(1, translated)], f"{label}.translated")
-        finally:
-            for path in (text, translated, merge.unfinished):
-                path.unlink(missing_ok=True)
-        assert ending.output is not None  # noqa: S101 - `merge_all` has seen to it
-        summary = self.profdata.summarise(ending.output)
-        return replace(merge, unfinished=ending.output, summary=summary, renamed_functions=renamed)
+            return renamed
+
+        translated, renamed = self._rewrite(merge, merge.unfinished, rewrite, label=f"{label}.translated")
+        return replace(translated, renamed_functions=renamed)
 
     def scale(self, merge: RawMerge, scale: float | None, *, label: str) -> RawMerge:
         """Multiply each count, after all that is judged by counts.
@@ -199,16 +199,33 @@ class ProfileMerger:
         """
         if merge.unfinished is None or scale is None:
             return merge
-        text = self.profdata.write_text(merge.unfinished)
-        scaled = text.with_name(f"{label}.scaled.proftext")
+        scaled, _ = self._rewrite(merge, merge.unfinished, partial(write_scaled, scale=scale), label=f"{label}.scaled")
+        return scaled
+
+    def _rewrite(
+        self, merge: RawMerge, unfinished: Path, rewrite: Callable[[Path, Path], T], *, label: str
+    ) -> tuple[RawMerge, T]:
+        """Merge counts whose text is rewritten first; what was there before is gone afterwards.
+
+        Args:
+            merge: What the counts are from.
+            unfinished: Its counts.
+            rewrite: Reads the text of the first file and writes the second one; what it returns is passed on.
+            label: Names what is written.
+
+        Raises:
+            ProfileDataError: `llvm-profdata` failed.
+        """
+        text = self.profdata.write_text(unfinished)
+        rewritten = text.with_name(f"{label}.proftext")
         try:
-            write_scaled(text, scaled, scale)
-            ending = self.merge_all([(1, scaled)], f"{label}.scaled")
+            found = rewrite(text, rewritten)
+            output = self.merge_all([(1, rewritten)], label).output
         finally:
-            for path in (text, scaled, merge.unfinished):
+            for path in (text, rewritten, unfinished):
                 path.unlink(missing_ok=True)
-        assert ending.output is not None  # noqa: S101 - `merge_all` has seen to it
-        return replace(merge, unfinished=ending.output, summary=self.profdata.summarise(ending.output))
+        assert output is not None  # noqa: S101 - `merge_all` has seen to it
+        return replace(merge, unfinished=output, summary=self.profdata.summarise(output)), found
 
     def accept(self, merge: RawMerge, *, label: str) -> PgoProfile:
         """Keep the counts of one workload.
@@ -296,23 +313,18 @@ class ProfileMerger:
             ProfileDataError: Too little did.
         """
         assert merge.unfinished is not None and action.min_matched is not None  # noqa: S101, PT018 - the caller's case
-        functions = list_functions(program, remedy=_TRAINED_ITSELF)
-        text = self.profdata.write_text(merge.unfinished)
-        translated = text.with_name(f"{action.id}.translated.proftext")
-        try:
-            matching = write_matched(text, translated, functions)
-            if not matching.total_count or matching.matched_ratio < action.min_matched:
-                raise _too_little(matching, action)
+        functions, least = list_functions(program, remedy=_TRAINED_ITSELF), action.min_matched
+
+        def rewrite(source: Path, target: Path) -> Matching:
+            matching = write_matched(source, target, functions)
+            if not matching.total_count or matching.matched_ratio < least:
+                raise _too_little(matching, action, least)
             if unknown := find_unknown(functions, list_functions(counted, remedy=_TRAINED_ITSELF)):
                 raise _unknown_functions(unknown, action)
-            ending = self.merge_all([(1, translated)], f"{action.id}.translated")
-        finally:
-            for path in (text, translated, merge.unfinished):
-                path.unlink(missing_ok=True)
-        assert ending.output is not None  # noqa: S101 - `merge_all` has seen to it
-        summary = self.profdata.summarise(ending.output)
-        found = replace(merge, unfinished=ending.output, summary=summary, renamed_functions=len(matching.matches))
-        return found, matching.matched_ratio
+            return matching
+
+        found, matching = self._rewrite(merge, merge.unfinished, rewrite, label=f"{action.id}.translated")
+        return replace(found, renamed_functions=len(matching.matches)), matching.matched_ratio
 
     def _keep(self, unfinished: Path, summary: ProfileSummary, label: str) -> PgoProfile:
         if summary.functions_with_counts == 0 or summary.total_count == 0:
@@ -347,11 +359,10 @@ def _unknown_functions(unknown: frozenset[str], action: MergeProfiles) -> Profil
     )
 
 
-def _too_little(matching: Matching, action: MergeProfiles) -> ProfileDataError:
-    assert action.min_matched is not None  # noqa: S101 - for mypy
+def _too_little(matching: Matching, action: MergeProfiles, least: float) -> ProfileDataError:
     return ProfileDataError(
         f"{action.label}: only {format_share(matching.matched_ratio)} of them find a function with the same control "
-        f"flow ({format_share(action.min_matched)} is needed)",
+        f"flow ({format_share(least)} is needed)",
         help=_TRAINED_ITSELF,
         detail=describe_lost(matching) or None,
         fault=AttemptFault.UNFIT,
