@@ -10,8 +10,8 @@ if ! has cargo; then
     echo "cargo is missing: install Rust from https://rustup.rs" >&2
     exit 3
 fi
-# Pages are opened in a real browser, a server gets a real load, and a program is laid out by BOLT of rustc's LLVM: a CI
-# has to have programs for that, a laptop may.
+# Pages are opened in a real browser, a server gets a real load, a program is laid out by BOLT of rustc's LLVM, and one
+# for another CPU is emulated: a CI has to have programs for that, a laptop may.
 missing=
 llvm=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
 has chromium || has chromium-browser || has google-chrome || missing="$missing chromium"
@@ -19,6 +19,8 @@ has wrk || missing="$missing wrk"
 has "llvm-bolt-$llvm" || missing="$missing bolt-$llvm llvm-$llvm"
 has valgrind || missing="$missing valgrind"
 has heaptrack || missing="$missing heaptrack"
+has qemu-aarch64 || missing="$missing qemu-user"
+has aarch64-linux-gnu-gcc || missing="$missing gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
 if [ -n "${CI:-}" ] && [ -n "$missing" ]; then
     if ! has apt-get || [ "$(id -u)" != 0 ]; then
         echo "missing:$missing. Install what is missing with your package manager" >&2
@@ -27,6 +29,11 @@ if [ -n "${CI:-}" ] && [ -n "$missing" ]; then
     apt-get update -qq
     # shellcheck disable=SC2086 # one word is one package
     DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $missing >/dev/null
+fi
+if [ -n "${CI:-}" ] && has rustup; then
+    for target in x86_64-unknown-linux-musl aarch64-unknown-linux-gnu; do
+        rustup target add "$target" || echo "$target cannot be installed: the tests that need it are skipped" >&2
+    done
 fi
 if [ ! -x .venv/bin/python ]; then
     "$python" -m venv .venv || {
