@@ -76,11 +76,7 @@ def explain(request: ExplainRequest, machine: Machine) -> Explanation:
 
 
 def _find_against(request: ExplainRequest, build_profile: BuildProfile) -> str:
-    """The variant to compare with.
-
-    Raises:
-        UsageError: There is none, or it is the same.
-    """
+    """The variant to compare with."""
     check_variants(build_profile, (request.variant, *([] if request.against is None else [request.against])))
     variant = build_profile.variants[request.variant]
     found = request.against or next(iter(variant.ancestors), None) or baseline_name(build_profile)
@@ -146,11 +142,7 @@ def _read(path: str) -> ProgramSymbols:
 
 
 def _require_symbols(symbols: Mapping[str, _Pair]) -> None:
-    """Refuse a program that has no symbols, whatever it was built with.
-
-    Raises:
-        UsageError: There is one.
-    """
+    """Refuse a program that has no symbols, whatever it was built with."""
     for name, pair in symbols.items():
         if not all(each.functions for each in pair):
             raise UsageError(

@@ -102,11 +102,7 @@ class _Watcher:
 
 
 def _find_watcher(tool: HeapTool, machine: Machine) -> _Watcher:
-    """The tool that was asked for.
-
-    Raises:
-        ToolchainError: It is not installed.
-    """
+    """The tool that was asked for."""
     if tool is HeapTool.HEAPTRACK:
         heaptrack = find_heaptrack(machine.environ)
         if heaptrack is None:
@@ -131,11 +127,7 @@ def _find_watcher(tool: HeapTool, machine: Machine) -> _Watcher:
 
 
 def _require_visible(binaries: Mapping[str, Path], variant: str, watcher: _Watcher) -> str | None:
-    """The allocator that a variant's programs bring along, if any.
-
-    Raises:
-        ToolchainError: They are static: no function of them can be replaced.
-    """
+    """The allocator that a variant's programs bring along, if any."""
     found = {find_linked_allocator(path.read_bytes()) for path in binaries.values()}
     if STATIC in found:
         raise ToolchainError(
@@ -149,12 +141,7 @@ def _require_visible(binaries: Mapping[str, Path], variant: str, watcher: _Watch
 def _require_seen(
     found: Allocations, variant: str, workload: Invocation, allocator: str | None, watcher: _Watcher
 ) -> None:
-    """Refuse figures that would all be too small.
-
-    Raises:
-        WorkloadError: None of the project's programs ran.
-        ToolchainError: The programs' own code was never seen to allocate, and they bring an allocator along.
-    """
+    """Refuse figures that would all be too small."""
     if not found.processes and found.left_out and watcher.tool is HeapTool.HEAPTRACK:
         raise WorkloadError(
             f"workload {sanitize_line(workload.name)!r} starts {sanitize_line(found.left_out[0])}, and heaptrack does "
@@ -180,12 +167,7 @@ def _require_seen(
 
 
 def _choose_countable(build: ObservedBuild) -> tuple[Invocation, ...]:
-    """The workloads whose allocations are those of the program, and the same in every run.
-
-    Raises:
-        ToolchainError: The programs are started by a runner.
-        WorkloadError: There is none.
-    """
+    """The workloads whose allocations are those of the program, and the same in every run."""
     runner = build.ledger.prepared.inputs.project.runner
     if runner is not None:
         raise ToolchainError(

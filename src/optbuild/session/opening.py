@@ -40,12 +40,7 @@ def load_for(request: RunRequest, machine: Machine) -> BuildProfile:
 
 
 def _load_for_all(request: RunRequest, machine: Machine) -> BuildProfile:
-    """The build profile of a request: named, found in a parent directory, or the default.
-
-    Raises:
-        BuildProfileError: It cannot be used.
-        UsageError: The project's directory does not exist.
-    """
+    """The build profile of a request: named, found in a parent directory, or the default."""
     if not request.directory.is_dir():
         is_other = request.directory.exists()
         raise UsageError(

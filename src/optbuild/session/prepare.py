@@ -251,11 +251,7 @@ def _make_plan(inputs: PlanInputs, names: tuple[str, ...], request: RunRequest, 
 
 
 def _has_profile_data(build_profile: BuildProfile) -> bool:
-    """Whether there are committed counts to take.
-
-    Raises:
-        ProfileDataError: They cannot be read, or have to be there and are not.
-    """
+    """Whether there are committed counts to take."""
     file, settings = build_profile.profile_data_file, build_profile.profile_data
     if file is None:
         return False

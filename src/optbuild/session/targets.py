@@ -101,11 +101,7 @@ def _are_of_cargo(workloads: tuple[Workload, ...]) -> bool:
 
 
 def _check_features(targets: Targets, build_profile: BuildProfile, names: tuple[str, ...]) -> None:
-    """Check that one of the packages has each feature; features of dependencies are cargo's business.
-
-    Raises:
-        UsageError: None has it.
-    """
+    """Check that one of the packages has each feature; features of dependencies are cargo's business."""
     known = {name for package in targets.packages for name in package.features} | {"default"}
     places = [("project", "features"), *(("variants", name, "features") for name in names)]
     written = [build_profile.project.features, *(build_profile.variants[name].features for name in names)]
@@ -132,9 +128,6 @@ def _buildable(targets: Targets, build_profile: BuildProfile, names: tuple[str, 
     """Leave out binaries that cargo would leave out: those whose required features are off, unless they are requested.
 
     Every variant builds the same binaries, so the features must be on in all of them.
-
-    Raises:
-        UsageError: One is requested, or no other is left.
     """
     enabled = {package.name: _enabled_everywhere(package, build_profile, names) for package in targets.packages}
     kept = tuple(target for target in targets.bins if is_buildable(target, enabled[target.package]))

@@ -86,21 +86,13 @@ def _run(course: Course) -> RunRecord:
 
 
 def _build_first(course: Course) -> None:
-    """Build everything that does not wait for what others show.
-
-    Raises:
-        OptbuildError: What ended it early.
-    """
+    """Build everything that does not wait for what others show."""
     course.making.leave_out(dict.fromkeys(course.search.stages.combined, WAITING))
     build(course.ledger, course.making)
 
 
 def _require_candidates(course: Course) -> None:
-    """Refuse to race without anything that could win.
-
-    Raises:
-        OptbuildError: Every candidate failed, or there was no time for one.
-    """
+    """Refuse to race without anything that could win."""
     built, search = course.ledger.built, course.search
     if any(each.name in find_sizes(built) for each in search.candidates):
         return
@@ -149,9 +141,6 @@ def _race(course: Course, after: Heat | None = None) -> Heat:
     Args:
         course: The search.
         after: The screening, if combinations were built since: those that left in it take no part. None begins one.
-
-    Raises:
-        OptbuildError: A run failed, or an input changed meanwhile; the rounds before it are kept.
     """
     ledger, search = course.ledger, course.search
     arms = find_arms(ledger, course.action)
@@ -213,11 +202,7 @@ def _find_smaller(course: Course) -> Promise:
 
 
 def _build_combinations(course: Course, promise: Promise) -> bool:
-    """Build the combinations that promise to pay; return whether there are any.
-
-    Raises:
-        OptbuildError: What ended it early.
-    """
+    """Build the combinations that promise to pay; return whether there are any."""
     if not course.search.stages.combined:
         return False
     course.refused = promise.refused
@@ -276,11 +261,7 @@ def _describe_more_time(course: Course) -> str:
 
 
 def _confirm(course: Course) -> None:
-    """Measure the winner against the baseline in fresh rounds: its own in the race flatter it.
-
-    Raises:
-        OptbuildError: A run failed, or an input changed meanwhile.
-    """
+    """Measure the winner against the baseline in fresh rounds: its own in the race flatter it."""
     ledger, winner = course.ledger, course.winner
     arms = find_arms(ledger, course.action)
     if winner is None or winner == arms.baseline:

@@ -141,11 +141,7 @@ def _require_something(build_profile: BuildProfile, name: str, request: VerifyRe
 
 
 def _read_lock(build_profile: BuildProfile) -> Lock | None:
-    """The lock of the committed counts; None where there is none.
-
-    Raises:
-        ProfileDataError: The counts are not there or broken, or the lock is another one's.
-    """
+    """The lock of the committed counts; None where there is none."""
     path = build_profile.profile_data_file
     assert path is not None  # noqa: S101 - there are counts to take
     if not path.is_file():

@@ -152,11 +152,7 @@ def _read(path: Path, names: tuple[str, ...], asked: str | None, limits: Limits)
 def _choose(
     programs: tuple[ArchivedProgram, ...], names: tuple[str, ...], asked: str | None, path: Path
 ) -> ArchivedProgram:
-    """The one program of an archive that is meant.
-
-    Raises:
-        UsageError: There is none, or several could be.
-    """
+    """The one program of an archive that is meant."""
     wanted = names if asked is None else (asked,)
     found = [each for each in programs if PurePosixPath(each.name).name.removesuffix(".exe") in wanted]
     if not found and asked is None:

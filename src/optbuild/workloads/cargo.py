@@ -142,11 +142,7 @@ def _read_instructions(program: CargoProgram, place: Place) -> dict[str, int]:
 
 
 def _read_benchmarks(program: CargoProgram, invocation: Invocation, place: Place) -> dict[str, float]:
-    """Read what a bench measured itself; nothing, for most programs.
-
-    Raises:
-        WorkloadError: It left something that cannot be read.
-    """
+    """Read what a bench measured itself; nothing, for most programs."""
     if not measures_itself(program.harness, program.arguments):
         return {}
     if program.harness is Harness.LIBTEST:
@@ -172,11 +168,7 @@ def _comparable_output(run: _ProgramRun, place: Place) -> bytes:
 
 
 def _benchmarks_of(runs: list[_ProgramRun], invocation: Invocation) -> dict[str, float]:
-    """All benchmarks that measured themselves; other programs of `cargo bench` count by their wall time.
-
-    Raises:
-        WorkloadError: Criterion, Divan or Gungraun was to measure, and nothing was measured at all.
-    """
+    """All benchmarks that measured themselves; other programs of `cargo bench` count by their wall time."""
     found = _with_distinct_names([(run.program, run.benchmarks) for run in runs])
     asked = [run.program for run in runs if _is_asked(run.program)]
     if asked and not found and not any(run.instructions for run in runs):

@@ -303,12 +303,7 @@ def _state_of(path: Path) -> object:
 
 
 def _signature(path: Path) -> tuple[tuple[str, _State], ...] | None:
-    """Every file with its state, with an empty name for a path that is a file itself; None for what must not be read.
-
-    Raises:
-        UsageError: It is neither a regular file nor a directory: reading might never end.
-        OSError: It does not exist.
-    """
+    """Every file with its state, by an empty name if the path is a file itself; None for what must not be read."""
     state = path.stat()
     is_file = stat.S_ISREG(state.st_mode)
     if not is_file and not stat.S_ISDIR(state.st_mode):

@@ -162,11 +162,7 @@ class BoltDriver:
 
 
 def _read(program: Path) -> LinkedProgram:
-    """A program that BOLT can work with.
-
-    Raises:
-        ProfileDataError: It is none.
-    """
+    """A program that BOLT can work with."""
     try:
         linked = read_linked(program, longest_name=LONGEST_NAME)
     except ValueError:

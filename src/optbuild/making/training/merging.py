@@ -212,9 +212,6 @@ class ProfileMerger:
             unfinished: Its counts.
             rewrite: Reads the text of the first file and writes the second one; what it returns is passed on.
             label: Names what is written.
-
-        Raises:
-            ProfileDataError: `llvm-profdata` failed.
         """
         text = self.profdata.write_text(unfinished)
         rewritten = text.with_name(f"{label}.proftext")
@@ -307,11 +304,7 @@ class ProfileMerger:
         counted: Mapping[str, Artifact],
         action: MergeProfiles,
     ) -> tuple[RawMerge, float]:
-        """Give the counts of another variant the names of a build of this one; and the share that found its function.
-
-        Raises:
-            ProfileDataError: Too little did.
-        """
+        """The counts of another variant, by the names of a build of this one, and the share that found its function."""
         assert merge.unfinished is not None and action.min_matched is not None  # noqa: S101, PT018 - the caller's case
         functions, least = list_functions(program, remedy=_TRAINED_ITSELF), action.min_matched
 

@@ -141,11 +141,7 @@ def match_profile_data(
 
 
 def _require_matched(matching: Matching, profile: PortableProfile, action: MatchProfileData) -> None:
-    """Accept a profile only where enough of its counts found their function.
-
-    Raises:
-        ProfileDataError: Too few have, or it has none.
-    """
+    """Accept a profile only where enough of its counts found their function."""
     if matching.total_count and matching.matched_ratio >= action.min_matched:
         return
     found = format_share(matching.matched_ratio if matching.total_count else 0.0)
