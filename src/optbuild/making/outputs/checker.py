@@ -32,7 +32,7 @@ from optbuild.workloads.inputs import InputHashes
 from optbuild.workloads.invocation import Invocation
 
 _MORE_RUNS = 2
-"""Of a program that differs from the baseline: enough to see output that often varies, and quick."""
+"""Of a program that differs from the baseline: enough to see output that often varies; a build costs more."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -183,7 +183,7 @@ class ProfileMerger:
                 raise _nothing_of_the_program(label)
             return renamed
 
-        translated, renamed = self._rewrite(merge, merge.unfinished, rewrite, label=f"{label}.translated")
+        translated, renamed = self._rewrite(merge, rewrite, label=f"{label}.translated")
         return replace(translated, renamed_functions=renamed)
 
     def scale(self, merge: RawMerge, scale: float | None, *, label: str) -> RawMerge:
@@ -199,27 +199,25 @@ class ProfileMerger:
         """
         if merge.unfinished is None or scale is None:
             return merge
-        scaled, _ = self._rewrite(merge, merge.unfinished, partial(write_scaled, scale=scale), label=f"{label}.scaled")
+        scaled, _ = self._rewrite(merge, partial(write_scaled, scale=scale), label=f"{label}.scaled")
         return scaled
 
-    def _rewrite(
-        self, merge: RawMerge, unfinished: Path, rewrite: Callable[[Path, Path], T], *, label: str
-    ) -> tuple[RawMerge, T]:
+    def _rewrite(self, merge: RawMerge, rewrite: Callable[[Path, Path], T], *, label: str) -> tuple[RawMerge, T]:
         """Merge counts whose text is rewritten first; what was there before is gone afterwards.
 
         Args:
-            merge: What the counts are from.
-            unfinished: Its counts.
+            merge: The counts of at least one file.
             rewrite: Reads the text of the first file and writes the second one; what it returns is passed on.
             label: Names what is written.
         """
-        text = self.profdata.write_text(unfinished)
+        assert merge.unfinished is not None  # noqa: S101 - for mypy: there is a file
+        text = self.profdata.write_text(merge.unfinished)
         rewritten = text.with_name(f"{label}.proftext")
         try:
             found = rewrite(text, rewritten)
             output = self.merge_all([(1, rewritten)], label).output
         finally:
-            for path in (text, rewritten, unfinished):
+            for path in (text, rewritten, merge.unfinished):
                 path.unlink(missing_ok=True)
         assert output is not None  # noqa: S101 - `merge_all` has seen to it
         return replace(merge, unfinished=output, summary=self.profdata.summarise(output)), found
@@ -305,7 +303,7 @@ class ProfileMerger:
         action: MergeProfiles,
     ) -> tuple[RawMerge, float]:
         """The counts of another variant, by the names of a build of this one, and the share that found its function."""
-        assert merge.unfinished is not None and action.min_matched is not None  # noqa: S101, PT018 - the caller's case
+        assert action.min_matched is not None  # noqa: S101 - the caller's case
         functions, least = list_functions(program, remedy=_TRAINED_ITSELF), action.min_matched
 
         def rewrite(source: Path, target: Path) -> Matching:
@@ -316,7 +314,7 @@ class ProfileMerger:
                 raise _unknown_functions(unknown, action)
             return matching
 
-        found, matching = self._rewrite(merge, merge.unfinished, rewrite, label=f"{action.id}.translated")
+        found, matching = self._rewrite(merge, rewrite, label=f"{action.id}.translated")
         return replace(found, renamed_functions=len(matching.matches)), matching.matched_ratio
 
     def _keep(self, unfinished: Path, summary: ProfileSummary, label: str) -> PgoProfile:
