@@ -32,8 +32,17 @@ _SLOW_SHARE = 0.5  # of the timeout, after which a notice says that it takes lon
 _WATCH_TICK_S = 1.0
 
 
+_LAUNCH = "import sys; sys.path.append(sys.argv[1]); __import__(sys.argv[2]).serve(int(sys.argv[3]))"
+
+
 class LauncherDiedError(Exception):
     """The launcher process ended, although nothing asked it to."""
+
+
+def _launcher_argv(reply: int) -> list[str]:
+    path = Path(launcher.__file__)
+    options = ["-I", "-S", *(["-B"] if sys.dont_write_bytecode else [])]
+    return [sys.executable, *options, "-c", _LAUNCH, str(path.parent), path.stem, str(reply)]
 
 
 class LauncherProcess:
@@ -51,7 +60,7 @@ class LauncherProcess:
             # A separate process group: Ctrl-C on the terminal reaches only optbuild, which then ends the launcher in
             # order.
             self.process = subprocess.Popen(
-                [sys.executable, "-I", "-S", launcher.__file__, str(reply_writer)],
+                _launcher_argv(reply_writer),
                 stdin=subprocess.PIPE,
                 stdout=stdout_writer,
                 stderr=stderr_writer,

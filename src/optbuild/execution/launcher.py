@@ -1,8 +1,9 @@
-"""A tiny process that starts, times and ends programs for optbuild. Run as a script, standard library only.
+"""A tiny process that starts, times and ends programs for optbuild. Standard library only.
 
 Why a separate process, and such a small one: the kernel includes the peak memory of the process that spawns a program
 in the program's own peak (`ru_maxrss`), so with numpy loaded in the parent every program would seem large. For the same
-reason it imports next to nothing, and uses `marshal` on its pipes: even `json` would add a megabyte.
+reason it imports next to nothing, and uses `marshal` on its pipes: even `json` would add a megabyte. The process
+imports this module, because Python compiles a script whenever it is run, which takes memory and time.
 
 It guarantees that each program runs in its own process group; that this process, as a *child subreaper*, inherits and
 kills whatever the program leaves behind; and that everything is killed when optbuild ends, even by SIGKILL, because the
@@ -10,7 +11,7 @@ control pipe closes.
 
 Protocol: on standard input, messages of a 4-byte length and a marshalled dict. `{"run": {...}}` starts a program,
 `{"end": 1}` asks the running one to stop (and this process to end when none runs), `{"kill": 1}` kills it. Replies go
-to the descriptor named in `argv[1]`: any number of `{"stopping": signal}` and then one with `exit_code`, or with
+to a descriptor that `serve` is given: any number of `{"stopping": signal}` and then one with `exit_code`, or with
 `error` and what failed: `cwd`, `stdin`, `stdout`, `stderr` or `program`. Not for use by anything else.
 
 Sources: wait4(2), getrusage(2), pidfd_open(2), PR_SET_CHILD_SUBREAPER(2const), posix_spawn(3).
@@ -305,7 +306,3 @@ def write_message(descriptor: int, message: dict[str, Any]) -> None:
             data = data[os.write(descriptor, data) :]
     except BrokenPipeError:
         return
-
-
-if __name__ == "__main__":
-    serve(int(sys.argv[1]))
