@@ -20,12 +20,15 @@ from optbuild.text import sanitize, sanitize_line
 
 _INTERNAL_ERROR_STATUS = 70
 _STDOUT, _STDERR = 1, 2
+_OBJECTS_PER_COLLECTION = 50_000
+"""Python looks for cycles after 700 new objects, which is a hundred times while a command imports what it needs."""
 _BUILT_PROGRAM = re.compile(r"\{bin(:[^{}]+)?\}")
 _CommandLineMistake: type[Exception] = typer.BadParameter.__mro__[1]  # Click's UsageError, wherever Typer keeps Click
 
 
 def main() -> None:
     """Run one command and exit with its status."""
+    gc.set_threshold(_OBJECTS_PER_COLLECTION)
     atexit.register(gc.freeze)  # or Python looks for cycles in all that was imported, and that takes long
     _open_streams()
     argv = tuple(sys.argv[1:])

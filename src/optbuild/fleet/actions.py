@@ -10,6 +10,7 @@ from typing import Final, Literal
 from pydantic import TypeAdapter
 
 from optbuild import __version__
+from optbuild.adapters import adapter_of
 from optbuild.fleet.parcels import Listing
 from optbuild.fleet.results import UnitResult
 from optbuild.fleet.units import Unit
@@ -87,16 +88,6 @@ def _actions() -> TypeAdapter[Action]:
     return TypeAdapter(Action)
 
 
-@cache
-def _builts() -> TypeAdapter[Built]:
-    return TypeAdapter(Built)
-
-
-@cache
-def _outcomes() -> TypeAdapter[Outcome]:
-    return TypeAdapter(Outcome)
-
-
 def render_action(action: Action) -> str:
     """An action as JSON."""
     return dump_ascii(_actions().dump_python(action, mode="json"))
@@ -113,7 +104,7 @@ def parse_action(text: str) -> Action:
 
 def render_built(built: Built) -> str:
     """What was built as JSON."""
-    return dump_ascii(_builts().dump_python(built, mode="json"))
+    return dump_ascii(adapter_of(Built).dump_python(built, mode="json"))
 
 
 def parse_built(text: str) -> Built:
@@ -122,12 +113,12 @@ def parse_built(text: str) -> Built:
     Raises:
         ValueError: It is not that.
     """
-    return _builts().validate_json(text)
+    return adapter_of(Built).validate_json(text)
 
 
 def render_outcome(outcome: Outcome) -> str:
     """An outcome as JSON."""
-    return dump_ascii(_outcomes().dump_python(outcome, mode="json"))
+    return dump_ascii(adapter_of(Outcome).dump_python(outcome, mode="json"))
 
 
 def parse_outcome(text: str) -> Outcome:
@@ -136,4 +127,4 @@ def parse_outcome(text: str) -> Outcome:
     Raises:
         ValueError: It is none.
     """
-    return _outcomes().validate_json(text)
+    return adapter_of(Outcome).validate_json(text)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
+from optbuild.adapters import adapter_of
 from optbuild.errors import FleetFileError
 from optbuild.fleet.settings import FLEET_FILE, SCHEMA_VERSION, FleetProject, FleetSettings, make_fleet_schema
 from optbuild.profile.confine import find_escape, find_workspace
@@ -58,7 +59,7 @@ def load_fleet(path: Path) -> Fleet:
     faults = [] if schema_fault is None else [schema_fault]
     faults += _find_faults(tree, path.parent)
     try:
-        settings = TypeAdapter(FleetSettings).validate_python(tree | {"schema": SCHEMA_VERSION})
+        settings = adapter_of(FleetSettings).validate_python(tree | {"schema": SCHEMA_VERSION})
     except ValidationError as error:
         faults += explain(error, tree, make_fleet_schema())
         settings = None

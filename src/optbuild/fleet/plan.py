@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from functools import cache
 from typing import Any
 
-from pydantic import TypeAdapter
-
+from optbuild.adapters import adapter_of
 from optbuild.fleet.shards import share_out
 from optbuild.fleet.units import Unit
 from optbuild.record.store import dump_ascii
@@ -67,11 +65,6 @@ def make_matrix(units: tuple[Unit, ...], shards: int | None) -> Matrix:
     return Matrix(include=tuple(jobs))
 
 
-@cache
-def _adapter() -> TypeAdapter[Matrix]:
-    return TypeAdapter(Matrix)
-
-
 def render_matrix(matrix: Matrix) -> str:
     """A matrix as JSON on one line, as outputs of CI jobs have to be."""
     return dump_ascii(asdict(matrix)) + "\n"
@@ -79,7 +72,7 @@ def render_matrix(matrix: Matrix) -> str:
 
 def make_matrix_schema() -> dict[str, Any]:
     """The JSON schema of a matrix."""
-    schema = _adapter().json_schema(mode="serialization")
+    schema = adapter_of(Matrix).json_schema(mode="serialization")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "optbuild fleet plan"}
 
 

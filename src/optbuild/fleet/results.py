@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from optbuild import __version__
+from optbuild.adapters import adapter_of
 from optbuild.errors import UsageError
 from optbuild.files import atomic_write
 from optbuild.fleet.units import Unit
@@ -68,19 +68,9 @@ class UnitList:
     units: tuple[Unit, ...]
 
 
-@cache
-def _result_adapter() -> TypeAdapter[UnitResult]:
-    return TypeAdapter(UnitResult)
-
-
-@cache
-def _list_adapter() -> TypeAdapter[UnitList]:
-    return TypeAdapter(UnitList)
-
-
 def render_result(result: UnitResult) -> str:
     """A result as one JSON document."""
-    return dump_ascii(_result_adapter().dump_python(result, mode="json"), indent=1) + "\n"
+    return dump_ascii(adapter_of(UnitResult).dump_python(result, mode="json"), indent=1) + "\n"
 
 
 def parse_result(text: bytes | str) -> UnitResult:
@@ -89,12 +79,12 @@ def parse_result(text: bytes | str) -> UnitResult:
     Raises:
         ValueError: It is not one.
     """
-    return _result_adapter().validate_json(text)
+    return adapter_of(UnitResult).validate_json(text)
 
 
 def make_unit_schema() -> dict[str, Any]:
     """The JSON schema of a result."""
-    schema = _result_adapter().json_schema(mode="serialization")
+    schema = adapter_of(UnitResult).json_schema(mode="serialization")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "optbuild fleet unit"}
 
 
@@ -124,7 +114,7 @@ class ResultStore:
         Raises:
             StorageError: It cannot be written.
         """
-        document = _list_adapter().dump_python(UnitList(units=units), mode="json")
+        document = adapter_of(UnitList).dump_python(UnitList(units=units), mode="json")
         atomic_write(self.list_path, (dump_ascii(document, indent=1) + "\n").encode())
 
     def load_list(self) -> tuple[Unit, ...]:
@@ -134,7 +124,7 @@ class ResultStore:
             UsageError: The directory has no list, or a damaged one.
         """
         try:
-            return _list_adapter().validate_json(self.list_path.read_bytes()).units
+            return adapter_of(UnitList).validate_json(self.list_path.read_bytes()).units
         except (OSError, ValidationError) as error:
             reason = "is damaged" if isinstance(error, ValidationError) else f"cannot be read: {error.strerror}"
             raise UsageError(

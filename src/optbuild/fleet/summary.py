@@ -7,12 +7,10 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from typing import Any, Final, Literal
 
-from pydantic import TypeAdapter
-
 from optbuild import __version__
+from optbuild.adapters import adapter_of
 from optbuild.fleet.results import ResultStore, UnitResult, UnitStatus
 from optbuild.fleet.units import ProjectSource, Unit
 from optbuild.measure.model import Comparison, Verdict
@@ -180,19 +178,14 @@ def _make_mean(variant: str, by_project: Mapping[str, list[float]]) -> FleetMean
     )
 
 
-@cache
-def _adapter() -> TypeAdapter[FleetReport]:
-    return TypeAdapter(FleetReport)
-
-
 def render_fleet_report(report: FleetReport) -> str:
     """A report as one JSON document."""
-    return dump_ascii(_adapter().dump_python(report, mode="json"), indent=2) + "\n"
+    return dump_ascii(adapter_of(FleetReport).dump_python(report, mode="json"), indent=2) + "\n"
 
 
 def make_report_schema() -> dict[str, Any]:
     """The JSON schema of a report."""
-    schema = _adapter().json_schema(mode="serialization")
+    schema = adapter_of(FleetReport).json_schema(mode="serialization")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "optbuild fleet report"}
 
 

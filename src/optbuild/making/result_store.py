@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
+from optbuild.adapters import adapter_of
 from optbuild.events import Emit, Level, Notice
 from optbuild.files import atomic_write
 
@@ -45,9 +46,9 @@ class ResultStore:
         if self.fresh or not path.is_file():
             return None
         try:
-            stored = TypeAdapter(_Stored).validate_json(path.read_bytes())
+            stored = adapter_of(_Stored).validate_json(path.read_bytes())
             if stored.key == key and stored.sha256 == _checksum(stored.body):
-                return TypeAdapter(kind).validate_json(stored.body)
+                return adapter_of(kind).validate_json(stored.body)
         except (OSError, ValidationError):
             pass  # truncated, or foreign: reported below like a wrong checksum
         self.emit(
@@ -61,9 +62,9 @@ class ResultStore:
 
     def save(self, key: str, result: object) -> None:
         """Keep a result, a dataclass."""
-        body = TypeAdapter(type(result)).dump_json(result).decode()
+        body = adapter_of(type(result)).dump_json(result).decode()
         stored = _Stored(key=key, sha256=_checksum(body), body=body)
-        atomic_write(self._path(key), TypeAdapter(_Stored).dump_json(stored, indent=1))
+        atomic_write(self._path(key), adapter_of(_Stored).dump_json(stored, indent=1))
 
     def _path(self, key: str) -> Path:
         return self.directory / f"{key}.json"

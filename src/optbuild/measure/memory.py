@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
+from optbuild.adapters import adapter_of
 from optbuild.files import atomic_write, writing
 from optbuild.measure.blocks import Block
 from optbuild.measure.guard import Disturbance
@@ -38,9 +39,6 @@ class _Kept:
     disturbance: Disturbance
 
 
-_ROUND = TypeAdapter(dict[str, _Kept])
-
-
 @dataclass(slots=True, kw_only=True)
 class Memory:
     """The rounds of one contest; without a file, none are kept.
@@ -61,7 +59,7 @@ class Memory:
         """
         if self.path is None:
             return
-        line = _ROUND.dump_json({workload: _pack(block) for workload, block in taken.items()})
+        line = adapter_of(dict[str, _Kept]).dump_json({workload: _pack(block) for workload, block in taken.items()})
         with writing(self.path), self.path.open("ab") as file:
             file.write(line + b"\n")
 
@@ -83,7 +81,8 @@ def open_memory(path: Path, key: str) -> Memory:
     rounds: list[Mapping[str, Block]] = []
     for line in lines if first == head else ():
         try:
-            rounds.append({workload: _unpack(kept) for workload, kept in _ROUND.validate_json(line).items()})
+            by_workload = adapter_of(dict[str, _Kept]).validate_json(line)
+            rounds.append({workload: _unpack(kept) for workload, kept in by_workload.items()})
         except ValidationError:
             break
     kept = [head, *lines[: len(rounds)]]

@@ -10,11 +10,9 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from functools import cache
 from typing import Any
 
-from pydantic import TypeAdapter
-
+from optbuild.adapters import adapter_of
 from optbuild.profile.tune import DEFAULT_LEVEL, Levels
 from optbuild.profile.variants import Lto, PgoMode, Variant, VariantSettings
 
@@ -142,7 +140,7 @@ def _with_effect(levels: Mapping[str, Any], baseline: Variant) -> dict[str, Any]
 
 def _vary(baseline: Variant, levels: Mapping[str, Any]) -> Variant:
     written = {key: level for key, level in levels.items() if level != DEFAULT_LEVEL}
-    settings = _settings_reader().validate_python(written)
+    settings = adapter_of(VariantSettings).validate_python(written)
     values: dict[str, Any] = {
         each.name: value
         for each in fields(VariantSettings)
@@ -150,12 +148,6 @@ def _vary(baseline: Variant, levels: Mapping[str, Any]) -> Variant:
     }
     values |= {key: (*getattr(baseline, key), *(getattr(settings, key) or ())) for key in _ADDED}
     return replace(baseline, ancestors=(baseline.name, *baseline.ancestors), **values)
-
-
-@cache
-def _settings_reader() -> TypeAdapter[VariantSettings]:
-    """Reads the settings of a variant; making it takes longer than planning a candidate."""
-    return TypeAdapter(VariantSettings)
 
 
 def _named(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
+from optbuild.adapters import adapter_of
 from optbuild.profile.explain import explain
 from optbuild.profile.faults import Fault, KeyPath, find_nearest, render_key_path, render_value
 from optbuild.profile.merge import value_at
@@ -43,7 +44,7 @@ def _refused(path: KeyPath, key: str, level: object) -> Iterator[Fault]:
     """What a variant with this setting would be told, said of the level."""
     as_variant = {"schema": SCHEMA_VERSION, "variants": {"level": {key: level}}}
     try:
-        TypeAdapter(ProfileSettings).validate_python(as_variant)
+        adapter_of(ProfileSettings).validate_python(as_variant)
     except ValidationError as error:
         for fault in explain(error, as_variant):
             written, place = render_key_path(("variants", "level", key)), render_key_path(path)

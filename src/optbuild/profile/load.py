@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
+from optbuild.adapters import adapter_of
 from optbuild.errors import BuildProfileError, UsageError
 from optbuild.profile.check import (
     find_cargo_argument_faults,
@@ -86,7 +87,7 @@ def _check(document: Document, *, path: Path | None, base: Path) -> BuildProfile
     # Checked already, file by file.
     judged = {"schema": SCHEMA_VERSION, "extends": None}
     try:
-        settings = TypeAdapter(ProfileSettings).validate_python(layer.tree | judged)
+        settings = adapter_of(ProfileSettings).validate_python(layer.tree | judged)
     except ValidationError as error:
         faults += explain(error, layer.tree)
         settings = None

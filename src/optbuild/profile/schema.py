@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, cast
 
-from pydantic import TypeAdapter
-
+from optbuild.adapters import adapter_of
 from optbuild.profile.model import ProfileSettings
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -20,7 +19,7 @@ def make_profile_schema() -> dict[str, Any]:
 
 def make_settings_schema(model: type, title: str) -> dict[str, Any]:
     """Make the JSON schema of a file of settings, with the keys that it has in TOML."""
-    schema = TypeAdapter(model).json_schema(by_alias=True, mode="validation")
+    schema = adapter_of(model).json_schema(by_alias=True, mode="validation")
     definitions = schema.pop("$defs")
     return {
         "$schema": _DIALECT,

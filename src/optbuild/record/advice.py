@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Final, Literal
 
-from pydantic import TypeAdapter
-
+from optbuild.adapters import adapter_of
 from optbuild.observe.observation import Finding, Prospect
 from optbuild.observe.shares import Part
 from optbuild.record.store import dump_ascii
@@ -66,14 +64,9 @@ class AdviceDocument:
     workloads: tuple[AdviceOnWorkload, ...]
 
 
-@cache
-def _adapter() -> TypeAdapter[AdviceDocument]:
-    return TypeAdapter(AdviceDocument)
-
-
 def render_advice(document: AdviceDocument) -> str:
     """The document as JSON."""
-    return dump_ascii(_adapter().dump_python(document, mode="json"), indent=2) + "\n"
+    return dump_ascii(adapter_of(AdviceDocument).dump_python(document, mode="json"), indent=2) + "\n"
 
 
 def render_advice_schema() -> str:
@@ -83,5 +76,5 @@ def render_advice_schema() -> str:
 
 def make_advice_schema() -> dict[str, Any]:
     """The JSON schema of the document."""
-    schema = _adapter().json_schema(mode="serialization")
+    schema = adapter_of(AdviceDocument).json_schema(mode="serialization")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "optbuild advice"}

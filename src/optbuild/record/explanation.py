@@ -8,11 +8,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from typing import Any, Final, Literal
 
-from pydantic import TypeAdapter
-
+from optbuild.adapters import adapter_of
 from optbuild.record.store import dump_ascii
 
 SCHEMA: Final = "optbuild/explanation/1"
@@ -168,19 +166,14 @@ class Explanation:
     programs: tuple[ExplainedProgram, ...]
 
 
-@cache
-def _adapter() -> TypeAdapter[Explanation]:
-    return TypeAdapter(Explanation)
-
-
 def render_explanation(found: Explanation) -> str:
     """An explanation as one JSON document."""
-    return dump_ascii(_adapter().dump_python(found, mode="json"), indent=2) + "\n"
+    return dump_ascii(adapter_of(Explanation).dump_python(found, mode="json"), indent=2) + "\n"
 
 
 def render_explanation_schema() -> str:
     """The JSON schema of an explanation as the text of a file."""
-    schema = _adapter().json_schema(mode="serialization")
+    schema = adapter_of(Explanation).json_schema(mode="serialization")
     document: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,

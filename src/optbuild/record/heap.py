@@ -8,11 +8,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from typing import Any, Final, Literal
 
-from pydantic import TypeAdapter
-
+from optbuild.adapters import adapter_of
 from optbuild.observe.sites import AllocationSite, Amounts, SiteDifference
 from optbuild.record.store import dump_ascii
 
@@ -77,14 +75,9 @@ class HeapDocument:
     workloads: tuple[HeapOfWorkload, ...]
 
 
-@cache
-def _adapter() -> TypeAdapter[HeapDocument]:
-    return TypeAdapter(HeapDocument)
-
-
 def render_heap(document: HeapDocument) -> str:
     """The document as JSON."""
-    return dump_ascii(_adapter().dump_python(document, mode="json"), indent=2) + "\n"
+    return dump_ascii(adapter_of(HeapDocument).dump_python(document, mode="json"), indent=2) + "\n"
 
 
 def render_heap_schema() -> str:
@@ -94,5 +87,5 @@ def render_heap_schema() -> str:
 
 def make_heap_schema() -> dict[str, Any]:
     """The JSON schema of the document."""
-    schema = _adapter().json_schema(mode="serialization")
+    schema = adapter_of(HeapDocument).json_schema(mode="serialization")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "optbuild heap"}

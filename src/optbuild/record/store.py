@@ -7,12 +7,10 @@ import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
+from optbuild.adapters import adapter_of
 from optbuild.errors import UsageError
 from optbuild.events import Emit, Level, Notice
 from optbuild.files import atomic_write
@@ -26,11 +24,6 @@ _LONE_SURROGATE = re.compile(r"(?:\\ud[89ab]..\\ud[c-f]..|\\\\)|(\\ud[89a-f]..)"
 _CI_COMMAND = re.compile(r"#(?=#\w*\[)")
 
 
-@cache
-def _adapter() -> TypeAdapter[RunRecord]:
-    return TypeAdapter(RunRecord)
-
-
 def make_run_id(now: datetime) -> str:
     """A new run's name: sortable by time, unique among runs of one second."""
     return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
@@ -38,7 +31,7 @@ def make_run_id(now: datetime) -> str:
 
 def render_record(record: RunRecord) -> str:
     r"""A record as one JSON document in ASCII; non-text bytes of an argument are shown as `\udcff`."""
-    return dump_ascii(_adapter().dump_python(record, mode="json"), indent=2) + "\n"
+    return dump_ascii(adapter_of(RunRecord).dump_python(record, mode="json"), indent=2) + "\n"
 
 
 def dump_ascii(value: object, *, indent: int | None = None) -> str:
@@ -56,12 +49,12 @@ def parse_record(text: bytes) -> RunRecord:
     Raises:
         ValueError: It is not a record, or has another major version.
     """
-    return _adapter().validate_json(text)
+    return adapter_of(RunRecord).validate_json(text)
 
 
 def make_record_schema() -> dict[str, Any]:
     """The JSON schema of a record."""
-    schema = _adapter().json_schema(mode="serialization")
+    schema = adapter_of(RunRecord).json_schema(mode="serialization")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "optbuild record"}
 
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from typing import Any, Final, Literal
 
-from pydantic import TypeAdapter
-
+from optbuild.adapters import adapter_of
 from optbuild.record.store import dump_ascii
 
 SCHEMA: Final = "optbuild/verification/1"
@@ -69,14 +67,9 @@ class Verification:
         return tuple(check for check in self.checks if check.verdict is CheckVerdict.FAIL)
 
 
-@cache
-def _adapter() -> TypeAdapter[Verification]:
-    return TypeAdapter(Verification)
-
-
 def render_verification(found: Verification) -> str:
     """A verification as one JSON document."""
-    return dump_ascii(_adapter().dump_python(found, mode="json"), indent=2) + "\n"
+    return dump_ascii(adapter_of(Verification).dump_python(found, mode="json"), indent=2) + "\n"
 
 
 def render_verification_schema() -> str:
@@ -86,5 +79,5 @@ def render_verification_schema() -> str:
 
 def make_verification_schema() -> dict[str, Any]:
     """The JSON schema of a verification."""
-    schema = _adapter().json_schema(mode="serialization")
+    schema = adapter_of(Verification).json_schema(mode="serialization")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "optbuild verification"}

@@ -9,8 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
+from optbuild.adapters import adapter_of
 from optbuild.execution.command import Command, Completed, OnLine, Stream, Usage
 from optbuild.execution.stopping import StopRequest
 
@@ -197,7 +196,7 @@ def load_recording(path: Path) -> Recording:
     Raises:
         ValueError: The file is not a recording.
     """
-    return TypeAdapter(Recording).validate_json(path.read_bytes())
+    return adapter_of(Recording).validate_json(path.read_bytes())
 
 
 class RecordedExecutor(ScriptedExecutor):

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
+
+from optbuild.adapters import adapter_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +67,6 @@ class Metadata:
     workspace_default_members: tuple[str, ...] = ()
 
 
-_METADATA = TypeAdapter(Metadata)
-
-
 def metadata_argv(cargo: Path, manifest: Path) -> tuple[str, ...]:
     """Describe the workspace of a manifest, without its dependencies and without the network."""
     return (
@@ -82,7 +81,7 @@ def parse_metadata(stdout: bytes) -> Metadata:
     Raises:
         ValueError: It is not the requested JSON.
     """
-    return _METADATA.validate_json(stdout)
+    return adapter_of(Metadata).validate_json(stdout)
 
 
 def fetch_argv(cargo: Path, manifest: Path, target: str) -> tuple[str, ...]:

@@ -16,7 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
+
+from optbuild.adapters import adapter_of
 
 _MARK = b'{"optbuild-program": '
 # Bytes are encoded as Latin-1, which has a character for each: a name or value need not be UTF-8.
@@ -35,9 +37,6 @@ class StartedProgram:
     argv: tuple[str, ...]
     cwd: str
     env: Mapping[str, str]
-
-
-_STARTED = TypeAdapter(Mapping[str, StartedProgram])
 
 
 def runner_setting(target: str, python: Path, *, as_text: bool = False) -> tuple[str, str]:
@@ -61,7 +60,7 @@ def parse_started(line: bytes) -> StartedProgram | None:
     if not line.startswith(_MARK):
         return None
     try:
-        reported = _STARTED.validate_json(line)["optbuild-program"]
+        reported = adapter_of(dict[str, StartedProgram]).validate_json(line)["optbuild-program"]
     except ValidationError:
         return None
     return StartedProgram(

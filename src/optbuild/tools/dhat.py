@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
+from optbuild.adapters import adapter_of
 from optbuild.tools.heap_frame import Frame
 
 SHORT_LIVED_INSTRUCTIONS = 500
@@ -141,11 +141,6 @@ def make_heap_argv(
     )
 
 
-@cache
-def _adapter() -> TypeAdapter[DhatProfile]:
-    return TypeAdapter(DhatProfile)
-
-
 def parse_profile(text: bytes) -> DhatProfile:
     """Read a file of DHAT or of the crate `dhat`.
 
@@ -153,7 +148,7 @@ def parse_profile(text: bytes) -> DhatProfile:
         ValueError: It is something else, is damaged, or counts no allocations; the message says which.
     """
     try:
-        found = _adapter().validate_json(text)
+        found = adapter_of(DhatProfile).validate_json(text)
     except ValidationError as error:
         raise ValueError("it is not a file of DHAT, or it is cut short") from error
     if found.version != _FORMAT_VERSION:

@@ -16,8 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
+from optbuild.adapters import adapter_of
 from optbuild.files import atomic_write, sha256_of
 
 _SMALLEST_BYTES = 64 << 20
@@ -32,9 +33,6 @@ _Stamp = tuple[int, int, int, int, int]
 class _Known:
     stamp: _Stamp
     sha256: str
-
-
-_FILE = TypeAdapter(dict[str, _Known])
 
 
 @dataclass(slots=True, kw_only=True)
@@ -90,7 +88,8 @@ class KnownHashes:
     def _load(self) -> dict[str, _Known]:
         if self._known is None:
             try:
-                self._known = {} if self.path is None else _FILE.validate_json(self.path.read_bytes())
+                adapter = adapter_of(dict[str, _Known])
+                self._known = {} if self.path is None else adapter.validate_json(self.path.read_bytes())
             except (OSError, ValidationError):
                 self._known = {}
         return self._known

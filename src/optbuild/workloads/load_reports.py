@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, ValidationError
+
+from optbuild.adapters import adapter_of
 
 TIME_PER_REQUEST = "time per request"
 """What tables call the inverse of the throughput."""
@@ -140,7 +142,7 @@ def _parse_oha(text: str) -> LoadReport | None:
         oha's `schema.json`: https://github.com/hatoo/oha/blob/master/schema.json
     """
     try:
-        report = TypeAdapter(_OhaReport).validate_json(text)
+        report = adapter_of(_OhaReport).validate_json(text)
     except ValidationError:
         return None
     latencies = {_PERCENTILES[key]: value for key, value in report.percentiles.items() if key in _PERCENTILES}
@@ -247,7 +249,7 @@ def _parse_k6(text: str) -> LoadReport | None:
         and `summary-legacy.js` next to it.
     """
     try:
-        return _k6_from_json(TypeAdapter(_K6Report).validate_json(text))
+        return _k6_from_json(adapter_of(_K6Report).validate_json(text))
     except ValidationError:
         pass
     reqs = _find(r"^ *http_reqs\.*: +(\d+) +([\d.]+)/s", text)
@@ -328,7 +330,7 @@ def _parse_bombardier(text: str) -> LoadReport | None:
         `jsonTemplate` in https://github.com/codesenberg/bombardier/blob/master/templates.go
     """
     try:
-        result = TypeAdapter(_BombardierReport).validate_json(text).result
+        result = adapter_of(_BombardierReport).validate_json(text).result
     except ValidationError:
         return None
     statuses = result.statuses()

@@ -17,8 +17,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
+from optbuild.adapters import adapter_of
 from optbuild.text import sanitize_line
 
 _NS_PER_S = 1e9
@@ -55,10 +56,6 @@ class _Benchmark:
     full_id: str
 
 
-_SAMPLE = TypeAdapter(_Sample)
-_BENCHMARK = TypeAdapter(_Benchmark)
-
-
 def read_criterion(home: Path) -> dict[str, float]:
     """Seconds per iteration of each benchmark with samples below a directory, by its id.
 
@@ -71,8 +68,8 @@ def read_criterion(home: Path) -> dict[str, float]:
     found: dict[str, float] = {}
     for file in sorted(home.rglob("new/sample.json")):
         try:
-            sample = _SAMPLE.validate_json(file.read_bytes())
-            name = _BENCHMARK.validate_json(file.with_name("benchmark.json").read_bytes()).full_id
+            sample = adapter_of(_Sample).validate_json(file.read_bytes())
+            name = adapter_of(_Benchmark).validate_json(file.with_name("benchmark.json").read_bytes()).full_id
         except (OSError, ValidationError) as error:
             raise ValueError(f"{file} and the benchmark.json next to it are not what Criterion writes") from error
         if name in found:

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
+from optbuild.adapters import adapter_of
 from optbuild.files import atomic_write
 from optbuild.profile.workloads import Workload
 
@@ -42,7 +43,7 @@ class WrittenFiles:
 
     def _load(self) -> dict[str, tuple[str, ...]]:
         try:
-            return TypeAdapter(dict[str, tuple[str, ...]]).validate_json(self.path.read_bytes())
+            return adapter_of(dict[str, tuple[str, ...]]).validate_json(self.path.read_bytes())
         except (OSError, ValidationError):
             return {}
 

@@ -10,8 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
+from optbuild.adapters import adapter_of
 from optbuild.files import atomic_copy, atomic_write, sha256_of, writing
 from optbuild.making.cargo.products import DEBUG_SUFFIXES
 from optbuild.plan.kinds.compile import Compile
@@ -21,19 +20,18 @@ from optbuild.tools.wheels import WHEEL, name_wheels
 from optbuild.workloads.cargo_build import CargoBuild
 from optbuild.workloads.words import is_shared_library, is_wheel
 
-_ADAPTER = TypeAdapter(CargoBuild)
-
 
 def keep_cargo_build(action: Compile, build: CargoBuild) -> None:
     """Keep how cargo would run the programs that an action has built."""
     # Pydantic's own JSON has no room for a value that is not Unicode.
-    atomic_write(_cargo_build_path(action), json.dumps(_ADAPTER.dump_python(build, mode="json"), indent=1).encode())
+    document = adapter_of(CargoBuild).dump_python(build, mode="json")
+    atomic_write(_cargo_build_path(action), json.dumps(document, indent=1).encode())
 
 
 def find_cargo_build(action: Compile) -> CargoBuild | None:
     """How cargo would have run what the action built in an earlier run; None where that is not known any more."""
     try:
-        return _ADAPTER.validate_python(json.loads(_cargo_build_path(action).read_bytes()))
+        return adapter_of(CargoBuild).validate_python(json.loads(_cargo_build_path(action).read_bytes()))
     except (OSError, ValueError):  # a ValidationError is one
         return None
 

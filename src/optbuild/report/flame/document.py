@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Final, Literal
 
-from pydantic import TypeAdapter
-
 from optbuild import __version__
+from optbuild.adapters import adapter_of
 from optbuild.observe.call_tree import Change, Weight, make_table, make_tree
 from optbuild.observe.profiles import Profiled
 from optbuild.observe.samples import Unit
@@ -133,7 +131,7 @@ def render_document(profiled: Profiled, output: str | None) -> str:
         output=output,
         notes=profiled.notes,
     )
-    return dump_ascii(_adapter().dump_python(document, mode="json"), indent=2) + "\n"
+    return dump_ascii(adapter_of(FlamegraphDocument).dump_python(document, mode="json"), indent=2) + "\n"
 
 
 def render_document_schema() -> str:
@@ -143,14 +141,9 @@ def render_document_schema() -> str:
 
 def make_document_schema() -> dict[str, Any]:
     """The JSON schema of the document."""
-    schema = _adapter().json_schema(mode="serialization")
+    schema = adapter_of(FlamegraphDocument).json_schema(mode="serialization")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "optbuild flamegraph"}
 
 
 def _describe(weight: Weight) -> RecordedWeight:
     return RecordedWeight(variant=weight.variant, base=weight.base, noise=weight.noise, change=weight.change)
-
-
-@cache
-def _adapter() -> TypeAdapter[FlamegraphDocument]:
-    return TypeAdapter(FlamegraphDocument)
