@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import nox
 
@@ -16,6 +17,10 @@ nox.options.stop_on_first_error = True
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 REQUIRED_TOOLS = "cargo,pgo"  # in CI a missing tool is a failure, not a skipped test
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+PROGRAMS = Path(".nox", "environment", "bin").resolve()
+"""Where the session `environment` puts programs."""
+SHARED: dict[str, Any] = {"venv_backend": "none", "requires": ["environment"]}
+"""What makes a session one of those that use that environment: to install it for each would take minutes."""
 
 
 def _group(name: str) -> tuple[str, ...]:
@@ -23,13 +28,23 @@ def _group(name: str) -> tuple[str, ...]:
 
 
 def _side_by_side(workers: int) -> list[str]:
-    """Spread test modules over worker processes; a module stays in one, for its tests share projects."""
-    return ["-n", str(workers), "--dist", "loadscope"]
+    """Spread test modules over worker processes; a module stays in one, for its tests share projects.
+
+    They begin in the order of their collection, where a conftest.py puts those first that take long.
+    """
+    return ["-n", str(workers), "--dist", "loadscope", "--no-loadscope-reorder"]
+
+
+def _run(session: nox.Session, program: str, *arguments: str) -> None:
+    """Run a program of the shared environment, as if that were the session's own."""
+    path = os.pathsep.join((str(PROGRAMS), os.environ.get("PATH", os.defpath)))  # noqa: TID251 - not the product
+    environ = {"PATH": path, "VIRTUAL_ENV": str(PROGRAMS.parent)}
+    session.run(str(PROGRAMS / program), *arguments, env=environ, external=True)
 
 
 def _find_llvm_profdata(session: nox.Session) -> None:
     """Let optbuild itself get the tool that its tests need."""
-    session.run("optbuild", "doctor", "--fix", "--yes")
+    _run(session, "optbuild", "doctor", "--fix", "--yes")
 
 
 @nox.session
@@ -41,24 +56,27 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
+def environment(session: nox.Session) -> None:
+    """One environment for everything that imports optbuild, but for what needs another."""
+    session.install("-e", ".[fleet]", *_group("dev"), *_group("registry"))
+
+
+@nox.session(**SHARED)
 def types(session: nox.Session) -> None:
     """Strict mypy on everything."""
-    session.install("-e", ".", "nox", *_group("types"))
-    session.run("mypy")
+    _run(session, "mypy")
 
 
-@nox.session
+@nox.session(**SHARED)
 def imports(session: nox.Session) -> None:
     """The layers of the house."""
-    session.install("-e", ".", *_group("imports"))
-    session.run("lint-imports", "--no-cache")
+    _run(session, "lint-imports", "--no-cache")
 
 
-@nox.session
+@nox.session(**SHARED)
 def schema(session: nox.Session) -> None:
     """The committed JSON schemas and generated pages are those that the code gives; `-- --write` renews them."""
-    session.install("-e", ".")
-    session.run("python", "docs/generate.py", *session.posargs)
+    _run(session, "python", "docs/generate.py", *session.posargs)
 
 
 @nox.session
@@ -81,33 +99,28 @@ def build(session: nox.Session) -> None:
         )
 
 
-@nox.session
+@nox.session(**SHARED)
 def tests(session: nox.Session) -> None:
     """Unit tests and properties: no process, no cargo."""
-    session.install("-e", ".", *_group("test"))
-    session.run("pytest", *_side_by_side(CORES), "tests/unit", "tests/properties", *session.posargs)
+    _run(session, "pytest", *_side_by_side(CORES), "tests/unit", "tests/properties", *session.posargs)
 
 
-@nox.session
+@nox.session(**SHARED)
 def integration(session: nox.Session) -> None:
     """Real cargo, real llvm-profdata, real faults."""
-    session.install("-e", ".", *_group("test"))
     _find_llvm_profdata(session)
     needed = f"{REQUIRED_TOOLS},chromium,loads,valgrind,heaptrack,bolt"
     required = [f"--require={needed}"] if os.environ.get("CI") else []  # noqa: TID251 - not the product
     # One more than there are cores: programs that are waited for leave a core idle.
-    # In the order that tests/integration/conftest.py gives, and not by the number of tests.
-    how = [*_side_by_side(CORES + 1), "--no-loadscope-reorder"]
-    session.run("pytest", *how, "tests/integration", *required, *session.posargs)
+    _run(session, "pytest", *_side_by_side(CORES + 1), "tests/integration", *required, *session.posargs)
 
 
-@nox.session
+@nox.session(**SHARED)
 def registry(session: nox.Session) -> None:
     """Crates of the registry, built with real tools: Criterion, C and C++ by cc, cmake and bindgen, tokio and rayon."""
-    session.install("-e", ".", *_group("registry"))
     _find_llvm_profdata(session)
     required = [f"--require={REQUIRED_TOOLS},cmake,libclang,registry,builders"] if os.environ.get("CI") else []  # noqa: TID251
-    session.run("pytest", *_side_by_side(CORES), "tests/registry", *required, *session.posargs)
+    _run(session, "pytest", *_side_by_side(CORES), "tests/registry", *required, *session.posargs)
 
 
 @nox.session
@@ -120,81 +133,72 @@ def minimums(session: nox.Session) -> None:
     session.run("pytest", "tests/unit", "-W", "default", *session.posargs)
 
 
-@nox.session
+@nox.session(**SHARED)
 def record(session: nox.Session) -> None:
     """Record again what real tools print, for tests/recorded: `nox -s record -- LLVM_PROFDATA`, one that fits rustc."""
     if len(session.posargs) != 1:
         session.error("name the llvm-profdata that fits rustc, as `optbuild doctor` shows it: nox -s record -- PATH")
-    session.install("-e", ".")
     for name, tools in (("cargo", ["cargo"]), ("llvm_profdata", ["rustc"])):
-        session.run("python", f"tests/recorded/{name}/record.py", *tools, *session.posargs)
-    session.run("python", "tests/recorded/rustc/record.py", "rustc", "cargo")
-    session.run("python", "tests/recorded/profilers/record.py", "rustc", "perf", "valgrind", "llvm-symbolizer")
+        _run(session, "python", f"tests/recorded/{name}/record.py", *tools, *session.posargs)
+    _run(session, "python", "tests/recorded/rustc/record.py", "rustc", "cargo")
+    _run(session, "python", "tests/recorded/profilers/record.py", "rustc", "perf", "valgrind", "llvm-symbolizer")
 
 
-@nox.session
+@nox.session(**SHARED)
 def validate(session: nox.Session) -> None:
     """Simulate the statistics and the race, and write their pages in docs/measurement; `-- --full` takes longer."""
-    session.install("-e", ".")
-    session.run("python", "-m", "validation.simulate", *(session.posargs or ["--write"]))
-    session.run("python", "-m", "validation.race", *(session.posargs or ["--write"]))
+    _run(session, "python", "-m", "validation.simulate", *(session.posargs or ["--write"]))
+    _run(session, "python", "-m", "validation.race", *(session.posargs or ["--write"]))
 
 
-@nox.session(name="validate-real")
+@nox.session(name="validate-real", **SHARED)
 def validate_real(session: nox.Session) -> None:
     """Take real A/A reports and reports with injected changes, for hours, going on where it was stopped.
 
     `-- --guard` runs the sessions beside a load that the noise guard has to find, which take minutes.
     """
-    session.install("-e", ".")
     options = [option for option in session.posargs if option != "--guard"]
     module = "validation.real" if options == session.posargs else "validation.guard_rate"
-    session.run("python", "-m", module, *options)
+    _run(session, "python", "-m", module, *options)
 
 
-@nox.session
+@nox.session(**SHARED)
 def bench(session: nox.Session) -> None:
     """What optbuild costs beside the same steps by hand, as ratios within one run."""
-    session.install("-e", ".")
     _find_llvm_profdata(session)
-    session.run("python", "benchmarks/overhead.py", *session.posargs)
+    _run(session, "python", "benchmarks/overhead.py", *session.posargs)
 
 
-@nox.session(name="bench-builds")
+@nox.session(name="bench-builds", **SHARED)
 def bench_builds(session: nox.Session) -> None:
     """How long builds and training take with optbuild, by shell script and with cargo-pgo: `-- PROJECT...`."""
     if not session.posargs:
         session.error("name projects with the variants release, lto and pgo: nox -s bench-builds -- examples/calc-vm")
-    session.install("-e", ".")
     _find_llvm_profdata(session)
-    session.run("python", "benchmarks/builds.py", *session.posargs)
+    _run(session, "python", "benchmarks/builds.py", *session.posargs)
 
 
-@nox.session(name="bench-fleet")
+@nox.session(name="bench-fleet", **SHARED)
 def bench_fleet(session: nox.Session) -> None:
     """What a fleet of a thousand and of ten thousand units costs beside its builds, which are stand-ins."""
-    session.install("-e", ".[fleet]")
-    session.run("python", "-m", "benchmarks.fleet", *session.posargs)
+    _run(session, "python", "-m", "benchmarks.fleet", *session.posargs)
 
 
-@nox.session(name="bench-search")
+@nox.session(name="bench-search", **SHARED)
 def bench_search(session: nox.Session) -> None:
     """How long a search of twelve variants takes, over one variant with PGO, both from clean: `-- --work DIR`."""
-    session.install("-e", ".")
     _find_llvm_profdata(session)
-    session.run("python", "-m", "benchmarks.search", *session.posargs)
+    _run(session, "python", "-m", "benchmarks.search", *session.posargs)
 
 
-@nox.session(name="bench-peers")
+@nox.session(name="bench-peers", **SHARED)
 def bench_peers(session: nox.Session) -> None:
     """What `tune` finds for programs of the registry, against cargo-pgo: `-- --work DIR --cargo-pgo FILE`."""
-    session.install("-e", ".")
     _find_llvm_profdata(session)
-    session.run("python", "-m", "benchmarks.peers", *session.posargs)
+    _run(session, "python", "-m", "benchmarks.peers", *session.posargs)
 
 
-@nox.session(name="bench-travel")
+@nox.session(name="bench-travel", **SHARED)
 def bench_travel(session: nox.Session) -> None:
     """How much of a profile later releases, another rustc and other targets find again: `-- --work DIR`."""
-    session.install("-e", ".")
-    session.run("python", "-m", "benchmarks.travel", *session.posargs)
+    _run(session, "python", "-m", "benchmarks.travel", *session.posargs)

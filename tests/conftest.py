@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import NoReturn
@@ -24,6 +24,8 @@ from optbuild.toolchain.lookup import Inquiry
 from optbuild.toolchain.model import Toolchain
 from optbuild.toolchain.requirements import require_bolt, require_pgo_tools
 from optbuild.tools.builders import BUILDERS
+from tests.integration.optbuild_program import program
+from tests.integration.started_program import Starter
 
 # How long an example takes says how busy the machine is, and nothing about the code.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -145,6 +147,12 @@ def _find_lack_of(require: Callable[[Toolchain], None]) -> str | None:
     return None
 
 
+def longest_first(items: list[pytest.Item], names: Sequence[str]) -> None:
+    """Put the tests of these modules, which take long, before all others: workers take whole modules in this order."""
+    places = {f"test_{name}": place for place, name in enumerate(names)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
 def find_libclang() -> Path | None:
     """The directory of libclang.so: the one that is named, or that of the Python package."""
     if (named := os.environ.get("LIBCLANG_PATH")) is not None:
@@ -196,3 +204,10 @@ _LACKS: Mapping[str, Callable[[], str | None]] = {
     "heaptrack": partial(_find_lack_of_programs, "heaptrack"),
     "builders": _find_lack_of_builders,
 }
+
+
+@pytest.fixture(scope="session")
+def starter() -> Iterator[Starter]:
+    """What starts the program for all tests of this process."""
+    with Starter(program("optbuild")) as starter:
+        yield starter

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.integration.optbuild_program import Optbuild, program
+from tests.conftest import longest_first
+from tests.integration.optbuild_program import Optbuild
 from tests.integration.started_program import Starter
 
 LONGEST_FIRST = (
@@ -18,15 +17,7 @@ LONGEST_FIRST = (
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Hand out the long modules first: workers take whole modules, in the order of the collection."""
-    places = {f"test_{name}": place for place, name in enumerate(LONGEST_FIRST)}
-    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
-
-
-@pytest.fixture(scope="session")
-def starter() -> Iterator[Starter]:
-    """What starts the program for all tests of this process."""
-    with Starter(program("optbuild")) as starter:
-        yield starter
+    longest_first(items, LONGEST_FIRST)
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 Imports are most of what a short call costs, and the libraries of statistics as much again where it measures; the tests
 make more than a thousand calls. What runs is the installed command, from its first line to the end of its interpreter,
 in a process with its own arguments, directory, environment and streams. The process that is forked has imported modules
-and called none of them, so no call finds anything of an earlier one.
+and has what reads the usual types; it has called nothing else, so no call finds anything of an earlier one.
 
 Calls that are about the process itself (signals, peak memory, what is imported) start the command afresh. So do those
-with variables of their own, because a module may look at the environment while it is imported.
+with a variable that Python or a module looks at when it begins, or is imported.
 """
 
 from __future__ import annotations
@@ -20,13 +20,23 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
-IMPORTED = ("optbuild.cli.main", "optbuild.session.run", "optbuild.report.formats", "optbuild.measure.compare")
+IMPORTED = (
+    *("optbuild.cli.main", "optbuild.cli.ci", "optbuild.cli.console", "optbuild.cli.doctor"),
+    *("optbuild.session.run", "optbuild.session.inspect", "optbuild.session.search", "optbuild.session.compare"),
+    *("optbuild.report.formats", "optbuild.report.assemble", "optbuild.measure.compare"),
+)
+READ = (
+    *("optbuild.profile.model:ProfileSettings", "optbuild.record.model:RunRecord"),
+    *("optbuild.tools.cargo_metadata:Metadata", "optbuild.making.result_store:_Stored"),
+)
+"""The types of most files that are read."""
+_READ_WHEN_IMPORTED = ("PYTHON", "FORCE_COLOR", "NO_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "TERM", "COLUMNS")
 _LONGEST_REQUEST_BYTES = 1 << 17
 
 
@@ -50,6 +60,11 @@ class Starter:
     def __exit__(self, *_: object) -> None:
         self._ours.close()
         self._process.wait()
+
+    @staticmethod
+    def can_run(variables: Iterable[str]) -> bool:
+        """Whether these variables mean the same to a process that is forked as to one that is started."""
+        return not any(name.startswith(_READ_WHEN_IMPORTED) for name in variables)
 
     def run(
         self, arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], deadline_s: float
@@ -120,7 +135,11 @@ def _main() -> None:
     sys.path[0] = str(Path(program).parent)
     for name in IMPORTED:
         import_module(name)
-    gc.freeze()  # no call looks through what was imported here, which would copy it
+    adapter_of = import_module("optbuild.adapters").adapter_of
+    for place in READ:
+        module, name = place.split(":")
+        adapter_of(getattr(import_module(module), name))
+    gc.freeze()  # no call looks through what was made here, which would copy it
     if _await_call(socket.socket(fileno=int(descriptor))):
         runpy.run_path(program, run_name="__main__")
 

@@ -44,6 +44,7 @@ def done(shared_optbuild: Optbuild, tmp_path_factory: pytest.TempPathFactory) ->
     """The shortest way to a result: no build profile, one command, three variants."""
     directory = copy_crate("tally", tmp_path_factory.mktemp("cli") / "tally")
     (directory / "optbuild.toml").unlink()
+    shared_optbuild.compile_quickly()
     first = shared_optbuild.run("pgo", "--max-time", "5s", "--", "{bin}", "data/bench.txt", cwd=directory).expect(0)
     return Done(optbuild=shared_optbuild, directory=directory, first=first)
 
@@ -174,6 +175,7 @@ def test_doctor_says_whether_all_is_here(optbuild: Optbuild, tmp_path: Path) -> 
 def test_a_preset_needs_no_file(optbuild: Optbuild, tmp_path: Path) -> None:
     """`-f preset:lto` builds release and lto, and goes before the project's own profile."""
     directory = copy_crate("tally", tmp_path / "tally")
+    optbuild.compile_quickly()
     record = optbuild.run("build", "--json", "-f", "preset:lto", cwd=directory).expect(0).document
     assert [item["name"] for item in record["variants"]] == ["release", "lto"]
     assert "preset:pgo" in optbuild.run("build", "-f", "preset:pog", cwd=directory).expect(2).stderr

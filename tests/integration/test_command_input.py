@@ -54,8 +54,9 @@ def test_a_command_gets_a_file_and_variables(optbuild: Optbuild, tmp_path: Path)
     """The options give what a shell would: the program reads the file, and knows the variable."""
     crate = make_crate(tmp_path / "words")
     keep = write_script(crate / "keep.sh", '"$1" | tee seen')
+    optbuild.compile_quickly()
     ended = optbuild.run(
-        *("pgo", "--json", "--max-time", "500ms", "--stdin", "text.txt", "--env", "WORDS_MODE=fast"),
+        *("run", "pgo", "--json", "--max-time", "500ms", "--stdin", "text.txt", "--env", "WORDS_MODE=fast"),
         *("--", str(keep), "{bin}"),
         cwd=crate,
     ).expect(0)

@@ -37,10 +37,6 @@ def write_package(directory: Path, name: str, files: dict[str, str], manifest: s
     return directory
 
 
-QUICKLY = "[profile.release]\nopt-level = 1\n"
-"""For the user's Cargo configuration: what is proposed is the subject here, and not how well it is compiled."""
-
-
 def first_table(
     optbuild: Optbuild,
     project: Path,
@@ -55,7 +51,7 @@ def first_table(
         command: What runs; of the three variants that are proposed, these leave out the one that takes longest.
         variants: What that command builds.
     """
-    (optbuild.home / "cargo/config.toml").write_text(QUICKLY)
+    optbuild.compile_quickly()
     said = optbuild.run("init", "--yes", cwd=project).expect(0)
     assert "then run: optbuild pgo" in said.stderr
     ended = optbuild.run(*command, "--json", "--max-time", "1s", cwd=project).expect(0)

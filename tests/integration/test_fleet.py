@@ -17,9 +17,9 @@ pytestmark = [pytest.mark.cargo]
 
 
 @pytest.fixture(scope="module")
-def optbuild(tmp_path_factory: pytest.TempPathFactory) -> Optbuild:
-    """The program, with a home of its own."""
-    return Optbuild.at(tmp_path_factory.mktemp("home"))
+def optbuild(shared_optbuild: Optbuild) -> Optbuild:
+    """The program, with a home for all tests here."""
+    return shared_optbuild
 
 
 @pytest.fixture(scope="module")

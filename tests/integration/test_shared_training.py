@@ -39,6 +39,7 @@ def test_counts_are_translated_where_they_fit_and_trained_where_they_do_not(optb
     """Link-time optimisation changes names and no control flow; landing pads change control flow."""
     project = copy_crate("tally", tmp_path / "tally")
     (project / "optbuild.toml").write_text(BUILD_PROFILE)
+    optbuild.compile_quickly()
     plan = optbuild.run("plan", cwd=project).expect(0).stdout
     assert "2 builds, shares the training of fat" in plan
     record = optbuild.run("build", "--json", cwd=project).expect(0).document

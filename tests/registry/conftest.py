@@ -8,16 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import find_libclang
+from tests.conftest import find_libclang, longest_first
 from tests.integration.optbuild_program import Optbuild
+from tests.integration.started_program import Starter
 
 _DEADLINE_S = 2700.0
+_LONGEST_FIRST = ("criterion", "builders", "native_code", "examples", "divan", "extension_module")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Hand out the long modules first, as for the tests of integration."""
+    longest_first(items, _LONGEST_FIRST)
 
 
 @pytest.fixture
-def optbuild(tmp_path_factory: pytest.TempPathFactory) -> Optbuild:
+def optbuild(tmp_path_factory: pytest.TempPathFactory, starter: Starter) -> Optbuild:
     """The program with a home of its own, but for what cargo has fetched."""
-    program = Optbuild.at(tmp_path_factory.mktemp("home"))
+    program = Optbuild.at(tmp_path_factory.mktemp("home"), starter)
     kept = {name: value for name, value in program.environ.items() if name != "CARGO_NET_OFFLINE"}
     kept["CARGO_HOME"] = os.environ.get("CARGO_HOME") or str(Path.home() / ".cargo")
     if (libclang := find_libclang()) is not None:

@@ -17,14 +17,17 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 def copy_example(name: str, directory: Path) -> Path:
-    """An example without what was built of it."""
-    return shutil.copytree(EXAMPLES / name, directory / name, ignore=shutil.ignore_patterns("target", "data"))
+    """An example without what was built of it, whose dependencies are compiled as quickly as can be."""
+    project = shutil.copytree(EXAMPLES / name, directory / name, ignore=shutil.ignore_patterns("target", "data"))
+    (project / ".cargo").mkdir()
+    (project / ".cargo" / "config.toml").write_text('[profile.release.package."*"]\nopt-level = 0\n')
+    return project
 
 
 def test_a_service_on_tokio_is_trained_under_load(optbuild: Optbuild, tmp_path: Path) -> None:
     """SIGTERM ends each server, and its counts are saved by the object that the instrumented build alone has."""
     project = copy_example("order-server", tmp_path)
-    record = optbuild.run("pgo", "--json", "--max-time", "2s", cwd=project).expect(0).document
+    record = optbuild.run("run", "pgo", "--json", "--max-time", "2s", cwd=project).expect(0).document
     pgo = variant_of(record, "pgo")["pgo"]
     assert (pgo["applied"], pgo["flush_object"], pgo["raw_profiles"]) == (True, True, 2)
     assert (pgo["mismatched_functions"], pgo["quarantined"]) == (0, [])
@@ -37,7 +40,7 @@ def test_a_program_of_rayon_is_trained_with_all_its_threads(optbuild: Optbuild, 
     """Counters that race are plausible all the same, and the result does not depend on who came first."""
     project = copy_example("near-lines", tmp_path)
     subprocess.run([sys.executable, "make_data.py"], cwd=project, check=True)
-    record = optbuild.run("pgo", "--json", "--max-time", "2s", cwd=project).expect(0).document
+    record = optbuild.run("run", "pgo", "--json", "--max-time", "2s", cwd=project).expect(0).document
     pgo = variant_of(record, "pgo")["pgo"]
     assert (pgo["applied"], pgo["counters"], pgo["in_sample"]) == (True, "single", False)
     assert (pgo["mismatched_functions"], pgo["raw_profiles"]) == (0, 2)

@@ -2,6 +2,7 @@
 
 use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion};
 use std::hint::black_box;
+use std::time::Duration;
 
 fn count(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("count");
@@ -19,5 +20,17 @@ fn vowels(criterion: &mut Criterion) {
     criterion.bench_function("vowels", |bencher| bencher.iter(|| prose::vowels(black_box(&text))));
 }
 
-criterion_group!(benches, count, vowels);
+/// Short, because what is tested is how samples are read, and not what they say.
+fn briefly() -> Criterion {
+    Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(500))
+}
+
+criterion_group! {
+    name = benches;
+    config = briefly();
+    targets = count, vowels
+}
 criterion_main!(benches);
