@@ -21,7 +21,7 @@ from optbuild.text import sanitize, sanitize_line
 _INTERNAL_ERROR_STATUS = 70
 _STDOUT, _STDERR = 1, 2
 _OBJECTS_PER_COLLECTION = 50_000
-"""Python looks for cycles after 700 new objects, which is a hundred times while a command imports what it needs."""
+"""Python looks for cycles after 700, which is two hundred times in a command that finds everything made."""
 _BUILT_PROGRAM = re.compile(r"\{bin(:[^{}]+)?\}")
 _CommandLineMistake: type[Exception] = typer.BadParameter.__mro__[1]  # Click's UsageError, wherever Typer keeps Click
 

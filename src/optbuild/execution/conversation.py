@@ -30,8 +30,6 @@ _PIPE_BYTES = 1 << 20  # what a pipe can hold, unless root allows more
 _ENDING_TICK_S = 0.05  # how soon a second signal is noticed during a child's grace
 _SLOW_SHARE = 0.5  # of the timeout, after which a notice says that it takes long
 _WATCH_TICK_S = 1.0
-
-
 _LAUNCH = "import sys; sys.path.append(sys.argv[1]); __import__(sys.argv[2]).serve(int(sys.argv[3]))"
 
 
