@@ -77,12 +77,14 @@ def test_there_is_no_nan() -> None:
 
 
 def test_run_ids_sort_by_time_and_are_unique() -> None:
-    """Two runs of one second have two names, and later runs stand behind earlier ones."""
+    """Two runs of one moment have two names, and later runs stand behind earlier ones, within a second too."""
     now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     ids = {make_run_id(now) for _ in range(50)}
     assert len(ids) > 1
     assert all(run_id.startswith("20260102-030405-") for run_id in ids)
-    assert make_run_id(now) < make_run_id(now.replace(second=6))
+    moments = [now.replace(microsecond=part) for part in (0, 16, 999, 500_000, 999_999)]
+    made = [make_run_id(moment) for moment in (*moments, now.replace(second=6))]
+    assert made == sorted(made)
 
 
 def test_damaged_records_are_passed_over(tmp_path: Path) -> None:
