@@ -178,7 +178,8 @@ def test_a_library_alone_is_measured_by_its_benches_or_tests(optbuild: Optbuild,
     assert [item["cargo"] for item in build_profile["workloads"]] == [calls[kind]]
     assert [variant["artifacts"] for variant in record["variants"]] == [[], []]
     again = optbuild.run("run", "pgo", "--json", "--max-time", "1s", cwd=project).expect(0).document
-    assert again["run_id"] == record["run_id"]
+    is_kept = record["result_key"] is not None  # not where a copy of the baseline differed, on a noisy machine
+    assert (again["run_id"] == record["run_id"]) == is_kept
 
 
 def test_a_workspace_is_about_the_program_that_most_is_known_of(optbuild: Optbuild, tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ use = ["bench"]
 
 [measure]
 precision = "0.01%"
+min-effect = "90%"
 max-time = "2s"
 """
 """Asks for a precision that two seconds cannot give, so that more time is always of use."""

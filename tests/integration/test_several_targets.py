@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.integration.optbuild_program import Optbuild, ask_rustc, copy_crate, edit, variant_of, write_script
+from tests.integration.optbuild_program import TOLERANT, Optbuild, ask_rustc, copy_crate, edit, variant_of, write_script
 from tests.integration.test_targets import FAR, LONG_ENOUGH, TRIPLE, pytestmark, stand_in
 
 __all__ = ["pytestmark"]
@@ -17,6 +17,7 @@ def project_for(directory: Path, *targets: str, auto: bool = False) -> Path:
     copied = copy_crate("tally", directory / "tally")
     names = ", ".join(f'"{target}"' for target in targets)
     edit(copied / "optbuild.toml", "[variants.release]", f"[project]\ntargets = [{names}]\n[variants.release]")
+    edit(copied / "optbuild.toml", "[measure]\n", f"[measure]\n{TOLERANT}")
     if auto:
         edit(copied / "optbuild.toml", "pgo = true", 'pgo = "auto"')
     return copied
