@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
+JSON_SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
 T = TypeVar("T")
 
 _made: dict[object, TypeAdapter[Any]] = {}
@@ -20,3 +22,9 @@ def adapter_of(kind: type[T]) -> TypeAdapter[T]:
     if kind not in _made:
         _made[kind] = TypeAdapter(kind)
     return _made[kind]
+
+
+def make_json_schema(kind: type[Any], title: str) -> dict[str, Any]:
+    """The JSON schema of a document that holds a value of a type."""
+    schema = adapter_of(kind).json_schema(mode="serialization")
+    return {"$schema": JSON_SCHEMA_DIALECT, **schema, "title": title}

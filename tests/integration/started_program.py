@@ -24,6 +24,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, Self
 
 IMPORTED = (
@@ -135,10 +136,9 @@ def _main() -> None:
     sys.path[0] = str(Path(program).parent)
     for name in IMPORTED:
         import_module(name)
-    adapter_of = import_module("optbuild.adapters").adapter_of
-    for place in READ:
-        module, name = place.split(":")
-        adapter_of(getattr(import_module(module), name))
+    adapter_of = resolve_name("optbuild.adapters:adapter_of")
+    for name in READ:
+        adapter_of(resolve_name(name))
     gc.freeze()  # no call looks through what was made here, which would copy it
     if _await_call(socket.socket(fileno=int(descriptor))):
         runpy.run_path(program, run_name="__main__")

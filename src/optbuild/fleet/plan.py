@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from optbuild.adapters import adapter_of
+from optbuild.adapters import make_json_schema
 from optbuild.fleet.shards import share_out
 from optbuild.fleet.units import Unit
 from optbuild.record.store import dump_ascii
@@ -72,8 +72,7 @@ def render_matrix(matrix: Matrix) -> str:
 
 def make_matrix_schema() -> dict[str, Any]:
     """The JSON schema of a matrix."""
-    schema = adapter_of(Matrix).json_schema(mode="serialization")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "optbuild fleet plan"}
+    return make_json_schema(Matrix, "optbuild fleet plan")
 
 
 def render_matrix_schema() -> str:

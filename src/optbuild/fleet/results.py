@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from pydantic import ValidationError
 
 from optbuild import __version__
-from optbuild.adapters import adapter_of
+from optbuild.adapters import adapter_of, make_json_schema
 from optbuild.errors import UsageError
 from optbuild.files import atomic_write
 from optbuild.fleet.units import Unit
@@ -84,8 +84,7 @@ def parse_result(text: bytes | str) -> UnitResult:
 
 def make_unit_schema() -> dict[str, Any]:
     """The JSON schema of a result."""
-    schema = adapter_of(UnitResult).json_schema(mode="serialization")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "optbuild fleet unit"}
+    return make_json_schema(UnitResult, "optbuild fleet unit")
 
 
 def render_unit_schema() -> str:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Final, Literal
 
 from optbuild import __version__
-from optbuild.adapters import adapter_of
+from optbuild.adapters import adapter_of, make_json_schema
 from optbuild.fleet.results import ResultStore, UnitResult, UnitStatus
 from optbuild.fleet.units import ProjectSource, Unit
 from optbuild.measure.model import Comparison, Verdict
@@ -185,8 +185,7 @@ def render_fleet_report(report: FleetReport) -> str:
 
 def make_report_schema() -> dict[str, Any]:
     """The JSON schema of a report."""
-    schema = adapter_of(FleetReport).json_schema(mode="serialization")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "optbuild fleet report"}
+    return make_json_schema(FleetReport, "optbuild fleet report")
 
 
 def render_report_schema() -> str:

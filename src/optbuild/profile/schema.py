@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any, cast
 
-from optbuild.adapters import adapter_of
+from optbuild.adapters import JSON_SCHEMA_DIALECT, adapter_of
 from optbuild.profile.model import ProfileSettings
 
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _NULL = {"type": "null"}
 
 
@@ -22,7 +21,7 @@ def make_settings_schema(model: type, title: str) -> dict[str, Any]:
     schema = adapter_of(model).json_schema(by_alias=True, mode="validation")
     definitions = schema.pop("$defs")
     return {
-        "$schema": _DIALECT,
+        "$schema": JSON_SCHEMA_DIALECT,
         "title": title,
         **_tidy_schema({key: value for key, value in schema.items() if key != "title"}),
         "$defs": {name: _tidy_schema(definitions[name]) for name in sorted(definitions)},

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from optbuild.adapters import adapter_of
+from optbuild.adapters import adapter_of, make_json_schema
 from optbuild.observe.observation import Finding, Prospect
 from optbuild.observe.shares import Part
 from optbuild.record.store import dump_ascii
@@ -76,5 +76,4 @@ def render_advice_schema() -> str:
 
 def make_advice_schema() -> dict[str, Any]:
     """The JSON schema of the document."""
-    schema = adapter_of(AdviceDocument).json_schema(mode="serialization")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "optbuild advice"}
+    return make_json_schema(AdviceDocument, "optbuild advice")

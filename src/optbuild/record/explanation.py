@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from optbuild.adapters import adapter_of
+from optbuild.adapters import adapter_of, make_json_schema
 from optbuild.record.store import dump_ascii
 
 SCHEMA: Final = "optbuild/explanation/1"
@@ -173,10 +173,5 @@ def render_explanation(found: Explanation) -> str:
 
 def render_explanation_schema() -> str:
     """The JSON schema of an explanation as the text of a file."""
-    schema = adapter_of(Explanation).json_schema(mode="serialization")
-    document: dict[str, Any] = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **schema,
-        "title": "optbuild explanation",
-    }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    schema = make_json_schema(Explanation, "optbuild explanation")
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

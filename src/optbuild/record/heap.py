@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Literal
 
-from optbuild.adapters import adapter_of
+from optbuild.adapters import adapter_of, make_json_schema
 from optbuild.observe.sites import AllocationSite, Amounts, SiteDifference
 from optbuild.record.store import dump_ascii
 
@@ -87,5 +87,4 @@ def render_heap_schema() -> str:
 
 def make_heap_schema() -> dict[str, Any]:
     """The JSON schema of the document."""
-    schema = adapter_of(HeapDocument).json_schema(mode="serialization")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "optbuild heap"}
+    return make_json_schema(HeapDocument, "optbuild heap")

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from optbuild.adapters import adapter_of
+from optbuild.adapters import adapter_of, make_json_schema
 from optbuild.errors import UsageError
 from optbuild.events import Emit, Level, Notice
 from optbuild.files import atomic_write
@@ -55,8 +55,7 @@ def parse_record(text: bytes) -> RunRecord:
 
 def make_record_schema() -> dict[str, Any]:
     """The JSON schema of a record."""
-    schema = adapter_of(RunRecord).json_schema(mode="serialization")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "optbuild record"}
+    return make_json_schema(RunRecord, "optbuild record")
 
 
 def render_record_schema() -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Literal
 
-from optbuild.adapters import adapter_of
+from optbuild.adapters import adapter_of, make_json_schema
 from optbuild.record.store import dump_ascii
 
 SCHEMA: Final = "optbuild/verification/1"
@@ -79,5 +79,4 @@ def render_verification_schema() -> str:
 
 def make_verification_schema() -> dict[str, Any]:
     """The JSON schema of a verification."""
-    schema = adapter_of(Verification).json_schema(mode="serialization")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "optbuild verification"}
+    return make_json_schema(Verification, "optbuild verification")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from optbuild import __version__
-from optbuild.adapters import adapter_of
+from optbuild.adapters import adapter_of, make_json_schema
 from optbuild.observe.call_tree import Change, Weight, make_table, make_tree
 from optbuild.observe.profiles import Profiled
 from optbuild.observe.samples import Unit
@@ -141,8 +141,7 @@ def render_document_schema() -> str:
 
 def make_document_schema() -> dict[str, Any]:
     """The JSON schema of the document."""
-    schema = adapter_of(FlamegraphDocument).json_schema(mode="serialization")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "optbuild flamegraph"}
+    return make_json_schema(FlamegraphDocument, "optbuild flamegraph")
 
 
 def _describe(weight: Weight) -> RecordedWeight:
