@@ -30,11 +30,11 @@ is no option of rustc."""
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A crate whose benchmark takes long enough to be timed."""
+    """A crate whose benchmark takes long enough to be timed: by its CPU time, which other programs change less."""
     directory = copy_crate("tally", tmp_path / "tally")
     (directory / "data" / "bench.txt").write_text("60000\n")
     profile = directory / "optbuild.toml"
-    rough = 'min-effect = "20%"\nprecision = "20%"\nmax-time = "10m"'
+    rough = 'metric = "cpu"\nmin-effect = "20%"\nprecision = "20%"\nmax-time = "10m"'
     profile.write_text(profile.read_text().replace('max-time = "1s"', rough) + SEARCH)
     return directory
 
@@ -78,14 +78,17 @@ def test_a_killed_search_goes_on_and_a_failed_candidate_does_not_end_it(optbuild
     hot = " ".join(variant_of(record, "pgo-hot-p95")["steps"][-1]["argv"])
     assert "cargo" in hot
     assert search["winner"] in {"release", *candidates}
-    assert not (project / "target" / "optbuild" / "search").exists()
+    confirmed = search["confirmation"]
+    is_open = bool(search["screening"]["undecided"]) or (confirmed and confirmed["verdict"] == "inconclusive")
+    assert rounds_kept(project) == (search["screening"]["rounds"] if is_open else 0), "for more time, or no longer"
     effects = {(each["factor"], str(each["level"])): each for each in search["factors"]}
     assert effects["opt-level", "0"]["change"] > 0, "by its estimate: the interval depends on the machine"
     assert effects["rustflags", "['-Cnone']"]["change"] is None
 
     again = optbuild.run("tune", "--json", cwd=project).expect(0)
-    assert again.document["run_id"] == record["run_id"]
-    assert "nothing has changed since search" in again.stderr
+    is_kept = record["result_key"] is not None  # not where a copy of the baseline differed, on a noisy machine
+    assert (again.document["run_id"] == record["run_id"]) == is_kept
+    assert ("nothing has changed since search" in again.stderr) == is_kept
     page = optbuild.run("report", "--format", "markdown", cwd=project).expect(0).stdout
     assert "The race (estimates, no results)" in page
     optbuild.run("runs", cwd=project).expect(0)
@@ -125,6 +128,7 @@ name = "work"
 command = ["{bin}"]
 use = ["bench"]
 [measure]
+metric = "cpu"
 max-time = "10m"
 min-effect = "20%"
 precision = "20%"
@@ -151,7 +155,7 @@ def test_the_combination_of_all_that_pays_is_built_and_wins(optbuild: Optbuild, 
     assert variant_of(record, "half-debuginfo-0")["status"] == "skipped"
     assert variant_of(record, "half-cfg-halved")["status"] == "built"
     again = optbuild.run("tune", "--json", cwd=halves).expect(0)
-    assert again.document["run_id"] == record["run_id"]
+    assert (again.document["run_id"] == record["run_id"]) == (record["result_key"] is not None)
 
 
 def test_a_search_that_proves_nothing_answers_no_in_one_document(optbuild: Optbuild, halves: Path) -> None:
