@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 from optbuild.execution.command import Command, ProgramNotFoundError, Stream
 from optbuild.execution.local import LocalExecutor
+from optbuild.execution.stopping import StopRequest
 from tests.integration.execution_programs import shell
 from tests.integration.optbuild_program import await_that
 
@@ -82,3 +87,28 @@ def test_a_program_that_is_not_there_is_named(executor: LocalExecutor, tmp_path:
     command = replace(server(tmp_path), argv=("no-such-program",))
     with pytest.raises(ProgramNotFoundError, match="no-such-program"), executor.start(command):
         pytest.fail("it was started")
+
+
+def test_a_thread_uses_the_launcher_that_an_earlier_one_has_left(executor: LocalExecutor, tmp_path: Path) -> None:
+    """Unless it has died meanwhile. Two at the same time have one each."""
+    with closing(StopRequest()) as stop, ThreadPoolExecutor() as threads:
+
+        def find_launcher(others: Barrier) -> int:
+            with executor.stoppable(stop):
+                found = int(executor.run(shell("echo $PPID", tmp_path)).stdout)
+                others.wait()
+            return found
+
+        first, again = (threads.submit(find_launcher, Barrier(1)).result() for _ in range(2))
+        assert again == first
+        os.kill(first, signal.SIGKILL)
+        await_that(lambda: "State:\tZ" in Path(f"/proc/{first}/status").read_text(), "it has died")
+        second = threads.submit(find_launcher, Barrier(1)).result()
+        assert second != first
+        both = Barrier(2)
+        beside = [threads.submit(find_launcher, both) for _ in range(2)]
+        used = {each.result() for each in beside}
+        assert second in used
+        assert len(used) == 2
+    executor.close()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in used)

@@ -36,13 +36,14 @@ class LocalExecutor:
     """Runs the commands of each thread one at a time through one launcher process, which is started when first needed.
 
     Use it as a context manager: leaving it ends the launcher, and with it anything that still runs. Threads other than
-    the main one use it within `stoppable`, which does the same for theirs.
+    the main one use it within `stoppable`, which leaves theirs to the next thread.
     """
 
     def __init__(self, emit: Emit, signals: SignalGate | None = None) -> None:
         self._emit = emit
         self._signals = signals or SignalGate()
         self._own = _Own()
+        self._idle: list[LauncherProcess] = []
         self._stops: tuple[StopRequest, ...] = ()
 
     def __enter__(self) -> Self:
@@ -54,10 +55,21 @@ class LocalExecutor:
         self.close()
 
     def close(self) -> None:
-        """End this thread's launcher."""
+        """End this thread's launcher, and those that no thread uses any longer."""
+        self._close_own()
+        while (launcher_process := self._take_idle()) is not None:
+            launcher_process.close()
+
+    def _close_own(self) -> None:
         launcher_process, self._own.launcher = self._own.launcher, None
         if launcher_process is not None:
             launcher_process.close()
+
+    def _take_idle(self) -> LauncherProcess | None:
+        try:
+            return self._idle.pop()
+        except IndexError:  # not asked for before: another thread may take the last one meanwhile
+            return None
 
     @contextmanager
     def stoppable(self, stop: StopRequest) -> Iterator[None]:
@@ -67,7 +79,9 @@ class LocalExecutor:
             yield
         finally:
             self._own.stop = None
-            self.close()
+            launcher_process, self._own.launcher = self._own.launcher, None
+            if launcher_process is not None:
+                self._idle.append(launcher_process)
 
     @contextmanager
     def until(self, stop: StopRequest) -> Iterator[None]:
@@ -91,17 +105,17 @@ class LocalExecutor:
             reply = conversation.await_reply()
         except LauncherDiedError as error:
             died = conversation.launcher_died()
-            self.close()
+            self._close_own()
             raise died from error
         except BaseException:
             try:
                 conversation.end(self._signals)
             finally:
-                self.close()  # what is still in its pipes belongs to this command
+                self._close_own()  # what is still in its pipes belongs to this command
             raise
         if command.inherits or not command.sweep:
             # processes that the command left running keep its pipes, and are not the next command's survivors
-            self.close()
+            self._close_own()
         return conversation.judge(reply)
 
     @contextmanager
@@ -120,9 +134,11 @@ class LocalExecutor:
             launcher_process.close()
 
     def _living_launcher(self, inherits: tuple[int, ...]) -> LauncherProcess:
+        if self._own.launcher is None and not inherits:
+            self._own.launcher = self._take_idle()
         found = self._own.launcher
         if found is not None and (inherits or found.process.poll() is not None):
-            self.close()
+            self._close_own()
         if self._own.launcher is None:
             self._own.launcher = LauncherProcess(inherits)
         return self._own.launcher
