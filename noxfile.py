@@ -10,12 +10,11 @@ from typing import Any
 import nox
 
 nox.needs_version = ">=2025.2.9"
-nox.options.sessions = ["lint", "types", "imports", "schema", "build", "tests", "integration", "registry"]
+nox.options.sessions = ["lint", "types", "imports", "schema", "build", "tests", "integration"]
 nox.options.reuse_venv = "yes"
 nox.options.stop_on_first_error = True
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-REQUIRED_TOOLS = "cargo,pgo"  # in CI a missing tool is a failure, not a skipped test
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 PROGRAMS = Path(".nox", "environment", "bin").resolve()
 """Where the session `environment` puts programs."""
@@ -107,20 +106,14 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(**SHARED)
 def integration(session: nox.Session) -> None:
-    """Real cargo, real llvm-profdata, real faults."""
+    """Real cargo, real llvm-profdata, real faults; and crates of the registry: Criterion, C and C++ by cc, tokio."""
     _find_llvm_profdata(session)
-    needed = f"{REQUIRED_TOOLS},chromium,loads,valgrind,heaptrack,bolt"
+    needed = "cargo,pgo,chromium,loads,valgrind,heaptrack,bolt,cmake,libclang,registry,builders"
+    # In CI a missing tool is a failure, not a skipped test.
     required = [f"--require={needed}"] if os.environ.get("CI") else []  # noqa: TID251 - not the product
     # One more than there are cores: programs that are waited for leave a core idle.
-    _run(session, "pytest", *_side_by_side(CORES + 1), "tests/integration", *required, *session.posargs)
-
-
-@nox.session(**SHARED)
-def registry(session: nox.Session) -> None:
-    """Crates of the registry, built with real tools: Criterion, C and C++ by cc, cmake and bindgen, tokio and rayon."""
-    _find_llvm_profdata(session)
-    required = [f"--require={REQUIRED_TOOLS},cmake,libclang,registry,builders"] if os.environ.get("CI") else []  # noqa: TID251
-    _run(session, "pytest", *_side_by_side(CORES), "tests/registry", *required, *session.posargs)
+    workers = _side_by_side(CORES + 1)
+    _run(session, "pytest", *workers, "tests/integration", "tests/registry", *required, *session.posargs)
 
 
 @nox.session

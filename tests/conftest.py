@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import NoReturn
@@ -56,6 +56,16 @@ NEEDED = {
     "heaptrack": ("cargo", "valgrind", "heaptrack"),
     "bolt": ("cargo", "pgo", "bolt"),
 }
+
+LONGEST_FIRST = (
+    *("registry/criterion", "registry/builders", "registry/native_code", "registry/examples", "registry/divan"),
+    *("integration/first_table", "integration/lto_free", "integration/compare", "integration/cli"),
+    *("integration/ci_files", "integration/faults", "integration/side_by_side", "integration/raw_profiles"),
+    *("integration/bolt", "integration/builders", "integration/fleet", "integration/explain", "integration/heap"),
+    *("integration/shared_training", "integration/cargo_benchmarks", "integration/bench_command"),
+    *("integration/targets", "registry/extension_module"),
+)
+"""The modules that take long. One that is started last keeps one worker busy, and the others idle."""
 
 _PURE = tuple(Path(__file__).parent / name for name in ("unit", "properties"))
 
@@ -147,10 +157,14 @@ def _find_lack_of(require: Callable[[Toolchain], None]) -> str | None:
     return None
 
 
-def longest_first(items: list[pytest.Item], names: Sequence[str]) -> None:
-    """Put the tests of these modules, which take long, before all others: workers take whole modules in this order."""
-    places = {f"test_{name}": place for place, name in enumerate(names)}
-    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Hand out the long modules first: workers take whole modules, in the order of the collection."""
+    places = {module: place for place, module in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(_module_of(item.path), len(places)))
+
+
+def _module_of(path: Path) -> str:
+    return f"{path.parent.name}/{path.stem.removeprefix('test_')}"
 
 
 def find_libclang() -> Path | None:

@@ -8,17 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import find_libclang, longest_first
+from tests.conftest import find_libclang
 from tests.integration.optbuild_program import Optbuild
 from tests.integration.started_program import Starter
 
 _DEADLINE_S = 2700.0
-_LONGEST_FIRST = ("criterion", "builders", "native_code", "examples", "divan", "extension_module")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Hand out the long modules first, as for the tests of integration."""
-    longest_first(items, _LONGEST_FIRST)
 
 
 @pytest.fixture
