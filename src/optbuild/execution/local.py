@@ -79,9 +79,9 @@ class LocalExecutor:
             yield
         finally:
             self._own.stop = None
-            launcher_process, self._own.launcher = self._own.launcher, None
-            if launcher_process is not None:
-                self._idle.append(launcher_process)
+            if self._own.launcher is not None:
+                self._idle.append(self._own.launcher)
+                self._own.launcher = None
 
     @contextmanager
     def until(self, stop: StopRequest) -> Iterator[None]:
